@@ -1,0 +1,274 @@
+//! The ids that cross a boundary, each checked where it enters against the pattern its own API gives.
+//! A value of one of these types never has to be checked again.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A text that is not the id it was taken for. Holds what was expected, never the text itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not {0}")]
+pub struct NotAnId(pub &'static str);
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id's text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAnId;
+            fn try_from(text: String) -> Result<Self, NotAnId> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&text) { Ok(Self(text)) } else { Err(NotAnId($what)) }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NotAnId;
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn slack(text: &str, kinds: &[u8]) -> bool {
+    let bytes = text.as_bytes();
+    (2..=32).contains(&bytes.len())
+        && bytes.first().is_some_and(|kind| kinds.contains(kind))
+        && bytes.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+fn crockford(text: &str, len: usize) -> bool {
+    text.len() == len && text.bytes().all(|b| CROCKFORD.contains(&b))
+}
+
+fn base64url(text: &str, len: usize) -> bool {
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == len)
+}
+
+id!(
+    /// A Slack user id, `U...` or `W...` (<https://docs.slack.dev/reference/objects/user-object>).
+    SlackUserId, "a Slack user id", |text| slack(text, b"UW")
+);
+id!(
+    /// A Slack workspace id, `T...` (<https://docs.slack.dev/reference/methods/team.info>).
+    SlackTeamId, "a Slack team id", |text| slack(text, b"TE")
+);
+id!(
+    /// A Slack app id, `A...`.
+    SlackAppId, "a Slack app id", |text| slack(text, b"A")
+);
+id!(
+    /// A Slack conversation id: `C...` channel, `G...` older private channel, `D...` direct message
+    /// (<https://docs.slack.dev/reference/objects/conversation-object>).
+    ChannelId, "a Slack channel id", |text| slack(text, b"CGD")
+);
+id!(
+    /// A Slack user group id, `S...` (<https://docs.slack.dev/reference/methods/usergroups.list>).
+    UserGroupId, "a Slack user group id", |text| slack(text, b"S")
+);
+id!(
+    /// The time stamp that names a message within its channel, `1700000000.000100`.
+    MessageTs, "a Slack message time stamp", |text| {
+        text.split_once('.').is_some_and(|(seconds, rest)| {
+            let digits = |part: &str, most: usize| {
+                (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+            };
+            digits(seconds, 12) && digits(rest, 9)
+        })
+    }
+);
+id!(
+    /// An IAM user name: 1 to 64 of `[\w+=,.@-]`
+    /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>).
+    IamUserName, "an IAM user name", |text| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+    }
+);
+id!(
+    /// An access key id: 16 to 128 of `\w` (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>).
+    AccessKeyId, "an access key id", |text| {
+        (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    }
+);
+id!(
+    /// An AWS account id: 12 digits.
+    AccountId, "an AWS account id (12 digits)", |text| {
+        text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+    }
+);
+id!(
+    /// The name an AWS account goes by in a command, after `@`: 1 to 32 of `[a-z0-9-]`.
+    AccountAlias, "an account alias", |text| {
+        (1..=32).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }
+);
+id!(
+    /// A key request's id: 80 bits of SHA-256 over Slack's signature, as 16 Crockford base32 characters, so that a
+    /// replayed or redelivered Slack request meets its own row.
+    RequestId, "a request id", |text| crockford(text, 16)
+);
+id!(
+    /// What a card showed when its button was pressed: 40 bits of a hash over the facts, 8 characters.
+    Revision, "a revision", |text| crockford(text, 8)
+);
+id!(
+    /// One attempt to issue: 80 random bits, 16 characters. Names the invocation that holds the intent.
+    RunId, "a run id", |text| crockford(text, 16)
+);
+id!(
+    /// A ticket's public half: the 16 bytes `tid`, unpadded base64url.
+    TicketId, "a ticket id", |text| base64url(text, 16)
+);
+id!(
+    /// The claiming tab's own random id: 16 bytes, unpadded base64url.
+    ClaimId, "a claim id", |text| base64url(text, 16)
+);
+
+impl RequestId {
+    /// The id that a signed Slack request gives, from the SHA-256 of its signature.
+    #[must_use]
+    pub fn of_signature(signature_hash: &[u8; 32]) -> Self {
+        Self(crockford_of(signature_hash, 16))
+    }
+}
+
+impl Revision {
+    /// The revision of a canonical text.
+    #[must_use]
+    pub fn of(canonical: &[u8]) -> Self {
+        Self(crockford_of(&Sha256::digest(canonical), 8))
+    }
+}
+
+impl RunId {
+    /// A run named by ten random bytes.
+    #[must_use]
+    pub fn of(random: [u8; 10]) -> Self {
+        Self(crockford_of(&random, 16))
+    }
+}
+
+impl TicketId {
+    /// The id of the 16 bytes that a ticket derives.
+    #[must_use]
+    pub fn of(tid: &[u8; 16]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(tid))
+    }
+}
+
+/// A person: Slack team and user id, never a name or an address. Written `T0001.U0001`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PersonId {
+    /// The workspace the person acted in.
+    pub team: SlackTeamId,
+    /// The person in it.
+    pub user: SlackUserId,
+}
+
+impl TryFrom<String> for PersonId {
+    type Error = NotAnId;
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        let (team, user) = text.split_once('.').ok_or(NotAnId("a person"))?;
+        Ok(Self { team: team.parse()?, user: user.parse()? })
+    }
+}
+
+impl From<PersonId> for String {
+    fn from(person: PersonId) -> String {
+        person.to_string()
+    }
+}
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.team, self.user)
+    }
+}
+
+const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// The first `len` characters of the bytes in Crockford's base32, five bits a character, most significant first.
+#[must_use]
+pub fn crockford_of(bytes: &[u8], len: usize) -> String {
+    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| (byte >> (7 - at % 8)) & 1);
+    (0..len)
+        .map(|character| {
+            let index = (0..5).fold(0usize, |acc, i| acc << 1 | usize::from(bit(character * 5 + i)));
+            CROCKFORD.get(index).copied().map_or('0', char::from)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crockford_is_five_bits_a_character() {
+        assert_eq!(crockford_of(&[0, 0, 0, 0, 0], 8), "00000000");
+        assert_eq!(crockford_of(&[255; 5], 8), "ZZZZZZZZ");
+        assert_eq!(crockford_of(&[0x08, 0x42, 0x10, 0x84, 0x21], 8), "11111111");
+        assert_eq!(crockford_of(&[0x84, 0x21, 0x08, 0x42, 0x10], 8), "GGGGGGGG");
+    }
+
+    #[test]
+    fn ids_accept_what_their_api_accepts_and_nothing_else() {
+        let long = "a".repeat(65);
+        let cases: &[(bool, bool)] = &[
+            ("ci-deployer".parse::<IamUserName>().is_ok(), true),
+            ("a+b=c,d.e@f_g-h".parse::<IamUserName>().is_ok(), true),
+            ("".parse::<IamUserName>().is_ok(), false),
+            ("a/b".parse::<IamUserName>().is_ok(), false),
+            ("naïve".parse::<IamUserName>().is_ok(), false),
+            (long.parse::<IamUserName>().is_ok(), false),
+            ("U2147483697".parse::<SlackUserId>().is_ok(), true),
+            ("u2147483697".parse::<SlackUserId>().is_ok(), false),
+            ("T0001".parse::<SlackUserId>().is_ok(), false),
+            ("U".parse::<SlackUserId>().is_ok(), false),
+            ("1700000000.000100".parse::<MessageTs>().is_ok(), true),
+            ("1700000000".parse::<MessageTs>().is_ok(), false),
+            ("123456789012".parse::<AccountId>().is_ok(), true),
+            ("12345678901".parse::<AccountId>().is_ok(), false),
+            ("AKIAIOSFODNN7EXAMPLE".parse::<AccessKeyId>().is_ok(), true),
+            ("AKIA".parse::<AccessKeyId>().is_ok(), false),
+            ("aL_OqsS2rc4R0WwYVVBLhA".parse::<TicketId>().is_ok(), true),
+            ("aL_OqsS2rc4R0WwYVVBLhA=".parse::<TicketId>().is_ok(), false),
+            ("aL_OqsS2rc4R0WwYVVBLhB".parse::<TicketId>().is_ok(), false),
+            ("T0001.U0001".to_owned().try_into().map(|_: PersonId| ()).is_ok(), true),
+            ("U0001".to_owned().try_into().map(|_: PersonId| ()).is_ok(), false),
+        ];
+        for (index, (got, expected)) in cases.iter().enumerate() {
+            assert_eq!(got, expected, "case {index}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! keyvend: self-service AWS access keys from Slack.
+//!
+//! docs/architecture.md has the map.
+
+pub mod facts;
+pub mod id;
+pub mod time;
+pub mod use_case;
