@@ -2,7 +2,14 @@
 //!
 //! docs/architecture.md has the map.
 
+pub mod audit;
+pub mod claim;
+pub mod config;
 pub mod facts;
 pub mod id;
+pub mod item;
+pub mod request;
+pub mod seal;
+pub mod ticket;
 pub mod time;
 pub mod use_case;

@@ -1,0 +1,164 @@
+//! The audit trail: what happened to a request, each entry bound to the one before it by its hash.
+//! An entry is written with the change it tells of, in the same item, and inserted into table `Audit` afterwards.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::id::RequestId;
+use crate::time::Timestamp;
+
+/// One record. Never holds a secret, a ticket, a code or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its place in the request's chain, from 1.
+    pub seq: u32,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened: `asked`, `approved`, `issued`, ...
+    pub event: String,
+    /// Who did it: a person's id, `reveal`, or `keyvend`.
+    pub actor: String,
+    /// What else matters, by name.
+    pub detail: BTreeMap<String, String>,
+    /// The hash of the entry before, hex; 64 zeros for the first.
+    pub prev: String,
+    /// SHA-256, hex, over the canonical form of all of the above.
+    pub hash: String,
+}
+
+/// The end of a request's chain, and the entries not yet known to be in table `Audit`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    next: u32,
+    head: String,
+    /// Written with the item, still to be inserted.
+    pub outbox: Vec<Entry>,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { next: 1, head: "0".repeat(64), outbox: Vec::new() }
+    }
+}
+
+/// What an entry says, before it has its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// What: one word.
+    pub event: &'static str,
+    /// Who.
+    pub actor: String,
+    /// What else.
+    pub detail: BTreeMap<String, String>,
+}
+
+impl Happened {
+    /// Something that somebody did.
+    #[must_use]
+    pub fn new<const N: usize>(
+        event: &'static str,
+        actor: impl ToString,
+        detail: [(&str, String); N],
+    ) -> Self {
+        let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { event, actor: actor.to_string(), detail }
+    }
+}
+
+impl Chain {
+    /// Appends one entry.
+    pub fn append(&mut self, request: &RequestId, at: Timestamp, happened: Happened) {
+        let mut entry = Entry {
+            seq: self.next,
+            at,
+            event: happened.event.to_owned(),
+            actor: happened.actor,
+            detail: happened.detail,
+            prev: self.head.clone(),
+            hash: String::new(),
+        };
+        entry.hash = entry.computed_hash(request);
+        self.head.clone_from(&entry.hash);
+        self.next += 1;
+        self.outbox.push(entry);
+    }
+
+    /// Drops the entries that are known to be in table `Audit`.
+    pub fn drop_inserted(&mut self, up_to: u32) {
+        self.outbox.retain(|entry| entry.seq > up_to);
+    }
+}
+
+impl Entry {
+    /// The hash that this entry must have: over its parts, each preceded by its length, so that no two entries
+    /// have the same canonical form.
+    #[must_use]
+    pub fn computed_hash(&self, request: &RequestId) -> String {
+        let seq = self.seq.to_string();
+        let at = self.at.0.to_string();
+        let fixed = [request.as_str(), &seq, &at, &self.event, &self.actor, &self.prev];
+        let detail = self.detail.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let mut hasher = Sha256::new();
+        for part in fixed.into_iter().chain(detail) {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        hex(&hasher.finalize())
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_is_bound_to_the_one_before_and_to_its_request() {
+        let request = RequestId::of_signature(&[7; 32]);
+        let other = RequestId::of_signature(&[8; 32]);
+        let mut chain = Chain::default();
+        chain.append(&request, Timestamp(1), Happened::new("asked", "T1.U1", [("user", "ci".to_owned())]));
+        chain.append(&request, Timestamp(2), Happened::new("approved", "T1.U2", []));
+        let [first, second] = chain.outbox.as_slice() else { panic!("two entries") };
+        assert_eq!((first.seq, second.seq), (1, 2));
+        assert_eq!(first.prev, "0".repeat(64));
+        assert_eq!(second.prev, first.hash);
+        assert_eq!(first.hash, first.computed_hash(&request));
+        assert_ne!(first.hash, first.computed_hash(&other));
+        for change in [
+            |entry: &mut Entry| entry.actor.push('x'),
+            |entry: &mut Entry| entry.event.push('x'),
+            |entry: &mut Entry| entry.at.0 += 1,
+            |entry: &mut Entry| entry.seq += 1,
+            |entry: &mut Entry| entry.prev = "1".repeat(64),
+            |entry: &mut Entry| drop(entry.detail.insert("user".to_owned(), "cj".to_owned())),
+        ] {
+            let mut changed = first.clone();
+            change(&mut changed);
+            assert_ne!(changed.computed_hash(&request), first.hash);
+        }
+    }
+
+    #[test]
+    fn what_was_inserted_leaves_the_outbox_and_the_chain_goes_on() {
+        let request = RequestId::of_signature(&[7; 32]);
+        let mut chain = Chain::default();
+        chain.append(&request, Timestamp(1), Happened::new("asked", "a", []));
+        let head = chain.outbox[0].hash.clone();
+        chain.drop_inserted(1);
+        assert!(chain.outbox.is_empty());
+        chain.append(&request, Timestamp(2), Happened::new("denied", "b", []));
+        assert_eq!((chain.outbox[0].seq, &chain.outbox[0].prev), (2, &head));
+    }
+}

@@ -1,0 +1,509 @@
+//! Everything the functions read from their environment, in one place.
+//! A value that cannot be right stops a function at start, with a message that names its variable.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::facts::Account;
+use crate::id::{AccountAlias, AccountId, ChannelId, SlackAppId, SlackTeamId, UserGroupId};
+
+/// An environment variable that is missing or wrong.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{variable} {problem}")]
+pub struct ConfigError {
+    /// Its name.
+    pub variable: &'static str,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// Where values come from: the process environment, or a test's map.
+pub trait Environment {
+    /// The variable's value; an empty one is `None`.
+    fn get(&self, variable: &str) -> Option<String>;
+}
+
+/// The environment of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    fn get(&self, variable: &str) -> Option<String> {
+        std::env::var(variable).ok().filter(|value| !value.is_empty())
+    }
+}
+
+impl Environment for BTreeMap<&str, String> {
+    fn get(&self, variable: &str) -> Option<String> {
+        BTreeMap::get(self, variable).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+/// What `slack` is told.
+#[derive(Clone, Debug)]
+pub struct SlackConfig {
+    /// Queue `slack`.
+    pub queue: QueueUrl,
+    /// The Secrets Manager id of Slack's signing secret.
+    pub signing_secret_id: String,
+    /// The app that requests must name; `None` until the app is connected to Slack.
+    pub app_id: Option<SlackAppId>,
+    /// The workspaces that requests may come from.
+    pub team_ids: Vec<SlackTeamId>,
+    /// Where Slack's API is.
+    pub slack_api: SlackApiUrl,
+}
+
+/// What `reveal` is told. No secret at all.
+#[derive(Clone, Debug)]
+pub struct RevealConfig {
+    /// Queue `claims`.
+    pub queue: QueueUrl,
+    /// Table `Tickets`.
+    pub tickets: String,
+    /// The page's own address.
+    pub reveal_url: RevealUrl,
+}
+
+/// What `worker` is told.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Queue `slack`, received from.
+    pub slack_queue: QueueUrl,
+    /// Queue `claims`, received from.
+    pub claims_queue: QueueUrl,
+    /// Queue `due`, received from and sent to.
+    pub due_queue: QueueUrl,
+    /// Table `Requests`.
+    pub requests: String,
+    /// Table `Tickets`.
+    pub tickets: String,
+    /// Table `Audit`.
+    pub audit: String,
+    /// The Secrets Manager id of Slack's bot token.
+    pub bot_token_id: String,
+    /// Where Slack's API is.
+    pub slack_api: SlackApiUrl,
+    /// Where cards are posted: private, not shared.
+    pub approvals_channel: ChannelId,
+    /// Whose members approve.
+    pub approvers: Approvers,
+    /// Where people are sent who cannot be helped here.
+    pub help_channel: Option<ChannelId>,
+    /// The page's address.
+    pub reveal_url: RevealUrl,
+    /// The role assumed in each account.
+    pub issuer_role_name: String,
+    /// The accounts by their alias; the first is used where none is typed.
+    pub accounts: Vec<Account>,
+    /// The path all managed IAM users are under, if limited.
+    pub iam_path: Option<String>,
+    /// Where the policy files are.
+    pub policy_dir: PathBuf,
+    /// How long a request waits for approval.
+    pub request_ttl: Duration,
+    /// How long an approved request waits for its requester.
+    pub approved_ttl: Duration,
+    /// How long a ticket can be claimed.
+    pub ticket_ttl: Duration,
+    /// The longest lifetime a key may be asked for, whatever policy says.
+    pub max_key_days: u32,
+    /// Whether what is due is looked after. Until then nothing unconfirmed is cleaned up, so nothing is issued.
+    pub timers: bool,
+}
+
+/// Who approves: the members of a channel or of a user group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Approvers {
+    /// Works on every Slack plan.
+    Channel(ChannelId),
+    /// Needs a paid plan.
+    UserGroup(UserGroupId),
+}
+
+/// An SQS queue's URL, with the account and name by which its ARN is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueUrl {
+    url: String,
+    arn_end: String,
+}
+
+impl QueueUrl {
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether an event source's ARN (`arn:aws:sqs:<region>:<account>:<name>`) is this queue.
+    #[must_use]
+    pub fn is_source(&self, arn: &str) -> bool {
+        arn.strip_prefix("arn:").is_some_and(|rest| rest.ends_with(&self.arn_end))
+    }
+}
+
+/// Slack's API, `https://slack.com/api/` unless a stand-in is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackApiUrl(String);
+
+impl SlackApiUrl {
+    /// Slack's own.
+    pub const DEFAULT: &'static str = "https://slack.com/api/";
+
+    /// The URL, ending in `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The origin that every `response_url` must have: Slack's hooks host, or the stand-in's own.
+    #[must_use]
+    pub fn response_url_origin(&self) -> String {
+        if self.0 == Self::DEFAULT { "https://hooks.slack.com".to_owned() } else { origin_of(&self.0) }
+    }
+}
+
+/// The page's address, `https://<host>/reveal`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevealUrl(String);
+
+impl RevealUrl {
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A page for tests of what is made with one.
+    #[cfg(test)]
+    #[must_use]
+    pub fn for_test(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+
+    /// Scheme, host and port: what a claim's `Origin` header must say.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        origin_of(&self.0)
+    }
+}
+
+fn origin_of(url: &str) -> String {
+    let host_at = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(host_at..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host_at + at);
+    url.get(..end).unwrap_or(url).to_ascii_lowercase()
+}
+
+struct Reader<'e>(&'e dyn Environment);
+
+impl Reader<'_> {
+    fn optional<T>(
+        &self,
+        variable: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(value) = self.0.get(variable) else { return Ok(None) };
+        read(&value).map(Some).map_err(|problem| ConfigError { variable, problem })
+    }
+
+    fn required<T>(
+        &self,
+        variable: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, ConfigError> {
+        self.optional(variable, read)?
+            .ok_or_else(|| ConfigError { variable, problem: "is not set".to_owned() })
+    }
+
+    fn slack_api(&self) -> Result<SlackApiUrl, ConfigError> {
+        let given = self.optional("KEYVEND_SLACK_API_URL", |url| {
+            if http_url(url) && url.ends_with('/') {
+                Ok(SlackApiUrl(url.to_owned()))
+            } else {
+                Err("must be an http(s) URL that ends in /".to_owned())
+            }
+        })?;
+        Ok(given.unwrap_or_else(|| SlackApiUrl(SlackApiUrl::DEFAULT.to_owned())))
+    }
+
+    fn reveal_url(&self) -> Result<RevealUrl, ConfigError> {
+        self.required("KEYVEND_REVEAL_URL", |url| {
+            let local = url.starts_with("http://localhost") || url.starts_with("http://127.0.0.1");
+            let plain = !url.contains(['?', '#']) && !url.ends_with('/');
+            if http_url(url) && plain && (url.starts_with("https://") || local) {
+                Ok(RevealUrl(url.to_owned()))
+            } else {
+                Err("must be the page's https URL, such as https://keys.example.com/reveal".to_owned())
+            }
+        })
+    }
+
+    fn duration(&self, variable: &'static str, default: u64) -> Result<Duration, ConfigError> {
+        let seconds = self.optional(variable, |text| match text.parse::<u64>() {
+            Ok(seconds) if (60..=2_592_000).contains(&seconds) => Ok(seconds),
+            _ => Err("must be seconds, from 60 to 2592000".to_owned()),
+        })?;
+        Ok(Duration::from_secs(seconds.unwrap_or(default)))
+    }
+}
+
+fn http_url(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        && url.bytes().all(|b| b.is_ascii_graphic())
+}
+
+fn text(value: &str) -> Result<String, String> {
+    Ok(value.to_owned())
+}
+
+fn id<T: std::str::FromStr<Err = crate::id::NotAnId>>(value: &str) -> Result<T, String> {
+    value.trim().parse().map_err(|error| format!("is {error}"))
+}
+
+fn queue(url: &str) -> Result<QueueUrl, String> {
+    let mut end = url.rsplit('/');
+    match (end.next(), end.next()) {
+        (Some(name), Some(account)) if http_url(url) && name.ends_with(".fifo") => {
+            Ok(QueueUrl { url: url.to_owned(), arn_end: format!(":{account}:{name}") })
+        }
+        _ => Err("must be the URL of an SQS FIFO queue".to_owned()),
+    }
+}
+
+fn teams(value: &str) -> Result<Vec<SlackTeamId>, String> {
+    value.split([',', ' ']).filter(|part| !part.is_empty()).map(id).collect()
+}
+
+fn accounts(json: &str) -> Result<Vec<Account>, String> {
+    let shape = "must be JSON such as {\"prod\":\"123456789012\"}";
+    let map: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(json).map_err(|_| shape.to_owned())?;
+    let accounts: Result<Vec<_>, String> = map
+        .into_iter()
+        .map(|(alias, account)| {
+            let alias: AccountAlias = alias.parse().map_err(|error| format!("has a name that is {error}"))?;
+            let account = account.as_str().ok_or(shape)?;
+            let id: AccountId = account.parse().map_err(|error| format!("has a value that is {error}"))?;
+            Ok(Account { alias, id })
+        })
+        .collect();
+    accounts.and_then(|list| if list.is_empty() { Err(shape.to_owned()) } else { Ok(list) })
+}
+
+fn iam_path(value: &str) -> Result<String, String> {
+    if value.len() <= 512 && value.starts_with('/') && value.ends_with('/') {
+        Ok(value.to_owned())
+    } else {
+        Err("must be an IAM path such as /keyvend/".to_owned())
+    }
+}
+
+impl SlackConfig {
+    /// Reads what `slack` needs.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn read(environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let read = Reader(environment);
+        let app_id = read.optional("KEYVEND_SLACK_APP_ID", id)?;
+        let team_ids = read.optional("KEYVEND_SLACK_TEAM_IDS", teams)?.unwrap_or_default();
+        if app_id.is_some() && team_ids.is_empty() {
+            let problem = "must name the workspace, T..., once KEYVEND_SLACK_APP_ID is set".to_owned();
+            return Err(ConfigError { variable: "KEYVEND_SLACK_TEAM_IDS", problem });
+        }
+        Ok(Self {
+            queue: read.required("KEYVEND_SLACK_QUEUE_URL", queue)?,
+            signing_secret_id: read.required("KEYVEND_SIGNING_SECRET_ID", text)?,
+            app_id,
+            team_ids,
+            slack_api: read.slack_api()?,
+        })
+    }
+}
+
+impl RevealConfig {
+    /// Reads what `reveal` needs.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn read(environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let read = Reader(environment);
+        Ok(Self {
+            queue: read.required("KEYVEND_CLAIMS_QUEUE_URL", queue)?,
+            tickets: read.required("KEYVEND_TICKETS_TABLE", text)?,
+            reveal_url: read.reveal_url()?,
+        })
+    }
+}
+
+impl WorkerConfig {
+    /// Reads what `worker` needs.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn read(environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let read = Reader(environment);
+        let approvals_channel: ChannelId = read.required("KEYVEND_APPROVALS_CHANNEL", id)?;
+        let approvers = read.optional("KEYVEND_APPROVERS", |value| {
+            id(value).map(Approvers::Channel).or_else(|_: String| id(value).map(Approvers::UserGroup))
+        })?;
+        if let Some(address) = read.0.get("KEYVEND_MAIL_FROM") {
+            let problem =
+                format!("must be empty: mailed codes are not built yet (got {} bytes)", address.len());
+            return Err(ConfigError { variable: "KEYVEND_MAIL_FROM", problem });
+        }
+        Ok(Self {
+            slack_queue: read.required("KEYVEND_SLACK_QUEUE_URL", queue)?,
+            claims_queue: read.required("KEYVEND_CLAIMS_QUEUE_URL", queue)?,
+            due_queue: read.required("KEYVEND_DUE_QUEUE_URL", queue)?,
+            requests: read.required("KEYVEND_REQUESTS_TABLE", text)?,
+            tickets: read.required("KEYVEND_TICKETS_TABLE", text)?,
+            audit: read.required("KEYVEND_AUDIT_TABLE", text)?,
+            bot_token_id: read.required("KEYVEND_BOT_TOKEN_ID", text)?,
+            slack_api: read.slack_api()?,
+            approvers: approvers.unwrap_or_else(|| Approvers::Channel(approvals_channel.clone())),
+            approvals_channel,
+            help_channel: read.optional("KEYVEND_HELP_CHANNEL", id)?,
+            reveal_url: read.reveal_url()?,
+            issuer_role_name: read.required("KEYVEND_ISSUER_ROLE_NAME", text)?,
+            accounts: read.required("KEYVEND_ACCOUNTS", accounts)?,
+            iam_path: read.optional("KEYVEND_IAM_PATH", iam_path)?,
+            policy_dir: read
+                .optional("KEYVEND_POLICY_DIR", text)?
+                .unwrap_or_else(|| "/opt".to_owned())
+                .into(),
+            request_ttl: read.duration("KEYVEND_REQUEST_TTL", 86_400)?,
+            approved_ttl: Duration::from_secs(3 * 86_400),
+            ticket_ttl: read.duration("KEYVEND_TICKET_TTL", 900)?,
+            max_key_days: read
+                .optional("KEYVEND_MAX_KEY_DAYS", |days| match days.parse::<u32>() {
+                    Ok(days) if (1..=365).contains(&days) => Ok(days),
+                    _ => Err("must be days, from 1 to 365".to_owned()),
+                })?
+                .unwrap_or(90),
+            timers: read
+                .optional("KEYVEND_TIMERS", |value| match value {
+                    "on" => Ok(true),
+                    "off" => Ok(false),
+                    _ => Err("must be on or off".to_owned()),
+                })?
+                .unwrap_or(false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> BTreeMap<&'static str, String> {
+        [
+            (
+                "KEYVEND_SLACK_QUEUE_URL",
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-slack.fifo",
+            ),
+            (
+                "KEYVEND_CLAIMS_QUEUE_URL",
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-claims.fifo",
+            ),
+            ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-due.fifo"),
+            ("KEYVEND_REQUESTS_TABLE", "r"),
+            ("KEYVEND_TICKETS_TABLE", "t"),
+            ("KEYVEND_AUDIT_TABLE", "a"),
+            ("KEYVEND_SIGNING_SECRET_ID", "s"),
+            ("KEYVEND_BOT_TOKEN_ID", "b"),
+            ("KEYVEND_SLACK_APP_ID", "A1"),
+            ("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002"),
+            ("KEYVEND_APPROVALS_CHANNEL", "C0APPROVE"),
+            ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal"),
+            ("KEYVEND_ISSUER_ROLE_NAME", "keyvend-issuer"),
+            ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012"}"#),
+        ]
+        .map(|(variable, value)| (variable, value.to_owned()))
+        .into()
+    }
+
+    fn read_all(environment: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
+        SlackConfig::read(environment)?;
+        RevealConfig::read(environment)?;
+        WorkerConfig::read(environment)?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        assert_eq!(read_all(&complete()), Ok(()));
+        let worker = WorkerConfig::read(&complete()).unwrap();
+        assert_eq!(worker.approvers, Approvers::Channel(worker.approvals_channel.clone()));
+        assert_eq!(worker.ticket_ttl.as_secs(), 900);
+        assert!(!worker.timers);
+        assert!(worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:123456789012:keyvend-slack.fifo"));
+        assert!(!worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:123456789012:keyvend-claims.fifo"));
+        assert!(!worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:999999999999:keyvend-slack.fifo"));
+    }
+
+    #[test]
+    fn an_app_not_yet_connected_is_no_error() {
+        let mut environment = complete();
+        environment.insert("KEYVEND_SLACK_APP_ID", String::new());
+        environment.insert("KEYVEND_SLACK_TEAM_IDS", String::new());
+        assert_eq!(SlackConfig::read(&environment).unwrap().app_id, None);
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        for variable in complete().keys().filter(|name| **name != "KEYVEND_SLACK_APP_ID") {
+            let mut environment = complete();
+            environment.remove(variable);
+            assert_eq!(read_all(&environment).unwrap_err().variable, *variable);
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        let wrong = [
+            ("KEYVEND_SLACK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/standard"),
+            ("KEYVEND_SLACK_APP_ID", "nope"),
+            ("KEYVEND_SLACK_TEAM_IDS", "T1,U2"),
+            ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),
+            ("KEYVEND_APPROVERS", "U0BOB"),
+            ("KEYVEND_HELP_CHANNEL", "help"),
+            ("KEYVEND_REVEAL_URL", "http://keys.example.com/reveal"),
+            ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal#x"),
+            ("KEYVEND_ACCOUNTS", "{}"),
+            ("KEYVEND_ACCOUNTS", r#"{"home":"1"}"#),
+            ("KEYVEND_ACCOUNTS", r#"{"Home":"123456789012"}"#),
+            ("KEYVEND_IAM_PATH", "keyvend"),
+            ("KEYVEND_TICKET_TTL", "0"),
+            ("KEYVEND_REQUEST_TTL", "soon"),
+            ("KEYVEND_MAX_KEY_DAYS", "0"),
+            ("KEYVEND_TIMERS", "yes"),
+            ("KEYVEND_SLACK_API_URL", "https://slack.com/api"),
+            ("KEYVEND_MAIL_FROM", "keys@example.com"),
+        ];
+        for (variable, value) in wrong {
+            let mut environment = complete();
+            environment.insert(variable, value.to_owned());
+            let error = read_all(&environment).unwrap_err();
+            assert_eq!(error.variable, variable, "{value}");
+            assert!(error.to_string().starts_with(variable), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_response_url_belongs_to_slack_or_to_the_stand_in() {
+        assert_eq!(
+            SlackApiUrl(SlackApiUrl::DEFAULT.to_owned()).response_url_origin(),
+            "https://hooks.slack.com"
+        );
+        let stand_in = SlackApiUrl("http://127.0.0.1:4010/api/".to_owned());
+        assert_eq!(stand_in.response_url_origin(), "http://127.0.0.1:4010");
+        assert_eq!(
+            RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(),
+            "https://keys.example.com"
+        );
+    }
+}

@@ -1,0 +1,549 @@
+//! A request for a key: what was asked, who approved, and where it stands. Pure: an event in, the next state out,
+//! with the audit entry that tells of it. Nothing here looks anything up or knows Slack's messages.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Chain, Happened};
+use crate::facts::{AccessKey, Account, IamUser};
+use crate::id::{
+    AccessKeyId, ChannelId, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
+};
+use crate::time::Timestamp;
+use crate::use_case::UseCase;
+
+/// What somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who.
+    pub requester: PersonId,
+    /// In which account.
+    pub account: Account,
+    /// For which IAM user.
+    pub user: IamUserName,
+    /// What the key is for.
+    pub use_case: UseCase,
+    /// How many days it should live.
+    pub days: u32,
+    /// Why, in the requester's words.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the card shows and its approvers judged: another value at the click redraws the card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Approvals that policy wants.
+    pub needed: u32,
+    /// Whether the IAM user is privileged.
+    pub privileged: bool,
+    /// Its IAM groups.
+    pub groups: Vec<String>,
+    /// Its policies, attached, inline and of its groups.
+    pub policies: Vec<String>,
+    /// Its permissions boundary.
+    pub boundary: Option<String>,
+    /// Its keys. Shown, but no part of the revision: a last use moves all the time.
+    pub keys: Vec<AccessKey>,
+}
+
+/// Somebody's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Whose.
+    pub by: PersonId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The intent to create a key, held by one invocation until its own deadline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The ticket that the key goes to.
+    pub tid: TicketId,
+    /// The invocation.
+    pub run: RunId,
+    /// Its deadline.
+    pub until: Timestamp,
+    /// The user's keys before.
+    pub keys_before: Vec<AccessKeyId>,
+    /// The key, once `CreateAccessKey` answered.
+    pub created: Option<AccessKeyId>,
+}
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Waits for approvals.
+    Pending,
+    /// Waits for its requester to press Get my key.
+    Approved,
+    /// A link was given out.
+    Ticketed {
+        /// The link's ticket.
+        tid: TicketId,
+    },
+    /// A key is being created.
+    Issuing(Intent),
+    /// `CreateAccessKey` gave no answer: whether there is a key is not known, and it is never repeated.
+    Ambiguous(Intent),
+    /// The key exists.
+    Issued {
+        /// Which.
+        key: AccessKeyId,
+        /// The ticket it was sealed to.
+        tid: TicketId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An approver said no.
+    Denied {
+        /// Who.
+        by: PersonId,
+    },
+    /// The requester took it back.
+    Cancelled,
+    /// Nobody answered in time.
+    Lapsed,
+    /// Policy said no after all.
+    Refused {
+        /// What the requester was told.
+        why: String,
+    },
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// What was asked.
+    pub asked: Asked,
+    /// What the card shows.
+    pub shown: Shown,
+    /// Approvals given to what the card shows.
+    pub approvals: Vec<Approval>,
+    /// When it lapses in its present state.
+    pub expires_at: Timestamp,
+    /// The card, once posted.
+    pub card: Option<Card>,
+    /// Where it stands.
+    pub state: State,
+    /// Whether a misused link was told of.
+    pub alerted: bool,
+    /// Its audit chain.
+    pub chain: Chain,
+}
+
+/// The message in the approvals channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Where.
+    pub channel: ChannelId,
+    /// Which message.
+    pub ts: MessageTs,
+}
+
+/// What can happen to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An approver approved what the card showed; `enough` says that policy now allows issuing.
+    Approve {
+        /// Who.
+        by: PersonId,
+        /// Whether this makes it enough.
+        enough: bool,
+        /// How long the requester then has.
+        approved_ttl: Duration,
+    },
+    /// An approver said no.
+    Deny {
+        /// Who.
+        by: PersonId,
+    },
+    /// The requester took it back.
+    Cancel,
+    /// Its time ran out.
+    Lapse,
+    /// What the card showed is no longer so: it shows this, and the approvals so far fall.
+    Redraw(Shown),
+    /// A link is given out, in place of any earlier one.
+    Ticket {
+        /// The new ticket.
+        tid: TicketId,
+    },
+    /// A link came to nothing; the request is approved as before.
+    TicketGone {
+        /// Which.
+        tid: TicketId,
+        /// Why: `post-failed`, `too-late`, ...
+        why: &'static str,
+    },
+    /// An invocation begins to create the key.
+    Begin {
+        /// The intent.
+        intent: Intent,
+        /// The browser that claimed.
+        browser: String,
+    },
+    /// Another invocation takes over after the first one's deadline.
+    TakeOver {
+        /// The new holder.
+        run: RunId,
+        /// Its deadline.
+        until: Timestamp,
+    },
+    /// `CreateAccessKey` answered with a key.
+    Created {
+        /// By which invocation.
+        run: RunId,
+        /// The key.
+        key: AccessKeyId,
+    },
+    /// `CreateAccessKey` gave no answer.
+    NoAnswer {
+        /// To which invocation.
+        run: RunId,
+    },
+    /// No key came of it, for certain.
+    Withdraw {
+        /// By which invocation, where one had begun.
+        run: Option<RunId>,
+        /// What becomes of the request.
+        to: Withdrawn,
+        /// Why, one word for the trail.
+        why: &'static str,
+        /// A key that was created and deleted again.
+        deleted: Option<AccessKeyId>,
+    },
+    /// The key is sealed to the claiming tab.
+    Seal {
+        /// By which invocation.
+        run: RunId,
+    },
+    /// `reveal` did something with the ticket, or a person saw an alert of it.
+    Seen(Happened, Timestamp),
+}
+
+/// What becomes of a request that no key came of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It stays approved; the requester may press again.
+    Approved,
+    /// Approvals are lacking now.
+    Pending {
+        /// What the card shows now.
+        shown: Shown,
+        /// The approvals that still hold.
+        approvals: Vec<Approval>,
+        /// How long the card waits.
+        ttl: Duration,
+    },
+    /// Policy says no.
+    Refused {
+        /// What the requester is told.
+        why: String,
+    },
+}
+
+/// Why an event does not fit: an answer, not an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The request is past the state that the event is for.
+    #[error("the request has moved on")]
+    MovedOn,
+    /// Its time ran out.
+    #[error("the request has expired")]
+    Expired,
+    /// This person approved already.
+    #[error("already approved by this person")]
+    AlreadyApproved,
+    /// Another invocation holds the intent.
+    #[error("another invocation holds the intent")]
+    Replaced,
+}
+
+impl Shown {
+    /// What an IAM user and the needed approvals show.
+    #[must_use]
+    pub fn of(user: &IamUser, needed: u32) -> Self {
+        Self {
+            needed,
+            privileged: user.privileged,
+            groups: user.groups.iter().cloned().collect(),
+            policies: user.policies.iter().cloned().collect(),
+            boundary: user.boundary.clone(),
+            keys: user.keys.clone(),
+        }
+    }
+}
+
+impl Asked {
+    /// The revision of a card that shows this: over the request, how privileged the user is, its groups and policies,
+    /// and the approvals needed.
+    #[must_use]
+    pub fn revision(&self, shown: &Shown) -> Revision {
+        let canonical = serde_json::json!([
+            self.requester.to_string(),
+            self.account.id.as_str(),
+            self.user.as_str(),
+            self.use_case.as_str(),
+            self.days,
+            self.reason,
+            self.at.0,
+            shown.privileged,
+            shown.groups,
+            shown.policies,
+            shown.boundary,
+            shown.needed,
+        ]);
+        Revision::of(canonical.to_string().as_bytes())
+    }
+}
+
+impl KeyRequest {
+    /// A request as it begins: pending, or approved where policy wants no approval.
+    #[must_use]
+    pub fn new(
+        id: RequestId,
+        asked: Asked,
+        shown: Shown,
+        request_ttl: Duration,
+        approved_ttl: Duration,
+    ) -> Self {
+        let (state, ttl) =
+            if shown.needed == 0 { (State::Approved, approved_ttl) } else { (State::Pending, request_ttl) };
+        let mut chain = Chain::default();
+        let detail = [
+            ("account", asked.account.id.to_string()),
+            ("user", asked.user.to_string()),
+            ("use_case", asked.use_case.to_string()),
+            ("days", asked.days.to_string()),
+            ("reason", asked.reason.clone()),
+            ("needed", shown.needed.to_string()),
+        ];
+        chain.append(&id, asked.at, Happened::new("asked", &asked.requester, detail));
+        let expires_at = asked.at + ttl;
+        Self { id, asked, shown, approvals: Vec::new(), expires_at, card: None, state, alerted: false, chain }
+    }
+
+    /// A request that policy refused when it was asked: kept, so that a redelivery meets it, and audited.
+    #[must_use]
+    pub fn refused(id: RequestId, asked: Asked, why: String, by: &[String]) -> Self {
+        let shown = Shown {
+            needed: 0,
+            privileged: true,
+            groups: Vec::new(),
+            policies: Vec::new(),
+            boundary: None,
+            keys: Vec::new(),
+        };
+        let mut request = Self::new(id, asked, shown, Duration::ZERO, Duration::ZERO);
+        let detail = [("by", by.join(" "))];
+        request.chain.append(&request.id, request.asked.at, Happened::new("refused", "keyvend", detail));
+        request.state = State::Refused { why };
+        request
+    }
+
+    /// The revision of what its card shows.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.asked.revision(&self.shown)
+    }
+
+    /// Whether its time has run out while it still waits for a person.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.waits() && self.expires_at <= now
+    }
+
+    /// Whether a person can still decide it.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        match self.state {
+            State::Pending | State::Approved | State::Ticketed { .. } => true,
+            State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => false,
+        }
+    }
+
+    /// The link that was given out and not used up, if any.
+    #[must_use]
+    pub fn ticket(&self) -> Option<&TicketId> {
+        match &self.state {
+            State::Ticketed { tid } | State::Issued { tid, .. } => Some(tid),
+            State::Issuing(intent) | State::Ambiguous(intent) => Some(&intent.tid),
+            State::Pending
+            | State::Approved
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => None,
+        }
+    }
+
+    /// The next state, or why the event does not fit this one.
+    ///
+    /// # Errors
+    /// [`Unfit`]; nothing changed then.
+    pub fn apply(&self, event: Event, actor: &str, now: Timestamp) -> Result<Self, Unfit> {
+        let mut next = self.clone();
+        let happened = match event {
+            Event::Approve { by, enough, approved_ttl } => {
+                self.must_wait(now)?;
+                if !matches!(self.state, State::Pending) {
+                    return Err(Unfit::MovedOn);
+                }
+                if self.approvals.iter().any(|approval| approval.by == by) {
+                    return Err(Unfit::AlreadyApproved);
+                }
+                next.approvals.push(Approval { by, at: now });
+                if enough {
+                    next.state = State::Approved;
+                    next.expires_at = now + approved_ttl;
+                }
+                let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
+                Happened::new("approved", actor, detail)
+            }
+            Event::Deny { by } => {
+                self.must_wait(now)?;
+                next.state = State::Denied { by };
+                Happened::new("denied", actor, [("revision", self.revision().to_string())])
+            }
+            Event::Cancel => {
+                self.must_wait(now)?;
+                next.state = State::Cancelled;
+                Happened::new("cancelled", actor, [])
+            }
+            Event::Lapse => {
+                if !self.is_expired(now) {
+                    return Err(Unfit::MovedOn);
+                }
+                next.state = State::Lapsed;
+                Happened::new("expired", actor, [])
+            }
+            Event::Redraw(shown) => {
+                self.must_wait(now)?;
+                if !matches!(self.state, State::Pending) {
+                    return Err(Unfit::MovedOn);
+                }
+                next.shown = shown;
+                next.approvals.clear();
+                let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
+                Happened::new("redrawn", actor, detail)
+            }
+            Event::Ticket { tid } => {
+                self.must_wait(now)?;
+                if matches!(self.state, State::Pending) {
+                    return Err(Unfit::MovedOn);
+                }
+                let detail = [("tid", tid.to_string())];
+                next.state = State::Ticketed { tid };
+                Happened::new("ticketed", actor, detail)
+            }
+            Event::TicketGone { tid, why } => {
+                if self.state != (State::Ticketed { tid: tid.clone() }) {
+                    return Err(Unfit::MovedOn);
+                }
+                next.state = State::Approved;
+                Happened::new("withdrawn", actor, [("tid", tid.to_string()), ("why", why.to_owned())])
+            }
+            Event::Begin { intent, browser } => {
+                self.must_wait(now)?;
+                if self.state != (State::Ticketed { tid: intent.tid.clone() }) {
+                    return Err(Unfit::MovedOn);
+                }
+                let detail =
+                    [("tid", intent.tid.to_string()), ("run", intent.run.to_string()), ("browser", browser)];
+                next.state = State::Issuing(intent);
+                Happened::new("issuing", actor, detail)
+            }
+            Event::TakeOver { run, until } => {
+                let State::Issuing(intent) = &self.state else { return Err(Unfit::MovedOn) };
+                if now <= intent.until {
+                    return Err(Unfit::Replaced);
+                }
+                let detail = [("from", intent.run.to_string()), ("run", run.to_string())];
+                next.state = State::Issuing(Intent { run, until, ..intent.clone() });
+                Happened::new("taken-over", actor, detail)
+            }
+            Event::Created { run, key } => {
+                let intent = self.intent_of(&run)?;
+                let detail = [("key", key.to_string()), ("run", run.to_string())];
+                next.state = State::Issuing(Intent { created: Some(key), ..intent.clone() });
+                Happened::new("created", actor, detail)
+            }
+            Event::NoAnswer { run } => {
+                let intent = self.intent_of(&run)?;
+                next.state = State::Ambiguous(intent.clone());
+                Happened::new("create-unanswered", actor, [("run", run.to_string())])
+            }
+            Event::Withdraw { run, to, why, deleted } => {
+                match (&run, &self.state) {
+                    (Some(run), _) => drop(self.intent_of(run)?),
+                    (None, State::Ticketed { .. }) => {}
+                    (None, _) => return Err(Unfit::MovedOn),
+                }
+                match to {
+                    Withdrawn::Approved => next.state = State::Approved,
+                    Withdrawn::Pending { shown, approvals, ttl } => {
+                        next.state = State::Pending;
+                        next.shown = shown;
+                        next.approvals = approvals;
+                        next.expires_at = now + ttl;
+                    }
+                    Withdrawn::Refused { why } => next.state = State::Refused { why },
+                }
+                let mut happened = Happened::new("withdrawn", actor, [("why", why.to_owned())]);
+                happened.detail.extend(deleted.map(|key| ("deleted".to_owned(), key.to_string())));
+                happened
+            }
+            Event::Seal { run } => {
+                let intent = self.intent_of(&run)?;
+                let key = intent.created.clone().ok_or(Unfit::MovedOn)?;
+                let detail = [("key", key.to_string()), ("run", run.to_string())];
+                next.state = State::Issued { key, tid: intent.tid.clone(), at: now };
+                Happened::new("issued", actor, detail)
+            }
+            Event::Seen(happened, at) => {
+                next.chain.append(&self.id, at, happened);
+                return Ok(next);
+            }
+        };
+        next.chain.append(&self.id, now, happened);
+        Ok(next)
+    }
+
+    fn must_wait(&self, now: Timestamp) -> Result<(), Unfit> {
+        if self.is_expired(now) {
+            Err(Unfit::Expired)
+        } else if self.waits() {
+            Ok(())
+        } else {
+            Err(Unfit::MovedOn)
+        }
+    }
+
+    fn intent_of(&self, run: &RunId) -> Result<&Intent, Unfit> {
+        match &self.state {
+            State::Issuing(intent) if intent.run == *run => Ok(intent),
+            State::Issuing(_) => Err(Unfit::Replaced),
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => Err(Unfit::Replaced),
+        }
+    }
+}
