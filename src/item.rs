@@ -93,3 +93,70 @@ pub fn bytes<'i>(item: &'i Item, name: &'static str) -> Result<&'i [u8], BadItem
         _ => Err(BadItem(name)),
     }
 }
+
+/// Which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Requests, keys, leases, links; partition key `pk`.
+    Requests,
+    /// Tickets; partition key `tid`.
+    Tickets,
+}
+
+impl Table {
+    /// The name of its partition key.
+    #[must_use]
+    pub fn key_name(self) -> &'static str {
+        match self {
+            Self::Requests => "pk",
+            Self::Tickets => "tid",
+        }
+    }
+}
+
+/// One part of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Replaces the item, if the condition holds.
+    Put {
+        /// Where.
+        table: Table,
+        /// The whole item, its key included.
+        item: Item,
+        /// What must hold.
+        condition: &'static str,
+        /// The condition's values.
+        values: Item,
+    },
+    /// Changes the item, if the condition holds.
+    Update {
+        /// Where.
+        table: Table,
+        /// The item's key.
+        key: String,
+        /// The change.
+        update: Update,
+    },
+    /// Removes the item, if the condition holds.
+    Delete {
+        /// Where.
+        table: Table,
+        /// The item's key.
+        key: String,
+        /// What must hold.
+        condition: &'static str,
+        /// The condition's values.
+        values: Item,
+    },
+    /// Writes nothing; the condition must hold.
+    Check {
+        /// Where.
+        table: Table,
+        /// The item's key.
+        key: String,
+        /// What must hold.
+        condition: &'static str,
+        /// The condition's values.
+        values: Item,
+    },
+}

@@ -3,6 +3,7 @@
 //! docs/architecture.md has the map.
 
 pub mod audit;
+pub mod aws;
 pub mod claim;
 pub mod config;
 pub mod facts;

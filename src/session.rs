@@ -1,0 +1,85 @@
+//! Session policies: what one step of work may do, to one IAM user and nothing else.
+//! The issuer role allows more; a session has what both allow.
+
+use serde_json::json;
+
+use crate::facts::Account;
+use crate::id::IamUserName;
+
+/// One step that acts on a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IamStep {
+    /// Create a key.
+    Create,
+    /// Delete a key.
+    Delete,
+    /// Describe a key by a tag on its user.
+    Describe,
+}
+
+impl IamStep {
+    fn action(self) -> &'static str {
+        match self {
+            Self::Create => "iam:CreateAccessKey",
+            Self::Delete => "iam:DeleteAccessKey",
+            Self::Describe => "iam:TagUser",
+        }
+    }
+}
+
+/// The policy for one step on one user, at the path it was looked up at.
+#[must_use]
+pub fn acting(step: IamStep, account: &Account, path: &str, user: &IamUserName) -> String {
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Action": step.action(),
+        "Resource": format!("arn:aws:iam::{}:user{path}{user}", account.id),
+    });
+    if step == IamStep::Describe {
+        // A tag named after a key is its description; any other tag may decide who owns the user.
+        statement["Condition"] = json!({"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}});
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+/// The policy for looking things up.
+#[must_use]
+pub fn reading() -> String {
+    let statement = json!({
+        "Effect": "Allow",
+        "Action": [
+            "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListGroupsForUser",
+            "iam:ListAttachedUserPolicies", "iam:ListUserPolicies", "iam:GetUserPolicy",
+            "iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
+            "iam:ListPolicies", "iam:GetPolicyVersion",
+        ],
+        "Resource": "*",
+    });
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_may_do_one_thing_to_one_user() {
+        let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
+        let policy = acting(IamStep::Create, &account, "/bots/", &"ci".parse().unwrap());
+        assert_eq!(
+            policy,
+            r#"{"Statement":[{"Action":"iam:CreateAccessKey","Effect":"Allow","Resource":"arn:aws:iam::123456789012:user/bots/ci"}],"Version":"2012-10-17"}"#
+        );
+        let describing = acting(IamStep::Describe, &account, "/", &"ci".parse().unwrap());
+        assert!(describing.contains(r#""aws:TagKeys":"AKIA*""#), "{describing}");
+    }
+
+    #[test]
+    fn reading_changes_nothing() {
+        let policy: serde_json::Value = serde_json::from_str(&reading()).unwrap();
+        for action in policy["Statement"][0]["Action"].as_array().unwrap() {
+            let name = action.as_str().unwrap();
+            assert!(name.starts_with("iam:Get") || name.starts_with("iam:List"), "{name}");
+        }
+    }
+}
