@@ -4,5 +4,6 @@
 
 pub mod facts;
 pub mod id;
+pub mod policy;
 pub mod time;
 pub mod use_case;
