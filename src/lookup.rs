@@ -1,0 +1,298 @@
+//! Looking up facts, afresh for every decision. A look-up that fails is a fault and so a no; it never turns into an
+//! empty set. The read-only session is the one thing kept, for as long as it lasts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use futures_util::future::{try_join, try_join_all};
+use futures_util::{FutureExt as _, TryFutureExt as _};
+
+use crate::aws::{AttachedPolicy, Iam, IamError, Sts, UserDetail};
+use crate::config::{Approvers, WorkerConfig};
+use crate::facts::{APPROVERS, AccessKey, Account, IamUser, Person};
+use crate::id::{AccountId, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
+use crate::privilege::is_privileged;
+use crate::session;
+use crate::slack_api::{SlackApi, User};
+use crate::time::Timestamp;
+
+/// A session is used for at most this many seconds of its fifteen minutes.
+const SESSION_USE: i64 = 780;
+
+/// Looks things up.
+#[derive(Debug)]
+pub struct Lookup {
+    sts: Sts,
+    sessions: Mutex<BTreeMap<AccountId, (Iam, Timestamp)>>,
+}
+
+/// A user that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchUser;
+
+/// Who approves, as of now.
+#[derive(Clone, Debug)]
+pub struct ApproverSet(BTreeSet<SlackUserId>);
+
+impl ApproverSet {
+    /// Nobody: for a person about whom the answer does not matter.
+    #[must_use]
+    pub fn contains(&self, user: &SlackUserId) -> bool {
+        self.0.contains(user)
+    }
+}
+
+impl Lookup {
+    /// With sessions from `sts`.
+    #[must_use]
+    pub fn new(sts: Sts) -> Self {
+        Self { sts, sessions: Mutex::default() }
+    }
+
+    /// The members of `KEYVEND_APPROVERS`. A channel must be private and not shared.
+    ///
+    /// # Errors
+    /// A fault where Slack does not say, or the channel is not as it must be.
+    pub async fn approvers(&self, slack: &SlackApi, config: &WorkerConfig) -> anyhow::Result<ApproverSet> {
+        let members = match &config.approvers {
+            Approvers::UserGroup(group) => slack.group_members(group).await?,
+            Approvers::Channel(channel) => {
+                let (info, members) =
+                    try_join(slack.channel_info(channel), slack.channel_members(channel)).await?;
+                let shared = info.is_shared || info.is_ext_shared || info.is_org_shared;
+                anyhow::ensure!(
+                    info.is_private && !shared,
+                    "the approvers' channel {channel} must be private and not shared"
+                );
+                members
+            }
+        };
+        Ok(ApproverSet(members.into_iter().collect()))
+    }
+
+    /// A person, with the groups they are in among the approvers and `groups`.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn person(
+        &self,
+        slack: &SlackApi,
+        id: &PersonId,
+        approvers: &ApproverSet,
+    ) -> anyhow::Result<Person> {
+        let user = slack.user_info(&id.user).await.context("users.info")?;
+        Ok(read_person(id, user, approvers))
+    }
+
+    /// Which of these user groups the person is in.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn groups_of(
+        &self,
+        slack: &SlackApi,
+        person: &SlackUserId,
+        groups: &BTreeSet<UserGroupId>,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let found = try_join_all(groups.iter().map(|group| async move {
+            let members = slack.group_members(group).await.context("usergroups.users.list")?;
+            anyhow::Ok(members.contains(person).then(|| group.to_string()))
+        }));
+        Ok(found.await?.into_iter().flatten().collect())
+    }
+
+    /// An IAM user with everything that decides over it, in three steps of parallel calls at most.
+    ///
+    /// # Errors
+    /// A fault; that there is no such user is an answer.
+    pub async fn iam_user(
+        &self,
+        account: &Account,
+        name: &IamUserName,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<IamUser, NoSuchUser>> {
+        let iam = self.reader(account, now).await?;
+        match read_user(&iam, account, name).await {
+            Ok(user) => Ok(Ok(user)),
+            Err(IamError::NoSuchEntity) => Ok(Err(NoSuchUser)),
+            Err(IamError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// The read-only session of an account.
+    async fn reader(&self, account: &Account, now: Timestamp) -> anyhow::Result<Iam> {
+        let kept = |sessions: &BTreeMap<AccountId, (Iam, Timestamp)>| {
+            sessions.get(&account.id).filter(|(_, since)| now.since(*since) < SESSION_USE).map(|(iam, _)| iam.clone())
+        };
+        if let Some(iam) = self.sessions.lock().ok().and_then(|sessions| kept(&sessions)) {
+            return Ok(iam);
+        }
+        let iam = self.sts.session(account, "keyvend-read", "keyvend.read", session::reading()).await?;
+        if let Ok(mut sessions) = self.sessions.lock() {
+            sessions.insert(account.id.clone(), (iam.clone(), now));
+        }
+        Ok(iam)
+    }
+}
+
+fn read_person(id: &PersonId, user: User, approvers: &ApproverSet) -> Person {
+    let here = |team: &SlackTeamId| *team == id.team;
+    let member = user.team_id.as_ref().is_some_and(here)
+        || user.enterprise_user.is_some_and(|enterprise| enterprise.teams.iter().any(here));
+    let groups = approvers.contains(&id.user).then(|| APPROVERS.to_owned()).into_iter().collect();
+    Person {
+        id: id.clone(),
+        guest: user.is_restricted || user.is_ultra_restricted,
+        external: user.is_stranger || !member,
+        deleted: user.deleted,
+        bot: user.is_bot,
+        email: user.profile.email,
+        email_confirmed: user.is_email_confirmed,
+        groups,
+    }
+}
+
+/// A policy that counts, and where its document is.
+enum Document {
+    Attached(AttachedPolicy),
+    InlineOfUser(String),
+    InlineOfGroup(String, String),
+}
+
+async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<IamUser, IamError> {
+    let (detail, (keys, (groups, (attached, (inline, versions))))) = try_join(
+        iam.get_user(name),
+        try_join(
+            keys_with_last_use(iam, name),
+            try_join(
+                iam.list_groups(name),
+                try_join(
+                    iam.list_attached_policies(name),
+                    try_join(iam.list_inline_policies(name), iam.default_versions()),
+                ),
+            ),
+        ),
+    )
+    .await?;
+    let of_user = attached.into_iter().map(Document::Attached).chain(inline.into_iter().map(Document::InlineOfUser));
+    let of_user: Vec<_> = of_user.map(|document| (None, document)).collect();
+    let of_groups = try_join_all(groups.iter().map(|group| documents_of_group(iam, group)));
+    // The user's own documents are read while the groups are still being listed.
+    let (own, of_groups) = try_join(judge(iam, name, of_user, &versions), of_groups).await?;
+    let in_groups = judge(iam, name, of_groups.into_iter().flatten().collect(), &versions).await?;
+    Ok(assemble(account, name, detail, keys, groups, [own, in_groups].concat()))
+}
+
+async fn keys_with_last_use(iam: &Iam, name: &IamUserName) -> Result<Vec<AccessKey>, IamError> {
+    let mut keys = iam.list_access_keys(name).await?;
+    let last_uses = try_join_all(keys.iter().map(|key| iam.last_used(&key.id).map(Ok::<_, IamError>)));
+    for (key, last_used) in std::iter::zip(&mut keys, last_uses.await?) {
+        key.last_used = last_used;
+    }
+    Ok(keys)
+}
+
+async fn documents_of_group(iam: &Iam, group: &str) -> Result<Vec<(Option<String>, Document)>, IamError> {
+    let (attached, inline) =
+        try_join(iam.list_attached_group_policies(group), iam.list_inline_group_policies(group)).await?;
+    let inline = inline.into_iter().map(|policy| Document::InlineOfGroup(group.to_owned(), policy));
+    let all = attached.into_iter().map(Document::Attached).chain(inline);
+    Ok(all.map(|document| (Some(group.to_owned()), document)).collect())
+}
+
+/// Each policy's name as the card shows it, whether it makes privileged, and whether it is AWS's quarantine.
+#[derive(Clone)]
+struct Judged {
+    name: String,
+    privileged: bool,
+    quarantine: bool,
+}
+
+async fn judge(
+    iam: &Iam,
+    user: &IamUserName,
+    documents: Vec<(Option<String>, Document)>,
+    versions: &BTreeMap<String, String>,
+) -> Result<Vec<Judged>, IamError> {
+    try_join_all(documents.into_iter().map(|(group, document)| async move {
+        let prefix = group.map(|group| format!("{group}: ")).unwrap_or_default();
+        let (name, text, quarantine) = match document {
+            Document::Attached(policy) => {
+                let quarantine = policy.arn.starts_with("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine");
+                let text = match versions.get(&policy.arn) {
+                    Some(version) => iam.policy_document(&policy.arn, version).await?,
+                    // Attached a moment ago, or listed late: not shown to be ordinary.
+                    None => String::new(),
+                };
+                (format!("{prefix}{}", policy.name), text, quarantine)
+            }
+            Document::InlineOfUser(policy) => {
+                let text = iam.inline_document(user, &policy).await?;
+                (format!("{policy} (inline)"), text, false)
+            }
+            Document::InlineOfGroup(group, policy) => {
+                let text = iam.inline_group_document(&group, &policy).await?;
+                (format!("{prefix}{policy} (inline)"), text, false)
+            }
+        };
+        Ok(Judged { name, privileged: is_privileged(&text), quarantine })
+    }))
+    .map_ok(|judged: Vec<_>| judged)
+    .await
+}
+
+fn assemble(
+    account: &Account,
+    name: &IamUserName,
+    detail: UserDetail,
+    keys: Vec<AccessKey>,
+    groups: Vec<String>,
+    judged: Vec<Judged>,
+) -> IamUser {
+    let (owners, owner_groups) = read_owners(&detail.tags);
+    IamUser {
+        account: account.clone(),
+        name: name.clone(),
+        path: detail.path,
+        owners,
+        owner_groups,
+        tags: detail.tags,
+        groups: groups.into_iter().collect(),
+        privileged: judged.iter().any(|policy| policy.privileged),
+        quarantined: judged.iter().any(|policy| policy.quarantine),
+        policies: judged.into_iter().map(|policy| policy.name).collect(),
+        boundary: detail.boundary,
+        keys,
+    }
+}
+
+/// `keyvend:owners`, continued in `keyvend:owners2` to `4`: ids separated by blanks. A word that is no id names nobody.
+fn read_owners(tags: &BTreeMap<String, String>) -> (BTreeSet<SlackUserId>, BTreeSet<UserGroupId>) {
+    let words: Vec<&str> = ["keyvend:owners", "keyvend:owners2", "keyvend:owners3", "keyvend:owners4"]
+        .iter()
+        .filter_map(|tag| tags.get(*tag))
+        .flat_map(|value| value.split_whitespace())
+        .collect();
+    let users = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let groups = words.iter().filter_map(|word| word.parse().ok()).collect();
+    (users, groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_the_ids_in_the_tags() {
+        let tags = BTreeMap::from([
+            ("keyvend:owners".to_owned(), "U0ALICE  S0TEAM nobody".to_owned()),
+            ("keyvend:owners2".to_owned(), "U0BOB".to_owned()),
+            ("keyvend:owners5".to_owned(), "U0EVE".to_owned()),
+            ("owner".to_owned(), "U0MALLORY".to_owned()),
+        ]);
+        let (users, groups) = read_owners(&tags);
+        assert_eq!(users.iter().map(SlackUserId::as_str).collect::<Vec<_>>(), ["U0ALICE", "U0BOB"]);
+        assert_eq!(groups.iter().map(UserGroupId::as_str).collect::<Vec<_>>(), ["S0TEAM"]);
+    }
+}

@@ -1,0 +1,217 @@
+//! Who may: asks Cedar's policies, with facts looked up afresh, whether a person may act on an IAM user.
+//! An error while deciding is a no. Nothing that acts can be called without an [`Authorized`], and only a yes
+//! makes one.
+
+mod action;
+mod authorized;
+pub mod cases;
+mod entities;
+mod load;
+mod probe;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as Question, Response, Schema};
+
+use crate::facts::{IamUser, Person};
+use crate::id::{PersonId, SlackUserId};
+
+pub use action::{
+    Act, Action, Activate, Approve, Asked, Concern, Context, Deactivate, Delete, Freeze, IamUserAt, Issue,
+    KeyFacts, List, On, Request, Resource, Rotate,
+};
+pub use authorized::Authorized;
+pub use load::{InvalidPolicies, Problem};
+
+/// More approvals than this are never waited for: a request that would need them is refused at once.
+pub const MOST_APPROVALS: u32 = 5;
+
+/// The policies in force, valid against their schema.
+pub struct Policies {
+    schema: Schema,
+    set: PolicySet,
+    /// In the order of their files and within them: the order in which a person reads their advice.
+    rules: Vec<Rule>,
+    types: entities::Types,
+    authorizer: Authorizer,
+}
+
+/// What is kept of a policy beside Cedar's own form.
+struct Rule {
+    id: PolicyId,
+    advice: Option<String>,
+}
+
+/// What the policies say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Allow {
+        /// The ids of the policies that permit.
+        by: Vec<String>,
+    },
+    /// No.
+    Deny(Denial),
+}
+
+/// A no, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Denial {
+    /// The ids of the policies that forbid. Empty, with nothing failed: no policy allows this.
+    pub by: Vec<String>,
+    /// What they say to the person, each sentence once.
+    pub advice: Vec<String>,
+    /// What went wrong while deciding: ids of policies that could not be evaluated, or which facts the schema
+    /// did not take. For the log: such a no is a fault of ours, not of the person.
+    pub failed: Vec<String>,
+}
+
+/// How many approvals a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// This many.
+    Approvals(u32),
+    /// Not even [`MOST_APPROVALS`] would do: why not.
+    Never(Denial),
+}
+
+impl Policies {
+    /// The `*.cedar` files of a folder, in the order of their names, with its `schema.cedarschema`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each with its file and, where there is one, its line.
+    pub fn load(dir: &Path) -> Result<Self, InvalidPolicies> {
+        load::load(dir)
+    }
+
+    /// The ids of all policies, in the order of their files and within them.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.id.as_ref())
+    }
+
+    /// Whether this person may do this to that resource.
+    #[must_use]
+    pub fn decide<A: Act>(&self, principal: &Person, act: &A, resource: &A::On) -> Verdict {
+        self.ask(principal, A::ACTION, act.context(), resource.on())
+    }
+
+    /// The same, giving what those who act ask for.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn authorize<A: Act>(
+        &self,
+        principal: &Person,
+        act: A,
+        resource: &A::On,
+    ) -> Result<Authorized<A>, Denial> {
+        match self.decide(principal, &act, resource) {
+            Verdict::Allow { by } => Ok(Authorized::new(principal.id.clone(), act, resource.at(), by)),
+            Verdict::Deny(denial) => Err(denial),
+        }
+    }
+
+    /// How many approvals `issue` wants: asked with none, one, two and so on. `asked.approvals` does not matter.
+    #[must_use]
+    pub fn needed_approvals(&self, principal: &Person, iam_user: &IamUser, asked: &Asked) -> Needed {
+        let mut refused = Denial::default();
+        for approvals in 0..=MOST_APPROVALS {
+            match self.decide(principal, &Issue(Asked { approvals, ..asked.clone() }), iam_user) {
+                Verdict::Allow { .. } => return Needed::Approvals(approvals),
+                // The last refusal is the one to tell: what more approvals would have cured is gone from it.
+                Verdict::Deny(denial) => refused = denial,
+            }
+        }
+        Needed::Never(refused)
+    }
+
+    /// `context.approvals`: how many of those who approved still count, with facts about each as of now.
+    #[must_use]
+    pub fn approvals<'a>(
+        &self,
+        approvers: impl IntoIterator<Item = &'a Person>,
+        iam_user: &IamUser,
+        asked: &Asked,
+    ) -> u32 {
+        let still_allowed = approvers.into_iter().filter(|person| {
+            matches!(self.decide(person, &Approve(asked.clone()), iam_user), Verdict::Allow { .. })
+        });
+        distinct_approvals(&asked.requester, still_allowed.map(|person| &person.id))
+    }
+
+    fn ask(&self, principal: &Person, action: Action, context: Context<'_>, on: On<'_>) -> Verdict {
+        match self.response(principal, action, context, on) {
+            Ok(response) => self.verdict(&response),
+            Err(not_taken) => {
+                Verdict::Deny(Denial { failed: vec![not_taken.to_owned()], ..Denial::default() })
+            }
+        }
+    }
+
+    /// Cedar's answer. The errors name what the schema did not take, never a fact: Cedar's own words quote facts.
+    fn response(
+        &self,
+        principal: &Person,
+        action: Action,
+        context: Context<'_>,
+        on: On<'_>,
+    ) -> Result<Response, &'static str> {
+        let types = &self.types;
+        let entities = types
+            .entities(principal, on, &self.schema)
+            .map_err(|_| "facts about the person or the resource")?;
+        let context = types.context(&principal.id.team, context).map_err(|_| "facts about the request")?;
+        let question = Question::new(
+            types.person(&principal.id),
+            types.action(action),
+            types.resource(on),
+            context,
+            Some(&self.schema),
+        )
+        .map_err(|_| "the question")?;
+        Ok(self.authorizer.is_authorized(&question, &self.set, &entities))
+    }
+
+    fn verdict(&self, response: &Response) -> Verdict {
+        let reasons: BTreeSet<&PolicyId> = response.diagnostics().reason().collect();
+        let decisive = || self.rules.iter().filter(|rule| reasons.contains(&rule.id));
+        let by: Vec<String> = decisive().map(|rule| rule.id.to_string()).collect();
+        let mut failed: Vec<String> = response
+            .diagnostics()
+            .errors()
+            .map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                    error.policy_id().to_string()
+                }
+            })
+            .collect();
+        failed.sort();
+        match response.decision() {
+            Decision::Allow if failed.is_empty() => Verdict::Allow { by },
+            // Those that permitted are no reason for a no.
+            Decision::Allow => Verdict::Deny(Denial { failed, ..Denial::default() }),
+            Decision::Deny => {
+                let mut advice: Vec<String> = Vec::new();
+                for sentence in decisive().filter_map(|rule| rule.advice.as_ref()) {
+                    if !advice.contains(sentence) {
+                        advice.push(sentence.clone());
+                    }
+                }
+                Verdict::Deny(Denial { by, advice, failed })
+            }
+        }
+    }
+}
+
+/// How many different people these are, the requester not counted. The same Slack user met in two workspaces
+/// is one person.
+#[must_use]
+pub fn distinct_approvals<'a>(
+    requester: &PersonId,
+    approvers: impl IntoIterator<Item = &'a PersonId>,
+) -> u32 {
+    let people: BTreeSet<&SlackUserId> =
+        approvers.into_iter().map(|person| &person.user).filter(|user| **user != requester.user).collect();
+    u32::try_from(people.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,255 @@
+//! What can be asked of the policies: the nine actions, what each is done to and what each is asked with.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Account, IamUser};
+use crate::id::{AccessKeyId, IamUserName, PersonId};
+use crate::use_case::UseCase;
+
+/// The actions by the names that policies use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// To ask for a key.
+    Request,
+    /// That a key comes to life.
+    Issue,
+    /// To approve somebody's request.
+    Approve,
+    /// To see the keys.
+    List,
+    /// To replace a key by a new one; the new one is then an `issue` of its own.
+    Rotate,
+    /// To switch a key off.
+    Deactivate,
+    /// To switch a key on; that it comes to life is then an `issue` of its own.
+    Activate,
+    /// To delete a key.
+    Delete,
+    /// To stop all issuing in an account.
+    Freeze,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Request,
+        Self::Issue,
+        Self::Approve,
+        Self::List,
+        Self::Rotate,
+        Self::Deactivate,
+        Self::Activate,
+        Self::Delete,
+        Self::Freeze,
+    ];
+
+    /// The name in `Action::"..."`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Issue => "issue",
+            Self::Approve => "approve",
+            Self::List => "list",
+            Self::Rotate => "rotate",
+            Self::Deactivate => "deactivate",
+            Self::Activate => "activate",
+            Self::Delete => "delete",
+            Self::Freeze => "freeze",
+        }
+    }
+}
+
+/// What a request asks for and what has come together for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose request it is: who acts, but in `approve`, and where an approver brings back somebody's key that
+    /// there are concerns about. There it is the key's requester, and the approver who acts counts as one approval.
+    pub requester: PersonId,
+    /// What the key is for.
+    pub use_case: UseCase,
+    /// The lifetime asked for, or what remains of it, in days, begun ones counted whole.
+    pub days: u32,
+    /// How many people other than the requester have approved who still may: see [`super::Policies::approvals`].
+    pub approvals: u32,
+    /// How many keys the requester was issued today.
+    pub issued_today: u32,
+    /// The key that comes back to life or lives longer (activate, Undo, Extend, [I have it]). None for a new one.
+    pub key: Option<KeyFacts>,
+}
+
+/// A key that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// Which.
+    pub id: AccessKeyId,
+    /// Who requested it; none where keyvend did not issue it.
+    pub requester: Option<PersonId>,
+    /// What speaks against switching it on.
+    pub concerns: BTreeSet<Concern>,
+}
+
+/// Why a key that is off should not come back just because its owner says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Concern {
+    /// Somebody said "this wasn't me", or that it leaked.
+    Reported,
+    /// It was switched off when AWS quarantined its IAM user.
+    Quarantined,
+    /// Its owner left.
+    OwnerLeft,
+}
+
+impl Concern {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Reported, Self::Quarantined, Self::OwnerLeft];
+
+    /// The name in `Concern::"..."`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Quarantined => "quarantined",
+            Self::OwnerLeft => "owner-left",
+        }
+    }
+}
+
+/// An IAM user by account and name, without the facts about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IamUserAt {
+    /// Its account.
+    pub account: Account,
+    /// Its name.
+    pub name: IamUserName,
+}
+
+impl fmt::Display for IamUserAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.account.alias)
+    }
+}
+
+/// An action together with what it is asked with.
+pub trait Act {
+    /// Its name.
+    const ACTION: Action;
+    /// What it is done to.
+    type On: Resource;
+    /// What it is asked with.
+    fn context(&self) -> Context<'_>;
+}
+
+/// What an action is done to.
+pub trait Resource {
+    /// What of it outlives the facts.
+    type At: Clone + fmt::Debug;
+    /// That part.
+    fn at(&self) -> Self::At;
+    /// The facts.
+    fn on(&self) -> On<'_>;
+}
+
+/// One of the two resources.
+#[derive(Clone, Copy, Debug)]
+pub enum On<'a> {
+    /// Of all actions but `freeze`.
+    IamUser(&'a IamUser),
+    /// Of `freeze`.
+    Account(&'a Account),
+}
+
+/// What an action is asked with beside who and what.
+#[derive(Clone, Copy, Debug)]
+pub enum Context<'a> {
+    /// `list`, `freeze`.
+    Nothing,
+    /// `request`, `issue`, `approve`.
+    Asked(&'a Asked),
+    /// `rotate`, `deactivate`, `activate`, `delete`.
+    Key(&'a KeyFacts),
+}
+
+impl Resource for IamUser {
+    type At = IamUserAt;
+    fn at(&self) -> IamUserAt {
+        IamUserAt { account: self.account.clone(), name: self.name.clone() }
+    }
+    fn on(&self) -> On<'_> {
+        On::IamUser(self)
+    }
+}
+
+impl Resource for Account {
+    type At = Self;
+    fn at(&self) -> Self {
+        self.clone()
+    }
+    fn on(&self) -> On<'_> {
+        On::Account(self)
+    }
+}
+
+macro_rules! act {
+    ($(#[$doc:meta])* $name:ident $(($held:ident))?, $on:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name $((
+            /// What it is asked with.
+            pub $held
+        ))?;
+
+        impl Act for $name {
+            const ACTION: Action = Action::$name;
+            type On = $on;
+            fn context(&self) -> Context<'_> {
+                act!(@context self $($held)?)
+            }
+        }
+    };
+    (@context $act:ident) => { Context::Nothing };
+    (@context $act:ident Asked) => { Context::Asked(&$act.0) };
+    (@context $act:ident KeyFacts) => { Context::Key(&$act.0) };
+}
+
+act!(
+    /// To ask for a key.
+    Request(Asked), IamUser
+);
+act!(
+    /// That a key comes to life, new or again.
+    Issue(Asked), IamUser
+);
+act!(
+    /// To approve.
+    Approve(Asked), IamUser
+);
+act!(
+    /// To see the keys.
+    List, IamUser
+);
+act!(
+    /// To replace this key.
+    Rotate(KeyFacts), IamUser
+);
+act!(
+    /// To switch this key off.
+    Deactivate(KeyFacts), IamUser
+);
+act!(
+    /// To switch this key on.
+    Activate(KeyFacts), IamUser
+);
+act!(
+    /// To delete this key.
+    Delete(KeyFacts), IamUser
+);
+act!(
+    /// To stop all issuing.
+    Freeze, Account
+);

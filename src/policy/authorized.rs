@@ -1,0 +1,51 @@
+//! Proof of a yes: whose, for what, to what. Made by a decision and by nothing else.
+
+use super::action::{Act, Resource};
+use crate::id::PersonId;
+
+/// What somebody was allowed to do. No constructor, no `Clone`, no way to change it: one decision, one use.
+///
+/// ```compile_fail
+/// use keyvend::policy::{Approve, Authorized, Issue};
+/// fn create_access_key(_: Authorized<Issue>) {}
+/// fn an_approval_issues_nothing(approval: Authorized<Approve>) {
+///     create_access_key(approval);
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Authorized<A: Act> {
+    principal: PersonId,
+    act: A,
+    at: <A::On as Resource>::At,
+    by: Vec<String>,
+}
+
+impl<A: Act> Authorized<A> {
+    pub(super) fn new(principal: PersonId, act: A, at: <A::On as Resource>::At, by: Vec<String>) -> Self {
+        Self { principal, act, at, by }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn principal(&self) -> &PersonId {
+        &self.principal
+    }
+
+    /// What was allowed, with exactly what it was asked with.
+    #[must_use]
+    pub fn act(&self) -> &A {
+        &self.act
+    }
+
+    /// The IAM user or, for `freeze`, the account.
+    #[must_use]
+    pub fn at(&self) -> &<A::On as Resource>::At {
+        &self.at
+    }
+
+    /// The ids of the policies that permitted it, for the audit trail.
+    #[must_use]
+    pub fn by(&self) -> &[String] {
+        &self.by
+    }
+}

@@ -1,0 +1,236 @@
+//! Cases beside the policies: `ALLOW/*.json` and `DENY/*.json`, a file a sentence. Whoever changes a policy sees which
+//! sentences are no longer true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
+
+use super::action::{
+    Action, Activate, Approve, Asked, Concern, Deactivate, Delete, Freeze, Issue, KeyFacts, List, Request,
+    Rotate,
+};
+use super::{Policies, Verdict};
+use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use crate::id::{IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
+use crate::time::Timestamp;
+use crate::use_case::UseCase;
+
+/// A sentence about who may.
+#[derive(Debug)]
+pub struct Case {
+    /// Its file, named like the sentence.
+    pub file: PathBuf,
+    allow: bool,
+    facts: Facts,
+}
+
+/// A case's file. What is left out does not matter to it: nobody owns the IAM user, no flag is set, and 30 days of
+/// `outside-aws` are asked for by who acts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    principal: PersonFacts,
+    action: Action,
+    #[serde(default)]
+    iam_user: IamUserFacts,
+    #[serde(default)]
+    asked: AskedFacts,
+    key: Option<KeyHistory>,
+    /// The policies that decide. A denial for another reason is not the one meant.
+    by: Option<BTreeSet<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersonFacts {
+    id: SlackUserId,
+    team: Option<SlackTeamId>,
+    #[serde(default)]
+    guest: bool,
+    #[serde(default)]
+    external: bool,
+    #[serde(default)]
+    deleted: bool,
+    #[serde(default)]
+    bot: bool,
+    email: Option<String>,
+    #[serde(default)]
+    email_confirmed: bool,
+    #[serde(default)]
+    groups: BTreeSet<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct IamUserFacts {
+    account: Option<Account>,
+    name: Option<IamUserName>,
+    path: Option<String>,
+    tags: BTreeMap<String, String>,
+    owners: BTreeSet<SlackUserId>,
+    owner_groups: BTreeSet<UserGroupId>,
+    groups: BTreeSet<String>,
+    privileged: bool,
+    quarantined: bool,
+    active_keys: usize,
+    inactive_keys: usize,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AskedFacts {
+    requester: Option<SlackUserId>,
+    use_case: Option<UseCase>,
+    days: Option<u32>,
+    approvals: u32,
+    /// Instead of a number: who pressed Approve, as they are now.
+    approved_by: Vec<PersonFacts>,
+    issued_today: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct KeyHistory {
+    requester: Option<SlackUserId>,
+    concerns: BTreeSet<Concern>,
+}
+
+/// All cases of a folder of policies.
+///
+/// # Errors
+/// A folder or file that cannot be read, a folder without cases, a case that is not one.
+pub fn read(dir: &Path) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for (folder, allow) in [("ALLOW", true), ("DENY", false)] {
+        let folder = dir.join(folder);
+        let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+        let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        files.sort();
+        ensure!(!files.is_empty(), "{}: no cases", folder.display());
+        for file in files {
+            cases.push(case(&file, allow).with_context(|| file.display().to_string())?);
+        }
+    }
+    Ok(cases)
+}
+
+fn case(file: &Path, allow: bool) -> Result<Case> {
+    ensure!(file.extension().is_some_and(|ext| ext == "json"), "a case ends in .json");
+    let facts: Facts = serde_json::from_str(&fs::read_to_string(file)?)?;
+    ensure!(
+        allow || facts.by.as_ref().is_some_and(|by| !by.is_empty()),
+        "a DENY case says by which policies"
+    );
+    Ok(Case { file: file.to_owned(), allow, facts })
+}
+
+impl Case {
+    /// Asks, and gives the policies that decided.
+    ///
+    /// # Errors
+    /// The answer is not the case's.
+    pub fn run(&self, policies: &Policies) -> Result<BTreeSet<String>> {
+        let verdict = self.verdict(policies)?;
+        let by: BTreeSet<String> = match (&verdict, self.allow) {
+            (Verdict::Allow { by }, true) => by.iter().cloned().collect(),
+            (Verdict::Deny(denial), false) if denial.failed.is_empty() => denial.by.iter().cloned().collect(),
+            (Verdict::Allow { .. } | Verdict::Deny(_), _) => bail!("{}: {verdict:?}", self.file.display()),
+        };
+        match &self.facts.by {
+            Some(wanted) if *wanted != by => {
+                bail!("{}: decided by {by:?}, not by {wanted:?}", self.file.display())
+            }
+            Some(_) | None => Ok(by),
+        }
+    }
+
+    fn verdict(&self, policies: &Policies) -> Result<Verdict> {
+        let facts = &self.facts;
+        let principal = person(&facts.principal)?;
+        let iam_user = iam_user(&facts.iam_user)?;
+        let asked = || self.asked(policies, &principal, &iam_user);
+        let key = || key(&principal.id.team, facts.key.as_ref().unwrap_or(&KeyHistory::default()));
+        Ok(match facts.action {
+            Action::Request => policies.decide(&principal, &Request(asked()?), &iam_user),
+            Action::Issue => policies.decide(&principal, &Issue(asked()?), &iam_user),
+            Action::Approve => policies.decide(&principal, &Approve(asked()?), &iam_user),
+            Action::List => policies.decide(&principal, &List, &iam_user),
+            Action::Rotate => policies.decide(&principal, &Rotate(key()?), &iam_user),
+            Action::Deactivate => policies.decide(&principal, &Deactivate(key()?), &iam_user),
+            Action::Activate => policies.decide(&principal, &Activate(key()?), &iam_user),
+            Action::Delete => policies.decide(&principal, &Delete(key()?), &iam_user),
+            Action::Freeze => policies.decide(&principal, &Freeze, &iam_user.account),
+        })
+    }
+
+    fn asked(&self, policies: &Policies, principal: &Person, iam_user: &IamUser) -> Result<Asked> {
+        let facts = &self.facts.asked;
+        let team = &principal.id.team;
+        let requester = facts.requester.clone().unwrap_or_else(|| principal.id.user.clone());
+        let asked = Asked {
+            requester: PersonId { team: team.clone(), user: requester },
+            use_case: facts.use_case.unwrap_or(UseCase::OutsideAws),
+            days: facts.days.unwrap_or(30),
+            approvals: facts.approvals,
+            issued_today: facts.issued_today,
+            key: self.facts.key.as_ref().map(|facts| key(team, facts)).transpose()?,
+        };
+        if facts.approved_by.is_empty() {
+            return Ok(asked);
+        }
+        ensure!(facts.approvals == 0, "either `approvals` or `approved_by`");
+        let approvers = facts.approved_by.iter().map(person).collect::<Result<Vec<_>>>()?;
+        Ok(Asked { approvals: policies.approvals(&approvers, iam_user, &asked), ..asked })
+    }
+}
+
+fn person(facts: &PersonFacts) -> Result<Person> {
+    let team = facts.team.clone().map_or_else(|| "T0HOME".parse(), Ok)?;
+    Ok(Person {
+        id: PersonId { team, user: facts.id.clone() },
+        guest: facts.guest,
+        external: facts.external,
+        deleted: facts.deleted,
+        bot: facts.bot,
+        email: facts.email.clone(),
+        email_confirmed: facts.email_confirmed,
+        groups: facts.groups.clone(),
+    })
+}
+
+fn iam_user(facts: &IamUserFacts) -> Result<IamUser> {
+    let home =
+        || Ok::<_, crate::id::NotAnId>(Account { alias: "home".parse()?, id: "111122223333".parse()? });
+    let active = (0..facts.active_keys).map(|_| AccessKeyStatus::Active);
+    let inactive = (0..facts.inactive_keys).map(|_| AccessKeyStatus::Inactive);
+    let keys = active.chain(inactive).enumerate().map(|(number, status)| {
+        Ok(AccessKey {
+            id: format!("AKIA{number:012}").parse()?,
+            status,
+            create_date: Timestamp(0),
+            last_used: AccessKeyLastUsed::Unknown,
+        })
+    });
+    Ok(IamUser {
+        account: facts.account.clone().map_or_else(home, Ok)?,
+        name: facts.name.clone().map_or_else(|| "ci-deployer".parse(), Ok)?,
+        path: facts.path.clone().unwrap_or_else(|| "/".to_owned()),
+        tags: facts.tags.clone(),
+        owners: facts.owners.clone(),
+        owner_groups: facts.owner_groups.clone(),
+        groups: facts.groups.clone(),
+        policies: BTreeSet::new(),
+        boundary: None,
+        privileged: facts.privileged,
+        quarantined: facts.quarantined,
+        keys: keys.collect::<Result<_>>()?,
+    })
+}
+
+fn key(team: &SlackTeamId, facts: &KeyHistory) -> Result<KeyFacts> {
+    let requester = facts.requester.clone().map(|user| PersonId { team: team.clone(), user });
+    Ok(KeyFacts { id: "AKIA000000000000".parse()?, requester, concerns: facts.concerns.clone() })
+}
