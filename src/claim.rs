@@ -396,7 +396,7 @@ pub fn new_item(ticket: &StoredTicket, keep_until: Timestamp) -> Item {
         ("tries", 0.into()),
         ("state", "PENDING".into()),
         ("outbox", Attribute::List(Vec::new())),
-        ("ttl", keep_until.0.into()),
+        ("keep_until", keep_until.0.into()),
     ]);
     if let Some(code) = &ticket.code_hash {
         item.insert("code_sha256".to_owned(), code.as_slice().into());

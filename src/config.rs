@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::facts::Account;
 use crate::id::{AccountAlias, AccountId, ChannelId, SlackAppId, SlackTeamId, UserGroupId};
+use crate::inbound::ResponseUrlRule;
 
 /// An environment variable that is missing or wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub struct SlackConfig {
     pub app_id: Option<SlackAppId>,
     /// The workspaces that requests may come from.
     pub team_ids: Vec<SlackTeamId>,
-    /// Where Slack's API is.
-    pub slack_api: SlackApiUrl,
+    /// Where Slack may ask to be answered.
+    pub response_urls: ResponseUrlRule,
 }
 
 /// What `reveal` is told. No secret at all.
@@ -86,6 +87,8 @@ pub struct WorkerConfig {
     pub bot_token_id: String,
     /// Where Slack's API is.
     pub slack_api: SlackApiUrl,
+    /// Where Slack may ask to be answered.
+    pub response_urls: ResponseUrlRule,
     /// Where cards are posted: private, not shared.
     pub approvals_channel: ChannelId,
     /// Whose members approve.
@@ -94,6 +97,8 @@ pub struct WorkerConfig {
     pub help_channel: Option<ChannelId>,
     /// The page's address.
     pub reveal_url: RevealUrl,
+    /// Mailed codes, if tickets want one.
+    pub mail: Option<Mail>,
     /// The role assumed in each account.
     pub issuer_role_name: String,
     /// The accounts by their alias; the first is used where none is typed.
@@ -112,6 +117,15 @@ pub struct WorkerConfig {
     pub max_key_days: u32,
     /// Whether what is due is looked after. Until then nothing unconfirmed is cleaned up, so nothing is issued.
     pub timers: bool,
+}
+
+/// Where mailed codes come from and may go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The sender's address.
+    pub from: String,
+    /// The domains, lower case, that a person's address must be of.
+    pub domains: Vec<String>,
 }
 
 /// Who approves: the members of a channel or of a user group.
@@ -156,12 +170,6 @@ impl SlackApiUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The origin that every `response_url` must have: Slack's hooks host, or the stand-in's own.
-    #[must_use]
-    pub fn response_url_origin(&self) -> String {
-        if self.0 == Self::DEFAULT { "https://hooks.slack.com".to_owned() } else { origin_of(&self.0) }
     }
 }
 
@@ -217,15 +225,20 @@ impl Reader<'_> {
             .ok_or_else(|| ConfigError { variable, problem: "is not set".to_owned() })
     }
 
-    fn slack_api(&self) -> Result<SlackApiUrl, ConfigError> {
-        let given = self.optional("KEYVEND_SLACK_API_URL", |url| {
+    fn slack_api(&self) -> Result<(SlackApiUrl, ResponseUrlRule), ConfigError> {
+        let read = |url: &str| {
+            let rule = ResponseUrlRule::for_api(url).map_err(|error| error.to_string())?;
             if http_url(url) && url.ends_with('/') {
-                Ok(SlackApiUrl(url.to_owned()))
+                Ok((SlackApiUrl(url.to_owned()), rule))
             } else {
-                Err("must be an http(s) URL that ends in /".to_owned())
+                Err("must end in /, like https://slack.com/api/".to_owned())
             }
-        })?;
-        Ok(given.unwrap_or_else(|| SlackApiUrl(SlackApiUrl::DEFAULT.to_owned())))
+        };
+        match self.optional("KEYVEND_SLACK_API_URL", read)? {
+            Some(given) => Ok(given),
+            None => read(SlackApiUrl::DEFAULT)
+                .map_err(|problem| ConfigError { variable: "KEYVEND_SLACK_API_URL", problem }),
+        }
     }
 
     fn reveal_url(&self) -> Result<RevealUrl, ConfigError> {
@@ -293,6 +306,25 @@ fn accounts(json: &str) -> Result<Vec<Account>, String> {
     accounts.and_then(|list| if list.is_empty() { Err(shape.to_owned()) } else { Ok(list) })
 }
 
+fn address(value: &str) -> Result<String, String> {
+    match value.split_once('@') {
+        Some((local, domain)) if !local.is_empty() && domain.contains('.') && value.bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(value.to_owned())
+        }
+        _ => Err("must be a mail address".to_owned()),
+    }
+}
+
+fn domains(value: &str) -> Result<Vec<String>, String> {
+    let domains: Vec<String> =
+        value.split([',', ' ']).filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
+    if !domains.is_empty() && domains.iter().all(|domain| domain.contains('.') && !domain.contains('@')) {
+        Ok(domains)
+    } else {
+        Err("must be domains such as example.com,example.org".to_owned())
+    }
+}
+
 fn iam_path(value: &str) -> Result<String, String> {
     if value.len() <= 512 && value.starts_with('/') && value.ends_with('/') {
         Ok(value.to_owned())
@@ -319,7 +351,7 @@ impl SlackConfig {
             signing_secret_id: read.required("KEYVEND_SIGNING_SECRET_ID", text)?,
             app_id,
             team_ids,
-            slack_api: read.slack_api()?,
+            response_urls: read.slack_api()?.1,
         })
     }
 }
@@ -350,11 +382,11 @@ impl WorkerConfig {
         let approvers = read.optional("KEYVEND_APPROVERS", |value| {
             id(value).map(Approvers::Channel).or_else(|_: String| id(value).map(Approvers::UserGroup))
         })?;
-        if let Some(address) = read.0.get("KEYVEND_MAIL_FROM") {
-            let problem =
-                format!("must be empty: mailed codes are not built yet (got {} bytes)", address.len());
-            return Err(ConfigError { variable: "KEYVEND_MAIL_FROM", problem });
-        }
+        let mail = match read.optional("KEYVEND_MAIL_FROM", address)? {
+            None => None,
+            Some(from) => Some(Mail { from, domains: read.required("KEYVEND_MAIL_DOMAINS", domains)? }),
+        };
+        let (slack_api, response_urls) = read.slack_api()?;
         Ok(Self {
             slack_queue: read.required("KEYVEND_SLACK_QUEUE_URL", queue)?,
             claims_queue: read.required("KEYVEND_CLAIMS_QUEUE_URL", queue)?,
@@ -363,11 +395,13 @@ impl WorkerConfig {
             tickets: read.required("KEYVEND_TICKETS_TABLE", text)?,
             audit: read.required("KEYVEND_AUDIT_TABLE", text)?,
             bot_token_id: read.required("KEYVEND_BOT_TOKEN_ID", text)?,
-            slack_api: read.slack_api()?,
+            slack_api,
+            response_urls,
             approvers: approvers.unwrap_or_else(|| Approvers::Channel(approvals_channel.clone())),
             approvals_channel,
             help_channel: read.optional("KEYVEND_HELP_CHANNEL", id)?,
             reveal_url: read.reveal_url()?,
+            mail,
             issuer_role_name: read.required("KEYVEND_ISSUER_ROLE_NAME", text)?,
             accounts: read.required("KEYVEND_ACCOUNTS", accounts)?,
             iam_path: read.optional("KEYVEND_IAM_PATH", iam_path)?,
@@ -482,7 +516,7 @@ mod tests {
             ("KEYVEND_MAX_KEY_DAYS", "0"),
             ("KEYVEND_TIMERS", "yes"),
             ("KEYVEND_SLACK_API_URL", "https://slack.com/api"),
-            ("KEYVEND_MAIL_FROM", "keys@example.com"),
+            ("KEYVEND_MAIL_FROM", "keys"),
         ];
         for (variable, value) in wrong {
             let mut environment = complete();
@@ -494,16 +528,20 @@ mod tests {
     }
 
     #[test]
-    fn a_response_url_belongs_to_slack_or_to_the_stand_in() {
-        assert_eq!(
-            SlackApiUrl(SlackApiUrl::DEFAULT.to_owned()).response_url_origin(),
-            "https://hooks.slack.com"
-        );
-        let stand_in = SlackApiUrl("http://127.0.0.1:4010/api/".to_owned());
-        assert_eq!(stand_in.response_url_origin(), "http://127.0.0.1:4010");
-        assert_eq!(
-            RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(),
-            "https://keys.example.com"
-        );
+    fn mailed_codes_want_their_domains() {
+        let mut environment = complete();
+        environment.insert("KEYVEND_MAIL_FROM", "keys@example.com".to_owned());
+        assert_eq!(read_all(&environment).unwrap_err().variable, "KEYVEND_MAIL_DOMAINS");
+        environment.insert("KEYVEND_MAIL_DOMAINS", "@example.com".to_owned());
+        assert_eq!(read_all(&environment).unwrap_err().variable, "KEYVEND_MAIL_DOMAINS");
+        environment.insert("KEYVEND_MAIL_DOMAINS", "Example.com, example.org".to_owned());
+        let mail = WorkerConfig::read(&environment).unwrap().mail.unwrap();
+        assert_eq!(mail.domains, ["example.com", "example.org"]);
+    }
+
+    #[test]
+    fn the_page_has_one_origin() {
+        assert_eq!(RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(), "https://keys.example.com");
+        assert_eq!(RevealUrl("http://127.0.0.1:4010/reveal".to_owned()).origin(), "http://127.0.0.1:4010");
     }
 }

@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 use crate::config::SlackApiUrl;
 use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId};
-use crate::inbound::ResponseUrl;
+use crate::inbound::{ResponseUrl, ResponseUrlRule};
 
 /// Slack, as one bot.
 #[derive(Debug)]
 pub struct SlackApi {
     connector: SharedHttpConnector,
     api: SlackApiUrl,
+    response_urls: ResponseUrlRule,
     token: SecretString,
 }
 
@@ -125,8 +126,13 @@ const PAGES: usize = 20;
 impl SlackApi {
     /// Slack behind `connector`, as the bot whose token this is.
     #[must_use]
-    pub fn new(connector: SharedHttpConnector, api: SlackApiUrl, token: SecretString) -> Self {
-        Self { connector, api, token }
+    pub fn new(
+        connector: SharedHttpConnector,
+        api: SlackApiUrl,
+        response_urls: ResponseUrlRule,
+        token: SecretString,
+    ) -> Self {
+        Self { connector, api, response_urls, token }
     }
 
     /// <https://docs.slack.dev/reference/methods/users.info>
@@ -244,7 +250,8 @@ impl SlackApi {
             "response_type": "ephemeral", "replace_original": false,
             "text": message.text, "blocks": message.blocks, "unfurl_links": false, "unfurl_media": false,
         });
-        let (status, text) = self.send("response_url", url.expose(), "application/json", body.to_string(), None).await?;
+        let url = url.under(&self.response_urls).ok_or_else(|| SlackError::Said("foreign_url".to_owned()))?;
+        let (status, text) = self.send("response_url", url, "application/json", body.to_string(), None).await?;
         match status {
             200..=299 => Ok(()),
             _ => Err(SlackError::Said(code_in(&text).unwrap_or_else(|| format!("HTTP {status}")))),

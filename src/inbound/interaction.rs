@@ -1,0 +1,106 @@
+//! Interactions (<https://docs.slack.dev/reference/interaction-payloads>): pressed buttons and submitted forms. Of the
+//! payload only what is named here is read, so that what Slack adds to it cannot break anything.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::message::{ButtonMessage, Interaction, Message, What, bounded};
+use super::{Pins, Received, Refused, acknowledged, json, text};
+use crate::form::Form;
+use crate::gateway::HttpResponse;
+use crate::id::{PersonId, SlackTeamId};
+use crate::signature::Verified;
+
+/// The `action_id` of a button that is a link. Slack reports its press too, with the link; there is nothing to do.
+pub const LINK_ACTION_ID: &str = "open-link";
+
+/// Slack allows 255 characters in an `action_id`, `block_id` or `callback_id`; ours stay well below.
+const ID_MOST: usize = 64;
+/// Above what a button of ours carries.
+const VALUE_MOST: usize = 200;
+/// Above the longest reason.
+const INPUT_MOST: usize = 300;
+/// Above what a form of ours has.
+const INPUTS_MOST: usize = 12;
+
+/// The JSON in the form's `payload`.
+pub(super) fn payload(body: &[u8]) -> Result<Value, Refused> {
+    let form = Form::parse(body).map_err(|_| Refused::Unreadable)?;
+    json(form.get("payload").ok_or(Refused::Lacks("payload"))?.as_bytes())
+}
+
+pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received, Refused> {
+    let payload = signed.get();
+    pins.app(text(payload, "/api_app_id"))?;
+    let team = team(payload, pins)?;
+    let interaction = match text(payload, "/type").ok_or(Refused::Lacks("type"))? {
+        "block_actions" => block_actions(payload)?,
+        "view_submission" => Some(view_submission(payload)?),
+        _ => None,
+    };
+    let Some(interaction) = interaction else { return Ok(acknowledged()) };
+    let user = text(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user"))?;
+    let mut message = Message::of(signed, PersonId { team, user }, What::Interaction(interaction));
+    message.response_url = pins.response_url(text(payload, "/response_url"))?;
+    message.channel = text(payload, "/channel/id").and_then(|id| id.parse().ok());
+    message.trigger_id = text(payload, "/trigger_id").and_then(|id| id.to_owned().try_into().ok());
+    // Slack shows any other body of an acknowledgement as an error, or as a form's.
+    Ok(Received::Queue(Box::new(message), HttpResponse::empty(200)))
+}
+
+/// The workspace it happened in. An app installed for a whole organisation gets none outside of a workspace; then it is
+/// the person's own.
+fn team(payload: &Value, pins: &Pins) -> Result<SlackTeamId, Refused> {
+    let org_wide = payload.get("is_enterprise_install") == Some(&Value::Bool(true));
+    match payload.get("team") {
+        None | Some(Value::Null) if org_wide => pins.team(text(payload, "/user/team_id")),
+        _ => pins.team(text(payload, "/team/id")),
+    }
+}
+
+fn block_actions(payload: &Value) -> Result<Option<Interaction>, Refused> {
+    let Some([action]) = payload.get("actions").and_then(Value::as_array).map(Vec::as_slice) else {
+        return Err(Refused::Lacks("action"));
+    };
+    let action_id = text(action, "/action_id").ok_or(Refused::Lacks("action_id"))?;
+    if action_id == LINK_ACTION_ID {
+        return Ok(None);
+    }
+    let message = || {
+        Some(ButtonMessage {
+            channel: text(payload, "/container/channel_id")?.parse().ok()?,
+            ts: text(payload, "/container/message_ts")?.parse().ok()?,
+        })
+    };
+    Ok(Some(Interaction::BlockActions {
+        action_id: bounded(action_id, ID_MOST),
+        value: bounded(chosen(action).unwrap_or_default(), VALUE_MOST),
+        message: message(),
+        ephemeral: payload.pointer("/container/is_ephemeral") == Some(&Value::Bool(true)),
+    }))
+}
+
+fn view_submission(payload: &Value) -> Result<Interaction, Refused> {
+    let callback_id = text(payload, "/view/callback_id").ok_or(Refused::Lacks("callback_id"))?;
+    let blocks = payload.pointer("/view/state/values").and_then(Value::as_object);
+    let mut values = BTreeMap::new();
+    for (block_id, elements) in blocks.into_iter().flatten() {
+        let elements = elements.as_object().into_iter().flat_map(|elements| elements.values());
+        if let Some(value) = elements.filter_map(chosen).next()
+            && values.len() < INPUTS_MOST
+        {
+            values.insert(bounded(block_id, ID_MOST), bounded(value, INPUT_MOST));
+        }
+    }
+    Ok(Interaction::ViewSubmission {
+        callback_id: bounded(callback_id, ID_MOST),
+        carried: bounded(text(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
+        values,
+    })
+}
+
+/// What a button carries, an input holds or a menu has selected.
+fn chosen(element: &Value) -> Option<&str> {
+    text(element, "/value").or_else(|| text(element, "/selected_option/value"))
+}

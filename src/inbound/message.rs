@@ -1,0 +1,148 @@
+//! What is queued of a request: an allow-list. Never the chat message, a view's blocks, a token or raw bytes, which
+//! could hold a link to a key. Every text in it is bounded, so that no input makes a message the queue would refuse.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::response_url::ResponseUrl;
+use crate::command::Command;
+use crate::id::{ChannelId, MessageTs, NotAnId, PersonId, RequestId};
+use crate::signature::{SignatureHash, Verified};
+use crate::time::Timestamp;
+
+/// The whole body of a message on queue `slack`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The id that a request made of this would have.
+    pub id: RequestId,
+    /// The hash of Slack's signature, which is the queue's deduplication id.
+    pub dedup: SignatureHash,
+    /// When Slack signed it.
+    pub signed_at: Timestamp,
+    /// Who did it; for [`What::PersonLeft`], who left.
+    pub person: PersonId,
+    /// Where it was typed or pressed.
+    pub channel: Option<ChannelId>,
+    /// Where to answer.
+    pub response_url: Option<ResponseUrl>,
+    /// With what to open a form, for 3 seconds.
+    pub trigger_id: Option<TriggerId>,
+    /// What was done.
+    pub what: What,
+}
+
+/// What a person did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Typed a command.
+    Command(Command),
+    /// Pressed a button or submitted a form.
+    Interaction(Interaction),
+    /// Was deactivated in Slack.
+    PersonLeft,
+}
+
+/// An interaction (<https://docs.slack.dev/reference/interaction-payloads>).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interaction {
+    /// A button was pressed or a choice made.
+    BlockActions {
+        /// Which button.
+        action_id: String,
+        /// What the button carries: `<request id>.<revision>`, where it is a decision.
+        value: String,
+        /// The message it is in, if it is in one.
+        message: Option<ButtonMessage>,
+        /// Whether only this person sees that message.
+        ephemeral: bool,
+    },
+    /// A form was submitted.
+    ViewSubmission {
+        /// Which form.
+        callback_id: String,
+        /// What we gave the form to carry (`private_metadata`), as a button carries its value.
+        carried: String,
+        /// What was filled in, by `block_id`.
+        values: BTreeMap<String, String>,
+    },
+}
+
+/// The message that a button is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ButtonMessage {
+    /// Its conversation.
+    pub channel: ChannelId,
+    /// Its time stamp there.
+    pub ts: MessageTs,
+}
+
+/// A `trigger_id`, with which an app may open a form for a person: up to 256 visible ASCII characters.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TriggerId(String);
+
+impl TriggerId {
+    /// Its text, for `views.open` alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TriggerId {
+    type Error = NotAnId;
+    fn try_from(text: String) -> Result<Self, NotAnId> {
+        let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits { Ok(Self(text)) } else { Err(NotAnId("a trigger id")) }
+    }
+}
+
+impl From<TriggerId> for String {
+    fn from(id: TriggerId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Debug for TriggerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TriggerId")
+    }
+}
+
+impl Message {
+    /// A message about something signed, with nothing to answer to yet.
+    pub(super) fn of<T>(signed: &Verified<T>, person: PersonId, what: What) -> Self {
+        Self {
+            id: signed.hash().request_id(),
+            dedup: signed.hash(),
+            signed_at: signed.signed_at(),
+            person,
+            channel: None,
+            response_url: None,
+            trigger_id: None,
+            what,
+        }
+    }
+
+    /// The queue's group: messages of one group keep their order. The request for a decision, the person for the rest.
+    #[must_use]
+    pub fn group_id(&self) -> String {
+        let carried = match &self.what {
+            What::Interaction(Interaction::BlockActions { value, .. }) => value,
+            What::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
+            What::Command(_) | What::PersonLeft => return self.person.to_string(),
+        };
+        let request = carried.split('.').next().and_then(|id| id.parse::<RequestId>().ok());
+        request.map_or_else(|| self.person.to_string(), |id| id.to_string())
+    }
+}
+
+/// At most `most` characters of a text, controls as blanks. `most` is above anything valid, so what is cut stays
+/// invalid, and is refused by whoever knows what it should be.
+pub(super) fn bounded(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

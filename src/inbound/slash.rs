@@ -1,0 +1,46 @@
+//! Slash commands (<https://docs.slack.dev/interactivity/implementing-slash-commands>). What is no command, and a wish
+//! for help, is answered at once.
+
+use serde_json::json;
+
+use super::message::{Message, What};
+use super::{Pins, Received, Refused};
+use crate::command::Command;
+use crate::form::Form;
+use crate::gateway::HttpResponse;
+use crate::id::PersonId;
+use crate::signature::Verified;
+use crate::words;
+
+pub(super) fn receive(signed: &Verified<Form>, pins: &Pins) -> Result<Received, Refused> {
+    let form = signed.get();
+    pins.app(form.get("api_app_id"))?;
+    let team = pins.team(form.get("team_id"))?;
+    let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user_id"))?;
+    let response_url = pins.response_url(form.get("response_url"))?;
+    let slash = name(form.get("command"));
+    Ok(match form.get("text").unwrap_or_default().parse() {
+        Err(error) => Received::Answer(ephemeral(&words::syntax(&error, slash))),
+        Ok(Command::Help) => Received::Answer(ephemeral(&words::help(slash))),
+        Ok(command @ (Command::Create(_) | Command::Status(_) | Command::Cancel(_) | Command::Whoami)) => {
+            let mut message = Message::of(signed, PersonId { team, user }, What::Command(command));
+            message.response_url = response_url;
+            message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
+            message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
+            Received::Queue(Box::new(message), ephemeral(words::CHECKING))
+        }
+    })
+}
+
+/// What the installer called the command, which is what a correct line has to begin with.
+fn name(command: Option<&str>) -> &str {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    command
+        .filter(|name| name.len() <= 33)
+        .filter(|name| name.strip_prefix('/').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)))
+        .unwrap_or("/access-key")
+}
+
+fn ephemeral(text: &str) -> HttpResponse {
+    HttpResponse::json(&json!({ "response_type": "ephemeral", "text": text }))
+}

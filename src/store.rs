@@ -1,0 +1,251 @@
+//! The items of table `Requests`, and how a request changes: read, decided, written on the version it was read at.
+//! Losing that race is an answer, and the loser reads again.
+
+use crate::aws::{Dynamo, WriteError};
+use crate::facts::Account;
+use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, RunId, TicketId};
+use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, text, values};
+use crate::request::{KeyRequest, State};
+use crate::ticket::Psk;
+use crate::time::Timestamp;
+
+/// A request as it was read, with the version that the next write must meet.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The request.
+    pub request: KeyRequest,
+    version: i64,
+}
+
+/// What a ticket's name leads to: whom it is for, and the key for its sealing.
+pub struct Link {
+    /// The request.
+    pub request: RequestId,
+    /// Until the key is sealed or the ticket void.
+    pub psk: Option<Psk>,
+}
+
+/// The condition that no such item exists.
+pub const NEW: &str = "attribute_not_exists(pk)";
+
+fn request_key(id: &RequestId) -> String {
+    format!("request#{id}")
+}
+
+fn link_key(tid: &TicketId) -> String {
+    format!("ticket#{tid}")
+}
+
+fn lease_key(account: &Account, user: &IamUserName) -> String {
+    format!("lease#{}/{user}", account.id)
+}
+
+fn count_key(person: &PersonId, now: Timestamp) -> String {
+    format!("issued#{person}#{}", now.day())
+}
+
+/// The key of an access key's item.
+#[must_use]
+pub fn access_key_key(key: &AccessKeyId) -> String {
+    format!("key#{key}")
+}
+
+fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
+    Ok(values([
+        ("pk", request_key(&request.id).as_str().into()),
+        ("version", version.into()),
+        ("state", state_name(&request.state).into()),
+        ("person", request.asked.requester.to_string().as_str().into()),
+        ("asked_at", request.asked.at.0.into()),
+        ("document", Attribute::Text(serde_json::to_string(request)?)),
+    ]))
+}
+
+fn decode(item: &Item) -> anyhow::Result<Stored> {
+    Ok(Stored { request: serde_json::from_str(text(item, "document")?)?, version: number(item, "version")? })
+}
+
+/// A state's name, as the table and people read it.
+#[must_use]
+pub fn state_name(state: &State) -> &'static str {
+    match state {
+        State::Pending => "PENDING",
+        State::Approved => "APPROVED",
+        State::Ticketed { .. } => "TICKETED",
+        State::Issuing(_) => "ISSUING",
+        State::Ambiguous(_) => "AMBIGUOUS",
+        State::Issued { .. } => "ISSUED",
+        State::Denied { .. } => "DENIED",
+        State::Cancelled => "CANCELLED",
+        State::Lapsed => "LAPSED",
+        State::Refused { .. } => "REFUSED",
+    }
+}
+
+impl Stored {
+    /// The write that puts a new request where there is none.
+    ///
+    /// # Errors
+    /// A fault where it cannot be encoded.
+    pub fn create(request: &KeyRequest) -> anyhow::Result<Write> {
+        let item = encode(request, 1)?;
+        Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
+    }
+
+    /// The write that replaces the request as it was read by `next`.
+    ///
+    /// # Errors
+    /// A fault where it cannot be encoded.
+    pub fn replace(&self, next: &KeyRequest) -> anyhow::Result<Write> {
+        Ok(Write::Put {
+            table: Table::Requests,
+            item: encode(next, self.version + 1)?,
+            condition: "version = :version",
+            values: values([(":version", self.version.into())]),
+        })
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// A fault, also where the item is half-written.
+    pub async fn read(dynamo: &Dynamo, id: &RequestId) -> anyhow::Result<Option<Self>> {
+        let item = dynamo.get(Table::Requests, &request_key(id), None).await?;
+        item.as_ref().map(decode).transpose()
+    }
+
+    /// Writes `next` in this one's place, with `others` in the same transaction.
+    ///
+    /// # Errors
+    /// [`WriteError::Lost`] where any condition did not hold. A lost reply is no loss: what was to be written is
+    /// looked for before the race is given up.
+    pub async fn save(
+        &self,
+        dynamo: &Dynamo,
+        next: KeyRequest,
+        others: Vec<Write>,
+    ) -> Result<Self, WriteError> {
+        let mut writes = vec![self.replace(&next)?];
+        writes.extend(others);
+        let saved = Self { request: next, version: self.version + 1 };
+        match dynamo.write(writes).await {
+            Ok(()) => Ok(saved),
+            Err(WriteError::Lost(lost)) => match Self::read(dynamo, &saved.request.id).await? {
+                Some(found) if found.version == saved.version && found.request == saved.request => Ok(saved),
+                _ => Err(lost.into()),
+            },
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+impl Link {
+    /// Reads where a ticket leads.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn read(dynamo: &Dynamo, tid: &TicketId) -> anyhow::Result<Option<Self>> {
+        let Some(item) = dynamo.get(Table::Requests, &link_key(tid), None).await? else { return Ok(None) };
+        Ok(Some(Self {
+            request: text(&item, "request")?.parse().map_err(|_| BadItem("request"))?,
+            psk: bytes(&item, "psk").ok().and_then(Psk::from_stored),
+        }))
+    }
+
+    /// The write that makes one.
+    #[must_use]
+    pub fn create(tid: &TicketId, request: &RequestId, psk: &Psk, keep_until: Timestamp) -> Write {
+        let item = values([
+            ("pk", link_key(tid).as_str().into()),
+            ("request", request.as_str().into()),
+            ("psk", psk.expose().as_slice().into()),
+            ("keep_until", keep_until.0.into()),
+        ]);
+        Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
+    }
+
+    /// The write that forgets the sealing key.
+    #[must_use]
+    pub fn forget_psk(tid: &TicketId) -> Write {
+        let update = Update { update: "REMOVE psk", condition: "attribute_exists(pk)", values: Item::new() };
+        Write::Update { table: Table::Requests, key: link_key(tid), update }
+    }
+}
+
+/// Takes the lease of an IAM user for a request: whoever holds it may create, activate or delete its keys.
+#[must_use]
+pub fn take_lease(account: &Account, user: &IamUserName, holder: &RequestId, run: &RunId) -> Write {
+    Write::Put {
+        table: Table::Requests,
+        item: values([
+            ("pk", lease_key(account, user).as_str().into()),
+            ("holder", holder.as_str().into()),
+            ("run", run.as_str().into()),
+        ]),
+        condition: "attribute_not_exists(holder) OR holder = :me",
+        values: values([(":me", holder.as_str().into())]),
+    }
+}
+
+/// Gives the lease back; part of the write that ends the operation.
+#[must_use]
+pub fn release_lease(account: &Account, user: &IamUserName, holder: &RequestId) -> Write {
+    Write::Delete {
+        table: Table::Requests,
+        key: lease_key(account, user),
+        condition: "holder = :me",
+        values: values([(":me", holder.as_str().into())]),
+    }
+}
+
+/// Holds only while nobody has stopped all issuing.
+#[must_use]
+pub fn not_frozen() -> Write {
+    let key = "freeze".to_owned();
+    Write::Check { table: Table::Requests, key, condition: NEW, values: Item::new() }
+}
+
+/// Whether all issuing is stopped.
+///
+/// # Errors
+/// A fault.
+pub async fn is_frozen(dynamo: &Dynamo) -> anyhow::Result<bool> {
+    Ok(dynamo.get(Table::Requests, "freeze", None).await?.is_some())
+}
+
+/// How many keys a person was issued on the day of `now`.
+///
+/// # Errors
+/// A fault.
+pub async fn issued_today(dynamo: &Dynamo, person: &PersonId, now: Timestamp) -> anyhow::Result<u32> {
+    match dynamo.get(Table::Requests, &count_key(person, now), None).await? {
+        None => Ok(0),
+        Some(item) => Ok(u32::try_from(number(&item, "issued")?)?),
+    }
+}
+
+/// Counts one more key for that day, if still so many were counted as policy was asked about.
+#[must_use]
+pub fn count_issued(person: &PersonId, now: Timestamp, seen: u32) -> Write {
+    let update = Update {
+        update: "SET issued = :next, keep_until = :keep",
+        condition: if seen == 0 { "attribute_not_exists(pk) OR issued = :seen" } else { "issued = :seen" },
+        values: values([
+            (":seen", i64::from(seen).into()),
+            (":next", i64::from(seen + 1).into()),
+            (":keep", (now.0 + 3 * crate::time::DAY).into()),
+        ]),
+    };
+    Write::Update { table: Table::Requests, key: count_key(person, now), update }
+}
+
+/// Takes one back: no key came of it. The day is that of the intent.
+#[must_use]
+pub fn uncount_issued(person: &PersonId, counted_at: Timestamp) -> Write {
+    let update = Update {
+        update: "SET issued = issued - :one",
+        condition: "issued >= :one",
+        values: values([(":one", 1.into())]),
+    };
+    Write::Update { table: Table::Requests, key: count_key(person, counted_at), update }
+}

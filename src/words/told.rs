@@ -1,0 +1,475 @@
+//! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
+
+use super::{mrkdwn, quoted};
+use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
+use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
+use crate::request::{KeyRequest, State};
+use crate::time::{DAY, Timestamp};
+use crate::use_case::UseCase;
+
+/// A person, as Slack shows them.
+#[must_use]
+pub fn person(id: &PersonId) -> String {
+    format!("<@{}>", id.user)
+}
+
+/// An IAM user, with its account where there are several.
+#[must_use]
+pub fn iam_user(user: &IamUserName, account: &Account) -> String {
+    format!("`{user}` in `{}`", account.alias)
+}
+
+/// A moment, in the reader's own time zone.
+#[must_use]
+pub fn moment(at: Timestamp) -> String {
+    format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
+}
+
+fn days(number: u32) -> String {
+    if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
+}
+
+fn approvals(number: u32) -> String {
+    if number == 1 { "1 approval".to_owned() } else { format!("{number} approvals") }
+}
+
+fn ask_help(help: Option<&ChannelId>) -> String {
+    match help {
+        Some(channel) => format!("Ask in <#{channel}>."),
+        None => "Ask whoever looks after your AWS accounts.".to_owned(),
+    }
+}
+
+/// The use case, with what it means.
+#[must_use]
+pub fn use_case(use_case: UseCase) -> &'static str {
+    match use_case {
+        UseCase::Cli => "AWS CLI",
+        UseCase::LocalCode => "code on one's own machine",
+        UseCase::AwsCompute => "code on AWS compute",
+        UseCase::ThirdParty => "a third-party service",
+        UseCase::OutsideAws => "a workload outside AWS",
+        UseCase::Other => "something else",
+    }
+}
+
+/// What AWS recommends instead of a long-lived key for this use.
+#[must_use]
+pub fn alternative(use_case: UseCase) -> &'static str {
+    match use_case {
+        UseCase::Cli => "AWS recommends `aws login` or IAM Identity Center for the CLI: no key to keep at all.",
+        UseCase::LocalCode => {
+            "AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it."
+        }
+        UseCase::AwsCompute => "AWS recommends an IAM role on the instance, task or function.",
+        UseCase::ThirdParty => {
+            "AWS recommends a role that the third party assumes, with an external id, instead of a key."
+        }
+        UseCase::OutsideAws => "AWS recommends IAM Roles Anywhere or OIDC federation for workloads outside AWS.",
+        UseCase::Other => "AWS recommends short-lived credentials wherever they can be had.",
+    }
+}
+
+/// One existing key, on one line.
+#[must_use]
+pub fn key_line(key: &AccessKey, now: Timestamp) -> String {
+    let status = match key.status {
+        AccessKeyStatus::Active => "active",
+        AccessKeyStatus::Inactive => "inactive",
+    };
+    let age = u32::try_from(now.since(key.create_date).max(0) / DAY).unwrap_or(u32::MAX);
+    let used = match &key.last_used {
+        AccessKeyLastUsed::Never => "never used".to_owned(),
+        AccessKeyLastUsed::Unknown => "last use unknown".to_owned(),
+        AccessKeyLastUsed::At { at, service, region } => {
+            format!("last used {} with {} in {}", moment(*at), mrkdwn(service), mrkdwn(region))
+        }
+    };
+    format!("`{}` {status}, {} old, {used}", key.id, days(age))
+}
+
+/// The account alias is none that is configured.
+#[must_use]
+pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
+    let known: Vec<String> = known.iter().map(|account| format!("`@{}`", account.alias)).collect();
+    format!(
+        "I don't know an account `@{alias}`. I know {}. If `@{alias}` is part of the IAM user's name, add the account after it.",
+        known.join(", ")
+    )
+}
+
+/// More days than this keyvend ever gives.
+#[must_use]
+pub fn too_many_days(most: u32) -> String {
+    format!("A key here can live for at most {}. Ask again with `ttl:{most}d` or less.", days(most))
+}
+
+/// There is no such IAM user.
+#[must_use]
+pub fn no_such_user(user: &IamUserName, account: &Account, help: Option<&ChannelId>) -> String {
+    format!(
+        "There is no IAM user {}. Check the name in the AWS console. {}",
+        iam_user(user, account),
+        ask_help(help)
+    )
+}
+
+/// The IAM user is not under the path that keyvend looks after.
+#[must_use]
+pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Option<&ChannelId>) -> String {
+    format!(
+        "{} is not under `{}`, and keyvend looks after no other IAM users. {}",
+        iam_user(user, account),
+        mrkdwn(path),
+        ask_help(help)
+    )
+}
+
+/// The IAM user has no owner.
+#[must_use]
+pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: Option<&ChannelId>) -> String {
+    format!(
+        "Nobody is recorded as the owner of {}, so nobody can ask for its keys. If it is yours, have it tagged `keyvend:owners` = `{}`. {}",
+        iam_user(user, account),
+        asker.user,
+        ask_help(help)
+    )
+}
+
+/// The IAM user has two keys already.
+#[must_use]
+pub fn two_keys(user: &IamUserName, account: &Account, keys: &[AccessKey], now: Timestamp) -> String {
+    let lines: Vec<String> = keys.iter().map(|key| format!("\u{2022} {}", key_line(key, now))).collect();
+    format!(
+        "{} has two access keys, and AWS allows no third:\n{}\nTo free a slot, deactivate the one you don't need in the AWS console, wait a few days to see that nothing breaks, delete it, and ask again.",
+        iam_user(user, account),
+        lines.join("\n")
+    )
+}
+
+/// Policy refused.
+#[must_use]
+pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
+    if advice.is_empty() {
+        format!("No policy allows this. {}", ask_help(help))
+    } else {
+        advice.join("\n")
+    }
+}
+
+/// The policy set in force cannot be used.
+pub const POLICIES_INVALID: &str = "keyvend's policies are not valid at the moment, so nothing can be asked for or \
+    approved. Whoever runs keyvend has been alerted; try again later.";
+
+/// A request is on its way to the approvers.
+#[must_use]
+pub fn asked(request: &KeyRequest) -> String {
+    format!(
+        "Asked for a key for {}. It needs {}, and lapses {}. I'll tell you how it goes.\n{}\nYour request is `{}`.",
+        iam_user(&request.asked.user, &request.asked.account),
+        approvals(request.shown.needed),
+        moment(request.expires_at),
+        alternative(request.asked.use_case),
+        request.id
+    )
+}
+
+/// The requester may press Get my key.
+#[must_use]
+pub fn ready(request: &KeyRequest) -> String {
+    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
+    let why = if by.is_empty() {
+        "Policy allows it without an approval".to_owned()
+    } else {
+        format!("Approved by {}", by.join(" and "))
+    };
+    format!(
+        "{why}: your key for {} can be made. Press *Get my key* when you are where you want to store it; until {} nothing is created.",
+        iam_user(&request.asked.user, &request.asked.account),
+        moment(request.expires_at)
+    )
+}
+
+/// One more approval, but not enough yet.
+#[must_use]
+pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
+    let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
+    let lacking = request.shown.needed.saturating_sub(had).max(1);
+    format!(
+        "{} approved your request for {}. It still needs {}.",
+        person(by),
+        iam_user(&request.asked.user, &request.asked.account),
+        approvals(lacking)
+    )
+}
+
+/// An approver's click counted.
+pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
+/// An approver's no counted.
+pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been told.";
+
+/// The requester is told of the no.
+#[must_use]
+pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
+    format!(
+        "{} denied your request for {}. Talk to them before you ask again.",
+        person(by),
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// The requester took it back.
+#[must_use]
+pub fn cancelled(request: &KeyRequest) -> String {
+    format!(
+        "Your request for {} is cancelled. Any link you were given no longer works, and no key was created.",
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// What the card showed is no longer so.
+#[must_use]
+pub fn card_changed() -> String {
+    "This changed since the card was drawn, so your press was not counted and earlier approvals fell. The card now shows how it is: please look again.".to_owned()
+}
+
+/// The same, to the requester.
+#[must_use]
+pub fn facts_changed(request: &KeyRequest) -> String {
+    format!(
+        "{} changed while your request waited, so approvals so far no longer count. The approvers see the new card; it needs {}.",
+        iam_user(&request.asked.user, &request.asked.account),
+        approvals(request.shown.needed)
+    )
+}
+
+/// A click on something that is decided.
+#[must_use]
+pub fn moved_on(request: &KeyRequest) -> String {
+    format!("Your press changed nothing. {}", standing(request))
+}
+
+/// A click by somebody who approved already.
+pub const ALREADY_APPROVED: &str = "You approved this already; another person has to give the next approval.";
+
+/// A press on a button of a request that is not theirs.
+pub const NOT_YOURS: &str =
+    "Only the person who asked can do this. Ask for a key of your own with `/access-key help`.";
+
+/// A button that leads nowhere.
+pub const UNKNOWN_BUTTON: &str =
+    "I can't tell what this button belongs to; it may be from before a change. Look at `/access-key status`.";
+
+/// No such request.
+#[must_use]
+pub fn no_such_request(id: &RequestId) -> String {
+    format!("I know no request `{id}` of yours. `/access-key status` lists those I know.")
+}
+
+/// Nothing to take back.
+pub const NOTHING_TO_CANCEL: &str = "You have no request that could be cancelled.";
+
+/// More than one could be meant.
+#[must_use]
+pub fn which_to_cancel(ids: &[RequestId]) -> String {
+    let lines: Vec<String> = ids.iter().map(|id| format!("\u{2022} `cancel {id}`")).collect();
+    format!("You have more than one open request. Say which:\n{}", lines.join("\n"))
+}
+
+/// No requests.
+pub const NO_REQUESTS: &str = "You have asked for nothing yet. `/access-key help` shows how.";
+
+/// Where a request stands, in a sentence.
+#[must_use]
+pub fn standing(request: &KeyRequest) -> String {
+    let what = iam_user(&request.asked.user, &request.asked.account);
+    match &request.state {
+        State::Pending => {
+            let had = request.approvals.len();
+            format!("The request for {what} has {had} of {}, until {}.", approvals(request.shown.needed), moment(request.expires_at))
+        }
+        State::Approved => format!("The request for {what} is approved and waits for its requester, until {}.", moment(request.expires_at)),
+        State::Ticketed { .. } => format!("The request for {what} is approved and a one-time link is out."),
+        State::Issuing(_) => format!("A key for {what} is being created right now."),
+        State::Ambiguous(_) => format!(
+            "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."
+        ),
+        State::Issued { key, at, .. } => format!("The key `{key}` for {what} was created {}.", moment(*at)),
+        State::Denied { by } => format!("The request for {what} was denied by {}.", person(by)),
+        State::Cancelled => format!("The request for {what} was cancelled."),
+        State::Lapsed => format!("The request for {what} lapsed because nobody answered in time."),
+        State::Refused { why } => format!("The request for {what} was refused: {why}"),
+    }
+}
+
+/// A request on one line of a list.
+#[must_use]
+pub fn status_line(request: &KeyRequest) -> String {
+    format!("\u{2022} `{}` {}", request.id, standing(request))
+}
+
+/// Who somebody is to keyvend.
+#[must_use]
+pub fn whoami(who: &crate::facts::Person, approver: bool) -> String {
+    let mut lines = vec![format!("You are {} (`{}`).", person(&who.id), who.id)];
+    let role = if approver { "You are one of the approvers." } else { "You are not one of the approvers." };
+    lines.push(role.to_owned());
+    if who.guest || who.external || who.bot || who.deleted {
+        lines.push("Guests, people of other workspaces and bots cannot ask for keys here.".to_owned());
+    }
+    lines.push(format!(
+        "An IAM user is yours when its tag `keyvend:owners` has `{}` in it.",
+        who.id.user
+    ));
+    lines.join("\n")
+}
+
+/// Beside the button with the link.
+#[must_use]
+pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) -> String {
+    let mut text = format!(
+        "Your one-time link for {} works once, in one browser tab, until {}. Don't forward it: whoever opens it first gets the key.",
+        iam_user(&request.asked.user, &request.asked.account),
+        moment(expires_at)
+    );
+    if let Some(label) = label {
+        text.push_str(&format!(
+            "\nIt asks for the code that was mailed to the address in your Slack profile, marked *{label}*."
+        ));
+    }
+    text
+}
+
+/// The one place where a key is being collected.
+pub const BEING_COLLECTED: &str =
+    "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
+
+/// Timers are not running, so nothing is issued.
+pub const NOT_LOOKED_AFTER: &str = "This keyvend does not look after keys yet (KEYVEND_TIMERS is off), so it issues \
+    none. Whoever runs it can switch that on.";
+
+/// All issuing is stopped.
+pub const FROZEN: &str = "All issuing of keys is stopped for now. Your approval stays; press *Get my key* again later.";
+
+/// It was claimed too long ago.
+pub const TOO_LATE: &str = "Your link was opened, but the key could not be made in time. Nothing was created; press \
+    *Get my key* again.";
+
+/// AWS's limit of two keys.
+pub const SLOT_TAKEN: &str = "The IAM user got a second key in the meantime, and AWS allows no third. Nothing was \
+    created. Free a slot and press *Get my key* again.";
+
+/// The IAM user went away.
+pub const USER_GONE: &str = "The IAM user no longer exists. Nothing was created.";
+
+/// AWS said no.
+#[must_use]
+pub fn aws_refused(reference: &RequestId) -> String {
+    format!(
+        "AWS refused to create the key. Nothing was created; try *Get my key* again later, and if that doesn't help, show whoever runs keyvend this: `{reference}`."
+    )
+}
+
+/// Another operation holds the IAM user.
+pub const BUSY: &str = "Another key operation on this IAM user is going on. Nothing was created; press *Get my key* \
+    again in a minute.";
+
+/// Approvals are lacking now.
+#[must_use]
+pub fn approvals_lacking(request: &KeyRequest) -> String {
+    format!(
+        "An approval of your request for {} no longer counts, so the approvers are asked again. It needs {}.",
+        iam_user(&request.asked.user, &request.asked.account),
+        approvals(request.shown.needed)
+    )
+}
+
+/// Whether a key exists is not known.
+#[must_use]
+pub fn ambiguous(request: &KeyRequest) -> String {
+    format!(
+        "AWS gave no answer when a key for {} was to be created. Nothing is tried again until it is clear what happened: look at the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
+        iam_user(&request.asked.user, &request.asked.account),
+        moment(match &request.state {
+            State::Ambiguous(intent) | State::Issuing(intent) => intent.until,
+            _ => request.asked.at,
+        })
+    )
+}
+
+/// The key was created and lies sealed for the tab.
+#[must_use]
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> String {
+    format!(
+        "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). If that wasn't you, tell the approvers at once. New keys need about 10 seconds to work.",
+        iam_user(&request.asked.user, &request.asked.account),
+        mrkdwn(browser)
+    )
+}
+
+/// A second tab came with the right link, or codes were guessed.
+#[must_use]
+pub fn misused(request: &KeyRequest) -> String {
+    format!(
+        "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: tell the approvers at once.",
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// Five wrong codes.
+#[must_use]
+pub fn locked(request: &KeyRequest) -> String {
+    format!(
+        "Five wrong codes were typed for your link for {}, and it is locked. No key was created. If that was not you, tell the approvers; else press *Get my key* again for a new link.",
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// A message that lay too long.
+pub const TOO_OLD: &str = "This took too long to reach me, so I did nothing with it. Please do it again.";
+
+/// Something failed on our side for good.
+#[must_use]
+pub fn not_done(reference: &RequestId) -> String {
+    format!(
+        "That did not work, and it was not your fault. Nothing was done; please try again, and if it fails again, show whoever runs keyvend this: `{reference}`."
+    )
+}
+
+/// Mail: no address that a code could go to.
+pub const MAIL_MISSING: &str = "Your Slack profile shows no mail address, and this key needs a code by mail. Add one to your profile and press *Get my key* again.";
+/// Mail: an address that Slack has not seen confirmed.
+pub const MAIL_UNCONFIRMED: &str = "The mail address in your Slack profile is not confirmed, and this key needs a code by mail. Confirm it in Slack and press *Get my key* again.";
+/// Mail: an address elsewhere.
+pub const MAIL_FOREIGN: &str = "The mail address in your Slack profile is of a domain that codes are not mailed to. Change it to your work address and press *Get my key* again.";
+/// Mail: not the address of when it was asked.
+pub const MAIL_CHANGED: &str = "The mail address in your Slack profile changed since you asked for this key, so no code is mailed. Ask for the key anew.";
+/// Mail: SES refused.
+pub const MAIL_REFUSED: &str = "The code could not be mailed, so you get no link. Nothing was created; try again later, and tell whoever runs keyvend if it keeps failing.";
+
+/// The mailed code's subject.
+#[must_use]
+pub fn mail_subject(label: &str) -> String {
+    format!("Your keyvend code {label}")
+}
+
+/// The mailed code.
+#[must_use]
+pub fn mail_text(code: &str, label: &str, user: &IamUserName, account: &Account) -> String {
+    format!(
+        "Your code is {code}\n\nIt belongs to the link marked {label} that you were given in Slack, for an access key for the IAM user {user} in the account {}. Type it only on the page that this link opens.\n\nIf you did not press \"Get my key\" in Slack a moment ago, do nothing with it and tell your security team.\n",
+        account.alias
+    )
+}
+
+/// What somebody's reason is shown as.
+#[must_use]
+pub fn reason(text: &str) -> String {
+    format!("> {}", mrkdwn(text).replace('`', "'"))
+}
+
+/// A name that comes from AWS, shown as code.
+#[must_use]
+pub fn named(name: &str) -> String {
+    quoted(name)
+}
