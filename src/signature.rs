@@ -254,6 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_header_is_not_chosen_from() {
+        let secrets = [SigningSecret::new("abc".to_owned()).unwrap()];
+        let cases = [
+            (Header::Several, Header::One("v0=00"), SignatureError::Repeated),
+            (Header::One("5"), Header::Several, SignatureError::Repeated),
+            (Header::Absent, Header::Several, SignatureError::Missing),
+        ];
+        for (timestamp, signature, expected) in cases {
+            let result = verify(&secrets, timestamp, signature, b"", Timestamp(5));
+            assert_eq!(result.map(|_| ()), Err(expected), "{timestamp:?}, {signature:?}");
+        }
+    }
+
+    #[test]
     fn a_timestamp_is_plain_decimal() {
         let cases = [
             ("0", Some(0)),
