@@ -98,6 +98,6 @@ test("an_answer_just_after_three_minutes_is_still_taken", async () => {
 });
 
 test("without_a_limit_it_goes_on_until_heard", async () => {
-  const { outcome, asked } = await run([...Array(500).fill(lost), { status: 200, body: {} }], { limit: undefined, complete: () => true });
+  const { outcome, asked } = await run([...Array(500).fill(lost), { status: 200, body: {} }], { limit: Infinity, complete: () => true });
   assert.deepEqual([outcome, asked], ["done", 501]);
 });
