@@ -34,6 +34,12 @@ class Node {
   }
   querySelector(tag) { return [...this.descendants()].find((node) => node.tag === tag) ?? null; }
   closest(tag) { return this.tag === tag ? this : this.parent?.closest(tag) ?? null; }
+  append(...nodes) {
+    for (const node of nodes) {
+      node.parent = this;
+      this.children.push(node);
+    }
+  }
   focus() { this.document.activeElement = this; }
   addEventListener(type, listener) { (this.listeners[type] ??= []).push(listener); }
   dispatch(event) {
