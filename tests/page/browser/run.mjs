@@ -1,0 +1,277 @@
+// Drives the page in Chromium, served under the product's policy: `node tests/page/browser/run.mjs [folder for pictures]`.
+// Not part of `node --test tests/page/`, because it needs chromium and chromedriver; without them it fails.
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KEY } from "../sender.mjs";
+import { withServer } from "./server.mjs";
+import { withBrowser } from "./webdriver.mjs";
+
+const pictures = process.argv[2];
+const VIEW = "return [...document.querySelectorAll('main > section')].filter((s) => !s.hidden).map((s) => s.id).join()";
+
+const downloads = mkdtempSync(join(tmpdir(), "keyvend-downloads-"));
+if (pictures) mkdirSync(pictures, { recursive: true });
+
+/* Runs in the page: texts whose contrast is under WCAG AA, and whether the page is wider than its window. */
+const LOOK = `
+  const parse = (css) => css.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (node) => {
+    for (; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour[3] !== 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const bad = [];
+  for (const node of document.body.querySelectorAll("*")) {
+    const texts = [...node.childNodes].filter((child) => child.nodeType === 3 && child.data.trim());
+    if (!texts.length || !node.checkVisibility()) continue;
+    const [a, b] = [light(parse(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) bad.push(node.tagName + " " + ratio.toFixed(2) + " " + texts[0].data.trim().slice(0, 30));
+  }
+  return { bad, tooWide: document.scrollingElement.scrollWidth > innerWidth };
+`;
+
+await withServer((server) => withBrowser(async (browser) => {
+  const { press, type, text, run } = browser;
+  const view = (name) => browser.until(`return (() => { ${VIEW} })() === arguments[0]`, name);
+  const claims = () => server.seen.filter(({ url }) => url === "/reveal/claim");
+  const acks = () => server.seen.filter(({ url }) => url === "/reveal/ack");
+  const warns = () => run("return !dispatchEvent(new Event('beforeunload', { cancelable: true }))");
+
+  /* Looks at the present state in both schemes, wide and narrow. */
+  async function look(name) {
+    for (const scheme of ["light", "dark"]) {
+      for (const [width, height] of [[1000, 760], [360, 740], [320, 640]]) {
+        await browser.window(width, height, scheme);
+        const { bad, tooWide } = await run(LOOK);
+        assert.deepEqual(bad, [], `${name}, ${scheme}: contrast`);
+        assert.equal(tooWide, false, `${name} is wider than ${width} px`);
+        if (pictures && width !== 320) writeFileSync(join(pictures, `${name}-${width}-${scheme}.png`), await browser.png());
+        if (pictures && width === 360 && scheme === "light") {
+          const height = await run("return document.documentElement.scrollHeight");
+          await browser.window(width, height, scheme);
+          writeFileSync(join(pictures, `${name}-${width}-whole.png`), await browser.png());
+        }
+      }
+    }
+    await browser.window(1000, 760);
+  }
+
+  const asked = new Set();
+
+  async function step(name, work) {
+    for (const { url } of server.seen.splice(0)) asked.add(url);
+    await browser.go("about:blank");
+    await work();
+    console.log(`ok - ${name}`);
+  }
+
+  async function open(...link) {
+    await browser.go(await server.link(...link));
+  }
+
+  async function openKey(...link) {
+    await open(...link);
+    await view("start");
+    await press("#claim");
+    await view("key");
+  }
+
+  await browser.devtools("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads, eventsEnabled: false });
+  await browser.devtools("Browser.grantPermissions", { permissions: ["clipboardReadWrite", "clipboardSanitizedWrite"], origin: server.origin });
+  await browser.window(1000, 760);
+
+  await step("opening_takes_the_fragment_out_and_sends_nothing", async () => {
+    await open(["seal"]);
+    await view("start");
+    assert.equal(await browser.address(), `${server.origin}/reveal`);
+    assert.deepEqual(server.seen.map(({ method, url }) => `${method} ${url}`), ["GET /reveal"]);
+    assert.equal(await browser.title(), "Get your AWS access key \u00b7 keyvend");
+    assert.equal(await warns(), false);
+    await look("start");
+  });
+
+  await step("reloading_cannot_claim", async () => {
+    await open(["seal"]);
+    await view("start");
+    await browser.reload();
+    await view("ended");
+    assert.match(await text("#ended"), /No link to a key here/);
+    assert.equal(claims().length, 0);
+    await look("no-link");
+  });
+
+  await step("key_is_claimed_shown_hidden_and_wiped", async () => {
+    await openKey(["lose", [202, {}], "seal"]);
+    const [first, ...again] = claims();
+    assert.equal(again.length, 2);
+    for (const { body } of again) assert.deepEqual(body, first.body);
+    assert.equal(first.headers.origin, server.origin);
+    assert.equal(first.headers["sec-fetch-site"], "same-origin");
+    assert.equal(first.headers.referer, undefined);
+    assert.equal(first.headers.cookie, undefined);
+    assert.match(await text("#key"), new RegExp(`${KEY.user}[^]*${KEY.account}[^]*${KEY.access_key_id}`));
+    assert.equal(acks().length, 0);
+    assert.equal(await warns(), true);
+    await look("key-masked");
+    assert.ok(!(await run("return document.documentElement.outerHTML")).includes(KEY.secret_access_key));
+    await press("#show");
+    assert.equal(await text("#secret"), KEY.secret_access_key);
+    await browser.until("return /Confirmed/.test(document.getElementById('receipt').textContent)");
+    await look("key-shown");
+    await press("#show");
+    assert.match(await text("#secret"), /^\u2022+$/);
+    await press("#saved");
+    await view("done");
+    assert.equal(acks().length, 1);
+    assert.equal(await warns(), false);
+    await look("done");
+    const left = await run("return [document.body.innerText, document.body.textContent, localStorage.length, sessionStorage.length, document.cookie, location.href]");
+    assert.ok(!JSON.stringify(left).includes(KEY.secret_access_key));
+    assert.deepEqual(left.slice(2), [0, 0, "", `${server.origin}/reveal`]);
+  });
+
+  await step("copies_reach_the_clipboard", async () => {
+    await openKey(["seal"]);
+    const pasted = () => browser.runAsync("navigator.clipboard.readText().then(arguments[0], (e) => arguments[0](String(e)))");
+    await press("[data-copy=secret]");
+    await browser.until("return /copied/.test(document.getElementById('feedback').textContent)");
+    assert.equal(await pasted(), KEY.secret_access_key);
+    await press("[data-copy=profile]");
+    await browser.until("return /Credentials file copied/.test(document.getElementById('feedback').textContent)");
+    assert.equal(await pasted(), `[${KEY.user}]\naws_access_key_id = ${KEY.access_key_id}\naws_secret_access_key = ${KEY.secret_access_key}\n`);
+    assert.equal(acks().length, 1);
+    await look("key-copied");
+  });
+
+  await step("downloads_reach_the_disk", async () => {
+    await openKey(["seal"]);
+    await press("[data-download=profile]");
+    await press("[data-download=shell]");
+    const wanted = ["ci-deploy.sh", "credentials-ci-deploy"];
+    const givenUp = Date.now() + 15000;
+    while (wanted.join() !== readdirSync(downloads).sort().join()) {
+      assert.ok(Date.now() < givenUp, `downloaded: ${readdirSync(downloads)}`);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    assert.match(readFileSync(join(downloads, wanted[1]), "utf8"), new RegExp(`^\\[ci-deploy\\]\naws_access_key_id = ${KEY.access_key_id}\n`));
+    assert.match(readFileSync(join(downloads, wanted[0]), "utf8"), new RegExp(`^export AWS_ACCESS_KEY_ID='${KEY.access_key_id}'\n`));
+    assert.equal(await browser.address(), `${server.origin}/reveal`);
+  });
+
+  await step("the_code_is_asked_for_and_the_enter_key_sends_it", async () => {
+    await open([[401, { error: "code-wanted" }], [401, { error: "code-wrong", tries_left: 4 }], "seal"]);
+    await view("start");
+    await press("#claim");
+    await view("code");
+    assert.equal(await run("return document.activeElement.id"), "code-typed");
+    await look("code-wanted");
+    await type("#code-typed", "abc\uE007");
+    await browser.until("return /8 letters/.test(document.getElementById('code-problem').textContent)");
+    assert.equal(claims().length, 1);
+    await run("document.getElementById('code-typed').value = ''");
+    await type("#code-typed", "abcd-efgh\uE007");
+    await browser.until("return /4 tries left/.test(document.getElementById('code-problem').textContent)");
+    await view("code");
+    await look("code-wrong");
+    await type("#code-typed", "0kbg-at2z\uE007");
+    await view("key");
+    assert.deepEqual(claims().map(({ body }) => "code" in body), [false, true, true]);
+    assert.equal(await browser.address(), `${server.origin}/reveal`);
+  });
+
+  await step("working_is_visible", async () => {
+    await open([[202, {}], "hang"]);
+    await view("start");
+    await press("#claim");
+    await browser.until("return /Accepted/.test(document.getElementById('progress').textContent)");
+    assert.equal(await warns(), true);
+    await look("working");
+  });
+
+  const ENDINGS = {
+    used: [409, /already collected/], expired: [410, /expired/], void: [410, /withdrawn/], failed: [410, /No key was handed over/],
+    acknowledged: [410, /already confirmed/], lapsed: [410, /switched off/], locked: [423, /locked/], "not-found": [404, /not known/],
+    "bad-request": [400, /did not accept/],
+  };
+  for (const [error, [status, words]] of Object.entries(ENDINGS)) {
+    await step(`${error}_is_explained`, async () => {
+      await open([[status, { error }]]);
+      await view("start");
+      await press("#claim");
+      await view("ended");
+      assert.match(await text("#ended"), words);
+      assert.match(await text("#ended"), /What to do:/);
+      assert.equal(await run("return document.activeElement.id"), "ended-what");
+      assert.equal(claims().length, 1);
+      await look(error);
+    });
+  }
+
+  await step("a_late_confirmation_is_explained", async () => {
+    await openKey(["seal"], [[410, { error: "lapsed" }]]);
+    await press("#show");
+    await browser.until("return /switched off/.test(document.getElementById('receipt').textContent)");
+    await look("key-lapsed");
+  });
+
+  await step("a_cut_link_is_explained", async () => {
+    await browser.go((await server.link(["seal"])).slice(0, -3));
+    await view("ended");
+    assert.match(await text("#ended"), /incomplete/);
+    assert.equal(await browser.address(), `${server.origin}/reveal`);
+    await look("bad-link");
+  });
+
+  await step("a_second_link_in_the_same_tab_starts_again", async () => {
+    await browser.go(`${server.origin}/reveal#2.abc`);
+    await view("ended");
+    const link = await server.link(["seal"]);
+    await run("location.hash = arguments[0]", link.slice(link.indexOf("#")));
+    await view("start");
+    assert.equal(await browser.address(), `${server.origin}/reveal`);
+  });
+
+  await step("the_whole_way_can_be_gone_by_keyboard", async () => {
+    await open(["seal"]);
+    await view("start");
+    const keys = async (...pressed) => {
+      for (const key of pressed) {
+        const [code, text] = key === "Enter" ? [13, "\r"] : [9, undefined];
+        await browser.devtools("Input.dispatchKeyEvent", { type: "keyDown", key, code: key, windowsVirtualKeyCode: code, text });
+        await browser.devtools("Input.dispatchKeyEvent", { type: "keyUp", key, code: key, windowsVirtualKeyCode: code });
+      }
+    };
+    await keys("Tab", "Enter");
+    await view("key");
+    await keys("Tab", "Tab", "Enter");
+    await browser.until("return document.getElementById('secret').textContent === arguments[0]", KEY.secret_access_key);
+    for (let tabs = 0; tabs < 20 && (await run("return document.activeElement.id")) !== "saved"; tabs += 1) await keys("Tab");
+    await keys("Enter");
+    await view("done");
+  });
+
+  await step("without_javascript_it_says_so", async () => {
+    await browser.devtools("Emulation.setScriptExecutionDisabled", { value: true });
+    await open(["seal"]);
+    const { root } = await browser.devtools("DOM.getDocument", { depth: -1 });
+    const { nodeId } = await browser.devtools("DOM.querySelector", { nodeId: root.nodeId, selector: "noscript p" });
+    const { model } = await browser.devtools("DOM.getBoxModel", { nodeId });
+    assert.ok(model.height > 10);
+    if (pictures) writeFileSync(join(pictures, "noscript.png"), await browser.png());
+    await browser.devtools("Emulation.setScriptExecutionDisabled", { value: false });
+  });
+
+  assert.deepEqual([...asked].sort(), ["/reveal", "/reveal/ack", "/reveal/claim"]);
+
+  // 4xx answers and the lost one are reported by the browser itself; a breach of the policy, or a word of ours, would be too.
+  const logged = (await browser.console()).filter(({ message }) => !/Failed to load resource/.test(message));
+  assert.deepEqual(logged, []);
+  console.log("ok - the_policy_was_never_breached_and_the_console_stayed_empty");
+})).finally(() => rmSync(downloads, { recursive: true, force: true }));

@@ -1,0 +1,210 @@
+// Just enough of a browser to run the page's scripts on the page's own markup, with a clock and a server that the test holds.
+import { html, pageSource, protocolSource } from "./page.mjs";
+
+const VOID = new Set(["input", "meta", "link", "path", "circle", "br"]);
+
+class Node {
+  constructor(document, tag, attributes = {}) {
+    Object.assign(this, { document, tag, attributes, children: [], parent: null, listeners: {}, value: "" });
+    this.dataset = Object.fromEntries(
+      Object.entries(attributes).filter(([name]) => name.startsWith("data-")).map(([name, value]) => [name.slice(5), value]),
+    );
+  }
+  get id() { return this.attributes.id ?? ""; }
+  get hidden() { return "hidden" in this.attributes; }
+  set hidden(value) {
+    if (value) this.attributes.hidden = "";
+    else delete this.attributes.hidden;
+  }
+  get className() { return this.attributes.class ?? ""; }
+  set className(value) { this.attributes.class = value; }
+  get textContent() {
+    return this.children.map((child) => (typeof child === "string" ? child : child.textContent)).join("");
+  }
+  set textContent(value) { this.children = [String(value)]; }
+  get visible() { return !this.hidden && (this.parent?.visible ?? true); }
+  getAttribute(name) { return this.attributes[name] ?? null; }
+  setAttribute(name, value) { this.attributes[name] = String(value); }
+  *descendants() {
+    for (const child of this.children) {
+      if (typeof child === "string") continue;
+      yield child;
+      yield* child.descendants();
+    }
+  }
+  querySelector(tag) { return [...this.descendants()].find((node) => node.tag === tag) ?? null; }
+  closest(tag) { return this.tag === tag ? this : this.parent?.closest(tag) ?? null; }
+  append(...nodes) {
+    for (const node of nodes) {
+      node.parent = this;
+      this.children.push(node);
+    }
+  }
+  focus() { this.document.activeElement = this; }
+  addEventListener(type, listener) { (this.listeners[type] ??= []).push(listener); }
+  dispatch(event) {
+    event.target ??= this;
+    for (const listener of this.listeners[event.type] ?? []) listener(event);
+    this.parent?.dispatch(event);
+    return event;
+  }
+  click() { this.dispatch(makeEvent("click")); }
+}
+
+const makeEvent = (type) => ({ type, defaultPrevented: false, preventDefault() { this.defaultPrevented = true; } });
+
+function parse(document) {
+  const root = new Node(document, "body");
+  let at = root;
+  const body = html.slice(html.indexOf("<body>") + 6, html.indexOf("</body>"));
+  for (const [token, closing, tag, attributes] of body.matchAll(/<(\/?)([a-z][a-z0-9]*)((?:\s+[\w-]+(?:="[^"]*")?)*)\s*\/?>|[^<]+/g)) {
+    if (!tag) {
+      at.children.push(token);
+    } else if (closing) {
+      if (at.tag !== tag) throw new Error(`<${at.tag}> closed by </${tag}>`);
+      at = at.parent;
+    } else {
+      const parsed = [...attributes.matchAll(/([\w-]+)(?:="([^"]*)")?/g)].map(([, name, value = ""]) => [name, value]);
+      const node = new Node(document, tag, Object.fromEntries(parsed));
+      node.parent = at;
+      at.children.push(node);
+      if (!VOID.has(tag) && !token.endsWith("/>")) at = node;
+    }
+  }
+  if (at !== root) throw new Error(`<${at.tag}> is not closed`);
+  return root;
+}
+
+/**
+ * Opens the page on `fragment`. `serve(path, body)` answers requests with { status, body }, or throws for a lost reply. Time
+ * passes only where the page waits.
+ */
+export async function openPage({ fragment = "", serve = () => { throw new Error("no server"); }, secure = true } = {}) {
+  const journal = [];
+  const requests = [];
+  const downloads = [];
+  const clipboard = [];
+  const listeners = {};
+  const blobs = new Map();
+  let clock = Date.UTC(2030, 0, 1, 12);
+  let clipboardWorks = true;
+
+  const document = { activeElement: null, title: "" };
+  const body = parse(document);
+  Object.assign(document, {
+    getElementById: (id) => [...body.descendants()].find((node) => node.id === id) ?? null,
+    querySelectorAll(selector) {
+      if (selector !== "main > section") throw new Error(`selector ${selector}`);
+      return [...body.descendants()].filter((node) => node.tag === "section" && node.parent.tag === "main");
+    },
+    createElement(tag) {
+      const node = new Node(document, tag);
+      node.click = () => downloads.push({ name: node.download, text: blobs.get(node.href) });
+      return node;
+    },
+    addEventListener: (type, listener) => (listeners[type] ??= []).push(listener),
+  });
+  const location = { hash: fragment, pathname: "/reveal" };
+  const history = {
+    replaceState(state, title, url) {
+      journal.push(["replaceState", url]);
+      location.hash = "";
+    },
+  };
+
+  class FakeDate extends Date {
+    static now() { return clock; }
+  }
+  class FakeBlob {
+    constructor(parts) { this.text = parts.join(""); }
+  }
+  const globals = {
+    document, location, history,
+    crypto: secure ? crypto : { getRandomValues: crypto.getRandomValues.bind(crypto) },
+    navigator: {
+      clipboard: {
+        async writeText(text) {
+          if (!clipboardWorks) throw new Error("NotAllowedError");
+          clipboard.push(text);
+        },
+      },
+    },
+    performance: { now: () => clock },
+    Date: FakeDate,
+    Blob: FakeBlob,
+    URL: {
+      createObjectURL(blob) {
+        const url = `blob:${blobs.size}`;
+        blobs.set(url, blob.text);
+        return url;
+      },
+      revokeObjectURL: (url) => blobs.delete(url),
+    },
+    setTimeout(callback, milliseconds) {
+      setImmediate(() => {
+        clock += milliseconds;
+        callback();
+      });
+    },
+    addEventListener: (type, listener) => (listeners[type] ??= []).push(listener),
+    async fetch(path, options) {
+      const sent = JSON.parse(options.body);
+      requests.push({ path, body: sent, options });
+      journal.push(["fetch", path]);
+      const answer = await serve(path, sent, requests.length);
+      return { status: answer.status, json: async () => JSON.parse(answer.text ?? JSON.stringify(answer.body)) };
+    },
+    // Any use is a failure: the page must not know that these exist.
+    ...Object.fromEntries(["console", "localStorage", "sessionStorage", "indexedDB", "window", "self", "globalThis", "top"].map((name) => [
+      name, new Proxy({}, { get() { throw new Error(`the page used ${name}`); } }),
+    ])),
+  };
+  new Function(...Object.keys(globals), `${protocolSource}\n${pageSource}`)(...Object.values(globals));
+
+  const element = (id) => document.getElementById(id);
+  const browser = {
+    document, location, history, journal, requests, downloads, clipboard,
+    element,
+    text: (id) => element(id).textContent.replace(/\s+/g, " ").trim(),
+    /** What a person could read or copy anywhere in the document, hidden parts and fields included. */
+    everything: () => JSON.stringify([body.textContent, document.title, [...body.descendants()].map((node) => [node.value, node.attributes])]),
+    view: () => document.querySelectorAll("main > section").filter((section) => section.visible).map((section) => section.id).join(),
+    claims: () => requests.filter(({ path }) => path === "/reveal/claim").map((request) => request.body),
+    acks: () => requests.filter(({ path }) => path === "/reveal/ack").map((request) => request.body),
+    refuseClipboard: () => { clipboardWorks = false; },
+    leave() {
+      const event = makeEvent("beforeunload");
+      for (const listener of listeners.beforeunload ?? []) listener(event);
+      return event.defaultPrevented ? "warned" : "left";
+    },
+    follow(next) {
+      location.hash = next;
+      for (const listener of listeners.hashchange) listener(makeEvent("hashchange"));
+    },
+    press(idOrAttribute) {
+      const [name, value] = idOrAttribute.split("=");
+      const button = value
+        ? [...body.descendants()].find((node) => node.attributes[`data-${name}`] === value)
+        : element(idOrAttribute);
+      if (!button?.visible) throw new Error(`no visible button ${idOrAttribute} in view ${browser.view()}`);
+      button.click();
+    },
+    type(code) {
+      if (!element("code-typed").visible) throw new Error(`no field in view ${browser.view()}`);
+      element("code-typed").value = code;
+      return element("code-form").dispatch(makeEvent("submit"));
+    },
+    /** Lets everything that is under way go on until `condition` holds. */
+    async until(condition) {
+      const givenUp = Date.now() + 20000;
+      while (!condition()) {
+        if (Date.now() > givenUp) throw new Error(`waited in vain for ${condition}; view ${browser.view()}`);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    seconds: () => (clock - Date.UTC(2030, 0, 1, 12)) / 1000,
+  };
+  for (const listener of listeners.DOMContentLoaded) listener(makeEvent("DOMContentLoaded"));
+  await browser.until(() => browser.view() !== "");
+  return browser;
+}

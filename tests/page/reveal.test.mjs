@@ -1,0 +1,393 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openPage } from "./fake_browser.mjs";
+import { html, protocol, ticketCases } from "./page.mjs";
+import { KEY, newLink, sealFor } from "./sender.mjs";
+
+const working = { status: 202, body: {} };
+const confirmed = { status: 200, body: {} };
+const error = (status, name, more) => ({ status, body: { error: name, ...more } });
+const lost = () => { throw new TypeError("failed to fetch"); };
+
+/** A server that plays `claims` in order; "seal" and everything after the last of them is the sealed key. */
+function server(T, { claims = [], ack = () => confirmed } = {}) {
+  const left = [...claims];
+  let acks = 0;
+  return async (path, body) => {
+    if (path === "/reveal/ack") return ack((acks += 1));
+    const next = left.shift() ?? "seal";
+    if (typeof next === "function") return next(body);
+    return next === "seal" ? { status: 200, body: await sealFor(T, body.pub) } : next;
+  };
+}
+
+async function opened(options) {
+  const { T, fragment } = newLink();
+  return openPage({ fragment, serve: server(T, options) });
+}
+
+async function withKey(options) {
+  const page = await opened(options);
+  page.press("claim");
+  await page.until(() => page.view() === "key");
+  return page;
+}
+
+test("the_fragment_leaves_the_address_bar_before_anything_else", async () => {
+  const page = await opened();
+  assert.deepEqual(page.journal, [["replaceState", "/reveal"]]);
+  assert.equal(page.location.hash, "");
+  assert.match(html, /"use strict";\n\/\*[^/]*\*\/\n\(\(\) => \{\n(?:  \/\/.*\n)?  function takeFragment\(\) \{\n[^}]*\}\n  let fragment = takeFragment\(\);/);
+});
+
+test("a_bad_fragment_leaves_the_address_bar_too", async () => {
+  const page = await openPage({ fragment: "#1.tooshort" });
+  assert.deepEqual(page.journal, [["replaceState", "/reveal"]]);
+});
+
+test("opening_sends_nothing", async () => {
+  const page = await opened();
+  assert.equal(page.view(), "start");
+  assert.equal(page.requests.length, 0);
+  assert.equal(page.leave(), "left");
+});
+
+test("pressing_twice_claims_once", async () => {
+  const page = await opened();
+  const button = page.element("claim");
+  button.click();
+  button.click();
+  await page.until(() => page.view() === "key");
+  assert.equal(page.claims().length, 1);
+});
+
+test("a_link_that_cannot_be_read_says_so_and_sends_nothing", async () => {
+  const cases = {
+    "": /No link/, "#1.tooshort": /incomplete/, [`#2.${newLink().fragment.slice(3)}`]: /another version/,
+  };
+  for (const [fragment, title] of Object.entries(cases)) {
+    const page = await openPage({ fragment });
+    assert.equal(page.view(), "ended");
+    assert.match(page.text("ended-what"), title, fragment);
+    assert.match(page.text("ended-next"), /in Slack/);
+    assert.equal(page.requests.length, 0);
+  }
+});
+
+test("without_webcrypto_nothing_is_collected", async () => {
+  const page = await openPage({ fragment: newLink().fragment, secure: false });
+  assert.match(page.text("ended-what"), /browser cannot open/);
+  assert.equal(page.requests.length, 0);
+});
+
+test("a_claim_says_what_the_contract_names_and_nothing_else", async () => {
+  const { T, fragment } = newLink();
+  const page = await openPage({ fragment, serve: server(T) });
+  page.press("claim");
+  await page.until(() => page.view() === "key");
+  const [{ path, body, options }] = page.requests;
+  const ticket = await protocol.ticketFrom(T);
+  assert.equal(path, "/reveal/claim");
+  assert.deepEqual(Object.keys(body).sort(), ["cid", "proof", "pub", "tid"]);
+  assert.equal(body.tid, protocol.toBase64url(ticket.tid));
+  assert.equal(body.proof, protocol.toBase64url(ticket.proof));
+  assert.equal(protocol.fromBase64url(body.cid).length, 16);
+  assert.equal(protocol.fromBase64url(body.pub).length, 65);
+  const { method, headers, credentials, cache, redirect, mode } = options;
+  assert.deepEqual({ method, headers, credentials, cache, redirect, mode }, {
+    method: "POST", headers: { "content-type": "application/json" }, credentials: "omit", cache: "no-store", redirect: "error", mode: undefined,
+  });
+  assert.ok(!JSON.stringify(page.requests).includes(fragment.slice(3)), "T is never sent");
+});
+
+test("working_answers_end_in_the_key", async () => {
+  const page = await withKey({ claims: [working, working, working, "seal"] });
+  assert.equal(page.claims().length, 4);
+  assert.equal(page.seconds(), 4);
+  for (const [id, value] of [["account", KEY.account], ["user", KEY.user], ["key-id", KEY.access_key_id]]) assert.equal(page.text(id), value);
+});
+
+test("a_lost_reply_is_asked_for_by_the_same_tab", async () => {
+  const brokenReply = { status: 200, text: "{\"enc\": \"AAA" };
+  const page = await withKey({ claims: [lost, working, lost, { status: 503, text: "<html>" }, brokenReply, { status: 429, body: {} }, "seal"] });
+  const claims = page.claims();
+  assert.equal(claims.length, 7);
+  for (const claim of claims) assert.deepEqual(claim, claims[0]);
+});
+
+test("progress_is_told_while_working", async () => {
+  let release;
+  const held = new Promise((resolve) => { release = resolve; });
+  const page = await opened({ claims: [working, lost, () => held.then(() => working)] });
+  page.press("claim");
+  assert.equal(page.view(), "working");
+  assert.match(page.text("progress"), /Presenting/);
+  assert.equal(page.leave(), "warned");
+  await page.until(() => page.claims().length === 3);
+  assert.match(page.text("progress"), /cannot be reached/);
+  assert.equal(page.text("elapsed"), "1 s");
+  release();
+  await page.until(() => page.view() === "key");
+});
+
+test("after_three_minutes_the_same_tab_can_go_on", async () => {
+  const page = await opened({ claims: [...Array(70).fill(working), "seal"] });
+  page.press("claim");
+  await page.until(() => page.element("again").visible);
+  assert.match(page.text("progress"), /three minutes/);
+  assert.equal(page.leave(), "warned");
+  assert.ok(page.seconds() >= 180);
+  page.press("again");
+  assert.ok(!page.element("again").visible);
+  await page.until(() => page.view() === "key");
+  for (const claim of page.claims()) assert.deepEqual(claim, page.claims()[0]);
+});
+
+test("every_refusal_says_what_happened_and_what_to_do", async () => {
+  const refusals = [
+    [404, "not-found", /not known/, /Get my key/],
+    [409, "used", /already collected/, /This wasn\u2019t me in Slack at once/],
+    [410, "expired", /expired.*no key was created/, /Get my key again/],
+    [410, "void", /withdrawn/, /in Slack/],
+    [410, "failed", /No key was handed over/, /Get my key again/],
+    [410, "acknowledged", /already confirmed/, /rotate/],
+    [410, "lapsed", /switched off.*ten minutes/, /I have it in Slack/],
+    [423, "locked", /locked.*five times/, /new link and a new code/],
+    [400, "bad-request", /did not accept/, /Get my key/],
+    [403, "whatever", /did not accept/, /Get my key/],
+  ];
+  for (const [status, name, what, next] of refusals) {
+    const page = await opened({ claims: [error(status, name)] });
+    page.press("claim");
+    await page.until(() => page.view() === "ended");
+    assert.match(`${page.text("ended-what")}. ${page.text("ended-more")}`, what, name);
+    assert.match(page.text("ended-next"), next, name);
+    assert.match(page.element("ended").className, /^(note|warn|stop)$/);
+    assert.equal(page.claims().length, 1, name);
+    assert.equal(page.document.activeElement.id, "ended-what");
+    assert.equal(page.leave(), "left", name);
+  }
+});
+
+test("what_was_not_sealed_for_this_tab_is_not_shown", async () => {
+  const other = newLink();
+  const page = await opened({ claims: [async (body) => ({ status: 200, body: await sealFor(other.T, body.pub) })] });
+  page.press("claim");
+  await page.until(() => page.view() === "ended");
+  assert.match(page.text("ended-what"), /could not be opened/);
+  assert.equal(page.acks().length, 0);
+  assert.ok(!page.everything().includes(KEY.secret_access_key));
+});
+
+test("the_secret_is_in_the_document_only_while_shown", async () => {
+  const page = await withKey();
+  assert.match(page.text("secret"), /^\u2022+$/);
+  assert.ok(!page.everything().includes(KEY.secret_access_key));
+  page.press("show");
+  assert.equal(page.text("secret"), KEY.secret_access_key);
+  assert.equal(page.text("show"), "Hide");
+  page.press("show");
+  assert.match(page.text("secret"), /^\u2022+$/);
+  assert.ok(!page.everything().includes(KEY.secret_access_key));
+});
+
+const profile = `[ci-deploy]\naws_access_key_id = ${KEY.access_key_id}\naws_secret_access_key = ${KEY.secret_access_key}\n`;
+const shell = `export AWS_ACCESS_KEY_ID='${KEY.access_key_id}'\nexport AWS_SECRET_ACCESS_KEY='${KEY.secret_access_key}'\n`;
+const powershell = `$Env:AWS_ACCESS_KEY_ID = '${KEY.access_key_id}'\n$Env:AWS_SECRET_ACCESS_KEY = '${KEY.secret_access_key}'\n`;
+
+test("copies_are_what_tools_read", async () => {
+  const page = await withKey();
+  for (const format of ["id", "secret", "profile", "shell", "powershell"]) page.press(`copy=${format}`);
+  assert.deepEqual(page.clipboard, [KEY.access_key_id, KEY.secret_access_key, profile, shell, powershell]);
+  await page.until(() => page.text("feedback") === "PowerShell variables copied.");
+});
+
+test("downloads_are_what_tools_read", async () => {
+  const page = await withKey();
+  for (const format of ["profile", "shell", "powershell"]) page.press(`download=${format}`);
+  assert.deepEqual(page.downloads, [
+    { name: "credentials-ci-deploy", text: profile },
+    { name: "ci-deploy.sh", text: shell },
+    { name: "ci-deploy.ps1", text: powershell },
+  ]);
+  assert.match(page.text("feedback"), /ci-deploy\.ps1/);
+});
+
+test("a_refused_clipboard_is_said", async () => {
+  const page = await withKey();
+  page.refuseClipboard();
+  page.press("copy=secret");
+  await page.until(() => /by hand/.test(page.text("feedback")));
+});
+
+for (const first of ["show", "copy=id", "copy=secret", "copy=profile", "copy=shell", "copy=powershell",
+  "download=profile", "download=shell", "download=powershell", "saved"]) {
+  test(`${first.replace("=", "_")}_confirms_once_when_first`, async () => {
+    const page = await withKey();
+    assert.equal(page.acks().length, 0);
+    page.press(first);
+    for (const later of ["show", "copy=profile", "download=shell", "saved"]) if (page.view() === "key") page.press(later);
+    await page.until(() => /Confirmed/.test(page.text("done-receipt")));
+    const [claim] = page.claims();
+    assert.deepEqual(page.acks(), [{ tid: claim.tid, proof: claim.proof, cid: claim.cid, receipt: KEY.receipt }]);
+  });
+}
+
+test("a_press_beside_the_buttons_confirms_nothing", async () => {
+  const page = await withKey();
+  page.element("key").click();
+  page.element("key-id").click();
+  assert.equal(page.acks().length, 0);
+});
+
+test("the_confirmation_is_repeated_until_heard", async () => {
+  const page = await withKey({ ack: (count) => (count <= 5 ? (count % 2 ? lost() : { status: 502, text: "" }) : confirmed) });
+  page.press("show");
+  await page.until(() => page.acks().length === 3);
+  assert.match(page.text("receipt"), /Still trying/);
+  await page.until(() => /Confirmed/.test(page.text("receipt")));
+  assert.equal(page.acks().length, 6);
+  for (const ack of page.acks()) assert.deepEqual(ack, page.acks()[0]);
+});
+
+test("a_confirmation_that_came_too_late_says_what_to_do", async () => {
+  const page = await withKey({ ack: () => error(410, "lapsed") });
+  page.press("show");
+  await page.until(() => /switched off/.test(page.text("receipt")));
+  assert.match(page.text("receipt"), /I have it in Slack/);
+  assert.equal(page.text("secret"), KEY.secret_access_key);
+  assert.equal(page.acks().length, 1);
+});
+
+test("a_refused_confirmation_is_not_repeated", async () => {
+  const page = await withKey({ ack: () => error(404, "not-found") });
+  page.press("copy=secret");
+  await page.until(() => /could not be confirmed/.test(page.text("receipt")));
+  assert.equal(page.acks().length, 1);
+});
+
+test("leaving_warns_until_saved", async () => {
+  const page = await withKey();
+  assert.equal(page.leave(), "warned");
+  page.press("show");
+  await page.until(() => /Confirmed/.test(page.text("receipt")));
+  assert.equal(page.leave(), "warned");
+  page.press("saved");
+  assert.equal(page.leave(), "left");
+});
+
+test("leaving_warns_while_the_confirmation_is_unheard", async () => {
+  let heard = false;
+  const page = await withKey({ ack: () => (heard ? confirmed : lost()) });
+  page.press("saved");
+  await page.until(() => page.acks().length === 2);
+  assert.equal(page.leave(), "warned");
+  heard = true;
+  await page.until(() => page.leave() === "left");
+});
+
+test("saved_wipes_the_secret", async () => {
+  const page = await withKey();
+  page.press("show");
+  page.press("saved");
+  assert.equal(page.view(), "done");
+  assert.ok(!page.everything().includes(KEY.secret_access_key));
+  assert.equal(page.text("done-key"), KEY.access_key_id);
+  assert.match(page.text("done-try"), /--profile ci-deploy$/);
+  const copies = page.clipboard.length;
+  page.element("show").click();
+  page.element("key").querySelector("button").click();
+  assert.equal(page.clipboard.length, copies);
+  assert.ok(!page.everything().includes(KEY.secret_access_key));
+});
+
+test("what_the_person_must_know_is_said_beside_the_key", async () => {
+  const page = await withKey();
+  assert.match(page.text("receipt"), /before \d\d:\d\d/);
+  const said = page.text("key");
+  for (const fact of [/10 seconds/, /Never share/, /password manager/, /only this tab can fetch it, for 10 minutes/, /switched off/]) assert.match(said, fact);
+});
+
+/* ---- The mailed code ---- */
+
+const mailed = ticketCases[1];
+
+function mailedServer(steps) {
+  return server(protocol.fromBase64url(mailed.T), { claims: steps });
+}
+
+test("a_wanted_code_is_asked_for_derived_and_sent", async () => {
+  const page = await openPage({
+    fragment: mailed.fragment,
+    serve: mailedServer([error(401, "code-wanted"), error(401, "code-wrong", { tries_left: 4 }), error(401, "code-wrong", { tries_left: 1 }), working, "seal"]),
+  });
+  page.press("claim");
+  await page.until(() => page.view() === "code");
+  assert.equal(page.text("code-problem"), "");
+  assert.equal(page.document.activeElement.id, "code-typed");
+  assert.equal(page.leave(), "left");
+
+  page.type("AAAA-AAAA");
+  await page.until(() => page.view() === "code");
+  assert.match(page.text("code-problem"), /does not match.* 4 tries left/);
+  assert.equal(page.element("code-typed").value, "");
+  assert.equal(page.element("code-typed").getAttribute("aria-invalid"), "true");
+
+  page.type("BBBB-BBBB");
+  await page.until(() => page.view() === "code");
+  assert.match(page.text("code-problem"), / 1 try left/);
+
+  assert.equal(page.type(mailed.typed).defaultPrevented, true);
+  await page.until(() => page.view() === "key");
+  const claims = page.claims();
+  assert.equal(claims.length, 5);
+  assert.equal("code" in claims[0], false);
+  assert.notEqual(claims[1].code, mailed.code);
+  assert.equal(claims[3].code, mailed.code);
+  assert.deepEqual(claims[4], claims[3]);
+  for (const claim of claims) assert.deepEqual([claim.cid, claim.pub], [claims[0].cid, claims[0].pub]);
+  assert.ok(!page.everything().toUpperCase().includes(mailed.C));
+});
+
+test("what_cannot_be_a_code_is_not_sent", async () => {
+  const page = await openPage({ fragment: mailed.fragment, serve: mailedServer([error(401, "code-wanted")]) });
+  page.press("claim");
+  await page.until(() => page.view() === "code");
+  for (const typed of ["", "0KBGAT2", "0KBG-AT2U"]) {
+    assert.equal(page.type(typed).defaultPrevented, true);
+    assert.match(page.text("code-problem"), /8 letters and digits/);
+    assert.equal(page.view(), "code");
+  }
+  assert.equal(page.claims().length, 1);
+});
+
+test("the_fifth_wrong_code_locks", async () => {
+  const page = await openPage({ fragment: mailed.fragment, serve: mailedServer([error(401, "code-wanted"), error(423, "locked")]) });
+  page.press("claim");
+  await page.until(() => page.view() === "code");
+  page.type("AAAAAAAA");
+  await page.until(() => page.view() === "ended");
+  assert.match(page.text("ended-what"), /locked/);
+});
+
+/* ---- A second link in the same tab ---- */
+
+test("a_new_link_in_the_same_tab_is_another_claim", async () => {
+  const second = newLink();
+  const page = await openPage({ fragment: "#1.tooshort", serve: server(second.T) });
+  assert.equal(page.view(), "ended");
+  page.follow(second.fragment);
+  await page.until(() => page.view() === "start");
+  assert.equal(page.location.hash, "");
+  page.press("claim");
+  await page.until(() => page.view() === "key");
+});
+
+test("a_new_link_does_not_push_out_a_key", async () => {
+  const page = await withKey();
+  page.follow(newLink().fragment);
+  assert.equal(page.location.hash, "");
+  assert.equal(page.view(), "key");
+  page.press("copy=secret");
+  assert.deepEqual(page.clipboard, [KEY.secret_access_key]);
+});
