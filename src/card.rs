@@ -3,10 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::facts::{Account, AccessKey};
-use crate::id::{PersonId, RequestId};
+use crate::config::Approvers;
+use crate::facts::AccessKey;
 use crate::inbound::LINK_ACTION_ID;
-use crate::config::{Approvers, WorkerConfig};
 use crate::request::{KeyRequest, State};
 use crate::slack_api::Message;
 use crate::store::state_name;
@@ -119,7 +118,11 @@ fn holds(request: &KeyRequest) -> String {
     if shown.policies.len() > MOST {
         names.push(format!("and {} more", shown.policies.len() - MOST));
     }
-    let mut text = if names.is_empty() { "It holds no policy.".to_owned() } else { format!("Policies: {}", names.join(", ")) };
+    let mut text = if names.is_empty() {
+        "It holds no policy.".to_owned()
+    } else {
+        format!("Policies: {}", names.join(", "))
+    };
     if let Some(boundary) = &shown.boundary {
         text.push_str(&format!("\nBoundary: {}", words::named(boundary)));
     }
@@ -206,7 +209,13 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).chain(['\u{2026}']).collect()
 }
 
-fn button(text: &str, action: &str, request: &KeyRequest, style: Option<&str>, confirm: Option<Value>) -> Value {
+fn button(
+    text: &str,
+    action: &str,
+    request: &KeyRequest,
+    style: Option<&str>,
+    confirm: Option<Value>,
+) -> Value {
     let mut button = json!({
         "type": "button", "action_id": action, "value": value(request),
         "text": {"type": "plain_text", "text": text},

@@ -308,7 +308,9 @@ fn accounts(json: &str) -> Result<Vec<Account>, String> {
 
 fn address(value: &str) -> Result<String, String> {
     match value.split_once('@') {
-        Some((local, domain)) if !local.is_empty() && domain.contains('.') && value.bytes().all(|b| b.is_ascii_graphic()) => {
+        Some((local, domain))
+            if !local.is_empty() && domain.contains('.') && value.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
             Ok(value.to_owned())
         }
         _ => Err("must be a mail address".to_owned()),
@@ -541,7 +543,10 @@ mod tests {
 
     #[test]
     fn the_page_has_one_origin() {
-        assert_eq!(RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(), "https://keys.example.com");
+        assert_eq!(
+            RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(),
+            "https://keys.example.com"
+        );
         assert_eq!(RevealUrl("http://127.0.0.1:4010/reveal".to_owned()).origin(), "http://127.0.0.1:4010");
     }
 }

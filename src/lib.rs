@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod facts;
 pub mod form;
+pub mod function;
 pub mod gateway;
 pub mod id;
 pub mod inbound;

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use anyhow::Context as _;
-use futures_util::future::{try_join, try_join_all};
-use futures_util::{FutureExt as _, TryFutureExt as _};
+use futures_util::future::{join_all, try_join, try_join_all};
 
 use crate::aws::{AttachedPolicy, Iam, IamError, Sts, UserDetail};
 use crate::config::{Approvers, WorkerConfig};
@@ -36,7 +35,7 @@ pub struct NoSuchUser;
 pub struct ApproverSet(BTreeSet<SlackUserId>);
 
 impl ApproverSet {
-    /// Nobody: for a person about whom the answer does not matter.
+    /// Whether this person is one of them.
     #[must_use]
     pub fn contains(&self, user: &SlackUserId) -> bool {
         self.0.contains(user)
@@ -123,7 +122,10 @@ impl Lookup {
     /// The read-only session of an account.
     async fn reader(&self, account: &Account, now: Timestamp) -> anyhow::Result<Iam> {
         let kept = |sessions: &BTreeMap<AccountId, (Iam, Timestamp)>| {
-            sessions.get(&account.id).filter(|(_, since)| now.since(*since) < SESSION_USE).map(|(iam, _)| iam.clone())
+            sessions
+                .get(&account.id)
+                .filter(|(_, since)| now.since(*since) < SESSION_USE)
+                .map(|(iam, _)| iam.clone())
         };
         if let Some(iam) = self.sessions.lock().ok().and_then(|sessions| kept(&sessions)) {
             return Ok(iam);
@@ -175,7 +177,8 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
         ),
     )
     .await?;
-    let of_user = attached.into_iter().map(Document::Attached).chain(inline.into_iter().map(Document::InlineOfUser));
+    let of_user =
+        attached.into_iter().map(Document::Attached).chain(inline.into_iter().map(Document::InlineOfUser));
     let of_user: Vec<_> = of_user.map(|document| (None, document)).collect();
     let of_groups = try_join_all(groups.iter().map(|group| documents_of_group(iam, group)));
     // The user's own documents are read while the groups are still being listed.
@@ -186,8 +189,8 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
 
 async fn keys_with_last_use(iam: &Iam, name: &IamUserName) -> Result<Vec<AccessKey>, IamError> {
     let mut keys = iam.list_access_keys(name).await?;
-    let last_uses = try_join_all(keys.iter().map(|key| iam.last_used(&key.id).map(Ok::<_, IamError>)));
-    for (key, last_used) in std::iter::zip(&mut keys, last_uses.await?) {
+    let last_uses = join_all(keys.iter().map(|key| iam.last_used(&key.id))).await;
+    for (key, last_used) in std::iter::zip(&mut keys, last_uses) {
         key.last_used = last_used;
     }
     Ok(keys)
@@ -219,7 +222,8 @@ async fn judge(
         let prefix = group.map(|group| format!("{group}: ")).unwrap_or_default();
         let (name, text, quarantine) = match document {
             Document::Attached(policy) => {
-                let quarantine = policy.arn.starts_with("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine");
+                let quarantine =
+                    policy.arn.starts_with("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine");
                 let text = match versions.get(&policy.arn) {
                     Some(version) => iam.policy_document(&policy.arn, version).await?,
                     // Attached a moment ago, or listed late: not shown to be ordinary.
@@ -238,7 +242,6 @@ async fn judge(
         };
         Ok(Judged { name, privileged: is_privileged(&text), quarantine })
     }))
-    .map_ok(|judged: Vec<_>| judged)
     .await
 }
 

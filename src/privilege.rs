@@ -108,7 +108,10 @@ mod tests {
             (allow(json!("sts:AssumeRole"), json!("arn:aws:iam::123456789012:role/deploy")), false),
             (allow(json!("iam:PassRole"), json!(["arn:aws:iam::123456789012:role/x", "*"])), true),
             (allow(json!("iam:PassRole"), json!("arn:aws:iam::123456789012:role/x")), false),
-            (json!({"Statement": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}}).to_string(), true),
+            (
+                json!({"Statement": {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}}).to_string(),
+                true,
+            ),
             (
                 json!({"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": "x"}})
                     .to_string(),

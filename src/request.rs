@@ -28,6 +28,8 @@ pub struct Asked {
     pub days: u32,
     /// Why, in the requester's words.
     pub reason: String,
+    /// SHA-256 of the mail address in the requester's profile at that time: enough to see later that it changed.
+    pub email_hash: Option<String>,
     /// When.
     pub at: Timestamp,
 }
@@ -54,6 +56,8 @@ pub struct Shown {
 pub struct Approval {
     /// Whose.
     pub by: PersonId,
+    /// By which press: one that is delivered again meets its own approval.
+    pub press: RequestId,
     /// When.
     pub at: Timestamp,
 }
@@ -65,7 +69,9 @@ pub struct Intent {
     pub tid: TicketId,
     /// The invocation.
     pub run: RunId,
-    /// Its deadline.
+    /// When the intent was first written down: the day whose count it is in.
+    pub begun: Timestamp,
+    /// Its holder's deadline.
     pub until: Timestamp,
     /// The user's keys before.
     pub keys_before: Vec<AccessKeyId>,
@@ -102,6 +108,8 @@ pub enum State {
     Denied {
         /// Who.
         by: PersonId,
+        /// By which press.
+        press: RequestId,
     },
     /// The requester took it back.
     Cancelled,
@@ -153,6 +161,8 @@ pub enum Event {
     Approve {
         /// Who.
         by: PersonId,
+        /// By which press.
+        press: RequestId,
         /// Whether this makes it enough.
         enough: bool,
         /// How long the requester then has.
@@ -162,11 +172,18 @@ pub enum Event {
     Deny {
         /// Who.
         by: PersonId,
+        /// By which press.
+        press: RequestId,
     },
     /// The requester took it back.
     Cancel,
     /// Its time ran out.
     Lapse,
+    /// Policy says no by now.
+    Refuse {
+        /// What the requester is told.
+        why: String,
+    },
     /// What the card showed is no longer so: it shows this, and the approvals so far fall.
     Redraw(Shown),
     /// A link is given out, in place of any earlier one.
@@ -223,8 +240,17 @@ pub enum Event {
         /// By which invocation.
         run: RunId,
     },
-    /// `reveal` did something with the ticket, or a person saw an alert of it.
-    Seen(Happened, Timestamp),
+    /// `reveal` did something with the ticket; `alert` says that the requester is told of it, which happens once.
+    Seen {
+        /// What it did.
+        happened: Happened,
+        /// When.
+        at: Timestamp,
+        /// Whether the requester must hear of it.
+        alert: bool,
+    },
+    /// The card was posted. No step of the request's, so not audited.
+    Posted(Card),
 }
 
 /// What becomes of a request that no key came of.
@@ -396,7 +422,7 @@ impl KeyRequest {
     pub fn apply(&self, event: Event, actor: &str, now: Timestamp) -> Result<Self, Unfit> {
         let mut next = self.clone();
         let happened = match event {
-            Event::Approve { by, enough, approved_ttl } => {
+            Event::Approve { by, press, enough, approved_ttl } => {
                 self.must_wait(now)?;
                 if !matches!(self.state, State::Pending) {
                     return Err(Unfit::MovedOn);
@@ -404,7 +430,7 @@ impl KeyRequest {
                 if self.approvals.iter().any(|approval| approval.by == by) {
                     return Err(Unfit::AlreadyApproved);
                 }
-                next.approvals.push(Approval { by, at: now });
+                next.approvals.push(Approval { by, press, at: now });
                 if enough {
                     next.state = State::Approved;
                     next.expires_at = now + approved_ttl;
@@ -412,9 +438,9 @@ impl KeyRequest {
                 let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
                 Happened::new("approved", actor, detail)
             }
-            Event::Deny { by } => {
+            Event::Deny { by, press } => {
                 self.must_wait(now)?;
-                next.state = State::Denied { by };
+                next.state = State::Denied { by, press };
                 Happened::new("denied", actor, [("revision", self.revision().to_string())])
             }
             Event::Cancel => {
@@ -428,6 +454,11 @@ impl KeyRequest {
                 }
                 next.state = State::Lapsed;
                 Happened::new("expired", actor, [])
+            }
+            Event::Refuse { why } => {
+                self.must_wait(now)?;
+                next.state = State::Refused { why };
+                Happened::new("refused", actor, [])
             }
             Event::Redraw(shown) => {
                 self.must_wait(now)?;
@@ -512,8 +543,13 @@ impl KeyRequest {
                 next.state = State::Issued { key, tid: intent.tid.clone(), at: now };
                 Happened::new("issued", actor, detail)
             }
-            Event::Seen(happened, at) => {
+            Event::Seen { happened, at, alert } => {
+                next.alerted |= alert;
                 next.chain.append(&self.id, at, happened);
+                return Ok(next);
+            }
+            Event::Posted(card) => {
+                next.card = Some(card);
                 return Ok(next);
             }
         };

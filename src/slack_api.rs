@@ -251,7 +251,8 @@ impl SlackApi {
             "text": message.text, "blocks": message.blocks, "unfurl_links": false, "unfurl_media": false,
         });
         let url = url.under(&self.response_urls).ok_or_else(|| SlackError::Said("foreign_url".to_owned()))?;
-        let (status, text) = self.send("response_url", url, "application/json", body.to_string(), None).await?;
+        let (status, text) =
+            self.send("response_url", url, "application/json", body.to_string(), None).await?;
         match status {
             200..=299 => Ok(()),
             _ => Err(SlackError::Said(code_in(&text).unwrap_or_else(|| format!("HTTP {status}")))),
@@ -286,7 +287,9 @@ impl SlackApi {
         let answer: Value = serde_json::from_str(&text).map_err(|_| SlackError::NoAnswer(method))?;
         match answer.get("ok").and_then(Value::as_bool) {
             Some(true) => serde_json::from_value(answer).map_err(|_| SlackError::NoAnswer(method)),
-            Some(false) => Err(SlackError::Said(code_in(&text).unwrap_or_else(|| "an unnamed error".to_owned()))),
+            Some(false) => {
+                Err(SlackError::Said(code_in(&text).unwrap_or_else(|| "an unnamed error".to_owned())))
+            }
             None => Err(SlackError::NoAnswer(method)),
         }
     }
@@ -309,8 +312,7 @@ impl SlackApi {
             request.headers_mut().try_insert("authorization", value).map_err(|_| no_answer())?;
         }
         let exchange = async {
-            let mut response: HttpResponse =
-                self.connector.call(request).await.map_err(|_| no_answer())?;
+            let mut response: HttpResponse = self.connector.call(request).await.map_err(|_| no_answer())?;
             let status = response.status().as_u16();
             if status == 429 {
                 let after = response.headers().get("retry-after").and_then(|text| text.parse().ok());

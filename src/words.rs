@@ -23,6 +23,11 @@ pub const UNREADABLE: &str = "This request cannot be read.";
 /// Signed, but for another app or workspace.
 pub const NOT_FOR_US: &str =
     "This request is for another Slack app or workspace than this keyvend is set up for.";
+/// Deployed, but not yet told which Slack app it belongs to.
+pub const NOT_CONNECTED: &str = "keyvend is deployed but not yet connected to Slack. Set KEYVEND_SLACK_APP_ID and \
+    KEYVEND_SLACK_TEAM_IDS, and store the app's signing secret and bot token.";
+/// Signed and well, but it could not be passed on.
+pub const NOT_QUEUED: &str = "keyvend could not take this just now. Please try again in a minute.";
 /// A command is on its way.
 pub const CHECKING: &str = "Checking... the answer comes here in a moment.";
 

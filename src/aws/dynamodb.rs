@@ -121,11 +121,11 @@ impl Dynamo {
         let answer = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         answer.map(drop).map_err(|error| {
             let lost = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                    canceled.cancellation_reasons().iter().filter_map(|reason| reason.code()).any(|code| {
-                        matches!(code, "ConditionalCheckFailed" | "TransactionConflict")
-                    })
-                }
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => canceled
+                    .cancellation_reasons()
+                    .iter()
+                    .filter_map(|reason| reason.code())
+                    .any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict")),
                 _ => false,
             };
             if lost { Lost.into() } else { super::fault("dynamodb:TransactWriteItems", &error).into() }

@@ -203,10 +203,16 @@ impl Iam {
     /// # Errors
     /// [`IamError`].
     pub async fn default_versions(&self) -> Result<BTreeMap<String, String>, IamError> {
-        let pages = self.0.list_policies().only_attached(true).max_items(1000).into_paginator().items().send();
-        let policies: Vec<_> =
-            pages.collect::<Result<_, _>>().await.map_err(|error| unless_missing("iam:ListPolicies", &error))?;
-        Ok(policies.into_iter().filter_map(|policy| Some((policy.arn?, policy.default_version_id?))).collect())
+        let pages =
+            self.0.list_policies().only_attached(true).max_items(1000).into_paginator().items().send();
+        let policies: Vec<_> = pages
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| unless_missing("iam:ListPolicies", &error))?;
+        Ok(policies
+            .into_iter()
+            .filter_map(|policy| Some((policy.arn?, policy.default_version_id?)))
+            .collect())
     }
 
     /// The document of a managed policy.

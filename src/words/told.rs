@@ -57,7 +57,9 @@ pub fn use_case(use_case: UseCase) -> &'static str {
 #[must_use]
 pub fn alternative(use_case: UseCase) -> &'static str {
     match use_case {
-        UseCase::Cli => "AWS recommends `aws login` or IAM Identity Center for the CLI: no key to keep at all.",
+        UseCase::Cli => {
+            "AWS recommends `aws login` or IAM Identity Center for the CLI: no key to keep at all."
+        }
         UseCase::LocalCode => {
             "AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it."
         }
@@ -65,7 +67,9 @@ pub fn alternative(use_case: UseCase) -> &'static str {
         UseCase::ThirdParty => {
             "AWS recommends a role that the third party assumes, with an external id, instead of a key."
         }
-        UseCase::OutsideAws => "AWS recommends IAM Roles Anywhere or OIDC federation for workloads outside AWS.",
+        UseCase::OutsideAws => {
+            "AWS recommends IAM Roles Anywhere or OIDC federation for workloads outside AWS."
+        }
         UseCase::Other => "AWS recommends short-lived credentials wherever they can be had.",
     }
 }
@@ -150,11 +154,7 @@ pub fn two_keys(user: &IamUserName, account: &Account, keys: &[AccessKey], now: 
 /// Policy refused.
 #[must_use]
 pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
-    if advice.is_empty() {
-        format!("No policy allows this. {}", ask_help(help))
-    } else {
-        advice.join("\n")
-    }
+    if advice.is_empty() { format!("No policy allows this. {}", ask_help(help)) } else { advice.join("\n") }
 }
 
 /// The policy set in force cannot be used.
@@ -286,16 +286,23 @@ pub fn standing(request: &KeyRequest) -> String {
     match &request.state {
         State::Pending => {
             let had = request.approvals.len();
-            format!("The request for {what} has {had} of {}, until {}.", approvals(request.shown.needed), moment(request.expires_at))
+            format!(
+                "The request for {what} has {had} of {}, until {}.",
+                approvals(request.shown.needed),
+                moment(request.expires_at)
+            )
         }
-        State::Approved => format!("The request for {what} is approved and waits for its requester, until {}.", moment(request.expires_at)),
+        State::Approved => format!(
+            "The request for {what} is approved and waits for its requester, until {}.",
+            moment(request.expires_at)
+        ),
         State::Ticketed { .. } => format!("The request for {what} is approved and a one-time link is out."),
         State::Issuing(_) => format!("A key for {what} is being created right now."),
         State::Ambiguous(_) => format!(
             "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."
         ),
         State::Issued { key, at, .. } => format!("The key `{key}` for {what} was created {}.", moment(*at)),
-        State::Denied { by } => format!("The request for {what} was denied by {}.", person(by)),
+        State::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
         State::Cancelled => format!("The request for {what} was cancelled."),
         State::Lapsed => format!("The request for {what} lapsed because nobody answered in time."),
         State::Refused { why } => format!("The request for {what} was refused: {why}"),
@@ -317,10 +324,7 @@ pub fn whoami(who: &crate::facts::Person, approver: bool) -> String {
     if who.guest || who.external || who.bot || who.deleted {
         lines.push("Guests, people of other workspaces and bots cannot ask for keys here.".to_owned());
     }
-    lines.push(format!(
-        "An IAM user is yours when its tag `keyvend:owners` has `{}` in it.",
-        who.id.user
-    ));
+    lines.push(format!("An IAM user is yours when its tag `keyvend:owners` has `{}` in it.", who.id.user));
     lines.join("\n")
 }
 
@@ -340,6 +344,18 @@ pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) ->
     text
 }
 
+/// The link could not be shown to whoever pressed.
+pub const LINK_NOT_SHOWN: &str = "I could not show you your one-time link, so I withdrew it. Nothing was created; press *Get my key* again.";
+
+/// The request's time ran out.
+#[must_use]
+pub fn lapsed(request: &KeyRequest) -> String {
+    format!(
+        "Your request for {} lapsed because its time ran out. Ask again if you still need the key.",
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
 /// The one place where a key is being collected.
 pub const BEING_COLLECTED: &str =
     "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
@@ -349,7 +365,8 @@ pub const NOT_LOOKED_AFTER: &str = "This keyvend does not look after keys yet (K
     none. Whoever runs it can switch that on.";
 
 /// All issuing is stopped.
-pub const FROZEN: &str = "All issuing of keys is stopped for now. Your approval stays; press *Get my key* again later.";
+pub const FROZEN: &str =
+    "All issuing of keys is stopped for now. Your approval stays; press *Get my key* again later.";
 
 /// It was claimed too long ago.
 pub const TOO_LATE: &str = "Your link was opened, but the key could not be made in time. Nothing was created; press \
@@ -472,4 +489,14 @@ pub fn reason(text: &str) -> String {
 #[must_use]
 pub fn named(name: &str) -> String {
     quoted(name)
+}
+
+/// What the AWS console shows as a key's description: IAM's tag values take letters, digits, blanks and `_.:/=+-@`,
+/// 256 of them (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html>).
+#[must_use]
+pub fn description(request: &KeyRequest) -> String {
+    let asked = &request.asked;
+    let text = format!("keyvend {} for {}: {}", request.id, asked.requester.user, asked.reason);
+    let clean = |c: char| if c.is_alphanumeric() || " _.:/=+-@".contains(c) { c } else { ' ' };
+    text.chars().map(clean).take(256).collect::<String>().trim_end().to_owned()
 }

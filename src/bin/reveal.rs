@@ -1,0 +1,18 @@
+//! The `reveal` function: the page, and the claim of a ticket.
+
+use keyvend::config::{ProcessEnvironment, RevealConfig};
+use keyvend::function;
+use keyvend::reveal::Reveal;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    function::log();
+    let config = RevealConfig::read(&ProcessEnvironment)?;
+    let reveal = Reveal::new(config, &keyvend::aws::sdk_config().await);
+    let handler = |event: LambdaEvent<Value>| async {
+        Ok::<_, Error>(reveal.handle(event.payload, function::now()).await)
+    };
+    lambda_runtime::run(service_fn(handler)).await
+}

@@ -1,0 +1,18 @@
+//! The `slack` function: verify, parse, queue, acknowledge.
+
+use keyvend::config::{ProcessEnvironment, SlackConfig};
+use keyvend::function;
+use keyvend::slack::Slack;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    function::log();
+    let config = SlackConfig::read(&ProcessEnvironment)?;
+    let slack = Slack::new(config, &keyvend::aws::sdk_config().await);
+    let handler = |event: LambdaEvent<Value>| async {
+        Ok::<_, Error>(slack.handle(event.payload, function::now()).await)
+    };
+    lambda_runtime::run(service_fn(handler)).await
+}

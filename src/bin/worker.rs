@@ -1,0 +1,20 @@
+//! The `worker` function: everything that decides and acts.
+
+use keyvend::config::{ProcessEnvironment, WorkerConfig};
+use keyvend::worker::{Invocation, Worker};
+use keyvend::{function, slack_api};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    function::log();
+    let config = WorkerConfig::read(&ProcessEnvironment)?;
+    let worker = Worker::new(config, &keyvend::aws::sdk_config().await, slack_api::https_connector());
+    let handler = |event: LambdaEvent<Value>| async {
+        let deadline = function::deadline(&event.context);
+        let invocation = Invocation { now: function::now(), deadline };
+        Ok::<_, Error>(worker.handle(event.payload, invocation).await)
+    };
+    lambda_runtime::run(service_fn(handler)).await
+}

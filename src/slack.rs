@@ -1,0 +1,122 @@
+//! The function that Slack calls: verify, parse, queue, acknowledge. It knows no table and no IAM.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+
+use crate::aws::{Secrets, Sqs, Stage};
+use crate::config::SlackConfig;
+use crate::gateway::{HttpRequest, HttpResponse};
+use crate::inbound::{Message, Pins, Received, receive};
+use crate::signature::SigningSecret;
+use crate::time::Timestamp;
+use crate::words;
+
+/// Secrets are read again at most this often, in seconds, when a signature does not match.
+const REREAD: i64 = 60;
+
+/// The `slack` function.
+pub struct Slack {
+    config: SlackConfig,
+    pins: Option<Pins>,
+    secrets: Secrets,
+    sqs: Sqs,
+    kept: Mutex<Kept>,
+}
+
+/// The signing secrets as last read. Both versions are good while a rotation is under way.
+#[derive(Default)]
+struct Kept {
+    secrets: Vec<SigningSecret>,
+    read_at: Option<Timestamp>,
+}
+
+impl Slack {
+    /// The function, from what it is told and the SDK's configuration.
+    #[must_use]
+    pub fn new(config: SlackConfig, sdk: &aws_config::SdkConfig) -> Self {
+        let pins = config.app_id.clone().map(|app_id| Pins {
+            app_id,
+            team_ids: config.team_ids.clone(),
+            response_urls: config.response_urls.clone(),
+        });
+        Self { pins, secrets: Secrets::new(sdk), sqs: Sqs::new(sdk), kept: Mutex::default(), config }
+    }
+
+    /// Answers one gateway event. Never fails: what cannot be done is a status.
+    pub async fn handle(&self, event: Value, now: Timestamp) -> Value {
+        let response = match HttpRequest::try_from(event) {
+            Ok(request) => self.answer(&request, now).await,
+            Err(not_a_request) => not_a_request.response(),
+        };
+        response.into_event()
+    }
+
+    async fn answer(&self, request: &HttpRequest, now: Timestamp) -> HttpResponse {
+        let Some(pins) = &self.pins else {
+            return HttpResponse::text(503, words::NOT_CONNECTED);
+        };
+        match self.received(request, pins, now).await {
+            Ok(Received::Answer(response) | Received::SignatureMismatch(response)) => response,
+            Ok(Received::Queue(message, response)) => match self.queue(&message).await {
+                Ok(()) => response,
+                Err(fault) => failed(&fault),
+            },
+            Err(fault) => failed(&fault),
+        }
+    }
+
+    /// Judges the request with the secrets at hand, and once more with fresh ones where none of them made its signature.
+    async fn received(&self, request: &HttpRequest, pins: &Pins, now: Timestamp) -> anyhow::Result<Received> {
+        if self.is_stale(now, i64::MAX) {
+            self.reread(now).await?;
+        }
+        let judge = || self.kept.lock().map(|kept| receive(request, pins, &kept.secrets, now));
+        let first = judge().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))?;
+        if matches!(first, Received::SignatureMismatch(_)) && self.is_stale(now, REREAD) {
+            self.reread(now).await?;
+            return judge().map_err(|_| anyhow::anyhow!("the secrets are poisoned"));
+        }
+        Ok(first)
+    }
+
+    /// Whether the secrets were never read, or longer ago than `age` seconds.
+    fn is_stale(&self, now: Timestamp, age: i64) -> bool {
+        let read_at = self.kept.lock().ok().and_then(|kept| kept.read_at);
+        read_at.is_none_or(|read_at| now.since(read_at) >= age)
+    }
+
+    async fn reread(&self, now: Timestamp) -> anyhow::Result<()> {
+        let id = &self.config.signing_secret_id;
+        let (current, previous) = futures_util::future::try_join(
+            self.secrets.get(id, Stage::Current),
+            self.secrets.get(id, Stage::Previous),
+        )
+        .await?;
+        let mut seen = BTreeSet::new();
+        let texts = [current, previous].into_iter().flatten().map(|text| text.expose_secret().to_owned());
+        let mut secrets = Vec::new();
+        for text in texts.filter(|text| seen.insert(text.clone())) {
+            match SigningSecret::new(text) {
+                Ok(secret) => secrets.push(secret),
+                Err(bad) => tracing::error!(%bad, "a signing secret cannot be used"),
+            }
+        }
+        let mut kept = self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))?;
+        *kept = Kept { secrets, read_at: Some(now) };
+        Ok(())
+    }
+
+    async fn queue(&self, message: &Message) -> anyhow::Result<()> {
+        let body = serde_json::to_string(message)?;
+        self.sqs.send(&self.config.queue, body, &message.group_id(), &message.dedup.to_string()).await
+    }
+}
+
+/// Slack shows the person that the command failed, and repeats nothing by itself.
+fn failed(fault: &anyhow::Error) -> HttpResponse {
+    tracing::error!(fault = format!("{fault:#}"), "a request from Slack was not queued");
+    HttpResponse::text(503, words::NOT_QUEUED)
+}

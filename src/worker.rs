@@ -1,0 +1,313 @@
+//! The worker: everything that decides and acts. What a message may say is decided by the queue it came from, never
+//! by the message. Every handler is re-entrant, for a message may come more than once.
+
+mod acknowledge;
+mod cancel;
+mod create;
+mod decide;
+mod facts;
+mod issue;
+mod tell;
+mod ticket;
+mod whoami;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
+use crate::card::action;
+use crate::command::Command;
+use crate::config::{QueueUrl, WorkerConfig};
+use crate::id::TicketId;
+use crate::inbound::{Interaction, Message, What};
+use crate::item::Write;
+use crate::lookup::Lookup;
+use crate::policy::{InvalidPolicies, Policies};
+use crate::request::KeyRequest;
+use crate::slack_api::{SlackApi, SlackError};
+use crate::store::Stored;
+use crate::time::Timestamp;
+use crate::words;
+
+/// How often a message is received before it dies.
+const RECEIVES: u32 = 6;
+/// A message older than this begins nothing.
+const TOO_OLD: i64 = 600;
+
+/// Everything a message can need.
+pub struct Worker {
+    config: WorkerConfig,
+    policies: Result<Policies, InvalidPolicies>,
+    dynamo: Dynamo,
+    sqs: Sqs,
+    ses: Ses,
+    sts: Sts,
+    secrets: Secrets,
+    lookup: Lookup,
+    connector: SharedHttpConnector,
+    slack: Mutex<Option<Arc<SlackApi>>>,
+}
+
+/// When an invocation runs, and until when it may.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation {
+    /// The time it began.
+    pub now: Timestamp,
+    /// The time at which Lambda ends it.
+    pub deadline: Timestamp,
+}
+
+/// A message on queue `claims`: which ticket, and what `reveal` did with it. All else is read from the tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimMessage {
+    /// The ticket.
+    pub tid: TicketId,
+    /// What happened to it.
+    pub event: ClaimEvent,
+    /// At which attempt to issue.
+    pub attempt: i64,
+}
+
+/// What `reveal` tells the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimEvent {
+    /// A tab claimed it.
+    Claimed,
+    /// The tab confirmed.
+    Acknowledged,
+    /// A second tab came, or codes were guessed.
+    Misused,
+}
+
+impl ClaimEvent {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Acknowledged => "acknowledged",
+            Self::Misused => "misused",
+        }
+    }
+}
+
+/// Why a message is not done.
+#[derive(Debug)]
+enum NotDone {
+    /// It is not time yet; nothing is wrong.
+    Later(Duration),
+    /// Something failed.
+    Fault(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for NotDone {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl Worker {
+    /// A worker of this configuration. An invalid policy set is kept as such: everything is then refused.
+    #[must_use]
+    pub fn new(config: WorkerConfig, sdk: &aws_config::SdkConfig, connector: SharedHttpConnector) -> Self {
+        let policies = Policies::load(&config.policy_dir);
+        if let Err(invalid) = &policies {
+            tracing::error!(reason = %invalid, "the policies are not valid: everything is refused");
+        }
+        let names = TableNames {
+            requests: config.requests.clone(),
+            tickets: config.tickets.clone(),
+            audit: config.audit.clone(),
+        };
+        let sts = Sts::new(sdk, &config.issuer_role_name);
+        Self {
+            policies,
+            dynamo: Dynamo::new(sdk, names),
+            sqs: Sqs::new(sdk),
+            ses: Ses::new(sdk),
+            secrets: Secrets::new(sdk),
+            lookup: Lookup::new(sts.clone()),
+            sts,
+            connector,
+            slack: Mutex::default(),
+            config,
+        }
+    }
+
+    /// Handles one event of an SQS mapping; the answer names the messages that are not done
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+    pub async fn handle(&self, event: Value, invocation: Invocation) -> Value {
+        let Ok(event) = serde_json::from_value::<SqsEvent>(event) else {
+            tracing::error!("an event that is none of SQS's");
+            return json!({"batchItemFailures": []});
+        };
+        let mut failures = Vec::new();
+        for message in event.records {
+            if let Err(id) = self.receive(message, invocation).await {
+                failures.push(json!({"itemIdentifier": id}));
+            }
+        }
+        json!({"batchItemFailures": failures})
+    }
+
+    async fn receive(&self, message: SqsMessage, invocation: Invocation) -> Result<(), String> {
+        let id = message.message_id.clone().unwrap_or_default();
+        let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+        let received: u32 = received.unwrap_or(1);
+        let arn = message.event_source_arn.as_deref().unwrap_or_default();
+        let body = message.body.as_deref().unwrap_or_default();
+        let (queue, done) = if self.config.slack_queue.is_source(arn) {
+            (&self.config.slack_queue, self.from_slack(body, invocation, received).await)
+        } else if self.config.claims_queue.is_source(arn) {
+            (&self.config.claims_queue, self.from_claims(body, invocation, received).await)
+        } else {
+            tracing::error!("a message from a queue that is not ours");
+            return Err(id);
+        };
+        let Err(not_done) = done else { return Ok(()) };
+        self.put_back(queue, message.receipt_handle, not_done, received).await;
+        Err(id)
+    }
+
+    async fn from_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+        let Ok(message) = serde_json::from_str::<Message>(body) else {
+            tracing::error!("a message on queue `slack` that cannot be read");
+            return Ok(());
+        };
+        let done = self.act(&message, invocation).await;
+        if let Err(NotDone::Fault(_)) = &done {
+            if received >= RECEIVES {
+                self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
+            }
+        }
+        done
+    }
+
+    async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
+        if invocation.now.since(message.signed_at) > TOO_OLD {
+            return Ok(self.answer(message, invocation.now, words::TOO_OLD).await?);
+        }
+        match &message.what {
+            What::Command(command) => match command {
+                Command::Create(create) => self.create(message, create, invocation.now).await,
+                Command::Status(request) => self.status(message, request.as_ref(), invocation.now).await,
+                Command::Cancel(request) => self.cancel(message, request.as_ref(), invocation.now).await,
+                Command::Whoami => self.whoami(message, invocation.now).await,
+                Command::Help => Ok(()),
+            },
+            What::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {
+                match action_id.as_str() {
+                    action::APPROVE => {
+                        self.decide(message, decide::Click::Approve, value, button.as_ref(), invocation.now)
+                            .await
+                    }
+                    action::DENY => {
+                        self.decide(message, decide::Click::Deny, value, button.as_ref(), invocation.now)
+                            .await
+                    }
+                    action::GET_KEY => self.give_ticket(message, value, invocation.now).await,
+                    action::CANCEL => self.cancel_by_button(message, value, invocation.now).await,
+                    _ => Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?),
+                }
+            }
+            What::Interaction(Interaction::ViewSubmission { .. }) => {
+                Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?)
+            }
+            // Facts are looked up afresh for every decision, so whoever left is refused from now on.
+            What::PersonLeft => Ok(()),
+        }
+    }
+
+    async fn from_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+        let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
+            tracing::error!("a message on queue `claims` that cannot be read");
+            return Ok(());
+        };
+        match message.event {
+            ClaimEvent::Claimed => {
+                let done = self.issue(&message, invocation).await;
+                if done.is_err() && received >= RECEIVES {
+                    self.give_up(&message, invocation.now).await;
+                }
+                done
+            }
+            ClaimEvent::Acknowledged => self.acknowledged(&message, invocation.now).await,
+            ClaimEvent::Misused => self.take_in(&message.tid, invocation.now).await.map(drop),
+        }
+    }
+
+    /// Makes the message visible again when it is worth another look.
+    async fn put_back(&self, queue: &QueueUrl, receipt: Option<String>, not_done: NotDone, received: u32) {
+        let delay = match not_done {
+            NotDone::Later(delay) => delay,
+            NotDone::Fault(fault) => {
+                let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
+                if matches!(slack, Some(SlackError::Said(code)) if code == "invalid_auth" || code == "token_expired")
+                {
+                    // The token was rotated: the next look reads it again.
+                    self.slack.lock().await.take();
+                }
+                tracing::error!(received, fault = format!("{fault:#}"), "not done");
+                match slack {
+                    Some(SlackError::Wait(delay)) => *delay,
+                    _ => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),
+                }
+            }
+        };
+        if let Some(receipt) = receipt {
+            if let Err(fault) = self.sqs.put_back(queue, &ReceiptHandle(receipt), delay).await {
+                tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
+            }
+        }
+    }
+
+    /// Slack, with the bot's token read once.
+    async fn slack(&self) -> anyhow::Result<Arc<SlackApi>> {
+        let mut slack = self.slack.lock().await;
+        if let Some(slack) = slack.as_ref() {
+            return Ok(Arc::clone(slack));
+        }
+        let token = self.secrets.get(&self.config.bot_token_id, Stage::Current).await?;
+        let token = token.ok_or_else(|| anyhow::anyhow!("there is no bot token yet"))?;
+        let (api, rule) = (self.config.slack_api.clone(), self.config.response_urls.clone());
+        let made = Arc::new(SlackApi::new(self.connector.clone(), api, rule, token));
+        *slack = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Writes a request's next state with what goes with it, and then its audit entries.
+    async fn commit(
+        &self,
+        stored: &Stored,
+        next: KeyRequest,
+        others: Vec<Write>,
+    ) -> Result<Stored, WriteError> {
+        let saved = stored.save(&self.dynamo, next, others).await?;
+        Ok(self.flush(saved).await)
+    }
+
+    /// Inserts what is in a request's outbox. What fails stays there, and the next handler tries again.
+    async fn flush(&self, stored: Stored) -> Stored {
+        let Some(last) = stored.request.chain.outbox.last().map(|entry| entry.seq) else { return stored };
+        for entry in &stored.request.chain.outbox {
+            if let Err(fault) = self.dynamo.insert_audit(&stored.request.id, entry).await {
+                tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
+                return stored;
+            }
+        }
+        let mut next = stored.request.clone();
+        next.chain.drop_inserted(last);
+        match stored.save(&self.dynamo, next, Vec::new()).await {
+            Ok(saved) => saved,
+            Err(_) => stored,
+        }
+    }
+}

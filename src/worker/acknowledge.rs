@@ -1,0 +1,105 @@
+//! What `reveal` did with a ticket: taken into the request's audit chain, and told where it must be.
+
+use super::cancel::RACES;
+use super::{ClaimMessage, NotDone, Worker};
+use crate::audit::Happened;
+use crate::aws::WriteError;
+use crate::card;
+use crate::claim::{StoredTicket, TicketEventKind};
+use crate::id::TicketId;
+use crate::item::{Attribute, Table, Update, Write, values};
+use crate::request::{Event, State};
+use crate::store::{Link, Stored, access_key_key};
+use crate::time::Timestamp;
+use crate::words;
+
+impl Worker {
+    /// Takes a ticket's outbox into its request's chain; the request as it then stands, if there is one.
+    pub(super) async fn take_in(&self, tid: &TicketId, now: Timestamp) -> Result<Option<Stored>, NotDone> {
+        let Some(link) = Link::read(&self.dynamo, tid).await? else { return Ok(None) };
+        for _ in 0..RACES {
+            let Some(stored) = Stored::read(&self.dynamo, &link.request).await? else { return Ok(None) };
+            let Some(ticket) = self.read_ticket(tid).await? else {
+                return Ok(Some(self.flush(stored).await));
+            };
+            if ticket.outbox.is_empty() {
+                return Ok(Some(self.flush(stored).await));
+            }
+            let (next, alerts) = take_events(&stored, &ticket, now)?;
+            match self.commit(&stored, next, vec![empty_outbox(&ticket)]).await {
+                Ok(saved) => {
+                    for alert in alerts {
+                        self.try_direct(&saved.request.asked.requester, &card::text(&alert)).await;
+                    }
+                    return Ok(Some(saved));
+                }
+                Err(WriteError::Lost(_)) => {}
+                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(anyhow::anyhow!("a ticket changed too often to be taken in").into())
+    }
+
+    /// The tab has the key.
+    pub(super) async fn acknowledged(&self, message: &ClaimMessage, now: Timestamp) -> Result<(), NotDone> {
+        let Some(stored) = self.take_in(&message.tid, now).await? else { return Ok(()) };
+        let State::Issued { key, tid, .. } = &stored.request.state else { return Ok(()) };
+        if *tid != message.tid {
+            return Ok(());
+        }
+        let confirmed = Update {
+            update: "SET #state = :confirmed, confirmed_at = :now",
+            condition: "#state = :delivered",
+            values: values([
+                (":confirmed", "CONFIRMED".into()),
+                (":delivered", "DELIVERED".into()),
+                (":now", now.0.into()),
+            ]),
+        };
+        match self.dynamo.update(Table::Requests, &access_key_key(key), &confirmed).await {
+            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+}
+
+/// The request with the ticket's events in its chain, and what the requester must hear, once.
+fn take_events(
+    stored: &Stored,
+    ticket: &StoredTicket,
+    now: Timestamp,
+) -> anyhow::Result<(crate::request::KeyRequest, Vec<String>)> {
+    let mut next = stored.request.clone();
+    let mut alerts = Vec::new();
+    for event in &ticket.outbox {
+        let sentence = match event.what {
+            TicketEventKind::Misused => Some(words::misused(&next)),
+            TicketEventKind::Locked => Some(words::locked(&next)),
+            TicketEventKind::Claimed | TicketEventKind::Acknowledged => None,
+        };
+        let name = match event.what {
+            TicketEventKind::Claimed => "claimed",
+            TicketEventKind::Acknowledged => "revealed",
+            TicketEventKind::Misused => "misused",
+            TicketEventKind::Locked => "locked",
+        };
+        let alert = sentence.is_some();
+        if !next.alerted {
+            alerts.extend(sentence);
+        }
+        let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
+        let happened = Happened::new(name, "reveal", detail);
+        next = next.apply(Event::Seen { happened, at: event.at, alert }, "reveal", now)?;
+    }
+    Ok((next, alerts))
+}
+
+fn empty_outbox(ticket: &StoredTicket) -> Write {
+    let taken = i64::try_from(ticket.outbox.len()).unwrap_or(i64::MAX);
+    let update = Update {
+        update: "SET outbox = :none",
+        condition: "size(outbox) = :taken",
+        values: values([(":none", Attribute::List(Vec::new())), (":taken", taken.into())]),
+    };
+    Write::Update { table: Table::Tickets, key: ticket.tid.to_string(), update }
+}

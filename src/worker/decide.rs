@@ -1,0 +1,243 @@
+//! An approver's click: judged with fresh facts, against what the card showed, by what the table holds.
+
+use super::cancel::RACES;
+use super::facts::Facts;
+use super::{NotDone, Worker};
+use crate::aws::WriteError;
+use crate::card;
+use crate::facts::Person;
+use crate::id::{RequestId, Revision};
+use crate::inbound::{ButtonMessage, Message};
+use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
+use crate::request::{Event, KeyRequest, Shown, State, Unfit};
+use crate::store::Stored;
+use crate::time::Timestamp;
+use crate::words;
+
+/// Which button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Click {
+    Approve,
+    Deny,
+}
+
+/// `<request id>.<revision>`.
+pub(super) fn carried(value: &str) -> Option<(RequestId, Revision)> {
+    let (id, revision) = value.split_once('.')?;
+    Some((id.parse().ok()?, revision.parse().ok()?))
+}
+
+/// What a click comes to, before it is written.
+enum Judged {
+    /// Write this.
+    Event(Event),
+    /// The card shows something else than what is so: draw it anew.
+    Changed(Shown),
+    /// The card in front of this person is an old one.
+    OldCard,
+    /// Say this and change nothing.
+    No(String),
+}
+
+impl Worker {
+    pub(super) async fn decide(
+        &self,
+        message: &Message,
+        click: Click,
+        value: &str,
+        button: Option<&ButtonMessage>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some((id, revision)) = carried(value) else {
+            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        };
+        let Ok(policies) = &self.policies else {
+            return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
+        };
+        for _ in 0..RACES {
+            let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
+                return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+            };
+            if let Some(own) = already(&stored.request, message) {
+                self.redraw(&stored, now).await;
+                return Ok(self.answer(message, now, own).await?);
+            }
+            let card_of = |posted: &crate::request::Card| {
+                button.is_some_and(|b| b.channel == posted.channel && b.ts == posted.ts)
+            };
+            if !stored.request.card.as_ref().is_some_and(card_of) {
+                return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+            }
+            if stored.request.is_expired(now) {
+                self.lapse(&stored, now).await?;
+                continue;
+            }
+            if !stored.request.waits() || (click == Click::Approve && stored.request.state != State::Pending)
+            {
+                self.redraw(&stored, now).await;
+                return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
+            }
+            let judged = self.judge_click(policies, message, click, &stored, &revision, now).await?;
+            if self.carry_out(message, judged, &stored, now).await? {
+                return Ok(());
+            }
+        }
+        Err(anyhow::anyhow!("a request changed too often to be decided").into())
+    }
+
+    async fn judge_click(
+        &self,
+        policies: &Policies,
+        message: &Message,
+        click: Click,
+        stored: &Stored,
+        revision: &Revision,
+        now: Timestamp,
+    ) -> anyhow::Result<Judged> {
+        let request = &stored.request;
+        let asked = &request.asked;
+        let slack = self.slack().await?;
+        let subject = (&asked.account, &asked.user);
+        let people = (request.approvals.as_slice(), Some(&message.person));
+        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await? {
+            Ok(facts) => facts,
+            Err(crate::lookup::NoSuchUser) => {
+                let why = words::USER_GONE.to_owned();
+                return Ok(Judged::Event(Event::Refuse { why }));
+            }
+        };
+        let authorized = policies.authorize(presser, Approve(facts.asked(asked, 0)), &facts.iam_user);
+        let authorized = match authorized {
+            Ok(authorized) => authorized,
+            Err(denial) => return Ok(Judged::No(self.no(&denial))),
+        };
+        Ok(match click {
+            Click::Deny => Judged::Event(deny(&authorized, message)),
+            Click::Approve => {
+                match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
+                    Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
+                    Needed::Approvals(needed) => {
+                        let shown = Shown::of(&facts.iam_user, needed);
+                        if asked.revision(&shown) != request.revision() {
+                            Judged::Changed(shown)
+                        } else if *revision != request.revision() {
+                            Judged::OldCard
+                        } else {
+                            Judged::Event(self.approve(
+                                policies,
+                                &authorized,
+                                &facts,
+                                &presser,
+                                request,
+                                message,
+                            ))
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    fn no(&self, denial: &Denial) -> String {
+        words::refused(&denial.advice, self.config.help_channel.as_ref())
+    }
+
+    /// The approval, with whether policy then allows issuing.
+    fn approve(
+        &self,
+        policies: &Policies,
+        authorized: &Authorized<Approve>,
+        facts: &Facts,
+        presser: &Person,
+        request: &KeyRequest,
+        message: &Message,
+    ) -> Event {
+        let count = facts.approvals(policies, &request.asked, Some(presser));
+        let issue = Issue(facts.asked(&request.asked, count));
+        let enough =
+            matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
+        Event::Approve {
+            by: authorized.principal().clone(),
+            press: message.id.clone(),
+            enough,
+            approved_ttl: self.config.approved_ttl,
+        }
+    }
+
+    /// Writes what a click came to and tells whom it concerns; `false` where somebody else wrote first.
+    async fn carry_out(
+        &self,
+        message: &Message,
+        judged: Judged,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> Result<bool, NotDone> {
+        let event = match judged {
+            Judged::No(sentence) => {
+                self.answer(message, now, &sentence).await?;
+                return Ok(true);
+            }
+            Judged::OldCard => {
+                self.redraw(stored, now).await;
+                self.answer(message, now, &words::card_changed()).await?;
+                return Ok(true);
+            }
+            Judged::Changed(shown) => Event::Redraw(shown),
+            Judged::Event(event) => event,
+        };
+        let next = match stored.request.apply(event.clone(), &message.person.to_string(), now) {
+            Ok(next) => next,
+            Err(Unfit::AlreadyApproved) => {
+                self.answer(message, now, words::ALREADY_APPROVED).await?;
+                return Ok(true);
+            }
+            Err(Unfit::Expired | Unfit::MovedOn | Unfit::Replaced) => return Ok(false),
+        };
+        let voided = if next.waits() { Vec::new() } else { self.void_ticket(stored).await? };
+        match self.commit(stored, next, voided).await {
+            Ok(saved) => self.tell_decided(message, &event, &saved, now).await.map(|()| true),
+            Err(WriteError::Lost(_)) => Ok(false),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    async fn tell_decided(
+        &self,
+        message: &Message,
+        event: &Event,
+        saved: &Stored,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        self.redraw(saved, now).await;
+        let request = &saved.request;
+        let (to_presser, to_requester) = match event {
+            Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(request)),
+            Event::Approve { by, .. } => {
+                (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(request, by)))
+            }
+            Event::Deny { by, .. } => {
+                (words::DENIAL_COUNTED.to_owned(), card::text(&words::denied(request, by)))
+            }
+            Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(request))),
+            _ => (words::moved_on(request), card::text(&words::standing(request))),
+        };
+        self.try_direct(&request.asked.requester, &to_requester).await;
+        self.try_to_tell(message, now, &to_presser).await;
+        Ok(())
+    }
+}
+
+fn deny(authorized: &Authorized<Approve>, message: &Message) -> Event {
+    Event::Deny { by: authorized.principal().clone(), press: message.id.clone() }
+}
+
+/// What to say where this very press was counted before: it was delivered again.
+fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
+    match &request.state {
+        State::Denied { press, .. } if *press == message.id => Some(words::DENIAL_COUNTED),
+        _ if request.approvals.iter().any(|approval| approval.press == message.id) => {
+            Some(words::APPROVAL_COUNTED)
+        }
+        _ => None,
+    }
+}

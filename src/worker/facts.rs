@@ -1,0 +1,77 @@
+//! The facts of one decision about a request, looked up afresh and in parallel.
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::Worker;
+use crate::facts::Account;
+use crate::facts::{IamUser, Person};
+use crate::id::{IamUserName, PersonId};
+use crate::lookup::NoSuchUser;
+use crate::policy::{self, Policies};
+use crate::request::{Approval, Asked};
+use crate::slack_api::SlackApi;
+use crate::store;
+use crate::time::Timestamp;
+
+/// What a decision rests on.
+pub(super) struct Facts {
+    pub requester: Person,
+    pub iam_user: IamUser,
+    pub issued_today: u32,
+    /// Those who approved so far, as they are now.
+    pub approved_by: Vec<Person>,
+    /// Whoever pressed, where somebody did.
+    pub presser: Option<Person>,
+}
+
+impl Worker {
+    /// Looks up what decides over a key for `user`, asked for by `requester`.
+    pub(super) async fn facts(
+        &self,
+        slack: &SlackApi,
+        requester: &PersonId,
+        (account, user): (&Account, &IamUserName),
+        (approvals, presser): (&[Approval], Option<&PersonId>),
+        now: Timestamp,
+    ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
+        let people = async {
+            let approvers = self.lookup.approvers(slack, &self.config).await?;
+            let requester = self.lookup.person(slack, requester, &approvers);
+            let approved = try_join_all(
+                approvals.iter().map(|approval| self.lookup.person(slack, &approval.by, &approvers)),
+            );
+            let (requester, approved_by) = try_join(requester, approved).await?;
+            anyhow::Ok((approvers, requester, approved_by))
+        };
+        let counted = store::issued_today(&self.dynamo, requester, now);
+        let (people, (found, issued_today)) =
+            try_join(people, try_join(self.lookup.iam_user(account, user, now), counted)).await?;
+        let iam_user = match found {
+            Ok(iam_user) => iam_user,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let (mut requester, approved_by, presser) = people;
+        let owners = self.lookup.groups_of(slack, &requester.id.user, &iam_user.owner_groups).await?;
+        requester.groups.extend(owners);
+        Ok(Ok(Facts { requester, iam_user, issued_today, approved_by, presser }))
+    }
+}
+
+impl Facts {
+    /// What policy is asked about, with the approvals that count now.
+    pub(super) fn asked(&self, asked: &Asked, approvals: u32) -> policy::Asked {
+        policy::Asked {
+            requester: asked.requester.clone(),
+            use_case: asked.use_case,
+            days: asked.days,
+            approvals,
+            issued_today: self.issued_today,
+            key: None,
+        }
+    }
+
+    /// How many of those who approved still count, and `one_more` with them.
+    pub(super) fn approvals(&self, policies: &Policies, asked: &Asked, one_more: Option<&Person>) -> u32 {
+        policies.approvals(self.approved_by.iter().chain(one_more), &self.iam_user, &self.asked(asked, 0))
+    }
+}

@@ -1,0 +1,497 @@
+//! Issue: the one way a key comes to life. Finish what is found; decide with fresh facts; write down the intent; create
+//! once; seal; and only then tell. Every write after the intent is conditional on holding it.
+
+use std::time::Duration;
+
+use hpke::rand_core::UnwrapErr;
+
+use super::facts::Facts;
+use super::ticket::random;
+use super::{ClaimMessage, Invocation, NotDone, Worker};
+use crate::aws::{CreateError, Iam, WriteError};
+use crate::card;
+use crate::claim::{Claimed, TicketState};
+use crate::id::{AccessKeyId, RunId, TicketId};
+use crate::item::{Attribute, Table, Update, Write, values};
+use crate::lookup::NoSuchUser;
+use crate::policy::{Authorized, Issue, Needed, Policies};
+use crate::request::{Approval, Event, Intent, KeyRequest, Shown, State, Withdrawn};
+use crate::seal::{NewAccessKey, Sealed, seal};
+use crate::session::{self, IamStep};
+use crate::slack_api;
+use crate::store::{self, Link, Stored, access_key_key};
+use crate::ticket::Psk;
+use crate::time::{DAY, Timestamp};
+use crate::words;
+
+/// A claim is served for this long, in seconds.
+const CLAIM_LIFE: i64 = 180;
+/// An invocation with less time left than this begins nothing.
+const LEAST_TIME: i64 = 15;
+/// How long to wait for whoever else works on the same IAM user.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A claim that may be served: everything the next steps need.
+struct Ready {
+    stored: Stored,
+    claimed: Claimed,
+    tid: TicketId,
+    psk: Psk,
+    facts: Facts,
+    authorized: Authorized<Issue>,
+}
+
+/// Why no key comes of a claim, for certain.
+struct Failed {
+    to: Withdrawn,
+    why: &'static str,
+    deleted: Option<AccessKeyId>,
+    say: String,
+}
+
+impl Failed {
+    fn again(why: &'static str, say: impl Into<String>) -> Self {
+        Self { to: Withdrawn::Approved, why, deleted: None, say: say.into() }
+    }
+}
+
+impl Worker {
+    pub(super) async fn issue(&self, message: &ClaimMessage, invocation: Invocation) -> Result<(), NotDone> {
+        let Some(stored) = self.take_in(&message.tid, invocation.now).await? else { return Ok(()) };
+        match &stored.request.state {
+            State::Issuing(intent) if intent.tid == message.tid => {
+                let intent = intent.clone();
+                self.finish(stored, intent, invocation).await
+            }
+            State::Ticketed { tid } if *tid == message.tid => self.begin(stored, message, invocation).await,
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
+    /// no key is recorded, whether there is one is not known.
+    async fn finish(&self, stored: Stored, intent: Intent, invocation: Invocation) -> Result<(), NotDone> {
+        let Invocation { now, deadline } = invocation;
+        if now <= intent.until {
+            let wait = u64::try_from(intent.until.since(now) + 1).unwrap_or(1);
+            return Err(NotDone::Later(Duration::from_secs(wait)));
+        }
+        let run = RunId::of(random()?);
+        let next =
+            stored.request.apply(Event::TakeOver { run: run.clone(), until: deadline }, "keyvend", now)?;
+        let stored = match self.commit(&stored, next, Vec::new()).await {
+            Ok(stored) => stored,
+            Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        };
+        match intent.created {
+            Some(key) => {
+                self.delete_own(&stored, &key).await?;
+                let failed = Failed { deleted: Some(key), ..Failed::again("interrupted", words::TOO_LATE) };
+                self.fail(stored, Some(&run), failed, now).await
+            }
+            None => self.unanswered(stored, &run, now).await,
+        }
+    }
+
+    async fn begin(
+        &self,
+        stored: Stored,
+        message: &ClaimMessage,
+        invocation: Invocation,
+    ) -> Result<(), NotDone> {
+        let now = invocation.now;
+        let Some(ticket) = self.read_ticket(&message.tid).await? else { return Ok(()) };
+        let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
+        if claimed.attempt != message.attempt {
+            return Ok(());
+        }
+        if now.since(claimed.at) > CLAIM_LIFE {
+            return self.fail(stored, None, Failed::again("too-late", words::TOO_LATE), now).await;
+        }
+        if invocation.deadline.since(now) < LEAST_TIME {
+            return Err(NotDone::Later(Duration::from_secs(1)));
+        }
+        let ready = match self.ready(stored, claimed, now).await? {
+            Ok(ready) => ready,
+            Err((stored, failed)) => return self.fail(*stored, None, failed, now).await,
+        };
+        self.create_and_seal(ready, invocation).await
+    }
+
+    /// Fresh facts, and policy asked again.
+    async fn ready(
+        &self,
+        stored: Stored,
+        claimed: Claimed,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<Ready, (Box<Stored>, Failed)>> {
+        let no = |stored: Stored, failed: Failed| Ok(Err((Box::new(stored), failed)));
+        let Some(tid) = stored.request.ticket().cloned() else {
+            anyhow::bail!("a claimed ticket that its request does not name");
+        };
+        if !self.config.timers {
+            return no(stored, Failed::again("timers-off", words::NOT_LOOKED_AFTER));
+        }
+        let Ok(policies) = &self.policies else {
+            return no(stored, Failed::again("policies-invalid", words::POLICIES_INVALID));
+        };
+        let Some(Link { psk: Some(psk), .. }) = Link::read(&self.dynamo, &tid).await? else {
+            return no(stored, Failed::again("psk-gone", words::TOO_LATE));
+        };
+        let asked = stored.request.asked.clone();
+        let slack = self.slack().await?;
+        let subject = (&asked.account, &asked.user);
+        let found =
+            self.facts(&slack, &asked.requester, subject, (&stored.request.approvals, None), now).await?;
+        let Ok(facts) = found.map_err(|NoSuchUser| ()) else {
+            let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
+            return no(stored, Failed { to, ..Failed::again("user-gone", words::USER_GONE) });
+        };
+        let count = facts.approvals(policies, &asked, None);
+        let issue = Issue(facts.asked(&asked, count));
+        match policies.authorize(&facts.requester, issue, &facts.iam_user) {
+            Ok(authorized) => Ok(Ok(Ready { stored, claimed, tid, psk, facts, authorized })),
+            Err(_) => {
+                let failed = self.unauthorized(&stored.request, &facts, policies);
+                no(stored, failed)
+            }
+        }
+    }
+
+    /// A no at issuing: for good, or until approvals are there that still count.
+    fn unauthorized(&self, request: &KeyRequest, facts: &Facts, policies: &Policies) -> Failed {
+        let asked = &request.asked;
+        match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
+            Needed::Never(denial) => {
+                let why = words::refused(&denial.advice, self.config.help_channel.as_ref());
+                Failed { to: Withdrawn::Refused { why: why.clone() }, ..Failed::again("policy", why) }
+            }
+            Needed::Approvals(needed) => {
+                let counts = |approval: &Approval| {
+                    let person = facts.approved_by.iter().filter(|person| person.id == approval.by);
+                    policies.approvals(person, &facts.iam_user, &facts.asked(asked, 0)) > 0
+                };
+                let to = Withdrawn::Pending {
+                    shown: Shown::of(&facts.iam_user, needed),
+                    approvals: request
+                        .approvals
+                        .iter()
+                        .filter(|approval| counts(approval))
+                        .cloned()
+                        .collect(),
+                    ttl: self.config.request_ttl,
+                };
+                Failed { to, ..Failed::again("approvals-lacking", words::approvals_lacking(request)) }
+            }
+        }
+    }
+
+    async fn create_and_seal(&self, ready: Ready, invocation: Invocation) -> Result<(), NotDone> {
+        let now = invocation.now;
+        let creator = match self.session_for(IamStep::Create, &ready).await {
+            Ok(creator) => creator,
+            Err(fault) => {
+                tracing::error!(fault = format!("{fault:#}"), "no session to create a key with");
+                let say = words::aws_refused(&ready.stored.request.id);
+                return self.fail(ready.stored, None, Failed::again("no-session", say), now).await;
+            }
+        };
+        let (stored, run) = self.intend(&ready, invocation).await?;
+        let Some(stored) = stored else {
+            let failed = Failed::again("frozen", words::FROZEN);
+            return self.fail(ready.stored, None, failed, now).await;
+        };
+        let key = match self.create_key(&creator, &ready.authorized).await {
+            Ok(key) => key,
+            Err(CreateError::NoAnswer) => return self.unanswered(stored, &run, now).await,
+            Err(error) => {
+                tracing::warn!(%error, "AWS refused a key");
+                let failed = match error {
+                    CreateError::LimitExceeded => Failed::again("two-keys", words::SLOT_TAKEN),
+                    CreateError::NoSuchUser => {
+                        let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
+                        Failed { to, ..Failed::again("user-gone", words::USER_GONE) }
+                    }
+                    CreateError::Refused(_) | CreateError::NoAnswer => {
+                        Failed::again("aws-refused", words::aws_refused(&stored.request.id))
+                    }
+                };
+                return self.fail(stored, Some(&run), failed, now).await;
+            }
+        };
+        let id = key.id.clone();
+        match self.record_and_seal(&ready, stored, &run, key, now).await {
+            Ok(saved) => {
+                self.tell_issued(&ready, &saved, &id, now).await;
+                Ok(())
+            }
+            Err(fault) => {
+                // Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
+                tracing::error!(fault = format!("{fault:#}"), "a new key was not sealed");
+                let found = Stored::read(&self.dynamo, &ready.stored.request.id).await?;
+                let ours = found.is_some_and(
+                    |found| matches!(&found.request.state, State::Issued { key, .. } if *key == id),
+                );
+                if !ours {
+                    self.delete_own(&ready.stored, &id).await?;
+                }
+                Err(fault.into())
+            }
+        }
+    }
+
+    /// Writes the intent down: the request, the IAM user's lease, the ticket as claimed, no freeze, the day's count.
+    /// `None` where all issuing is stopped.
+    async fn intend(
+        &self,
+        ready: &Ready,
+        invocation: Invocation,
+    ) -> Result<(Option<Stored>, RunId), NotDone> {
+        let run = RunId::of(random()?);
+        let asked = &ready.stored.request.asked;
+        let intent = Intent {
+            tid: ready.tid.clone(),
+            run: run.clone(),
+            begun: invocation.now,
+            until: invocation.deadline,
+            keys_before: ready.facts.iam_user.keys.iter().map(|key| key.id.clone()).collect(),
+            created: None,
+        };
+        let event = Event::Begin { intent, browser: ready.claimed.browser.clone() };
+        let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
+        let others = vec![
+            store::take_lease(&asked.account, &asked.user, &ready.stored.request.id, &run),
+            Write::Check {
+                table: Table::Tickets,
+                key: ready.tid.to_string(),
+                condition: "#state = :claimed AND attempt = :attempt",
+                values: values([(":claimed", "CLAIMED".into()), (":attempt", ready.claimed.attempt.into())]),
+            },
+            store::not_frozen(),
+            store::count_issued(&asked.requester, invocation.now, ready.facts.issued_today),
+        ];
+        match self.commit(&ready.stored, next, others).await {
+            Ok(stored) => Ok((Some(stored), run)),
+            Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => Ok((None, run)),
+            // The lease is held, or something moved since it was read: look again.
+            Err(WriteError::Lost(_)) => Err(NotDone::Later(BUSY)),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// The one call that brings a key to life: it takes policy's yes.
+    async fn create_key(
+        &self,
+        creator: &Iam,
+        authorized: &Authorized<Issue>,
+    ) -> Result<NewAccessKey, CreateError> {
+        creator.create_access_key(&authorized.at().name).await
+    }
+
+    async fn record_and_seal(
+        &self,
+        ready: &Ready,
+        stored: Stored,
+        run: &RunId,
+        key: NewAccessKey,
+        now: Timestamp,
+    ) -> anyhow::Result<Stored> {
+        let asked = ready.stored.request.asked.clone();
+        let created = Event::Created { run: run.clone(), key: key.id.clone() };
+        let next = stored.request.apply(created, "keyvend", now)?;
+        let stored = self.commit(&stored, next, Vec::new()).await?;
+        let sealed = seal(
+            &key,
+            (&asked.account, &asked.user),
+            &ready.claimed.key,
+            (&tid_bytes(&ready.tid)?, &ready.psk),
+            &random()?,
+            &mut UnwrapErr(getrandom::SysRng),
+        )?;
+        let next = stored.request.apply(Event::Seal { run: run.clone() }, "keyvend", now)?;
+        let others = vec![
+            sealed_ticket(&ready.tid, ready.claimed.attempt, sealed, now),
+            key_item(&next, &ready.facts, &key.id, now)?,
+            Link::forget_psk(&ready.tid),
+            store::release_lease(&asked.account, &asked.user, &next.id),
+        ];
+        Ok(self.commit(&stored, next, others).await?)
+    }
+
+    async fn tell_issued(&self, ready: &Ready, saved: &Stored, key: &AccessKeyId, now: Timestamp) {
+        let asked = &saved.request.asked;
+        let described = async {
+            let session = self.session_for(IamStep::Describe, ready).await?;
+            session.tag_key(&asked.user, key, &words::description(&saved.request)).await
+        };
+        if let Err(fault) = described.await {
+            tracing::warn!(fault = format!("{fault:#}"), "a key stays without its description");
+        }
+        self.redraw(saved, now).await;
+        let told = card::text(&words::issued(&saved.request, key, &ready.claimed.browser));
+        self.try_direct(&asked.requester, &told).await;
+    }
+
+    /// No key came of it, for certain: ticket FAILED, request back, lease released, count taken back, in one
+    /// transaction; then the requester is told which.
+    async fn fail(
+        &self,
+        stored: Stored,
+        run: Option<&RunId>,
+        failed: Failed,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
+        let asked = &stored.request.asked;
+        let mut others = vec![failed_ticket(&tid), Link::forget_psk(&tid)];
+        if let State::Issuing(intent) = &stored.request.state {
+            others.push(store::release_lease(&asked.account, &asked.user, &stored.request.id));
+            others.push(store::uncount_issued(&asked.requester, intent.begun));
+        }
+        let event =
+            Event::Withdraw { run: run.cloned(), to: failed.to, why: failed.why, deleted: failed.deleted };
+        let next = stored.request.apply(event, "keyvend", now)?;
+        let saved = match self.commit(&stored, next, others).await {
+            Ok(saved) => saved,
+            Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        };
+        self.redraw(&saved, now).await;
+        let told: slack_api::Message = match saved.request.state {
+            State::Approved => card::again(&failed.say, &saved.request),
+            _ => card::text(&failed.say),
+        };
+        self.try_direct(&saved.request.asked.requester, &told).await;
+        Ok(())
+    }
+
+    /// `CreateAccessKey` gave no answer. It is never repeated under this intent, and the lease stays.
+    async fn unanswered(&self, stored: Stored, run: &RunId, now: Timestamp) -> Result<(), NotDone> {
+        let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
+        let next = stored.request.apply(Event::NoAnswer { run: run.clone() }, "keyvend", now)?;
+        let others = vec![failed_ticket(&tid), Link::forget_psk(&tid)];
+        let saved = match self.commit(&stored, next, others).await {
+            Ok(saved) => saved,
+            Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        };
+        self.redraw(&saved, now).await;
+        let told = card::text(&words::ambiguous(&saved.request));
+        self.try_direct(&saved.request.asked.requester, &told).await;
+        match self.slack().await {
+            Ok(slack) => {
+                if let Err(error) = slack.post(self.config.approvals_channel.as_str(), &told).await {
+                    tracing::error!(%error, "the approvals channel was not told of an unanswered create");
+                }
+            }
+            Err(fault) => tracing::error!(fault = format!("{fault:#}"), "the approvals channel was not told"),
+        }
+        Ok(())
+    }
+
+    /// The message dies with this receive: whoever waits is told, and may press again.
+    pub(super) async fn give_up(&self, message: &ClaimMessage, now: Timestamp) {
+        let given_up = async {
+            let Some(stored) = self.take_in(&message.tid, now).await? else { return Ok(()) };
+            match &stored.request.state {
+                State::Ticketed { tid } if *tid == message.tid => {
+                    self.fail(stored, None, Failed::again("gave-up", words::TOO_LATE), now).await
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(NotDone::Fault(fault)) = given_up.await {
+            tracing::error!(fault = format!("{fault:#}"), "a claim died untold");
+        }
+    }
+
+    /// A session of the issuer role for one step on this request's IAM user.
+    async fn session_for(&self, step: IamStep, ready: &Ready) -> anyhow::Result<Iam> {
+        self.session(step, &ready.stored.request, &ready.facts.iam_user.path).await
+    }
+
+    async fn session(&self, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
+        let asked = &request.asked;
+        let policy = session::acting(step, &asked.account, path, &asked.user);
+        self.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await
+    }
+
+    /// Deletes a key that this request created and nobody has read.
+    async fn delete_own(&self, stored: &Stored, key: &AccessKeyId) -> anyhow::Result<()> {
+        let asked = &stored.request.asked;
+        let now = asked.at;
+        let path = match self.lookup.iam_user(&asked.account, &asked.user, now).await? {
+            Ok(user) => user.path,
+            // With its user gone, the key is gone.
+            Err(NoSuchUser) => return Ok(()),
+        };
+        let session = self.session(IamStep::Delete, &stored.request, &path).await?;
+        session.delete_access_key(&asked.user, key).await
+    }
+}
+
+fn tid_bytes(tid: &TicketId) -> anyhow::Result<[u8; 16]> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(tid.as_str())?;
+    bytes.try_into().map_err(|_| anyhow::anyhow!("a ticket id of another length"))
+}
+
+fn sealed_ticket(tid: &TicketId, attempt: i64, sealed: Sealed, now: Timestamp) -> Write {
+    let update = Update {
+        update: "SET #state = :sealed, enc = :enc, ct = :ct, aad = :aad, receipt_sha256 = :receipt, sealed_at = :now",
+        condition: "#state = :claimed AND attempt = :attempt",
+        values: values([
+            (":sealed", "SEALED".into()),
+            (":claimed", "CLAIMED".into()),
+            (":attempt", attempt.into()),
+            (":enc", Attribute::Bytes(sealed.enc)),
+            (":ct", Attribute::Bytes(sealed.ct)),
+            (":aad", Attribute::Bytes(sealed.aad)),
+            (":receipt", sealed.receipt_hash.as_slice().into()),
+            (":now", now.0.into()),
+        ]),
+    };
+    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
+}
+
+fn failed_ticket(tid: &TicketId) -> Write {
+    let update = Update {
+        update: "SET #state = :failed",
+        condition: "#state = :claimed",
+        values: values([(":failed", "FAILED".into()), (":claimed", "CLAIMED".into())]),
+    };
+    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
+}
+
+/// The key's own item: what is looked after from now on, and who may switch it off.
+fn key_item(request: &KeyRequest, facts: &Facts, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Write> {
+    let asked = &request.asked;
+    let document = serde_json::json!({
+        "request": request.id,
+        "account": asked.account,
+        "user": asked.user,
+        "requester": asked.requester,
+        "owners": facts.iam_user.owners,
+        "owner_groups": facts.iam_user.owner_groups,
+        "approved_by": request.approvals.iter().map(|approval| &approval.by).collect::<Vec<_>>(),
+        "issued_at": now,
+        "expires_at": Timestamp(now.0 + i64::from(asked.days) * DAY),
+    });
+    let item = values([
+        ("pk", access_key_key(key).as_str().into()),
+        ("state", "DELIVERED".into()),
+        ("version", 1.into()),
+        ("document", Attribute::Text(document.to_string())),
+    ]);
+    Ok(Write::Put { table: Table::Requests, item, condition: store::NEW, values: crate::item::Item::new() })
+}

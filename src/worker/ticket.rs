@@ -1,0 +1,260 @@
+//! **Get my key**: a one-time link, to the requester alone. Nothing is created yet.
+
+use secrecy::ExposeSecret as _;
+
+use super::cancel::{RACES, void};
+use super::decide::carried;
+use super::{NotDone, Worker};
+use crate::aws::{MailError, WriteError};
+use crate::card;
+use crate::claim::{StoredTicket, TicketState, new_item};
+use crate::config::Mail;
+use crate::id::{RequestId, crockford_of};
+use crate::inbound::Message;
+use crate::item::{Item, Table, Write};
+use crate::request::{Event, KeyRequest, State, Unfit};
+use crate::store::{Link, Stored};
+use crate::ticket::{MailedCode, Ticket};
+use crate::time::{DAY, Timestamp};
+use crate::words;
+
+/// Tickets are swept up by the table's TTL this many seconds after they expire.
+const KEPT: i64 = 30 * DAY;
+
+/// A ticket that was just made, with what only its requester may have.
+struct Made {
+    ticket: Ticket,
+    stored: StoredTicket,
+    code: Option<MailedCode>,
+}
+
+impl Worker {
+    pub(super) async fn give_ticket(
+        &self,
+        message: &Message,
+        value: &str,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some((id, _)) = carried(value) else {
+            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        };
+        for _ in 0..RACES {
+            let stored = match self.collectable(message, &id, now).await? {
+                Ok(stored) => stored,
+                Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
+            };
+            let to = match self.mail_address(message, &stored.request).await? {
+                Ok(to) => to,
+                Err(sentence) => return Ok(self.answer(message, now, sentence).await?),
+            };
+            let made = self.make_ticket(to.is_some(), now)?;
+            let event = Event::Ticket { tid: made.stored.tid.clone() };
+            let next = match stored.request.apply(event, &message.person.to_string(), now) {
+                Ok(next) => next,
+                Err(Unfit::Expired | Unfit::MovedOn | Unfit::AlreadyApproved | Unfit::Replaced) => continue,
+            };
+            let mut writes = vec![
+                Write::Put {
+                    table: Table::Tickets,
+                    item: new_item(&made.stored, Timestamp(made.stored.expires_at.0 + KEPT)),
+                    condition: "attribute_not_exists(tid)",
+                    values: Item::new(),
+                },
+                Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
+            ];
+            writes.extend(self.void_ticket(&stored).await?);
+            match self.commit(&stored, next, writes).await {
+                Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
+                Err(WriteError::Lost(_)) => {}
+                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(anyhow::anyhow!("a request changed too often for a link").into())
+    }
+
+    /// The request, if its requester may have a link for it now; else what to say.
+    async fn collectable(
+        &self,
+        message: &Message,
+        id: &RequestId,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<Stored, String>> {
+        if !self.config.timers {
+            return Ok(Err(words::NOT_LOOKED_AFTER.to_owned()));
+        }
+        let Some(stored) = Stored::read(&self.dynamo, id).await? else {
+            return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
+        };
+        if stored.request.asked.requester != message.person {
+            return Ok(Err(words::NOT_YOURS.to_owned()));
+        }
+        if stored.request.is_expired(now) {
+            self.lapse(&stored, now).await?;
+            return Ok(Err(words::lapsed(&stored.request)));
+        }
+        match &stored.request.state {
+            State::Approved => Ok(Ok(stored)),
+            State::Ticketed { tid } => match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
+                Some(TicketState::Claimed(_)) => Ok(Err(words::BEING_COLLECTED.to_owned())),
+                _ => Ok(Ok(stored)),
+            },
+            State::Issuing(_) => Ok(Err(words::BEING_COLLECTED.to_owned())),
+            State::Pending
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => Ok(Err(words::standing(&stored.request))),
+        }
+    }
+
+    /// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
+    async fn mail_address(
+        &self,
+        message: &Message,
+        request: &KeyRequest,
+    ) -> anyhow::Result<Result<Option<String>, &'static str>> {
+        let Some(mail) = &self.config.mail else { return Ok(Ok(None)) };
+        let user = self.slack().await?.user_info(&message.person.user).await?;
+        let seen = request.asked.email_hash.as_deref();
+        Ok(usable(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
+    }
+
+    fn make_ticket(&self, wants_code: bool, now: Timestamp) -> anyhow::Result<Made> {
+        let ticket = Ticket::of(random()?);
+        let code = if wants_code { Some(MailedCode::of(random()?)) } else { None };
+        let stored = StoredTicket {
+            tid: ticket.tid(),
+            proof_hash: ticket.proof_hash(),
+            expires_at: now + self.config.ticket_ttl,
+            code_hash: code.as_ref().map(|code| ticket.code_hash(code)),
+            tries: 0,
+            state: TicketState::Pending,
+            outbox: Vec::new(),
+        };
+        Ok(Made { ticket, stored, code })
+    }
+
+    /// The mail first, then the button. What cannot be handed over is withdrawn.
+    async fn hand_over(
+        &self,
+        message: &Message,
+        saved: &Stored,
+        made: Made,
+        to: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let request = &saved.request;
+        let label = made.code.as_ref().map(|_| label(&made.stored));
+        if let (Some(mail), Some(to), Some(code), Some(label)) = (&self.config.mail, &to, &made.code, &label)
+        {
+            let text = words::mail_text(code.expose(), label, &request.asked.user, &request.asked.account);
+            match self.ses.send(&mail.from, to, &words::mail_subject(label), &text).await {
+                Ok(()) => {}
+                Err(error) => {
+                    if let MailError::Fault(fault) = &error {
+                        tracing::error!(fault = format!("{fault:#}"), "a code was not mailed");
+                    }
+                    self.withdraw_ticket(saved, "mail-failed", now).await?;
+                    return Ok(self
+                        .answer_with(message, now, &card::again(words::MAIL_REFUSED, request))
+                        .await?);
+                }
+            }
+        }
+        let sentence = words::link(request, made.stored.expires_at, label.as_deref());
+        let url = made.ticket.link(&self.config.reveal_url);
+        // The link goes to nobody but whoever pressed, so there is no falling back to a direct message, which stays.
+        let shown = match &message.response_url {
+            Some(response_url) => {
+                let slack = self.slack().await?;
+                slack.respond(response_url, &card::link(&sentence, url.expose_secret())).await.is_ok()
+            }
+            None => false,
+        };
+        if !shown {
+            self.withdraw_ticket(saved, "not-shown", now).await?;
+            let again = card::again(words::LINK_NOT_SHOWN, request);
+            return Ok(self.direct(&message.person, &again).await?);
+        }
+        Ok(())
+    }
+
+    /// Withdraws the link that was just made; the request is approved as before.
+    async fn withdraw_ticket(&self, saved: &Stored, why: &'static str, now: Timestamp) -> anyhow::Result<()> {
+        let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
+        let event = Event::TicketGone { tid: tid.clone(), why };
+        let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
+        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)]).await {
+            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault),
+        }
+    }
+}
+
+/// The address, or why no code may go there. `seen` is the hash of the one that was there when the key was asked for.
+fn usable(
+    address: Option<String>,
+    confirmed: bool,
+    seen: Option<&str>,
+    mail: &Mail,
+) -> Result<String, &'static str> {
+    let address = address.filter(|address| !address.is_empty()).ok_or(words::MAIL_MISSING)?;
+    if !confirmed {
+        return Err(words::MAIL_UNCONFIRMED);
+    }
+    let domain = address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+    if !mail.domains.contains(&domain) {
+        return Err(words::MAIL_FOREIGN);
+    }
+    if seen != Some(address_hash(&address).as_str()) {
+        return Err(words::MAIL_CHANGED);
+    }
+    Ok(address)
+}
+
+/// What a table keeps of an address: enough to see that it changed.
+pub(super) fn address_hash(address: &str) -> String {
+    crate::audit::hex(&crate::ticket::hash(address.to_lowercase().as_bytes()))
+}
+
+/// Two characters by which a link and its mail are known to belong together.
+fn label(ticket: &StoredTicket) -> String {
+    crockford_of(&crate::ticket::hash(ticket.tid.as_str().as_bytes()), 2)
+}
+
+/// Random bytes from the operating system.
+pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_mailed_only_to_the_confirmed_address_that_was_seen_when_asking() {
+        let mail = Mail { from: "keys@example.com".to_owned(), domains: vec!["example.com".to_owned()] };
+        let seen = address_hash("alice@example.com");
+        let try_it = |address: Option<&str>, confirmed, seen: Option<&str>| {
+            usable(address.map(str::to_owned), confirmed, seen, &mail)
+        };
+        let cases = [
+            (Some("alice@example.com"), true, Some(&seen), Ok("alice@example.com".to_owned())),
+            (Some("Alice@Example.com"), true, Some(&seen), Ok("Alice@Example.com".to_owned())),
+            (None, true, Some(&seen), Err(words::MAIL_MISSING)),
+            (Some(""), true, Some(&seen), Err(words::MAIL_MISSING)),
+            (Some("alice@example.com"), false, Some(&seen), Err(words::MAIL_UNCONFIRMED)),
+            (Some("alice@evil.test"), true, Some(&seen), Err(words::MAIL_FOREIGN)),
+            (Some("alice@example.com@evil.test"), true, Some(&seen), Err(words::MAIL_FOREIGN)),
+            (Some("bob@example.com"), true, Some(&seen), Err(words::MAIL_CHANGED)),
+            (Some("alice@example.com"), true, None, Err(words::MAIL_CHANGED)),
+        ];
+        for (address, confirmed, seen, expected) in cases {
+            assert_eq!(try_it(address, confirmed, seen.map(String::as_str)), expected, "{address:?}");
+        }
+    }
+}

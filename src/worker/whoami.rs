@@ -1,0 +1,57 @@
+//! `whoami` and `status`: what keyvend knows of somebody and of what they asked for.
+
+use futures_util::future::try_join_all;
+
+use super::{NotDone, Worker};
+use crate::id::{PersonId, RequestId};
+use crate::inbound::Message;
+use crate::store::Stored;
+use crate::time::Timestamp;
+use crate::words;
+
+/// How many requests a list shows.
+const NEWEST: i32 = 5;
+
+impl Worker {
+    pub(super) async fn whoami(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+        let slack = self.slack().await?;
+        let approvers = self.lookup.approvers(&slack, &self.config).await?;
+        let person = self.lookup.person(&slack, &message.person, &approvers).await?;
+        let sentence = words::whoami(&person, approvers.contains(&message.person.user));
+        Ok(self.answer(message, now, &sentence).await?)
+    }
+
+    pub(super) async fn status(
+        &self,
+        message: &Message,
+        request: Option<&RequestId>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let sentence = match request {
+            Some(id) => match Stored::read(&self.dynamo, id).await? {
+                Some(stored) if stored.request.asked.requester == message.person => {
+                    words::status_line(&stored.request)
+                }
+                _ => words::no_such_request(id),
+            },
+            None => {
+                let lines: Vec<String> = self
+                    .newest(&message.person)
+                    .await?
+                    .iter()
+                    .map(|stored| words::status_line(&stored.request))
+                    .collect();
+                if lines.is_empty() { words::NO_REQUESTS.to_owned() } else { lines.join("\n") }
+            }
+        };
+        Ok(self.answer(message, now, &sentence).await?)
+    }
+
+    /// A person's newest requests, as they are now.
+    pub(super) async fn newest(&self, person: &PersonId) -> anyhow::Result<Vec<Stored>> {
+        let keys = self.dynamo.newest_requests(person, NEWEST).await?;
+        let ids = keys.iter().filter_map(|key| key.strip_prefix("request#")?.parse::<RequestId>().ok());
+        let read = try_join_all(ids.map(|id| async move { Stored::read(&self.dynamo, &id).await })).await?;
+        Ok(read.into_iter().flatten().filter(|stored| stored.request.asked.requester == *person).collect())
+    }
+}
