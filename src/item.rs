@@ -137,17 +137,6 @@ pub enum Write {
         /// The change.
         update: Update,
     },
-    /// Removes the item, if the condition holds.
-    Delete {
-        /// Where.
-        table: Table,
-        /// The item's key.
-        key: String,
-        /// What must hold.
-        condition: &'static str,
-        /// The condition's values.
-        values: Item,
-    },
     /// Writes nothing; the condition must hold.
     Check {
         /// Where.

@@ -3,7 +3,7 @@
 
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
-use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, RunId, TicketId};
+use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, TicketId};
 use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, text, values};
 use crate::request::{KeyRequest, State};
 use crate::ticket::Psk;
@@ -174,28 +174,24 @@ impl Link {
 
 /// Takes the lease of an IAM user for a request: whoever holds it may create, activate or delete its keys.
 #[must_use]
-pub fn take_lease(account: &Account, user: &IamUserName, holder: &RequestId, run: &RunId) -> Write {
-    Write::Put {
-        table: Table::Requests,
-        item: values([
-            ("pk", lease_key(account, user).as_str().into()),
-            ("holder", holder.as_str().into()),
-            ("run", run.as_str().into()),
-        ]),
+pub fn take_lease(account: &Account, user: &IamUserName, holder: &RequestId) -> Write {
+    let update = Update {
+        update: "SET holder = :me",
         condition: "attribute_not_exists(holder) OR holder = :me",
         values: values([(":me", holder.as_str().into())]),
-    }
+    };
+    Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }
 
 /// Gives the lease back; part of the write that ends the operation.
 #[must_use]
 pub fn release_lease(account: &Account, user: &IamUserName, holder: &RequestId) -> Write {
-    Write::Delete {
-        table: Table::Requests,
-        key: lease_key(account, user),
+    let update = Update {
+        update: "REMOVE holder",
         condition: "holder = :me",
         values: values([(":me", holder.as_str().into())]),
-    }
+    };
+    Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }
 
 /// Holds only while nobody has stopped all issuing.

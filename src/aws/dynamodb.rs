@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem, Update as UpdateItem,
+    AttributeValue, ConditionCheck, Put, ReturnValue, TransactWriteItem, Update as UpdateItem,
 };
 
 use crate::audit::Entry;
@@ -152,14 +152,6 @@ impl Dynamo {
                 .set_expression_attribute_values(some_values(&update.values))
                 .build()
                 .map(|update| item.update(update)),
-            Write::Delete { table, key, condition, values } => Delete::builder()
-                .table_name(self.name(table))
-                .key(table.key_name(), AttributeValue::S(key))
-                .condition_expression(condition)
-                .set_expression_attribute_names(names(&[condition]))
-                .set_expression_attribute_values(some_values(&values))
-                .build()
-                .map(|delete| item.delete(delete)),
             Write::Check { table, key, condition, values } => ConditionCheck::builder()
                 .table_name(self.name(table))
                 .key(table.key_name(), AttributeValue::S(key))

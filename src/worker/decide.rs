@@ -106,6 +106,7 @@ impl Worker {
                 return Ok(Judged::Event(Event::Refuse { why }));
             }
         };
+        let presser = facts.presser.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
         let authorized = policies.authorize(presser, Approve(facts.asked(asked, 0)), &facts.iam_user);
         let authorized = match authorized {
             Ok(authorized) => authorized,
@@ -127,7 +128,7 @@ impl Worker {
                                 policies,
                                 &authorized,
                                 &facts,
-                                &presser,
+                                presser,
                                 request,
                                 message,
                             ))

@@ -36,12 +36,12 @@ impl Worker {
     ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
         let people = async {
             let approvers = self.lookup.approvers(slack, &self.config).await?;
-            let requester = self.lookup.person(slack, requester, &approvers);
-            let approved = try_join_all(
-                approvals.iter().map(|approval| self.lookup.person(slack, &approval.by, &approvers)),
-            );
-            let (requester, approved_by) = try_join(requester, approved).await?;
-            anyhow::Ok((approvers, requester, approved_by))
+            let look_up = |id| self.lookup.person(slack, id, &approvers);
+            let approved = try_join_all(approvals.iter().map(|approval| look_up(&approval.by)));
+            let pressed = try_join_all(presser.into_iter().map(look_up));
+            let (requester, (approved_by, pressed)) =
+                try_join(look_up(requester), try_join(approved, pressed)).await?;
+            anyhow::Ok((requester, approved_by, pressed.into_iter().next()))
         };
         let counted = store::issued_today(&self.dynamo, requester, now);
         let (people, (found, issued_today)) =

@@ -270,7 +270,7 @@ impl Worker {
         let event = Event::Begin { intent, browser: ready.claimed.browser.clone() };
         let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
         let others = vec![
-            store::take_lease(&asked.account, &asked.user, &ready.stored.request.id, &run),
+            store::take_lease(&asked.account, &asked.user, &ready.stored.request.id),
             Write::Check {
                 table: Table::Tickets,
                 key: ready.tid.to_string(),
