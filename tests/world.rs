@@ -1,0 +1,62 @@
+//! The test world: AWS and Slack in process, on a clock of their own.
+//!
+//! The product's clients are plugged into [`net::Net`]; nothing here opens a socket, sleeps or reads the
+//! machine's time, so a run repeats itself exactly.
+#![expect(dead_code, reason = "each crate that includes the world uses a part of it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken test world must stop the test"
+)]
+
+#[path = "world/aws.rs"]
+pub mod aws;
+#[path = "world/block_kit.rs"]
+pub mod block_kit;
+#[path = "world/clock.rs"]
+pub mod clock;
+#[path = "world/drive.rs"]
+pub mod drive;
+#[path = "world/dynamo.rs"]
+pub mod dynamo;
+#[path = "world/expressions.rs"]
+mod expressions;
+#[path = "world/form.rs"]
+pub mod form;
+#[path = "world/gateway.rs"]
+pub mod gateway;
+#[path = "world/iam.rs"]
+pub mod iam;
+#[path = "world/net.rs"]
+pub mod net;
+#[path = "world/rights.rs"]
+pub mod rights;
+#[path = "world/slack.rs"]
+pub mod slack;
+#[path = "world/sqs.rs"]
+pub mod sqs;
+#[path = "world/sts.rs"]
+pub mod sts;
+
+use clock::Clock;
+use net::Net;
+
+/// One world: its clock and everything that answers in it, set up as deployed.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What time it is.
+    pub clock: Clock,
+    /// Who answers.
+    pub net: Net,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let clock = Clock::default();
+        let net = Net::new(&clock);
+        aws::set_up(&net).await;
+        Self { clock, net }
+    }
+}
