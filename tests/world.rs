@@ -31,14 +31,20 @@ pub mod gateway;
 pub mod iam;
 #[path = "world/net.rs"]
 pub mod net;
+#[path = "world/places.rs"]
+pub mod places;
 #[path = "world/rights.rs"]
 pub mod rights;
+#[path = "world/secrets.rs"]
+pub mod secrets;
 #[path = "world/slack.rs"]
 pub mod slack;
 #[path = "world/sqs.rs"]
 pub mod sqs;
 #[path = "world/sts.rs"]
 pub mod sts;
+
+use std::collections::BTreeMap;
 
 use clock::Clock;
 use net::Net;
@@ -59,4 +65,30 @@ impl World {
         aws::set_up(&net).await;
         Self { clock, net }
     }
+}
+
+/// The functions' environment in this world; one channel, as long as `KEYVEND_MAIL_FROM` is not added.
+pub fn environment() -> BTreeMap<String, String> {
+    let accounts = format!(r#"{{"home":"{}","sandbox":"{}"}}"#, net::HOME, aws::SANDBOX);
+    let reveal = format!("https://{}/reveal", gateway::HOST);
+    [
+        ("KEYVEND_SLACK_QUEUE_URL", sqs::url(sqs::SLACK)),
+        ("KEYVEND_CLAIMS_QUEUE_URL", sqs::url(sqs::CLAIMS)),
+        ("KEYVEND_DUE_QUEUE_URL", sqs::url(sqs::DUE)),
+        ("KEYVEND_REQUESTS_TABLE", aws::REQUESTS.to_owned()),
+        ("KEYVEND_TICKETS_TABLE", aws::TICKETS.to_owned()),
+        ("KEYVEND_AUDIT_TABLE", aws::AUDIT.to_owned()),
+        ("KEYVEND_SIGNING_SECRET_ID", aws::SIGNING_SECRET_ID.to_owned()),
+        ("KEYVEND_BOT_TOKEN_ID", aws::BOT_TOKEN_ID.to_owned()),
+        ("KEYVEND_SLACK_APP_ID", slack::APP.to_owned()),
+        ("KEYVEND_SLACK_TEAM_IDS", slack::TEAM.to_owned()),
+        ("KEYVEND_APPROVALS_CHANNEL", slack::APPROVALS.to_owned()),
+        ("KEYVEND_HELP_CHANNEL", slack::GENERAL.to_owned()),
+        ("KEYVEND_REVEAL_URL", reveal),
+        ("KEYVEND_ISSUER_ROLE_NAME", aws::ISSUER_ROLE.to_owned()),
+        ("KEYVEND_ACCOUNTS", accounts),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }

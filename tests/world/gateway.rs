@@ -14,7 +14,8 @@ use super::form;
 use super::net::HOME;
 use super::slack::{APP, Button, GENERAL, Message, TEAM, View};
 
-const HOST: &str = "keys.example.com";
+/// Where keyvend is, for browsers and for Slack.
+pub const HOST: &str = "keys.example.com";
 
 /// The two headers by which Slack signs a request.
 pub fn sign(secret: &str, now: Timestamp, body: &str) -> [(String, String); 2] {
@@ -70,7 +71,7 @@ fn interaction_body(payload: &Value) -> String {
 
 impl World {
     /// Slack posts this body now.
-    pub fn from_slack(&self, path: &str, content_type: &str, body: &str) -> Value {
+    pub fn posted(&self, path: &str, content_type: &str, body: &str) -> Value {
         let signed = sign(SIGNING_SECRET, self.clock.now(), body);
         let [timestamp, signature] = &signed;
         let headers = [
@@ -84,7 +85,7 @@ impl World {
     }
 
     fn interaction(&self, payload: &Value) -> Value {
-        self.from_slack("/slack/interactive", "application/x-www-form-urlencoded", &interaction_body(payload))
+        self.posted("/slack/interactive", "application/x-www-form-urlencoded", &interaction_body(payload))
     }
 
     /// `/access-key <text>`, typed in #general.
@@ -112,7 +113,7 @@ impl World {
             ("response_url", url.as_str()),
             ("trigger_id", trigger.as_str()),
         ]);
-        self.from_slack("/slack/commands", "application/x-www-form-urlencoded", &body)
+        self.posted("/slack/commands", "application/x-www-form-urlencoded", &body)
     }
 
     /// A press on the message's button of this label.
@@ -202,7 +203,7 @@ impl World {
                 "cache_ts": now.0, "event_ts": format!("{}.000000", now.0),
             },
         });
-        self.from_slack("/slack/events", "application/json", &body.to_string())
+        self.posted("/slack/events", "application/json", &body.to_string())
     }
 
     /// A request of a browser to the reveal page's own origin.

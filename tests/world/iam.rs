@@ -127,6 +127,13 @@ impl Iam {
         accounts.values().flat_map(|account| account.keys.lock().unwrap().clone()).collect()
     }
 
+    /// The names of an account's users.
+    pub async fn users(&self, account: &str) -> Vec<String> {
+        let mut names: Vec<String> = self.account(account).unwrap().view().await.users.into_keys().collect();
+        names.sort();
+        names
+    }
+
     /// A user's tags.
     pub async fn tags(&self, account: &str, user: &str) -> BTreeMap<String, String> {
         self.account(account).unwrap().user(user).await.unwrap().tags.into_iter().collect()

@@ -21,7 +21,6 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value, json};
 use winterbaume_core::{MockRequest, MockResponse, MockService};
-use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_ses::SesService;
 
 use super::clock::Clock;
@@ -29,6 +28,7 @@ use super::dynamo::Dynamo;
 use super::form;
 use super::iam::Iam;
 use super::rights::{self, Function};
+use super::secrets::Secrets;
 use super::slack::Slack;
 use super::sqs::Sqs;
 use super::sts::Sts;
@@ -200,7 +200,7 @@ struct Inner {
     iam: Iam,
     sts: Sts,
     sqs: Sqs,
-    secrets: SecretsManagerService,
+    secrets: Secrets,
     ses: SesService,
     slack: Slack,
 }
@@ -226,7 +226,7 @@ impl Net {
             iam: Iam::new(clock),
             sts: Sts::new(clock),
             sqs: Sqs::new(clock),
-            secrets: SecretsManagerService::new(),
+            secrets: Secrets::default(),
             ses: SesService::new(),
             slack: Slack::new(clock),
         }))
@@ -462,7 +462,7 @@ impl Net {
             "iam" => net.iam.answer(request, call, &net.sts).await,
             "sts" => net.sts.answer(request, call, &net.iam).await,
             "sqs" => net.sqs.answer(&call.operation, &call.parameters),
-            "secretsmanager" => winterbaume(&net.secrets, request).await,
+            "secretsmanager" => net.secrets.answer(request, &call.operation, &call.parameters).await,
             "ses" => winterbaume(&net.ses, request).await,
             other => panic!("nothing answers for {other} ({})", request.url),
         }

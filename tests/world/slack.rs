@@ -349,6 +349,11 @@ impl Slack {
         self.state.lock().unwrap().messages.iter().filter(|message| !message.deleted).cloned().collect()
     }
 
+    /// Everything that was ever said, deleted messages too.
+    pub fn ever(&self) -> Vec<Message> {
+        self.state.lock().unwrap().messages.clone()
+    }
+
     /// What everybody in a channel sees.
     pub fn messages(&self, channel: &str) -> Vec<Message> {
         self.all().into_iter().filter(|m| m.channel == channel && m.ephemeral_to.is_none()).collect()

@@ -325,9 +325,16 @@ fn invalid<T>(message: &str) -> Result<T, Refused> {
     Err(("InvalidParameterValue", message.to_owned()))
 }
 
+/// The JSON protocol names the shape; beside it a header carries the code of the old query protocol, which is what
+/// the SDK goes by.
 fn error(code: &str, message: &str) -> Reply {
+    let query_code = match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        "MessageNotInflight" => "AWS.SimpleQueueService.MessageNotInflight",
+        other => other,
+    };
     let mut reply = Reply::json_error(400, &format!("com.amazonaws.sqs#{code}"), message);
-    reply.headers.push(("x-amzn-query-error".to_owned(), format!("AWS.SimpleQueueService.{code};Sender")));
+    reply.headers.push(("x-amzn-query-error".to_owned(), format!("{query_code};Sender")));
     reply
 }
 
