@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::Credentials;
 use aws_sdk_iam::error::ProvideErrorMetadata as _;
-use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_iam::types::{PolicyScopeType, StatusType, Tag};
 use serde_json::json;
 
 use crate::world::World;
@@ -269,6 +269,46 @@ async fn a_session_policy_narrows() {
 }
 
 #[tokio::test]
+async fn a_session_policy_can_tell_which_tags() {
+    let world = World::new().await;
+    let mut policy = one_user(HOME, "ci-deployer", &["iam:TagUser"]);
+    policy["Statement"][0]["Condition"] = json!({"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}});
+    let iam = session(&world, HOME, Some(policy)).await;
+    let tag = |key: &str| {
+        let tag = Tag::builder().key(key).value("x").build().unwrap();
+        iam.tag_user().user_name("ci-deployer").tags(tag)
+    };
+    tag("AKIAWORLD00000000000").send().await.unwrap();
+    let both = tag("AKIAWORLD00000000000").tags(Tag::builder().key("cost").value("x").build().unwrap());
+    assert_eq!(both.send().await.unwrap_err().code(), Some("AccessDenied"));
+}
+
+#[tokio::test]
+async fn policies_are_listed_as_asked() {
+    let world = World::new().await;
+    let iam = session(&world, HOME, None).await;
+    let names = async |scope, attached| {
+        let list = iam.list_policies().scope(scope).only_attached(attached).send().await.unwrap();
+        list.policies.unwrap().into_iter().map(|policy| policy.policy_name.unwrap()).collect::<Vec<_>>()
+    };
+    let attached = ["AWSCompromisedKeyQuarantineV3", "AdministratorAccess", "upload-artifacts"];
+    assert_eq!(names(PolicyScopeType::All, true).await, attached);
+    assert_eq!(names(PolicyScopeType::All, false).await.len(), 5);
+    assert_eq!(names(PolicyScopeType::Local, false).await, ["upload-artifacts"]);
+    let new = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let arn = "arn:aws:iam::123456789012:policy/upload-artifacts";
+    let version = aws::iam(&world.net, HOME).create_policy_version().policy_arn(arn).policy_document(new);
+    version.set_as_default(true).send().await.unwrap();
+    let local = iam.list_policies().scope(PolicyScopeType::Local).send().await.unwrap();
+    assert_eq!(
+        (local.policies()[0].arn(), local.policies()[0].default_version_id()),
+        (Some(arn), Some("v2"))
+    );
+    let read = iam.get_policy_version().policy_arn(arn).version_id("v2").send().await.unwrap();
+    assert!(read.policy_version.unwrap().document.unwrap().contains("%22Action%22%3A%22%2A%22"));
+}
+
+#[tokio::test]
 async fn the_issuer_role_has_its_limits() {
     let world = World::new().await;
     let iam = session(&world, HOME, None).await;
@@ -302,6 +342,13 @@ async fn sts_refuses_what_it_documents_to_refuse() {
         ("a source with a space", assume().source_identity("a b"), "ValidationError"),
         ("five minutes", assume().duration_seconds(300), "ValidationError"),
         ("no JSON", assume().policy("{"), "MalformedPolicyDocument"),
+        (
+            "a condition nobody checks",
+            assume().policy(
+                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*","Condition":{"Bool":{"a":"true"}}}]}"#,
+            ),
+            "MalformedPolicyDocument",
+        ),
         ("no statement", assume().policy(r#"{"Version":"2012-10-17"}"#), "MalformedPolicyDocument"),
     ];
     for (what, call, code) in cases {

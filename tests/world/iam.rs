@@ -26,7 +26,7 @@ const CREATED: &str = "2024-01-01T00:00:00Z";
 const XMLNS: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 /// What the issuer role may read.
-const READS: [&str; 15] = [
+const READS: [&str; 16] = [
     "GetUser",
     "ListUsers",
     "ListUserTags",
@@ -41,6 +41,7 @@ const READS: [&str; 15] = [
     "GetGroupPolicy",
     "GetPolicy",
     "GetPolicyVersion",
+    "ListPolicies",
     "GetAccountAuthorizationDetails",
 ];
 /// What it may do, to users that carry the owner tag.
@@ -181,6 +182,7 @@ impl Iam {
         let reply = match call.operation.as_str() {
             "GetUser" => account.get_user(call).await,
             "GetAccountAuthorizationDetails" => account.authorization_details().await,
+            "ListPolicies" => account.list_policies(call).await,
             "GetAccessKeyLastUsed" => account.last_used(call),
             "CreateAccessKey" | "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => {
                 let user = call.parameters["UserName"].as_str().unwrap_or_default();
@@ -223,7 +225,8 @@ impl Iam {
         }
         let account = self.account(&session.account).unwrap();
         let resource = account.resource(call).await;
-        if !session.allows(&action, &resource) {
+        let tag_keys = tag_keys(call);
+        if !session.allows(&action, &resource, &tag_keys) {
             return denied(&format!("no session policy allows it on resource {resource}"));
         }
         if READS.contains(&call.operation.as_str()) {
@@ -234,10 +237,7 @@ impl Iam {
         }
         let user = call.parameters["UserName"].as_str().unwrap_or_default();
         let tagged = account.user(user).await.is_some_and(|user| user.tags.contains_key(OWNERS));
-        let tags_keys_only = call.parameters.as_object().unwrap().iter().all(|(name, value)| {
-            !(name.starts_with("Tags.member.") && name.ends_with(".Key"))
-                || value.as_str().is_some_and(|key| key.starts_with("AKIA"))
-        });
+        let tags_keys_only = tag_keys.iter().all(|key| key.starts_with("AKIA"));
         match (tagged, tags_keys_only) {
             (true, true) => Ok(account),
             (false, _) => denied("the user carries no owner tag"),
@@ -456,6 +456,44 @@ impl Account {
         result("GetAccountAuthorizationDetails", &format!("<UserDetailList>{users}</UserDetailList>"))
     }
 
+    /// winterbaume ignores `OnlyAttached` and `Scope`.
+    async fn list_policies(&self, call: &Call) -> Reply {
+        let view = self.view().await;
+        let attached = view
+            .users
+            .values()
+            .flat_map(|user| &user.attached_policies)
+            .chain(view.groups.values().flat_map(|group| &group.attached_policies))
+            .chain(view.roles.values().flat_map(|role| &role.attached_policies));
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for policy in attached {
+            *counts.entry(&policy.policy_arn).or_default() += 1;
+        }
+        let only_attached = call.parameters["OnlyAttached"] == "true";
+        let in_scope = |arn: &str| match call.parameters["Scope"].as_str() {
+            Some("AWS") => arn.starts_with("arn:aws:iam::aws:"),
+            Some("Local") => !arn.starts_with("arn:aws:iam::aws:"),
+            _ => true,
+        };
+        let mut members = String::new();
+        for policy in view.policies.values().filter(|policy| in_scope(&policy.arn)) {
+            let count = counts.get(policy.arn.as_str()).copied().unwrap_or(0);
+            if only_attached && count == 0 {
+                continue;
+            }
+            let ManagedPolicyView { policy_name, policy_id, path, default_version_id, .. } = policy;
+            members += &format!(
+                "<member><PolicyName>{}</PolicyName><PolicyId>{policy_id}</PolicyId><Arn>{}</Arn><Path>{}</Path>\
+                 <DefaultVersionId>{default_version_id}</DefaultVersionId><AttachmentCount>{count}</AttachmentCount>\
+                 <IsAttachable>true</IsAttachable></member>",
+                escape(policy_name),
+                escape(&self.own(&policy.arn)),
+                escape(path)
+            );
+        }
+        result("ListPolicies", &format!("<Policies>{members}</Policies>"))
+    }
+
     fn last_used(&self, call: &Call) -> Reply {
         let id = call.parameters["AccessKeyId"].as_str().unwrap_or_default();
         let keys = self.keys.lock().unwrap();
@@ -482,6 +520,13 @@ impl Account {
             &format!("<UserName>{user}</UserName><AccessKeyLastUsed>{used}</AccessKeyLastUsed>"),
         )
     }
+}
+
+/// `aws:TagKeys` of a call that tags.
+fn tag_keys(call: &Call) -> Vec<String> {
+    let fields = call.parameters.as_object().unwrap();
+    let keys = fields.iter().filter(|(name, _)| name.starts_with("Tags.member.") && name.ends_with(".Key"));
+    keys.map(|(_, key)| key.as_str().unwrap().to_owned()).collect()
 }
 
 fn no_such_user(name: &str) -> Reply {

@@ -96,8 +96,13 @@ fn may(function: Function, call: &Call) -> bool {
 fn may_transact(item: &Value) -> bool {
     item.as_object().is_some_and(|item| {
         item.iter().all(|(kind, action)| {
-            ["Put", "Update", "ConditionCheck"].contains(&kind.as_str())
-                && not_audit(action["TableName"].as_str().unwrap_or_default())
+            let table = action["TableName"].as_str().unwrap_or_default();
+            match kind.as_str() {
+                "Put" | "Update" | "ConditionCheck" => not_audit(table),
+                // Releasing a lease.
+                "Delete" => table == "keyvend-requests",
+                _ => false,
+            }
         })
     })
 }

@@ -35,14 +35,56 @@ impl Session {
             .collect()
     }
 
-    /// Whether the session policy lets this action pass; conditions are not known here and refused when assuming.
-    pub fn allows(&self, action: &str, resource: &str) -> bool {
-        self.policy.is_none()
-            || self.allowed().iter().any(|(actions, resources)| {
-                actions.iter().any(|pattern| matches(&pattern.to_lowercase(), &action.to_lowercase()))
-                    && resources.iter().any(|pattern| matches(pattern, resource))
-            })
+    /// Whether the session policy lets this action pass on this resource, with these tag keys in the request.
+    pub fn allows(&self, action: &str, resource: &str, tag_keys: &[String]) -> bool {
+        let allows = |statement: &Value| {
+            let action_fits = |pattern: &String| matches(&pattern.to_lowercase(), &action.to_lowercase());
+            texts(&statement["Action"]).iter().any(action_fits)
+                && texts(&statement["Resource"]).iter().any(|pattern| matches(pattern, resource))
+                && conditions(statement).iter().all(|condition| condition.holds(tag_keys))
+        };
+        self.policy.is_none() || statements(self.policy.as_ref()).iter().any(allows)
     }
+}
+
+/// The one kind of condition that keyvend's sessions have: on `aws:TagKeys`, which has many values, so for all or
+/// for any of them.
+struct OnTagKeys {
+    for_all: bool,
+    patterns: Vec<String>,
+}
+
+impl OnTagKeys {
+    fn parse(operator: &str, key: &str, value: &Value) -> Option<Self> {
+        let for_all = match operator {
+            "ForAllValues:StringLike" => true,
+            "ForAnyValue:StringLike" => false,
+            _ => return None,
+        };
+        (key == "aws:TagKeys").then(|| Self { for_all, patterns: texts(value) })
+    }
+
+    fn holds(&self, tag_keys: &[String]) -> bool {
+        let fits = |key: &String| self.patterns.iter().any(|pattern| matches(pattern, key));
+        if self.for_all { tag_keys.iter().all(fits) } else { tag_keys.iter().any(fits) }
+    }
+}
+
+/// A statement's conditions, all of which were understood when the session was assumed.
+fn conditions(statement: &Value) -> Vec<OnTagKeys> {
+    parse_conditions(statement).unwrap()
+}
+
+fn parse_conditions(statement: &Value) -> Result<Vec<OnTagKeys>, String> {
+    let operators = statement["Condition"].as_object().into_iter().flatten();
+    let mut all = Vec::new();
+    for (operator, keys) in operators {
+        for (key, value) in keys.as_object().into_iter().flatten() {
+            let parsed = OnTagKeys::parse(operator, key, value);
+            all.push(parsed.ok_or_else(|| format!("the test world knows no condition {operator} on {key}"))?);
+        }
+    }
+    Ok(all)
 }
 
 fn statements(policy: Option<&Value>) -> Vec<Value> {
@@ -211,12 +253,13 @@ fn session_policy(text: &str) -> Result<Value, String> {
         return Err("no Statement".to_owned());
     }
     for statement in &all {
-        let known = ["Sid", "Effect", "Action", "Resource"];
+        let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
         let odd =
             statement.as_object().and_then(|parts| parts.keys().find(|key| !known.contains(&key.as_str())));
         if let Some(odd) = odd {
             return Err(format!("the test world knows no {odd} in a session policy"));
         }
+        parse_conditions(statement)?;
         if statement["Effect"] != "Allow"
             || texts(&statement["Action"]).is_empty()
             || texts(&statement["Resource"]).is_empty()
