@@ -21,6 +21,8 @@ pub mod clock;
 pub mod drive;
 #[path = "world/dynamo.rs"]
 pub mod dynamo;
+#[path = "world/dynamo_rules.rs"]
+mod dynamo_rules;
 #[path = "world/expressions.rs"]
 mod expressions;
 #[path = "world/form.rs"]
@@ -29,8 +31,14 @@ pub mod form;
 pub mod gateway;
 #[path = "world/iam.rs"]
 pub mod iam;
+#[path = "world/iam_account.rs"]
+mod iam_account;
+#[path = "world/iam_xml.rs"]
+mod iam_xml;
 #[path = "world/net.rs"]
 pub mod net;
+#[path = "world/people.rs"]
+mod people;
 #[path = "world/places.rs"]
 pub mod places;
 #[path = "world/rights.rs"]
@@ -43,6 +51,8 @@ pub mod slack;
 pub mod sqs;
 #[path = "world/sts.rs"]
 pub mod sts;
+#[path = "world/transcript.rs"]
+mod transcript;
 
 use std::collections::BTreeMap;
 

@@ -12,27 +12,14 @@ use winterbaume_dynamodb::types::AttributeValue;
 use winterbaume_partiql::DdbOperation;
 
 use super::clock::Clock;
-use super::expressions::{self, Item, item_of};
+use super::dynamo_rules::{
+    KeyPart, Refused, Shape, check_indexes, check_item, exact_key, no_empty_set, no_overlap, text,
+};
+use super::expressions;
 use super::net::{REGION, Reply, Request, winterbaume};
 
 const IDEMPOTENT: i64 = 600;
 const CONDITION_FAILED: &str = "The conditional request failed";
-
-/// A key attribute: its name and its type, `S`, `N` or `B`.
-type KeyPart = (String, String);
-
-#[derive(Clone, Debug, Default)]
-struct Shape {
-    key: Vec<KeyPart>,
-    indexes: BTreeMap<String, Index>,
-}
-
-#[derive(Clone, Debug)]
-struct Index {
-    key: Vec<KeyPart>,
-    /// The attributes that the index holds; None for all.
-    projected: Option<BTreeSet<String>>,
-}
 
 /// The model.
 pub struct Dynamo {
@@ -43,33 +30,6 @@ pub struct Dynamo {
     tokens: Mutex<BTreeMap<String, (Timestamp, Value)>>,
     page: AtomicUsize,
     mute: AtomicBool,
-}
-
-/// An AWS error: code and message, and what else its JSON holds.
-struct Refused {
-    code: &'static str,
-    message: String,
-    more: Map<String, Value>,
-}
-
-impl Refused {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), more: Map::new() }
-    }
-
-    fn invalid(message: impl Into<String>) -> Self {
-        Self::new("ValidationException", message)
-    }
-}
-
-impl From<Refused> for Reply {
-    fn from(refused: Refused) -> Self {
-        let mut body = refused.more;
-        // The SDK reads `message`; TransactionCanceledException spells it `Message` at AWS, and the SDK reads both.
-        body.insert("__type".to_owned(), json!(format!("com.amazonaws.dynamodb.v20120810#{}", refused.code)));
-        body.insert("message".to_owned(), json!(refused.message));
-        Reply::json(400, &Value::Object(body))
-    }
 }
 
 impl Dynamo {
@@ -112,7 +72,7 @@ impl Dynamo {
         let _turn = self.turn.lock().await;
         let result = match operation {
             "CreateTable" => {
-                self.learn(input);
+                self.shapes.lock().unwrap().insert(text(&input["TableName"]), Shape::of(input));
                 Ok(self.forward(operation, input).await)
             }
             "GetItem" => self.get(input).await,
@@ -141,34 +101,6 @@ impl Dynamo {
         };
         let reply = winterbaume(&self.service, &request).await;
         (reply.status, serde_json::from_str(&reply.body).unwrap())
-    }
-
-    fn learn(&self, input: &Value) {
-        let types: BTreeMap<String, String> = input["AttributeDefinitions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|definition| (text(&definition["AttributeName"]), text(&definition["AttributeType"])))
-            .collect();
-        let key = |schema: &Value| -> Vec<KeyPart> {
-            let names = schema.as_array().unwrap().iter().map(|part| text(&part["AttributeName"]));
-            names.map(|name| (name.clone(), types[&name].clone())).collect()
-        };
-        let mut shape = Shape { key: key(&input["KeySchema"]), indexes: BTreeMap::new() };
-        for index in input["GlobalSecondaryIndexes"].as_array().into_iter().flatten() {
-            let own = key(&index["KeySchema"]);
-            let projected = match text(&index["Projection"]["ProjectionType"]).as_str() {
-                "ALL" => None,
-                _ => {
-                    let more =
-                        index["Projection"]["NonKeyAttributes"].as_array().into_iter().flatten().map(text);
-                    let keys = own.iter().chain(&shape.key).map(|(name, _)| name.clone());
-                    Some(keys.chain(more).collect())
-                }
-            };
-            shape.indexes.insert(text(&index["IndexName"]), Index { key: own, projected });
-        }
-        self.shapes.lock().unwrap().insert(text(&input["TableName"]), shape);
     }
 
     fn shape(&self, input: &Value) -> Result<Shape, Refused> {
@@ -525,78 +457,6 @@ fn by_key(left: &Value, right: &Value) -> std::cmp::Ordering {
     expressions::order(&value(left), &value(right)).unwrap()
 }
 
-/// AWS wants the key attributes and no others, each of its type and not empty.
-fn exact_key(shape: &Shape, key: &Value) -> Result<(), Refused> {
-    let given = key.as_object().map_or(0, Map::len);
-    if given != shape.key.len() {
-        return Err(Refused::invalid("The provided key element does not match the schema"));
-    }
-    check_key(&shape.key, key)
-}
-
-fn check_item(shape: &Shape, item: &Value) -> Result<(), Refused> {
-    check_key(&shape.key, item)
-}
-
-fn check_key(key: &[KeyPart], item: &Value) -> Result<(), Refused> {
-    for (name, kind) in key {
-        match item[name][kind].as_str() {
-            None => {
-                return Err(Refused::invalid(format!("Missing the key {name} of type {kind} in the item")));
-            }
-            Some("") => {
-                let message = format!(
-                    "The AttributeValue for a key attribute cannot contain an empty string value. Key: {name}"
-                );
-                return Err(Refused::invalid(message));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// AWS refuses an item whose attribute is an index's key but of another type; an absent one just is not indexed.
-fn check_indexes(shape: &Shape, item: &Value) -> Result<(), Refused> {
-    for (name, kind) in shape.indexes.values().flat_map(|index| &index.key) {
-        let value = &item[name];
-        if !value.is_null() && value[kind].as_str().is_none_or(str::is_empty) {
-            return Err(Refused::invalid(format!("Type mismatch for Index Key {name} Expected: {kind}")));
-        }
-    }
-    Ok(())
-}
-
-fn no_empty_set(value: &Value) -> Result<(), Refused> {
-    let value: Item = item_of(&json!({"value": value}));
-    fn empty(value: &AttributeValue) -> bool {
-        match value {
-            AttributeValue::SS(set) | AttributeValue::NS(set) | AttributeValue::BS(set) => set.is_empty(),
-            AttributeValue::L(list) => list.iter().any(empty),
-            AttributeValue::M(map) => map.values().any(empty),
-            _ => false,
-        }
-    }
-    if value.values().any(empty) {
-        return Err(Refused::invalid("One or more parameter values were invalid: An set may not be empty"));
-    }
-    Ok(())
-}
-
-fn no_overlap(paths: &[String]) -> Result<(), Refused> {
-    for (index, path) in paths.iter().enumerate() {
-        for other in &paths[..index] {
-            let within = |long: &str, short: &str| {
-                long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            };
-            if within(path, other) || within(other, path) {
-                return Err(Refused::invalid("Two document paths overlap with each other"));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The named top-level attributes of an item.
 fn only(item: &Value, paths: &[String]) -> Value {
     let names: BTreeSet<&str> = paths.iter().map(|path| path.split(['.', '[']).next().unwrap()).collect();
@@ -605,8 +465,4 @@ fn only(item: &Value, paths: &[String]) -> Value {
         .filter(|(name, _)| names.contains(name.as_str()))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

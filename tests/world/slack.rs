@@ -2,208 +2,26 @@
 //! that keyvend calls, response URLs, and a transcript of every message. What the product says is checked against
 //! Slack's limits as it arrives (`world::block_kit`): a bad message stops the test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 
 use keyvend::time::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::aws::BOT_TOKEN;
 use super::block_kit;
 use super::clock::Clock;
 use super::net::{Call, Reply, Request};
+use super::transcript::with_block_ids;
 
-pub const TEAM: &str = "T0001";
-pub const APP: &str = "A0KEYVEND";
-/// keyvend's own bot user.
-pub const BOT: &str = "U0KEYVEND";
-pub const APPROVALS: &str = "C0APPROVE";
-pub const GENERAL: &str = "C0GENERAL";
-/// The user group that alice_owner is in.
-pub const TEAM_GROUP: &str = "S0TEAM";
-
-pub const ALICE_OWNER: &str = "U0ALICE";
-pub const BOB_APPROVER: &str = "U0BOB";
-pub const CAROL_APPROVER: &str = "U0CAROL";
-pub const DAVE_APPROVER: &str = "U0DAVE";
-pub const MALLORY_OUTSIDER: &str = "U0MALLORY";
-pub const GUS_GUEST: &str = "U0GUS";
-pub const XENA_EXTERNAL: &str = "U0XENA";
-pub const DORA_DELETED: &str = "U0DORA";
-pub const BOTTY: &str = "U0BOTTY";
+pub use super::people::*;
+pub use super::transcript::{Button, Message, View};
 
 /// A trigger id lives three seconds.
 const TRIGGER: i64 = 3;
 /// A response URL lives thirty minutes and takes five posts.
 const RESPONSE_URL: (i64, usize) = (1800, 5);
-
-/// Somebody, as `users.info` tells.
-#[derive(Clone, Debug)]
-pub struct Person {
-    pub id: String,
-    pub team: String,
-    pub name: String,
-    pub email: Option<String>,
-    pub email_confirmed: bool,
-    pub tz: String,
-    pub tz_offset: i64,
-    pub deleted: bool,
-    pub bot: bool,
-    pub restricted: bool,
-    pub ultra_restricted: bool,
-    pub stranger: bool,
-}
-
-impl Person {
-    fn new(id: &str, name: &str) -> Self {
-        let first = name.split('_').next().unwrap();
-        Self {
-            id: id.to_owned(),
-            team: TEAM.to_owned(),
-            name: name.to_owned(),
-            email: Some(format!("{first}@example.com")),
-            email_confirmed: true,
-            tz: "Europe/Amsterdam".to_owned(),
-            tz_offset: 3600,
-            deleted: false,
-            bot: false,
-            restricted: false,
-            ultra_restricted: false,
-            stranger: false,
-        }
-    }
-
-    /// The user object; a deactivated one has lost most of its fields.
-    pub fn json(&self) -> Value {
-        let Self { id, team, name, tz, tz_offset, deleted, bot, email_confirmed, .. } = self;
-        let mut profile = json!({"real_name": name, "display_name": name, "team": team});
-        if let Some(email) = &self.email {
-            profile["email"] = json!(email);
-        }
-        let mut user = json!({
-            "id": id, "team_id": team, "name": name, "deleted": deleted, "profile": profile, "is_bot": bot,
-            "is_app_user": false, "updated": 1_700_000_000,
-        });
-        if !deleted {
-            let more = json!({
-                "real_name": name, "tz": tz, "tz_label": "Central European Time", "tz_offset": tz_offset,
-                "is_admin": false, "is_owner": false, "is_primary_owner": false,
-                "is_restricted": self.restricted, "is_ultra_restricted": self.ultra_restricted,
-                "is_email_confirmed": email_confirmed, "who_can_share_contact_card": "EVERYONE",
-            });
-            user.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
-        }
-        if self.stranger {
-            user["is_stranger"] = json!(true);
-        }
-        user
-    }
-}
-
-/// A channel, as `conversations.info` tells.
-#[derive(Clone, Debug)]
-pub struct Channel {
-    pub id: String,
-    pub name: String,
-    pub private: bool,
-    pub shared: bool,
-    pub ext_shared: bool,
-    pub org_shared: bool,
-    pub archived: bool,
-    pub members: BTreeSet<String>,
-}
-
-/// A message as it stands now.
-#[derive(Clone, Debug)]
-pub struct Message {
-    pub channel: String,
-    pub ts: String,
-    pub text: String,
-    pub blocks: Value,
-    pub metadata: Value,
-    pub thread_ts: Option<String>,
-    /// Whom alone it was shown to.
-    pub ephemeral_to: Option<String>,
-    /// What it said before, oldest first.
-    pub edits: Vec<(String, Value)>,
-    pub deleted: bool,
-    /// When it came, on the world's clock.
-    pub at: Timestamp,
-}
-
-/// A button of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Button {
-    pub block_id: String,
-    pub action_id: String,
-    pub text: String,
-    pub value: String,
-    pub url: Option<String>,
-}
-
-impl Message {
-    /// Everything a person reads in it: the text of its blocks, or its text where it has none.
-    pub fn reading(&self) -> String {
-        let mut lines = Vec::new();
-        texts(&self.blocks, &mut lines);
-        if lines.is_empty() { self.text.clone() } else { lines.join("\n") }
-    }
-
-    /// Its buttons, in order.
-    pub fn buttons(&self) -> Vec<Button> {
-        let blocks = self.blocks.as_array().into_iter().flatten();
-        let elements = blocks.flat_map(|block| {
-            let inside = block["elements"].as_array().into_iter().flatten().chain([&block["accessory"]]);
-            inside.map(move |element| (block, element))
-        });
-        elements
-            .filter(|(_, element)| element["type"] == "button")
-            .map(|(block, element)| Button {
-                block_id: text(&block["block_id"]),
-                action_id: text(&element["action_id"]),
-                text: text(&element["text"]["text"]),
-                value: text(&element["value"]),
-                url: element["url"].as_str().map(str::to_owned),
-            })
-            .collect()
-    }
-
-    /// The button with this label.
-    pub fn button(&self, label: &str) -> Button {
-        let found = self.buttons().into_iter().find(|button| button.text == label);
-        found.unwrap_or_else(|| panic!("no button {label:?} in {:?}", self.buttons()))
-    }
-
-    /// The message object.
-    pub fn json(&self) -> Value {
-        json!({
-            "type": "message", "user": BOT, "bot_id": "B0KEYVEND", "app_id": APP, "team": TEAM, "ts": self.ts,
-            "text": self.text, "blocks": self.blocks,
-        })
-    }
-}
-
-fn texts(value: &Value, lines: &mut Vec<String>) {
-    match value {
-        Value::Array(list) => list.iter().for_each(|element| texts(element, lines)),
-        Value::Object(map)
-            if ["mrkdwn", "plain_text"].iter().any(|kind| map.get("type") == Some(&json!(kind))) =>
-        {
-            lines.push(text(&map["text"]));
-        }
-        Value::Object(map) => map.values().for_each(|element| texts(element, lines)),
-        _ => {}
-    }
-}
-
-/// A modal that was opened.
-#[derive(Clone, Debug)]
-pub struct View {
-    pub id: String,
-    pub user: String,
-    pub view: Value,
-}
 
 #[derive(Clone, Debug)]
 struct ResponseUrl {
@@ -669,29 +487,11 @@ impl State {
     }
 }
 
-impl Message {
-    fn replace(&mut self, input: &Value) {
-        let new = (text(&input["text"]), with_block_ids(&block_kit::blocks_of(input)));
-        let old = (std::mem::replace(&mut self.text, new.0), std::mem::replace(&mut self.blocks, new.1));
-        self.edits.push(old);
-    }
-}
-
 fn view_of(input: &Value) -> Value {
     match &input["view"] {
         Value::String(text) => serde_json::from_str(text).unwrap(),
         view => view.clone(),
     }
-}
-
-/// Slack gives a block without an id one.
-fn with_block_ids(blocks: &Value) -> Value {
-    let mut blocks = blocks.clone();
-    for (index, block) in blocks.as_array_mut().into_iter().flatten().enumerate() {
-        let block: &mut Map<String, Value> = block.as_object_mut().unwrap();
-        block.entry("block_id").or_insert_with(|| json!(format!("b{index}")));
-    }
-    blocks
 }
 
 fn text(value: &Value) -> String {
