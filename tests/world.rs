@@ -1,0 +1,104 @@
+//! The test world: AWS and Slack in process, on a clock of their own.
+//!
+//! The product's clients are plugged into [`net::Net`]; nothing here opens a socket, sleeps or reads the
+//! machine's time, so a run repeats itself exactly.
+#![expect(dead_code, reason = "each crate that includes the world uses a part of it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a broken test world must stop the test"
+)]
+
+#[path = "world/aws.rs"]
+pub mod aws;
+#[path = "world/block_kit.rs"]
+pub mod block_kit;
+#[path = "world/clock.rs"]
+pub mod clock;
+#[path = "world/drive.rs"]
+pub mod drive;
+#[path = "world/dynamo.rs"]
+pub mod dynamo;
+#[path = "world/dynamo_rules.rs"]
+mod dynamo_rules;
+#[path = "world/expressions.rs"]
+mod expressions;
+#[path = "world/form.rs"]
+pub mod form;
+#[path = "world/gateway.rs"]
+pub mod gateway;
+#[path = "world/iam.rs"]
+pub mod iam;
+#[path = "world/iam_account.rs"]
+mod iam_account;
+#[path = "world/iam_xml.rs"]
+mod iam_xml;
+#[path = "world/net.rs"]
+pub mod net;
+#[path = "world/people.rs"]
+mod people;
+#[path = "world/places.rs"]
+pub mod places;
+#[path = "world/rights.rs"]
+pub mod rights;
+#[path = "world/secrets.rs"]
+pub mod secrets;
+#[path = "world/slack.rs"]
+pub mod slack;
+#[path = "world/sqs.rs"]
+pub mod sqs;
+#[path = "world/sts.rs"]
+pub mod sts;
+#[path = "world/transcript.rs"]
+mod transcript;
+
+use std::collections::BTreeMap;
+
+use clock::Clock;
+use net::Net;
+
+/// One world: its clock and everything that answers in it, set up as deployed.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What time it is.
+    pub clock: Clock,
+    /// Who answers.
+    pub net: Net,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let clock = Clock::default();
+        let net = Net::new(&clock);
+        aws::set_up(&net).await;
+        Self { clock, net }
+    }
+}
+
+/// The functions' environment in this world; one channel, as long as `KEYVEND_MAIL_FROM` is not added.
+pub fn environment() -> BTreeMap<String, String> {
+    let accounts = format!(r#"{{"home":"{}","sandbox":"{}"}}"#, net::HOME, aws::SANDBOX);
+    let reveal = format!("https://{}/reveal", gateway::HOST);
+    [
+        ("KEYVEND_SLACK_QUEUE_URL", sqs::url(sqs::SLACK)),
+        ("KEYVEND_CLAIMS_QUEUE_URL", sqs::url(sqs::CLAIMS)),
+        ("KEYVEND_DUE_QUEUE_URL", sqs::url(sqs::DUE)),
+        ("KEYVEND_REQUESTS_TABLE", aws::REQUESTS.to_owned()),
+        ("KEYVEND_TICKETS_TABLE", aws::TICKETS.to_owned()),
+        ("KEYVEND_AUDIT_TABLE", aws::AUDIT.to_owned()),
+        ("KEYVEND_SIGNING_SECRET_ID", aws::SIGNING_SECRET_ID.to_owned()),
+        ("KEYVEND_BOT_TOKEN_ID", aws::BOT_TOKEN_ID.to_owned()),
+        ("KEYVEND_SLACK_APP_ID", slack::APP.to_owned()),
+        ("KEYVEND_SLACK_TEAM_IDS", slack::TEAM.to_owned()),
+        ("KEYVEND_APPROVALS_CHANNEL", slack::APPROVALS.to_owned()),
+        ("KEYVEND_HELP_CHANNEL", slack::GENERAL.to_owned()),
+        ("KEYVEND_REVEAL_URL", reveal),
+        ("KEYVEND_ISSUER_ROLE_NAME", aws::ISSUER_ROLE.to_owned()),
+        ("KEYVEND_ACCOUNTS", accounts),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}

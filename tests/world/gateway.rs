@@ -1,0 +1,228 @@
+//! What arrives at keyvend: whole API Gateway events (HTTP API, payload version 2.0), signed as Slack signs
+//! (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use keyvend::time::Timestamp;
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+
+use super::World;
+use super::aws::SIGNING_SECRET;
+use super::form;
+use super::net::HOME;
+use super::slack::{APP, Button, GENERAL, Message, TEAM, View};
+
+/// Where keyvend is, for browsers and for Slack.
+pub const HOST: &str = "keys.example.com";
+
+/// The two headers by which Slack signs a request.
+pub fn sign(secret: &str, now: Timestamp, body: &str) -> [(String, String); 2] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("v0:{}:{body}", now.0).as_bytes());
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    [
+        ("x-slack-request-timestamp".to_owned(), now.0.to_string()),
+        ("x-slack-signature".to_owned(), format!("v0={hex}")),
+    ]
+}
+
+/// An event as API Gateway makes it: the body of a form arrives in base64, JSON and text as they are.
+pub fn event(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Value {
+    let headers: Map<String, Value> =
+        headers.iter().map(|(name, value)| (name.to_lowercase(), json!(value))).collect();
+    let kind = headers.get("content-type").and_then(Value::as_str).unwrap_or_default();
+    let as_text = kind.starts_with("text/") || kind.starts_with("application/json");
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {path}"),
+        "rawPath": path,
+        "rawQueryString": "",
+        "requestContext": {
+            "accountId": HOME,
+            "apiId": "api0000001",
+            "domainName": HOST,
+            "domainPrefix": "keys",
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
+                "userAgent": headers.get("user-agent").cloned().unwrap_or(json!("test world")),
+            },
+            "requestId": "request-id=",
+            "routeKey": format!("{method} {path}"),
+            "stage": "$default",
+            "time": "24/Nov/2025:16:00:00 +0000",
+            "timeEpoch": 1_764_000_000_000_i64,
+        },
+        "isBase64Encoded": false,
+    });
+    if let Some(body) = body {
+        event["isBase64Encoded"] = json!(!as_text);
+        event["body"] = json!(if as_text { body.to_owned() } else { STANDARD.encode(body) });
+    }
+    event["headers"] = Value::Object(headers);
+    event
+}
+
+/// A press, a form submitted or the like: one field named `payload`.
+fn interaction_body(payload: &Value) -> String {
+    form::encode([("payload", payload.to_string().as_str())])
+}
+
+impl World {
+    /// Slack posts this body now.
+    pub fn posted(&self, path: &str, content_type: &str, body: &str) -> Value {
+        let signed = sign(SIGNING_SECRET, self.clock.now(), body);
+        let [timestamp, signature] = &signed;
+        let headers = [
+            ("Content-Type", content_type),
+            ("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)"),
+            ("Host", HOST),
+            (timestamp.0.as_str(), timestamp.1.as_str()),
+            (signature.0.as_str(), signature.1.as_str()),
+        ];
+        event("POST", path, &headers, Some(body))
+    }
+
+    fn interaction(&self, payload: &Value) -> Value {
+        self.posted("/slack/interactive", "application/x-www-form-urlencoded", &interaction_body(payload))
+    }
+
+    /// `/access-key <text>`, typed in #general.
+    pub fn slash_command(&self, person: &str, text: &str) -> Value {
+        self.slash_command_in(person, GENERAL, text)
+    }
+
+    /// `/access-key <text>`, typed in a channel.
+    pub fn slash_command_in(&self, person: &str, channel: &str, text: &str) -> Value {
+        let slack = self.net.slack();
+        let who = slack.who(person);
+        let (trigger, url) = (slack.trigger(person), slack.response_url(person, channel, None));
+        let body = form::encode([
+            ("token", "verification-token"),
+            ("team_id", who.team.as_str()),
+            ("team_domain", "example"),
+            ("channel_id", channel),
+            ("channel_name", "general"),
+            ("user_id", person),
+            ("user_name", who.name.as_str()),
+            ("command", "/access-key"),
+            ("text", text),
+            ("api_app_id", APP),
+            ("is_enterprise_install", "false"),
+            ("response_url", url.as_str()),
+            ("trigger_id", trigger.as_str()),
+        ]);
+        self.posted("/slack/commands", "application/x-www-form-urlencoded", &body)
+    }
+
+    /// A press on the message's button of this label.
+    pub fn press(&self, person: &str, message: &Message, label: &str) -> Value {
+        self.press_button(person, message, &message.button(label))
+    }
+
+    /// A press on a button as given, which need not be one that the message has.
+    pub fn press_button(&self, person: &str, message: &Message, button: &Button) -> Value {
+        let mut action = json!({
+            "type": "button", "action_id": button.action_id, "block_id": button.block_id,
+            "text": {"type": "plain_text", "text": button.text, "emoji": true},
+            "action_ts": format!("{}.000000", self.clock.now().0),
+        });
+        if !button.value.is_empty() {
+            action["value"] = json!(button.value);
+        }
+        if let Some(url) = &button.url {
+            action["url"] = json!(url);
+        }
+        self.act(person, message, &action)
+    }
+
+    /// Any action on a message. An ephemeral message is not shown in the payload.
+    pub fn act(&self, person: &str, message: &Message, action: &Value) -> Value {
+        let slack = self.net.slack();
+        let ephemeral = message.ephemeral_to.is_some();
+        let mut payload = json!({
+            "type": "block_actions",
+            "user": self.user(person),
+            "api_app_id": APP,
+            "token": "verification-token",
+            "container": {
+                "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": ephemeral,
+            },
+            "trigger_id": slack.trigger(person),
+            "team": {"id": slack.who(person).team, "domain": "example"},
+            "enterprise": null,
+            "is_enterprise_install": false,
+            "channel": {"id": message.channel, "name": "channel"},
+            "state": {"values": {}},
+            "response_url": slack.response_url(person, &message.channel, Some(&message.ts)),
+            "actions": [action],
+        });
+        if !ephemeral {
+            payload["message"] = message.json();
+        }
+        self.interaction(&payload)
+    }
+
+    /// A form submitted, `values` by block id and action id as Slack has them.
+    pub fn submit(&self, view: &View, values: &Value) -> Value {
+        let mut shown = view.view.clone();
+        shown["id"] = json!(view.id);
+        shown["team_id"] = json!(TEAM);
+        shown["app_id"] = json!(APP);
+        shown["hash"] = json!("1764000000.hash");
+        shown["root_view_id"] = json!(view.id);
+        shown["previous_view_id"] = Value::Null;
+        shown["state"] = json!({"values": values});
+        self.interaction(&json!({
+            "type": "view_submission",
+            "team": {"id": TEAM, "domain": "example"},
+            "user": self.user(&view.user),
+            "api_app_id": APP,
+            "token": "verification-token",
+            "trigger_id": self.net.slack().trigger(&view.user),
+            "view": shown,
+            "response_urls": [],
+            "is_enterprise_install": false,
+            "enterprise": null,
+        }))
+    }
+
+    /// The event that somebody's profile changed, as it is now.
+    pub fn user_change(&self, person: &str) -> Value {
+        let now = self.clock.now();
+        let body = json!({
+            "token": "verification-token",
+            "team_id": TEAM,
+            "api_app_id": APP,
+            "type": "event_callback",
+            "event_id": format!("Ev{person}{}", now.0),
+            "event_time": now.0,
+            "event": {
+                "type": "user_change", "user": self.net.slack().who(person).json(),
+                "cache_ts": now.0, "event_ts": format!("{}.000000", now.0),
+            },
+        });
+        self.posted("/slack/events", "application/json", &body.to_string())
+    }
+
+    /// A request of a browser to the reveal page's own origin.
+    pub fn browser(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let origin = format!("https://{HOST}");
+        let mut headers = vec![("Host", HOST), ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Chrome/142")];
+        if body.is_some() {
+            let more = [
+                ("Content-Type", "application/json"),
+                ("Origin", &origin),
+                ("Sec-Fetch-Site", "same-origin"),
+            ];
+            headers.extend(more);
+        }
+        event(method, path, &headers, body.map(Value::to_string).as_deref())
+    }
+
+    fn user(&self, person: &str) -> Value {
+        let who = self.net.slack().who(person);
+        json!({"id": person, "username": who.name, "name": who.name, "team_id": who.team})
+    }
+}
