@@ -1,6 +1,7 @@
 //! Everything the functions read from their environment, in one place.
 //! A value that cannot be right stops a function at start, with a message that names its variable.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-impl Environment for BTreeMap<&str, String> {
+impl<K: Borrow<str> + Ord> Environment for BTreeMap<K, String> {
     fn get(&self, variable: &str) -> Option<String> {
         BTreeMap::get(self, variable).filter(|value| !value.is_empty()).cloned()
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -165,9 +166,9 @@ impl Worker {
         let arn = message.event_source_arn.as_deref().unwrap_or_default();
         let body = message.body.as_deref().unwrap_or_default();
         let (queue, done) = if self.config.slack_queue.is_source(arn) {
-            (&self.config.slack_queue, self.from_slack(body, invocation, received).await)
+            (&self.config.slack_queue, self.from_slack(body, invocation, received).boxed().await)
         } else if self.config.claims_queue.is_source(arn) {
-            (&self.config.claims_queue, self.from_claims(body, invocation, received).await)
+            (&self.config.claims_queue, self.from_claims(body, invocation, received).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);

@@ -17,6 +17,8 @@ pub mod aws;
 pub mod block_kit;
 #[path = "world/clock.rs"]
 pub mod clock;
+#[path = "world/deployed.rs"]
+pub mod deployed;
 #[path = "world/drive.rs"]
 pub mod drive;
 #[path = "world/dynamo.rs"]
@@ -52,7 +54,7 @@ pub mod sqs;
 #[path = "world/sts.rs"]
 pub mod sts;
 #[path = "world/transcript.rs"]
-mod transcript;
+pub mod transcript;
 
 use std::collections::BTreeMap;
 

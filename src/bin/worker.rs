@@ -11,10 +11,10 @@ async fn main() -> Result<(), Error> {
     function::log();
     let config = WorkerConfig::read(&ProcessEnvironment)?;
     let worker = Worker::new(config, &keyvend::aws::sdk_config().await, slack_api::https_connector());
-    let handler = |event: LambdaEvent<Value>| async {
-        let deadline = function::deadline(&event.context);
-        let invocation = Invocation { now: function::now(), deadline };
-        Ok::<_, Error>(worker.handle(event.payload, invocation).await)
+    let worker = &worker;
+    let handler = |LambdaEvent { payload, context }: LambdaEvent<Value>| async move {
+        let invocation = Invocation { now: function::now(), deadline: function::deadline(&context) };
+        Ok::<_, Error>(worker.handle(payload, invocation).await)
     };
     lambda_runtime::run(service_fn(handler)).await
 }

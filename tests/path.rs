@@ -1,0 +1,7 @@
+//! The whole path, from a signed command to a key in a browser tab, and every way it can end before.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken test must stop")]
+
+mod world;
+
+#[path = "path/happy.rs"]
+mod happy;
