@@ -53,5 +53,5 @@ test("page_says_what_robots_and_referrers_may_do", () => {
   assert.match(html, /<meta name="robots" content="noindex, nofollow">/);
   assert.match(html, /<meta name="referrer" content="no-referrer">/);
   assert.match(html, /<meta name="viewport" content="width=device-width, initial-scale=1">/);
-  assert.match(html, /<noscript>\s*<p>[^<]{40,}<\/p>\s*<\/noscript>/);
+  assert.match(html, /<noscript>\s*<section>[^<]{40,}<\/section>\s*<\/noscript>/);
 });

@@ -53,10 +53,10 @@ await withServer((server) => withBrowser(async (browser) => {
         assert.deepEqual(bad, [], `${name}, ${scheme}: contrast`);
         assert.equal(tooWide, false, `${name} is wider than ${width} px`);
         if (pictures && width !== 320) writeFileSync(join(pictures, `${name}-${width}-${scheme}.png`), await browser.png());
-        if (pictures && width === 360 && scheme === "light") {
+        if (pictures && width !== 320) {
           const height = await run("return document.documentElement.scrollHeight");
           await browser.window(width, height, scheme);
-          writeFileSync(join(pictures, `${name}-${width}-whole.png`), await browser.png());
+          writeFileSync(join(pictures, `${name}-${width}-${scheme}-whole.png`), await browser.png());
         }
       }
     }
@@ -261,7 +261,7 @@ await withServer((server) => withBrowser(async (browser) => {
     await browser.devtools("Emulation.setScriptExecutionDisabled", { value: true });
     await open(["seal"]);
     const { root } = await browser.devtools("DOM.getDocument", { depth: -1 });
-    const { nodeId } = await browser.devtools("DOM.querySelector", { nodeId: root.nodeId, selector: "noscript p" });
+    const { nodeId } = await browser.devtools("DOM.querySelector", { nodeId: root.nodeId, selector: "noscript section" });
     const { model } = await browser.devtools("DOM.getBoxModel", { nodeId });
     assert.ok(model.height > 10);
     if (pictures) writeFileSync(join(pictures, "noscript.png"), await browser.png());
