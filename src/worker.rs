@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::audit::Happened;
 use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
 use crate::card::action;
 use crate::command::Command;
@@ -30,7 +31,7 @@ use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
 use crate::lookup::Lookup;
 use crate::policy::{InvalidPolicies, Policies};
-use crate::request::KeyRequest;
+use crate::request::{Event, KeyRequest};
 use crate::slack_api::{SlackApi, SlackError};
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -186,10 +187,25 @@ impl Worker {
         let done = self.act(&message, invocation).await;
         if let Err(NotDone::Fault(_)) = &done {
             if received >= RECEIVES {
+                self.note_not_done(&message, invocation.now).await;
                 self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
             }
         }
         done
+    }
+
+    /// Audits that a message dies undone, where there is a request that it was about.
+    async fn note_not_done(&self, message: &Message, now: Timestamp) {
+        let noted = async {
+            let Some(stored) = Stored::read(&self.dynamo, &message.about()).await? else { return Ok(()) };
+            let happened = Happened::new("not-done", &message.person, [("message", message.id.to_string())]);
+            let next =
+                stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
+            self.commit(&stored, next, Vec::new()).await.map(drop).map_err(anyhow::Error::from)
+        };
+        if let Err(fault) = noted.await {
+            tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
+        }
     }
 
     async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {

@@ -131,13 +131,22 @@ impl Message {
     /// The queue's group: messages of one group keep their order. The request for a decision, the person for the rest.
     #[must_use]
     pub fn group_id(&self) -> String {
+        self.carried().map_or_else(|| self.person.to_string(), |id| id.to_string())
+    }
+
+    /// The request that this is about: the one that a button or form carries, else the one that it makes.
+    #[must_use]
+    pub fn about(&self) -> RequestId {
+        self.carried().unwrap_or_else(|| self.id.clone())
+    }
+
+    fn carried(&self) -> Option<RequestId> {
         let carried = match &self.what {
             What::Interaction(Interaction::BlockActions { value, .. }) => value,
             What::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
-            What::Command(_) | What::PersonLeft => return self.person.to_string(),
+            What::Command(_) | What::PersonLeft => return None,
         };
-        let request = carried.split('.').next().and_then(|id| id.parse::<RequestId>().ok());
-        request.map_or_else(|| self.person.to_string(), |id| id.to_string())
+        carried.split('.').next().and_then(|id| id.parse().ok())
     }
 }
 

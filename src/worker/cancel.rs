@@ -107,13 +107,12 @@ impl Worker {
         Ok(item.as_ref().map(StoredTicket::try_from).transpose()?)
     }
 
-    /// The writes that withdraw whatever link a waiting request has.
+    /// The writes that withdraw whatever link a waiting request has, as part of its end.
     pub(super) async fn void_ticket(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
         let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-            Some(TicketState::Pending | TicketState::Locked | TicketState::Claimed(_)) => {
-                vec![void(tid), Link::forget_psk(tid)]
-            }
+            Some(TicketState::Pending | TicketState::Locked) => vec![void(tid), Link::forget_psk(tid)],
+            Some(TicketState::Claimed(_)) => vec![void_claimed(tid), Link::forget_psk(tid)],
             Some(
                 TicketState::Void
                 | TicketState::Failed
@@ -126,17 +125,26 @@ impl Worker {
     }
 }
 
-/// Withdraws a ticket that no key was sealed to.
+/// Withdraws a ticket that nobody claimed: one that a tab is collecting is not taken from it by a new link.
 pub(super) fn void(tid: &TicketId) -> Write {
     let update = Update {
         update: "SET #state = :void",
-        condition: "#state = :pending OR #state = :locked OR #state = :claimed",
+        condition: "#state = :pending OR #state = :locked",
         values: values([
             (":void", "VOID".into()),
             (":pending", "PENDING".into()),
             (":locked", "LOCKED".into()),
-            (":claimed", "CLAIMED".into()),
         ]),
+    };
+    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
+}
+
+/// Withdraws a ticket that a tab claimed, while no key is being created for it.
+fn void_claimed(tid: &TicketId) -> Write {
+    let update = Update {
+        update: "SET #state = :void",
+        condition: "#state = :claimed",
+        values: values([(":void", "VOID".into()), (":claimed", "CLAIMED".into())]),
     };
     Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }

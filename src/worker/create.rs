@@ -137,7 +137,7 @@ impl Worker {
     }
 
     /// Posts the card, unless it is there.
-    async fn post_card(&self, stored: Stored, now: Timestamp) -> anyhow::Result<Stored> {
+    pub(super) async fn post_card(&self, stored: Stored, now: Timestamp) -> anyhow::Result<Stored> {
         if stored.request.card.is_some() {
             return Ok(stored);
         }

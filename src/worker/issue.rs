@@ -110,6 +110,9 @@ impl Worker {
         invocation: Invocation,
     ) -> Result<(), NotDone> {
         let now = invocation.now;
+        if stored.request.is_expired(now) {
+            return Ok(self.lapse(&stored, now).await?);
+        }
         let Some(ticket) = self.read_ticket(&message.tid).await? else { return Ok(()) };
         let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
         if claimed.attempt != message.attempt {
@@ -366,6 +369,9 @@ impl Worker {
             Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
+        // Asked for while policy wanted no approval: there is no card yet.
+        let saved =
+            if saved.request.state == State::Pending { self.post_card(saved, now).await? } else { saved };
         self.redraw(&saved, now).await;
         let told: slack_api::Message = match saved.request.state {
             State::Approved => card::again(&failed.say, &saved.request),
