@@ -26,12 +26,12 @@ use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableName
 use crate::card::action;
 use crate::command::Command;
 use crate::config::{QueueUrl, WorkerConfig};
-use crate::id::TicketId;
+use crate::id::{RequestId, TicketId};
 use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
 use crate::lookup::Lookup;
 use crate::policy::{InvalidPolicies, Policies};
-use crate::request::{Event, KeyRequest};
+use crate::request::{Event, KeyRequest, Telling};
 use crate::slack_api::{SlackApi, SlackError};
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -99,6 +99,21 @@ impl ClaimEvent {
             Self::Misused => "misused",
         }
     }
+}
+
+/// A message on queue `due`, which only the worker itself sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Due {
+    /// Somebody is to be told.
+    Tell {
+        /// About which request.
+        request: RequestId,
+        /// Which of its tellings.
+        number: u32,
+        /// What.
+        telling: Telling,
+    },
 }
 
 /// Why a message is not done.
@@ -170,6 +185,8 @@ impl Worker {
             (&self.config.slack_queue, self.from_slack(body, invocation, received).boxed().await)
         } else if self.config.claims_queue.is_source(arn) {
             (&self.config.claims_queue, self.from_claims(body, invocation, received).boxed().await)
+        } else if self.config.due_queue.is_source(arn) {
+            (&self.config.due_queue, self.from_due(body, invocation).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);
@@ -201,7 +218,7 @@ impl Worker {
             let happened = Happened::new("not-done", &message.person, [("message", message.id.to_string())]);
             let next =
                 stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
-            self.commit(&stored, next, Vec::new()).await.map(drop).map_err(anyhow::Error::from)
+            self.commit(&stored, next, Vec::new(), Vec::new()).await.map(drop).map_err(anyhow::Error::from)
         };
         if let Err(fault) = noted.await {
             tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
@@ -261,6 +278,16 @@ impl Worker {
         }
     }
 
+    async fn from_due(&self, body: &str, invocation: Invocation) -> Result<(), NotDone> {
+        match serde_json::from_str::<Due>(body) {
+            Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
+            Err(_) => {
+                tracing::error!("a message on queue `due` that cannot be read");
+                Ok(())
+            }
+        }
+    }
+
     /// Makes the message visible again when it is worth another look.
     async fn put_back(&self, queue: &QueueUrl, receipt: Option<String>, not_done: NotDone, received: u32) {
         let delay = match not_done {
@@ -306,22 +333,40 @@ impl Worker {
         stored: &Stored,
         next: KeyRequest,
         others: Vec<Write>,
+        tellings: Vec<Telling>,
     ) -> Result<Stored, WriteError> {
+        let mut next = next;
+        next.tellings.extend(tellings);
         let saved = stored.save(&self.dynamo, next, others).await?;
         Ok(self.flush(saved).await)
     }
 
-    /// Inserts what is in a request's outbox. What fails stays there, and the next handler tries again.
+    /// Inserts a request's audit entries and queues its tellings. What fails stays in the item's outboxes, and the next
+    /// handler tries again.
     async fn flush(&self, stored: Stored) -> Stored {
-        let Some(last) = stored.request.chain.outbox.last().map(|entry| entry.seq) else { return stored };
-        for entry in &stored.request.chain.outbox {
-            if let Err(fault) = self.dynamo.insert_audit(&stored.request.id, entry).await {
-                tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
-                return stored;
+        let request = &stored.request;
+        let mut next = request.clone();
+        for entry in &request.chain.outbox {
+            match self.dynamo.insert_audit(&request.id, entry).await {
+                Ok(()) => next.chain.drop_inserted(entry.seq),
+                Err(fault) => {
+                    tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
+                    break;
+                }
             }
         }
-        let mut next = stored.request.clone();
-        next.chain.drop_inserted(last);
+        for numbered in &request.tellings.outbox {
+            match self.queue_telling(&request.id, numbered).await {
+                Ok(()) => next.tellings.drop_queued(numbered.number),
+                Err(fault) => {
+                    tracing::error!(fault = format!("{fault:#}"), "a telling stays in the outbox");
+                    break;
+                }
+            }
+        }
+        if next == *request {
+            return stored;
+        }
         match stored.save(&self.dynamo, next, Vec::new()).await {
             Ok(saved) => saved,
             Err(_) => stored,

@@ -7,7 +7,7 @@ use crate::claim::{StoredTicket, TicketState};
 use crate::id::{RequestId, TicketId};
 use crate::inbound::Message;
 use crate::item::{Table, Update, Write, values};
-use crate::request::{Event, Unfit};
+use crate::request::{Event, Telling, Unfit};
 use crate::store::{Link, Stored};
 use crate::time::Timestamp;
 use crate::words;
@@ -67,9 +67,8 @@ impl Worker {
             match stored.request.apply(Event::Cancel, &message.person.to_string(), now) {
                 Ok(next) => {
                     let voided = self.void_ticket(&stored).await?;
-                    match self.commit(&stored, next, voided).await {
+                    match self.commit(&stored, next, voided, vec![Telling::Card]).await {
                         Ok(saved) => {
-                            self.redraw(&saved, now).await;
                             return Ok(self.answer(message, now, &words::cancelled(&saved.request)).await?);
                         }
                         Err(WriteError::Lost(_)) => {}
@@ -89,14 +88,10 @@ impl Worker {
     pub(super) async fn lapse(&self, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
         let Ok(next) = stored.request.apply(Event::Lapse, "keyvend", now) else { return Ok(()) };
         let voided = self.void_ticket(stored).await?;
-        match self.commit(stored, next, voided).await {
-            Ok(saved) => {
-                self.redraw(&saved, now).await;
-                let sentence = words::standing(&saved.request);
-                self.try_direct(&saved.request.asked.requester, &card::text(&sentence)).await;
-                Ok(())
-            }
-            Err(WriteError::Lost(_)) => Ok(()),
+        let message = card::text(&words::lapsed(&next));
+        let tellings = vec![Telling::Card, Telling::Direct { to: next.asked.requester.clone(), message }];
+        match self.commit(stored, next, voided, tellings).await {
+            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }
     }

@@ -63,7 +63,7 @@ impl Worker {
                 Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
             ];
             writes.extend(replaced);
-            match self.commit(&stored, next, writes).await {
+            match self.commit(&stored, next, writes, Vec::new()).await {
                 Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
@@ -198,7 +198,7 @@ impl Worker {
         let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
         let event = Event::TicketGone { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)]).await {
+        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
             Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }
