@@ -144,6 +144,8 @@ pub struct KeyRequest {
     pub state: State,
     /// Whether a misused link was told of.
     pub alerted: bool,
+    /// Who said of its key that it wasn't them.
+    pub reported: Option<PersonId>,
     /// Its audit chain.
     pub chain: Chain,
     /// What people are still to be told.
@@ -307,6 +309,13 @@ pub enum Event {
         /// Whether the requester must hear of it.
         alert: bool,
     },
+    /// Somebody said of the issued key that it wasn't them, and it was switched off.
+    Report {
+        /// Who.
+        by: PersonId,
+        /// What the trail says.
+        happened: Happened,
+    },
     /// The card was posted. No step of the request's, so not audited.
     Posted(Card),
 }
@@ -419,6 +428,7 @@ impl KeyRequest {
             card: None,
             state,
             alerted: false,
+            reported: None,
             chain,
             tellings: Tellings::default(),
         }
@@ -616,6 +626,10 @@ impl KeyRequest {
                 next.alerted |= alert;
                 next.chain.append(&self.id, at, happened);
                 return Ok(next);
+            }
+            Event::Report { by, happened } => {
+                next.reported = Some(by);
+                happened
             }
             Event::Posted(card) => {
                 next.card = Some(card);

@@ -13,6 +13,8 @@ pub enum IamStep {
     Create,
     /// Delete a key.
     Delete,
+    /// Switch a key off.
+    Deactivate,
     /// Describe a key by a tag on its user.
     Describe,
 }
@@ -22,6 +24,7 @@ impl IamStep {
         match self {
             Self::Create => "iam:CreateAccessKey",
             Self::Delete => "iam:DeleteAccessKey",
+            Self::Deactivate => "iam:UpdateAccessKey",
             Self::Describe => "iam:TagUser",
         }
     }

@@ -6,7 +6,9 @@ mod cancel;
 mod create;
 mod decide;
 mod facts;
+mod freeze;
 mod issue;
+mod switch_off;
 mod tell;
 mod ticket;
 mod whoami;
@@ -226,6 +228,12 @@ impl Worker {
     }
 
     async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
+        if let What::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
+            // However late it comes, switching off is never too late.
+            if action_id == action::NOT_ME {
+                return self.switch_off(message, value, invocation.now).await;
+            }
+        }
         if invocation.now.since(message.signed_at) > TOO_OLD {
             return Ok(self.answer(message, invocation.now, words::TOO_OLD).await?);
         }
@@ -235,6 +243,8 @@ impl Worker {
                 Command::Status(request) => self.status(message, request.as_ref(), invocation.now).await,
                 Command::Cancel(request) => self.cancel(message, request.as_ref(), invocation.now).await,
                 Command::Whoami => self.whoami(message, invocation.now).await,
+                Command::Freeze => self.freeze(message, true, invocation.now).await,
+                Command::Unfreeze => self.freeze(message, false, invocation.now).await,
                 Command::Help => Ok(()),
             },
             What::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::response_url::ResponseUrl;
+use crate::card::action;
 use crate::command::Command;
 use crate::id::{ChannelId, MessageTs, NotAnId, PersonId, RequestId};
 use crate::signature::{SignatureHash, Verified};
@@ -131,6 +132,14 @@ impl Message {
     /// The queue's group: messages of one group keep their order. The request for a decision, the person for the rest.
     #[must_use]
     pub fn group_id(&self) -> String {
+        // Stopping has groups of its own, so that nothing delays it: neither a person's other messages nor a request's.
+        match &self.what {
+            What::Interaction(Interaction::BlockActions { action_id, .. }) if action_id == action::NOT_ME => {
+                return format!("off.{}", self.about());
+            }
+            What::Command(Command::Freeze | Command::Unfreeze) => return "freeze".to_owned(),
+            What::Command(_) | What::Interaction(_) | What::PersonLeft => {}
+        }
         self.carried().map_or_else(|| self.person.to_string(), |id| id.to_string())
     }
 

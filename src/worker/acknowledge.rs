@@ -8,8 +8,9 @@ use crate::card;
 use crate::claim::{StoredTicket, TicketEventKind};
 use crate::id::TicketId;
 use crate::item::{Attribute, Table, Update, Write, values};
+use crate::key::StoredKey;
 use crate::request::{Event, State, Telling};
-use crate::store::{Link, Stored, access_key_key};
+use crate::store::{Link, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -45,16 +46,8 @@ impl Worker {
         if *tid != message.tid {
             return Ok(());
         }
-        let confirmed = Update {
-            update: "SET #state = :confirmed, confirmed_at = :now",
-            condition: "#state = :delivered",
-            values: values([
-                (":confirmed", "CONFIRMED".into()),
-                (":delivered", "DELIVERED".into()),
-                (":now", now.0.into()),
-            ]),
-        };
-        match self.dynamo.update(Table::Requests, &access_key_key(key), &confirmed).await {
+        let confirmed = StoredKey::confirm(now);
+        match self.dynamo.update(Table::Requests, &StoredKey::item_key(key), &confirmed).await {
             Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }

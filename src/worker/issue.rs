@@ -13,14 +13,15 @@ use crate::card;
 use crate::claim::{Claimed, TicketState};
 use crate::id::{AccessKeyId, RunId, TicketId};
 use crate::item::{Attribute, Table, Update, Write, values};
+use crate::key::IssuedKey;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Authorized, Issue, Needed, Policies};
 use crate::request::{Approval, Event, Intent, KeyRequest, Shown, State, Telling, Withdrawn};
 use crate::seal::{NewAccessKey, Sealed, seal};
 use crate::session::{self, IamStep};
-use crate::store::{self, Link, Stored, access_key_key};
+use crate::store::{self, Link, Stored};
 use crate::ticket::Psk;
-use crate::time::{DAY, Timestamp};
+use crate::time::Timestamp;
 use crate::words;
 
 /// A claim is served for this long, in seconds.
@@ -324,11 +325,11 @@ impl Worker {
         let next = stored.request.apply(Event::Seal { run: run.clone() }, "keyvend", now)?;
         let others = vec![
             sealed_ticket(&ready.tid, ready.claimed.attempt, sealed, now),
-            key_item(&next, &ready.facts, &key.id, now)?,
+            IssuedKey::of(&next, &ready.facts.iam_user, &key.id, now).create()?,
             Link::forget_psk(&ready.tid),
             store::release_lease(&asked.account, &asked.user, &next.id),
         ];
-        let message = card::text(&words::issued(&next, &key.id, &ready.claimed.browser));
+        let message = card::issued(&next, &key.id, &ready.claimed.browser);
         let tellings = vec![Telling::Card, Telling::Direct { to: asked.requester, message }];
         Ok(self.commit(&stored, next, others, tellings).await?)
     }
@@ -470,27 +471,4 @@ fn failed_ticket(tid: &TicketId) -> Write {
         values: values([(":failed", "FAILED".into()), (":claimed", "CLAIMED".into())]),
     };
     Write::Update { table: Table::Tickets, key: tid.to_string(), update }
-}
-
-/// The key's own item: what is looked after from now on, and who may switch it off.
-fn key_item(request: &KeyRequest, facts: &Facts, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Write> {
-    let asked = &request.asked;
-    let document = serde_json::json!({
-        "request": request.id,
-        "account": asked.account,
-        "user": asked.user,
-        "requester": asked.requester,
-        "owners": facts.iam_user.owners,
-        "owner_groups": facts.iam_user.owner_groups,
-        "approved_by": request.approvals.iter().map(|approval| &approval.by).collect::<Vec<_>>(),
-        "issued_at": now,
-        "expires_at": Timestamp(now.0 + i64::from(asked.days) * DAY),
-    });
-    let item = values([
-        ("pk", access_key_key(key).as_str().into()),
-        ("state", "DELIVERED".into()),
-        ("version", 1.into()),
-        ("document", Attribute::Text(document.to_string())),
-    ]);
-    Ok(Write::Put { table: Table::Requests, item, condition: store::NEW, values: crate::item::Item::new() })
 }
