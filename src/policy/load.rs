@@ -166,11 +166,13 @@ fn named<'a>(files: &'a [File], problems: &mut Vec<Problem>) -> Vec<(&'a File, u
             }
         };
         for template in set.templates() {
-            problems.push(file.problem(None, format_args!("a template is no policy: {template}")));
+            let line = file.text.find(&template.to_cedar()).map(|at| file.line(at));
+            problems
+                .push(file.problem(line, "a template is no policy: write out `principal` and `resource`"));
         }
         for (line, policy) in in_order(file, &set) {
             let at = format!("{}:{line}", file.name);
-            match id(&policy) {
+            match id(policy) {
                 Ok(id) => {
                     if let Some(first) = seen.insert(id.to_owned(), at) {
                         let reason = format_args!("@id(\"{id}\") is taken by the policy at {first}");
