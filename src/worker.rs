@@ -184,11 +184,11 @@ impl Worker {
         let arn = message.event_source_arn.as_deref().unwrap_or_default();
         let body = message.body.as_deref().unwrap_or_default();
         let (queue, done) = if self.config.slack_queue.is_source(arn) {
-            (&self.config.slack_queue, self.from_slack(body, invocation, received).boxed().await)
+            (&self.config.slack_queue, self.on_slack(body, invocation, received).boxed().await)
         } else if self.config.claims_queue.is_source(arn) {
-            (&self.config.claims_queue, self.from_claims(body, invocation, received).boxed().await)
+            (&self.config.claims_queue, self.on_claims(body, invocation, received).boxed().await)
         } else if self.config.due_queue.is_source(arn) {
-            (&self.config.due_queue, self.from_due(body, invocation).boxed().await)
+            (&self.config.due_queue, self.on_due(body, invocation).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);
@@ -198,17 +198,15 @@ impl Worker {
         Err(id)
     }
 
-    async fn from_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+    async fn on_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         let Ok(message) = serde_json::from_str::<Message>(body) else {
             tracing::error!("a message on queue `slack` that cannot be read");
             return Ok(());
         };
         let done = self.act(&message, invocation).await;
-        if let Err(NotDone::Fault(_)) = &done {
-            if received >= RECEIVES {
-                self.note_not_done(&message, invocation.now).await;
-                self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
-            }
+        if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
+            self.note_not_done(&message, invocation.now).await;
+            self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
         }
         done
     }
@@ -270,7 +268,7 @@ impl Worker {
         }
     }
 
-    async fn from_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+    async fn on_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
             tracing::error!("a message on queue `claims` that cannot be read");
             return Ok(());
@@ -288,7 +286,7 @@ impl Worker {
         }
     }
 
-    async fn from_due(&self, body: &str, invocation: Invocation) -> Result<(), NotDone> {
+    async fn on_due(&self, body: &str, invocation: Invocation) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
             Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
             Err(_) => {
@@ -316,10 +314,9 @@ impl Worker {
                 }
             }
         };
-        if let Some(receipt) = receipt {
-            if let Err(fault) = self.sqs.put_back(queue, &ReceiptHandle(receipt), delay).await {
-                tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
-            }
+        let Some(receipt) = receipt.map(ReceiptHandle) else { return };
+        if let Err(fault) = self.sqs.put_back(queue, &receipt, delay).await {
+            tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
         }
     }
 
