@@ -8,10 +8,13 @@ mod decide;
 mod facts;
 mod freeze;
 mod issue;
+mod sweep;
 mod switch_off;
 mod tell;
 mod ticket;
 mod whoami;
+
+use self::sweep::is_sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +119,13 @@ pub enum Due {
         /// What.
         telling: Telling,
     },
+    /// An item's timer ran out.
+    Timer {
+        /// The item's key.
+        item: String,
+        /// The timer, as the index had it.
+        due_at: Timestamp,
+    },
 }
 
 /// Why a message is not done.
@@ -188,7 +198,7 @@ impl Worker {
         } else if self.config.claims_queue.is_source(arn) {
             (&self.config.claims_queue, self.on_claims(body, invocation, received).boxed().await)
         } else if self.config.due_queue.is_source(arn) {
-            (&self.config.due_queue, self.on_due(body, invocation).boxed().await)
+            (&self.config.due_queue, self.on_due(body, invocation, received).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);
@@ -286,9 +296,11 @@ impl Worker {
         }
     }
 
-    async fn on_due(&self, body: &str, invocation: Invocation) -> Result<(), NotDone> {
+    async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
             Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
+            Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
+            Err(_) if is_sweep(body) => self.sweep(invocation.now).await,
             Err(_) => {
                 tracing::error!("a message on queue `due` that cannot be read");
                 Ok(())

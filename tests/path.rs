@@ -7,3 +7,5 @@ mod world;
 mod happy;
 #[path = "path/stop.rs"]
 mod stop;
+#[path = "path/timers.rs"]
+mod timers;

@@ -79,7 +79,12 @@ impl Worker {
 
     /// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
     /// no key is recorded, whether there is one is not known.
-    async fn finish(&self, stored: Stored, intent: Intent, invocation: Invocation) -> Result<(), NotDone> {
+    pub(super) async fn finish(
+        &self,
+        stored: Stored,
+        intent: Intent,
+        invocation: Invocation,
+    ) -> Result<(), NotDone> {
         let Invocation { now, deadline } = invocation;
         if now <= intent.until {
             let wait = u64::try_from(intent.until.since(now) + 1).unwrap_or(1);
