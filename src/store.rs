@@ -106,13 +106,15 @@ pub fn state_name(state: &State) -> &'static str {
 }
 
 impl Stored {
-    /// The write that puts a new request where there is none.
+    /// Puts a new request where there is none.
     ///
     /// # Errors
-    /// A fault where it cannot be encoded.
-    pub fn create(request: &KeyRequest) -> anyhow::Result<Write> {
+    /// [`WriteError::Lost`] where there is one of this id.
+    pub async fn create(dynamo: &Dynamo, request: &KeyRequest) -> Result<Self, WriteError> {
         let item = encode(request, 1)?;
-        Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
+        let put = Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() };
+        dynamo.write(vec![put]).await?;
+        Ok(Self { request: request.clone(), version: 1 })
     }
 
     /// The write that replaces the request as it was read by `next`.

@@ -228,7 +228,9 @@ impl Worker {
             let happened = Happened::new("not-done", &message.person, [("message", message.id.to_string())]);
             let next =
                 stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
-            self.commit(&stored, next, Vec::new(), Vec::new()).await.map(drop).map_err(anyhow::Error::from)
+            let saved = self.commit(&stored, next, Vec::new(), Vec::new()).await?;
+            self.flush(saved).await;
+            anyhow::Ok(())
         };
         if let Err(fault) = noted.await {
             tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
@@ -346,7 +348,7 @@ impl Worker {
         Ok(made)
     }
 
-    /// Writes a request's next state with what goes with it, and then its audit entries.
+    /// Writes a request's next state with what goes with it: its audit entry and tellings in the same item.
     async fn commit(
         &self,
         stored: &Stored,
@@ -356,12 +358,11 @@ impl Worker {
     ) -> Result<Stored, WriteError> {
         let mut next = next;
         next.tellings.extend(tellings);
-        let saved = stored.save(&self.dynamo, next, others).await?;
-        Ok(self.flush(saved).await)
+        stored.save(&self.dynamo, next, others).await
     }
 
-    /// Inserts a request's audit entries and queues its tellings. What fails stays in the item's outboxes, and the next
-    /// handler tries again.
+    /// Inserts a request's audit entries and queues its tellings: the last thing every handler does, when whoever waits
+    /// has been answered. What fails or never came to this stays in the item's outboxes, and the next sweep finds it.
     async fn flush(&self, stored: Stored) -> Stored {
         let request = &stored.request;
         let mut next = request.clone();

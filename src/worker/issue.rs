@@ -240,6 +240,7 @@ impl Worker {
         let id = key.id.clone();
         match self.record_and_seal(&ready, stored, &run, key, now).await {
             Ok(saved) => {
+                let saved = self.flush(saved).await;
                 self.describe(&ready, &saved, &id).await;
                 Ok(())
             }
@@ -391,7 +392,10 @@ impl Worker {
         tellings: Vec<Telling>,
     ) -> Result<(), NotDone> {
         match self.commit(stored, next, others, tellings).await {
-            Ok(_) => Ok(()),
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
             Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }

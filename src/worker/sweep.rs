@@ -78,7 +78,11 @@ impl Worker {
         let Ok(next) = stored.request.apply(Event::Remind, "keyvend", now) else { return Ok(()) };
         let message = card::text(&words::reminder(&next, &self.config.approvers));
         match self.commit(&stored, next, Vec::new(), vec![Telling::Thread { message }]).await {
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }
     }
