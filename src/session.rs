@@ -71,10 +71,12 @@ mod tests {
     fn a_step_may_do_one_thing_to_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let policy = acting(IamStep::Create, &account, "/bots/", &"ci".parse().unwrap());
-        assert_eq!(
-            policy,
-            r#"{"Statement":[{"Action":"iam:CreateAccessKey","Effect":"Allow","Resource":"arn:aws:iam::123456789012:user/bots/ci"}],"Version":"2012-10-17"}"#
-        );
+        let expected = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Action": "iam:CreateAccessKey",
+            "Resource": "arn:aws:iam::123456789012:user/bots/ci",
+        }]});
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&policy).unwrap(), expected);
         let describing = acting(IamStep::Describe, &account, "/", &"ci".parse().unwrap());
         assert!(describing.contains(r#""aws:TagKeys":"AKIA*""#), "{describing}");
     }
