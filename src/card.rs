@@ -23,6 +23,10 @@ pub mod action {
     pub const GET_KEY: &str = "get-key";
     /// Take the request back.
     pub const CANCEL: &str = "cancel";
+    /// Show what does not fit on the card.
+    pub const DETAILS: &str = "details";
+    /// Open the form, after its first trigger was too late.
+    pub const OPEN_FORM: &str = "open-form";
     /// Switch the key off: it wasn't me.
     pub const NOT_ME: &str = "not-me";
 }
@@ -60,11 +64,17 @@ pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestam
     if request.state == State::Pending {
         blocks.push(json!({"type": "actions", "block_id": "decide", "elements": [
             button("Approve", action::APPROVE, request, Some("primary"), None),
-            button("Deny", action::DENY, request, Some("danger"), Some(confirm(
-                "Deny this request?", "The requester is told that you denied it.", "Deny"))),
+            button("Deny", action::DENY, request, Some("danger"), None),
+            button("Details", action::DETAILS, request, None, None),
         ]}));
     } else {
         blocks.push(section(&words::standing(request)));
+        if let State::Denied { reason, .. } = &request.state {
+            blocks.push(section(&words::because(reason)));
+        }
+        blocks.push(json!({"type": "actions", "block_id": "more", "elements": [
+            button("Details", action::DETAILS, request, None, None),
+        ]}));
     }
     if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
         blocks.push(not_me(request));
@@ -183,6 +193,19 @@ fn not_me(request: &KeyRequest) -> Value {
     json!({"type": "actions", "block_id": "report", "elements": [
         button("This wasn't me", action::NOT_ME, request, Some("danger"), Some(sure)),
     ]})
+}
+
+/// To whoever asked for a form that could not be opened in time.
+#[must_use]
+pub fn form_late() -> Message {
+    let blocks = json!([
+        section(words::FORM_LATE),
+        {"type": "actions", "block_id": "late", "elements": [{
+            "type": "button", "action_id": action::OPEN_FORM, "style": "primary",
+            "text": {"type": "plain_text", "text": "Open the form"},
+        }]},
+    ]);
+    Message { text: words::FORM_LATE.to_owned(), blocks }
 }
 
 /// To the requester alone: the one-time link. The link is in its button and nowhere else.

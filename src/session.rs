@@ -56,7 +56,7 @@ pub fn reading() -> String {
             "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListGroupsForUser",
             "iam:ListAttachedUserPolicies", "iam:ListUserPolicies", "iam:GetUserPolicy",
             "iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
-            "iam:ListPolicies", "iam:GetPolicyVersion",
+            "iam:ListPolicies", "iam:GetPolicyVersion", "iam:GetAccountAuthorizationDetails",
         ],
         "Resource": "*",
     });
@@ -71,10 +71,12 @@ mod tests {
     fn a_step_may_do_one_thing_to_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let policy = acting(IamStep::Create, &account, "/bots/", &"ci".parse().unwrap());
-        assert_eq!(
-            policy,
-            r#"{"Statement":[{"Action":"iam:CreateAccessKey","Effect":"Allow","Resource":"arn:aws:iam::123456789012:user/bots/ci"}],"Version":"2012-10-17"}"#
-        );
+        let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+        let statement = json!({
+            "Effect": "Allow", "Action": "iam:CreateAccessKey",
+            "Resource": "arn:aws:iam::123456789012:user/bots/ci",
+        });
+        assert_eq!(policy, json!({"Version": "2012-10-17", "Statement": [statement]}));
         let describing = acting(IamStep::Describe, &account, "/", &"ci".parse().unwrap());
         assert!(describing.contains(r#""aws:TagKeys":"AKIA*""#), "{describing}");
     }
