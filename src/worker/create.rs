@@ -1,5 +1,7 @@
 //! `create`: facts, policy, the record, then the card or the button.
 
+use futures_util::future::try_join;
+
 use super::facts::Facts;
 use super::ticket::address_hash;
 use super::{NotDone, Worker};
@@ -45,18 +47,18 @@ impl Worker {
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
         }
-        let stored = match self.dynamo.write(vec![Stored::create(&request)?]).await {
-            // Read back rather than assumed: a redelivery goes on from what the first delivery recorded.
-            Ok(()) | Err(WriteError::Lost(_)) => Stored::read(&self.dynamo, &request.id).await?,
+        let stored = match Stored::create(&self.dynamo, &request).await {
+            Ok(stored) => stored,
+            // A redelivery goes on from what the first delivery recorded.
+            Err(WriteError::Lost(lost)) => Stored::read(&self.dynamo, &request.id).await?.ok_or(lost)?,
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        let stored = stored.ok_or_else(|| anyhow::anyhow!("a request that was just written is not there"))?;
-        let stored = self.flush(stored).await;
         let told = self.tell_asked(message, &stored, now).await;
+        let stored = self.flush(stored).await;
         if let Some(found) = seen {
             self.note_owners(&stored.request, found.as_ref().ok(), now).await;
         }
-        told
+        Ok(told?)
     }
 
     /// The account that is meant: the one that is named, or the only or first one.
@@ -82,7 +84,7 @@ impl Worker {
             let why = words::too_many_days(self.config.max_key_days);
             return Ok((KeyRequest::refused(id, asked, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]), None));
         }
-        let slack = self.slack().await?;
+        let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
         let subject = (&asked.account, &asked.user);
         let found = self.facts(&slack, &asked.requester, subject, (&[], None), now).await?;
         let request = match &found {
@@ -145,25 +147,25 @@ impl Worker {
     }
 
     /// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.
-    async fn tell_asked(&self, message: &Message, stored: &Stored, now: Timestamp) -> Result<(), NotDone> {
+    async fn tell_asked(&self, message: &Message, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
         let request = &stored.request;
         let (in_form, answer) = match &request.state {
             State::Pending => (words::form_asked(request), card::asked(request)),
             State::Approved => (words::form_ready(request), card::ready(request)),
-            State::Refused { why } => return Ok(self.reply(message, now, why).await?),
+            State::Refused { why } => return self.reply(message, now, why).await,
             State::Ticketed { .. }
             | State::Issuing(_)
             | State::Ambiguous(_)
             | State::Issued { .. }
             | State::Denied { .. }
             | State::Cancelled
-            | State::Lapsed => return Ok(self.reply(message, now, &words::standing(request)).await?),
+            | State::Lapsed => return self.reply(message, now, &words::standing(request)).await,
         };
         if message.submitted_view().is_some() {
             self.direct(&message.person, &answer).await?;
             self.show_outcome(message, &in_form).await;
             return Ok(());
         }
-        Ok(self.answer_with(message, now, &answer).await?)
+        self.answer_with(message, now, &answer).await
     }
 }
