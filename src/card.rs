@@ -236,7 +236,11 @@ fn button(
     button
 }
 
+/// Asked before what cannot be undone.
 fn confirm(title: &str, text: &str, yes: &str) -> Value {
     let plain = |text: &str| json!({"type": "plain_text", "text": text});
-    json!({"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back")})
+    json!({
+        "title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back"),
+        "style": "danger",
+    })
 }
