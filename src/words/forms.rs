@@ -4,7 +4,7 @@
 use super::{iam_user, mrkdwn, person, reason};
 use crate::command::{Problem, Reason};
 use crate::facts::{Account, IamUser};
-use crate::id::{PersonId, SlackUserId};
+use crate::id::SlackUserId;
 use crate::policy::IamUserAt;
 use crate::request::{Approval, KeyRequest};
 use crate::use_case::UseCase;
@@ -131,18 +131,15 @@ pub fn because(why: &Reason) -> String {
 /// Details are for approvers.
 pub const NOT_AN_APPROVER: &str = "Only the approvers see more than the card shows.";
 
-/// Who may approve it, the requester left out.
+/// Those who may approve.
 #[must_use]
-pub fn who_may_approve<'a>(approvers: impl Iterator<Item = &'a SlackUserId>, requester: &PersonId) -> String {
+pub fn who_may_approve(people: &[SlackUserId]) -> String {
     const MOST: usize = 50;
-    let mut people: Vec<String> =
-        approvers.filter(|user| **user != requester.user).map(|user| format!("<@{user}>")).collect();
-    let more = people.len().saturating_sub(MOST);
-    people.truncate(MOST);
-    if more > 0 {
-        people.push(format!("and {more} more"));
+    let mut shown: Vec<String> = people.iter().take(MOST).map(|user| format!("<@{user}>")).collect();
+    if people.len() > MOST {
+        shown.push(format!("and {} more", people.len() - MOST));
     }
-    if people.is_empty() { "nobody but the requester".to_owned() } else { people.join(", ") }
+    if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
 }
 
 /// An approval that was given.

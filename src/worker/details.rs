@@ -1,19 +1,25 @@
 //! **Details**: what does not fit on the card, looked up afresh and shown to an approver.
 
-use futures_util::future::try_join;
+use futures_util::future::try_join_all;
+use serde_json::Value;
 
 use super::decide::Place;
+use super::facts::Facts;
 use super::form::Opened;
 use super::{NotDone, Worker};
-use crate::facts::IamUser;
-use crate::id::ViewId;
+use crate::facts::{IamUser, Person};
+use crate::id::{PersonId, SlackUserId, ViewId};
 use crate::inbound::Message;
 use crate::lookup::{ApproverSet, NoSuchUser};
 use crate::modal;
+use crate::policy::{Approve, Verdict};
 use crate::request::KeyRequest;
-use crate::slack_api::SlackError;
+use crate::slack_api::{SlackApi, SlackError};
 use crate::time::Timestamp;
 use crate::words;
+
+/// Of up to this many approvers each is looked up and judged.
+const MOST_JUDGED: usize = 25;
 
 impl Worker {
     /// Opens the modal while the trigger lives, then looks up what goes into it.
@@ -42,7 +48,7 @@ impl Worker {
     }
 
     /// A modal that was closed meanwhile wants nothing more.
-    async fn fill(&self, view: &ViewId, shown: &serde_json::Value) -> anyhow::Result<()> {
+    async fn fill(&self, view: &ViewId, shown: &Value) -> anyhow::Result<()> {
         match self.slack().await?.update_view(view, None, shown).await {
             Err(SlackError::Said(code)) if code == "not_found" => Ok(()),
             done => Ok(done?),
@@ -54,27 +60,53 @@ impl Worker {
         message: &Message,
         request: &KeyRequest,
         now: Timestamp,
-    ) -> anyhow::Result<serde_json::Value> {
+    ) -> anyhow::Result<Value> {
         let slack = self.slack().await?;
         let asked = &request.asked;
         let approvers = self.lookup.approvers(&slack, &self.config).await?;
         if !approvers.contains(&message.person.user) {
             return Ok(modal::told(words::NOT_AN_APPROVER));
         }
-        let person = self.lookup.person(&slack, &message.person, &approvers);
-        let user = self.lookup.iam_user(&asked.account, &asked.user, now);
-        let (person, found) = try_join(person, user).await?;
-        if person.deleted || person.guest || person.external || person.bot {
-            return Ok(modal::told(words::NOT_AN_APPROVER));
+        let subject = (&asked.account, &asked.user);
+        let people = (request.approvals.as_slice(), Some(&message.person));
+        let found = self.facts(&slack, &asked.requester, subject, people, now).await?;
+        let may = match &found {
+            Ok(facts) => self.who_may_approve(&slack, facts, request, &approvers).await?,
+            Err(NoSuchUser) => Vec::new(),
+        };
+        let user = found.as_ref().map(|facts| &facts.iam_user);
+        Ok(modal::paragraphs(words::DETAILS_TITLE, &paragraphs(request, user, &may, now)))
+    }
+
+    /// The approvers whose approval policy would count now. Where there are many, all of them, unjudged.
+    async fn who_may_approve(
+        &self,
+        slack: &SlackApi,
+        facts: &Facts,
+        request: &KeyRequest,
+        approvers: &ApproverSet,
+    ) -> anyhow::Result<Vec<SlackUserId>> {
+        let team = &request.asked.requester.team;
+        let others = approvers.iter().filter(|user| **user != request.asked.requester.user);
+        let others: Vec<PersonId> =
+            others.map(|user| PersonId { team: team.clone(), user: user.clone() }).collect();
+        let Ok(policies) = &self.policies else { return Ok(Vec::new()) };
+        if others.len() > MOST_JUDGED {
+            return Ok(others.into_iter().map(|person| person.user).collect());
         }
-        Ok(modal::paragraphs(words::DETAILS_TITLE, &paragraphs(request, found.as_ref(), &approvers, now)))
+        let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, approvers))).await?;
+        let question = Approve(facts.asked(&request.asked, 0));
+        let may = |person: &Person| {
+            matches!(policies.decide(person, &question, &facts.iam_user), Verdict::Allow { .. })
+        };
+        Ok(people.into_iter().filter(may).map(|person| person.id.user).collect())
     }
 }
 
 fn paragraphs(
     request: &KeyRequest,
     found: Result<&IamUser, &NoSuchUser>,
-    approvers: &ApproverSet,
+    may_approve: &[SlackUserId],
     now: Timestamp,
 ) -> Vec<(&'static str, Vec<String>)> {
     let asked = &request.asked;
@@ -83,17 +115,19 @@ fn paragraphs(
         vec![
             words::to_deny(request),
             words::standing(request),
-            format!("{}, for {} days", words::use_case(asked.use_case), asked.days),
+            format!("For {}, {}", words::use_case(asked.use_case), words::days(asked.days)),
             format!("Request `{}`, revision `{}`", request.id, request.revision()),
         ],
     )];
     let mut history = vec![format!("{} asked {}", words::person(&asked.requester), words::moment(asked.at))];
     history.extend(request.approvals.iter().map(words::approval_line));
     all.push(("So far", history));
-    all.push(("Who may approve", vec![words::who_may_approve(approvers.iter(), &asked.requester)]));
     match found {
         Err(NoSuchUser) => all.push(("IAM user", vec![words::user_gone(&asked.user, &asked.account)])),
-        Ok(user) => all.extend(iam_user(user, now)),
+        Ok(user) => {
+            all.push(("Who may approve", vec![words::who_may_approve(may_approve)]));
+            all.extend(iam_user(user, now));
+        }
     }
     all
 }

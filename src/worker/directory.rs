@@ -145,9 +145,9 @@ impl Worker {
         for some in owned.chunks(AT_ONCE) {
             let noted = some.iter().map(|(owner, entries)| {
                 self.correct(owner, |directory| {
-                    entries.iter().fold(false, |changed, entry| {
-                        directory.note(entry, page.begun, page.begun) || changed
-                    })
+                    // Every one of them, so no `any`.
+                    let changed = entries.iter().map(|entry| directory.note(entry, page.begun, page.begun));
+                    changed.filter(|changed| *changed).count() > 0
                 })
             });
             join_all(noted).await.into_iter().collect::<anyhow::Result<()>>()?;

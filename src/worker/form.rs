@@ -68,8 +68,12 @@ impl Worker {
         place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some((stored, _)) = self.on_card(message, value, place, now).await? else { return Ok(()) };
-        if !stored.request.waits() || stored.request.is_expired(now) {
+        let Some((mut stored, _)) = self.on_card(message, value, place, now).await? else { return Ok(()) };
+        if stored.request.is_expired(now) {
+            self.lapse(&stored, now).await?;
+            stored = Stored::read(&self.dynamo, &stored.request.id).await?.unwrap_or(stored);
+        }
+        if !stored.request.waits() {
             self.redraw(&stored, now).await;
             return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
         }

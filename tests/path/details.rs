@@ -175,7 +175,7 @@ async fn details_show_an_approver_everything_the_card_leaves_out() {
         "`keyvend:owners` = `U0ALICE`",
         "active, 0 days old, never used",
         "revision `",
-        "<@U0BOB>, <@U0CAROL>, <@U0DAVE>",
+        "*Who may approve*\n<@U0BOB>, <@U0CAROL>, <@U0DAVE>\n",
         "<@U0ALICE> asked",
         "*Boundary*\nnone",
     ] {
@@ -185,6 +185,31 @@ async fn details_show_an_approver_everything_the_card_leaves_out() {
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Details").await;
     let shown = keyvend.view(BOB_APPROVER).reading();
     assert!(shown.contains("<@U0CAROL> approved"), "{shown}");
+}
+
+#[tokio::test]
+async fn details_name_those_whose_approval_would_count() {
+    let keyvend = Deployed::new().await;
+    asked(&keyvend).await;
+    keyvend.world.net.slack().person(CAROL_APPROVER, |carol| carol.restricted = true);
+    keyvend.world.net.slack().channel(APPROVALS, |channel| {
+        channel.members.insert(ALICE_OWNER.to_owned());
+    });
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Details").await;
+    let shown = keyvend.view(BOB_APPROVER).reading();
+    assert!(shown.contains("*Who may approve*\n<@U0BOB>, <@U0DAVE>\n"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_request_whose_time_ran_out_is_not_denied_any_more() {
+    let keyvend = Deployed::new().await;
+    asked(&keyvend).await;
+    let card = keyvend.card();
+    keyvend.world.clock.advance(Duration::from_secs(25 * 3_600));
+    keyvend.presses(BOB_APPROVER, &card, "Deny").await;
+    assert!(keyvend.world.net.slack().views().is_empty());
+    assert!(keyvend.told(BOB_APPROVER).contains("Your press changed nothing"));
+    assert!(keyvend.card().reading().contains("Lapsed: access key for ci-deployer"));
 }
 
 #[tokio::test]

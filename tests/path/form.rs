@@ -306,3 +306,35 @@ async fn a_forged_choice_is_judged_like_a_typed_one() {
     keyvend.deliver().await;
     assert!(keyvend.view(ALICE_OWNER).reading().contains("I can't tell what this button belongs to"));
 }
+
+#[tokio::test]
+async fn iam_users_that_keyvend_does_not_look_after_are_not_offered() {
+    let keyvend = Deployed::with(&[("KEYVEND_IAM_PATH", "/bots/")]).await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    let tag = aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0ALICE").build().unwrap();
+    iam.create_user().user_name("managed").path("/bots/").tags(tag).send().await.unwrap();
+    opens(&keyvend, ALICE_OWNER).await;
+    assert_eq!(offered(&opens(&keyvend, ALICE_OWNER).await), ["managed@home"]);
+}
+
+#[tokio::test]
+async fn a_form_does_not_stay_at_checking_when_its_message_dies_or_comes_too_late() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    for _ in 0..20 {
+        keyvend.world.net.slack().fail_next("users.info", "internal_error");
+    }
+    keyvend.submits(&form, &with_user("ci-deployer")).await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Checking..."));
+    keyvend.deliver_everything().await;
+    let shown = keyvend.view(ALICE_OWNER).reading();
+    assert!(shown.contains("it was not your fault"), "{shown}");
+
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    keyvend.arrive(keyvend.world.submit(&form, &form.values(&with_user("ci-deployer")))).await;
+    keyvend.world.clock.advance(Duration::from_secs(700));
+    keyvend.deliver().await;
+    let shown = keyvend.view(ALICE_OWNER).reading();
+    assert!(shown.contains("This took too long to reach me"), "{shown}");
+}
