@@ -104,6 +104,12 @@ class Emulator:
         text = Path(self.log.name).read_text(encoding="utf-8", errors="replace")
         return text[-size:]
 
+    def function_logs(self):
+        logs = self.client("logs")
+        for group in logs.describe_log_groups()["logGroups"]:
+            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+                yield f"{group['logGroupName']}: {event['message'].strip()}"
+
     def stop(self):
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
@@ -399,7 +405,7 @@ def main():
         try:
             walk(emulator, slack)
         except BaseException:
-            print(emulator.tail(), file=sys.stderr)
+            print(emulator.tail(), *emulator.function_logs(), sep="\n", file=sys.stderr)
             raise
         finally:
             emulator.stop()

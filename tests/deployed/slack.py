@@ -63,7 +63,8 @@ class Slack:
         if method == "chat.postMessage":
             ts = f"{time.time():.6f}"
             self._say(fields["channel"], ts, fields["text"], fields["blocks"])
-            return {"ok": True, "channel": fields["channel"], "ts": ts}
+            # A message to a person is answered with the conversation it went to.
+            return {"ok": True, "channel": fields["channel"].replace("U0", "D0", 1), "ts": ts}
         if method == "chat.update":
             self._say(fields["channel"], fields["ts"], fields["text"], fields["blocks"])
             return {"ok": True, "channel": fields["channel"], "ts": fields["ts"]}
@@ -71,6 +72,7 @@ class Slack:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     slack = None
 
     def do_POST(self):
