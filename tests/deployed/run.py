@@ -26,6 +26,7 @@ import boto3
 from samtranslator.yaml_helper import yaml_parse
 
 import gaps
+import thief
 from slack import ALICE_OWNER, APP, APPROVALS, BOB_APPROVER, NAMES, TEAM, TOKEN, Slack, buttons
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,9 +86,14 @@ class Emulator:
         raise AssertionError("ministack did not start")
 
     def client(self, service, key=None):
-        access_key, secret = key or self.root
+        access_key, secret, *token = key or self.root
         return boto3.client(
-            service, endpoint_url=self.url, region_name=REGION, aws_access_key_id=access_key, aws_secret_access_key=secret
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret,
+            aws_session_token=token[0] if token else None,
         )
 
     def http(self, method, path, headers, body):
@@ -304,6 +310,7 @@ def walk(emulator, slack):
         "KEYVEND_TIMERS": "on",
     }
     gaps.bridge(template["Resources"], variables)
+    thief.trust_the_harness(template["Resources"])
     template["Resources"]["Slack"]["Properties"]["Environment"]["Variables"]["KEYVEND_SLACK_API_URL"] = slack.api
     stack = Stack(emulator, template)
 
@@ -321,6 +328,7 @@ def walk(emulator, slack):
     iam = emulator.client("iam")
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}]}
     iam.create_user(UserName=USER, Tags=[{"Key": "keyvend:owners", "Value": ALICE_OWNER}])
+    iam.create_user(UserName="somebody-elses")
     iam.put_user_policy(UserName=USER, PolicyName="upload", PolicyDocument=json.dumps(policy))
 
     step("a forged command is refused, a signed one is taken and reaches the approvers")
@@ -390,11 +398,19 @@ def walk(emulator, slack):
     described = {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=USER)["Tags"]}
     assert key["access_key_id"] in described, described
 
+    step("the requester's list shows the request")
+    assert keyvend.types(ALICE_OWNER, "status")[0] == 200
+    request = next(item["pk"]["S"] for item in items("Requests") if item["pk"]["S"].startswith("request#"))
+    slack.wait_for(ALICE_OWNER, "\\u2022 `" + request.removeprefix("request#") + "`")
+
     step("no message died")
     sqs = emulator.client("sqs")
     for queue in ("SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters"):
         attributes = sqs.get_queue_attributes(QueueUrl=stack.resource(queue), AttributeNames=["ApproximateNumberOfMessages"])
         assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0", queue
+
+    step("whoever steals a function's role gets neither an approval nor a key")
+    thief.rob(emulator, stack, USER, "somebody-elses")
 
 
 def main():
