@@ -10,6 +10,7 @@ use crate::facts::{AccessKey, Account, IamUser};
 use crate::id::{
     AccessKeyId, ChannelId, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
 };
+use crate::slack_api::Message;
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
@@ -73,6 +74,8 @@ pub struct Intent {
     pub begun: Timestamp,
     /// Its holder's deadline.
     pub until: Timestamp,
+    /// The IAM user's path.
+    pub path: String,
     /// The user's keys before.
     pub keys_before: Vec<AccessKeyId>,
     /// The key, once `CreateAccessKey` answered.
@@ -141,8 +144,65 @@ pub struct KeyRequest {
     pub state: State,
     /// Whether a misused link was told of.
     pub alerted: bool,
+    /// Who said of its key that it wasn't them.
+    pub reported: Option<PersonId>,
     /// Its audit chain.
     pub chain: Chain,
+    /// What people are still to be told.
+    pub tellings: Tellings,
+}
+
+/// Something to tell, written with the change that it tells of and delivered on its own: a Slack that does not answer
+/// neither holds up what is done nor does it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Telling {
+    /// Draw the card as the request then stands; post it where there is none.
+    Card,
+    /// A direct message.
+    Direct {
+        /// To whom.
+        to: PersonId,
+        /// What it says. Never a link to a key.
+        message: Message,
+    },
+    /// A message to the approvals channel.
+    Approvers {
+        /// What it says.
+        message: Message,
+    },
+}
+
+/// A telling in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// Its number within the request, from 1.
+    pub number: u32,
+    /// What is told.
+    pub telling: Telling,
+}
+
+/// The tellings of a request that are not yet known to be queued.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tellings {
+    count: u32,
+    /// Still to be queued.
+    pub outbox: Vec<Numbered>,
+}
+
+impl Tellings {
+    /// Appends some.
+    pub fn extend(&mut self, tellings: impl IntoIterator<Item = Telling>) {
+        for telling in tellings {
+            self.count += 1;
+            self.outbox.push(Numbered { number: self.count, telling });
+        }
+    }
+
+    /// Drops those that are known to be queued.
+    pub fn drop_queued(&mut self, up_to: u32) {
+        self.outbox.retain(|numbered| numbered.number > up_to);
+    }
 }
 
 /// The message in the approvals channel.
@@ -249,6 +309,13 @@ pub enum Event {
         /// Whether the requester must hear of it.
         alert: bool,
     },
+    /// Somebody said of the issued key that it wasn't them, and it was switched off.
+    Report {
+        /// Who.
+        by: PersonId,
+        /// What the trail says.
+        happened: Happened,
+    },
     /// The card was posted. No step of the request's, so not audited.
     Posted(Card),
 }
@@ -352,7 +419,19 @@ impl KeyRequest {
         ];
         chain.append(&id, asked.at, Happened::new("asked", &asked.requester, detail));
         let expires_at = asked.at + ttl;
-        Self { id, asked, shown, approvals: Vec::new(), expires_at, card: None, state, alerted: false, chain }
+        Self {
+            id,
+            asked,
+            shown,
+            approvals: Vec::new(),
+            expires_at,
+            card: None,
+            state,
+            alerted: false,
+            reported: None,
+            chain,
+            tellings: Tellings::default(),
+        }
     }
 
     /// A request that policy refused when it was asked: kept, so that a redelivery meets it, and audited.
@@ -547,6 +626,10 @@ impl KeyRequest {
                 next.alerted |= alert;
                 next.chain.append(&self.id, at, happened);
                 return Ok(next);
+            }
+            Event::Report { by, happened } => {
+                next.reported = Some(by);
+                happened
             }
             Event::Posted(card) => {
                 next.card = Some(card);

@@ -13,6 +13,8 @@ pub enum IamStep {
     Create,
     /// Delete a key.
     Delete,
+    /// Switch a key off.
+    Deactivate,
     /// Describe a key by a tag on its user.
     Describe,
 }
@@ -22,6 +24,7 @@ impl IamStep {
         match self {
             Self::Create => "iam:CreateAccessKey",
             Self::Delete => "iam:DeleteAccessKey",
+            Self::Deactivate => "iam:UpdateAccessKey",
             Self::Describe => "iam:TagUser",
         }
     }
@@ -30,15 +33,17 @@ impl IamStep {
 /// The policy for one step on one user, at the path it was looked up at.
 #[must_use]
 pub fn acting(step: IamStep, account: &Account, path: &str, user: &IamUserName) -> String {
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Action": step.action(),
-        "Resource": format!("arn:aws:iam::{}:user{path}{user}", account.id),
-    });
-    if step == IamStep::Describe {
+    let (action, resource) = (step.action(), format!("arn:aws:iam::{}:user{path}{user}", account.id));
+    let statement = match step {
         // A tag named after a key is its description; any other tag may decide who owns the user.
-        statement["Condition"] = json!({"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}});
-    }
+        IamStep::Describe => json!({
+            "Effect": "Allow", "Action": action, "Resource": resource,
+            "Condition": {"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}},
+        }),
+        IamStep::Create | IamStep::Delete | IamStep::Deactivate => {
+            json!({"Effect": "Allow", "Action": action, "Resource": resource})
+        }
+    };
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 

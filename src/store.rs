@@ -3,7 +3,7 @@
 
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
-use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, TicketId};
+use crate::id::{IamUserName, PersonId, RequestId, TicketId};
 use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, text, values};
 use crate::request::{KeyRequest, State};
 use crate::ticket::Psk;
@@ -42,12 +42,6 @@ fn lease_key(account: &Account, user: &IamUserName) -> String {
 
 fn count_key(person: &PersonId, now: Timestamp) -> String {
     format!("issued#{person}#{}", now.day())
-}
-
-/// The key of an access key's item.
-#[must_use]
-pub fn access_key_key(key: &AccessKeyId) -> String {
-    format!("key#{key}")
 }
 
 fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
@@ -194,11 +188,31 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &RequestId) 
     Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }
 
+/// The key of the item that stops all issuing.
+pub const FREEZE: &str = "freeze";
+
 /// Holds only while nobody has stopped all issuing.
 #[must_use]
 pub fn not_frozen() -> Write {
-    let key = "freeze".to_owned();
-    Write::Check { table: Table::Requests, key, condition: NEW, values: Item::new() }
+    let condition = "attribute_not_exists(frozen_by)";
+    Write::Check { table: Table::Requests, key: FREEZE.to_owned(), condition, values: Item::new() }
+}
+
+/// Stops all issuing.
+#[must_use]
+pub fn freeze(by: &PersonId, now: Timestamp) -> Update {
+    Update {
+        update: "SET frozen_by = :by, frozen_at = :now",
+        condition: "attribute_not_exists(frozen_by)",
+        values: values([(":by", by.to_string().as_str().into()), (":now", now.0.into())]),
+    }
+}
+
+/// Lets issuing go on.
+#[must_use]
+pub fn unfreeze() -> Update {
+    let update = "REMOVE frozen_by, frozen_at";
+    Update { update, condition: "attribute_exists(frozen_by)", values: Item::new() }
 }
 
 /// Whether all issuing is stopped.
@@ -206,7 +220,8 @@ pub fn not_frozen() -> Write {
 /// # Errors
 /// A fault.
 pub async fn is_frozen(dynamo: &Dynamo) -> anyhow::Result<bool> {
-    Ok(dynamo.get(Table::Requests, "freeze", None).await?.is_some())
+    let item = dynamo.get(Table::Requests, FREEZE, None).await?;
+    Ok(item.is_some_and(|item| item.contains_key("frozen_by")))
 }
 
 /// How many keys a person was issued on the day of `now`.

@@ -5,3 +5,5 @@ mod world;
 
 #[path = "path/happy.rs"]
 mod happy;
+#[path = "path/stop.rs"]
+mod stop;

@@ -9,7 +9,7 @@ use crate::facts::{Account, IamUser};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Request};
-use crate::request::{Asked, Card, Event, KeyRequest, Shown, State};
+use crate::request::{Asked, KeyRequest, Shown, State, Telling};
 use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -40,7 +40,10 @@ impl Worker {
             email_hash: None,
             at: message.signed_at,
         };
-        let request = self.judge(message, asked, now).await?;
+        let mut request = self.judge(message, asked, now).await?;
+        if request.state == State::Pending {
+            request.tellings.extend([Telling::Card]);
+        }
         let stored = match self.dynamo.write(vec![Stored::create(&request)?]).await {
             // Read back rather than assumed: a redelivery goes on from what the first delivery recorded.
             Ok(()) | Err(WriteError::Lost(_)) => Stored::read(&self.dynamo, &request.id).await?,
@@ -119,10 +122,7 @@ impl Worker {
 
     async fn tell_asked(&self, message: &Message, stored: Stored, now: Timestamp) -> Result<(), NotDone> {
         let answer: slack_api::Message = match &stored.request.state {
-            State::Pending => {
-                let stored = self.post_card(stored, now).await?;
-                card::asked(&stored.request)
-            }
+            State::Pending => card::asked(&stored.request),
             State::Approved => card::ready(&stored.request),
             State::Refused { why } => card::text(why),
             State::Ticketed { .. }
@@ -134,21 +134,5 @@ impl Worker {
             | State::Lapsed => card::text(&words::standing(&stored.request)),
         };
         Ok(self.answer_with(message, now, &answer).await?)
-    }
-
-    /// Posts the card, unless it is there.
-    async fn post_card(&self, stored: Stored, now: Timestamp) -> anyhow::Result<Stored> {
-        if stored.request.card.is_some() {
-            return Ok(stored);
-        }
-        let card = card::approval(&stored.request, Some(&self.config.approvers), now);
-        let channel = &self.config.approvals_channel;
-        let (channel, ts) = self.slack().await?.post(channel.as_str(), &card).await?;
-        let next = stored.request.apply(Event::Posted(Card { channel, ts }), "keyvend", now)?;
-        match stored.save(&self.dynamo, next, Vec::new()).await {
-            Ok(saved) => Ok(saved),
-            Err(WriteError::Lost(_)) => Ok(stored),
-            Err(WriteError::Fault(fault)) => Err(fault),
-        }
     }
 }

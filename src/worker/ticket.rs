@@ -39,8 +39,8 @@ impl Worker {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         for _ in 0..RACES {
-            let stored = match self.collectable(message, &id, now).await? {
-                Ok(stored) => stored,
+            let (stored, replaced) = match self.collectable(message, &id, now).await? {
+                Ok(collectable) => collectable,
                 Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
             };
             let to = match self.mail_address(message, &stored.request).await? {
@@ -62,8 +62,8 @@ impl Worker {
                 },
                 Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
             ];
-            writes.extend(self.void_ticket(&stored).await?);
-            match self.commit(&stored, next, writes).await {
+            writes.extend(replaced);
+            match self.commit(&stored, next, writes, Vec::new()).await {
                 Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
@@ -72,13 +72,14 @@ impl Worker {
         Err(anyhow::anyhow!("a request changed too often for a link").into())
     }
 
-    /// The request, if its requester may have a link for it now; else what to say.
+    /// The request, if its requester may have a link for it now, with the writes that withdraw the link before; else
+    /// what to say.
     async fn collectable(
         &self,
         message: &Message,
         id: &RequestId,
         now: Timestamp,
-    ) -> anyhow::Result<Result<Stored, String>> {
+    ) -> anyhow::Result<Result<(Stored, Vec<Write>), String>> {
         if !self.config.timers {
             return Ok(Err(words::NOT_LOOKED_AFTER.to_owned()));
         }
@@ -93,11 +94,22 @@ impl Worker {
             return Ok(Err(words::lapsed(&stored.request)));
         }
         match &stored.request.state {
-            State::Approved => Ok(Ok(stored)),
-            State::Ticketed { tid } => match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-                Some(TicketState::Claimed(_)) => Ok(Err(words::BEING_COLLECTED.to_owned())),
-                _ => Ok(Ok(stored)),
-            },
+            State::Approved => Ok(Ok((stored, Vec::new()))),
+            State::Ticketed { tid } => Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
+                Some(TicketState::Claimed(_)) => Err(words::BEING_COLLECTED.to_owned()),
+                Some(TicketState::Pending | TicketState::Locked) => {
+                    let replaced = vec![void(tid), Link::forget_psk(tid)];
+                    Ok((stored, replaced))
+                }
+                Some(
+                    TicketState::Void
+                    | TicketState::Failed
+                    | TicketState::Sealed { .. }
+                    | TicketState::Acked { .. }
+                    | TicketState::Lapsed(_),
+                )
+                | None => Ok((stored, Vec::new())),
+            }),
             State::Issuing(_) => Ok(Err(words::BEING_COLLECTED.to_owned())),
             State::Pending
             | State::Ambiguous(_)
@@ -186,7 +198,7 @@ impl Worker {
         let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
         let event = Event::TicketGone { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)]).await {
+        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
             Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }

@@ -17,7 +17,11 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     println!("BOB {}", keyvend.told(BOB_APPROVER));
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
     println!("{}", ready.reading());
-    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer").len(), 0, "nothing is created by approving");
+    assert_eq!(
+        aws::keys(&keyvend.world.net, HOME, "ci-deployer").len(),
+        0,
+        "nothing is created by approving"
+    );
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
     println!("{}", link.reading());
