@@ -43,11 +43,7 @@ pub fn text(sentence: &str) -> Message {
 #[must_use]
 pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
     let asked = &request.asked;
-    let call = match mention {
-        Some(Approvers::UserGroup(group)) => format!("<!subteam^{group}> "),
-        Some(Approvers::Channel(_)) => "<!channel> ".to_owned(),
-        None => String::new(),
-    };
+    let call = mention.map(|approvers| format!("{} ", words::call(approvers))).unwrap_or_default();
     let summary = format!(
         "{call}{} asks for an access key for {}",
         words::person(&asked.requester),

@@ -279,8 +279,10 @@ fn id<T: std::str::FromStr<Err = crate::id::NotAnId>>(value: &str) -> Result<T, 
 
 fn queue(url: &str) -> Result<QueueUrl, String> {
     let mut end = url.rsplit('/');
-    match (end.next(), end.next()) {
-        (Some(name), Some(account)) if http_url(url) && name.ends_with(".fifo") => {
+    let (name, account) = (end.next().unwrap_or_default(), end.next().unwrap_or_default());
+    let named = name.strip_suffix(".fifo").is_some_and(|name| !name.is_empty());
+    match account.parse::<AccountId>() {
+        Ok(account) if http_url(url) && named => {
             Ok(QueueUrl { url: url.to_owned(), arn_end: format!(":{account}:{name}") })
         }
         _ => Err("must be the URL of an SQS FIFO queue".to_owned()),
@@ -503,6 +505,8 @@ mod tests {
     fn a_wrong_value_is_named() {
         let wrong = [
             ("KEYVEND_SLACK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/standard"),
+            ("KEYVEND_CLAIMS_QUEUE_URL", "https://keyvend-claims.fifo"),
+            ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/.fifo"),
             ("KEYVEND_SLACK_APP_ID", "nope"),
             ("KEYVEND_SLACK_TEAM_IDS", "T1,U2"),
             ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),

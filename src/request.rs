@@ -144,6 +144,8 @@ pub struct KeyRequest {
     pub state: State,
     /// Whether a misused link was told of.
     pub alerted: bool,
+    /// Whether the approvers were reminded.
+    pub reminded: bool,
     /// Who said of its key that it wasn't them.
     pub reported: Option<PersonId>,
     /// Its audit chain.
@@ -164,6 +166,11 @@ pub enum Telling {
         /// To whom.
         to: PersonId,
         /// What it says. Never a link to a key.
+        message: Message,
+    },
+    /// A message in the card's thread.
+    Thread {
+        /// What it says.
         message: Message,
     },
     /// A message to the approvals channel.
@@ -239,6 +246,8 @@ pub enum Event {
     Cancel,
     /// Its time ran out.
     Lapse,
+    /// A quarter of the card's time is gone: the approvers are reminded, once.
+    Remind,
     /// Policy says no by now.
     Refuse {
         /// What the requester is told.
@@ -428,6 +437,7 @@ impl KeyRequest {
             card: None,
             state,
             alerted: false,
+            reminded: false,
             reported: None,
             chain,
             tellings: Tellings::default(),
@@ -462,6 +472,32 @@ impl KeyRequest {
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.waits() && self.expires_at <= now
+    }
+
+    /// When a quarter of the card's time is gone.
+    #[must_use]
+    pub fn remind_at(&self) -> Timestamp {
+        Timestamp(self.asked.at.0 + self.expires_at.since(self.asked.at) / 4)
+    }
+
+    /// When it must next be looked at, if nobody does anything.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if !self.chain.outbox.is_empty() || !self.tellings.outbox.is_empty() {
+            // Written, but not yet known to be audited and told: at the next sweep that finds it so.
+            return Some(self.asked.at);
+        }
+        match &self.state {
+            State::Pending if !self.reminded => Some(self.remind_at()),
+            State::Pending | State::Approved | State::Ticketed { .. } => Some(self.expires_at),
+            State::Issuing(intent) => Some(intent.until),
+            State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => None,
+        }
     }
 
     /// Whether a person can still decide it.
@@ -533,6 +569,14 @@ impl KeyRequest {
                 }
                 next.state = State::Lapsed;
                 Happened::new("expired", actor, [])
+            }
+            Event::Remind => {
+                self.must_wait(now)?;
+                if self.state != State::Pending || self.reminded || now < self.remind_at() {
+                    return Err(Unfit::MovedOn);
+                }
+                next.reminded = true;
+                Happened::new("reminded", actor, [])
             }
             Event::Refuse { why } => {
                 self.must_wait(now)?;

@@ -223,6 +223,23 @@ impl SlackApi {
         Ok((answer.channel, answer.ts))
     }
 
+    /// Posts into a message's thread.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn reply(
+        &self,
+        channel: &ChannelId,
+        thread: &MessageTs,
+        message: &Message,
+    ) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": channel, "thread_ts": thread, "text": message.text, "blocks": message.blocks,
+            "unfurl_links": false, "unfurl_media": false,
+        });
+        self.tell::<Value>("chat.postMessage", &body).await.map(drop)
+    }
+
     /// Replaces a message of ours (<https://docs.slack.dev/reference/methods/chat.update>).
     ///
     /// # Errors

@@ -45,14 +45,43 @@ fn count_key(person: &PersonId, now: Timestamp) -> String {
 }
 
 fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
-    Ok(values([
+    let mut item = values([
         ("pk", request_key(&request.id).as_str().into()),
         ("version", version.into()),
         ("state", state_name(&request.state).into()),
         ("person", request.asked.requester.to_string().as_str().into()),
         ("asked_at", request.asked.at.0.into()),
         ("document", Attribute::Text(serde_json::to_string(request)?)),
-    ]))
+    ]);
+    if let Some(due_at) = request.due_at() {
+        item.insert("due_at".to_owned(), due_at.0.into());
+        item.insert("due_shard".to_owned(), shard(&request.id).as_str().into());
+    }
+    Ok(item)
+}
+
+/// The shards of the index that finds what is due: one partition would be written to by everybody.
+pub const SHARDS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+
+fn shard(id: &RequestId) -> String {
+    let sum: usize = id.as_str().bytes().map(usize::from).sum();
+    SHARDS.get(sum % SHARDS.len()).copied().unwrap_or("0").to_owned()
+}
+
+/// Moves an item's timer on, if it is still the one that failed.
+#[must_use]
+pub fn postpone(due_at: Timestamp, until: Timestamp) -> Update {
+    Update {
+        update: "SET due_at = :until",
+        condition: "due_at = :due",
+        values: values([(":until", until.0.into()), (":due", due_at.0.into())]),
+    }
+}
+
+/// The request that an item's key names, if it is one.
+#[must_use]
+pub fn request_of(key: &str) -> Option<RequestId> {
+    key.strip_prefix("request#")?.parse().ok()
 }
 
 fn decode(item: &Item) -> anyhow::Result<Stored> {
@@ -77,13 +106,15 @@ pub fn state_name(state: &State) -> &'static str {
 }
 
 impl Stored {
-    /// The write that puts a new request where there is none.
+    /// Puts a new request where there is none.
     ///
     /// # Errors
-    /// A fault where it cannot be encoded.
-    pub fn create(request: &KeyRequest) -> anyhow::Result<Write> {
+    /// [`WriteError::Lost`] where there is one of this id.
+    pub async fn create(dynamo: &Dynamo, request: &KeyRequest) -> Result<Self, WriteError> {
         let item = encode(request, 1)?;
-        Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
+        let put = Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() };
+        dynamo.write(vec![put]).await?;
+        Ok(Self { request: request.clone(), version: 1 })
     }
 
     /// The write that replaces the request as it was read by `next`.

@@ -8,10 +8,13 @@ mod decide;
 mod facts;
 mod freeze;
 mod issue;
+mod sweep;
 mod switch_off;
 mod tell;
 mod ticket;
 mod whoami;
+
+use self::sweep::is_sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +119,13 @@ pub enum Due {
         /// What.
         telling: Telling,
     },
+    /// An item's timer ran out.
+    Timer {
+        /// The item's key.
+        item: String,
+        /// The timer, as the index had it.
+        due_at: Timestamp,
+    },
 }
 
 /// Why a message is not done.
@@ -188,7 +198,7 @@ impl Worker {
         } else if self.config.claims_queue.is_source(arn) {
             (&self.config.claims_queue, self.on_claims(body, invocation, received).boxed().await)
         } else if self.config.due_queue.is_source(arn) {
-            (&self.config.due_queue, self.on_due(body, invocation).boxed().await)
+            (&self.config.due_queue, self.on_due(body, invocation, received).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);
@@ -218,7 +228,9 @@ impl Worker {
             let happened = Happened::new("not-done", &message.person, [("message", message.id.to_string())]);
             let next =
                 stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
-            self.commit(&stored, next, Vec::new(), Vec::new()).await.map(drop).map_err(anyhow::Error::from)
+            let saved = self.commit(&stored, next, Vec::new(), Vec::new()).await?;
+            self.flush(saved).await;
+            anyhow::Ok(())
         };
         if let Err(fault) = noted.await {
             tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
@@ -286,9 +298,11 @@ impl Worker {
         }
     }
 
-    async fn on_due(&self, body: &str, invocation: Invocation) -> Result<(), NotDone> {
+    async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
             Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
+            Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
+            Err(_) if is_sweep(body) => self.sweep(invocation.now).await,
             Err(_) => {
                 tracing::error!("a message on queue `due` that cannot be read");
                 Ok(())
@@ -334,7 +348,7 @@ impl Worker {
         Ok(made)
     }
 
-    /// Writes a request's next state with what goes with it, and then its audit entries.
+    /// Writes a request's next state with what goes with it: its audit entry and tellings in the same item.
     async fn commit(
         &self,
         stored: &Stored,
@@ -344,12 +358,11 @@ impl Worker {
     ) -> Result<Stored, WriteError> {
         let mut next = next;
         next.tellings.extend(tellings);
-        let saved = stored.save(&self.dynamo, next, others).await?;
-        Ok(self.flush(saved).await)
+        stored.save(&self.dynamo, next, others).await
     }
 
-    /// Inserts a request's audit entries and queues its tellings. What fails stays in the item's outboxes, and the next
-    /// handler tries again.
+    /// Inserts a request's audit entries and queues its tellings: the last thing every handler does, when whoever waits
+    /// has been answered. What fails or never came to this stays in the item's outboxes, and the next sweep finds it.
     async fn flush(&self, stored: Stored) -> Stored {
         let request = &stored.request;
         let mut next = request.clone();

@@ -1,6 +1,7 @@
 //! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
 
 use super::{mrkdwn, quoted};
+use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
 use crate::request::{KeyRequest, State};
@@ -207,6 +208,29 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
 pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
 /// An approver's no counted.
 pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been told.";
+
+/// The approvers are called, once: a user group by its name, a channel as a whole.
+#[must_use]
+pub fn call(approvers: &Approvers) -> String {
+    match approvers {
+        Approvers::UserGroup(group) => format!("<!subteam^{group}>"),
+        Approvers::Channel(_) => "<!channel>".to_owned(),
+    }
+}
+
+/// A quarter of the card's time is gone.
+#[must_use]
+pub fn reminder(request: &KeyRequest, approvers: &Approvers) -> String {
+    let lacking =
+        request.shown.needed.saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
+    format!(
+        "{} {} still waits for {}. It lapses {}.",
+        call(approvers),
+        person(&request.asked.requester),
+        approvals(lacking.max(1)),
+        moment(request.expires_at)
+    )
+}
 
 /// The requester is told of the no.
 #[must_use]

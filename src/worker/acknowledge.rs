@@ -31,7 +31,7 @@ impl Worker {
             let told = |alert: &String| Telling::Direct { to: to.clone(), message: card::text(alert) };
             let tellings = alerts.iter().map(told).collect();
             match self.commit(&stored, next, vec![empty_outbox(&ticket)], tellings).await {
-                Ok(saved) => return Ok(Some(saved)),
+                Ok(saved) => return Ok(Some(self.flush(saved).await)),
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
             }

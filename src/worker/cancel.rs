@@ -69,7 +69,9 @@ impl Worker {
                     let voided = self.void_ticket(&stored).await?;
                     match self.commit(&stored, next, voided, vec![Telling::Card]).await {
                         Ok(saved) => {
-                            return Ok(self.answer(message, now, &words::cancelled(&saved.request)).await?);
+                            let told = self.answer(message, now, &words::cancelled(&saved.request)).await;
+                            self.flush(saved).await;
+                            return Ok(told?);
                         }
                         Err(WriteError::Lost(_)) => {}
                         Err(WriteError::Fault(fault)) => return Err(fault.into()),
@@ -91,7 +93,11 @@ impl Worker {
         let message = card::text(&words::lapsed(&next));
         let tellings = vec![Telling::Card, Telling::Direct { to: next.asked.requester.clone(), message }];
         match self.commit(stored, next, voided, tellings).await {
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }
     }

@@ -1,5 +1,7 @@
 //! `create`: facts, policy, the record, then the card or the button.
 
+use futures_util::future::try_join;
+
 use super::ticket::address_hash;
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
@@ -44,14 +46,15 @@ impl Worker {
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
         }
-        let stored = match self.dynamo.write(vec![Stored::create(&request)?]).await {
-            // Read back rather than assumed: a redelivery goes on from what the first delivery recorded.
-            Ok(()) | Err(WriteError::Lost(_)) => Stored::read(&self.dynamo, &request.id).await?,
+        let stored = match Stored::create(&self.dynamo, &request).await {
+            Ok(stored) => stored,
+            // A redelivery goes on from what the first delivery recorded.
+            Err(WriteError::Lost(lost)) => Stored::read(&self.dynamo, &request.id).await?.ok_or(lost)?,
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        let stored = stored.ok_or_else(|| anyhow::anyhow!("a request that was just written is not there"))?;
-        let stored = self.flush(stored).await;
-        self.tell_asked(message, stored, now).await
+        let told = self.tell_asked(message, &stored, now).await;
+        self.flush(stored).await;
+        Ok(told?)
     }
 
     /// The account that is meant: the one that is named, or the only or first one.
@@ -73,7 +76,7 @@ impl Worker {
             let why = words::too_many_days(self.config.max_key_days);
             return Ok(KeyRequest::refused(id, asked, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]));
         }
-        let slack = self.slack().await?;
+        let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
         let found =
             self.facts(&slack, &asked.requester, (&asked.account, &asked.user), (&[], None), now).await?;
         let facts = match found {
@@ -120,7 +123,7 @@ impl Worker {
             .then(|| words::no_owner(&asked.user, &asked.account, &asked.requester, help))
     }
 
-    async fn tell_asked(&self, message: &Message, stored: Stored, now: Timestamp) -> Result<(), NotDone> {
+    async fn tell_asked(&self, message: &Message, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
         let answer: slack_api::Message = match &stored.request.state {
             State::Pending => card::asked(&stored.request),
             State::Approved => card::ready(&stored.request),
@@ -133,6 +136,6 @@ impl Worker {
             | State::Cancelled
             | State::Lapsed => card::text(&words::standing(&stored.request)),
         };
-        Ok(self.answer_with(message, now, &answer).await?)
+        self.answer_with(message, now, &answer).await
     }
 }

@@ -199,8 +199,9 @@ impl Worker {
         let (to_presser, to_requester) = told(&event, &next);
         let direct = Telling::Direct { to: next.asked.requester.clone(), message: to_requester };
         match self.commit(stored, next, voided, vec![Telling::Card, direct]).await {
-            Ok(_) => {
+            Ok(saved) => {
                 self.try_to_tell(message, now, &to_presser).await;
+                self.flush(saved).await;
                 Ok(true)
             }
             Err(WriteError::Lost(_)) => Ok(false),

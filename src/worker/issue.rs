@@ -79,7 +79,12 @@ impl Worker {
 
     /// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
     /// no key is recorded, whether there is one is not known.
-    async fn finish(&self, stored: Stored, intent: Intent, invocation: Invocation) -> Result<(), NotDone> {
+    pub(super) async fn finish(
+        &self,
+        stored: Stored,
+        intent: Intent,
+        invocation: Invocation,
+    ) -> Result<(), NotDone> {
         let Invocation { now, deadline } = invocation;
         if now <= intent.until {
             let wait = u64::try_from(intent.until.since(now) + 1).unwrap_or(1);
@@ -235,6 +240,7 @@ impl Worker {
         let id = key.id.clone();
         match self.record_and_seal(&ready, stored, &run, key, now).await {
             Ok(saved) => {
+                let saved = self.flush(saved).await;
                 self.describe(&ready, &saved, &id).await;
                 Ok(())
             }
@@ -386,7 +392,10 @@ impl Worker {
         tellings: Vec<Telling>,
     ) -> Result<(), NotDone> {
         match self.commit(stored, next, others, tellings).await {
-            Ok(_) => Ok(()),
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
             Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }

@@ -98,7 +98,10 @@ impl Worker {
                 Telling::Card,
             ];
             match self.commit(&stored, next, Vec::new(), tellings).await {
-                Ok(_) => return Ok(()),
+                Ok(saved) => {
+                    self.flush(saved).await;
+                    return Ok(());
+                }
                 Err(WriteError::Lost(_)) => match Stored::read(&self.dynamo, &stored.request.id).await? {
                     Some(found) => stored = found,
                     None => return Ok(()),

@@ -75,6 +75,7 @@ impl Worker {
         let told = match telling {
             Telling::Card => self.draw(request, now).await,
             Telling::Direct { to, message } => self.direct(to, message).await,
+            Telling::Thread { message } => self.in_thread(request, message).await,
             Telling::Approvers { message } => {
                 let channel = self.config.approvals_channel.as_str();
                 self.slack().await?.post(channel, message).await.map(drop).map_err(anyhow::Error::from)
@@ -87,6 +88,13 @@ impl Worker {
             }
             told => Ok(told?),
         }
+    }
+
+    /// A message in the card's thread; none where there is no card.
+    async fn in_thread(&self, request: &RequestId, message: &Message) -> anyhow::Result<()> {
+        let stored = Stored::read(&self.dynamo, request).await?;
+        let Some(card) = stored.and_then(|stored| stored.request.card) else { return Ok(()) };
+        Ok(self.slack().await?.reply(&card.channel, &card.ts, message).await?)
     }
 
     /// Draws the card as the request now stands, and posts it where there is none and it waits for approvers.
@@ -135,6 +143,6 @@ fn is_undeliverable(telling: &Telling, fault: &anyhow::Error) -> bool {
         Telling::Direct { .. } => {
             matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot" | "account_inactive")
         }
-        Telling::Approvers { .. } => false,
+        Telling::Thread { .. } | Telling::Approvers { .. } => false,
     }
 }

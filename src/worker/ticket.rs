@@ -64,7 +64,7 @@ impl Worker {
             ];
             writes.extend(replaced);
             match self.commit(&stored, next, writes, Vec::new()).await {
-                Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
+                Ok(saved) => return self.hand_over(message, saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
             }
@@ -152,7 +152,7 @@ impl Worker {
     async fn hand_over(
         &self,
         message: &Message,
-        saved: &Stored,
+        saved: Stored,
         made: Made,
         to: Option<String>,
         now: Timestamp,
@@ -168,7 +168,7 @@ impl Worker {
                     if let MailError::Fault(fault) = &error {
                         tracing::error!(fault = format!("{fault:#}"), "a code was not mailed");
                     }
-                    self.withdraw_ticket(saved, "mail-failed", now).await?;
+                    self.withdraw_ticket(&saved, "mail-failed", now).await?;
                     return Ok(self
                         .answer_with(message, now, &card::again(words::MAIL_REFUSED, request))
                         .await?);
@@ -186,10 +186,11 @@ impl Worker {
             None => false,
         };
         if !shown {
-            self.withdraw_ticket(saved, "not-shown", now).await?;
+            self.withdraw_ticket(&saved, "not-shown", now).await?;
             let again = card::again(words::LINK_NOT_SHOWN, request);
             return Ok(self.direct(&message.person, &again).await?);
         }
+        self.flush(saved).await;
         Ok(())
     }
 
@@ -199,7 +200,11 @@ impl Worker {
         let event = Event::TicketGone { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
         match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }
     }
