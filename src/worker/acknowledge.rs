@@ -5,9 +5,9 @@ use super::{ClaimMessage, NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
-use crate::claim::{StoredTicket, TicketEventKind};
+use crate::claim::{self, StoredTicket, TicketEventKind};
 use crate::id::TicketId;
-use crate::item::{Attribute, Table, Update, Write, values};
+use crate::item::{Table, Update, values};
 use crate::request::{Event, State};
 use crate::store::{Link, Stored, access_key_key};
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ impl Worker {
                 return Ok(Some(self.flush(stored).await));
             }
             let (next, alerts) = take_events(&stored, &ticket, now)?;
-            match self.commit(&stored, next, vec![empty_outbox(&ticket)]).await {
+            match self.commit(&stored, next, vec![claim::outbox_taken(tid, ticket.outbox.len())]).await {
                 Ok(saved) => {
                     for alert in alerts {
                         self.try_direct(&saved.request.asked.requester, &card::text(&alert)).await;
@@ -92,14 +92,4 @@ fn take_events(
         next = next.apply(Event::Seen { happened, at: event.at, alert }, "reveal", now)?;
     }
     Ok((next, alerts))
-}
-
-fn empty_outbox(ticket: &StoredTicket) -> Write {
-    let taken = i64::try_from(ticket.outbox.len()).unwrap_or(i64::MAX);
-    let update = Update {
-        update: "SET outbox = :none",
-        condition: "size(outbox) = :taken",
-        values: values([(":none", Attribute::List(Vec::new())), (":taken", taken.into())]),
-    };
-    Write::Update { table: Table::Tickets, key: ticket.tid.to_string(), update }
 }

@@ -3,10 +3,10 @@
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
-use crate::claim::{StoredTicket, TicketState};
+use crate::claim::{self, StoredTicket, TicketState};
 use crate::id::{RequestId, TicketId};
 use crate::inbound::Message;
-use crate::item::{Table, Update, Write, values};
+use crate::item::{Table, Write};
 use crate::request::{Event, Unfit};
 use crate::store::{Link, Stored};
 use crate::time::Timestamp;
@@ -112,7 +112,7 @@ impl Worker {
         let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
             Some(TicketState::Pending | TicketState::Locked | TicketState::Claimed(_)) => {
-                vec![void(tid), Link::forget_psk(tid)]
+                vec![claim::void(tid), Link::forget_psk(tid)]
             }
             Some(
                 TicketState::Void
@@ -124,19 +124,4 @@ impl Worker {
             | None => Vec::new(),
         })
     }
-}
-
-/// Withdraws a ticket that no key was sealed to.
-pub(super) fn void(tid: &TicketId) -> Write {
-    let update = Update {
-        update: "SET #state = :void",
-        condition: "#state = :pending OR #state = :locked OR #state = :claimed",
-        values: values([
-            (":void", "VOID".into()),
-            (":pending", "PENDING".into()),
-            (":locked", "LOCKED".into()),
-            (":claimed", "CLAIMED".into()),
-        ]),
-    };
-    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }

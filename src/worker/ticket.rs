@@ -2,12 +2,12 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::cancel::{RACES, void};
+use super::cancel::RACES;
 use super::decide::carried;
 use super::{NotDone, Worker};
 use crate::aws::{MailError, WriteError};
 use crate::card;
-use crate::claim::{StoredTicket, TicketState, new_item};
+use crate::claim::{self, StoredTicket, TicketState, new_item};
 use crate::config::Mail;
 use crate::id::{RequestId, crockford_of};
 use crate::inbound::Message;
@@ -62,7 +62,7 @@ impl Worker {
                 },
                 Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
             ];
-            writes.extend(self.void_ticket(&stored).await?);
+            writes.extend(self.void_unclaimed(&stored).await?);
             match self.commit(&stored, next, writes).await {
                 Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
@@ -107,6 +107,24 @@ impl Worker {
             | State::Lapsed
             | State::Refused { .. } => Ok(Err(words::standing(&stored.request))),
         }
+    }
+
+    /// The writes that withdraw the link that a new one replaces. They lose where a tab claimed it since.
+    async fn void_unclaimed(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
+        let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
+        Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
+            Some(TicketState::Pending | TicketState::Locked | TicketState::Claimed(_)) => {
+                vec![claim::void_unclaimed(tid), Link::forget_psk(tid)]
+            }
+            Some(
+                TicketState::Void
+                | TicketState::Failed
+                | TicketState::Sealed { .. }
+                | TicketState::Acked { .. }
+                | TicketState::Lapsed(_),
+            )
+            | None => Vec::new(),
+        })
     }
 
     /// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
@@ -186,7 +204,7 @@ impl Worker {
         let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
         let event = Event::TicketGone { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)]).await {
+        match self.commit(saved, next, vec![claim::void(&tid), Link::forget_psk(&tid)]).await {
             Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }
