@@ -115,6 +115,9 @@ impl Worker {
         if claimed.attempt != message.attempt {
             return Ok(());
         }
+        if stored.request.is_expired(now) {
+            return Ok(self.lapse(&stored, now).await?);
+        }
         if now.since(claimed.at) > CLAIM_LIFE {
             return self.fail(stored, None, Failed::again("too-late", words::TOO_LATE), now).await;
         }
