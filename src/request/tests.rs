@@ -9,6 +9,8 @@ use crate::facts::{AccessKeyLastUsed, AccessKeyStatus};
 use crate::store::state_name;
 use crate::time::DAY;
 
+type Change = fn(&mut KeyRequest);
+
 const ASKED: Timestamp = Timestamp(1_764_000_000);
 const TTL: Duration = Duration::from_secs(3_600);
 
@@ -301,12 +303,12 @@ fn an_approval_starts_the_requesters_time_and_a_redrawn_card_starts_over() {
 
 #[test]
 fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
-    let changed = |change: fn(&mut KeyRequest)| {
+    let changed = |change: Change| {
         let mut next = request(1);
         change(&mut next);
         next.revision() != request(1).revision()
     };
-    let covered: [(&str, fn(&mut KeyRequest)); 12] = [
+    let covered: [(&str, Change); 12] = [
         ("requester", |r| r.asked.requester = person("U0BOB")),
         ("account", |r| r.asked.account.id = "210987654321".parse().unwrap()),
         ("user", |r| r.asked.user = "cj-deployer".parse().unwrap()),
@@ -323,7 +325,7 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
     for (what, change) in covered {
         assert!(changed(change), "the revision does not cover the {what}");
     }
-    let moving: [(&str, fn(&mut KeyRequest)); 6] = [
+    let moving: [(&str, Change); 6] = [
         ("last use", |r| r.shown.keys[0].last_used = AccessKeyLastUsed::Unknown),
         ("age", |r| r.shown.keys[0].create_date.0 -= DAY),
         ("a key more", |r| r.shown.keys.push(listed(2))),
