@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::config::Approvers;
 use crate::facts::AccessKey;
+use crate::id::AccessKeyId;
 use crate::inbound::LINK_ACTION_ID;
 use crate::request::{KeyRequest, State};
 use crate::slack_api::Message;
@@ -22,6 +23,8 @@ pub mod action {
     pub const GET_KEY: &str = "get-key";
     /// Take the request back.
     pub const CANCEL: &str = "cancel";
+    /// Switch the key off: it wasn't me.
+    pub const NOT_ME: &str = "not-me";
 }
 
 /// What a button carries: the request, and the revision that its message shows.
@@ -40,11 +43,7 @@ pub fn text(sentence: &str) -> Message {
 #[must_use]
 pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
     let asked = &request.asked;
-    let call = match mention {
-        Some(Approvers::UserGroup(group)) => format!("<!subteam^{group}> "),
-        Some(Approvers::Channel(_)) => "<!channel> ".to_owned(),
-        None => String::new(),
-    };
+    let call = mention.map(|approvers| format!("{} ", words::call(approvers))).unwrap_or_default();
     let summary = format!(
         "{call}{} asks for an access key for {}",
         words::person(&asked.requester),
@@ -62,6 +61,9 @@ pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestam
         ]}));
     } else {
         blocks.push(section(&words::standing(request)));
+    }
+    if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
+        blocks.push(not_me(request));
     }
     let text = if request.state == State::Pending {
         format!("{summary}: {}", words::mrkdwn(&asked.reason))
@@ -162,6 +164,21 @@ pub fn asked(request: &KeyRequest) -> Message {
         ]},
     ]);
     Message { text: sentence, blocks }
+}
+
+/// To the requester: the key was made, and how to switch it off if that wasn't them.
+#[must_use]
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> Message {
+    let sentence = words::issued(request, key, browser);
+    Message { blocks: json!([section(&sentence), not_me(request)]), text: sentence }
+}
+
+fn not_me(request: &KeyRequest) -> Value {
+    let sure =
+        confirm("Switch this key off?", "It stops working at once, wherever it is used.", "Switch it off");
+    json!({"type": "actions", "block_id": "report", "elements": [
+        button("This wasn't me", action::NOT_ME, request, Some("danger"), Some(sure)),
+    ]})
 }
 
 /// To the requester alone: the one-time link. The link is in its button and nowhere else.

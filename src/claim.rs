@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 mod served;
 
-pub use served::{failed, outbox_taken, sealed, still_claimed, void, void_unclaimed};
+pub use served::{failed, outbox_taken, sealed, still_claimed, void, void_claimed};
 
 /// How many codes are judged before the ticket locks.
 pub const TRIES: i64 = 5;

@@ -119,6 +119,14 @@ impl Lookup {
         }
     }
 
+    /// Has the read-only session of an account at hand, so that what else must be waited for can be waited for meanwhile.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn open(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
+        self.reader(account, now).await.map(drop)
+    }
+
     /// The read-only session of an account.
     async fn reader(&self, account: &Account, now: Timestamp) -> anyhow::Result<Iam> {
         let kept = |sessions: &BTreeMap<AccountId, (Iam, Timestamp)>| {

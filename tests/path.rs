@@ -5,3 +5,9 @@ mod world;
 
 #[path = "path/happy.rs"]
 mod happy;
+#[path = "path/slack_as_it_is.rs"]
+mod slack_as_it_is;
+#[path = "path/stop.rs"]
+mod stop;
+#[path = "path/timers.rs"]
+mod timers;

@@ -55,30 +55,25 @@ pub fn failed(tid: &TicketId) -> Write {
     )
 }
 
-/// Withdrawn with its request, a tab waiting or not.
+/// Withdrawn while nobody claimed it: one that a tab is collecting is not taken from it by a new link.
 #[must_use]
 pub fn void(tid: &TicketId) -> Write {
     update(
         tid,
         "SET #state = :void",
-        "#state = :pending OR #state = :locked OR #state = :claimed",
-        values([
-            (":void", "VOID".into()),
-            (":pending", "PENDING".into()),
-            (":locked", "LOCKED".into()),
-            (":claimed", "CLAIMED".into()),
-        ]),
+        "#state = :pending OR #state = :locked",
+        values([(":void", "VOID".into()), (":pending", "PENDING".into()), (":locked", "LOCKED".into())]),
     )
 }
 
-/// Withdrawn for another one to take its place, which no ticket is that a tab has claimed.
+/// Withdrawn from the tab that claimed it, while no key is being created for it.
 #[must_use]
-pub fn void_unclaimed(tid: &TicketId) -> Write {
+pub fn void_claimed(tid: &TicketId) -> Write {
     update(
         tid,
         "SET #state = :void",
-        "#state = :pending OR #state = :locked",
-        values([(":void", "VOID".into()), (":pending", "PENDING".into()), (":locked", "LOCKED".into())]),
+        "#state = :claimed",
+        values([(":void", "VOID".into()), (":claimed", "CLAIMED".into())]),
     )
 }
 

@@ -77,6 +77,7 @@ fn intent(created: Option<AccessKeyId>) -> Intent {
         run: run(1),
         begun: ASKED,
         until: Timestamp(ASKED.0 + 30),
+        path: "/".to_owned(),
         keys_before: vec![key(1)],
         created,
     }
@@ -140,6 +141,12 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("refuse", Event::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
         ("lapse", Event::Lapse, ""),
         ("redraw", Event::Redraw(shown(3)), "PENDING > PENDING"),
+        ("remind too early", Event::Remind, ""),
+        (
+            "report",
+            Event::Report { by: person("U0ALICE"), happened: Happened::new("deactivated", "a", []) },
+            "ISSUED > ISSUED",
+        ),
         ("ticket", Event::Ticket { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
         ("ticket gone", Event::TicketGone { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
         ("another ticket gone", Event::TicketGone { tid: tid(2), why: "test" }, ""),
@@ -277,6 +284,53 @@ fn time_ends_what_waits_for_a_person_and_nothing_else() {
 }
 
 #[test]
+fn approvers_are_reminded_once_after_a_quarter_of_the_time() {
+    let at = |offset: i64| Timestamp(ASKED.0 + 900 + offset);
+    let pending = in_state(State::Pending);
+    assert_eq!(pending.apply(Event::Remind, "keyvend", at(-1)), Err(Unfit::MovedOn));
+    let reminded = pending.apply(Event::Remind, "keyvend", at(0)).unwrap();
+    assert_eq!(reminded.state, State::Pending);
+    check(&pending, &Event::Remind, &reminded).unwrap();
+    assert_eq!(reminded.apply(Event::Remind, "keyvend", at(1)), Err(Unfit::MovedOn));
+    for state in states().into_iter().filter(|state| *state != State::Pending) {
+        assert_eq!(in_state(state).apply(Event::Remind, "keyvend", at(0)), Err(Unfit::MovedOn));
+    }
+}
+
+#[test]
+fn a_key_is_reported_once() {
+    let report = Event::Report { by: person("U0ALICE"), happened: Happened::new("deactivated", "a", []) };
+    let issued = in_state(State::Issued { key: key(2), tid: tid(1), at: ASKED });
+    let reported = issued.apply(report.clone(), "a", ASKED).unwrap();
+    assert_eq!(reported.reported, Some(person("U0ALICE")));
+    assert_eq!(reported.apply(report, "a", ASKED), Err(Unfit::MovedOn));
+}
+
+/// When each state is next looked at: what waits for somebody, or is under way, must never be forgotten.
+#[test]
+fn whatever_waits_or_is_under_way_has_its_timer() {
+    for state in states() {
+        let mut request = in_state(state);
+        assert_eq!(request.due_at(), Some(ASKED), "an outbox that is not empty is due at once");
+        request.chain.drop_inserted(u32::MAX);
+        let expected = match &request.state {
+            State::Pending => Some(Timestamp(ASKED.0 + 900)),
+            State::Approved | State::Ticketed { .. } => Some(Timestamp(ASKED.0 + 3_600)),
+            State::Issuing(intent) => Some(intent.until),
+            _ => None,
+        };
+        assert_eq!(request.due_at(), expected, "{}", name(&request.state));
+        request.reminded = true;
+        let expected = if request.state == State::Pending { Some(request.expires_at) } else { expected };
+        assert_eq!(request.due_at(), expected, "{}", name(&request.state));
+        request.tellings.extend([Telling::Card]);
+        assert_eq!(request.due_at(), Some(ASKED));
+        request.tellings.drop_queued(1);
+        assert_eq!(request.due_at(), expected);
+    }
+}
+
+#[test]
 fn an_intent_is_taken_over_after_its_deadline_with_all_that_it_knows() {
     let from = in_state(State::Issuing(intent(Some(key(2)))));
     let until = Timestamp(ASKED.0 + 99);
@@ -360,7 +414,11 @@ fn a_request_begins_pending_or_approved_as_policy_says() {
 fn every_state_reads_back_and_a_half_written_one_does_not() {
     for state in states() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
-        let whole = KeyRequest { card: Some(posted), ..in_state(state) };
+        let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
+        whole.reported = Some(person("U0ALICE"));
+        whole
+            .tellings
+            .extend([Telling::Direct { to: person("U0ALICE"), message: crate::card::text("told") }]);
         let document = serde_json::to_value(&whole).unwrap();
         assert_eq!(serde_json::from_value::<KeyRequest>(document.clone()).unwrap(), whole);
         let mut places = Vec::new();
@@ -371,6 +429,9 @@ fn every_state_reads_back_and_a_half_written_one_does_not() {
             half.pointer_mut(&parent).unwrap().as_object_mut().unwrap().remove(&field);
             let read = serde_json::from_value::<KeyRequest>(half.clone());
             assert!(read.is_err(), "{} reads without {parent}/{field}", name(&whole.state));
+            if field == "blocks" {
+                continue;
+            }
             half.pointer_mut(&parent).unwrap()[&field] = serde_json::json!([{}]);
             let read = serde_json::from_value::<KeyRequest>(half);
             assert!(read.is_err(), "{} reads with another {parent}/{field}", name(&whole.state));
@@ -378,10 +439,10 @@ fn every_state_reads_back_and_a_half_written_one_does_not() {
     }
 }
 
-/// Every field of every object within, but for an audit entry's details, which are any.
+/// Every field of every object within, but for an audit entry's details and a message's blocks, which are any.
 fn fields(value: &Value, at: String, all: &mut Vec<(String, String)>) {
     match value {
-        Value::Object(map) if !at.ends_with("/detail") => {
+        Value::Object(map) if !at.ends_with("/detail") && !at.contains("/blocks/") => {
             for (field, inner) in map {
                 all.push((at.clone(), field.clone()));
                 fields(inner, format!("{at}/{field}"), all);
@@ -407,6 +468,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => few.clone().prop_map(|n| Event::Deny { by: person("U0BOB"), press: press(n) }),
         1 => Just(Event::Cancel),
         1 => Just(Event::Lapse),
+        1 => Just(Event::Remind),
         1 => Just(Event::Refuse { why: "no".to_owned() }),
         1 => (0u32..4).prop_map(|needed| Event::Redraw(shown(needed))),
         4 => few.clone().prop_map(|n| Event::Ticket { tid: tid(n) }),

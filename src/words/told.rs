@@ -1,6 +1,7 @@
 //! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
 
 use super::{mrkdwn, quoted};
+use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
 use crate::request::{KeyRequest, State};
@@ -207,6 +208,29 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
 pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
 /// An approver's no counted.
 pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been told.";
+
+/// The approvers are called, once: a user group by its name, a channel as a whole.
+#[must_use]
+pub fn call(approvers: &Approvers) -> String {
+    match approvers {
+        Approvers::UserGroup(group) => format!("<!subteam^{group}>"),
+        Approvers::Channel(_) => "<!channel>".to_owned(),
+    }
+}
+
+/// A quarter of the card's time is gone.
+#[must_use]
+pub fn reminder(request: &KeyRequest, approvers: &Approvers) -> String {
+    let lacking =
+        request.shown.needed.saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
+    format!(
+        "{} {} still waits for {}. It lapses {}.",
+        call(approvers),
+        person(&request.asked.requester),
+        approvals(lacking.max(1)),
+        moment(request.expires_at)
+    )
+}
 
 /// The requester is told of the no.
 #[must_use]
@@ -418,17 +442,57 @@ pub fn ambiguous(request: &KeyRequest) -> String {
 #[must_use]
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> String {
     format!(
-        "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). If that wasn't you, tell the approvers at once. New keys need about 10 seconds to work.",
+        "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.",
         iam_user(&request.asked.user, &request.asked.account),
         mrkdwn(browser)
     )
+}
+
+/// Whoever pressed it has nothing to do with the key.
+pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only whoever asked for this key, owns its IAM user or approves here can \
+    switch it off. Tell the approvers if you think it is misused.";
+
+/// The key is off.
+#[must_use]
+pub fn switched_off(key: &AccessKeyId) -> String {
+    format!("The key `{key}` is switched off. It no longer works anywhere.")
+}
+
+/// The same, to those whom it concerns.
+#[must_use]
+pub fn reported(request: &KeyRequest, key: &AccessKeyId, by: &PersonId) -> String {
+    format!(
+        "{} said of the key `{key}` for {}: this wasn't me. It is switched off. Look in CloudTrail for what was done with it since {}, and who opened the link.",
+        person(by),
+        iam_user(&request.asked.user, &request.asked.account),
+        moment(match &request.state {
+            State::Issued { at, .. } => *at,
+            _ => request.asked.at,
+        })
+    )
+}
+
+/// Issuing was stopped.
+pub const FREEZE_DONE: &str = "All issuing of keys is stopped. Keys that exist go on working; `/access-key unfreeze` \
+    lets issuing go on.";
+/// Issuing goes on.
+pub const UNFREEZE_DONE: &str = "Keys can be issued again.";
+
+/// The approvers hear of either.
+#[must_use]
+pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
+    if freeze {
+        format!("{} stopped all issuing of keys. `/access-key unfreeze` lets it go on.", person(by))
+    } else {
+        format!("{} let the issuing of keys go on.", person(by))
+    }
 }
 
 /// A second tab came with the right link, or codes were guessed.
 #[must_use]
 pub fn misused(request: &KeyRequest) -> String {
     format!(
-        "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: tell the approvers at once.",
+        "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: switch the key off with *This wasn't me* if you did not get it, and tell the approvers.",
         iam_user(&request.asked.user, &request.asked.account)
     )
 }

@@ -9,7 +9,8 @@ use crate::facts::Person;
 use crate::id::{RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
 use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
-use crate::request::{Event, KeyRequest, Shown, State, Unfit};
+use crate::request::{Event, KeyRequest, Shown, State, Telling, Unfit};
+use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
@@ -195,36 +196,30 @@ impl Worker {
             Err(Unfit::Expired | Unfit::MovedOn | Unfit::Replaced) => return Ok(false),
         };
         let voided = if next.waits() { Vec::new() } else { self.void_ticket(stored).await? };
-        match self.commit(stored, next, voided).await {
-            Ok(saved) => self.tell_decided(message, &event, &saved, now).await.map(|()| true),
+        let (to_presser, to_requester) = told(&event, &next);
+        let direct = Telling::Direct { to: next.asked.requester.clone(), message: to_requester };
+        match self.commit(stored, next, voided, vec![Telling::Card, direct]).await {
+            Ok(saved) => {
+                self.try_to_tell(message, now, &to_presser).await;
+                self.flush(saved).await;
+                Ok(true)
+            }
             Err(WriteError::Lost(_)) => Ok(false),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }
     }
+}
 
-    async fn tell_decided(
-        &self,
-        message: &Message,
-        event: &Event,
-        saved: &Stored,
-        now: Timestamp,
-    ) -> Result<(), NotDone> {
-        self.redraw(saved, now).await;
-        let request = &saved.request;
-        let (to_presser, to_requester) = match event {
-            Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(request)),
-            Event::Approve { by, .. } => {
-                (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(request, by)))
-            }
-            Event::Deny { by, .. } => {
-                (words::DENIAL_COUNTED.to_owned(), card::text(&words::denied(request, by)))
-            }
-            Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(request))),
-            _ => (words::moved_on(request), card::text(&words::standing(request))),
-        };
-        self.try_direct(&request.asked.requester, &to_requester).await;
-        self.try_to_tell(message, now, &to_presser).await;
-        Ok(())
+/// What a decision is told as: to whoever pressed, and to the requester.
+fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
+    match event {
+        Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),
+        Event::Approve { by, .. } => {
+            (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(next, by)))
+        }
+        Event::Deny { by, .. } => (words::DENIAL_COUNTED.to_owned(), card::text(&words::denied(next, by))),
+        Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
+        _ => (words::moved_on(next), card::text(&words::standing(next))),
     }
 }
 

@@ -101,7 +101,7 @@ fn what_the_worker_writes_holds_by_itself() {
         ("still claimed", claim::still_claimed(&tid, 1), ["state", "attempt"].as_slice()),
         ("seal", seal, &["state", "attempt"]),
         ("fail", claim::failed(&tid), &["state"]),
-        ("void", claim::void(&tid), &["state"]),
+        ("void", claim::void_claimed(&tid), &["state"]),
         ("take the outbox", claim::outbox_taken(&tid, 1), &["outbox"]),
     ] {
         let (condition, values) = match &write {
@@ -123,8 +123,8 @@ fn the_worker_moves_a_ticket_along_the_diagram_only() {
     for (write, from) in [
         (seal, ["CLAIMED"].as_slice()),
         (claim::failed(&tid), &["CLAIMED"]),
-        (claim::void(&tid), &["PENDING", "CLAIMED", "LOCKED"]),
-        (claim::void_unclaimed(&tid), &["PENDING", "LOCKED"]),
+        (claim::void(&tid), &["PENDING", "LOCKED"]),
+        (claim::void_claimed(&tid), &["CLAIMED"]),
     ] {
         for state in states {
             let mut item = sealed();

@@ -119,8 +119,6 @@ impl Job {
     fn decide(&self, version: i64, state: &str, ticket: &StoredTicket) -> Option<At> {
         let tid = tid();
         let waits = matches!(state, "TICKETED" | "APPROVED");
-        let open =
-            matches!(ticket.state, TicketState::Pending | TicketState::Locked | TicketState::Claimed(_));
         let mut events = Vec::new();
         let writes = match (self.task, &ticket.state) {
             (Task::Begin, TicketState::Claimed(claimed)) if state == "TICKETED" => {
@@ -135,13 +133,15 @@ impl Job {
             }
             (Task::Cancel, _) if waits => {
                 let mut writes = vec![moved(version, "CANCELLED")];
-                writes.extend(open.then(|| claim::void(&tid)));
+                match ticket.state {
+                    TicketState::Pending | TicketState::Locked => writes.push(claim::void(&tid)),
+                    TicketState::Claimed(_) => writes.push(claim::void_claimed(&tid)),
+                    _ => {}
+                }
                 writes
             }
-            (Task::Replace, _) if state == "TICKETED" => {
-                let mut writes = vec![moved(version, "REPLACED")];
-                writes.extend(open.then(|| claim::void_unclaimed(&tid)));
-                writes
+            (Task::Replace, TicketState::Pending | TicketState::Locked) if state == "TICKETED" => {
+                vec![moved(version, "REPLACED"), claim::void(&tid)]
             }
             (Task::TakeIn, _) if !ticket.outbox.is_empty() => {
                 events.clone_from(&ticket.outbox);

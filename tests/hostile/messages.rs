@@ -70,7 +70,7 @@ fn garbage_in_any_queue_writes_and_tells_nothing() {
     ];
     let body = prop_oneof![any_text(), any_json().prop_map(|json| json.to_string())];
     run(1_500, (arn, body), |(arn, body)| {
-        let known = arn == sqs::arn(SLACK) || arn == sqs::arn(CLAIMS);
+        let known = [SLACK, CLAIMS, DUE].iter().any(|queue| arn == sqs::arn(queue));
         let (answer, did) = work(&keyvend, json!({ "Records": [record("m1", &arn, &body)] }));
         let failed = failures(&answer)?;
         prop_assert!(failed.is_empty() || failed == ["m1"]);
@@ -99,7 +99,7 @@ fn a_message_on_the_wrong_queue_is_none() {
     }
     // The control: on its own queue, the command is acted on.
     let (_, did) = work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(SLACK), &command)] }));
-    assert!(did.contains("TransactWriteItems") && did.contains("chat.postMessage"), "{did:?}");
+    assert!(did.contains("TransactWriteItems") && did.contains("response_url"), "{did:?}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_damaged_message_is_worked_off_or_dropped() {
             work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(SLACK), &body.to_string())] }));
         failures(&answer)?;
         prop_assert!(readable || did.is_empty(), "{:?}", did);
-        prop_assert!(!did.contains("CreateAccessKey") && !did.contains("SendMessage"), "{:?}", did);
+        prop_assert!(!did.contains("CreateAccessKey"), "{:?}", did);
         Ok(())
     });
     assert!(read.into_inner() > 50, "hardly any message could be read");
