@@ -398,7 +398,6 @@ fn whatever_comes_between_one_tab_gets_the_key() {
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
     let seen = seen.into_inner();
-    println!("{seen:?}");
     for what in [
         "a claim",
         "a lock",
