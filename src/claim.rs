@@ -9,6 +9,10 @@ use crate::item::{Attribute, BadItem, Item, Update, bytes, number, text, values}
 use crate::seal::ClaimKey;
 use crate::time::Timestamp;
 
+mod served;
+
+pub use served::{failed, outbox_taken, sealed, still_claimed, void, void_claimed};
+
 /// How many codes are judged before the ticket locks.
 pub const TRIES: i64 = 5;
 

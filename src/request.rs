@@ -31,6 +31,7 @@ pub struct Asked {
     /// Why, in the requester's words.
     pub reason: String,
     /// SHA-256 of the mail address in the requester's profile at that time: enough to see later that it changed.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub email_hash: Option<String>,
     /// When.
     pub at: Timestamp,
@@ -48,6 +49,7 @@ pub struct Shown {
     /// Its policies, attached, inline and of its groups.
     pub policies: Vec<String>,
     /// Its permissions boundary.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub boundary: Option<String>,
     /// Its keys. Shown, but no part of the revision: a last use moves all the time.
     pub keys: Vec<AccessKey>,
@@ -80,6 +82,7 @@ pub struct Intent {
     /// The user's keys before.
     pub keys_before: Vec<AccessKeyId>,
     /// The key, once `CreateAccessKey` answered.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub created: Option<AccessKeyId>,
 }
 
@@ -142,6 +145,7 @@ pub struct KeyRequest {
     /// When it lapses in its present state.
     pub expires_at: Timestamp,
     /// The card, once posted.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub card: Option<Card>,
     /// Where it stands.
     pub state: State,
@@ -150,6 +154,7 @@ pub struct KeyRequest {
     /// Whether the approvers were reminded.
     pub reminded: bool,
     /// Who said of its key that it wasn't them.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub reported: Option<PersonId>,
     /// Its audit chain.
     pub chain: Chain,
@@ -640,20 +645,31 @@ impl KeyRequest {
             }
             Event::Created { run, key } => {
                 let intent = self.intent_of(&run)?;
+                if intent.created.is_some() {
+                    return Err(Unfit::MovedOn);
+                }
                 let detail = [("key", key.to_string()), ("run", run.to_string())];
                 next.state = State::Issuing(Intent { created: Some(key), ..intent.clone() });
                 Happened::new("created", actor, detail)
             }
             Event::NoAnswer { run } => {
                 let intent = self.intent_of(&run)?;
+                if intent.created.is_some() {
+                    return Err(Unfit::MovedOn);
+                }
                 next.state = State::Ambiguous(intent.clone());
                 Happened::new("create-unanswered", actor, [("run", run.to_string())])
             }
             Event::Withdraw { run, to, why, deleted } => {
-                match (&run, &self.state) {
-                    (Some(run), _) => drop(self.intent_of(run)?),
-                    (None, State::Ticketed { .. }) => {}
-                    (None, _) => return Err(Unfit::MovedOn),
+                let fits = match &run {
+                    // A key that was recorded is given up only once it is deleted.
+                    Some(run) => {
+                        self.intent_of(run)?.created == deleted && !matches!(to, Withdrawn::Pending { .. })
+                    }
+                    None => matches!(self.state, State::Ticketed { .. }) && deleted.is_none(),
+                };
+                if !fits {
+                    return Err(Unfit::MovedOn);
                 }
                 match to {
                     Withdrawn::Approved => next.state = State::Approved,
@@ -682,6 +698,9 @@ impl KeyRequest {
                 return Ok(next);
             }
             Event::Report { by, happened } => {
+                if !matches!(self.state, State::Issued { .. }) || self.reported.is_some() {
+                    return Err(Unfit::MovedOn);
+                }
                 next.reported = Some(by);
                 happened
             }
@@ -720,3 +739,6 @@ impl KeyRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@
     reason = "a test stops at the first thing that is not as it should be"
 )]
 
+#[path = "any_json.rs"]
+mod any_json;
 #[path = "edge/properties.rs"]
 mod properties;
 #[path = "edge/receiving.rs"]

@@ -1,6 +1,6 @@
 //! A wrong configuration stops a function at start, with a message that names the variable: the real binaries, run
 //! with nothing else in their environment.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken test must stop")]
+#![expect(clippy::unwrap_used, reason = "a broken test must stop")]
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};

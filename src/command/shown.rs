@@ -1,11 +1,12 @@
 //! Slack sends a line with `&`, `<` and `>` escaped and with what it linked in angle brackets. This is the way back
 //! to what the person saw.
 
-/// Whether a character counts as a blank between words: white space, controls, and the marks that turn the direction
-/// of writing or take no room, with which a reason could be made to read differently from what it says.
+/// Whether a character counts as a blank between words: white space, controls, what SQS takes in no message, and the
+/// marks that turn the direction of writing or take no room, with which a reason could be made to read differently
+/// from what it says.
 pub(super) fn blank(c: char) -> bool {
     c.is_whitespace()
-        || c.is_control()
+        || crate::inbound::is_unsendable(c)
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -191,8 +191,14 @@ impl Message {
     }
 }
 
-/// At most `most` characters of a text, controls as blanks. `most` is above anything valid, so what is cut stays
+/// Controls, and the two characters that SQS refuses a whole message for
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+pub(crate) fn is_unsendable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// At most `most` characters of a text, those that cannot be sent as blanks. `most` is above anything valid, so what is cut stays
 /// invalid, and is refused by whoever knows what it should be.
 pub(super) fn bounded(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().take(most).map(|c| if is_unsendable(c) { ' ' } else { c }).collect()
 }

@@ -5,9 +5,9 @@ use super::{ClaimMessage, NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
-use crate::claim::{StoredTicket, TicketEventKind};
+use crate::claim::{self, StoredTicket, TicketEventKind};
 use crate::id::TicketId;
-use crate::item::{Attribute, Table, Update, Write, values};
+use crate::item::Table;
 use crate::key::StoredKey;
 use crate::request::{Event, State, Telling};
 use crate::store::{Link, Stored};
@@ -30,7 +30,10 @@ impl Worker {
             let to = &stored.request.asked.requester;
             let told = |alert: &String| Telling::Direct { to: to.clone(), message: card::text(alert) };
             let tellings = alerts.iter().map(told).collect();
-            match self.commit(&stored, next, vec![empty_outbox(&ticket)], tellings).await {
+            match self
+                .commit(&stored, next, vec![claim::outbox_taken(tid, ticket.outbox.len())], tellings)
+                .await
+            {
                 Ok(saved) => return Ok(Some(self.flush(saved).await)),
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
@@ -83,14 +86,4 @@ fn take_events(
         next = next.apply(Event::Seen { happened, at: event.at, alert }, "reveal", now)?;
     }
     Ok((next, alerts))
-}
-
-fn empty_outbox(ticket: &StoredTicket) -> Write {
-    let taken = i64::try_from(ticket.outbox.len()).unwrap_or(i64::MAX);
-    let update = Update {
-        update: "SET outbox = :none",
-        condition: "size(outbox) = :taken",
-        values: values([(":none", Attribute::List(Vec::new())), (":taken", taken.into())]),
-    };
-    Write::Update { table: Table::Tickets, key: ticket.tid.to_string(), update }
 }

@@ -3,10 +3,10 @@
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
-use crate::claim::{StoredTicket, TicketState};
+use crate::claim::{self, StoredTicket, TicketState};
 use crate::id::{RequestId, TicketId};
 use crate::inbound::Message;
-use crate::item::{Table, Update, Write, values};
+use crate::item::{Table, Write};
 use crate::request::{Event, Telling, Unfit};
 use crate::store::{Link, Stored};
 use crate::time::Timestamp;
@@ -112,8 +112,8 @@ impl Worker {
     pub(super) async fn void_ticket(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
         let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-            Some(TicketState::Pending | TicketState::Locked) => vec![void(tid), Link::forget_psk(tid)],
-            Some(TicketState::Claimed(_)) => vec![void_claimed(tid), Link::forget_psk(tid)],
+            Some(TicketState::Pending | TicketState::Locked) => vec![claim::void(tid), Link::forget_psk(tid)],
+            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), Link::forget_psk(tid)],
             Some(
                 TicketState::Void
                 | TicketState::Failed
@@ -124,28 +124,4 @@ impl Worker {
             | None => Vec::new(),
         })
     }
-}
-
-/// Withdraws a ticket that nobody claimed: one that a tab is collecting is not taken from it by a new link.
-pub(super) fn void(tid: &TicketId) -> Write {
-    let update = Update {
-        update: "SET #state = :void",
-        condition: "#state = :pending OR #state = :locked",
-        values: values([
-            (":void", "VOID".into()),
-            (":pending", "PENDING".into()),
-            (":locked", "LOCKED".into()),
-        ]),
-    };
-    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
-}
-
-/// Withdraws a ticket that a tab claimed, while no key is being created for it.
-fn void_claimed(tid: &TicketId) -> Write {
-    let update = Update {
-        update: "SET #state = :void",
-        condition: "#state = :claimed",
-        values: values([(":void", "VOID".into()), (":claimed", "CLAIMED".into())]),
-    };
-    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }

@@ -11,14 +11,14 @@ use super::ticket::random;
 use super::{ClaimMessage, Invocation, NotDone, Worker};
 use crate::aws::{CreateError, Iam, WriteError};
 use crate::card;
-use crate::claim::{Claimed, TicketState};
+use crate::claim::{self, Claimed, TicketState};
 use crate::id::{AccessKeyId, RunId, TicketId};
-use crate::item::{Attribute, Table, Update, Write, values};
+use crate::item::Write;
 use crate::key::IssuedKey;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Authorized, Issue, Needed, Policies};
 use crate::request::{Approval, Event, Intent, KeyRequest, Shown, State, Telling, Withdrawn};
-use crate::seal::{NewAccessKey, Sealed, seal};
+use crate::seal::{NewAccessKey, seal};
 use crate::session::{self, IamStep};
 use crate::store::{self, Link, Stored};
 use crate::ticket::Psk;
@@ -282,12 +282,7 @@ impl Worker {
         let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
         let others = vec![
             store::take_lease(&asked.account, &asked.user, &ready.stored.request.id),
-            Write::Check {
-                table: Table::Tickets,
-                key: ready.tid.to_string(),
-                condition: "#state = :claimed AND attempt = :attempt",
-                values: values([(":claimed", "CLAIMED".into()), (":attempt", ready.claimed.attempt.into())]),
-            },
+            claim::still_claimed(&ready.tid, ready.claimed.attempt),
             store::not_frozen(),
             store::count_issued(&asked.requester, invocation.now, ready.facts.issued_today),
         ];
@@ -331,7 +326,7 @@ impl Worker {
         let sealing = Event::Seal { run: run.clone() };
         let with = |next: &KeyRequest| {
             let others = vec![
-                sealed_ticket(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
+                claim::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
                 IssuedKey::of(next, &ready.facts.iam_user, &key.id, now).create()?,
                 Link::forget_psk(&ready.tid),
                 store::release_lease(&asked.account, &asked.user, &next.id),
@@ -389,7 +384,7 @@ impl Worker {
     ) -> Result<(), NotDone> {
         let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
         let asked = &stored.request.asked;
-        let mut others = vec![failed_ticket(&tid), Link::forget_psk(&tid)];
+        let mut others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
         if let State::Issuing(intent) = &stored.request.state {
             others.push(store::release_lease(&asked.account, &asked.user, &stored.request.id));
             others.push(store::uncount_issued(&asked.requester, intent.begun));
@@ -431,7 +426,7 @@ impl Worker {
     async fn unanswered(&self, stored: Stored, run: &RunId, now: Timestamp) -> Result<(), NotDone> {
         let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
         let next = stored.request.apply(Event::NoAnswer { run: run.clone() }, "keyvend", now)?;
-        let others = vec![failed_ticket(&tid), Link::forget_psk(&tid)];
+        let others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
         let message = card::text(&words::ambiguous(&next));
         let tellings = vec![
             Telling::Card,
@@ -479,31 +474,4 @@ fn tid_bytes(tid: &TicketId) -> anyhow::Result<[u8; 16]> {
     use base64::Engine as _;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(tid.as_str())?;
     bytes.try_into().map_err(|_| anyhow::anyhow!("a ticket id of another length"))
-}
-
-fn sealed_ticket(tid: &TicketId, attempt: i64, sealed: Sealed, now: Timestamp) -> Write {
-    let update = Update {
-        update: "SET #state = :sealed, enc = :enc, ct = :ct, aad = :aad, receipt_sha256 = :receipt, sealed_at = :now",
-        condition: "#state = :claimed AND attempt = :attempt",
-        values: values([
-            (":sealed", "SEALED".into()),
-            (":claimed", "CLAIMED".into()),
-            (":attempt", attempt.into()),
-            (":enc", Attribute::Bytes(sealed.enc)),
-            (":ct", Attribute::Bytes(sealed.ct)),
-            (":aad", Attribute::Bytes(sealed.aad)),
-            (":receipt", sealed.receipt_hash.as_slice().into()),
-            (":now", now.0.into()),
-        ]),
-    };
-    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
-}
-
-fn failed_ticket(tid: &TicketId) -> Write {
-    let update = Update {
-        update: "SET #state = :failed",
-        condition: "#state = :claimed",
-        values: values([(":failed", "FAILED".into()), (":claimed", "CLAIMED".into())]),
-    };
-    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }

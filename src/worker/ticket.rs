@@ -2,12 +2,12 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::cancel::{RACES, void};
+use super::cancel::RACES;
 use super::decide::carried;
 use super::{NotDone, Worker};
 use crate::aws::{MailError, WriteError};
 use crate::card;
-use crate::claim::{StoredTicket, TicketState, new_item};
+use crate::claim::{self, StoredTicket, TicketState, new_item};
 use crate::config::Mail;
 use crate::id::{RequestId, crockford_of};
 use crate::inbound::Message;
@@ -98,7 +98,7 @@ impl Worker {
             State::Ticketed { tid } => Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
                 Some(TicketState::Claimed(_)) => Err(words::BEING_COLLECTED.to_owned()),
                 Some(TicketState::Pending | TicketState::Locked) => {
-                    let replaced = vec![void(tid), Link::forget_psk(tid)];
+                    let replaced = vec![claim::void(tid), Link::forget_psk(tid)];
                     Ok((stored, replaced))
                 }
                 Some(
@@ -199,7 +199,7 @@ impl Worker {
         let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
         let event = Event::TicketGone { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
+        match self.commit(saved, next, vec![claim::void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
             Ok(saved) => {
                 self.flush(saved).await;
                 Ok(())

@@ -5,62 +5,14 @@ use keyvend::gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
 use keyvend::inbound::{Message, What, receive};
 use keyvend::time::Timestamp;
 use proptest::prelude::*;
-use serde_json::Value;
 
+use crate::any_json::{any_json, damaged};
 use crate::sent::{
     NOW, SECRET, Sent, UNWANTED, content_type, gateway_cases, ours, parts, pins, press, secret, submission,
     user_change,
 };
 
 const STATUSES: [u16; 8] = [200, 400, 401, 403, 404, 405, 413, 415];
-
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        ".*".prop_map(Value::from),
-        prop::sample::select(vec!["T0001", "A123456", "U0001", "block_actions", "true", "2.0", "POST", ""])
-            .prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 6, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(".{0,12}", inner, 0..6)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-/// Every place inside a value.
-fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
-    all.push(at.to_owned());
-    let escaped = |key: &String| key.replace('~', "~0").replace('/', "~1");
-    match value {
-        Value::Object(map) => {
-            map.iter().for_each(|(key, v)| pointers(v, &format!("{at}/{}", escaped(key)), all))
-        }
-        Value::Array(list) => {
-            list.iter().enumerate().for_each(|(n, v)| pointers(v, &format!("{at}/{n}"), all))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// A value with something else in up to two places.
-fn damaged(base: Value) -> impl Strategy<Value = Value> {
-    let mut all = Vec::new();
-    pointers(&base, "", &mut all);
-    prop::collection::vec((prop::sample::select(all), any_json()), 0..3).prop_map(move |changes| {
-        changes.into_iter().fold(base.clone(), |mut value, (pointer, change)| {
-            if let Some(place) = value.pointer_mut(&pointer) {
-                *place = change;
-            }
-            value
-        })
-    })
-}
 
 /// A request, and whether its body is our app's and our team's by a reading of its own.
 fn any_sent() -> impl Strategy<Value = (Sent, bool)> {

@@ -1,0 +1,538 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::audit::Entry;
+use crate::facts::{AccessKeyLastUsed, AccessKeyStatus};
+use crate::store::state_name;
+use crate::time::DAY;
+
+type Change = fn(&mut KeyRequest);
+
+const ASKED: Timestamp = Timestamp(1_764_000_000);
+const TTL: Duration = Duration::from_secs(3_600);
+
+fn person(user: &str) -> PersonId {
+    format!("T0001.{user}").try_into().unwrap()
+}
+
+fn key(n: usize) -> AccessKeyId {
+    format!("AKIA0000000000{n:06}").parse().unwrap()
+}
+
+fn run(n: u8) -> RunId {
+    RunId::of([n; 10])
+}
+
+fn tid(n: u8) -> TicketId {
+    TicketId::of(&[n; 16])
+}
+
+fn press(n: u8) -> RequestId {
+    RequestId::of_signature(&[n; 32])
+}
+
+fn listed(n: usize) -> AccessKey {
+    AccessKey {
+        id: key(n),
+        status: AccessKeyStatus::Active,
+        create_date: Timestamp(ASKED.0 - 9 * DAY),
+        last_used: AccessKeyLastUsed::Never,
+    }
+}
+
+fn shown(needed: u32) -> Shown {
+    Shown {
+        needed,
+        privileged: false,
+        groups: vec!["builders".to_owned()],
+        policies: vec!["upload-artifacts".to_owned()],
+        boundary: None,
+        keys: vec![listed(1)],
+    }
+}
+
+fn asked() -> Asked {
+    Asked {
+        requester: person("U0ALICE"),
+        account: Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() },
+        user: "ci-deployer".parse().unwrap(),
+        use_case: UseCase::Cli,
+        days: 30,
+        reason: "laptop tooling".to_owned(),
+        email_hash: Some("ab".repeat(32)),
+        at: ASKED,
+    }
+}
+
+fn request(needed: u32) -> KeyRequest {
+    KeyRequest::new(press(0), asked(), shown(needed), TTL, TTL)
+}
+
+fn intent(created: Option<AccessKeyId>) -> Intent {
+    Intent {
+        tid: tid(1),
+        run: run(1),
+        begun: ASKED,
+        until: Timestamp(ASKED.0 + 30),
+        path: "/".to_owned(),
+        keys_before: vec![key(1)],
+        created,
+    }
+}
+
+/// One of each state; where more than the name matters, two.
+fn states() -> Vec<State> {
+    vec![
+        State::Pending,
+        State::Approved,
+        State::Ticketed { tid: tid(1) },
+        State::Issuing(intent(None)),
+        State::Issuing(intent(Some(key(2)))),
+        State::Ambiguous(intent(None)),
+        State::Issued { key: key(2), tid: tid(1), at: ASKED },
+        State::Denied { by: person("U0BOB"), press: press(9) },
+        State::Cancelled,
+        State::Lapsed,
+        State::Refused { why: "no".to_owned() },
+    ]
+}
+
+fn in_state(state: State) -> KeyRequest {
+    let approvals = vec![Approval { by: person("U0CAROL"), press: press(8), at: ASKED }];
+    KeyRequest { state, approvals, ..request(2) }
+}
+
+fn withdraw(run: Option<RunId>, to: &str, deleted: Option<AccessKeyId>) -> Event {
+    let to = match to {
+        "APPROVED" => Withdrawn::Approved,
+        "PENDING" => Withdrawn::Pending { shown: shown(2), approvals: Vec::new(), ttl: TTL },
+        _ => Withdrawn::Refused { why: "no".to_owned() },
+    };
+    Event::Withdraw { run, to, why: "test", deleted }
+}
+
+/// Every event, by a name, with what it leads to from each state it fits: `from > to`.
+fn events() -> Vec<(&'static str, Event, &'static str)> {
+    let approve = |who: &str, enough| Event::Approve {
+        by: person(who),
+        press: press(7),
+        enough,
+        approved_ttl: Duration::from_secs(9 * 3_600),
+    };
+    let begin = |ticket| {
+        let intent = Intent { tid: tid(ticket), run: run(2), ..intent(None) };
+        Event::Begin { intent, browser: "Firefox".to_owned() }
+    };
+    let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
+    let waits_for_decision = |to: &'static str| match to {
+        "DENIED" => "PENDING > DENIED, APPROVED > DENIED, TICKETED > DENIED",
+        "CANCELLED" => "PENDING > CANCELLED, APPROVED > CANCELLED, TICKETED > CANCELLED",
+        _ => "PENDING > REFUSED, APPROVED > REFUSED, TICKETED > REFUSED",
+    };
+    vec![
+        ("approve, enough", approve("U0BOB", true), "PENDING > APPROVED"),
+        ("approve, not enough", approve("U0BOB", false), "PENDING > PENDING"),
+        ("approve again", approve("U0CAROL", true), ""),
+        ("deny", Event::Deny { by: person("U0BOB"), press: press(7) }, waits_for_decision("DENIED")),
+        ("cancel", Event::Cancel, waits_for_decision("CANCELLED")),
+        ("refuse", Event::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
+        ("lapse", Event::Lapse, ""),
+        ("redraw", Event::Redraw(shown(3)), "PENDING > PENDING"),
+        ("remind too early", Event::Remind, ""),
+        (
+            "report",
+            Event::Report { by: person("U0ALICE"), happened: Happened::new("deactivated", "a", []) },
+            "ISSUED > ISSUED",
+        ),
+        ("ticket", Event::Ticket { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
+        ("ticket gone", Event::TicketGone { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
+        ("another ticket gone", Event::TicketGone { tid: tid(2), why: "test" }, ""),
+        ("begin", begin(1), "TICKETED > ISSUING"),
+        ("begin for another ticket", begin(2), ""),
+        ("take over too early", Event::TakeOver { run: run(2), until: Timestamp(ASKED.0 + 99) }, ""),
+        ("created", Event::Created { run: run(1), key: key(3) }, "ISSUING > ISSUING with key"),
+        ("created by another", Event::Created { run: run(2), key: key(3) }, ""),
+        ("no answer", Event::NoAnswer { run: run(1) }, "ISSUING > AMBIGUOUS"),
+        ("no answer to another", Event::NoAnswer { run: run(2) }, ""),
+        ("withdraw", withdraw(None, "APPROVED", None), "TICKETED > APPROVED"),
+        ("withdraw to pending", withdraw(None, "PENDING", None), "TICKETED > PENDING"),
+        ("withdraw to refused", withdraw(None, "REFUSED", None), "TICKETED > REFUSED"),
+        ("withdraw, deleting what was not made", withdraw(None, "APPROVED", Some(key(2))), ""),
+        ("give up", withdraw(Some(run(1)), "APPROVED", None), "ISSUING > APPROVED"),
+        ("give up, refused", withdraw(Some(run(1)), "REFUSED", None), "ISSUING > REFUSED"),
+        ("give up, pending", withdraw(Some(run(1)), "PENDING", None), ""),
+        (
+            "give up a deleted key",
+            withdraw(Some(run(1)), "APPROVED", Some(key(2))),
+            "ISSUING with key > APPROVED",
+        ),
+        ("give up, deleting another", withdraw(Some(run(1)), "APPROVED", Some(key(3))), ""),
+        ("another gives up", withdraw(Some(run(2)), "APPROVED", None), ""),
+        ("seal", Event::Seal { run: run(1) }, "ISSUING with key > ISSUED"),
+        ("seal by another", Event::Seal { run: run(2) }, ""),
+        ("posted", Event::Posted(posted), "everywhere"),
+        (
+            "seen",
+            Event::Seen { happened: Happened::new("misused", "reveal", []), at: ASKED, alert: true },
+            "everywhere",
+        ),
+    ]
+}
+
+fn name(state: &State) -> String {
+    match state {
+        State::Issuing(Intent { created: Some(_), .. }) => "ISSUING with key".to_owned(),
+        other => state_name(other).to_owned(),
+    }
+}
+
+/// Whether the chain's outbox, which nothing was taken from, is a chain from its first entry.
+fn verify(request: &KeyRequest) -> Result<(), TestCaseError> {
+    let mut prev = "0".repeat(64);
+    for (at, Entry { seq, prev: before, hash, .. }) in request.chain.outbox.iter().enumerate() {
+        prop_assert_eq!(usize::try_from(*seq).unwrap(), at + 1);
+        prop_assert_eq!(before, &prev);
+        let entry = &request.chain.outbox[at];
+        prop_assert_eq!(hash, &entry.computed_hash(&request.id));
+        prev.clone_from(hash);
+    }
+    Ok(())
+}
+
+/// What must hold of any event at any time: what was asked stays, and the trail says what happened.
+fn check(before: &KeyRequest, event: &Event, after: &KeyRequest) -> Result<(), TestCaseError> {
+    prop_assert_eq!((&before.id, &before.asked), (&after.id, &after.asked));
+    let grown = if matches!(event, Event::Posted(_)) { 0 } else { 1 };
+    prop_assert_eq!(after.chain.outbox.len(), before.chain.outbox.len() + grown, "{:?}", event);
+    prop_assert_eq!(&after.chain.outbox[..before.chain.outbox.len()], before.chain.outbox.as_slice());
+    verify(after)
+}
+
+#[test]
+fn every_state_takes_the_events_that_the_diagram_gives_it() {
+    let now = Timestamp(ASKED.0 + 10);
+    for state in states() {
+        let from = in_state(state);
+        let untouched = from.clone();
+        for (what, event, arrows) in events() {
+            let arrow = arrows.split(", ").find_map(|arrow| {
+                let (state, to) = arrow.split_once(" > ")?;
+                (state == name(&from.state)).then(|| to.to_owned())
+            });
+            let expected = if arrows == "everywhere" { Some(name(&from.state)) } else { arrow };
+            let next = from.apply(event.clone(), "T0001.U0BOB", now);
+            assert_eq!(
+                next.as_ref().ok().map(|next| name(&next.state)),
+                expected,
+                "{what} in {}",
+                name(&from.state)
+            );
+            assert_eq!(from, untouched, "{what}");
+            if let Ok(next) = next {
+                check(&from, &event, &next).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn why_an_event_does_not_fit_is_said() {
+    let now = Timestamp(ASKED.0 + 10);
+    let late = Timestamp(ASKED.0 + 3_600);
+    let event = |name: &str| events().into_iter().find(|(what, ..)| *what == name).unwrap().1;
+    for (state, what, now, expected) in [
+        (State::Pending, "approve again", now, Unfit::AlreadyApproved),
+        (State::Approved, "approve, enough", now, Unfit::MovedOn),
+        (State::Cancelled, "approve, enough", now, Unfit::MovedOn),
+        (State::Pending, "approve, enough", late, Unfit::Expired),
+        (State::Pending, "cancel", late, Unfit::Expired),
+        (State::Approved, "ticket", late, Unfit::Expired),
+        (State::Ticketed { tid: tid(1) }, "begin", late, Unfit::Expired),
+        (State::Cancelled, "cancel", late, Unfit::MovedOn),
+        (State::Pending, "lapse", now, Unfit::MovedOn),
+        (State::Cancelled, "lapse", late, Unfit::MovedOn),
+        (State::Issuing(intent(None)), "lapse", late, Unfit::MovedOn),
+        (State::Issuing(intent(None)), "take over too early", Timestamp(ASKED.0 + 30), Unfit::Replaced),
+        (State::Issuing(intent(None)), "created by another", now, Unfit::Replaced),
+        (State::Issuing(intent(Some(key(2)))), "created", now, Unfit::MovedOn),
+        (State::Issuing(intent(Some(key(2)))), "no answer", now, Unfit::MovedOn),
+        (State::Issuing(intent(Some(key(2)))), "give up", now, Unfit::MovedOn),
+        (State::Issuing(intent(None)), "seal", now, Unfit::MovedOn),
+        (State::Approved, "seal", now, Unfit::Replaced),
+    ] {
+        let from = in_state(state);
+        assert_eq!(from.apply(event(what), "a", now), Err(expected), "{what} in {}", name(&from.state));
+    }
+}
+
+#[test]
+fn time_ends_what_waits_for_a_person_and_nothing_else() {
+    let at = |offset: i64| Timestamp(ASKED.0 + 3_600 + offset);
+    for state in states() {
+        let request = in_state(state);
+        let waits = matches!(request.state, State::Pending | State::Approved | State::Ticketed { .. });
+        assert_eq!(request.waits(), waits);
+        assert!(!request.is_expired(at(-1)));
+        assert_eq!(request.is_expired(at(0)), waits);
+        assert!(request.apply(Event::Lapse, "keyvend", at(-1)).is_err());
+        let lapsed = request.apply(Event::Lapse, "keyvend", at(0)).map(|next| next.state);
+        assert_eq!(lapsed.ok(), waits.then_some(State::Lapsed));
+    }
+}
+
+#[test]
+fn approvers_are_reminded_once_after_a_quarter_of_the_time() {
+    let at = |offset: i64| Timestamp(ASKED.0 + 900 + offset);
+    let pending = in_state(State::Pending);
+    assert_eq!(pending.apply(Event::Remind, "keyvend", at(-1)), Err(Unfit::MovedOn));
+    let reminded = pending.apply(Event::Remind, "keyvend", at(0)).unwrap();
+    assert_eq!(reminded.state, State::Pending);
+    check(&pending, &Event::Remind, &reminded).unwrap();
+    assert_eq!(reminded.apply(Event::Remind, "keyvend", at(1)), Err(Unfit::MovedOn));
+    for state in states().into_iter().filter(|state| *state != State::Pending) {
+        assert_eq!(in_state(state).apply(Event::Remind, "keyvend", at(0)), Err(Unfit::MovedOn));
+    }
+}
+
+#[test]
+fn a_key_is_reported_once() {
+    let report = Event::Report { by: person("U0ALICE"), happened: Happened::new("deactivated", "a", []) };
+    let issued = in_state(State::Issued { key: key(2), tid: tid(1), at: ASKED });
+    let reported = issued.apply(report.clone(), "a", ASKED).unwrap();
+    assert_eq!(reported.reported, Some(person("U0ALICE")));
+    assert_eq!(reported.apply(report, "a", ASKED), Err(Unfit::MovedOn));
+}
+
+/// When each state is next looked at: what waits for somebody, or is under way, must never be forgotten.
+#[test]
+fn whatever_waits_or_is_under_way_has_its_timer() {
+    for state in states() {
+        let mut request = in_state(state);
+        assert_eq!(request.due_at(), Some(ASKED), "an outbox that is not empty is due at once");
+        request.chain.drop_inserted(u32::MAX);
+        let expected = match &request.state {
+            State::Pending => Some(Timestamp(ASKED.0 + 900)),
+            State::Approved | State::Ticketed { .. } => Some(Timestamp(ASKED.0 + 3_600)),
+            State::Issuing(intent) => Some(intent.until),
+            _ => None,
+        };
+        assert_eq!(request.due_at(), expected, "{}", name(&request.state));
+        request.reminded = true;
+        let expected = if request.state == State::Pending { Some(request.expires_at) } else { expected };
+        assert_eq!(request.due_at(), expected, "{}", name(&request.state));
+        request.tellings.extend([Telling::Card]);
+        assert_eq!(request.due_at(), Some(ASKED));
+        request.tellings.drop_queued(1);
+        assert_eq!(request.due_at(), expected);
+    }
+}
+
+#[test]
+fn an_intent_is_taken_over_after_its_deadline_with_all_that_it_knows() {
+    let from = in_state(State::Issuing(intent(Some(key(2)))));
+    let until = Timestamp(ASKED.0 + 99);
+    let next =
+        from.apply(Event::TakeOver { run: run(2), until }, "keyvend", Timestamp(ASKED.0 + 31)).unwrap();
+    assert_eq!(next.state, State::Issuing(Intent { run: run(2), until, ..intent(Some(key(2))) }));
+    assert_eq!(next.apply(Event::Seal { run: run(1) }, "keyvend", until), Err(Unfit::Replaced));
+}
+
+#[test]
+fn an_approval_starts_the_requesters_time_and_a_redrawn_card_starts_over() {
+    let event = |name: &str| events().into_iter().find(|(what, ..)| *what == name).unwrap().1;
+    let now = Timestamp(ASKED.0 + 10);
+    let from = in_state(State::Pending);
+    let approved = from.apply(event("approve, enough"), "a", now).unwrap();
+    assert_eq!(approved.expires_at, Timestamp(now.0 + 9 * 3_600));
+    assert_eq!(approved.approvals.len(), 2);
+    let one_more = from.apply(event("approve, not enough"), "a", now).unwrap();
+    assert_eq!(one_more.expires_at, from.expires_at);
+    let redrawn = from.apply(event("redraw"), "a", now).unwrap();
+    assert_eq!((redrawn.approvals.len(), redrawn.expires_at), (0, from.expires_at));
+    assert_ne!(redrawn.revision(), from.revision());
+}
+
+#[test]
+fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
+    let changed = |change: Change| {
+        let mut next = request(1);
+        change(&mut next);
+        next.revision() != request(1).revision()
+    };
+    let covered: [(&str, Change); 12] = [
+        ("requester", |r| r.asked.requester = person("U0BOB")),
+        ("account", |r| r.asked.account.id = "210987654321".parse().unwrap()),
+        ("user", |r| r.asked.user = "cj-deployer".parse().unwrap()),
+        ("use case", |r| r.asked.use_case = UseCase::Other),
+        ("days", |r| r.asked.days += 1),
+        ("reason", |r| r.asked.reason.push('!')),
+        ("when", |r| r.asked.at.0 += 1),
+        ("needed", |r| r.shown.needed += 1),
+        ("privileged", |r| r.shown.privileged = true),
+        ("groups", |r| r.shown.groups.push("admins".to_owned())),
+        ("policies", |r| r.shown.policies.push("inline:all".to_owned())),
+        ("boundary", |r| r.shown.boundary = Some("narrow".to_owned())),
+    ];
+    for (what, change) in covered {
+        assert!(changed(change), "the revision does not cover the {what}");
+    }
+    let moving: [(&str, Change); 6] = [
+        ("last use", |r| r.shown.keys[0].last_used = AccessKeyLastUsed::Unknown),
+        ("age", |r| r.shown.keys[0].create_date.0 -= DAY),
+        ("a key more", |r| r.shown.keys.push(listed(2))),
+        ("approvals", |r| r.approvals = in_state(State::Pending).approvals),
+        ("state", |r| r.state = State::Approved),
+        ("deadline", |r| r.expires_at.0 += 1),
+    ];
+    for (what, change) in moving {
+        assert!(!changed(change), "the revision moves with the {what}");
+    }
+    // What stands in one field cannot be made to read like what stands in two.
+    let mut joined = request(1);
+    joined.shown.groups = vec!["builders\",\"admins".to_owned()];
+    let mut apart = request(1);
+    apart.shown.groups = vec!["builders".to_owned(), "admins".to_owned()];
+    assert_ne!(joined.revision(), apart.revision());
+}
+
+#[test]
+fn a_request_begins_pending_or_approved_as_policy_says() {
+    assert_eq!(request(1).state, State::Pending);
+    assert_eq!(request(0).state, State::Approved);
+    let refused = KeyRequest::refused(press(0), asked(), "no".to_owned(), &["owners".to_owned()]);
+    assert_eq!(refused.state, State::Refused { why: "no".to_owned() });
+    for request in [request(1), request(0), refused] {
+        verify(&request).unwrap();
+        assert_eq!(request.chain.outbox[0].event, "asked");
+    }
+}
+
+#[test]
+fn every_state_reads_back_and_a_half_written_one_does_not() {
+    for state in states() {
+        let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
+        let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
+        whole.reported = Some(person("U0ALICE"));
+        whole
+            .tellings
+            .extend([Telling::Direct { to: person("U0ALICE"), message: crate::card::text("told") }]);
+        let document = serde_json::to_value(&whole).unwrap();
+        assert_eq!(serde_json::from_value::<KeyRequest>(document.clone()).unwrap(), whole);
+        let mut places = Vec::new();
+        fields(&document, String::new(), &mut places);
+        assert!(places.len() > 30);
+        for (parent, field) in places {
+            let mut half = document.clone();
+            half.pointer_mut(&parent).unwrap().as_object_mut().unwrap().remove(&field);
+            let read = serde_json::from_value::<KeyRequest>(half.clone());
+            assert!(read.is_err(), "{} reads without {parent}/{field}", name(&whole.state));
+            if field == "blocks" {
+                continue;
+            }
+            half.pointer_mut(&parent).unwrap()[&field] = serde_json::json!([{}]);
+            let read = serde_json::from_value::<KeyRequest>(half);
+            assert!(read.is_err(), "{} reads with another {parent}/{field}", name(&whole.state));
+        }
+    }
+}
+
+/// Every field of every object within, but for an audit entry's details and a message's blocks, which are any.
+fn fields(value: &Value, at: String, all: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) if !at.ends_with("/detail") && !at.contains("/blocks/") => {
+            for (field, inner) in map {
+                all.push((at.clone(), field.clone()));
+                fields(inner, format!("{at}/{field}"), all);
+            }
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(n, inner)| fields(inner, format!("{at}/{n}"), all));
+        }
+        _ => {}
+    }
+}
+
+/// Events as they could come in any order, with few enough names that they often fit.
+fn any_event() -> impl Strategy<Value = Event> {
+    let who = prop::sample::select(vec!["U0BOB", "U0CAROL", "U0DAVE"]);
+    let few = 1u8..3;
+    let to = prop::sample::select(vec!["APPROVED", "PENDING", "REFUSED"]);
+    let deleted = prop::option::of((2usize..5).prop_map(key));
+    prop_oneof![
+        3 => (who, few.clone(), any::<bool>()).prop_map(|(who, n, enough)| Event::Approve {
+            by: person(who), press: press(n), enough, approved_ttl: TTL
+        }),
+        1 => few.clone().prop_map(|n| Event::Deny { by: person("U0BOB"), press: press(n) }),
+        1 => Just(Event::Cancel),
+        1 => Just(Event::Lapse),
+        1 => Just(Event::Remind),
+        1 => Just(Event::Refuse { why: "no".to_owned() }),
+        1 => (0u32..4).prop_map(|needed| Event::Redraw(shown(needed))),
+        4 => few.clone().prop_map(|n| Event::Ticket { tid: tid(n) }),
+        1 => few.clone().prop_map(|n| Event::TicketGone { tid: tid(n), why: "test" }),
+        4 => (few.clone(), few.clone()).prop_map(|(t, r)| Event::Begin {
+            intent: Intent { tid: tid(t), run: run(r), ..intent(None) }, browser: "Firefox".to_owned()
+        }),
+        2 => (few.clone(), 0i64..9_000).prop_map(|(r, until)| Event::TakeOver {
+            run: run(r), until: Timestamp(ASKED.0 + until)
+        }),
+        4 => (few.clone(), 2usize..5).prop_map(|(r, k)| Event::Created { run: run(r), key: key(k) }),
+        1 => few.clone().prop_map(|r| Event::NoAnswer { run: run(r) }),
+        3 => (prop::option::of(few.clone().prop_map(run)), to, deleted)
+            .prop_map(|(run, to, deleted)| withdraw(run, to, deleted)),
+        4 => few.prop_map(|r| Event::Seal { run: run(r) }),
+        1 => any::<bool>().prop_map(|alert| Event::Seen {
+            happened: Happened::new("misused", "reveal", []), at: ASKED, alert
+        }),
+    ]
+}
+
+const ARROWS: &str = "\
+    PENDING > PENDING APPROVED DENIED CANCELLED LAPSED REFUSED; \
+    APPROVED > APPROVED TICKETED DENIED CANCELLED LAPSED REFUSED; \
+    TICKETED > TICKETED ISSUING DENIED CANCELLED LAPSED REFUSED APPROVED PENDING; \
+    ISSUING > ISSUING ISSUED APPROVED REFUSED AMBIGUOUS; \
+    AMBIGUOUS > AMBIGUOUS; ISSUED > ISSUED; DENIED > DENIED; CANCELLED > CANCELLED; LAPSED > LAPSED; REFUSED > REFUSED";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_course_of_events_stays_on_the_diagram_and_loses_no_key(
+        needed in 0u32..3,
+        events in prop::collection::vec((any_event(), 0i64..200), 0..40),
+    ) {
+        let arrows: BTreeMap<&str, Vec<&str>> = ARROWS
+            .split("; ")
+            .map(|line| line.split_once(" > ").unwrap())
+            .map(|(from, to)| (from, to.split(' ').collect()))
+            .collect();
+        let mut now = ASKED;
+        let mut at = request(needed);
+        let mut created: Vec<AccessKeyId> = Vec::new();
+        for (event, later) in events {
+            now.0 += later;
+            let Ok(next) = at.apply(event.clone(), "T0001.U0BOB", now) else { continue };
+            check(&at, &event, &next)?;
+            let (from, to) = (state_name(&at.state), state_name(&next.state));
+            prop_assert!(arrows[from].contains(&to), "{} > {} by {:?}", from, to, event);
+            prop_assert!(at.waits() || matches!(at.state, State::Issuing(_)) || at.state == next.state);
+            if let Event::Created { key, .. } = &event {
+                created.push(key.clone());
+            }
+            if let Event::Withdraw { deleted: Some(key), .. } = &event {
+                created.retain(|other| other != key);
+            }
+            let known: Vec<&AccessKeyId> = match &next.state {
+                State::Issuing(intent) => intent.created.iter().collect(),
+                State::Issued { key, .. } => vec![key],
+                _ => Vec::new(),
+            };
+            prop_assert_eq!(known, created.iter().collect::<Vec<_>>(), "a key that nothing knows of");
+            at = next;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Every write holds by itself, whatever was read before it: each thing its condition must mention is changed in the
+//! item, one at a time, and then it must not hold.
+
+use keyvend::claim::{
+    self, Step, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim, misuse, new_item,
+};
+use keyvend::item::{Attribute, Item, Table, Update, Write};
+use keyvend::ticket::hash;
+use keyvend::time::Timestamp;
+
+use crate::cast::{self, Code, EXPIRES, START};
+use crate::expressions::holds;
+use crate::tables::Tables;
+
+fn written(step: Step) -> Update {
+    match step {
+        Step::TakeTry(update) | Step::Write(update, _) => update,
+        Step::Answer(answer) => panic!("nothing is written: {answer:?}"),
+    }
+}
+
+fn pending(wants_code: bool, tries: i64) -> Item {
+    let mut item = new_item(&cast::ticket(wants_code), Timestamp(EXPIRES.0 + 1));
+    item.insert("tries".to_owned(), tries.into());
+    item
+}
+
+/// An item that went through the protocol's own writes: sealed to tab 0.
+fn sealed() -> Item {
+    let mut tables = Tables::default();
+    tables.seed(Table::Tickets, pending(false, 0));
+    let tid = cast::tid();
+    let taken = written(claim(&cast::ticket(false), &cast::claim(0, true, Code::None), START));
+    tables.update(Table::Tickets, tid.as_str(), &taken).unwrap();
+    tables.write(&[claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START)]).unwrap();
+    tables.get(Table::Tickets, tid.as_str()).unwrap().clone()
+}
+
+/// What breaks a condition, by what it is about.
+fn broken(about: &str, item: &Item) -> Item {
+    let mut item = item.clone();
+    let (name, value): (&str, Attribute) = match about {
+        "state" => ("state", "VOID".into()),
+        "proof" => ("proof_sha256", hash(b"of another link").as_slice().into()),
+        "expiry" => ("expires_at", START.0.into()),
+        "fewer tries" => ("tries", TRIES.into()),
+        "own try" | "five tries" => ("tries", 0.into()),
+        "no code wanted" => ("code_sha256", hash(b"a code").as_slice().into()),
+        "tab" => ("cid", cast::cid(1).as_str().into()),
+        "receipt" => ("receipt_sha256", hash(b"another").as_slice().into()),
+        "first misuse" => ("misused_at", START.0.into()),
+        "attempt" => ("attempt", 2.into()),
+        "outbox" => ("outbox", Attribute::List(vec!["grown".into(), "again".into()])),
+        other => panic!("nothing is known of {other}"),
+    };
+    item.insert(name.to_owned(), value);
+    item
+}
+
+fn holds_only_with(name: &str, (condition, values): (&'static str, &Item), item: &Item, about: &[&str]) {
+    assert!(holds(condition, values, item), "{name}: {condition} does not hold to begin with");
+    for what in about {
+        assert!(
+            !holds(condition, values, &broken(what, item)),
+            "{name}: {condition} does not look at the {what}"
+        );
+    }
+    assert!(!holds(condition, values, &Item::new()), "{name}: {condition} makes a ticket out of nothing");
+}
+
+#[test]
+fn what_reveal_writes_holds_by_itself() {
+    let ask = |code| cast::claim(0, true, code);
+    let take = written(claim(&cast::ticket(false), &ask(Code::None), START));
+    let take_try = written(claim(&cast::ticket(true), &ask(Code::Right), START));
+    let take_after = written(after_try(&cast::ticket(true), &ask(Code::Right), 3, START));
+    let lock = written(after_try(&cast::ticket(true), &ask(Code::Wrong), TRIES, START));
+    let sealed = sealed();
+    let ticket = StoredTicket::try_from(&sealed).unwrap();
+    let confirm = written(acknowledge(&ticket, &cast::ack(0, true, true), START));
+    let cases: [(&str, &Update, Item, &[&str]); 6] = [
+        ("claim", &take, pending(false, 0), &["state", "proof", "expiry", "no code wanted"]),
+        ("take a try", &take_try, pending(true, 4), &["state", "proof", "expiry", "fewer tries"]),
+        ("claim on a try", &take_after, pending(true, 3), &["state", "proof", "expiry", "own try"]),
+        ("lock", &lock, pending(true, 5), &["state", "proof", "five tries"]),
+        ("misuse", &misuse(&cast::proof(true), START), sealed.clone(), &["proof", "first misuse"]),
+        ("confirm", &confirm, sealed, &["state", "proof", "tab", "receipt"]),
+    ];
+    for (name, update, item, about) in cases {
+        holds_only_with(name, (update.condition, &update.values), &item, about);
+    }
+}
+
+#[test]
+fn what_the_worker_writes_holds_by_itself() {
+    let tid = cast::tid();
+    let mut claimed = sealed();
+    claimed.insert("state".to_owned(), "CLAIMED".into());
+    let seal = claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START);
+    for (name, write, about) in [
+        ("still claimed", claim::still_claimed(&tid, 1), ["state", "attempt"].as_slice()),
+        ("seal", seal, &["state", "attempt"]),
+        ("fail", claim::failed(&tid), &["state"]),
+        ("void", claim::void_claimed(&tid), &["state"]),
+        ("take the outbox", claim::outbox_taken(&tid, 1), &["outbox"]),
+    ] {
+        let (condition, values) = match &write {
+            Write::Update { update, .. } => (update.condition, &update.values),
+            Write::Check { condition, values, .. } | Write::Put { condition, values, .. } => {
+                (*condition, values)
+            }
+        };
+        holds_only_with(name, (condition, values), &claimed, about);
+    }
+}
+
+/// From which states each of the worker's changes may start.
+#[test]
+fn the_worker_moves_a_ticket_along_the_diagram_only() {
+    let tid = cast::tid();
+    let seal = claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START);
+    let states = ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"];
+    for (write, from) in [
+        (seal, ["CLAIMED"].as_slice()),
+        (claim::failed(&tid), &["CLAIMED"]),
+        (claim::void(&tid), &["PENDING", "LOCKED"]),
+        (claim::void_claimed(&tid), &["CLAIMED"]),
+    ] {
+        for state in states {
+            let mut item = sealed();
+            item.insert("state".to_owned(), state.into());
+            let mut tables = Tables::default();
+            tables.seed(Table::Tickets, item);
+            let done = tables.write(std::slice::from_ref(&write)).is_ok();
+            assert_eq!(done, from.contains(&state), "{write:?} from {state}");
+        }
+    }
+}
+
+#[test]
+fn a_half_written_ticket_is_an_error() {
+    let whole = sealed();
+    assert!(matches!(StoredTicket::try_from(&whole).unwrap().state, TicketState::Sealed { .. }));
+    for name in whole.keys().filter(|name| *name != "keep_until") {
+        let mut item = whole.clone();
+        item.remove(name);
+        assert!(StoredTicket::try_from(&item).is_err(), "without {name}");
+        item.insert(name.clone(), Attribute::Map(Item::new()));
+        assert!(StoredTicket::try_from(&item).is_err(), "with another {name}");
+    }
+}
