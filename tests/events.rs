@@ -101,8 +101,8 @@ async fn the_events_of_a_request_lead_from_the_command_to_a_sealed_key() {
     assert_eq!(queued(&keyvend, sqs::SLACK), carried(&event(FROM_SLACK)));
 
     assert_eq!(keyvend.work(event(FROM_SLACK)).await, done);
-    let card = keyvend.card();
     keyvend.deliver().await;
+    let card = keyvend.card();
     let asked = aws::items(&keyvend.world.net, aws::REQUESTS).await;
     let requests = asked.keys().filter(|key| key.starts_with("request#"));
     assert_eq!(requests.count(), 1, "the same message twice is one request");

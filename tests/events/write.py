@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 # The request that the command makes, and where its card is. The button's value ends in the request's revision.
 REQUEST = "9RYC71A7DR365X5S"
 APPROVE = f"{REQUEST}.ASF3CQ5Y"
-CARD = "1764000000.000001"
+CARD = "1764000000.000003"
 # ticket_3 of tests/vectors/ticket.json.
 TID = "BSTC2Bo9x_uu2YktyiEMaA"
 PROOF = "tPu-cT11dRaEGbnkZBx1AbAE2HF95cDRIT-OUDy9Y60"
