@@ -2,8 +2,9 @@
 
     python tests/blockkit/validate.py MESSAGES.jsonl
 
-Each line is {"kind": "message", "text": ..., "blocks": [...] or null}. A message passes if the SDK accepts every
-block, writes back all that was in it, and the limits hold that Slack documents and the SDK leaves unchecked.
+Each line is {"kind": "message", "text": ..., "blocks": [...] or null} or {"kind": "view", "view": {...}}. It passes
+if the SDK accepts every block, writes back all that was in it, and the limits hold that Slack documents and the SDK
+leaves unchecked.
 """
 
 import json
@@ -15,6 +16,9 @@ from slack_sdk.models.blocks import Block
 
 MAX_BLOCKS = 50  # https://docs.slack.dev/reference/block-kit/blocks
 MAX_FIELD = 2000  # https://docs.slack.dev/reference/block-kit/blocks/section-block
+MAX_VIEW_TITLE = 24  # https://docs.slack.dev/reference/views/modal-views
+MAX_VIEW_BLOCKS = 100
+MAX_PRIVATE_METADATA = 3000
 MAX_TEXT = 40_000  # https://docs.slack.dev/reference/methods/chat.postMessage
 
 
@@ -78,23 +82,42 @@ def block_problems(block, at):
         yield f"{at}: the action_id {name!r} occurs more than once"
 
 
+def view_problems(view):
+    """Yields what is wrong with one modal."""
+    if not isinstance(view, dict) or view.get("type") != "modal":
+        yield "not a modal"
+        return
+    for name in ("title", "submit", "close"):
+        text = view.get(name)
+        if text is None and name != "title":
+            continue
+        if not isinstance(text, dict) or text.get("type") != "plain_text":
+            yield f"{name} is not a plain_text object"
+        elif not 1 <= len(text["text"]) <= MAX_VIEW_TITLE:
+            yield f"{name} has not 1 to {MAX_VIEW_TITLE} characters"
+    if len(view.get("private_metadata") or "") > MAX_PRIVATE_METADATA:
+        yield f"private_metadata has more than {MAX_PRIVATE_METADATA} characters"
+    yield from all_block_problems(view.get("blocks"), MAX_VIEW_BLOCKS)
+
+
 def message_problems(message):
     """Yields what is wrong with one message."""
-    if not isinstance(message, dict) or message.get("kind") != "message":
-        yield 'not a {"kind": "message"}'
-        return
     text, blocks = message.get("text"), message.get("blocks")
     if not isinstance(text, str) or not text.strip():
         yield "no text: notifications and screen readers would have nothing to say"
     elif len(text) > MAX_TEXT:
         yield f"text has more than {MAX_TEXT} characters"
-    if blocks is None:
-        return
+    if blocks is not None:
+        yield from all_block_problems(blocks, MAX_BLOCKS)
+
+
+def all_block_problems(blocks, most):
+    """Yields what is wrong with the blocks of a message or a view."""
     if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
         yield "blocks is not a list of objects"
         return
-    if not 1 <= len(blocks) <= MAX_BLOCKS:
-        yield f"{len(blocks)} blocks, where 1 to {MAX_BLOCKS} may be"
+    if not 1 <= len(blocks) <= most:
+        yield f"{len(blocks)} blocks, where 1 to {most} may be"
     for name in repeated(block.get("block_id") for block in blocks):
         yield f"the block_id {name!r} occurs more than once"
     for index, block in enumerate(blocks):
@@ -104,9 +127,16 @@ def message_problems(message):
 def line_problems(line):
     """What is wrong with one line, as a list."""
     try:
-        return list(message_problems(json.loads(line)))
+        said = json.loads(line)
     except json.JSONDecodeError as error:
         return [f"not JSON: {error}"]
+    match said:
+        case {"kind": "message"}:
+            return list(message_problems(said))
+        case {"kind": "view", "view": view}:
+            return list(view_problems(view))
+        case _:
+            return ["neither a message nor a view"]
 
 
 def main(path):

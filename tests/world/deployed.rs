@@ -133,6 +133,34 @@ impl Deployed {
     }
 }
 
+/// All that the tests see the product say, each thing once, is kept for a check by Slack's own models.
+#[cfg(test)]
+impl Drop for Deployed {
+    fn drop(&mut self) {
+        use std::collections::BTreeSet;
+        use std::io::Write as _;
+        use std::sync::Mutex;
+        static KEPT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+        let slack = self.world.net.slack();
+        let messages = slack.ever().into_iter().filter(|message| message.user == super::slack::BOT);
+        let messages =
+            messages.map(|said| json!({"kind": "message", "text": said.text, "blocks": said.blocks}));
+        let views = slack.views().into_iter().map(|view| json!({"kind": "view", "view": view.view}));
+        let Ok(mut kept) = KEPT.lock() else { return };
+        let new: Vec<String> = messages
+            .chain(views)
+            .map(|said| said.to_string())
+            .filter(|said| kept.insert(said.clone()))
+            .collect();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/blockkit");
+        std::fs::create_dir_all(folder).unwrap();
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).append(true).open(format!("{folder}/messages.jsonl")).unwrap();
+        file.write_all(new.iter().map(|said| format!("{said}\n")).collect::<String>().as_bytes()).unwrap();
+    }
+}
+
 /// A browser tab that opened a link. Its own derivations, so that they are not the product's.
 pub struct Tab {
     t: Vec<u8>,
