@@ -244,7 +244,7 @@ impl Reader<'_> {
 
     fn reveal_url(&self) -> Result<RevealUrl, ConfigError> {
         self.required("KEYVEND_REVEAL_URL", |url| {
-            let local = url.starts_with("http://localhost") || url.starts_with("http://127.0.0.1");
+            let local = is_local(url);
             let plain = !url.contains(['?', '#']) && !url.ends_with('/');
             if http_url(url) && plain && (url.starts_with("https://") || local) {
                 Ok(RevealUrl(url.to_owned()))
@@ -267,6 +267,13 @@ fn http_url(url: &str) -> bool {
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
         && url.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Plain http, to this very machine.
+fn is_local(url: &str) -> bool {
+    let origin = origin_of(url);
+    let host = origin.strip_prefix("http://").unwrap_or_default();
+    matches!(host.split_once(':').map_or(host, |(host, _)| host), "localhost" | "127.0.0.1")
 }
 
 fn text(value: &str) -> Result<String, String> {
@@ -514,6 +521,8 @@ mod tests {
             ("KEYVEND_HELP_CHANNEL", "help"),
             ("KEYVEND_REVEAL_URL", "http://keys.example.com/reveal"),
             ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal#x"),
+            ("KEYVEND_REVEAL_URL", "http://localhost.example.com/reveal"),
+            ("KEYVEND_REVEAL_URL", "http://127.0.0.1@example.com/reveal"),
             ("KEYVEND_ACCOUNTS", "{}"),
             ("KEYVEND_ACCOUNTS", r#"{"home":"1"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"Home":"123456789012"}"#),

@@ -1,10 +1,12 @@
 //! An access key that keyvend issued, as its own item tells: for whom, until when, and who may switch it off without
 //! asking anybody.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Account, IamUser};
-use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, SlackUserId};
+use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
 use crate::item::{Attribute, BadItem, Item, Table, Update, Write, number, text, values};
 use crate::request::KeyRequest;
 use crate::store::NEW;
@@ -27,6 +29,8 @@ pub struct IssuedKey {
     pub requester: PersonId,
     /// Who owned the IAM user then.
     pub owners: Vec<SlackUserId>,
+    /// Which Slack user groups did.
+    pub owner_groups: BTreeSet<UserGroupId>,
     /// Who approved it.
     pub approved_by: Vec<PersonId>,
     /// When it was issued.
@@ -86,6 +90,7 @@ impl IssuedKey {
             path: user.path.clone(),
             requester: asked.requester.clone(),
             owners: user.owners.iter().cloned().collect(),
+            owner_groups: user.owner_groups.clone(),
             approved_by: request.approvals.iter().map(|approval| approval.by.clone()).collect(),
             issued_at: now,
             expires_at: Timestamp(now.0 + i64::from(asked.days) * DAY),

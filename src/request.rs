@@ -488,6 +488,10 @@ impl KeyRequest {
     /// When it must next be looked at, if nobody does anything.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
+        // Whoever holds an intent is left alone until its deadline: any other write would take it from them.
+        if let State::Issuing(intent) = &self.state {
+            return Some(intent.until);
+        }
         if !self.chain.outbox.is_empty() || !self.tellings.outbox.is_empty() {
             // Written, but not yet known to be audited and told: at the next sweep that finds it so.
             return Some(self.asked.at);
@@ -495,8 +499,8 @@ impl KeyRequest {
         match &self.state {
             State::Pending if !self.reminded => Some(self.remind_at()),
             State::Pending | State::Approved | State::Ticketed { .. } => Some(self.expires_at),
-            State::Issuing(intent) => Some(intent.until),
-            State::Ambiguous(_)
+            State::Issuing(_)
+            | State::Ambiguous(_)
             | State::Issued { .. }
             | State::Denied { .. }
             | State::Cancelled

@@ -71,13 +71,12 @@ mod tests {
     fn a_step_may_do_one_thing_to_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let policy = acting(IamStep::Create, &account, "/bots/", &"ci".parse().unwrap());
-        let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
         let expected = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow",
             "Action": "iam:CreateAccessKey",
             "Resource": "arn:aws:iam::123456789012:user/bots/ci",
         }]});
-        assert_eq!(policy, expected);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&policy).unwrap(), expected);
         let describing = acting(IamStep::Describe, &account, "/", &"ci".parse().unwrap());
         assert!(describing.contains(r#""aws:TagKeys":"AKIA*""#), "{describing}");
     }

@@ -36,7 +36,7 @@ use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
 use crate::lookup::Lookup;
 use crate::policy::{InvalidPolicies, Policies};
-use crate::request::{Event, KeyRequest, Telling};
+use crate::request::{Event, KeyRequest, State, Telling};
 use crate::slack_api::{SlackApi, SlackError};
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -221,16 +221,29 @@ impl Worker {
         done
     }
 
+    /// Audits something that changed nothing: a press that was refused, a message that dies. Losing the race to write it
+    /// is a fault, so that the message comes again.
+    async fn note(
+        &self,
+        stored: &Stored,
+        event: &'static str,
+        message: &Message,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let happened = Happened::new(event, &message.person, [("message", message.id.to_string())]);
+        let next = stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
+        let saved = self.commit(stored, next, Vec::new(), Vec::new()).await?;
+        self.flush(saved).await;
+        Ok(())
+    }
+
     /// Audits that a message dies undone, where there is a request that it was about.
     async fn note_not_done(&self, message: &Message, now: Timestamp) {
         let noted = async {
-            let Some(stored) = Stored::read(&self.dynamo, &message.about()).await? else { return Ok(()) };
-            let happened = Happened::new("not-done", &message.person, [("message", message.id.to_string())]);
-            let next =
-                stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
-            let saved = self.commit(&stored, next, Vec::new(), Vec::new()).await?;
-            self.flush(saved).await;
-            anyhow::Ok(())
+            match Stored::read(&self.dynamo, &message.about()).await? {
+                Some(stored) => self.note(&stored, "not-done", message, now).await,
+                None => Ok(()),
+            }
         };
         if let Err(fault) = noted.await {
             tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
@@ -365,6 +378,10 @@ impl Worker {
     /// has been answered. What fails or never came to this stays in the item's outboxes, and the next sweep finds it.
     async fn flush(&self, stored: Stored) -> Stored {
         let request = &stored.request;
+        if matches!(request.state, State::Issuing(_)) {
+            // Another write would cross whoever holds the intent; what it leaves is flushed when it ends.
+            return stored;
+        }
         let mut next = request.clone();
         for entry in &request.chain.outbox {
             match self.dynamo.insert_audit(&request.id, entry).await {

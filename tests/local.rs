@@ -1,5 +1,5 @@
 //! `cargo run --example local`, walked through over HTTP as its pages do.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken test must stop")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a broken test must stop")]
 
 #[path = "../examples/local/chat.rs"]
 mod chat;
@@ -25,6 +25,7 @@ use world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL
 /// A browser at the example's pages.
 struct Browser {
     port: u16,
+    running: Rc<Running>,
 }
 
 impl Browser {
@@ -33,8 +34,8 @@ impl Browser {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let running = Rc::new(Running::new(port, mail).await);
-        spawn_local(server::serve(listener, running));
-        Self { port }
+        spawn_local(server::serve(listener, Rc::clone(&running)));
+        Self { port, running }
     }
 
     /// The status, the head and the body.
@@ -75,10 +76,12 @@ impl Browser {
         self.last(person).await
     }
 
-    /// The newest message that a person sees.
+    /// The newest message to a person alone: an answer or a direct message.
     async fn last(&self, person: &str) -> Value {
-        let state = self.state(person).await;
-        state["messages"].as_array().unwrap().last().unwrap().clone()
+        let (state, direct) = (self.state(person).await, format!("D:{person}"));
+        let to_them =
+            |message: &&Value| message["ephemeral_to"] == person || message["channel"] == direct.as_str();
+        state["messages"].as_array().unwrap().iter().rev().find(to_them).unwrap().clone()
     }
 
     /// Presses the button of this label in the newest message that has it.
@@ -183,6 +186,12 @@ async fn each_step_that_is_offered_ends_as_it_says() {
         assert!(said(&browser.last(BOB_APPROVER).await).contains("cannot approve your own"));
         browser.presses(CAROL_APPROVER, "Approve").await;
         assert!(said(&browser.last(BOB_APPROVER).await).contains("can be made"));
+        browser.presses(BOB_APPROVER, "Get my key").await;
+        let link = browser.last(BOB_APPROVER).await["blocks"][1]["elements"][0]["url"].clone();
+        browser.presses(CAROL_APPROVER, "Deny after all").await;
+        assert!(said(&browser.last(BOB_APPROVER).await).contains("denied your request"));
+        let tab = Tab::open(link.as_str().unwrap());
+        assert_eq!(browser.posts("/reveal/claim", &tab.claim(None)).await.0, 410, "the link died with it");
     })
     .await;
 }
@@ -240,6 +249,20 @@ async fn only_the_servers_own_page_may_press_buttons() {
             )
             .await;
         assert_eq!(status, 403, "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_panics_is_answered_and_stops_nothing_else() {
+    at_the_pages(async {
+        let browser = Browser::new(false).await;
+        browser.running.keyvend.world.net.before(|call| panic!("no {} today", call.service));
+        let typed = json!({"as": ALICE_OWNER, "channel": GENERAL, "text": "/access-key whoami"});
+        let (status, answer) = browser.posts("/chat/command", &typed).await;
+        assert_eq!((status, answer), (500, json!("no secretsmanager today")));
+        assert_eq!(browser.state(ALICE_OWNER).await["messages"], json!([]));
+        assert_eq!(browser.gets("/reveal").await.0, 200);
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! The chat page's side of things, as pinned in `chat.html`: what a person sees, and what they do. Everything done
 //! goes to the `slack` function as Slack would send it.
 
+use keyvend::command::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -57,8 +58,16 @@ pub fn state(running: &Running, person: &str) -> Value {
         "messages": net.slack().seen_by(person).iter().map(message).collect::<Vec<_>>(),
         "mail": mail.map(|m| json!({"to": m.to, "subject": m.subject, "text": m.text})).collect::<Vec<_>>(),
         "hints": scene::hints(),
+        "commands": Command::HELP.iter().map(|lines| usage(lines)).collect::<Vec<_>>(),
         "seq": running.seq(),
     })
+}
+
+/// What the product's own help says of a command.
+fn usage(lines: &[&str]) -> Value {
+    let mut lines = lines.iter().map(|line| line.trim());
+    let usage = lines.next().unwrap_or_default().trim_matches('`');
+    json!({"usage": usage, "about": lines.collect::<Vec<_>>().join(" ")})
 }
 
 fn message(message: &Message) -> Value {

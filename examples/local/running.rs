@@ -1,5 +1,6 @@
 //! keyvend running by the clock on the wall: one step at a time, and after each what it put into the queues.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct Running {
     pub keyvend: Deployed,
     pub origin: String,
     turn: Mutex<()>,
+    /// The minute of the last sweep.
+    swept: Cell<i64>,
     news: watch::Sender<usize>,
 }
 
@@ -27,7 +30,7 @@ impl Running {
         let origin = format!("http://127.0.0.1:{port}");
         let world = scene::world(keyvend::function::now()).await;
         let keyvend = Deployed::of(world, &variables(&origin, mail));
-        Self { keyvend, origin, turn: Mutex::default(), news: watch::Sender::new(0) }
+        Self { keyvend, origin, turn: Mutex::default(), swept: Cell::new(0), news: watch::Sender::new(0) }
     }
 
     /// Something arrives and is answered; then what is visible in the queues is delivered.
@@ -40,10 +43,14 @@ impl Running {
         answer
     }
 
-    /// Delivers what became visible in the queues.
+    /// Once a minute what the per-minute rule does, and delivers what became visible in the queues.
     pub async fn tick(&self) {
         let _turn = self.turn.lock().await;
         self.look_at_the_clock();
+        let minute = self.keyvend.world.clock.now().0 / 60;
+        if self.swept.replace(minute) != minute {
+            self.keyvend.world.net.sqs().sweep();
+        }
         if self.keyvend.deliver().await > 0 {
             self.news.send_replace(self.seq());
         }

@@ -1,5 +1,7 @@
 //! Who there is, what there is in AWS, and what to try.
 
+#![expect(clippy::unwrap_used, reason = "a broken scene must stop the example")]
+
 use keyvend::time::{DAY, Timestamp};
 use serde_json::{Value, json};
 
@@ -25,12 +27,12 @@ const HINTS: [(&str, &str, Option<&str>); 12] = [
     (BOB_APPROVER, "*Approve it.* Bob finds the card in *approvals*. No key exists yet.", None),
     (
         ALICE_OWNER,
-        "*Get the key.* Press *Get my key*, open the link, press *Show*. The key is made now, and only that browser tab can read it.",
+        "*Get the key.* Press *Get my key*, open the link, press *Show my key*. Only now is it made, and only that browser tab can read it.",
         None,
     ),
     (
         ALICE_OWNER,
-        "*Open the same link again.* It worked once: this tab gets nothing, and Alice is warned.",
+        "*Open the same link again.* It worked once: the second tab gets nothing, and Alice is warned.",
         None,
     ),
     (
@@ -45,7 +47,7 @@ const HINTS: [(&str, &str, Option<&str>); 12] = [
     ),
     (
         BOB_APPROVER,
-        "*Approve your own.* `release-bot` is Bob's; now press *Approve* on its card as Bob.",
+        "*Approve your own.* `release-bot` is Bob's; ask, then press *Approve* on its card.",
         Some("/access-key create release-bot use:outside-aws ttl:30d our build server"),
     ),
     (

@@ -26,7 +26,9 @@ pub fn moment(at: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
 }
 
-fn days(number: u32) -> String {
+/// So many days.
+#[must_use]
+pub fn days(number: u32) -> String {
     if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
 }
 
@@ -46,7 +48,7 @@ fn ask_help(help: Option<&ChannelId>) -> String {
 pub fn use_case(use_case: UseCase) -> &'static str {
     match use_case {
         UseCase::Cli => "AWS CLI",
-        UseCase::LocalCode => "code on one's own machine",
+        UseCase::LocalCode => "code on their own machine",
         UseCase::AwsCompute => "code on AWS compute",
         UseCase::ThirdParty => "a third-party service",
         UseCase::OutsideAws => "a workload outside AWS",
@@ -166,13 +168,43 @@ pub const POLICIES_INVALID: &str = "keyvend's policies are not valid at the mome
 #[must_use]
 pub fn asked(request: &KeyRequest) -> String {
     format!(
-        "Asked for a key for {}. It needs {}, and lapses {}. I'll tell you how it goes.\n{}\nYour request is `{}`.",
+        "Asked for a key for {}. It needs {} by {}; I'll tell you how it goes.",
         iam_user(&request.asked.user, &request.asked.account),
         approvals(request.shown.needed),
-        moment(request.expires_at),
-        alternative(request.asked.use_case),
+        moment(request.expires_at)
+    )
+}
+
+/// The first line of the card, under a heading that names the IAM user.
+#[must_use]
+pub fn asks(request: &KeyRequest) -> String {
+    format!(
+        "*{}* asks for a key for {}:",
+        person(&request.asked.requester),
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// What was asked and who approved it, once the card is an outcome.
+#[must_use]
+pub fn asked_for(request: &KeyRequest) -> String {
+    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
+    let approved = if by.is_empty() { String::new() } else { format!(" Approved by {}.", by.join(" and ")) };
+    format!(
+        "Asked by {}: {}, {}.{approved} Request `{}`",
+        person(&request.asked.requester),
+        use_case(request.asked.use_case),
+        days(request.asked.days),
         request.id
     )
+}
+
+/// How many approvals there are and must be, and by when.
+#[must_use]
+pub fn approvals_so_far(request: &KeyRequest) -> String {
+    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
+    let given = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
+    format!("{} of {}{given}, by {}", by.len(), request.shown.needed, moment(request.expires_at))
 }
 
 /// The requester may press Get my key.
@@ -185,7 +217,7 @@ pub fn ready(request: &KeyRequest) -> String {
         format!("Approved by {}", by.join(" and "))
     };
     format!(
-        "{why}: your key for {} can be made. Press *Get my key* when you are where you want to store it; until {} nothing is created.",
+        "{why}: your key for {} can be made. Press *Get my key* where you want to store it, by {}. No key exists until you open its link.",
         iam_user(&request.asked.user, &request.asked.account),
         moment(request.expires_at)
     )
@@ -309,18 +341,17 @@ pub fn standing(request: &KeyRequest) -> String {
     let what = iam_user(&request.asked.user, &request.asked.account);
     match &request.state {
         State::Pending => {
-            let had = request.approvals.len();
-            format!(
-                "The request for {what} has {had} of {}, until {}.",
-                approvals(request.shown.needed),
-                moment(request.expires_at)
-            )
+            format!("The request for {what} waits for approval: {}.", approvals_so_far(request))
         }
         State::Approved => format!(
-            "The request for {what} is approved and waits for its requester, until {}.",
+            "The request for {what} is approved: {} can get the key, by {}.",
+            person(&request.asked.requester),
             moment(request.expires_at)
         ),
-        State::Ticketed { .. } => format!("The request for {what} is approved and a one-time link is out."),
+        State::Ticketed { .. } => format!(
+            "The request for {what} is approved, and {} has a one-time link. No key exists yet.",
+            person(&request.asked.requester)
+        ),
         State::Issuing(_) => format!("A key for {what} is being created right now."),
         State::Ambiguous(_) => format!(
             "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."

@@ -177,6 +177,7 @@ impl Worker {
         let event = match judged {
             Judged::No(sentence) => {
                 self.answer(message, now, &sentence).await?;
+                self.note(stored, "press-refused", message, now).await?;
                 return Ok(true);
             }
             Judged::OldCard => {

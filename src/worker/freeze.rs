@@ -24,8 +24,14 @@ impl Worker {
         let slack = self.slack().await?;
         let approvers = self.lookup.approvers(&slack, &self.config).await?;
         let person = self.lookup.person(&slack, &message.person, &approvers).await?;
-        let Some(account) = self.config.accounts.first() else { return Ok(()) };
-        if let Err(denial) = policies.authorize(&person, Freeze, account) {
+        // It stops issuing in every account, so it is asked about every account.
+        let denied = self
+            .config
+            .accounts
+            .iter()
+            .find_map(|account| policies.authorize(&person, Freeze, account).err());
+        if let Some(denial) = denied {
+            self.audit_alone(message, if freeze { "freeze-refused" } else { "unfreeze-refused" }).await?;
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
             return Ok(self.answer(message, now, &no).await?);
         }
@@ -35,18 +41,22 @@ impl Worker {
             Err(WriteError::Lost(_)) => false,
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        // A chain of its own, named by this very command: delivered again, it finds its entry there.
-        let mut chain = Chain::default();
-        let event = if freeze { "frozen" } else { "unfrozen" };
-        let happened = Happened::new(event, &message.person, []);
-        chain.append(&message.id, message.signed_at, happened);
-        for entry in &chain.outbox {
-            self.dynamo.insert_audit(&message.id, entry).await?;
-        }
+        self.audit_alone(message, if freeze { "frozen" } else { "unfrozen" }).await?;
         if changed {
             let told = card::text(&words::frozen_by(freeze, &message.person));
             slack.post(self.config.approvals_channel.as_str(), &told).await?;
         }
         Ok(self.answer(message, now, if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }).await?)
+    }
+
+    /// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
+    /// finds its entry there.
+    async fn audit_alone(&self, message: &Message, event: &'static str) -> anyhow::Result<()> {
+        let mut chain = Chain::default();
+        chain.append(&message.id, message.signed_at, Happened::new(event, &message.person, []));
+        for entry in &chain.outbox {
+            self.dynamo.insert_audit(&message.id, entry).await?;
+        }
+        Ok(())
     }
 }

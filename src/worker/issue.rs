@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hpke::rand_core::UnwrapErr;
 
+use super::cancel::RACES;
 use super::facts::Facts;
 use super::ticket::random;
 use super::{ClaimMessage, Invocation, NotDone, Worker};
@@ -313,8 +314,7 @@ impl Worker {
     ) -> anyhow::Result<Stored> {
         let asked = ready.stored.request.asked.clone();
         let created = Event::Created { run: run.clone(), key: key.id.clone() };
-        let next = stored.request.apply(created, "keyvend", now)?;
-        let stored = self.commit(&stored, next, Vec::new(), Vec::new()).await?;
+        let stored = self.holding(stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
         let sealed = seal(
             &key,
             (&asked.account, &asked.user),
@@ -323,16 +323,42 @@ impl Worker {
             &random()?,
             &mut UnwrapErr(getrandom::SysRng),
         )?;
-        let next = stored.request.apply(Event::Seal { run: run.clone() }, "keyvend", now)?;
-        let others = vec![
-            claim::sealed(&ready.tid, ready.claimed.attempt, sealed, now),
-            IssuedKey::of(&next, &ready.facts.iam_user, &key.id, now).create()?,
-            Link::forget_psk(&ready.tid),
-            store::release_lease(&asked.account, &asked.user, &next.id),
-        ];
-        let message = card::issued(&next, &key.id, &ready.claimed.browser);
-        let tellings = vec![Telling::Card, Telling::Direct { to: asked.requester, message }];
-        Ok(self.commit(&stored, next, others, tellings).await?)
+        let sealing = Event::Seal { run: run.clone() };
+        let with = |next: &KeyRequest| {
+            let others = vec![
+                claim::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
+                IssuedKey::of(next, &ready.facts.iam_user, &key.id, now).create()?,
+                Link::forget_psk(&ready.tid),
+                store::release_lease(&asked.account, &asked.user, &next.id),
+            ];
+            let message = card::issued(next, &key.id, &ready.claimed.browser);
+            let told = Telling::Direct { to: asked.requester.clone(), message };
+            Ok((others, vec![Telling::Card, told]))
+        };
+        self.holding(stored, &sealing, now, with).await
+    }
+
+    /// A write by whoever holds the intent. Others may write beside it (what `reveal` did is taken in); as long as the
+    /// intent is still this invocation's, that is no reason to give up its key.
+    async fn holding(
+        &self,
+        mut stored: Stored,
+        event: &Event,
+        now: Timestamp,
+        with: impl Fn(&KeyRequest) -> anyhow::Result<(Vec<Write>, Vec<Telling>)>,
+    ) -> anyhow::Result<Stored> {
+        for _ in 0..RACES {
+            let next = stored.request.apply(event.clone(), "keyvend", now)?;
+            let (others, tellings) = with(&next)?;
+            match self.commit(&stored, next, others, tellings).await {
+                Ok(saved) => return Ok(saved),
+                Err(WriteError::Lost(lost)) => {
+                    stored = Stored::read(&self.dynamo, &stored.request.id).await?.ok_or(lost)?;
+                }
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
+        }
+        anyhow::bail!("a request changed too often while its key was recorded")
     }
 
     /// The key's description, as the console shows it. Going without is a note, no failure.

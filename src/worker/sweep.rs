@@ -67,13 +67,13 @@ impl Worker {
     /// Leftovers first; then whatever the state and the time call for.
     async fn look_at(&self, stored: Stored, invocation: Invocation) -> Result<(), NotDone> {
         let now = invocation.now;
-        let stored = self.flush(stored).await;
-        if stored.request.is_expired(now) {
-            return Ok(self.lapse(&stored, now).await?);
-        }
         if let State::Issuing(intent) = &stored.request.state {
             let intent = intent.clone();
             return self.finish(stored, intent, invocation).await;
+        }
+        let stored = self.flush(stored).await;
+        if stored.request.is_expired(now) {
+            return Ok(self.lapse(&stored, now).await?);
         }
         let Ok(next) = stored.request.apply(Event::Remind, "keyvend", now) else { return Ok(()) };
         let message = card::text(&words::reminder(&next, &self.config.approvers));

@@ -38,7 +38,8 @@ impl Worker {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         let issued = StoredKey::try_from(&item)?.issued;
-        if !issued.may_switch_off(&message.person) && !self.is_approver(message).await? {
+        if !issued.may_switch_off(&message.person) && !self.is_in_a_group(message, &issued).await? {
+            self.note(&stored, "not-switched-off", message, now).await?;
             return Ok(self.answer(message, now, words::NOT_YOURS_TO_SWITCH_OFF).await?);
         }
         self.take_off(message, &issued, now).await?;
@@ -46,9 +47,14 @@ impl Worker {
         Ok(self.answer(message, now, &words::switched_off(key)).await?)
     }
 
-    async fn is_approver(&self, message: &Message) -> anyhow::Result<bool> {
+    /// Whether whoever pressed is in a group that owns the IAM user, or approves now.
+    async fn is_in_a_group(&self, message: &Message, issued: &IssuedKey) -> anyhow::Result<bool> {
         let slack = self.slack().await?;
-        Ok(self.lookup.approvers(&slack, &self.config).await?.contains(&message.person.user))
+        let person = &message.person.user;
+        if !self.lookup.groups_of(&slack, person, &issued.owner_groups).await?.is_empty() {
+            return Ok(true);
+        }
+        Ok(self.lookup.approvers(&slack, &self.config).await?.contains(person))
     }
 
     /// Marks the key, then has IAM switch it off, before anything else.

@@ -12,7 +12,7 @@ use crate::config::Mail;
 use crate::id::{RequestId, crockford_of};
 use crate::inbound::Message;
 use crate::item::{Item, Table, Write};
-use crate::request::{Event, KeyRequest, State, Unfit};
+use crate::request::{Event, KeyRequest, State, Telling, Unfit};
 use crate::store::{Link, Stored};
 use crate::ticket::{MailedCode, Ticket};
 use crate::time::{DAY, Timestamp};
@@ -63,7 +63,7 @@ impl Worker {
                 Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
             ];
             writes.extend(replaced);
-            match self.commit(&stored, next, writes, Vec::new()).await {
+            match self.commit(&stored, next, writes, vec![Telling::Card]).await {
                 Ok(saved) => return self.hand_over(message, saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
