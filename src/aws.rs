@@ -17,7 +17,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 pub use dynamodb::{Dynamo, Lost, TableNames, WriteError};
-pub use iam::{AttachedPolicy, CreateError, Iam, IamError, UserDetail};
+pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TaggedUser, UserDetail, UserPage};
 pub use secrets::{Secrets, Stage};
 pub use ses::{MailError, Ses};
 pub use sqs::{ReceiptHandle, Sqs};

@@ -22,6 +22,10 @@ pub mod action {
     pub const GET_KEY: &str = "get-key";
     /// Take the request back.
     pub const CANCEL: &str = "cancel";
+    /// Show what does not fit on the card.
+    pub const DETAILS: &str = "details";
+    /// Open the form, after its first trigger was too late.
+    pub const OPEN_FORM: &str = "open-form";
     /// Switch the key off: it wasn't me.
     pub const NOT_ME: &str = "not-me";
 }
@@ -56,8 +60,8 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
         context(&format!("{}\n{}", existing(&request.shown.keys, now), holds(request))),
         {"type": "actions", "block_id": "decide", "elements": [
             button("Approve", action::APPROVE, request, Some("primary"), None),
-            button("Deny", action::DENY, request, Some("danger"), Some(confirm(
-                "Deny this request?", "The requester is told that you denied it.", "Deny"))),
+            button("Deny", action::DENY, request, Some("danger"), None),
+            button("Details", action::DETAILS, request, None, None),
         ]},
     ]);
     let what = words::iam_user(&asked.user, &asked.account);
@@ -76,14 +80,15 @@ fn outcome(request: &KeyRequest) -> Message {
         section(&standing),
         context(&format!("{}\n{}", words::reason(&request.asked.reason), words::asked_for(request))),
     ];
-    if request.waits() {
-        blocks.push(json!({"type": "actions", "block_id": "decide", "elements": [
-            button("Deny after all", action::DENY, request, None, Some(confirm(
-                "Deny this after all?",
-                "No key can be made for it any more, and the requester is told that you denied it.",
-                "Deny"))),
-        ]}));
+    if let State::Denied { reason, .. } = &request.state {
+        blocks.push(section(&words::because(reason)));
     }
+    let mut buttons = Vec::new();
+    if request.waits() {
+        buttons.push(button("Deny after all", action::DENY, request, None, None));
+    }
+    buttons.push(button("Details", action::DETAILS, request, None, None));
+    blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
     if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
         blocks.push(not_me(request));
     }
@@ -188,6 +193,19 @@ fn not_me(request: &KeyRequest) -> Value {
     ]})
 }
 
+/// To whoever asked for a form that could not be opened in time.
+#[must_use]
+pub fn form_late() -> Message {
+    let blocks = json!([
+        section(words::FORM_LATE),
+        {"type": "actions", "block_id": "late", "elements": [{
+            "type": "button", "action_id": action::OPEN_FORM, "style": "primary",
+            "text": {"type": "plain_text", "text": "Open the form"},
+        }]},
+    ]);
+    Message { text: words::FORM_LATE.to_owned(), blocks }
+}
+
 /// To the requester alone: the one-time link. The link is in its button and nowhere else.
 #[must_use]
 pub fn link(sentence: &str, url: &str) -> Message {
@@ -253,7 +271,11 @@ fn button(
     button
 }
 
+/// Asked before what cannot be undone.
 fn confirm(title: &str, text: &str, yes: &str) -> Value {
     let plain = |text: &str| json!({"type": "plain_text", "text": text});
-    json!({"title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back")})
+    json!({
+        "title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back"),
+        "style": "danger",
+    })
 }

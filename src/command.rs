@@ -2,6 +2,7 @@
 //! nothing can be typed that the help does not tell, and nothing told that cannot be typed.
 
 mod create;
+mod filled;
 mod shown;
 
 use std::str::FromStr;
@@ -9,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use self::create::{Create, Days, NotAReason, NotDays, Reason};
+pub use self::filled::{Field, denial_reason};
 use crate::id::RequestId;
 use crate::words;
 
@@ -33,6 +35,9 @@ commands! {
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Command {
+        /// `create`
+        /// Open a form that asks for an access key; so does the command alone.
+        Form,
         /// `create <iam-user>[@account] use:<use-case> ttl:<days>d <reason>`
         /// Ask for an access key for an IAM user of yours.
         Create(Create),
@@ -98,7 +103,7 @@ pub struct SyntaxError {
     pub correct: String,
 }
 
-/// Reads the `text` that Slack sends with a slash command. An empty one asks for help.
+/// Reads the `text` that Slack sends with a slash command. An empty one asks for the form.
 impl FromStr for Command {
     type Err = SyntaxError;
 
@@ -108,8 +113,10 @@ impl FromStr for Command {
         // Copied out of our own help with its backticks.
         let text = text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text);
         let mut words = text.split(shown::blank).filter(|word| !word.is_empty());
-        let Some(first) = words.next() else { return Ok(Self::Help) };
+        let Some(first) = words.next() else { return Ok(Self::Form) };
+        let mut words = words.peekable();
         match first.to_ascii_lowercase().as_str() {
+            "create" if words.peek().is_none() => Ok(Self::Form),
             "create" => create::create(words).map(Self::Create),
             "status" => request("status", words).map(Self::Status),
             "cancel" => request("cancel", words).map(Self::Cancel),
@@ -173,8 +180,10 @@ mod tests {
     fn a_line_is_a_command() {
         let id = || Some("0123456789ABCDEF".parse().unwrap());
         let cases = [
-            ("", Command::Help),
-            (" \t\u{a0}\n", Command::Help),
+            ("", Command::Form),
+            (" \t\u{a0}\n", Command::Form),
+            ("create", Command::Form),
+            ("` Create `", Command::Form),
             ("help", Command::Help),
             ("HELP me", Command::Help),
             ("whoami", Command::Whoami),

@@ -105,6 +105,17 @@ id!(
     }
 );
 id!(
+    /// A Slack view id, `V...` (<https://docs.slack.dev/reference/methods/views.open>).
+    ViewId, "a Slack view id", |text| slack(text, b"V")
+);
+id!(
+    /// What stands for a view's state when something was chosen in it: an update that names another is refused
+    /// (<https://docs.slack.dev/reference/methods/views.update>).
+    ViewHash, "a Slack view hash", |text| {
+        (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    }
+);
+id!(
     /// An IAM user name: 1 to 64 of `[\w+=,.@-]`
     /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>).
     IamUserName, "an IAM user name", |text| {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use self::interaction::LINK_ACTION_ID;
 pub(crate) use self::message::is_unsendable;
-pub use self::message::{ButtonMessage, Interaction, Message, TriggerId, What};
+pub use self::message::{ButtonMessage, Interaction, Message, OpenView, TriggerId, What};
 pub use self::response_url::{NotAResponseUrl, NotASlackApiUrl, ResponseUrl, ResponseUrlRule};
 use crate::form::{self, FORM, Form, JSON};
 use crate::gateway::{HttpRequest, HttpResponse};

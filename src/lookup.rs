@@ -30,6 +30,19 @@ pub struct Lookup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchUser;
 
+/// An IAM user with whose it is.
+#[derive(Clone, Debug)]
+pub struct OwnedUser {
+    /// Its name.
+    pub name: IamUserName,
+    /// `/` or `/bots/`.
+    pub path: String,
+    /// Slack users named by its tags.
+    pub owners: BTreeSet<SlackUserId>,
+    /// Slack user groups named there.
+    pub owner_groups: BTreeSet<UserGroupId>,
+}
+
 /// Who approves, as of now.
 #[derive(Clone, Debug)]
 pub struct ApproverSet(BTreeSet<SlackUserId>);
@@ -39,6 +52,11 @@ impl ApproverSet {
     #[must_use]
     pub fn contains(&self, user: &SlackUserId) -> bool {
         self.0.contains(user)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &SlackUserId> {
+        self.0.iter()
     }
 }
 
@@ -115,6 +133,24 @@ impl Lookup {
             Err(IamError::NoSuchEntity) => Ok(Err(NoSuchUser)),
             Err(IamError::Fault(fault)) => Err(fault),
         }
+    }
+
+    /// One page of an account's users with their owners, and where the next one begins.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn owned_users(
+        &self,
+        account: &Account,
+        marker: Option<&str>,
+        now: Timestamp,
+    ) -> anyhow::Result<(Vec<OwnedUser>, Option<String>)> {
+        let page = self.reader(account, now).await?.page_of_users(marker).await?;
+        let owned = page.users.into_iter().map(|user| {
+            let (owners, owner_groups) = read_owners(&user.tags);
+            OwnedUser { name: user.name, path: user.path, owners, owner_groups }
+        });
+        Ok((owned.collect(), page.next))
     }
 
     /// Has the read-only session of an account at hand, so that what else must be waited for can be waited for meanwhile.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Chain, Happened};
+use crate::command::Reason;
 use crate::facts::{AccessKey, Account, IamUser};
 use crate::id::{
     AccessKeyId, ChannelId, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
@@ -116,6 +117,8 @@ pub enum State {
         by: PersonId,
         /// By which press.
         press: RequestId,
+        /// Why, in the approver's words.
+        reason: Reason,
     },
     /// The requester took it back.
     Cancelled,
@@ -246,6 +249,8 @@ pub enum Event {
         by: PersonId,
         /// By which press.
         press: RequestId,
+        /// Why, in the approver's words.
+        reason: Reason,
     },
     /// The requester took it back.
     Cancel,
@@ -562,10 +567,11 @@ impl KeyRequest {
                 let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
                 Happened::new("approved", actor, detail)
             }
-            Event::Deny { by, press } => {
+            Event::Deny { by, press, reason } => {
                 self.must_wait(now)?;
-                next.state = State::Denied { by, press };
-                Happened::new("denied", actor, [("revision", self.revision().to_string())])
+                let why = ("reason", reason.as_str().to_owned());
+                next.state = State::Denied { by, press, reason };
+                Happened::new("denied", actor, [("revision", self.revision().to_string()), why])
             }
             Event::Cancel => {
                 self.must_wait(now)?;

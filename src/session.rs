@@ -56,7 +56,7 @@ pub fn reading() -> String {
             "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListGroupsForUser",
             "iam:ListAttachedUserPolicies", "iam:ListUserPolicies", "iam:GetUserPolicy",
             "iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
-            "iam:ListPolicies", "iam:GetPolicyVersion",
+            "iam:ListPolicies", "iam:GetPolicyVersion", "iam:GetAccountAuthorizationDetails",
         ],
         "Resource": "*",
     });

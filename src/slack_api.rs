@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::SlackApiUrl;
-use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId};
-use crate::inbound::{ResponseUrl, ResponseUrlRule};
+use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
+use crate::inbound::{ResponseUrl, ResponseUrlRule, TriggerId};
 
 /// Slack, as one bot.
 #[derive(Debug)]
@@ -274,6 +274,41 @@ impl SlackApi {
             200..=299 => Ok(()),
             _ => Err(SlackError::Said(code_in(&text).unwrap_or_else(|| format!("HTTP {status}")))),
         }
+    }
+
+    /// Opens a modal (<https://docs.slack.dev/reference/methods/views.open>). Needs no scope.
+    ///
+    /// # Errors
+    /// [`SlackError`]; a trigger lives for three seconds and opens one modal.
+    pub async fn open_view(&self, trigger: &TriggerId, view: &Value) -> Result<ViewId, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            view: View,
+        }
+        #[derive(Deserialize)]
+        struct View {
+            id: ViewId,
+        }
+        let body = json!({"trigger_id": trigger.expose(), "view": view});
+        let answer: Answer = self.tell("views.open", &body).await?;
+        Ok(answer.view.id)
+    }
+
+    /// Replaces a modal, if it is still as `hash` says (<https://docs.slack.dev/reference/methods/views.update>).
+    ///
+    /// # Errors
+    /// [`SlackError`]; `not_found` where it was closed, `hash_conflict` where it changed.
+    pub async fn update_view(
+        &self,
+        id: &ViewId,
+        hash: Option<&ViewHash>,
+        view: &Value,
+    ) -> Result<(), SlackError> {
+        let mut body = json!({"view_id": id, "view": view});
+        if let (Some(hash), Some(body)) = (hash, body.as_object_mut()) {
+            body.insert("hash".to_owned(), hash.as_str().into());
+        }
+        self.tell::<Value>("views.update", &body).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(

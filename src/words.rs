@@ -1,8 +1,10 @@
 //! Every sentence the product says to a person, in one place. Whatever somebody typed is escaped and cut before it is
 //! said back.
 
+mod forms;
 mod told;
 
+pub use forms::*;
 pub use told::*;
 
 use crate::command::{Command, Problem, Reason, SyntaxError};
@@ -149,6 +151,7 @@ mod tests {
     fn the_help_is_the_commands_own() {
         insta::assert_snapshot!(help("/access-key"), @r"
         *What you can type*
+        • `/access-key create` Open a form that asks for an access key; so does the command alone.
         • `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;` Ask for an access key for an IAM user of yours.
         • `/access-key status [request]` See how your requests stand, or one of them.
         • `/access-key cancel [request]` Take back your request, as long as no key came of it.

@@ -5,7 +5,10 @@ mod acknowledge;
 mod cancel;
 mod create;
 mod decide;
+mod details;
+mod directory;
 mod facts;
+mod form;
 mod freeze;
 mod issue;
 mod sweep;
@@ -26,15 +29,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::decide::{Click, Place};
 use crate::audit::Happened;
 use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
 use crate::card::action;
-use crate::command::Command;
+use crate::command::{self, Command, Create};
 use crate::config::{QueueUrl, WorkerConfig};
-use crate::id::{RequestId, TicketId};
+use crate::id::{AccountId, RequestId, TicketId};
 use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
 use crate::lookup::Lookup;
+use crate::modal;
 use crate::policy::{InvalidPolicies, Policies};
 use crate::request::{Event, KeyRequest, State, Telling};
 use crate::slack_api::{SlackApi, SlackError};
@@ -126,6 +131,24 @@ pub enum Due {
         /// The timer, as the index had it.
         due_at: Timestamp,
     },
+    /// Who owns which IAM users is to be read afresh: one page of one account.
+    Directory(DirectoryPage),
+}
+
+/// One step of reading who owns which IAM users.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryPage {
+    /// When the reading began.
+    pub begun: Timestamp,
+    /// Which account.
+    pub account: AccountId,
+    /// Which of its pages, from 0.
+    pub page: u32,
+    /// What IAM gave to find it by.
+    pub marker: Option<String>,
+    /// Whether all before it was read.
+    pub complete: bool,
 }
 
 /// Why a message is not done.
@@ -216,7 +239,7 @@ impl Worker {
         let done = self.act(&message, invocation).await;
         if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
             self.note_not_done(&message, invocation.now).await;
-            self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
+            self.try_to_reply(&message, invocation.now, &words::not_done(&message.id)).await;
         }
         done
     }
@@ -258,10 +281,11 @@ impl Worker {
             }
         }
         if invocation.now.since(message.signed_at) > TOO_OLD {
-            return Ok(self.answer(message, invocation.now, words::TOO_OLD).await?);
+            return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
         }
         match &message.what {
             What::Command(command) => match command {
+                Command::Form => self.open_form(message, invocation.now).await,
                 Command::Create(create) => self.create(message, create, invocation.now).await,
                 Command::Status(request) => self.status(message, request.as_ref(), invocation.now).await,
                 Command::Cancel(request) => self.cancel(message, request.as_ref(), invocation.now).await,
@@ -270,23 +294,35 @@ impl Worker {
                 Command::Unfreeze => self.freeze(message, false, invocation.now).await,
                 Command::Help => Ok(()),
             },
+            What::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
+                match action_id.as_str() {
+                    modal::CHOOSE_USE_CASE => self.show_alternative(message, view, value).await,
+                    // Whatever else is chosen in a form counts when it is submitted.
+                    _ => Ok(()),
+                }
+            }
             What::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {
+                let place = Place::Card(button.as_ref());
                 match action_id.as_str() {
                     action::APPROVE => {
-                        self.decide(message, decide::Click::Approve, value, button.as_ref(), invocation.now)
-                            .await
+                        self.decide(message, Click::Approve, value, place, invocation.now).await
                     }
-                    action::DENY => {
-                        self.decide(message, decide::Click::Deny, value, button.as_ref(), invocation.now)
-                            .await
-                    }
+                    action::DENY => self.open_denial(message, value, place, invocation.now).await,
+                    action::DETAILS => self.details(message, value, place, invocation.now).await,
+                    action::OPEN_FORM => self.open_form(message, invocation.now).await,
                     action::GET_KEY => self.give_ticket(message, value, invocation.now).await,
                     action::CANCEL => self.cancel_by_button(message, value, invocation.now).await,
                     _ => Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
             }
-            What::Interaction(Interaction::ViewSubmission { .. }) => {
-                Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?)
+            What::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
+                match (callback_id.as_str(), Create::filled(values), command::denial_reason(values)) {
+                    (modal::ASK, Ok(create), _) => self.create(message, &create, invocation.now).await,
+                    (modal::DENY, _, Ok(reason)) => {
+                        self.decide(message, Click::Deny(reason), carried, Place::Form, invocation.now).await
+                    }
+                    _ => Ok(self.reply(message, invocation.now, words::UNKNOWN_BUTTON).await?),
+                }
             }
             // Facts are looked up afresh for every decision, so whoever left is refused from now on.
             What::PersonLeft => Ok(()),
@@ -314,6 +350,7 @@ impl Worker {
     async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
             Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
+            Ok(Due::Directory(page)) => self.read_directory(&page, invocation.now).await,
             Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
             Err(_) if is_sweep(body) => self.sweep(invocation.now).await,
             Err(_) => {

@@ -73,15 +73,23 @@ impl Browser {
         let typed = json!({"as": person, "channel": GENERAL, "text": format!("/access-key {text}")});
         let (status, answer) = self.posts("/chat/command", &typed).await;
         assert_eq!((status, &answer["status"]), (200, &json!(200)), "{answer}");
-        self.last(person).await
+        self.alone(person).await
     }
 
-    /// The newest message to a person alone: an answer or a direct message.
+    /// The newest message to this person alone.
+    async fn alone(&self, person: &str) -> Value {
+        let state = self.state(person).await;
+        let messages = state["messages"].as_array().unwrap();
+        let own = |message: &&Value| {
+            message["ephemeral_to"] == person || message["channel"] == format!("D:{person}")
+        };
+        messages.iter().rev().find(own).cloned().unwrap_or_default()
+    }
+
+    /// The newest message that a person sees.
     async fn last(&self, person: &str) -> Value {
-        let (state, direct) = (self.state(person).await, format!("D:{person}"));
-        let to_them =
-            |message: &&Value| message["ephemeral_to"] == person || message["channel"] == direct.as_str();
-        state["messages"].as_array().unwrap().iter().rev().find(to_them).unwrap().clone()
+        let state = self.state(person).await;
+        state["messages"].as_array().unwrap().last().unwrap().clone()
     }
 
     /// Presses the button of this label in the newest message that has it.
@@ -163,8 +171,11 @@ async fn each_step_that_is_offered_ends_as_it_says() {
         let mut said_to = Vec::new();
         for hint in scene::hints().as_array().unwrap() {
             if let Some(command) = hint["command"].as_str() {
-                let text = command.strip_prefix("/access-key ").unwrap();
-                said_to.push(said(&browser.types(hint["as"].as_str().unwrap(), text).await));
+                let text = command.strip_prefix("/access-key").unwrap().trim_start();
+                let answer = browser.types(hint["as"].as_str().unwrap(), text).await;
+                if !text.is_empty() {
+                    said_to.push(said(&answer));
+                }
             }
         }
         let expected = [
@@ -189,9 +200,46 @@ async fn each_step_that_is_offered_ends_as_it_says() {
         browser.presses(BOB_APPROVER, "Get my key").await;
         let link = browser.last(BOB_APPROVER).await["blocks"][1]["elements"][0]["url"].clone();
         browser.presses(CAROL_APPROVER, "Deny after all").await;
+        let form = browser.state(CAROL_APPROVER).await["views"][0]["id"].clone();
+        let why = json!({"as": CAROL_APPROVER, "view": form, "values": {"reason": "use OIDC instead"}});
+        assert_eq!(browser.posts("/chat/submit", &why).await.1["status"], 200);
         assert!(said(&browser.last(BOB_APPROVER).await).contains("denied your request"));
         let tab = Tab::open(link.as_str().unwrap());
         assert_eq!(browser.posts("/reveal/claim", &tab.claim(None)).await.0, 410, "the link died with it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_form_is_filled_in_by_its_owner_with_what_it_offers() {
+    at_the_pages(async {
+        let browser = Browser::new(false).await;
+        let views = async |person: &str| browser.state(person).await["views"].as_array().unwrap().clone();
+        browser.types(ALICE_OWNER, "").await;
+        assert!(views(BOB_APPROVER).await.is_empty(), "a form is shown to whom it is opened for");
+        let form = views(ALICE_OWNER).await.pop().unwrap();
+        let view = form["id"].clone();
+        let submit =
+            |person: &str, view: &Value, values: Value| json!({"as": person, "view": view, "values": values});
+        let mut values =
+            json!({"other": "ci-deployer", "use-case": "cli", "lifetime": "30d", "reason": "x".repeat(201)});
+        assert_eq!(browser.posts("/chat/submit", &submit(BOB_APPROVER, &view, values.clone())).await.0, 404);
+        let (_, wrong) = browser.posts("/chat/submit", &submit(ALICE_OWNER, &view, values.clone())).await;
+        assert_eq!(wrong["errors"], json!({"reason": "Use at most 200 characters."}));
+        let mut odd = values.clone();
+        odd["lifetime"] = json!("9000d");
+        assert_eq!(browser.posts("/chat/submit", &submit(ALICE_OWNER, &view, odd)).await.0, 404);
+        let chosen = json!({"as": ALICE_OWNER, "view": view, "block_id": "use-case", "value": "outside-aws"});
+        assert_eq!(browser.posts("/chat/choose", &chosen).await, (200, json!({"status": 200})));
+        assert!(views(ALICE_OWNER).await[0].to_string().contains("Roles Anywhere"));
+        values["reason"] = json!("tooling");
+        let (_, right) = browser.posts("/chat/submit", &submit(ALICE_OWNER, &view, values)).await;
+        assert_eq!(right, json!({"status": 200, "errors": null}));
+        assert!(views(ALICE_OWNER).await[0].to_string().contains("Asked for a key for `ci-deployer`"));
+        let close = json!({"as": ALICE_OWNER, "view": view});
+        assert_eq!(browser.posts("/chat/close", &close).await.0, 200);
+        assert!(views(ALICE_OWNER).await.is_empty());
+        assert!(said(&browser.alone(ALICE_OWNER).await).contains("It needs 1 approval"));
     })
     .await;
 }

@@ -3,6 +3,10 @@
 
 mod world;
 
+#[path = "path/details.rs"]
+mod details;
+#[path = "path/form.rs"]
+mod form;
 #[path = "path/happy.rs"]
 mod happy;
 #[path = "path/slack_as_it_is.rs"]

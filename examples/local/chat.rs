@@ -1,6 +1,8 @@
 //! The chat page's side of things, as pinned in `chat.html`: what a person sees, and what they do. Everything done
 //! goes to the `slack` function as Slack would send it.
 
+use std::collections::BTreeMap;
+
 use keyvend::command::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use super::running::Running;
 use super::scene;
 use super::world::aws;
-use super::world::slack::{BOT, Message, TEAM, direct};
+use super::world::slack::{BOT, Message, TEAM, View, direct};
 
 /// The page.
 pub const PAGE: &str = include_str!("chat.html");
@@ -36,10 +38,41 @@ pub struct Pressed {
     value: Option<String>,
 }
 
+/// A form that somebody submitted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Submitted {
+    #[serde(rename = "as")]
+    person: String,
+    view: String,
+    values: BTreeMap<String, Option<String>>,
+}
+
+/// Something that somebody chose in an open form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    #[serde(rename = "as")]
+    person: String,
+    view: String,
+    block_id: String,
+    value: String,
+}
+
+/// A modal that somebody closed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closed {
+    #[serde(rename = "as")]
+    person: String,
+    view: String,
+}
+
 /// What cannot be done in this chat, whoever asks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoSuchThing(pub &'static str);
 
+const NO_SUCH_FIELD: NoSuchThing = NoSuchThing("There is no such field or choice in this form.");
 const NOT_THERE: NoSuchThing = NoSuchThing("This person is not in this channel.");
 
 /// What this person may see, and nothing else.
@@ -56,6 +89,7 @@ pub fn state(running: &Running, person: &str) -> Value {
         "team": TEAM,
         "channels": channels.collect::<Vec<_>>(),
         "messages": net.slack().seen_by(person).iter().map(message).collect::<Vec<_>>(),
+        "views": views(running, person).map(|view| json!({"id": view.id, "view": view.view})).collect::<Vec<_>>(),
         "mail": mail.map(|m| json!({"to": m.to, "subject": m.subject, "text": m.text})).collect::<Vec<_>>(),
         "hints": scene::hints(),
         "commands": Command::HELP.iter().map(|lines| usage(lines)).collect::<Vec<_>>(),
@@ -99,9 +133,7 @@ pub async fn command(running: &Running, typed: &Typed) -> Result<Value, NoSuchTh
             keyvend.arrive(keyvend.world.slash_command_in(&typed.person, &channel, text)).await
         })
         .await;
-    let body: Value =
-        answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
-    Ok(json!({"status": answer["statusCode"], "ephemeral": body["text"]}))
+    Ok(json!({"status": answer["statusCode"], "ephemeral": body(&answer)["text"]}))
 }
 
 /// A press on a button that this person sees, sent and worked off.
@@ -121,6 +153,73 @@ pub async fn press(running: &Running, pressed: &Pressed) -> Result<Value, NoSuch
         })
         .await;
     Ok(json!({"status": answer["statusCode"]}))
+}
+
+/// The modals that a person has open, the last on top.
+fn views(running: &Running, person: &str) -> impl Iterator<Item = View> {
+    let open = move |view: &View| view.user == person && !view.closed;
+    running.keyvend.world.net.slack().views().into_iter().filter(open)
+}
+
+fn view(running: &Running, person: &str, id: &str) -> Result<View, NoSuchThing> {
+    views(running, person).find(|view| view.id == id).ok_or(NoSuchThing("There is no such form."))
+}
+
+/// Whether a field of the form can hold this.
+fn can_hold(view: &View, block_id: &str, value: &str) -> bool {
+    let mut blocks = view.view["blocks"].as_array().into_iter().flatten();
+    let field = blocks.find(|block| block["block_id"] == block_id && block["type"] == "input");
+    field.is_some_and(|field| {
+        field["element"]["options"].is_null() || view.choices(block_id).iter().any(|choice| choice == value)
+    })
+}
+
+/// A form, sent as it is filled in and worked off; what is wrong with its fields.
+pub async fn submit(running: &Running, submitted: &Submitted) -> Result<Value, NoSuchThing> {
+    let view = view(running, &submitted.person, &submitted.view)?;
+    let filled: Vec<(&str, &str)> = submitted
+        .values
+        .iter()
+        .filter_map(|(block_id, value)| Some((block_id.as_str(), value.as_deref()?)))
+        .collect();
+    if !filled.iter().all(|(block_id, value)| can_hold(&view, block_id, value)) {
+        return Err(NO_SUCH_FIELD);
+    }
+    let answer = running.step(async |keyvend| {
+        let answer = keyvend.arrive(keyvend.world.submit(&view, &view.values(&filled))).await;
+        if answer["statusCode"] == 200 {
+            keyvend.world.net.slack().submitted(&view.id, &body(&answer));
+        }
+        answer
+    });
+    let answer = answer.await;
+    Ok(json!({"status": answer["statusCode"], "errors": body(&answer)["errors"]}))
+}
+
+/// A choice in an open form that the app wants to hear of at once.
+pub async fn choose(running: &Running, chosen: &Chosen) -> Result<Value, NoSuchThing> {
+    let view = view(running, &chosen.person, &chosen.view)?;
+    if !can_hold(&view, &chosen.block_id, &chosen.value) {
+        return Err(NO_SUCH_FIELD);
+    }
+    let answer = running.step(async |keyvend| {
+        keyvend.arrive(keyvend.world.choose(&view, &chosen.block_id, &chosen.value)).await
+    });
+    Ok(json!({"status": answer.await["statusCode"]}))
+}
+
+/// A modal, closed; keyvend hears nothing of it.
+pub async fn close(running: &Running, closed: &Closed) -> Result<Value, NoSuchThing> {
+    let view = view(running, &closed.person, &closed.view)?;
+    let done = running.step(async |keyvend| {
+        keyvend.world.net.slack().close_view(&view.id);
+        json!({})
+    });
+    Ok(done.await)
+}
+
+fn body(answer: &Value) -> Value {
+    answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
 }
 
 /// Words that are no command; keyvend hears nothing of them.

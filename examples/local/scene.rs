@@ -22,7 +22,7 @@ pub const PEOPLE: [(&str, &str, &str); 4] = [
 pub const FIRST: &str = "/access-key create ci-deployer use:local-code ttl:30d tooling on my laptop";
 
 /// A walk that shows what keyvend does, and what it does not.
-const HINTS: [(&str, &str, Option<&str>); 12] = [
+const HINTS: [(&str, &str, Option<&str>); 13] = [
     (ALICE_OWNER, "*Ask for a key.* `ci-deployer` is Alice's, so she may.", Some(FIRST)),
     (BOB_APPROVER, "*Approve it.* Bob finds the card in *approvals*. No key exists yet.", None),
     (
@@ -59,6 +59,11 @@ const HINTS: [(&str, &str, Option<&str>); 12] = [
         ALICE_OWNER,
         "*Ask for a third key.* AWS allows two an IAM user, and `full` has both.",
         Some("/access-key create full use:cli ttl:30d one more"),
+    ),
+    (
+        ALICE_OWNER,
+        "*Ask in a form.* It offers what is Alice's, once keyvend has read that, and shows what AWS recommends instead.",
+        Some("/access-key"),
     ),
     (ALICE_OWNER, "*See how your requests stand.*", Some("/access-key status")),
     (ALICE_OWNER, "*Take a request back.* Its link dies with it.", Some("/access-key cancel")),

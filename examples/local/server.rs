@@ -96,7 +96,10 @@ async fn route(running: Rc<Running>, request: Request<Incoming>) -> Response<Ful
             running.wait(asked("seq").parse().unwrap_or(0)).await;
             json(StatusCode::OK, &chat::state(&running, asked("as")))
         }
-        (&Method::POST, "/chat/command" | "/chat/press" | "/chat/say") => {
+        (
+            &Method::POST,
+            "/chat/command" | "/chat/press" | "/chat/say" | "/chat/submit" | "/chat/choose" | "/chat/close",
+        ) => {
             if let Err(response) = from_our_page(&running, &parts.headers) {
                 return *response;
             }
@@ -107,6 +110,18 @@ async fn route(running: Rc<Running>, request: Request<Incoming>) -> Response<Ful
                 },
                 "/chat/press" => match read(&body) {
                     Ok(pressed) => chat::press(&running, &pressed).await,
+                    Err(response) => return *response,
+                },
+                "/chat/submit" => match read(&body) {
+                    Ok(submitted) => chat::submit(&running, &submitted).await,
+                    Err(response) => return *response,
+                },
+                "/chat/choose" => match read(&body) {
+                    Ok(chosen) => chat::choose(&running, &chosen).await,
+                    Err(response) => return *response,
+                },
+                "/chat/close" => match read(&body) {
+                    Ok(closed) => chat::close(&running, &closed).await,
                     Err(response) => return *response,
                 },
                 _ => match read(&body) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::Credentials;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::{StatusType, Tag};
+use aws_sdk_iam::types::{EntityType, StatusType, Tag};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::SecretString;
@@ -68,6 +68,26 @@ pub struct UserDetail {
     pub boundary: Option<String>,
 }
 
+/// A user in a list of all.
+#[derive(Clone, Debug)]
+pub struct TaggedUser {
+    /// Its name.
+    pub name: IamUserName,
+    /// `/` or `/bots/`.
+    pub path: String,
+    /// All of its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A part of a list of all users.
+#[derive(Clone, Debug)]
+pub struct UserPage {
+    /// These users.
+    pub users: Vec<TaggedUser>,
+    /// Where the next part begins, if there is one.
+    pub next: Option<String>,
+}
+
 impl Iam {
     pub(super) fn new(config: &aws_config::SdkConfig, credentials: Credentials) -> Self {
         let config = aws_sdk_iam::config::Builder::from(config).credentials_provider(credentials).build();
@@ -87,6 +107,29 @@ impl Iam {
             tags: found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
             boundary: found.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),
         })
+    }
+
+    /// One page of the account's users with their tags, and where the next one begins. One call reads up to a hundred
+    /// users, where ListUsers leaves the tags out and ListUserTags is a call a user
+    /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html>).
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn page_of_users(&self, marker: Option<&str>) -> anyhow::Result<UserPage> {
+        let page = self
+            .0
+            .get_account_authorization_details()
+            .filter(EntityType::User)
+            .max_items(100)
+            .set_marker(marker.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| super::fault("iam:GetAccountAuthorizationDetails", &error))?;
+        let users = page.user_detail_list.unwrap_or_default().into_iter().filter_map(|user| {
+            let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
+            Some(TaggedUser { name: user.user_name?.parse().ok()?, path: user.path?, tags })
+        });
+        Ok(UserPage { users: users.collect(), next: page.marker.filter(|_| page.is_truncated) })
     }
 
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html>. Last uses are not part of it:

@@ -204,7 +204,7 @@ fn option<'a>(word: &'a str, name: &str) -> Option<&'a str> {
     head.eq_ignore_ascii_case(name).then(|| value.trim_matches('`'))
 }
 
-fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
+pub(super) fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
     let word = word.replace('`', "");
     if let Some((user, alias)) = word.rsplit_once('@')
         && let Ok(account) = alias.parse()
@@ -214,7 +214,7 @@ fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
     Some((word.parse().ok()?, None))
 }
 
-fn days(value: &str) -> Option<Days> {
+pub(super) fn days(value: &str) -> Option<Days> {
     let digits = value.strip_suffix(['d', 'D'])?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -290,7 +290,6 @@ mod tests {
         let long = format!("create ci use:other ttl:7d {}", "x".repeat(201));
         let name = "n".repeat(64);
         let cases: &[(&str, Problem, &str)] = &[
-            ("create", Problem::UserMissing, none),
             (
                 "create use:other ttl:7d x",
                 Problem::UserMissing,

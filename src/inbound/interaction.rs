@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use super::message::{ButtonMessage, Interaction, Message, What, bounded};
-use super::{Pins, Received, Refused, acknowledged, json, text};
+use super::message::{ButtonMessage, Interaction, Message, OpenView, What, bounded};
+use super::{Pins, Received, Refused, acknowledged, text};
+use crate::command::{self, Create};
 use crate::form::Form;
 use crate::gateway::HttpResponse;
 use crate::id::{PersonId, SlackTeamId};
+use crate::modal;
 use crate::signature::Verified;
+use crate::words;
 
 /// The `action_id` of a button that is a link. Slack reports its press too, with the link; there is nothing to do.
 pub const LINK_ACTION_ID: &str = "open-link";
@@ -27,7 +30,7 @@ const INPUTS_MOST: usize = 12;
 /// The JSON in the form's `payload`.
 pub(super) fn payload(body: &[u8]) -> Result<Value, Refused> {
     let form = Form::parse(body).map_err(|_| Refused::Unreadable)?;
-    json(form.get("payload").ok_or(Refused::Lacks("payload"))?.as_bytes())
+    super::json(form.get("payload").ok_or(Refused::Lacks("payload"))?.as_bytes())
 }
 
 pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received, Refused> {
@@ -40,13 +43,39 @@ pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received,
         _ => None,
     };
     let Some(interaction) = interaction else { return Ok(acknowledged()) };
+    let answer = match &interaction {
+        // Slack shows any other body of an acknowledgement as an error.
+        Interaction::BlockActions { .. } => HttpResponse::empty(200),
+        Interaction::ViewSubmission { callback_id, values, .. } => match judge(callback_id, values) {
+            Ok(answer) => answer,
+            Err(errors) => return Ok(Received::Answer(errors)),
+        },
+    };
     let user = text(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user"))?;
     let mut message = Message::of(signed, PersonId { team, user }, What::Interaction(interaction));
     message.response_url = pins.response_url(text(payload, "/response_url"))?;
     message.channel = text(payload, "/channel/id").and_then(|id| id.parse().ok());
     message.trigger_id = text(payload, "/trigger_id").and_then(|id| id.to_owned().try_into().ok());
-    // Slack shows any other body of an acknowledgement as an error, or as a form's.
-    Ok(Received::Queue(Box::new(message), HttpResponse::empty(200)))
+    Ok(Received::Queue(Box::new(message), answer))
+}
+
+/// What a submitted form shows meanwhile, or what the grammar finds wrong in its fields
+/// (<https://docs.slack.dev/surfaces/modals#displaying_errors>).
+fn judge(callback_id: &str, values: &BTreeMap<String, String>) -> Result<HttpResponse, HttpResponse> {
+    let wrong = match callback_id {
+        modal::ASK => Create::filled(values).err(),
+        modal::DENY => command::denial_reason(values).err().map(|wrong| vec![wrong]),
+        _ => return Ok(HttpResponse::empty(200)),
+    };
+    let Some(wrong) = wrong else {
+        let checking = modal::told(words::CHECKING_FORM);
+        return Ok(HttpResponse::json(&json!({ "response_action": "update", "view": checking })));
+    };
+    let errors: Map<String, Value> = wrong
+        .iter()
+        .map(|(field, problem)| (field.block_id().to_owned(), words::in_field(problem).into()))
+        .collect();
+    Err(HttpResponse::json(&json!({ "response_action": "errors", "errors": errors })))
 }
 
 /// The workspace it happened in. An app installed for a whole organisation gets none outside of a workspace; then it is
@@ -73,10 +102,17 @@ fn block_actions(payload: &Value) -> Result<Option<Interaction>, Refused> {
             ts: text(payload, "/container/message_ts")?.parse().ok()?,
         })
     };
+    let view = || {
+        Some(OpenView {
+            id: text(payload, "/view/id")?.parse().ok()?,
+            hash: text(payload, "/view/hash").and_then(|hash| hash.parse().ok()),
+        })
+    };
     Ok(Some(Interaction::BlockActions {
         action_id: bounded(action_id, ID_MOST),
         value: bounded(chosen(action).unwrap_or_default(), VALUE_MOST),
         message: message(),
+        view: view(),
         ephemeral: payload.pointer("/container/is_ephemeral") == Some(&Value::Bool(true)),
     }))
 }
@@ -94,6 +130,7 @@ fn view_submission(payload: &Value) -> Result<Interaction, Refused> {
         }
     }
     Ok(Interaction::ViewSubmission {
+        view: text(payload, "/view/id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("view"))?,
         callback_id: bounded(callback_id, ID_MOST),
         carried: bounded(text(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
         values,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::response_url::ResponseUrl;
 use crate::card::action;
 use crate::command::Command;
-use crate::id::{ChannelId, MessageTs, NotAnId, PersonId, RequestId};
+use crate::id::{ChannelId, MessageTs, NotAnId, PersonId, RequestId, ViewHash, ViewId};
 use crate::signature::{SignatureHash, Verified};
 use crate::time::Timestamp;
 
@@ -58,11 +58,15 @@ pub enum Interaction {
         value: String,
         /// The message it is in, if it is in one.
         message: Option<ButtonMessage>,
+        /// The form it is in, if it is in one.
+        view: Option<OpenView>,
         /// Whether only this person sees that message.
         ephemeral: bool,
     },
     /// A form was submitted.
     ViewSubmission {
+        /// The view that the form is in, which shows how it went.
+        view: ViewId,
         /// Which form.
         callback_id: String,
         /// What we gave the form to carry (`private_metadata`), as a button carries its value.
@@ -70,6 +74,15 @@ pub enum Interaction {
         /// What was filled in, by `block_id`.
         values: BTreeMap<String, String>,
     },
+}
+
+/// A form that is open, as it was when something was chosen in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenView {
+    /// Its view.
+    pub id: ViewId,
+    /// What stands for its state then.
+    pub hash: Option<ViewHash>,
 }
 
 /// The message that a button is in.
@@ -133,7 +146,17 @@ impl Message {
     #[must_use]
     pub fn group_id(&self) -> String {
         // Stopping has groups of its own, so that nothing delays it: neither a person's other messages nor a request's.
+        // So has whatever opens a form, which must be opened within three seconds.
         match &self.what {
+            What::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
+                return format!("view.{}", view.id);
+            }
+            What::Interaction(Interaction::BlockActions { action_id, .. })
+                if [action::OPEN_FORM, action::DENY, action::DETAILS].contains(&action_id.as_str()) =>
+            {
+                return format!("form.{}", self.id);
+            }
+            What::Command(Command::Form) => return format!("form.{}", self.id),
             What::Interaction(Interaction::BlockActions { action_id, .. }) if action_id == action::NOT_ME => {
                 return format!("off.{}", self.about());
             }
@@ -147,6 +170,15 @@ impl Message {
     #[must_use]
     pub fn about(&self) -> RequestId {
         self.carried().unwrap_or_else(|| self.id.clone())
+    }
+
+    /// The view of the form that was submitted, if one was.
+    #[must_use]
+    pub fn submitted_view(&self) -> Option<&ViewId> {
+        match &self.what {
+            What::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
+            What::Interaction(Interaction::BlockActions { .. }) | What::Command(_) | What::PersonLeft => None,
+        }
     }
 
     fn carried(&self) -> Option<RequestId> {

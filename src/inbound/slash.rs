@@ -23,18 +23,24 @@ pub(super) fn receive(signed: &Verified<Form>, pins: &Pins) -> Result<Received, 
         Err(error) => Received::Answer(ephemeral(&words::syntax(&error, slash))),
         Ok(Command::Help) => Received::Answer(ephemeral(&words::help(slash))),
         Ok(
-            command @ (Command::Create(_)
+            command @ (Command::Form
+            | Command::Create(_)
             | Command::Status(_)
             | Command::Cancel(_)
             | Command::Freeze
             | Command::Unfreeze
             | Command::Whoami),
         ) => {
+            // The form itself is the answer.
+            let answer = match command {
+                Command::Form => HttpResponse::empty(200),
+                _ => ephemeral(words::CHECKING),
+            };
             let mut message = Message::of(signed, PersonId { team, user }, What::Command(command));
             message.response_url = response_url;
             message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
             message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
-            Received::Queue(Box::new(message), ephemeral(words::CHECKING))
+            Received::Queue(Box::new(message), answer)
         }
     })
 }

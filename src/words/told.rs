@@ -386,17 +386,17 @@ pub fn whoami(who: &crate::facts::Person, approver: bool) -> String {
 /// Beside the button with the link.
 #[must_use]
 pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) -> String {
-    let mut text = format!(
-        "Your one-time link for {} works once, in one browser tab, until {}. Don't forward it: whoever opens it first gets the key.",
+    let second = match label {
+        Some(label) => format!(
+            "It asks for the code that was mailed to the address in your Slack profile, marked *{label}*. Forward neither."
+        ),
+        None => "Don't forward it: whoever opens it first gets the key.".to_owned(),
+    };
+    format!(
+        "Your one-time link for {} works once, in one browser tab, until {}. {second}",
         iam_user(&request.asked.user, &request.asked.account),
         moment(expires_at)
-    );
-    if let Some(label) = label {
-        text.push_str(&format!(
-            "\nIt asks for the code that was mailed to the address in your Slack profile, marked *{label}*."
-        ));
-    }
-    text
+    )
 }
 
 /// The link could not be shown to whoever pressed.

@@ -2,17 +2,18 @@
 
 use futures_util::future::try_join;
 
+use super::facts::Facts;
 use super::ticket::address_hash;
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Create;
 use crate::facts::{Account, IamUser};
+use crate::id::RequestId;
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
-use crate::policy::{Needed, Request};
+use crate::policy::{Needed, Policies, Request};
 use crate::request::{Asked, KeyRequest, Shown, State, Telling};
-use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
@@ -30,7 +31,7 @@ impl Worker {
         let Some(account) = self.account(create) else {
             let sentence =
                 create.account.as_ref().map(|alias| words::unknown_account(alias, &self.config.accounts));
-            return Ok(self.answer(message, now, &sentence.unwrap_or_default()).await?);
+            return Ok(self.reply(message, now, &sentence.unwrap_or_default()).await?);
         };
         let asked = Asked {
             requester: message.person.clone(),
@@ -42,7 +43,7 @@ impl Worker {
             email_hash: None,
             at: message.signed_at,
         };
-        let mut request = self.judge(message, asked, now).await?;
+        let (mut request, seen) = self.judge(message, asked, now).await?;
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
         }
@@ -53,7 +54,10 @@ impl Worker {
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
         let told = self.tell_asked(message, &stored, now).await;
-        self.flush(stored).await;
+        let stored = self.flush(stored).await;
+        if let Some(found) = seen {
+            self.note_owners(&stored.request, found.as_ref().ok(), now).await;
+        }
         Ok(told?)
     }
 
@@ -65,49 +69,68 @@ impl Worker {
         }
     }
 
-    /// The request as policy lets it begin, refused ones too.
-    async fn judge(&self, message: &Message, mut asked: Asked, now: Timestamp) -> anyhow::Result<KeyRequest> {
+    /// The request as policy lets it begin, refused ones too, with what was looked up for it.
+    async fn judge(
+        &self,
+        message: &Message,
+        mut asked: Asked,
+        now: Timestamp,
+    ) -> anyhow::Result<(KeyRequest, Option<Result<Facts, NoSuchUser>>)> {
         let id = message.id.clone();
-        let help = self.config.help_channel.as_ref();
         let Ok(policies) = &self.policies else {
-            return Ok(KeyRequest::refused(id, asked, words::POLICIES_INVALID.to_owned(), &[]));
+            return Ok((KeyRequest::refused(id, asked, words::POLICIES_INVALID.to_owned(), &[]), None));
         };
         if asked.days > self.config.max_key_days {
             let why = words::too_many_days(self.config.max_key_days);
-            return Ok(KeyRequest::refused(id, asked, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]));
+            return Ok((KeyRequest::refused(id, asked, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]), None));
         }
         let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
-        let found =
-            self.facts(&slack, &asked.requester, (&asked.account, &asked.user), (&[], None), now).await?;
-        let facts = match found {
-            Ok(facts) => facts,
+        let subject = (&asked.account, &asked.user);
+        let found = self.facts(&slack, &asked.requester, subject, (&[], None), now).await?;
+        let request = match &found {
+            Ok(facts) => {
+                asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+                self.weigh(policies, id, asked, facts, now)
+            }
             Err(NoSuchUser) => {
-                let why = words::no_such_user(&asked.user, &asked.account, help);
-                return Ok(KeyRequest::refused(id, asked, why, &[]));
+                let why = words::no_such_user(&asked.user, &asked.account, self.config.help_channel.as_ref());
+                KeyRequest::refused(id, asked, why, &[])
             }
         };
-        asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+        Ok((request, Some(found)))
+    }
+
+    /// The request as policy lets it begin, by these facts.
+    fn weigh(
+        &self,
+        policies: &Policies,
+        id: RequestId,
+        asked: Asked,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> KeyRequest {
+        let help = self.config.help_channel.as_ref();
         if let Some(why) = self.unmanaged(&asked, &facts.iam_user) {
-            return Ok(KeyRequest::refused(id, asked, why, &[]));
+            return KeyRequest::refused(id, asked, why, &[]);
         }
         let question = facts.asked(&asked, 0);
         if let Err(denial) = policies.authorize(&facts.requester, Request(question.clone()), &facts.iam_user)
         {
             let why = words::refused(&denial.advice, help);
-            return Ok(KeyRequest::refused(id, asked, why, &denial.by));
+            return KeyRequest::refused(id, asked, why, &denial.by);
         }
         if facts.iam_user.keys.len() >= KEYS_PER_USER {
             let why = words::two_keys(&asked.user, &asked.account, &facts.iam_user.keys, now);
-            return Ok(KeyRequest::refused(id, asked, why, &[]));
+            return KeyRequest::refused(id, asked, why, &[]);
         }
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
             Needed::Approvals(needed) => {
                 let shown = Shown::of(&facts.iam_user, needed);
-                Ok(KeyRequest::new(id, asked, shown, self.config.request_ttl, self.config.approved_ttl))
+                KeyRequest::new(id, asked, shown, self.config.request_ttl, self.config.approved_ttl)
             }
             Needed::Never(denial) => {
                 let why = words::refused(&denial.advice, help);
-                Ok(KeyRequest::refused(id, asked, why, &denial.by))
+                KeyRequest::refused(id, asked, why, &denial.by)
             }
         }
     }
@@ -123,19 +146,26 @@ impl Worker {
             .then(|| words::no_owner(&asked.user, &asked.account, &asked.requester, help))
     }
 
+    /// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.
     async fn tell_asked(&self, message: &Message, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
-        let answer: slack_api::Message = match &stored.request.state {
-            State::Pending => card::asked(&stored.request),
-            State::Approved => card::ready(&stored.request),
-            State::Refused { why } => card::text(why),
+        let request = &stored.request;
+        let (in_form, answer) = match &request.state {
+            State::Pending => (words::form_asked(request), card::asked(request)),
+            State::Approved => (words::form_ready(request), card::ready(request)),
+            State::Refused { why } => return self.reply(message, now, why).await,
             State::Ticketed { .. }
             | State::Issuing(_)
             | State::Ambiguous(_)
             | State::Issued { .. }
             | State::Denied { .. }
             | State::Cancelled
-            | State::Lapsed => card::text(&words::standing(&stored.request)),
+            | State::Lapsed => return self.reply(message, now, &words::standing(request)).await,
         };
+        if message.submitted_view().is_some() {
+            self.direct(&message.person, &answer).await?;
+            self.show_outcome(message, &in_form).await;
+            return Ok(());
+        }
         self.answer_with(message, now, &answer).await
     }
 }

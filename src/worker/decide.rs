@@ -5,6 +5,7 @@ use super::facts::Facts;
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
+use crate::command::Reason;
 use crate::facts::Person;
 use crate::id::{RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
@@ -15,11 +16,31 @@ use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
 
-/// Which button.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an approver decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Click {
     Approve,
-    Deny,
+    Deny(Reason),
+}
+
+/// Where they decided it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    /// On a card, which must be the request's own.
+    Card(Option<&'a ButtonMessage>),
+    /// In a form that the request's own card opened.
+    Form,
+}
+
+impl Place<'_> {
+    /// Whether it belongs to the request.
+    pub(super) fn is_of(self, request: &KeyRequest) -> bool {
+        match (self, &request.card) {
+            (Self::Form, _) => true,
+            (Self::Card(Some(button)), Some(card)) => button.channel == card.channel && button.ts == card.ts,
+            (Self::Card(_), _) => false,
+        }
+    }
 }
 
 /// `<request id>.<revision>`.
@@ -46,28 +67,25 @@ impl Worker {
         message: &Message,
         click: Click,
         value: &str,
-        button: Option<&ButtonMessage>,
+        place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let Some((id, revision)) = carried(value) else {
-            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+            return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
         };
         let Ok(policies) = &self.policies else {
-            return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
+            return Ok(self.reply(message, now, words::POLICIES_INVALID).await?);
         };
         for _ in 0..RACES {
             let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
-                return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+                return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
             };
             if let Some(own) = already(&stored.request, message) {
                 self.redraw(&stored, now).await;
-                return Ok(self.answer(message, now, own).await?);
+                return Ok(self.reply(message, now, own).await?);
             }
-            let card_of = |posted: &crate::request::Card| {
-                button.is_some_and(|b| b.channel == posted.channel && b.ts == posted.ts)
-            };
-            if !stored.request.card.as_ref().is_some_and(card_of) {
-                return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+            if !place.is_of(&stored.request) {
+                return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
             }
             if stored.request.is_expired(now) {
                 self.lapse(&stored, now).await?;
@@ -76,9 +94,9 @@ impl Worker {
             if !stored.request.waits() || (click == Click::Approve && stored.request.state != State::Pending)
             {
                 self.redraw(&stored, now).await;
-                return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
+                return Ok(self.reply(message, now, &words::moved_on(&stored.request)).await?);
             }
-            let judged = self.judge_click(policies, message, click, &stored, &revision, now).await?;
+            let judged = self.judge_click(policies, message, &click, &stored, &revision, now).await?;
             if self.carry_out(message, judged, &stored, now).await? {
                 return Ok(());
             }
@@ -90,7 +108,7 @@ impl Worker {
         &self,
         policies: &Policies,
         message: &Message,
-        click: Click,
+        click: &Click,
         stored: &Stored,
         revision: &Revision,
         now: Timestamp,
@@ -114,7 +132,7 @@ impl Worker {
             Err(denial) => return Ok(Judged::No(self.no(&denial))),
         };
         Ok(match click {
-            Click::Deny => Judged::Event(deny(&authorized, message)),
+            Click::Deny(reason) => Judged::Event(deny(&authorized, message, reason)),
             Click::Approve => {
                 match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
                     Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
@@ -176,13 +194,13 @@ impl Worker {
     ) -> Result<bool, NotDone> {
         let event = match judged {
             Judged::No(sentence) => {
-                self.answer(message, now, &sentence).await?;
+                self.reply(message, now, &sentence).await?;
                 self.note(stored, "press-refused", message, now).await?;
                 return Ok(true);
             }
             Judged::OldCard => {
                 self.redraw(stored, now).await;
-                self.answer(message, now, &words::card_changed()).await?;
+                self.reply(message, now, &words::card_changed()).await?;
                 return Ok(true);
             }
             Judged::Changed(shown) => Event::Redraw(shown),
@@ -191,7 +209,7 @@ impl Worker {
         let next = match stored.request.apply(event.clone(), &message.person.to_string(), now) {
             Ok(next) => next,
             Err(Unfit::AlreadyApproved) => {
-                self.answer(message, now, words::ALREADY_APPROVED).await?;
+                self.reply(message, now, words::ALREADY_APPROVED).await?;
                 return Ok(true);
             }
             Err(Unfit::Expired | Unfit::MovedOn | Unfit::Replaced) => return Ok(false),
@@ -201,7 +219,7 @@ impl Worker {
         let direct = Telling::Direct { to: next.asked.requester.clone(), message: to_requester };
         match self.commit(stored, next, voided, vec![Telling::Card, direct]).await {
             Ok(saved) => {
-                self.try_to_tell(message, now, &to_presser).await;
+                self.try_to_reply(message, now, &to_presser).await;
                 self.flush(saved).await;
                 Ok(true)
             }
@@ -218,14 +236,17 @@ fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
         Event::Approve { by, .. } => {
             (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(next, by)))
         }
-        Event::Deny { by, .. } => (words::DENIAL_COUNTED.to_owned(), card::text(&words::denied(next, by))),
+        Event::Deny { by, reason, .. } => {
+            let told = format!("{}\n{}", words::denied(next, by), words::because(reason));
+            (words::DENIAL_COUNTED.to_owned(), card::text(&told))
+        }
         Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
         _ => (words::moved_on(next), card::text(&words::standing(next))),
     }
 }
 
-fn deny(authorized: &Authorized<Approve>, message: &Message) -> Event {
-    Event::Deny { by: authorized.principal().clone(), press: message.id.clone() }
+fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) -> Event {
+    Event::Deny { by: authorized.principal().clone(), press: message.id.clone(), reason: reason.clone() }
 }
 
 /// What to say where this very press was counted before: it was delivered again.

@@ -1,6 +1,6 @@
 //! `whoami` and `status`: what keyvend knows of somebody and of what they asked for.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 
 use super::{NotDone, Worker};
 use crate::id::{PersonId, RequestId};
@@ -16,9 +16,16 @@ impl Worker {
     pub(super) async fn whoami(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
         let slack = self.slack().await?;
         let approvers = self.lookup.approvers(&slack, &self.config).await?;
-        let person = self.lookup.person(&slack, &message.person, &approvers).await?;
-        let sentence = words::whoami(&person, approvers.contains(&message.person.user));
-        Ok(self.answer(message, now, &sentence).await?)
+        let (person, known) = join(
+            self.lookup.person(&slack, &message.person, &approvers),
+            self.known_users(&message.person.user),
+        )
+        .await;
+        let who = words::whoami(&person?, approvers.contains(&message.person.user));
+        let sentence = format!("{who}\n{}", words::own_users(&known.own));
+        self.answer(message, now, &sentence).await?;
+        self.refresh_directory(&known, now).await;
+        Ok(())
     }
 
     pub(super) async fn status(

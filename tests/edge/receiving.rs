@@ -1,11 +1,15 @@
 //! What comes of a request.
 
+use keyvend::command::Command;
 use keyvend::gateway::HttpResponse;
 use keyvend::inbound::{Interaction, Message, Received, What};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::sent::{NOW, Sent, ephemeral_text, parts, press, say, slash, submission, user_change, with};
+use crate::sent::{
+    NOW, Sent, UNWANTED, body_json, content_type, ephemeral_text, parts, press, say, slash, submission,
+    user_change, with,
+};
 
 #[test]
 fn a_command_is_queued_as_an_allow_list() {
@@ -56,10 +60,9 @@ fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
         Received::Answer(response) => ephemeral_text(&response).unwrap(),
         other => panic!("{other:?}"),
     };
-    for line in ["", " ", "help", "Help me"] {
+    for line in ["help", "Help me"] {
         assert!(text(say(line)).contains("`/aws-key create &lt;iam-user&gt;"), "{line:?}");
     }
-    assert_eq!(text(slash(&[("text", None)])), text(say("")));
     insta::assert_snapshot!(text(say("create ci use:cli to deploy")), @r#"How many days should the key live? Add `ttl:`, such as `ttl:30d`. Type `/aws-key create ci use:cli ttl:30d why you need it`"#);
     insta::assert_snapshot!(text(say("create &lt;!channel&gt; use:cli ttl:1d x")), @r#"`&lt;!channel&gt;` is not an IAM user name. Write it as it stands in the AWS console. Type `/aws-key create ci-deployer use:cli ttl:1d why you need it`"#);
     for name in [None, Some("aws-key"), Some("/"), Some("/<!here>"), Some("/aws key"), Some("/`"), Some("")] {
@@ -83,6 +86,7 @@ fn a_press_is_queued_with_the_button_and_its_message_only() {
             "channel": "C0002",
             "ts": "1700000000.000100"
           },
+          "view": null,
           "ephemeral": false
         }
       }
@@ -101,6 +105,7 @@ fn a_submitted_form_is_queued_as_what_was_filled_in() {
     {
       "interaction": {
         "view_submission": {
+          "view": "V1",
           "callback_id": "deny",
           "carried": "0123456789ABCDEF.01234567",
           "values": {
@@ -114,6 +119,80 @@ fn a_submitted_form_is_queued_as_what_was_filled_in() {
     assert_eq!(message.group_id(), "0123456789ABCDEF");
     let free = with(submission(), "/view/private_metadata", json!(""));
     assert_eq!(Sent::payload(&free).queued().group_id(), "T0001.U0002");
+}
+
+#[test]
+fn the_form_is_asked_for_by_the_command_alone_and_answered_with_nothing() {
+    for text in [None, Some(""), Some(" \u{a0}"), Some("create")] {
+        let sent = slash(&[("text", text)]);
+        let message = sent.queued();
+        assert_eq!(message.what, What::Command(Command::Form), "{text:?}");
+        assert_eq!(parts(&sent.receive()).1.body, "", "{text:?}");
+        assert_eq!(message.group_id(), format!("form.{}", message.id));
+    }
+}
+
+#[test]
+fn whatever_opens_a_form_waits_for_nothing_else() {
+    for action in ["open-form", "deny", "details"] {
+        let message = Sent::payload(&with(press(), "/actions/0/action_id", json!(action))).queued();
+        assert_eq!(message.group_id(), format!("form.{}", message.id), "{action}");
+    }
+}
+
+#[test]
+fn a_choice_in_a_form_is_queued_with_the_choice_and_the_view_only() {
+    let mut chosen = submission();
+    chosen["type"] = json!("block_actions");
+    chosen["container"] = json!({"type": "view", "view_id": "V1"});
+    chosen["trigger_id"] = json!("1.2.x");
+    chosen["view"]["hash"] = json!("156772938.1827394");
+    chosen["actions"] = json!([{
+        "type": "radio_buttons", "action_id": "choose-use-case", "block_id": UNWANTED,
+        "selected_option": {"text": {"type": "plain_text", "text": UNWANTED}, "value": "cli"},
+    }]);
+    let message = Sent::payload(&chosen).queued();
+    let body = serde_json::to_string_pretty(&message.what).unwrap();
+    insta::assert_snapshot!(body, @r#"
+    {
+      "interaction": {
+        "block_actions": {
+          "action_id": "choose-use-case",
+          "value": "cli",
+          "message": null,
+          "view": {
+            "id": "V1",
+            "hash": "156772938.1827394"
+          },
+          "ephemeral": false
+        }
+      }
+    }
+    "#);
+    assert_eq!(message.group_id(), "view.V1");
+}
+
+#[test]
+fn a_forms_wrong_fields_are_answered_at_once() {
+    let mut wrong = submission();
+    wrong["view"]["state"]["values"] = json!({
+        "reason": {"write": {"type": "plain_text_input", "value": "x".repeat(10_000)}},
+    });
+    let sent = Sent::payload(&wrong);
+    match sent.receive() {
+        Received::Answer(response) => {
+            assert_eq!((response.status, content_type(&response)), (200, Some("application/json")));
+            let expected = json!({
+                "response_action": "errors", "errors": {"reason": "Use at most 200 characters."},
+            });
+            assert_eq!(body_json(&response), Some(expected));
+        }
+        other => panic!("{other:?}"),
+    }
+    let right = parts(&Sent::payload(&submission()).receive()).1.clone();
+    assert_eq!(body_json(&right).unwrap()["response_action"], "update");
+    let unsigned = Sent { signed_with: None, ..Sent::payload(&wrong) };
+    assert!(matches!(unsigned.receive(), Received::Answer(response) if response == HttpResponse::empty(401)));
 }
 
 #[test]

@@ -31,7 +31,7 @@ async fn the_approvers_are_reminded_once_after_a_quarter_of_the_time_and_the_req
     after(&keyvend, 7 * HOUR).await;
     let card = &slack.messages(APPROVALS)[0];
     assert!(card.reading().contains("lapsed"), "{}", card.reading());
-    assert!(card.buttons().is_empty());
+    assert!(card.buttons().iter().all(|button| button.text == "Details"), "nothing to decide any more");
     assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
     let told = slack.told(ALICE_OWNER).len();
     after(&keyvend, HOUR).await;

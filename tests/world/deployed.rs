@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::rights::Function;
-use super::transcript::Message;
+use super::transcript::{Message, View};
 use super::{World, drive, environment};
 
 /// What a worker invocation may take, as in the template.
@@ -95,6 +95,23 @@ impl Deployed {
         let answer = self.arrive(self.world.press(person, message, label)).await;
         assert_eq!(answer["statusCode"], 200, "{answer}");
         self.deliver().await;
+    }
+
+    /// A form filled in and submitted, a second later than what was before it, and worked off. What Slack was
+    /// answered at once.
+    pub async fn submits(&self, view: &View, filled: &[(&str, &str)]) -> Value {
+        self.world.clock.advance(Duration::from_secs(1));
+        let answer = self.arrive(self.world.submit(view, &view.values(filled))).await;
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default();
+        self.world.net.slack().submitted(&view.id, &body);
+        self.deliver().await;
+        body
+    }
+
+    /// The modal that a person has before them.
+    pub fn view(&self, person: &str) -> View {
+        self.world.net.slack().last_view(person)
     }
 
     /// What a person was last told.

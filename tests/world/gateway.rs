@@ -64,6 +64,19 @@ pub fn event(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&s
     event
 }
 
+/// A view as Slack hands it back.
+fn shown(view: &View, values: &Value) -> Value {
+    let mut shown = view.view.clone();
+    shown["id"] = json!(view.id);
+    shown["team_id"] = json!(TEAM);
+    shown["app_id"] = json!(APP);
+    shown["hash"] = json!(view.hash());
+    shown["root_view_id"] = json!(view.id);
+    shown["previous_view_id"] = Value::Null;
+    shown["state"] = json!({"values": values});
+    shown
+}
+
 /// A press, a form submitted or the like: one field named `payload`.
 fn interaction_body(payload: &Value) -> String {
     form::encode([("payload", payload.to_string().as_str())])
@@ -166,14 +179,6 @@ impl World {
 
     /// A form submitted, `values` by block id and action id as Slack has them.
     pub fn submit(&self, view: &View, values: &Value) -> Value {
-        let mut shown = view.view.clone();
-        shown["id"] = json!(view.id);
-        shown["team_id"] = json!(TEAM);
-        shown["app_id"] = json!(APP);
-        shown["hash"] = json!("1764000000.hash");
-        shown["root_view_id"] = json!(view.id);
-        shown["previous_view_id"] = Value::Null;
-        shown["state"] = json!({"values": values});
         self.interaction(&json!({
             "type": "view_submission",
             "team": {"id": TEAM, "domain": "example"},
@@ -181,8 +186,30 @@ impl World {
             "api_app_id": APP,
             "token": "verification-token",
             "trigger_id": self.net.slack().trigger(&view.user),
-            "view": shown,
+            "view": shown(view, values),
             "response_urls": [],
+            "is_enterprise_install": false,
+            "enterprise": null,
+        }))
+    }
+
+    /// Something is chosen in an open form.
+    pub fn choose(&self, view: &View, block_id: &str, value: &str) -> Value {
+        let state = view.filled(block_id, Some(value));
+        let (action_id, chosen) = state.as_object().unwrap().iter().next().unwrap();
+        let mut action = chosen.clone();
+        action["action_id"] = json!(action_id);
+        action["block_id"] = json!(block_id);
+        self.interaction(&json!({
+            "type": "block_actions",
+            "team": {"id": TEAM, "domain": "example"},
+            "user": self.user(&view.user),
+            "api_app_id": APP,
+            "token": "verification-token",
+            "container": {"type": "view", "view_id": view.id},
+            "trigger_id": self.net.slack().trigger(&view.user),
+            "view": shown(view, &view.values(&[(block_id, value)])),
+            "actions": [action],
             "is_enterprise_install": false,
             "enterprise": null,
         }))

@@ -203,10 +203,12 @@ impl Slack {
         self.state().channels.values().cloned().collect()
     }
 
-    /// Grows with every message, edit and deletion.
+    /// Grows with every message, edit and deletion, and with every modal.
     pub fn changes(&self) -> usize {
-        let messages = &self.state().messages;
-        messages.iter().map(|message| 1 + message.edits.len() + usize::from(message.deleted)).sum()
+        let state = self.state();
+        let messages = state.messages.iter().map(|m| 1 + m.edits.len() + usize::from(m.deleted));
+        let views = state.views.iter().map(|view| 1 + view.replaced + usize::from(view.closed));
+        messages.chain(views).sum()
     }
 
     /// Somebody says something; Slack escapes it.
@@ -236,6 +238,37 @@ impl Slack {
     /// The modals opened, as they stand now.
     pub fn views(&self) -> Vec<View> {
         self.state().views.clone()
+    }
+
+    /// The modal that this person has before them.
+    pub fn last_view(&self, user: &str) -> View {
+        let found = self.views().into_iter().rev().find(|view| view.user == user && !view.closed);
+        found.unwrap_or_else(|| panic!("{user} has no modal open"))
+    }
+
+    /// What Slack does with the answer to a submitted form: shows errors, shows another view, or closes it.
+    pub fn submitted(&self, view: &str, answer: &Value) {
+        let mut state = self.state();
+        let open = state.views.iter_mut().find(|open| open.id == view).unwrap();
+        match answer["response_action"].as_str() {
+            Some("errors") => {
+                for block_id in answer["errors"].as_object().unwrap().keys() {
+                    open.input(block_id);
+                }
+            }
+            Some("update") => {
+                block_kit::check_view(&answer["view"]);
+                open.view = answer["view"].clone();
+                open.replaced += 1;
+            }
+            None | Some("clear") => open.closed = true,
+            Some(other) => panic!("no response_action that keyvend uses: {other}"),
+        }
+    }
+
+    /// Somebody closes a modal.
+    pub fn close_view(&self, view: &str) {
+        self.state().views.iter_mut().find(|open| open.id == view).unwrap().closed = true;
     }
 
     /// A trigger id of something this person does now.
@@ -360,9 +393,12 @@ impl State {
             "views.update" => {
                 let view = view_of(input);
                 block_kit::check_view(&view);
-                match self.views.iter_mut().find(|open| open.id == input["view_id"]) {
+                let open = self.views.iter_mut().find(|open| open.id == input["view_id"] && !open.closed);
+                match open {
+                    Some(open) if !input["hash"].is_null() && input["hash"] != open.hash() => no("hash_conflict"),
                     Some(open) => {
                         open.view = view;
+                        open.replaced += 1;
                         Ok(json!({"view": {"id": open.id}}))
                     }
                     None => no("not_found"),
@@ -493,7 +529,7 @@ impl State {
         block_kit::check_view(&view);
         *used = true;
         let id = format!("V{:08}", self.views.len() + 1);
-        self.views.push(View { id: id.clone(), user: user.clone(), view });
+        self.views.push(View { id: id.clone(), user: user.clone(), view, replaced: 0, closed: false });
         Ok(json!({"view": {"id": id}}))
     }
 

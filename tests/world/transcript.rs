@@ -104,6 +104,64 @@ pub struct View {
     pub id: String,
     pub user: String,
     pub view: Value,
+    /// How often it was replaced, which is what its hash stands for.
+    pub replaced: usize,
+    pub closed: bool,
+}
+
+impl View {
+    /// What stands for its present state.
+    pub fn hash(&self) -> String {
+        format!("1764000000.{}", self.replaced)
+    }
+
+    /// Everything a person reads in it.
+    pub fn reading(&self) -> String {
+        let mut lines = Vec::new();
+        texts(&self.view, &mut lines);
+        lines.join("\n")
+    }
+
+    /// The input block of this id.
+    pub fn input(&self, block_id: &str) -> Value {
+        let blocks = self.view["blocks"].as_array().unwrap();
+        let found = blocks.iter().find(|block| block["block_id"] == block_id && block["type"] == "input");
+        found.cloned().unwrap_or_else(|| panic!("no input {block_id:?} in {:#}", self.view))
+    }
+
+    /// The values of a menu's options.
+    pub fn choices(&self, block_id: &str) -> Vec<String> {
+        let options = self.input(block_id)["element"]["options"].as_array().cloned().unwrap_or_default();
+        options.iter().map(|option| text(&option["value"])).collect()
+    }
+
+    /// What Slack sends of an element that holds this: one of its options, or what was written.
+    pub fn filled(&self, block_id: &str, value: Option<&str>) -> Value {
+        let element = &self.input(block_id)["element"];
+        let mut state = json!({"type": element["type"]});
+        if element["options"].is_null() {
+            state["value"] = json!(value);
+        } else {
+            let option =
+                element["options"].as_array().into_iter().flatten().find(|o| o["value"].as_str() == value);
+            state["selected_option"] = option.cloned().unwrap_or_else(|| match value {
+                Some(forged) => json!({"value": forged}),
+                None => Value::Null,
+            });
+        }
+        json!({text(&element["action_id"]): state})
+    }
+
+    /// The state of all its inputs, with these filled in.
+    pub fn values(&self, filled: &[(&str, &str)]) -> Value {
+        let blocks = self.view["blocks"].as_array().unwrap().iter();
+        let inputs = blocks.filter(|block| block["type"] == "input").map(|block| text(&block["block_id"]));
+        let values = inputs.map(|id| {
+            let value = filled.iter().find(|(name, _)| *name == id).map(|(_, value)| *value);
+            (id.clone(), self.filled(&id, value))
+        });
+        Value::Object(values.collect())
+    }
 }
 
 /// Slack gives a block without an id one.

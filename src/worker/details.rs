@@ -1,0 +1,154 @@
+//! **Details**: what does not fit on the card, looked up afresh and shown to an approver.
+
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
+use super::decide::Place;
+use super::facts::Facts;
+use super::form::Opened;
+use super::{NotDone, Worker};
+use crate::facts::{IamUser, Person};
+use crate::id::{PersonId, SlackUserId, ViewId};
+use crate::inbound::Message;
+use crate::lookup::{ApproverSet, NoSuchUser};
+use crate::modal;
+use crate::policy::{Approve, Verdict};
+use crate::request::KeyRequest;
+use crate::slack_api::{SlackApi, SlackError};
+use crate::time::Timestamp;
+use crate::words;
+
+/// Of up to this many approvers each is looked up and judged.
+const MOST_JUDGED: usize = 25;
+
+impl Worker {
+    /// Opens the modal while the trigger lives, then looks up what goes into it.
+    pub(super) async fn details(
+        &self,
+        message: &Message,
+        value: &str,
+        place: Place<'_>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some((stored, _)) = self.on_card(message, value, place, now).await? else { return Ok(()) };
+        let view = match self.open(message, &modal::told(words::LOOKING_UP), now).await? {
+            Opened::Now(view) => view,
+            Opened::Before => return Ok(()),
+            Opened::TooLate => return Ok(self.answer(message, now, words::PRESS_AGAIN).await?),
+        };
+        // A fault from here on is told in the modal: another delivery could not open it again.
+        let shown = match self.look_up_details(message, &stored.request, now).await {
+            Ok(shown) => shown,
+            Err(fault) => {
+                tracing::error!(fault = format!("{fault:#}"), "details cannot be shown");
+                modal::told(&words::not_done(&message.id))
+            }
+        };
+        Ok(self.fill(&view, &shown).await?)
+    }
+
+    /// A modal that was closed meanwhile wants nothing more.
+    async fn fill(&self, view: &ViewId, shown: &Value) -> anyhow::Result<()> {
+        match self.slack().await?.update_view(view, None, shown).await {
+            Err(SlackError::Said(code)) if code == "not_found" => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    async fn look_up_details(
+        &self,
+        message: &Message,
+        request: &KeyRequest,
+        now: Timestamp,
+    ) -> anyhow::Result<Value> {
+        let slack = self.slack().await?;
+        let asked = &request.asked;
+        let approvers = self.lookup.approvers(&slack, &self.config).await?;
+        if !approvers.contains(&message.person.user) {
+            return Ok(modal::told(words::NOT_AN_APPROVER));
+        }
+        let subject = (&asked.account, &asked.user);
+        let people = (request.approvals.as_slice(), Some(&message.person));
+        let found = self.facts(&slack, &asked.requester, subject, people, now).await?;
+        let may = match &found {
+            Ok(facts) => self.who_may_approve(&slack, facts, request, &approvers).await?,
+            Err(NoSuchUser) => Vec::new(),
+        };
+        let user = found.as_ref().map(|facts| &facts.iam_user);
+        Ok(modal::paragraphs(words::DETAILS_TITLE, &paragraphs(request, user, &may, now)))
+    }
+
+    /// The approvers whose approval policy would count now. Where there are many, all of them, unjudged.
+    async fn who_may_approve(
+        &self,
+        slack: &SlackApi,
+        facts: &Facts,
+        request: &KeyRequest,
+        approvers: &ApproverSet,
+    ) -> anyhow::Result<Vec<SlackUserId>> {
+        let team = &request.asked.requester.team;
+        let others = approvers.iter().filter(|user| **user != request.asked.requester.user);
+        let others: Vec<PersonId> =
+            others.map(|user| PersonId { team: team.clone(), user: user.clone() }).collect();
+        let Ok(policies) = &self.policies else { return Ok(Vec::new()) };
+        if others.len() > MOST_JUDGED {
+            return Ok(others.into_iter().map(|person| person.user).collect());
+        }
+        let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, approvers))).await?;
+        let question = Approve(facts.asked(&request.asked, 0));
+        let may = |person: &Person| {
+            matches!(policies.decide(person, &question, &facts.iam_user), Verdict::Allow { .. })
+        };
+        Ok(people.into_iter().filter(may).map(|person| person.id.user).collect())
+    }
+}
+
+fn paragraphs(
+    request: &KeyRequest,
+    found: Result<&IamUser, &NoSuchUser>,
+    may_approve: &[SlackUserId],
+    now: Timestamp,
+) -> Vec<(&'static str, Vec<String>)> {
+    let asked = &request.asked;
+    let mut all = vec![(
+        "Request",
+        vec![
+            words::to_deny(request),
+            words::standing(request),
+            format!("For {}, {}", words::use_case(asked.use_case), words::days(asked.days)),
+            format!("Request `{}`, revision `{}`", request.id, request.revision()),
+        ],
+    )];
+    let mut history = vec![format!("{} asked {}", words::person(&asked.requester), words::moment(asked.at))];
+    history.extend(request.approvals.iter().map(words::approval_line));
+    all.push(("So far", history));
+    match found {
+        Err(NoSuchUser) => all.push(("IAM user", vec![words::user_gone(&asked.user, &asked.account)])),
+        Ok(user) => {
+            all.push(("Who may approve", vec![words::who_may_approve(may_approve)]));
+            all.extend(iam_user(user, now));
+        }
+    }
+    all
+}
+
+fn iam_user(user: &IamUser, now: Timestamp) -> Vec<(&'static str, Vec<String>)> {
+    let or_none = |lines: Vec<String>| if lines.is_empty() { vec!["none".to_owned()] } else { lines };
+    let named = |names: &std::collections::BTreeSet<String>| {
+        or_none(names.iter().map(|name| words::tag(name, "")).collect())
+    };
+    let about = vec![
+        words::iam_user(&user.name, &user.account),
+        format!("Path {}", words::tag(&user.path, "")),
+        format!("Owned by {}", words::owners(user)),
+        format!("Privileged: {}", if user.privileged { "yes" } else { "no" }),
+    ];
+    vec![
+        ("IAM user", about),
+        ("Groups", named(&user.groups)),
+        ("Policies", named(&user.policies)),
+        ("Boundary", or_none(user.boundary.iter().map(|boundary| words::tag(boundary, "")).collect())),
+        ("Access keys", or_none(user.keys.iter().map(|key| words::key_line(key, now)).collect())),
+        ("Tags", or_none(user.tags.iter().map(|(name, value)| words::tag(name, value)).collect())),
+    ]
+}

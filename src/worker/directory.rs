@@ -1,0 +1,221 @@
+//! The directory of who owns which IAM users: read when a form is opened, corrected by every look-up, and read afresh
+//! from IAM page by page, at most daily, by messages of their own, so that nobody waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::{join_all, try_join};
+
+use super::cancel::RACES;
+use super::facts::Facts;
+use super::{DirectoryPage, Due, NotDone, Worker};
+use crate::aws::WriteError;
+use crate::directory::{Directory, Entry, REFRESHED, Refreshed, item_key};
+use crate::facts::Account;
+use crate::id::{SlackUserId, UserGroupId};
+use crate::item::Table;
+use crate::lookup::OwnedUser;
+use crate::policy::IamUserAt;
+use crate::request::KeyRequest;
+use crate::time::{DAY, Timestamp};
+
+/// No account is read further than this many pages of a hundred users: twice what IAM holds by default
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+const MOST_PAGES: u32 = 100;
+/// Of a page, the members of this many user groups are looked up.
+const MOST_GROUPS: usize = 20;
+/// How many people are noted at a time.
+const AT_ONCE: usize = 16;
+
+/// What is known of somebody's IAM users.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub own: Vec<IamUserAt>,
+    refreshed: Option<Refreshed>,
+}
+
+impl Worker {
+    /// Somebody's IAM users as the directory has them. It only offers: where it cannot be read, nothing is offered.
+    pub(super) async fn known_users(&self, person: &SlackUserId) -> Known {
+        let read = try_join(self.directory(person), async {
+            anyhow::Ok(self.dynamo.get(Table::Requests, REFRESHED, None).await?)
+        });
+        match read.await {
+            Ok((directory, refreshed)) => {
+                let refreshed = refreshed.as_ref().map(Refreshed::from).unwrap_or_default();
+                let own = directory.offered(refreshed.completed, &self.config.accounts);
+                Known { own, refreshed: Some(refreshed) }
+            }
+            Err(fault) => {
+                tracing::error!(fault = format!("{fault:#}"), "the directory cannot be read");
+                Known::default()
+            }
+        }
+    }
+
+    async fn directory(&self, person: &SlackUserId) -> anyhow::Result<Directory> {
+        let item = self.dynamo.get(Table::Requests, &item_key(person), None).await?;
+        Ok(item.as_ref().map(Directory::try_from).transpose()?.unwrap_or_default())
+    }
+
+    /// Has the directory read afresh where that was a day ago. Of several who see this, one does it; failing is only
+    /// logged.
+    pub(super) async fn refresh_directory(&self, known: &Known, now: Timestamp) {
+        let Some(account) = self.config.accounts.first() else { return };
+        if !known.refreshed.is_some_and(|refreshed| refreshed.is_old(now)) {
+            return;
+        }
+        let begun = async {
+            match self.dynamo.update(Table::Requests, REFRESHED, &Refreshed::begin(now)).await {
+                Ok(_) => {}
+                Err(WriteError::Lost(_)) => return Ok(()),
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
+            let account = account.id.clone();
+            let first = DirectoryPage { begun: now, account, page: 0, marker: None, complete: true };
+            self.queue_page(first).await
+        };
+        if let Err(fault) = begun.await {
+            tracing::error!(fault = format!("{fault:#}"), "the directory is not read afresh");
+        }
+    }
+
+    async fn queue_page(&self, page: DirectoryPage) -> anyhow::Result<()> {
+        let once = format!("directory.{}.{}.{}", page.begun.0, page.account, page.page);
+        let body = serde_json::to_string(&Due::Directory(page))?;
+        self.sqs.send(&self.config.due_queue, body, "directory", &once).await
+    }
+
+    /// Reads one page of one account, and sends for the next. An account that cannot be read holds up no other, but
+    /// then nothing is taken for gone.
+    pub(super) async fn read_directory(&self, page: &DirectoryPage, now: Timestamp) -> Result<(), NotDone> {
+        let mut accounts = self.config.accounts.iter().skip_while(|account| account.id != page.account);
+        let Some(account) = accounts.next() else { return Ok(()) };
+        let (next, read) = match self.read_page(account, page, now).await {
+            Ok(next) => (next, true),
+            Err(fault) => {
+                let account = account.alias.as_str();
+                tracing::error!(account, fault = format!("{fault:#}"), "an account's users cannot be read");
+                (None, false)
+            }
+        };
+        let more = next.as_ref().filter(|_| page.page + 1 < MOST_PAGES);
+        let complete = page.complete && read && more.is_some() == next.is_some();
+        let following = match (more, accounts.next()) {
+            (Some(marker), _) => {
+                DirectoryPage { page: page.page + 1, marker: Some(marker.clone()), complete, ..page.clone() }
+            }
+            (None, Some(account)) => {
+                DirectoryPage { account: account.id.clone(), page: 0, marker: None, complete, ..page.clone() }
+            }
+            (None, None) if complete => {
+                let done = Refreshed::complete(page.begun);
+                return match self.dynamo.update(Table::Requests, REFRESHED, &done).await {
+                    Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+                    Err(WriteError::Fault(fault)) => Err(fault.into()),
+                };
+            }
+            (None, None) => return Ok(()),
+        };
+        Ok(self.queue_page(following).await?)
+    }
+
+    /// Notes the owners on one page; the marker of the next.
+    async fn read_page(
+        &self,
+        account: &Account,
+        page: &DirectoryPage,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<String>> {
+        let (users, next) = self.lookup.owned_users(account, page.marker.as_deref(), now).await?;
+        let managed = |user: &&OwnedUser| {
+            self.config.iam_path.as_ref().is_none_or(|path| user.path.starts_with(path.as_str()))
+        };
+        let users: Vec<&OwnedUser> = users.iter().filter(managed).collect();
+        let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
+        let members = self.members(groups.into_iter().take(MOST_GROUPS)).await;
+        let mut owned: BTreeMap<&SlackUserId, BTreeSet<Entry>> = BTreeMap::new();
+        for user in users {
+            let entry = Entry { account: account.id.clone(), name: user.name.clone() };
+            let through_groups = user.owner_groups.iter().filter_map(|group| members.get(group)).flatten();
+            for owner in user.owners.iter().chain(through_groups) {
+                owned.entry(owner).or_default().insert(entry.clone());
+            }
+        }
+        let owned: Vec<_> = owned.into_iter().collect();
+        for some in owned.chunks(AT_ONCE) {
+            let noted = some.iter().map(|(owner, entries)| {
+                self.correct(owner, |directory| {
+                    // Every one of them, so no `any`.
+                    let changed = entries.iter().map(|entry| directory.note(entry, page.begun, page.begun));
+                    changed.filter(|changed| *changed).count() > 0
+                })
+            });
+            join_all(noted).await.into_iter().collect::<anyhow::Result<()>>()?;
+        }
+        Ok(next)
+    }
+
+    /// The members of user groups, as far as Slack tells.
+    async fn members<'a>(
+        &self,
+        groups: impl Iterator<Item = &'a UserGroupId>,
+    ) -> BTreeMap<&'a UserGroupId, Vec<SlackUserId>> {
+        let Ok(slack) = self.slack().await else { return BTreeMap::new() };
+        let found = join_all(groups.map(|group| {
+            let slack = &slack;
+            async move { Some((group, slack.group_members(group).await.ok()?)) }
+        }));
+        found.await.into_iter().flatten().collect()
+    }
+
+    /// Corrects the directory by what was just looked up for a request: its owners have the IAM user, and a requester
+    /// who is none of them has it not. Failing is only logged.
+    pub(super) async fn note_owners(&self, request: &KeyRequest, found: Option<&Facts>, now: Timestamp) {
+        let asked = &request.asked;
+        let entry = Entry { account: asked.account.id.clone(), name: asked.user.clone() };
+        let requester = &asked.requester.user;
+        let mut owners: BTreeSet<&SlackUserId> = BTreeSet::new();
+        if let Some(facts) = found {
+            owners.extend(&facts.iam_user.owners);
+            let groups = &facts.iam_user.owner_groups;
+            if groups.iter().any(|group| facts.requester.groups.contains(group.as_str())) {
+                owners.insert(requester);
+            }
+        }
+        let forget = (!owners.contains(requester)).then_some(requester);
+        let noted = owners.into_iter().map(|owner| (owner, true)).chain(forget.map(|person| (person, false)));
+        let noted = join_all(noted.map(|(person, owns)| {
+            let entry = &entry;
+            self.correct(person, move |directory| {
+                if owns {
+                    directory.note(entry, now, Timestamp(now.0 - DAY))
+                } else {
+                    directory.forget(entry)
+                }
+            })
+        }));
+        for fault in noted.await.into_iter().filter_map(Result::err) {
+            tracing::error!(fault = format!("{fault:#}"), "the directory was not corrected");
+        }
+    }
+
+    /// Changes what is kept of one person, if `change` says that it is worth writing.
+    async fn correct(
+        &self,
+        person: &SlackUserId,
+        change: impl Fn(&mut Directory) -> bool,
+    ) -> anyhow::Result<()> {
+        for _ in 0..RACES {
+            let mut directory = self.directory(person).await?;
+            if !change(&mut directory) {
+                return Ok(());
+            }
+            match self.dynamo.update(Table::Requests, &item_key(person), &directory.replace()).await {
+                Ok(_) => return Ok(()),
+                Err(WriteError::Lost(_)) => {}
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
+        }
+        anyhow::bail!("a person's directory changed too often")
+    }
+}

@@ -1,0 +1,148 @@
+//! Forms: opening them while their trigger lives, and telling in them how it went.
+
+use serde_json::Value;
+
+use super::decide::{Place, carried};
+use super::{NotDone, Worker};
+use crate::card;
+use crate::id::{Revision, ViewId};
+use crate::inbound::{Message, OpenView};
+use crate::modal::{self, Offer};
+use crate::policy::IamUserAt;
+use crate::slack_api::SlackError;
+use crate::store::Stored;
+use crate::time::Timestamp;
+use crate::words;
+
+/// How long a trigger lives (<https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses>).
+const TRIGGER: i64 = 3;
+
+/// What came of opening a modal.
+pub(super) enum Opened {
+    Now(ViewId),
+    /// By an earlier delivery of the same message.
+    Before,
+    TooLate,
+}
+
+impl Worker {
+    /// Opens the form in which a key is asked for.
+    pub(super) async fn open_form(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+        let known = self.known_users(&message.person.user).await;
+        let opened = self.open(message, &modal::ask(&self.offer(known.own.clone()), None), now).await?;
+        if let Opened::TooLate = opened {
+            self.answer_with(message, now, &card::form_late()).await?;
+        }
+        self.refresh_directory(&known, now).await;
+        Ok(())
+    }
+
+    fn offer(&self, own: Vec<IamUserAt>) -> Offer {
+        Offer { own, max_days: self.config.max_key_days }
+    }
+
+    /// Shows in the open form what AWS recommends for the chosen use case. Another choice may have come meanwhile, or
+    /// the form be submitted or closed: then this one no longer matters.
+    pub(super) async fn show_alternative(
+        &self,
+        message: &Message,
+        view: &OpenView,
+        chosen: &str,
+    ) -> Result<(), NotDone> {
+        let Ok(use_case) = chosen.parse() else { return Ok(()) };
+        let known = self.known_users(&message.person.user).await;
+        let form = modal::ask(&self.offer(known.own), Some(use_case));
+        let slack = self.slack().await?;
+        match slack.update_view(&view.id, view.hash.as_ref(), &form).await {
+            Ok(()) => Ok(()),
+            Err(SlackError::Said(code)) if code == "hash_conflict" || code == "not_found" => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens the form in which an approver says why they deny.
+    pub(super) async fn open_denial(
+        &self,
+        message: &Message,
+        value: &str,
+        place: Place<'_>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some((mut stored, _)) = self.on_card(message, value, place, now).await? else { return Ok(()) };
+        if stored.request.is_expired(now) {
+            self.lapse(&stored, now).await?;
+            stored = Stored::read(&self.dynamo, &stored.request.id).await?.unwrap_or(stored);
+        }
+        if !stored.request.waits() {
+            self.redraw(&stored, now).await;
+            return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
+        }
+        match self.open(message, &modal::deny(&stored.request, value), now).await? {
+            Opened::Now(_) | Opened::Before => Ok(()),
+            Opened::TooLate => Ok(self.answer(message, now, words::PRESS_AGAIN).await?),
+        }
+    }
+
+    /// The request whose card the button is on, with the revision it showed; else that is said.
+    pub(super) async fn on_card(
+        &self,
+        message: &Message,
+        value: &str,
+        place: Place<'_>,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<(Stored, Revision)>> {
+        if let Some((id, revision)) = carried(value)
+            && let Some(stored) = Stored::read(&self.dynamo, &id).await?
+            && place.is_of(&stored.request)
+        {
+            return Ok(Some((stored, revision)));
+        }
+        self.answer(message, now, words::UNKNOWN_BUTTON).await?;
+        Ok(None)
+    }
+
+    /// Opens a modal for whoever did something just now.
+    pub(super) async fn open(
+        &self,
+        message: &Message,
+        view: &Value,
+        now: Timestamp,
+    ) -> anyhow::Result<Opened> {
+        let trigger = message.trigger_id.as_ref().filter(|_| now.since(message.signed_at) <= TRIGGER);
+        let Some(trigger) = trigger else { return Ok(Opened::TooLate) };
+        match self.slack().await?.open_view(trigger, view).await {
+            Ok(id) => Ok(Opened::Now(id)),
+            Err(SlackError::Said(code)) if code == "exchanged_trigger_id" => Ok(Opened::Before),
+            Err(SlackError::Said(code)) if code.ends_with("_trigger_id") => Ok(Opened::TooLate),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Answers whoever did something where they did it: in the form that they submitted, or as ever.
+    pub(super) async fn reply(&self, to: &Message, now: Timestamp, sentence: &str) -> anyhow::Result<()> {
+        if self.show_outcome(to, sentence).await { Ok(()) } else { self.answer(to, now, sentence).await }
+    }
+
+    /// The last word on something; failing itself is only logged.
+    pub(super) async fn try_to_reply(&self, to: &Message, now: Timestamp, sentence: &str) {
+        if !self.show_outcome(to, sentence).await {
+            self.try_to_tell(to, now, sentence).await;
+        }
+    }
+
+    /// Shows in a submitted form how it went; `false` where there is no such form, or no more.
+    pub(super) async fn show_outcome(&self, to: &Message, sentence: &str) -> bool {
+        let Some(view) = to.submitted_view() else { return false };
+        let shown = async {
+            let slack = self.slack().await?;
+            anyhow::Ok(slack.update_view(view, None, &modal::told(sentence)).await?)
+        };
+        match shown.await {
+            Ok(()) => true,
+            Err(fault) => {
+                tracing::warn!(fault = format!("{fault:#}"), "a form did not take the answer");
+                false
+            }
+        }
+    }
+}

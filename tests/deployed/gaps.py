@@ -1,0 +1,73 @@
+"""What ministack 1.5.33 cannot do, and the edit of the built template that gets round it.
+
+Each edit fails where it finds nothing to edit, so none outlives what it is for.
+"""
+
+STAND_IN_FOR = {"SlackQueuePolicy": "Slack", "ClaimsQueuePolicy": "Reveal", "DueQueuePolicy": "Worker"}
+
+
+def bridge(resources, environment):
+    """Edits the resources of the built template in place; the worker gets `environment` on top."""
+    _plain_http(resources)
+    _principals_are_sessions(resources)
+    _no_source_identity(resources)
+    _partiql_is_one_action(resources)
+    _secret_refs_are_names(resources)
+    _layers_are_not_mounted(resources, environment)
+
+
+def _statements(resource):
+    properties = resource["Properties"]
+    if "PolicyDocument" in properties:
+        yield from properties["PolicyDocument"]["Statement"]
+    for policy in properties.get("Policies", []):
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def _plain_http(resources):
+    """It is spoken to over http, so the statements that demand TLS would refuse everything."""
+    for name in [*STAND_IN_FOR, "DeadLettersPolicy"]:
+        statements = resources[name]["Properties"]["PolicyDocument"]["Statement"]
+        kept = [statement for statement in statements if statement["Sid"] != "OnlyByTls"]
+        assert len(kept) == len(statements) - 1, name
+        resources[name]["Properties"]["PolicyDocument"]["Statement"] = kept
+
+
+def _principals_are_sessions(resources):
+    """aws:PrincipalArn is the session's ARN there; on AWS it is the ARN of the session's role."""
+    for name, function in STAND_IN_FOR.items():
+        (statement,) = _statements(resources[name])
+        condition = statement["Condition"]["ArnNotEquals"]
+        assert condition["aws:PrincipalArn"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}, name
+        role = f"${{{function}Role}}"
+        session = {"Fn::Sub": "arn:aws:sts::${AWS::AccountId}:assumed-role/" + role + "/*"}
+        statement["Condition"] = {"ArnNotLike": {"aws:PrincipalArn": session}}
+
+
+def _no_source_identity(resources):
+    """A trust policy never sees sts:SourceIdentity."""
+    (statement,) = resources["IssuerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement.pop("Condition") == {"Null": {"sts:SourceIdentity": "false"}}
+
+
+def _partiql_is_one_action(resources):
+    """PartiQL is dynamodb:ExecuteStatement on everything there; on AWS an action a kind of statement, on its table."""
+    found = [s for s in _statements(resources["WorkerRole"]) if s.get("Action") == "dynamodb:PartiQLInsert"]
+    assert len(found) == 1
+    found[0] |= {"Action": "dynamodb:ExecuteStatement", "Resource": "*"}
+
+
+def _secret_refs_are_names(resources):
+    """Ref of a secret is its name there; on AWS it is its ARN."""
+    for role, secret in (("SlackRole", "SigningSecret"), ("WorkerRole", "BotToken")):
+        found = [s for s in _statements(resources[role]) if s.get("Action") == "secretsmanager:GetSecretValue"]
+        assert [s["Resource"] for s in found] == [{"Ref": secret}], role
+        found[0]["Resource"] = {"Fn::GetAtt": [secret, "Id"]}
+
+
+def _layers_are_not_mounted(resources, environment):
+    """`provided.*` functions start without their layers, so the policies are read where the repository has them."""
+    worker = resources["Worker"]["Properties"]
+    assert worker.pop("Layers") == [{"Ref": "PolicyFiles"}]
+    assert not environment.keys() & worker["Environment"]["Variables"].keys()
+    worker["Environment"]["Variables"] |= environment

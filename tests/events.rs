@@ -1,0 +1,191 @@
+//! The events of events/, one a function and kind, given to the functions as they are: what the gateway and SQS send
+//! is what keyvend reads. tests/events/write.py makes them.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a broken test must stop")]
+
+mod world;
+
+use std::time::Duration;
+
+use keyvend::aws::{Dynamo, TableNames};
+use keyvend::claim::{StoredTicket, TicketState, new_item};
+use keyvend::item::{Item, Table, Write};
+use keyvend::request::Event;
+use keyvend::store::{Link, Stored};
+use keyvend::ticket::{Ticket, hash};
+use serde_json::{Value, json};
+
+use world::deployed::Deployed;
+use world::net::HOME;
+use world::{aws, sqs};
+
+const COMMAND: &str = include_str!("../events/slack-command.json");
+const PRESS: &str = include_str!("../events/slack-press.json");
+const URL_VERIFICATION: &str = include_str!("../events/slack-url-verification.json");
+const PAGE: &str = include_str!("../events/reveal-page.json");
+const CLAIM: &str = include_str!("../events/reveal-claim.json");
+const ACK: &str = include_str!("../events/reveal-ack.json");
+const FROM_SLACK: &str = include_str!("../events/worker-slack.json");
+const FROM_CLAIMS: &str = include_str!("../events/worker-claims.json");
+
+/// `T` of ticket_3 in tests/vectors/ticket.json, which the events name.
+const T: &str = "WAEWRu76U-DZfiYAHUjnlQ20gCUmglPmpXSEh4m6R6s";
+
+fn event(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn text_of(answer: &Value) -> &str {
+    answer["body"].as_str().unwrap()
+}
+
+fn body_of(answer: &Value) -> Value {
+    event(text_of(answer))
+}
+
+/// What the event of a queue carries.
+fn carried(event: &Value) -> Value {
+    body_of(&event["Records"][0])
+}
+
+/// The one message that is in a queue.
+fn queued(keyvend: &Deployed, queue: &str) -> Value {
+    let messages = keyvend.world.net.sqs().messages(queue);
+    assert_eq!(messages.len(), 1, "in queue {queue}");
+    event(&messages[0].body)
+}
+
+async fn reveals(keyvend: &Deployed, text: &str) -> Value {
+    keyvend.reveal.handle(event(text), keyvend.world.clock.now()).await
+}
+
+fn tables(keyvend: &Deployed) -> Dynamo {
+    let names = TableNames {
+        requests: aws::REQUESTS.to_owned(),
+        tickets: aws::TICKETS.to_owned(),
+        audit: aws::AUDIT.to_owned(),
+    };
+    Dynamo::new(&keyvend.world.net.admin(HOME), names)
+}
+
+fn ticket() -> Ticket {
+    use base64::Engine as _;
+    let t = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(T).unwrap();
+    Ticket::of(t.try_into().unwrap())
+}
+
+fn pending(keyvend: &Deployed, ticket: &Ticket) -> StoredTicket {
+    StoredTicket {
+        tid: ticket.tid(),
+        proof_hash: ticket.proof_hash(),
+        expires_at: keyvend.world.clock.now() + Duration::from_secs(900),
+        code_hash: None,
+        tries: 0,
+        state: TicketState::Pending,
+        outbox: Vec::new(),
+    }
+}
+
+fn put_ticket(item: Item) -> Write {
+    let condition = "attribute_not_exists(tid)";
+    Write::Put { table: Table::Tickets, item, condition, values: Item::new() }
+}
+
+#[tokio::test]
+async fn the_events_of_a_request_lead_from_the_command_to_a_sealed_key() {
+    let keyvend = Deployed::new().await;
+    let done = json!({"batchItemFailures": []});
+
+    let answer = keyvend.arrive(event(COMMAND)).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert!(text_of(&answer).contains("Checking"), "{answer}");
+    assert_eq!(queued(&keyvend, sqs::SLACK), carried(&event(FROM_SLACK)));
+
+    assert_eq!(keyvend.work(event(FROM_SLACK)).await, done);
+    let card = keyvend.card();
+    keyvend.deliver().await;
+    let asked = aws::items(&keyvend.world.net, aws::REQUESTS).await;
+    let requests = asked.keys().filter(|key| key.starts_with("request#"));
+    assert_eq!(requests.count(), 1, "the same message twice is one request");
+
+    keyvend.world.clock.advance(Duration::from_secs(30));
+    let answer = keyvend.arrive(event(PRESS)).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    let pressed = queued(&keyvend, sqs::SLACK);
+    let pressed = &pressed["what"]["interaction"]["block_actions"];
+    assert_eq!(pressed["value"], json!(card.button("Approve").value));
+    assert_eq!(pressed["message"], json!({"channel": card.channel, "ts": card.ts}));
+    keyvend.deliver().await;
+
+    let tables = tables(&keyvend);
+    let id = carried(&event(FROM_SLACK))["id"].as_str().unwrap().parse().unwrap();
+    let approved = Stored::read(&tables, &id).await.unwrap().unwrap();
+    let ticket = ticket();
+    let stored = pending(&keyvend, &ticket);
+    let now = keyvend.world.clock.now();
+    let given = approved.request.apply(Event::Ticket { tid: ticket.tid() }, "T0001.U0ALICE", now);
+    let given = given.expect("the press approved it");
+    let writes = vec![
+        put_ticket(new_item(&stored, stored.expires_at)),
+        Link::create(&ticket.tid(), &id, &ticket.psk(), stored.expires_at),
+    ];
+    approved.save(&tables, given, writes).await.unwrap();
+
+    assert_eq!(reveals(&keyvend, CLAIM).await["statusCode"], 202);
+    assert_eq!(queued(&keyvend, sqs::CLAIMS), carried(&event(FROM_CLAIMS)));
+
+    assert_eq!(keyvend.work(event(FROM_CLAIMS)).await, done);
+    let answer = reveals(&keyvend, CLAIM).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    let sealed = body_of(&answer);
+    assert!(["enc", "ct", "aad"].iter().all(|field| sealed[field].is_string()), "{sealed}");
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer").len(), 1);
+}
+
+#[tokio::test]
+async fn slack_verifies_the_events_url() {
+    let keyvend = Deployed::new().await;
+    let answer = keyvend.arrive(event(URL_VERIFICATION)).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert_eq!(body_of(&answer)["challenge"], body_of(&event(URL_VERIFICATION))["challenge"]);
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page() {
+    let keyvend = Deployed::new().await;
+    let answer = reveals(&keyvend, PAGE).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert_eq!(text_of(&answer), keyvend::reveal::PAGE);
+}
+
+#[tokio::test]
+async fn a_tab_with_the_key_confirms_it() {
+    let keyvend = Deployed::new().await;
+    let (claim, ack) = (body_of(&event(CLAIM)), body_of(&event(ACK)));
+    let bytes = |value: &Value| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()
+    };
+    let stored = pending(&keyvend, &ticket());
+    let now = keyvend.world.clock.now();
+    let mut item = new_item(&stored, stored.expires_at);
+    let sealed = keyvend::item::values([
+        ("state", "SEALED".into()),
+        ("cid", claim["cid"].as_str().unwrap().into()),
+        ("pub", bytes(&claim["pub"]).as_slice().into()),
+        ("attempt", 1.into()),
+        ("claimed_at", now.0.into()),
+        ("browser", "Firefox on Linux".into()),
+        ("sealed_at", now.0.into()),
+        ("enc", [1].as_slice().into()),
+        ("ct", [2].as_slice().into()),
+        ("aad", [3].as_slice().into()),
+        ("receipt_sha256", hash(&bytes(&ack["receipt"])).as_slice().into()),
+    ]);
+    item.extend(sealed);
+    tables(&keyvend).write(vec![put_ticket(item)]).await.unwrap();
+
+    let answer = reveals(&keyvend, ACK).await;
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    let confirmed = json!({"tid": ack["tid"], "event": "acknowledged", "attempt": 0});
+    assert_eq!(queued(&keyvend, sqs::CLAIMS), confirmed);
+}
