@@ -30,6 +30,10 @@ fn tid(n: u8) -> TicketId {
     TicketId::of(&[n; 16])
 }
 
+fn reason() -> Reason {
+    "not needed".to_owned().try_into().unwrap()
+}
+
 fn press(n: u8) -> RequestId {
     RequestId::of_signature(&[n; 32])
 }
@@ -93,7 +97,7 @@ fn states() -> Vec<State> {
         State::Issuing(intent(Some(key(2)))),
         State::Ambiguous(intent(None)),
         State::Issued { key: key(2), tid: tid(1), at: ASKED },
-        State::Denied { by: person("U0BOB"), press: press(9) },
+        State::Denied { by: person("U0BOB"), press: press(9), reason: reason() },
         State::Cancelled,
         State::Lapsed,
         State::Refused { why: "no".to_owned() },
@@ -136,7 +140,11 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("approve, enough", approve("U0BOB", true), "PENDING > APPROVED"),
         ("approve, not enough", approve("U0BOB", false), "PENDING > PENDING"),
         ("approve again", approve("U0CAROL", true), ""),
-        ("deny", Event::Deny { by: person("U0BOB"), press: press(7) }, waits_for_decision("DENIED")),
+        (
+            "deny",
+            Event::Deny { by: person("U0BOB"), press: press(7), reason: reason() },
+            waits_for_decision("DENIED"),
+        ),
         ("cancel", Event::Cancel, waits_for_decision("CANCELLED")),
         ("refuse", Event::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
         ("lapse", Event::Lapse, ""),
@@ -311,7 +319,12 @@ fn a_key_is_reported_once() {
 fn whatever_waits_or_is_under_way_has_its_timer() {
     for state in states() {
         let mut request = in_state(state);
-        assert_eq!(request.due_at(), Some(ASKED), "an outbox that is not empty is due at once");
+        // But whoever holds an intent is left alone until its deadline.
+        let held = match &request.state {
+            State::Issuing(intent) => Some(intent.until),
+            _ => None,
+        };
+        assert_eq!(request.due_at(), held.or(Some(ASKED)), "an outbox that is not empty is due at once");
         request.chain.drop_inserted(u32::MAX);
         let expected = match &request.state {
             State::Pending => Some(Timestamp(ASKED.0 + 900)),
@@ -324,7 +337,7 @@ fn whatever_waits_or_is_under_way_has_its_timer() {
         let expected = if request.state == State::Pending { Some(request.expires_at) } else { expected };
         assert_eq!(request.due_at(), expected, "{}", name(&request.state));
         request.tellings.extend([Telling::Card]);
-        assert_eq!(request.due_at(), Some(ASKED));
+        assert_eq!(request.due_at(), held.or(Some(ASKED)));
         request.tellings.drop_queued(1);
         assert_eq!(request.due_at(), expected);
     }
@@ -465,7 +478,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         3 => (who, few.clone(), any::<bool>()).prop_map(|(who, n, enough)| Event::Approve {
             by: person(who), press: press(n), enough, approved_ttl: TTL
         }),
-        1 => few.clone().prop_map(|n| Event::Deny { by: person("U0BOB"), press: press(n) }),
+        1 => few.clone().prop_map(|n| Event::Deny { by: person("U0BOB"), press: press(n), reason: reason() }),
         1 => Just(Event::Cancel),
         1 => Just(Event::Lapse),
         1 => Just(Event::Remind),

@@ -164,7 +164,8 @@ fn any_signed_command_is_answered_with_a_sentence() {
         } else {
             prop_assert!(right("api_app_id", APP) && right("team_id", TEAM) && status == 200, "{}", answer);
         }
-        if status == 200 {
+        // Where a form opens there is nothing to say yet.
+        if status == 200 && (quiet || answer["body"] != "") {
             let told: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
             prop_assert_eq!(&told["response_type"], "ephemeral");
             prop_assert!(told["text"].as_str().is_some_and(|text| text.len() > 10 && text.len() < 3_000));

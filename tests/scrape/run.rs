@@ -127,9 +127,9 @@ impl Run {
     /// Slack's event arrives and is worked off.
     async fn arrives(&mut self, event: Value) {
         self.signatures.insert(event["headers"]["x-slack-signature"].as_str().unwrap().to_owned());
-        let answer = self.keyvend.arrive(event).await;
+        let answer = Box::pin(self.keyvend.arrive(event)).await;
         assert_eq!(answer["statusCode"], 200, "{answer}");
-        self.keyvend.deliver().await;
+        Box::pin(self.keyvend.deliver()).await;
         self.later(1);
     }
 
@@ -188,8 +188,8 @@ impl Run {
     }
 
     async fn claims(&self, tab: &Tab, code: Option<&str>) -> (u64, Value) {
-        let answer = self.keyvend.posts("/reveal/claim", &tab.claim(code)).await;
-        self.keyvend.deliver().await;
+        let answer = Box::pin(self.keyvend.posts("/reveal/claim", &tab.claim(code))).await;
+        Box::pin(self.keyvend.deliver()).await;
         self.later(1);
         answer
     }
@@ -209,7 +209,7 @@ impl Run {
         assert_eq!(self.claims(&second, Some(&code)).await.0, 409);
         for _ in 0..2 {
             assert_eq!(self.keyvend.posts("/reveal/ack", &tab.ack(&key)).await.0, 200);
-            self.keyvend.deliver().await;
+            Box::pin(self.keyvend.deliver()).await;
         }
     }
 
@@ -217,6 +217,12 @@ impl Run {
         self.types(&format!("create {SANDBOX_USER} use:cli ttl:30d laptop tooling")).await;
         let card = self.keyvend.card();
         self.presses(BOB_APPROVER, &card, "Deny").await;
+        let form = self.keyvend.view(BOB_APPROVER);
+        let filled = form.values(&[("reason", "not the laptop tooling again")]);
+        self.arrives(self.keyvend.world.submit(&form, &filled)).await;
+        assert!(self.keyvend.card().reading().contains("Denied"), "{}", self.keyvend.card().reading());
+        // Without anything more, the command opens a form, and its trigger goes about.
+        self.types("").await;
         for text in
             ["create untagged use:cli ttl:30d why", "create nobody use:cli ttl:30d why", "whoami", "status"]
         {
@@ -266,7 +272,7 @@ impl Run {
         let mut event = self.keyvend.world.slash_command(ALICE_OWNER, "whoami");
         event["headers"]["x-slack-signature"] =
             "v0=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".into();
-        assert_eq!(self.keyvend.arrive(event).await["statusCode"], 401);
+        assert_eq!(Box::pin(self.keyvend.arrive(event)).await["statusCode"], 401);
         let tab = self.link("forged", SANDBOX_USER, true).await;
         let mut body = tab.claim(Some(&wrong()));
         body["proof"] = body["code"].clone();
@@ -283,7 +289,7 @@ impl Run {
     async fn given_up(&mut self) {
         self.iam_is_down.store(true, Ordering::SeqCst);
         self.types(&format!("create {SANDBOX_USER} use:cli ttl:30d laptop tooling")).await;
-        self.keyvend.deliver_everything().await;
+        Box::pin(self.keyvend.deliver_everything()).await;
         self.iam_is_down.store(false, Ordering::SeqCst);
         let dead: usize = QUEUES.iter().map(|queue| self.keyvend.world.net.sqs().dead(queue).len()).sum();
         assert!(dead > 0, "nothing died");
@@ -313,7 +319,7 @@ impl Run {
             Interfere::refused_json("AccessDeniedException"),
         );
         assert_eq!(self.claims(&tab, Some(&code)).await.0, 202);
-        self.keyvend.deliver_everything().await;
+        Box::pin(self.keyvend.deliver_everything()).await;
         assert_eq!(net.iam().all_keys().len(), count, "the key was deleted");
     }
 
@@ -324,7 +330,7 @@ impl Run {
         let before = aws::keys(&self.keyvend.world.net, SANDBOX, "ci-deployer").len();
         self.keyvend.world.net.once("iam", "CreateAccessKey", Interfere::LoseReply);
         assert_eq!(self.claims(&tab, Some(&code)).await.0, 202);
-        self.keyvend.deliver_everything().await;
+        Box::pin(self.keyvend.deliver_everything()).await;
         assert_eq!(aws::keys(&self.keyvend.world.net, SANDBOX, "ci-deployer").len(), before + 1);
     }
 }
