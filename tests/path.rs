@@ -3,5 +3,27 @@
 
 mod world;
 
+#[path = "path/approving.rs"]
+mod approving;
+#[path = "path/asking.rs"]
+mod asking;
+#[path = "path/changed.rs"]
+mod changed;
+#[path = "path/claiming.rs"]
+mod claiming;
+#[path = "path/codes.rs"]
+mod codes;
+#[path = "path/collecting.rs"]
+mod collecting;
+#[path = "path/faults.rs"]
+mod faults;
 #[path = "path/happy.rs"]
 mod happy;
+#[path = "path/issuing.rs"]
+mod issuing;
+#[path = "path/queues.rs"]
+mod queues;
+#[path = "path/rotation.rs"]
+mod rotation;
+#[path = "path/steps.rs"]
+mod steps;

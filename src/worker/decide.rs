@@ -10,6 +10,7 @@ use crate::id::{RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
 use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
 use crate::request::{Event, KeyRequest, Shown, State, Unfit};
+use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
@@ -58,9 +59,12 @@ impl Worker {
             let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
                 return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
             };
-            if let Some(own) = already(&stored.request, message) {
+            if let Some((to_presser, to_requester)) = already(&stored.request, message) {
                 self.redraw(&stored, now).await;
-                return Ok(self.answer(message, now, own).await?);
+                if let Some(told) = to_requester {
+                    self.try_direct(&stored.request.asked.requester, &told).await;
+                }
+                return Ok(self.answer(message, now, to_presser).await?);
             }
             let card_of = |posted: &crate::request::Card| {
                 button.is_some_and(|b| b.channel == posted.channel && b.ts == posted.ts)
@@ -232,13 +236,26 @@ fn deny(authorized: &Authorized<Approve>, message: &Message) -> Event {
     Event::Deny { by: authorized.principal().clone(), press: message.id.clone() }
 }
 
-/// What to say where this very press was counted before: it was delivered again.
-fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
-    match &request.state {
-        State::Denied { press, .. } if *press == message.id => Some(words::DENIAL_COUNTED),
-        _ if request.approvals.iter().any(|approval| approval.press == message.id) => {
-            Some(words::APPROVAL_COUNTED)
-        }
-        _ => None,
+/// What to tell presser and requester where this very press was counted before: it was delivered again, so perhaps
+/// nobody was told then.
+fn already(request: &KeyRequest, message: &Message) -> Option<(&'static str, Option<slack_api::Message>)> {
+    if let State::Denied { by, press } = &request.state
+        && *press == message.id
+    {
+        return Some((words::DENIAL_COUNTED, Some(card::text(&words::denied(request, by)))));
     }
+    let approval = request.approvals.iter().find(|approval| approval.press == message.id)?;
+    let to_requester = match &request.state {
+        State::Pending => Some(card::text(&words::one_more(request, &approval.by))),
+        State::Approved => Some(card::ready(request)),
+        State::Ticketed { .. }
+        | State::Issuing(_)
+        | State::Ambiguous(_)
+        | State::Issued { .. }
+        | State::Denied { .. }
+        | State::Cancelled
+        | State::Lapsed
+        | State::Refused { .. } => None,
+    };
+    Some((words::APPROVAL_COUNTED, to_requester))
 }

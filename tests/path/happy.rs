@@ -1,6 +1,10 @@
 //! The path as it should go.
 
-use super::world::aws;
+use keyvend::audit::Entry;
+use serde_json::json;
+
+use super::steps::{stable, text};
+use super::world::aws::{self, REQUESTS, TICKETS};
 use super::world::deployed::{Deployed, Tab};
 use super::world::net::HOME;
 use super::world::slack::{ALICE_OWNER, BOB_APPROVER};
@@ -9,32 +13,144 @@ use super::world::slack::{ALICE_OWNER, BOB_APPROVER};
 async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let keyvend = Deployed::new().await;
     let said = keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
-    assert_eq!(said, "Checking... the answer comes here in a moment.");
-    println!("{}", keyvend.told(ALICE_OWNER));
+    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
     let card = keyvend.card();
-    println!("{}", card.reading());
+    insta::assert_snapshot!(stable(&card.reading()), @"");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    println!("BOB {}", keyvend.told(BOB_APPROVER));
+    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"");
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    println!("{}", ready.reading());
-    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer").len(), 0, "nothing is created by approving");
+    insta::assert_snapshot!(stable(&ready.reading()), @"");
+    keyvend.nothing_was_created().await;
+
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    keyvend.nothing_was_created().await;
     let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    println!("{}", link.reading());
-    let url = link.button("Open the one-time link").url.unwrap();
-    let tab = Tab::open(&url);
-    let (status, _) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
-    assert_eq!(status, 202);
+    let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
+    assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await, (202, json!({})));
     keyvend.deliver().await;
     let (status, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     assert_eq!(status, 200, "{body}");
     let key = tab.unseal(&body);
-    println!("{}", keyvend.told(ALICE_OWNER));
-    let (status, _) = keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
-    assert_eq!(status, 200);
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await, (200, json!({})));
     keyvend.deliver().await;
+
     let keys = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
     assert_eq!(keys.len(), 1);
-    assert_eq!(keys[0].id, key.id);
-    println!("{}", keyvend.card().reading());
+    assert_eq!((&keys[0].id, &keys[0].secret), (&key.id, &key.secret));
+    assert_eq!(key.aad, format!("{HOME}\nci-deployer\n{}", key.id));
+    assert_eq!(keyvend.creates(), 1);
+    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
+    keyvend.links_are_shown_to_nobody_else();
+}
+
+#[tokio::test]
+async fn every_step_leaves_its_audit_entry() {
+    let keyvend = Deployed::new().await;
+    let (tab, key) = keyvend.confirmed().await;
+    let trail = keyvend.trail().await;
+    let lines: Vec<String> = trail.iter().map(|entry| line(entry, &tab, &key.id)).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"");
+}
+
+/// An entry on one line, what is random in it by name.
+fn line(entry: &Entry, tab: &Tab, key: &str) -> String {
+    let said = entry.detail.iter().filter(|(name, _)| !["run", "revision"].contains(&name.as_str()));
+    let said: Vec<String> = said.map(|(name, value)| format!("{name}={value}")).collect();
+    let line = format!("{} by {}: {}", entry.event, entry.actor, said.join(", "));
+    line.replace(&tab.tid(), "<tid>").replace(key, "<key>").trim_end_matches(": ").to_owned()
+}
+
+#[tokio::test]
+async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
+    let keyvend = Deployed::new().await;
+    let (tab, key) = keyvend.confirmed().await;
+    let ticket = keyvend.ticket(&tab).await;
+    assert_eq!(ticket["state"]["S"], "ACKED");
+    for gone in ["enc", "ct"] {
+        assert!(ticket[gone].is_null(), "{gone}");
+    }
+    assert_eq!(ticket["outbox"]["L"], json!([]));
+    assert!(!keyvend.has_psk(&tab).await);
+    let item = keyvend.item(&format!("key#{}", key.id)).await;
+    assert_eq!(item["state"]["S"], "CONFIRMED");
+    assert!(keyvend.lease().await.is_null());
+    assert_eq!(keyvend.counted().await, "1");
+    assert_eq!(keyvend.stands().await, "ISSUED");
+    for secret in [&key.secret, &key.receipt] {
+        assert_eq!(keyvend.world.places_holding(secret).await, Vec::<String>::new());
+    }
+    let all = aws::items(&keyvend.world.net, TICKETS).await;
+    assert_eq!(all.len(), 1, "{all:?}");
+    let kinds: Vec<String> = aws::items(&keyvend.world.net, REQUESTS)
+        .await
+        .keys()
+        .map(|pk| pk.split('#').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["issued", "key", "lease", "request", "ticket"]);
+}
+
+#[tokio::test]
+async fn each_step_in_iam_has_a_session_of_its_own_in_the_requesters_name() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    let request = text(&keyvend.request().await["id"]);
+    let user = vec![format!("arn:aws:iam::{HOME}:user/ci-deployer")];
+    let sessions = aws::sessions(&keyvend.world.net);
+    let acting: Vec<_> = sessions.iter().filter(|session| session.name != "keyvend-read").collect();
+    let did: Vec<_> = acting.iter().map(|session| session.allowed()).collect();
+    assert_eq!(
+        did,
+        [
+            vec![(vec!["iam:CreateAccessKey".to_owned()], user.clone())],
+            vec![(vec!["iam:TagUser".to_owned()], user)],
+        ]
+    );
+    for session in &acting {
+        assert_eq!(session.name, request);
+        assert_eq!(session.source_identity.as_deref(), Some("T0001.U0ALICE"));
+        assert_eq!(session.duration_seconds, 900);
+        assert_eq!(session.account, HOME);
+    }
+    let reading: Vec<_> = sessions.iter().filter(|session| session.name == "keyvend-read").collect();
+    assert_eq!(reading.len(), 1, "one read-only session is kept for all look-ups");
+    for (actions, _) in reading[0].allowed() {
+        assert!(actions.iter().all(|a| a.starts_with("iam:Get") || a.starts_with("iam:List")), "{actions:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_key_before_it_is_sealed() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.claims(&tab).await;
+    keyvend.world.net.forget();
+    keyvend.deliver().await;
+    let calls = keyvend.world.net.calls();
+    let sealed = calls
+        .iter()
+        .find(|call| {
+            call.operation == "TransactWriteItems" && call.parameters.to_string().contains(":receipt")
+        })
+        .unwrap();
+    let created = calls.iter().find(|call| call.operation == "CreateAccessKey").unwrap();
+    let intended = calls.iter().find(|call| call.operation == "TransactWriteItems").unwrap();
+    let told: Vec<_> = calls
+        .iter()
+        .filter(|call| ["chat.postMessage", "chat.update"].contains(&call.operation.as_str()))
+        .collect();
+    assert!(intended.finished.unwrap() < created.started && created.finished.unwrap() < sealed.started);
+    assert!(!told.is_empty());
+    assert!(told.iter().all(|call| sealed.finished.unwrap() < call.started));
+}
+
+#[tokio::test]
+async fn the_key_is_described_in_the_aws_console_by_who_asked_and_why() {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    let tags = keyvend.world.net.iam().tags(HOME, "ci-deployer").await;
+    insta::assert_snapshot!(stable(&tags[&key.id]), @"");
+    assert_eq!(tags["keyvend:owners"], ALICE_OWNER, "who owns the user is as it was");
 }

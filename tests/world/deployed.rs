@@ -70,7 +70,8 @@ impl Deployed {
 
     /// Delivers what is visible in the queues.
     pub async fn deliver(&self) -> usize {
-        drive::deliver_all(self.world.net.sqs(), &self.world.clock, async |event| self.work(event).await).await
+        drive::deliver_all(self.world.net.sqs(), &self.world.clock, async |event| self.work(event).await)
+            .await
     }
 
     /// Delivers until the queues are empty, letting time pass.
