@@ -139,7 +139,7 @@ pub struct KeyRequest {
     pub card: Option<Card>,
     /// Where it stands.
     pub state: State,
-    /// Whether a misused link was told of.
+    /// Whether it was told that the present link was misused.
     pub alerted: bool,
     /// Its audit chain.
     pub chain: Chain,
@@ -477,6 +477,7 @@ impl KeyRequest {
                 }
                 let detail = [("tid", tid.to_string())];
                 next.state = State::Ticketed { tid };
+                next.alerted = false;
                 Happened::new("ticketed", actor, detail)
             }
             Event::TicketGone { tid, why } => {

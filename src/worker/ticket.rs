@@ -9,9 +9,9 @@ use crate::aws::{MailError, WriteError};
 use crate::card;
 use crate::claim::{StoredTicket, TicketState, new_item};
 use crate::config::Mail;
-use crate::id::{RequestId, crockford_of};
+use crate::id::{RequestId, TicketId, crockford_of};
 use crate::inbound::Message;
-use crate::item::{Item, Table, Write};
+use crate::item::{Item, Table, Update, Write, values};
 use crate::request::{Event, KeyRequest, State, Unfit};
 use crate::store::{Link, Stored};
 use crate::ticket::{MailedCode, Ticket};
@@ -62,7 +62,7 @@ impl Worker {
                 },
                 Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
             ];
-            writes.extend(self.void_ticket(&stored).await?);
+            writes.extend(self.replaced(&stored).await?);
             match self.commit(&stored, next, writes).await {
                 Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
@@ -110,6 +110,25 @@ impl Worker {
             | State::Lapsed
             | State::Refused { .. } => Ok(Err(words::standing(&stored.request))),
         }
+    }
+
+    /// The writes that withdraw the link which a new one replaces. A tab that claimed it since keeps it: the
+    /// transaction is lost then, and the press judged again.
+    async fn replaced(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
+        let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
+        Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
+            Some(TicketState::Pending | TicketState::Locked | TicketState::Claimed(_)) => {
+                vec![void_unclaimed(tid), Link::forget_psk(tid)]
+            }
+            Some(
+                TicketState::Void
+                | TicketState::Failed
+                | TicketState::Sealed { .. }
+                | TicketState::Acked { .. }
+                | TicketState::Lapsed(_),
+            )
+            | None => Vec::new(),
+        })
     }
 
     /// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
@@ -220,6 +239,19 @@ fn usable(
 /// What a table keeps of an address: enough to see that it changed.
 pub(super) fn address_hash(address: &str) -> String {
     crate::audit::hex(&crate::ticket::hash(address.to_lowercase().as_bytes()))
+}
+
+fn void_unclaimed(tid: &TicketId) -> Write {
+    let update = Update {
+        update: "SET #state = :void",
+        condition: "#state = :pending OR #state = :locked",
+        values: values([
+            (":void", "VOID".into()),
+            (":pending", "PENDING".into()),
+            (":locked", "LOCKED".into()),
+        ]),
+    };
+    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }
 
 /// Two characters by which a link and its mail are known to belong together.
