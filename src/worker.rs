@@ -193,6 +193,10 @@ impl Worker {
     }
 
     async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
+        if message.what == What::PersonLeft {
+            // Facts are looked up afresh for every decision, so whoever left is refused from now on.
+            return Ok(());
+        }
         if invocation.now.since(message.signed_at) > TOO_OLD {
             return Ok(self.answer(message, invocation.now, words::TOO_OLD).await?);
         }
@@ -222,7 +226,6 @@ impl Worker {
             What::Interaction(Interaction::ViewSubmission { .. }) => {
                 Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?)
             }
-            // Facts are looked up afresh for every decision, so whoever left is refused from now on.
             What::PersonLeft => Ok(()),
         }
     }
@@ -235,8 +238,8 @@ impl Worker {
         match message.event {
             ClaimEvent::Claimed => {
                 let done = self.issue(&message, invocation).await;
-                if done.is_err() && received >= RECEIVES {
-                    self.give_up(&message, invocation.now).await;
+                if let (Err(not_done), true) = (&done, received >= RECEIVES) {
+                    self.give_up(&message, not_done, invocation.now).await;
                 }
                 done
             }
@@ -251,9 +254,8 @@ impl Worker {
             NotDone::Later(delay) => delay,
             NotDone::Fault(fault) => {
                 let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
-                if matches!(slack, Some(SlackError::Said(code)) if code == "invalid_auth" || code == "token_expired")
-                {
-                    // The token was rotated: the next look reads it again.
+                if slack.is_some_and(SlackError::is_about_the_token) {
+                    // The next look reads it again.
                     self.slack.lock().await.take();
                 }
                 tracing::error!(received, fault = format!("{fault:#}"), "not done");
@@ -282,6 +284,15 @@ impl Worker {
         let made = Arc::new(SlackApi::new(self.connector.clone(), api, rule, token));
         *slack = Some(Arc::clone(&made));
         Ok(made)
+    }
+
+    /// Slack once more, with its token read again, where that is what it did not take; else the error.
+    async fn slack_after(&self, error: SlackError) -> anyhow::Result<Arc<SlackApi>> {
+        if !error.is_about_the_token() {
+            return Err(error.into());
+        }
+        self.slack.lock().await.take();
+        self.slack().await
     }
 
     /// Writes a request's next state with what goes with it, and then its audit entries.

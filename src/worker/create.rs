@@ -143,7 +143,7 @@ impl Worker {
         }
         let card = card::approval(&stored.request, Some(&self.config.approvers), now);
         let channel = &self.config.approvals_channel;
-        let (channel, ts) = self.slack().await?.post(channel.as_str(), &card).await?;
+        let (channel, ts) = self.post(channel.as_str(), &card).await?;
         let next = stored.request.apply(Event::Posted(Card { channel, ts }), "keyvend", now)?;
         match stored.save(&self.dynamo, next, Vec::new()).await {
             Ok(saved) => Ok(saved),

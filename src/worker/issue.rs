@@ -95,7 +95,7 @@ impl Worker {
         };
         match intent.created {
             Some(key) => {
-                self.delete_own(&stored, &key).await?;
+                self.delete_own(&stored, &key, now).await?;
                 let failed = Failed { deleted: Some(key), ..Failed::again("interrupted", words::TOO_LATE) };
                 self.fail(stored, Some(&run), failed, now).await
             }
@@ -181,17 +181,14 @@ impl Worker {
                     let person = facts.approved_by.iter().filter(|person| person.id == approval.by);
                     policies.approvals(person, &facts.iam_user, &facts.asked(asked, 0)) > 0
                 };
-                let to = Withdrawn::Pending {
-                    shown: Shown::of(&facts.iam_user, needed),
-                    approvals: request
-                        .approvals
-                        .iter()
-                        .filter(|approval| counts(approval))
-                        .cloned()
-                        .collect(),
-                    ttl: self.config.request_ttl,
-                };
-                Failed { to, ..Failed::again("approvals-lacking", words::approvals_lacking(request)) }
+                let shown = Shown::of(&facts.iam_user, needed);
+                // Whoever approved something else has not approved this.
+                let same = asked.revision(&shown) == request.revision();
+                let hold = request.approvals.iter().filter(|approval| same && counts(approval));
+                let approvals = hold.cloned().collect();
+                let say = words::approvals_lacking(&KeyRequest { shown: shown.clone(), ..request.clone() });
+                let to = Withdrawn::Pending { shown, approvals, ttl: self.config.request_ttl };
+                Failed { to, ..Failed::again("approvals-lacking", say) }
             }
         }
     }
@@ -236,15 +233,46 @@ impl Worker {
                 Ok(())
             }
             Err(fault) => {
-                // Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
                 tracing::error!(fault = format!("{fault:#}"), "a new key was not sealed");
-                let found = Stored::read(&self.dynamo, &ready.stored.request.id).await?;
-                let ours = found.is_some_and(
-                    |found| matches!(&found.request.state, State::Issued { key, .. } if *key == id),
-                );
-                if !ours {
-                    self.delete_own(&ready.stored, &id).await?;
-                }
+                self.unsealed(&ready, &run, id, fault, now).await
+            }
+        }
+    }
+
+    /// Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
+    async fn unsealed(
+        &self,
+        ready: &Ready,
+        run: &RunId,
+        key: AccessKeyId,
+        fault: anyhow::Error,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some(found) = Stored::read(&self.dynamo, &ready.stored.request.id).await? else {
+            return Err(fault.into());
+        };
+        match &found.request.state {
+            State::Issued { key: sealed, .. } if *sealed == key => {
+                let found = self.flush(found).await;
+                self.tell_issued(ready, &found, &key, now).await;
+                Ok(())
+            }
+            State::Issuing(intent) if intent.run == *run => {
+                self.delete_own(&found, &key, now).await?;
+                let failed = Failed { deleted: Some(key), ..Failed::again("not-recorded", words::TOO_LATE) };
+                self.fail(found, Some(run), failed, now).await
+            }
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => {
+                self.delete_own(&found, &key, now).await?;
                 Err(fault.into())
             }
         }
@@ -388,24 +416,23 @@ impl Worker {
         self.redraw(&saved, now).await;
         let told = card::text(&words::ambiguous(&saved.request));
         self.try_direct(&saved.request.asked.requester, &told).await;
-        match self.slack().await {
-            Ok(slack) => {
-                if let Err(error) = slack.post(self.config.approvals_channel.as_str(), &told).await {
-                    tracing::error!(%error, "the approvals channel was not told of an unanswered create");
-                }
-            }
-            Err(fault) => tracing::error!(fault = format!("{fault:#}"), "the approvals channel was not told"),
+        if let Err(fault) = self.post(self.config.approvals_channel.as_str(), &told).await {
+            tracing::error!(fault = format!("{fault:#}"), "the approvals channel was not told of it");
         }
         Ok(())
     }
 
     /// The message dies with this receive: whoever waits is told, and may press again.
-    pub(super) async fn give_up(&self, message: &ClaimMessage, now: Timestamp) {
+    pub(super) async fn give_up(&self, message: &ClaimMessage, not_done: &NotDone, now: Timestamp) {
+        let say = match not_done {
+            NotDone::Later(_) => words::BUSY,
+            NotDone::Fault(_) => words::TOO_LATE,
+        };
         let given_up = async {
             let Some(stored) = self.take_in(&message.tid, now).await? else { return Ok(()) };
             match &stored.request.state {
                 State::Ticketed { tid } if *tid == message.tid => {
-                    self.fail(stored, None, Failed::again("gave-up", words::TOO_LATE), now).await
+                    self.fail(stored, None, Failed::again("gave-up", say), now).await
                 }
                 _ => Ok(()),
             }
@@ -427,9 +454,8 @@ impl Worker {
     }
 
     /// Deletes a key that this request created and nobody has read.
-    async fn delete_own(&self, stored: &Stored, key: &AccessKeyId) -> anyhow::Result<()> {
+    async fn delete_own(&self, stored: &Stored, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
         let asked = &stored.request.asked;
-        let now = asked.at;
         let path = match self.lookup.iam_user(&asked.account, &asked.user, now).await? {
             Ok(user) => user.path,
             // With its user gone, the key is gone.

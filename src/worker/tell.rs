@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::card;
-use crate::id::PersonId;
+use crate::id::{ChannelId, MessageTs, PersonId};
 use crate::inbound;
 use crate::slack_api::Message;
 use crate::store::Stored;
@@ -49,8 +49,16 @@ impl Worker {
 
     /// A direct message.
     pub(super) async fn direct(&self, to: &PersonId, message: &Message) -> anyhow::Result<()> {
-        self.slack().await?.post(to.user.as_str(), message).await?;
+        self.post(to.user.as_str(), message).await?;
         Ok(())
+    }
+
+    /// A message to a channel or a person; a token that was rotated in the meantime does not lose it.
+    pub(super) async fn post(&self, to: &str, message: &Message) -> anyhow::Result<(ChannelId, MessageTs)> {
+        match self.slack().await?.post(to, message).await {
+            Ok(posted) => Ok(posted),
+            Err(error) => Ok(self.slack_after(error).await?.post(to, message).await?),
+        }
     }
 
     /// A direct message about what is already done: failing is logged, and undoes nothing.
@@ -64,11 +72,15 @@ impl Worker {
     pub(super) async fn redraw(&self, stored: &Stored, now: Timestamp) {
         let Some(posted) = &stored.request.card else { return };
         let drawn = card::approval(&stored.request, None, now);
-        let done = match self.slack().await {
-            Ok(slack) => slack.update(&posted.channel, &posted.ts, &drawn).await.map_err(anyhow::Error::from),
-            Err(fault) => Err(fault),
+        let update = async {
+            match self.slack().await?.update(&posted.channel, &posted.ts, &drawn).await {
+                Ok(()) => anyhow::Ok(()),
+                Err(error) => {
+                    Ok(self.slack_after(error).await?.update(&posted.channel, &posted.ts, &drawn).await?)
+                }
+            }
         };
-        if let Err(fault) = done {
+        if let Err(fault) = update.await {
             tracing::error!(fault = format!("{fault:#}"), "a card was not redrawn");
         }
     }

@@ -76,7 +76,7 @@ async fn requester_cannot_approve_own_request() {
         .world
         .net
         .slack()
-        .channel(APPROVALS, |channel| drop(channel.members.insert(ALICE_OWNER.to_owned())));
+        .channel(APPROVALS, |channel| _ = channel.members.insert(ALICE_OWNER.to_owned()));
     for button in ["Approve", "Deny"] {
         keyvend.presses(ALICE_OWNER, &card, button).await;
         says(&keyvend, ALICE_OWNER, "cannot approve your own request");
