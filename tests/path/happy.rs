@@ -13,18 +13,60 @@ use super::world::slack::{ALICE_OWNER, BOB_APPROVER};
 async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let keyvend = Deployed::new().await;
     let said = keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
-    insta::assert_snapshot!(said, @"");
-    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    insta::assert_snapshot!(said, @"Checking... the answer comes here in a moment.");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
+    Asked for a key for `ci-deployer` in `home`. It needs 1 approval, and lapses <time>. I'll tell you how it goes.
+    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    Your request is `<request>`.
+    Cancel
+    Cancel this request?
+    The approvers will see that you took it back.
+    Cancel the request
+    Go back
+    ");
     let card = keyvend.card();
-    insta::assert_snapshot!(stable(&card.reading()), @"");
+    insta::assert_snapshot!(stable(&card.reading()), @r"
+    Access key requested
+    <!channel> <@U0ALICE> asks for an access key for `ci-deployer` in `home`
+    *Use*
+    code on one's own machine
+    *Lifetime*
+    30 days
+    *Privileged*
+    no
+    *Approvals*
+    0 of 1
+    > laptop tooling
+    It has no access keys yet.
+    Policies: `upload-artifacts`
+    Waits until <time>. Request `<request>`, pending
+    Approve
+    Deny
+    Deny this request?
+    The requester is told that you denied it.
+    Deny
+    Go back
+    ");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"");
+    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"Your approval is recorded.");
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    insta::assert_snapshot!(stable(&ready.reading()), @"");
+    insta::assert_snapshot!(stable(&ready.reading()), @r"
+    Approved by <@U0BOB>: your key for `ci-deployer` in `home` can be made. Press *Get my key* when you are where you want to store it; until <time> nothing is created.
+    Get my key
+    Cancel
+    Cancel this request?
+    You would have to ask again.
+    Cancel the request
+    Go back
+    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    ");
     keyvend.nothing_was_created().await;
 
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
+    Your one-time link for `ci-deployer` in `home` works once, in one browser tab, until <time>. Don't forward it: whoever opens it first gets the key.
+    Open the one-time link
+    ");
     keyvend.nothing_was_created().await;
     let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
     let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
@@ -33,7 +75,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let (status, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     assert_eq!(status, 200, "{body}");
     let key = tab.unseal(&body);
-    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and handed to the browser tab that opened your link (Chrome on Linux). If that wasn't you, tell the approvers at once. New keys need about 10 seconds to work.");
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await, (200, json!({})));
     keyvend.deliver().await;
 
@@ -42,7 +84,23 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     assert_eq!((&keys[0].id, &keys[0].secret), (&key.id, &key.secret));
     assert_eq!(key.aad, format!("{HOME}\nci-deployer\n{}", key.id));
     assert_eq!(keyvend.creates(), 1);
-    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
+    insta::assert_snapshot!(stable(&keyvend.card().reading()), @r"
+    Access key issued
+    <@U0ALICE> asks for an access key for `ci-deployer` in `home`
+    *Use*
+    code on one's own machine
+    *Lifetime*
+    30 days
+    *Privileged*
+    no
+    *Approvals*
+    1 of 1: <@U0BOB>
+    > laptop tooling
+    It has no access keys yet.
+    Policies: `upload-artifacts`
+    Request `<request>`, issued
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
+    ");
     keyvend.links_are_shown_to_nobody_else();
 }
 
@@ -52,7 +110,16 @@ async fn every_step_leaves_its_audit_entry() {
     let (tab, key) = keyvend.confirmed().await;
     let trail = keyvend.trail().await;
     let lines: Vec<String> = trail.iter().map(|entry| line(entry, &tab, &key.id)).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    asked by T0001.U0ALICE: account=123456789012, days=30, needed=1, reason=laptop tooling, use_case=local-code, user=ci-deployer
+    approved by T0001.U0BOB: enough=true
+    ticketed by T0001.U0ALICE: tid=<tid>
+    claimed by reveal: attempt=1, tid=<tid>
+    issuing by T0001.U0ALICE: browser=Chrome on Linux, tid=<tid>
+    created by keyvend: key=<key>
+    issued by keyvend: key=<key>
+    revealed by reveal: attempt=1, tid=<tid>
+    ");
 }
 
 /// An entry on one line, what is random in it by name.
@@ -147,10 +214,32 @@ async fn nobody_is_told_of_a_key_before_it_is_sealed() {
 }
 
 #[tokio::test]
+async fn the_requester_hears_of_every_step_where_it_belongs() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    let told: Vec<String> = keyvend
+        .world
+        .net
+        .slack()
+        .told(ALICE_OWNER)
+        .iter()
+        .map(|message| {
+            let buttons: Vec<String> = message.buttons().into_iter().map(|button| button.text).collect();
+            let alone = if message.ephemeral_to.is_some() { "ephemeral" } else { "direct" };
+            format!("{alone}: {}", buttons.join(", "))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        ["ephemeral: Cancel", "direct: Get my key, Cancel", "ephemeral: Open the one-time link", "direct: "]
+    );
+}
+
+#[tokio::test]
 async fn the_key_is_described_in_the_aws_console_by_who_asked_and_why() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let tags = keyvend.world.net.iam().tags(HOME, "ci-deployer").await;
-    insta::assert_snapshot!(stable(&tags[&key.id]), @"");
+    insta::assert_snapshot!(stable(&tags[&key.id]), @"keyvend <request> for U0ALICE: laptop tooling");
     assert_eq!(tags["keyvend:owners"], ALICE_OWNER, "who owns the user is as it was");
 }
