@@ -155,8 +155,8 @@ impl Deployed {
     /// The same link in another tab.
     fn opens_again(&self, tab: &Tab) -> Tab {
         let links = self.world.net.slack().ever().into_iter().flat_map(|message| message.buttons());
-        let tabs = links.filter_map(|button| button.url).map(|url| Tab::open(&url));
-        tabs.filter(|other| other.tid() == tab.tid()).last().unwrap()
+        let mut tabs = links.filter_map(|button| button.url).map(|url| Tab::open(&url));
+        tabs.find(|other| other.tid() == tab.tid()).unwrap()
     }
 }
 

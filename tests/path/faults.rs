@@ -118,7 +118,7 @@ impl Deployed {
         assert_eq!(self.stands().await, "ISSUED");
         assert_eq!(self.ticket_stands(tab).await, "ACKED");
         assert_eq!(self.item(&format!("key#{}", key.id)).await["state"]["S"], "CONFIRMED");
-        assert_eq!(self.key_ids(), [key.id.clone()]);
+        assert_eq!(self.key_ids().as_slice(), std::slice::from_ref(&key.id));
         assert_eq!(aws::keys(&self.world.net, HOME, "ci-deployer")[0].secret, key.secret);
         assert!(self.lease().await.is_null());
         assert_eq!(self.counted().await, "1");
