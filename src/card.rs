@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::config::Approvers;
 use crate::facts::AccessKey;
+use crate::id::AccessKeyId;
 use crate::inbound::LINK_ACTION_ID;
 use crate::request::{KeyRequest, State};
 use crate::slack_api::Message;
-use crate::store::state_name;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -22,6 +22,8 @@ pub mod action {
     pub const GET_KEY: &str = "get-key";
     /// Take the request back.
     pub const CANCEL: &str = "cancel";
+    /// Switch the key off: it wasn't me.
+    pub const NOT_ME: &str = "not-me";
 }
 
 /// What a button carries: the request, and the revision that its message shows.
@@ -36,79 +38,95 @@ pub fn text(sentence: &str) -> Message {
     Message { text: sentence.to_owned(), blocks: json!([section(sentence)]) }
 }
 
-/// The card in the approvals channel, while a request waits and afterwards. `mention` says whom the first posting calls.
+/// The card in the approvals channel. While a request waits for approvals it shows what they judge; afterwards it is the
+/// outcome. `mention` says whom the first posting calls.
 #[must_use]
 pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
+    if request.state == State::Pending { to_decide(request, mention, now) } else { outcome(request) }
+}
+
+fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
     let asked = &request.asked;
-    let call = match mention {
-        Some(Approvers::UserGroup(group)) => format!("<!subteam^{group}> "),
-        Some(Approvers::Channel(_)) => "<!channel> ".to_owned(),
-        None => String::new(),
-    };
-    let summary = format!(
-        "{call}{} asks for an access key for {}",
-        words::person(&asked.requester),
-        words::iam_user(&asked.user, &asked.account)
-    );
-    let mut blocks = vec![header(heading(&request.state)), section(&summary), fields(request)];
-    blocks.push(section(&words::reason(&asked.reason)));
-    blocks.push(context(&existing(&request.shown.keys, now)));
-    blocks.push(context(&holds(request)));
-    if request.state == State::Pending {
-        blocks.push(json!({"type": "actions", "block_id": "decide", "elements": [
+    let call = mention.map(|approvers| format!("{} ", words::call(approvers))).unwrap_or_default();
+    let reason = words::reason(&asked.reason);
+    let blocks = json!([
+        header(&heading(request)),
+        section(&format!("{call}{}\n{reason}", words::asks(request))),
+        fields(request),
+        context(&format!("{}\n{}", existing(&request.shown.keys, now), holds(request))),
+        {"type": "actions", "block_id": "decide", "elements": [
             button("Approve", action::APPROVE, request, Some("primary"), None),
             button("Deny", action::DENY, request, Some("danger"), Some(confirm(
                 "Deny this request?", "The requester is told that you denied it.", "Deny"))),
-        ]}));
-    } else {
-        blocks.push(section(&words::standing(request)));
-    }
-    let text = if request.state == State::Pending {
-        format!("{summary}: {}", words::mrkdwn(&asked.reason))
-    } else {
-        words::standing(request)
-    };
-    Message { text, blocks: Value::Array(blocks) }
+        ]},
+    ]);
+    let what = words::iam_user(&asked.user, &asked.account);
+    let text = format!(
+        "{call}{} asks for an access key for {what}: {}",
+        words::person(&asked.requester),
+        words::mrkdwn(&asked.reason)
+    );
+    Message { text, blocks }
 }
 
-fn heading(state: &State) -> &'static str {
-    match state {
-        State::Pending => "Access key requested",
-        State::Approved | State::Ticketed { .. } => "Access key approved",
-        State::Issuing(_) => "Access key is being created",
-        State::Ambiguous(_) => "Access key: outcome unknown",
-        State::Issued { .. } => "Access key issued",
-        State::Denied { .. } => "Access key denied",
-        State::Cancelled => "Access key request cancelled",
-        State::Lapsed => "Access key request lapsed",
-        State::Refused { .. } => "Access key refused",
+fn outcome(request: &KeyRequest) -> Message {
+    let standing = words::standing(request);
+    let mut blocks = vec![
+        header(&heading(request)),
+        section(&standing),
+        context(&format!("{}\n{}", words::reason(&request.asked.reason), words::asked_for(request))),
+    ];
+    if request.waits() {
+        blocks.push(json!({"type": "actions", "block_id": "decide", "elements": [
+            button("Deny after all", action::DENY, request, None, Some(confirm(
+                "Deny this after all?",
+                "No key can be made for it any more, and the requester is told that you denied it.",
+                "Deny"))),
+        ]}));
     }
+    if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
+        blocks.push(not_me(request));
+    }
+    Message { text: standing, blocks: Value::Array(blocks) }
+}
+
+fn heading(request: &KeyRequest) -> String {
+    let happened = match &request.state {
+        State::Pending if request.shown.privileged => {
+            return format!("Privileged access key for {}", request.asked.user);
+        }
+        State::Pending => return format!("Access key for {}", request.asked.user),
+        State::Approved | State::Ticketed { .. } => "Approved",
+        State::Issuing(_) => "Being created",
+        State::Ambiguous(_) => "Outcome unknown",
+        State::Issued { .. } => "Issued",
+        State::Denied { .. } => "Denied",
+        State::Cancelled => "Cancelled",
+        State::Lapsed => "Lapsed",
+        State::Refused { .. } => "Refused",
+    };
+    format!("{happened}: access key for {}", request.asked.user)
 }
 
 fn fields(request: &KeyRequest) -> Value {
     let asked = &request.asked;
-    let given: Vec<String> = request.approvals.iter().map(|approval| words::person(&approval.by)).collect();
-    let approvals = match (request.shown.needed, given.is_empty()) {
-        (0, _) => "none needed".to_owned(),
-        (needed, true) => format!("0 of {needed}"),
-        (needed, false) => format!("{} of {needed}: {}", given.len(), given.join(", ")),
-    };
-    let privileged = if request.shown.privileged { ":warning: *yes*" } else { "no" };
+    let rights = if request.shown.privileged { ":warning: *privileged*" } else { "ordinary" };
     let field = |name: &str, what: &str| json!({"type": "mrkdwn", "text": format!("*{name}*\n{what}")});
     json!({"type": "section", "fields": [
-        field("Use", words::use_case(asked.use_case)),
-        field("Lifetime", &format!("{} days", asked.days)),
-        field("Privileged", privileged),
-        field("Approvals", &approvals),
+        field("For", words::use_case(asked.use_case)),
+        field("Lifetime", &words::days(asked.days)),
+        field("Rights", rights),
+        field("Approvals", &words::approvals_so_far(request)),
     ]})
 }
 
 fn existing(keys: &[AccessKey], now: Timestamp) -> String {
-    if keys.is_empty() {
-        return "It has no access keys yet.".to_owned();
-    }
     let lines: Vec<String> = keys.iter().map(|key| words::key_line(key, now)).collect();
-    format!("It has {}:\n{}", if keys.len() == 1 { "one key" } else { "two keys" }, lines.join("\n"))
+    match lines.as_slice() {
+        [] => "Existing keys: none".to_owned(),
+        [only] => format!("Existing key: {only}"),
+        several => format!("Existing keys:\n{}", several.join("\n")),
+    }
 }
 
 fn holds(request: &KeyRequest) -> String {
@@ -118,20 +136,10 @@ fn holds(request: &KeyRequest) -> String {
     if shown.policies.len() > MOST {
         names.push(format!("and {} more", shown.policies.len() - MOST));
     }
-    let mut text = if names.is_empty() {
-        "It holds no policy.".to_owned()
-    } else {
-        format!("Policies: {}", names.join(", "))
-    };
-    if let Some(boundary) = &shown.boundary {
-        text.push_str(&format!("\nBoundary: {}", words::named(boundary)));
-    }
-    let until = if request.state == State::Pending {
-        format!("\nWaits until {}. ", words::moment(request.expires_at))
-    } else {
-        "\n".to_owned()
-    };
-    format!("{text}{until}Request `{}`, {}", request.id, state_name(&request.state).to_lowercase())
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let boundary =
+        shown.boundary.as_ref().map_or(String::new(), |name| format!("\nBoundary: {}", words::named(name)));
+    format!("Policies: {names}{boundary}\nRequest `{}`", request.id)
 }
 
 /// To the requester: your key can be made.
@@ -145,7 +153,7 @@ pub fn ready(request: &KeyRequest) -> Message {
             button("Cancel", action::CANCEL, request, None, Some(confirm(
                 "Cancel this request?", "You would have to ask again.", "Cancel the request"))),
         ]},
-        context(words::alternative(request.asked.use_case)),
+        context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
     ]);
     Message { text: sentence, blocks }
 }
@@ -160,8 +168,24 @@ pub fn asked(request: &KeyRequest) -> Message {
             button("Cancel", action::CANCEL, request, None, Some(confirm(
                 "Cancel this request?", "The approvers will see that you took it back.", "Cancel the request"))),
         ]},
+        context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
     ]);
     Message { text: sentence, blocks }
+}
+
+/// To the requester: the key was made, and how to switch it off if that wasn't them.
+#[must_use]
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> Message {
+    let sentence = words::issued(request, key, browser);
+    Message { blocks: json!([section(&sentence), not_me(request)]), text: sentence }
+}
+
+fn not_me(request: &KeyRequest) -> Value {
+    let sure =
+        confirm("Switch this key off?", "It stops working at once, wherever it is used.", "Switch it off");
+    json!({"type": "actions", "block_id": "report", "elements": [
+        button("This wasn't me", action::NOT_ME, request, Some("danger"), Some(sure)),
+    ]})
 }
 
 /// To the requester alone: the one-time link. The link is in its button and nowhere else.

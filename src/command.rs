@@ -42,6 +42,12 @@ commands! {
         /// `cancel [request]`
         /// Take back your request, as long as no key came of it.
         Cancel(Option<RequestId>),
+        /// `freeze`
+        /// Stop all issuing of keys at once (approvers).
+        Freeze,
+        /// `unfreeze`
+        /// Let issuing go on (approvers).
+        Unfreeze,
         /// `whoami`
         /// See who you are to keyvend, and what makes an IAM user yours.
         Whoami,
@@ -107,6 +113,8 @@ impl FromStr for Command {
             "create" => create::create(words).map(Self::Create),
             "status" => request("status", words).map(Self::Status),
             "cancel" => request("cancel", words).map(Self::Cancel),
+            "freeze" => nothing("freeze", words).map(|()| Self::Freeze),
+            "unfreeze" => nothing("unfreeze", words).map(|()| Self::Unfreeze),
             "whoami" => nothing("whoami", words).map(|()| Self::Whoami),
             "help" => Ok(Self::Help),
             _ => Err(SyntaxError {

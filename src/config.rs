@@ -244,7 +244,7 @@ impl Reader<'_> {
 
     fn reveal_url(&self) -> Result<RevealUrl, ConfigError> {
         self.required("KEYVEND_REVEAL_URL", |url| {
-            let local = url.starts_with("http://localhost") || url.starts_with("http://127.0.0.1");
+            let local = is_local(url);
             let plain = !url.contains(['?', '#']) && !url.ends_with('/');
             if http_url(url) && plain && (url.starts_with("https://") || local) {
                 Ok(RevealUrl(url.to_owned()))
@@ -269,6 +269,13 @@ fn http_url(url: &str) -> bool {
         && url.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// Plain http, to this very machine.
+fn is_local(url: &str) -> bool {
+    let origin = origin_of(url);
+    let host = origin.strip_prefix("http://").unwrap_or_default();
+    matches!(host.split_once(':').map_or(host, |(host, _)| host), "localhost" | "127.0.0.1")
+}
+
 fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
@@ -279,8 +286,10 @@ fn id<T: std::str::FromStr<Err = crate::id::NotAnId>>(value: &str) -> Result<T, 
 
 fn queue(url: &str) -> Result<QueueUrl, String> {
     let mut end = url.rsplit('/');
-    match (end.next(), end.next()) {
-        (Some(name), Some(account)) if http_url(url) && name.ends_with(".fifo") => {
+    let (name, account) = (end.next().unwrap_or_default(), end.next().unwrap_or_default());
+    let named = name.strip_suffix(".fifo").is_some_and(|name| !name.is_empty());
+    match account.parse::<AccountId>() {
+        Ok(account) if http_url(url) && named => {
             Ok(QueueUrl { url: url.to_owned(), arn_end: format!(":{account}:{name}") })
         }
         _ => Err("must be the URL of an SQS FIFO queue".to_owned()),
@@ -503,6 +512,8 @@ mod tests {
     fn a_wrong_value_is_named() {
         let wrong = [
             ("KEYVEND_SLACK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/standard"),
+            ("KEYVEND_CLAIMS_QUEUE_URL", "https://keyvend-claims.fifo"),
+            ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/.fifo"),
             ("KEYVEND_SLACK_APP_ID", "nope"),
             ("KEYVEND_SLACK_TEAM_IDS", "T1,U2"),
             ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),
@@ -510,6 +521,8 @@ mod tests {
             ("KEYVEND_HELP_CHANNEL", "help"),
             ("KEYVEND_REVEAL_URL", "http://keys.example.com/reveal"),
             ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal#x"),
+            ("KEYVEND_REVEAL_URL", "http://localhost.example.com/reveal"),
+            ("KEYVEND_REVEAL_URL", "http://127.0.0.1@example.com/reveal"),
             ("KEYVEND_ACCOUNTS", "{}"),
             ("KEYVEND_ACCOUNTS", r#"{"home":"1"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"Home":"123456789012"}"#),

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod id;
 pub mod inbound;
 pub mod item;
+pub mod key;
 pub mod lookup;
 pub mod policy;
 pub mod privilege;

@@ -10,7 +10,7 @@ use futures_util::future::{join_all, try_join, try_join_all};
 use crate::aws::{AttachedPolicy, Iam, IamError, Sts, UserDetail};
 use crate::config::{Approvers, WorkerConfig};
 use crate::facts::{APPROVERS, AccessKey, Account, IamUser, Person};
-use crate::id::{AccountId, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
+use crate::id::{AccountId, ChannelId, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::privilege::is_privileged;
 use crate::session;
 use crate::slack_api::{SlackApi, User};
@@ -49,22 +49,20 @@ impl Lookup {
         Self { sts, sessions: Mutex::default() }
     }
 
-    /// The members of `KEYVEND_APPROVERS`. A channel must be private and not shared.
+    /// The members of `KEYVEND_APPROVERS`. That channel and the one where cards are posted must be private and not shared.
     ///
     /// # Errors
     /// A fault where Slack does not say, or the channel is not as it must be.
     pub async fn approvers(&self, slack: &SlackApi, config: &WorkerConfig) -> anyhow::Result<ApproverSet> {
+        let cards = &config.approvals_channel;
         let members = match &config.approvers {
-            Approvers::UserGroup(group) => slack.group_members(group).await?,
+            Approvers::UserGroup(group) => try_join(closed(slack, cards), members_of(slack, group)).await?.1,
+            Approvers::Channel(channel) if channel == cards => {
+                try_join(closed(slack, cards), members_in(slack, channel)).await?.1
+            }
             Approvers::Channel(channel) => {
-                let (info, members) =
-                    try_join(slack.channel_info(channel), slack.channel_members(channel)).await?;
-                let shared = info.is_shared || info.is_ext_shared || info.is_org_shared;
-                anyhow::ensure!(
-                    info.is_private && !shared,
-                    "the approvers' channel {channel} must be private and not shared"
-                );
-                members
+                let both = try_join(closed(slack, cards), closed(slack, channel));
+                try_join(both, members_in(slack, channel)).await?.1
             }
         };
         Ok(ApproverSet(members.into_iter().collect()))
@@ -95,7 +93,7 @@ impl Lookup {
         groups: &BTreeSet<UserGroupId>,
     ) -> anyhow::Result<BTreeSet<String>> {
         let found = try_join_all(groups.iter().map(|group| async move {
-            let members = slack.group_members(group).await.context("usergroups.users.list")?;
+            let members = members_of(slack, group).await?;
             anyhow::Ok(members.contains(person).then(|| group.to_string()))
         }));
         Ok(found.await?.into_iter().flatten().collect())
@@ -119,6 +117,14 @@ impl Lookup {
         }
     }
 
+    /// Has the read-only session of an account at hand, so that what else must be waited for can be waited for meanwhile.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn open(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
+        self.reader(account, now).await.map(drop)
+    }
+
     /// The read-only session of an account.
     async fn reader(&self, account: &Account, now: Timestamp) -> anyhow::Result<Iam> {
         let kept = |sessions: &BTreeMap<AccountId, (Iam, Timestamp)>| {
@@ -136,6 +142,22 @@ impl Lookup {
         }
         Ok(iam)
     }
+}
+
+async fn members_of(slack: &SlackApi, group: &UserGroupId) -> anyhow::Result<Vec<SlackUserId>> {
+    slack.group_members(group).await.context("usergroups.users.list")
+}
+
+async fn members_in(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<Vec<SlackUserId>> {
+    slack.channel_members(channel).await.context("conversations.members")
+}
+
+/// That a channel is private and not shared with anybody outside.
+async fn closed(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<()> {
+    let info = slack.channel_info(channel).await.context("conversations.info")?;
+    let shared = info.is_shared || info.is_ext_shared || info.is_org_shared;
+    anyhow::ensure!(info.is_private && !shared, "the channel {channel} must be private and not shared");
+    Ok(())
 }
 
 fn read_person(id: &PersonId, user: User, approvers: &ApproverSet) -> Person {

@@ -69,10 +69,10 @@ fn matches(pattern: &str, text: &str) -> bool {
                 next.iter_mut().skip(at).for_each(|slot| *slot = true);
                 break;
             }
-            if text.get(at).is_some_and(|c| wanted == '?' || wanted == *c) {
-                if let Some(slot) = next.get_mut(at + 1) {
-                    *slot = true;
-                }
+            if text.get(at).is_some_and(|c| wanted == '?' || wanted == *c)
+                && let Some(slot) = next.get_mut(at + 1)
+            {
+                *slot = true;
             }
         }
         reached = next;

@@ -10,6 +10,7 @@ use crate::facts::{AccessKey, Account, IamUser};
 use crate::id::{
     AccessKeyId, ChannelId, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
 };
+use crate::slack_api::Message;
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
@@ -73,6 +74,8 @@ pub struct Intent {
     pub begun: Timestamp,
     /// Its holder's deadline.
     pub until: Timestamp,
+    /// The IAM user's path.
+    pub path: String,
     /// The user's keys before.
     pub keys_before: Vec<AccessKeyId>,
     /// The key, once `CreateAccessKey` answered.
@@ -141,8 +144,72 @@ pub struct KeyRequest {
     pub state: State,
     /// Whether it was told that the present link was misused.
     pub alerted: bool,
+    /// Whether the approvers were reminded.
+    pub reminded: bool,
+    /// Who said of its key that it wasn't them.
+    pub reported: Option<PersonId>,
     /// Its audit chain.
     pub chain: Chain,
+    /// What people are still to be told.
+    pub tellings: Tellings,
+}
+
+/// Something to tell, written with the change that it tells of and delivered on its own: a Slack that does not answer
+/// neither holds up what is done nor does it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Telling {
+    /// Draw the card as the request then stands; post it where there is none.
+    Card,
+    /// A direct message.
+    Direct {
+        /// To whom.
+        to: PersonId,
+        /// What it says. Never a link to a key.
+        message: Message,
+    },
+    /// A message in the card's thread.
+    Thread {
+        /// What it says.
+        message: Message,
+    },
+    /// A message to the approvals channel.
+    Approvers {
+        /// What it says.
+        message: Message,
+    },
+}
+
+/// A telling in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// Its number within the request, from 1.
+    pub number: u32,
+    /// What is told.
+    pub telling: Telling,
+}
+
+/// The tellings of a request that are not yet known to be queued.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tellings {
+    count: u32,
+    /// Still to be queued.
+    pub outbox: Vec<Numbered>,
+}
+
+impl Tellings {
+    /// Appends some.
+    pub fn extend(&mut self, tellings: impl IntoIterator<Item = Telling>) {
+        for telling in tellings {
+            self.count += 1;
+            self.outbox.push(Numbered { number: self.count, telling });
+        }
+    }
+
+    /// Drops those that are known to be queued.
+    pub fn drop_queued(&mut self, up_to: u32) {
+        self.outbox.retain(|numbered| numbered.number > up_to);
+    }
 }
 
 /// The message in the approvals channel.
@@ -179,6 +246,8 @@ pub enum Event {
     Cancel,
     /// Its time ran out.
     Lapse,
+    /// A quarter of the card's time is gone: the approvers are reminded, once.
+    Remind,
     /// Policy says no by now.
     Refuse {
         /// What the requester is told.
@@ -248,6 +317,13 @@ pub enum Event {
         at: Timestamp,
         /// Whether the requester must hear of it.
         alert: bool,
+    },
+    /// Somebody said of the issued key that it wasn't them, and it was switched off.
+    Report {
+        /// Who.
+        by: PersonId,
+        /// What the trail says.
+        happened: Happened,
     },
     /// The card was posted. No step of the request's, so not audited.
     Posted(Card),
@@ -352,7 +428,20 @@ impl KeyRequest {
         ];
         chain.append(&id, asked.at, Happened::new("asked", &asked.requester, detail));
         let expires_at = asked.at + ttl;
-        Self { id, asked, shown, approvals: Vec::new(), expires_at, card: None, state, alerted: false, chain }
+        Self {
+            id,
+            asked,
+            shown,
+            approvals: Vec::new(),
+            expires_at,
+            card: None,
+            state,
+            alerted: false,
+            reminded: false,
+            reported: None,
+            chain,
+            tellings: Tellings::default(),
+        }
     }
 
     /// A request that policy refused when it was asked: kept, so that a redelivery meets it, and audited.
@@ -383,6 +472,36 @@ impl KeyRequest {
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.waits() && self.expires_at <= now
+    }
+
+    /// When a quarter of the card's time is gone.
+    #[must_use]
+    pub fn remind_at(&self) -> Timestamp {
+        Timestamp(self.asked.at.0 + self.expires_at.since(self.asked.at) / 4)
+    }
+
+    /// When it must next be looked at, if nobody does anything.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        // Whoever holds an intent is left alone until its deadline: any other write would take it from them.
+        if let State::Issuing(intent) = &self.state {
+            return Some(intent.until);
+        }
+        if !self.chain.outbox.is_empty() || !self.tellings.outbox.is_empty() {
+            // Written, but not yet known to be audited and told: at the next sweep that finds it so.
+            return Some(self.asked.at);
+        }
+        match &self.state {
+            State::Pending if !self.reminded => Some(self.remind_at()),
+            State::Pending | State::Approved | State::Ticketed { .. } => Some(self.expires_at),
+            State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => None,
+        }
     }
 
     /// Whether a person can still decide it.
@@ -454,6 +573,14 @@ impl KeyRequest {
                 }
                 next.state = State::Lapsed;
                 Happened::new("expired", actor, [])
+            }
+            Event::Remind => {
+                self.must_wait(now)?;
+                if self.state != State::Pending || self.reminded || now < self.remind_at() {
+                    return Err(Unfit::MovedOn);
+                }
+                next.reminded = true;
+                Happened::new("reminded", actor, [])
             }
             Event::Refuse { why } => {
                 self.must_wait(now)?;
@@ -548,6 +675,10 @@ impl KeyRequest {
                 next.alerted |= alert;
                 next.chain.append(&self.id, at, happened);
                 return Ok(next);
+            }
+            Event::Report { by, happened } => {
+                next.reported = Some(by);
+                happened
             }
             Event::Posted(card) => {
                 next.card = Some(card);

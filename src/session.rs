@@ -13,6 +13,8 @@ pub enum IamStep {
     Create,
     /// Delete a key.
     Delete,
+    /// Switch a key off.
+    Deactivate,
     /// Describe a key by a tag on its user.
     Describe,
 }
@@ -22,6 +24,7 @@ impl IamStep {
         match self {
             Self::Create => "iam:CreateAccessKey",
             Self::Delete => "iam:DeleteAccessKey",
+            Self::Deactivate => "iam:UpdateAccessKey",
             Self::Describe => "iam:TagUser",
         }
     }
@@ -30,15 +33,17 @@ impl IamStep {
 /// The policy for one step on one user, at the path it was looked up at.
 #[must_use]
 pub fn acting(step: IamStep, account: &Account, path: &str, user: &IamUserName) -> String {
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Action": step.action(),
-        "Resource": format!("arn:aws:iam::{}:user{path}{user}", account.id),
-    });
-    if step == IamStep::Describe {
+    let (action, resource) = (step.action(), format!("arn:aws:iam::{}:user{path}{user}", account.id));
+    let statement = match step {
         // A tag named after a key is its description; any other tag may decide who owns the user.
-        statement["Condition"] = json!({"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}});
-    }
+        IamStep::Describe => json!({
+            "Effect": "Allow", "Action": action, "Resource": resource,
+            "Condition": {"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}},
+        }),
+        IamStep::Create | IamStep::Delete | IamStep::Deactivate => {
+            json!({"Effect": "Allow", "Action": action, "Resource": resource})
+        }
+    };
     json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
@@ -66,10 +71,12 @@ mod tests {
     fn a_step_may_do_one_thing_to_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let policy = acting(IamStep::Create, &account, "/bots/", &"ci".parse().unwrap());
-        assert_eq!(
-            policy,
-            r#"{"Statement":[{"Action":"iam:CreateAccessKey","Effect":"Allow","Resource":"arn:aws:iam::123456789012:user/bots/ci"}],"Version":"2012-10-17"}"#
-        );
+        let expected = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Action": "iam:CreateAccessKey",
+            "Resource": "arn:aws:iam::123456789012:user/bots/ci",
+        }]});
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&policy).unwrap(), expected);
         let describing = acting(IamStep::Describe, &account, "/", &"ci".parse().unwrap());
         assert!(describing.contains(r#""aws:TagKeys":"AKIA*""#), "{describing}");
     }

@@ -8,8 +8,8 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::SlackApiUrl;
@@ -51,7 +51,7 @@ impl SlackError {
 }
 
 /// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Plain mrkdwn, never empty.
     pub text: String,
@@ -232,6 +232,23 @@ impl SlackApi {
         });
         let answer: Answer = self.tell("chat.postMessage", &body).await?;
         Ok((answer.channel, answer.ts))
+    }
+
+    /// Posts into a message's thread.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn reply(
+        &self,
+        channel: &ChannelId,
+        thread: &MessageTs,
+        message: &Message,
+    ) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": channel, "thread_ts": thread, "text": message.text, "blocks": message.blocks,
+            "unfurl_links": false, "unfurl_media": false,
+        });
+        self.tell::<Value>("chat.postMessage", &body).await.map(drop)
     }
 
     /// Replaces a message of ours (<https://docs.slack.dev/reference/methods/chat.update>).

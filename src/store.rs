@@ -3,7 +3,7 @@
 
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
-use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, TicketId};
+use crate::id::{IamUserName, PersonId, RequestId, TicketId};
 use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, text, values};
 use crate::request::{KeyRequest, State};
 use crate::ticket::Psk;
@@ -44,21 +44,44 @@ fn count_key(person: &PersonId, now: Timestamp) -> String {
     format!("issued#{person}#{}", now.day())
 }
 
-/// The key of an access key's item.
-#[must_use]
-pub fn access_key_key(key: &AccessKeyId) -> String {
-    format!("key#{key}")
-}
-
 fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
-    Ok(values([
+    let mut item = values([
         ("pk", request_key(&request.id).as_str().into()),
         ("version", version.into()),
         ("state", state_name(&request.state).into()),
         ("person", request.asked.requester.to_string().as_str().into()),
         ("asked_at", request.asked.at.0.into()),
         ("document", Attribute::Text(serde_json::to_string(request)?)),
-    ]))
+    ]);
+    if let Some(due_at) = request.due_at() {
+        item.insert("due_at".to_owned(), due_at.0.into());
+        item.insert("due_shard".to_owned(), shard(&request.id).as_str().into());
+    }
+    Ok(item)
+}
+
+/// The shards of the index that finds what is due: one partition would be written to by everybody.
+pub const SHARDS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+
+fn shard(id: &RequestId) -> String {
+    let sum: usize = id.as_str().bytes().map(usize::from).sum();
+    SHARDS.get(sum % SHARDS.len()).copied().unwrap_or("0").to_owned()
+}
+
+/// Moves an item's timer on, if it is still the one that failed.
+#[must_use]
+pub fn postpone(due_at: Timestamp, until: Timestamp) -> Update {
+    Update {
+        update: "SET due_at = :until",
+        condition: "due_at = :due",
+        values: values([(":until", until.0.into()), (":due", due_at.0.into())]),
+    }
+}
+
+/// The request that an item's key names, if it is one.
+#[must_use]
+pub fn request_of(key: &str) -> Option<RequestId> {
+    key.strip_prefix("request#")?.parse().ok()
 }
 
 fn decode(item: &Item) -> anyhow::Result<Stored> {
@@ -83,13 +106,15 @@ pub fn state_name(state: &State) -> &'static str {
 }
 
 impl Stored {
-    /// The write that puts a new request where there is none.
+    /// Puts a new request where there is none.
     ///
     /// # Errors
-    /// A fault where it cannot be encoded.
-    pub fn create(request: &KeyRequest) -> anyhow::Result<Write> {
+    /// [`WriteError::Lost`] where there is one of this id.
+    pub async fn create(dynamo: &Dynamo, request: &KeyRequest) -> Result<Self, WriteError> {
         let item = encode(request, 1)?;
-        Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
+        let put = Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() };
+        dynamo.write(vec![put]).await?;
+        Ok(Self { request: request.clone(), version: 1 })
     }
 
     /// The write that replaces the request as it was read by `next`.
@@ -194,11 +219,31 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &RequestId) 
     Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }
 
+/// The key of the item that stops all issuing.
+pub const FREEZE: &str = "freeze";
+
 /// Holds only while nobody has stopped all issuing.
 #[must_use]
 pub fn not_frozen() -> Write {
-    let key = "freeze".to_owned();
-    Write::Check { table: Table::Requests, key, condition: NEW, values: Item::new() }
+    let condition = "attribute_not_exists(frozen_by)";
+    Write::Check { table: Table::Requests, key: FREEZE.to_owned(), condition, values: Item::new() }
+}
+
+/// Stops all issuing.
+#[must_use]
+pub fn freeze(by: &PersonId, now: Timestamp) -> Update {
+    Update {
+        update: "SET frozen_by = :by, frozen_at = :now",
+        condition: "attribute_not_exists(frozen_by)",
+        values: values([(":by", by.to_string().as_str().into()), (":now", now.0.into())]),
+    }
+}
+
+/// Lets issuing go on.
+#[must_use]
+pub fn unfreeze() -> Update {
+    let update = "REMOVE frozen_by, frozen_at";
+    Update { update, condition: "attribute_exists(frozen_by)", values: Item::new() }
 }
 
 /// Whether all issuing is stopped.
@@ -206,7 +251,8 @@ pub fn not_frozen() -> Write {
 /// # Errors
 /// A fault.
 pub async fn is_frozen(dynamo: &Dynamo) -> anyhow::Result<bool> {
-    Ok(dynamo.get(Table::Requests, "freeze", None).await?.is_some())
+    let item = dynamo.get(Table::Requests, FREEZE, None).await?;
+    Ok(item.is_some_and(|item| item.contains_key("frozen_by")))
 }
 
 /// How many keys a person was issued on the day of `now`.

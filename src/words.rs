@@ -152,6 +152,8 @@ mod tests {
         • `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;` Ask for an access key for an IAM user of yours.
         • `/access-key status [request]` See how your requests stand, or one of them.
         • `/access-key cancel [request]` Take back your request, as long as no key came of it.
+        • `/access-key freeze` Stop all issuing of keys at once (approvers).
+        • `/access-key unfreeze` Let issuing go on (approvers).
         • `/access-key whoami` See who you are to keyvend, and what makes an IAM user yours.
         • `/access-key help` See this list.
         The use cases are `cli`, `local-code`, `aws-compute`, `third-party`, `outside-aws`, `other`.

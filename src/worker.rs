@@ -6,10 +6,15 @@ mod cancel;
 mod create;
 mod decide;
 mod facts;
+mod freeze;
 mod issue;
+mod sweep;
+mod switch_off;
 mod tell;
 mod ticket;
 mod whoami;
+
+use self::sweep::is_sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +26,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::audit::Happened;
 use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
 use crate::card::action;
 use crate::command::Command;
 use crate::config::{QueueUrl, WorkerConfig};
-use crate::id::TicketId;
+use crate::id::{RequestId, TicketId};
 use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
 use crate::lookup::Lookup;
 use crate::policy::{InvalidPolicies, Policies};
-use crate::request::KeyRequest;
+use crate::request::{Event, KeyRequest, State, Telling};
 use crate::slack_api::{SlackApi, SlackError};
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -100,6 +106,28 @@ impl ClaimEvent {
     }
 }
 
+/// A message on queue `due`, which only the worker itself sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Due {
+    /// Somebody is to be told.
+    Tell {
+        /// About which request.
+        request: RequestId,
+        /// Which of its tellings.
+        number: u32,
+        /// What.
+        telling: Telling,
+    },
+    /// An item's timer ran out.
+    Timer {
+        /// The item's key.
+        item: String,
+        /// The timer, as the index had it.
+        due_at: Timestamp,
+    },
+}
+
 /// Why a message is not done.
 #[derive(Debug)]
 enum NotDone {
@@ -166,9 +194,11 @@ impl Worker {
         let arn = message.event_source_arn.as_deref().unwrap_or_default();
         let body = message.body.as_deref().unwrap_or_default();
         let (queue, done) = if self.config.slack_queue.is_source(arn) {
-            (&self.config.slack_queue, self.from_slack(body, invocation, received).boxed().await)
+            (&self.config.slack_queue, self.on_slack(body, invocation, received).boxed().await)
         } else if self.config.claims_queue.is_source(arn) {
-            (&self.config.claims_queue, self.from_claims(body, invocation, received).boxed().await)
+            (&self.config.claims_queue, self.on_claims(body, invocation, received).boxed().await)
+        } else if self.config.due_queue.is_source(arn) {
+            (&self.config.due_queue, self.on_due(body, invocation, received).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);
@@ -178,24 +208,58 @@ impl Worker {
         Err(id)
     }
 
-    async fn from_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+    async fn on_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         let Ok(message) = serde_json::from_str::<Message>(body) else {
             tracing::error!("a message on queue `slack` that cannot be read");
             return Ok(());
         };
         let done = self.act(&message, invocation).await;
-        if let Err(NotDone::Fault(_)) = &done {
-            if received >= RECEIVES {
-                self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
-            }
+        if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
+            self.note_not_done(&message, invocation.now).await;
+            self.try_to_tell(&message, invocation.now, &words::not_done(&message.id)).await;
         }
         done
+    }
+
+    /// Audits something that changed nothing: a press that was refused, a message that dies. Losing the race to write it
+    /// is a fault, so that the message comes again.
+    async fn note(
+        &self,
+        stored: &Stored,
+        event: &'static str,
+        message: &Message,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let happened = Happened::new(event, &message.person, [("message", message.id.to_string())]);
+        let next = stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
+        let saved = self.commit(stored, next, Vec::new(), Vec::new()).await?;
+        self.flush(saved).await;
+        Ok(())
+    }
+
+    /// Audits that a message dies undone, where there is a request that it was about.
+    async fn note_not_done(&self, message: &Message, now: Timestamp) {
+        let noted = async {
+            match Stored::read(&self.dynamo, &message.about()).await? {
+                Some(stored) => self.note(&stored, "not-done", message, now).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(fault) = noted.await {
+            tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
+        }
     }
 
     async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
         if message.what == What::PersonLeft {
             // Facts are looked up afresh for every decision, so whoever left is refused from now on.
             return Ok(());
+        }
+        if let What::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
+            // However late it comes, switching off is never too late.
+            if action_id == action::NOT_ME {
+                return self.switch_off(message, value, invocation.now).await;
+            }
         }
         if invocation.now.since(message.signed_at) > TOO_OLD {
             return Ok(self.answer(message, invocation.now, words::TOO_OLD).await?);
@@ -206,6 +270,8 @@ impl Worker {
                 Command::Status(request) => self.status(message, request.as_ref(), invocation.now).await,
                 Command::Cancel(request) => self.cancel(message, request.as_ref(), invocation.now).await,
                 Command::Whoami => self.whoami(message, invocation.now).await,
+                Command::Freeze => self.freeze(message, true, invocation.now).await,
+                Command::Unfreeze => self.freeze(message, false, invocation.now).await,
                 Command::Help => Ok(()),
             },
             What::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {
@@ -230,7 +296,7 @@ impl Worker {
         }
     }
 
-    async fn from_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+    async fn on_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
             tracing::error!("a message on queue `claims` that cannot be read");
             return Ok(());
@@ -245,6 +311,18 @@ impl Worker {
             }
             ClaimEvent::Acknowledged => self.acknowledged(&message, invocation.now).await,
             ClaimEvent::Misused => self.take_in(&message.tid, invocation.now).await.map(drop),
+        }
+    }
+
+    async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+        match serde_json::from_str::<Due>(body) {
+            Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
+            Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
+            Err(_) if is_sweep(body) => self.sweep(invocation.now).await,
+            Err(_) => {
+                tracing::error!("a message on queue `due` that cannot be read");
+                Ok(())
+            }
         }
     }
 
@@ -265,10 +343,9 @@ impl Worker {
                 }
             }
         };
-        if let Some(receipt) = receipt {
-            if let Err(fault) = self.sqs.put_back(queue, &ReceiptHandle(receipt), delay).await {
-                tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
-            }
+        let Some(receipt) = receipt.map(ReceiptHandle) else { return };
+        if let Err(fault) = self.sqs.put_back(queue, &receipt, delay).await {
+            tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
         }
     }
 
@@ -286,37 +363,49 @@ impl Worker {
         Ok(made)
     }
 
-    /// Slack once more, with its token read again, where that is what it did not take; else the error.
-    async fn slack_after(&self, error: SlackError) -> anyhow::Result<Arc<SlackApi>> {
-        if !error.is_about_the_token() {
-            return Err(error.into());
-        }
-        self.slack.lock().await.take();
-        self.slack().await
-    }
-
-    /// Writes a request's next state with what goes with it, and then its audit entries.
+    /// Writes a request's next state with what goes with it: its audit entry and tellings in the same item.
     async fn commit(
         &self,
         stored: &Stored,
         next: KeyRequest,
         others: Vec<Write>,
+        tellings: Vec<Telling>,
     ) -> Result<Stored, WriteError> {
-        let saved = stored.save(&self.dynamo, next, others).await?;
-        Ok(self.flush(saved).await)
+        let mut next = next;
+        next.tellings.extend(tellings);
+        stored.save(&self.dynamo, next, others).await
     }
 
-    /// Inserts what is in a request's outbox. What fails stays there, and the next handler tries again.
+    /// Inserts a request's audit entries and queues its tellings: the last thing every handler does, when whoever waits
+    /// has been answered. What fails or never came to this stays in the item's outboxes, and the next sweep finds it.
     async fn flush(&self, stored: Stored) -> Stored {
-        let Some(last) = stored.request.chain.outbox.last().map(|entry| entry.seq) else { return stored };
-        for entry in &stored.request.chain.outbox {
-            if let Err(fault) = self.dynamo.insert_audit(&stored.request.id, entry).await {
-                tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
-                return stored;
+        let request = &stored.request;
+        if matches!(request.state, State::Issuing(_)) {
+            // Another write would cross whoever holds the intent; what it leaves is flushed when it ends.
+            return stored;
+        }
+        let mut next = request.clone();
+        for entry in &request.chain.outbox {
+            match self.dynamo.insert_audit(&request.id, entry).await {
+                Ok(()) => next.chain.drop_inserted(entry.seq),
+                Err(fault) => {
+                    tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
+                    break;
+                }
             }
         }
-        let mut next = stored.request.clone();
-        next.chain.drop_inserted(last);
+        for numbered in &request.tellings.outbox {
+            match self.queue_telling(&request.id, numbered).await {
+                Ok(()) => next.tellings.drop_queued(numbered.number),
+                Err(fault) => {
+                    tracing::error!(fault = format!("{fault:#}"), "a telling stays in the outbox");
+                    break;
+                }
+            }
+        }
+        if next == *request {
+            return stored;
+        }
         match stored.save(&self.dynamo, next, Vec::new()).await {
             Ok(saved) => saved,
             Err(_) => stored,

@@ -25,5 +25,11 @@ mod issuing;
 mod queues;
 #[path = "path/rotation.rs"]
 mod rotation;
+#[path = "path/slack_as_it_is.rs"]
+mod slack_as_it_is;
 #[path = "path/steps.rs"]
 mod steps;
+#[path = "path/stop.rs"]
+mod stop;
+#[path = "path/timers.rs"]
+mod timers;

@@ -59,6 +59,7 @@ pub mod transcript;
 use std::collections::BTreeMap;
 
 use clock::Clock;
+use keyvend::time::Timestamp;
 use net::Net;
 
 /// One world: its clock and everything that answers in it, set up as deployed.
@@ -72,7 +73,13 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::beginning(clock::START).await
+    }
+
+    /// One that begins at another time than the others.
+    pub async fn beginning(at: Timestamp) -> Self {
         let clock = Clock::default();
+        clock.set(at);
         let net = Net::new(&clock);
         aws::set_up(&net).await;
         Self { clock, net }

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 use crate::audit::Entry;
 use crate::id::{PersonId, RequestId};
 use crate::item::{Attribute, Item, Table, Update, Write};
+use crate::time::Timestamp;
 
 /// DynamoDB with the names of the tables.
 #[derive(Clone, Debug)]
@@ -185,6 +186,35 @@ impl Dynamo {
             .map_err(|error| super::fault("dynamodb:Query", &error))?;
         let items = answer.items.unwrap_or_default();
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
+    }
+
+    /// The keys of items in one shard whose timers have run out, longest first, with those timers. Hints, as above.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn due(
+        &self,
+        shard: &str,
+        now: Timestamp,
+        most: i32,
+    ) -> anyhow::Result<Vec<(String, Timestamp)>> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.names.requests)
+            .index_name("due")
+            .key_condition_expression("due_shard = :shard AND due_at <= :now")
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_owned()))
+            .expression_attribute_values(":now", AttributeValue::N(now.0.to_string()))
+            .limit(most)
+            .send()
+            .await
+            .map_err(|error| super::fault("dynamodb:Query", &error))?;
+        let read = |item: HashMap<String, AttributeValue>| {
+            let due_at = item.get("due_at")?.as_n().ok()?.parse().ok()?;
+            Some((item.get("pk")?.as_s().ok()?.clone(), Timestamp(due_at)))
+        };
+        Ok(answer.items.unwrap_or_default().into_iter().filter_map(read).collect())
     }
 
     /// Inserts an audit entry. PartiQL's INSERT fails on an existing key, where PutItem would replace it; and then

@@ -271,6 +271,20 @@ impl Iam {
         Ok(NewAccessKey { id, secret: SecretString::from(key.secret_access_key) })
     }
 
+    /// Switches a key off; one that is gone is as good as off.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn deactivate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
+        let update = self.0.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+        let answer = update.status(StatusType::Inactive).send().await;
+        match answer.map_err(|error| unless_missing("iam:UpdateAccessKey", &error)) {
+            Ok(_) | Err(IamError::NoSuchEntity) => Ok(()),
+            Err(IamError::Fault(fault)) => Err(fault),
+        }
+    }
+
     /// Deletes a key; one that is gone is as good as deleted.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>
     ///

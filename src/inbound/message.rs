@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::response_url::ResponseUrl;
+use crate::card::action;
 use crate::command::Command;
 use crate::id::{ChannelId, MessageTs, NotAnId, PersonId, RequestId};
 use crate::signature::{SignatureHash, Verified};
@@ -131,13 +132,30 @@ impl Message {
     /// The queue's group: messages of one group keep their order. The request for a decision, the person for the rest.
     #[must_use]
     pub fn group_id(&self) -> String {
+        // Stopping has groups of its own, so that nothing delays it: neither a person's other messages nor a request's.
+        match &self.what {
+            What::Interaction(Interaction::BlockActions { action_id, .. }) if action_id == action::NOT_ME => {
+                return format!("off.{}", self.about());
+            }
+            What::Command(Command::Freeze | Command::Unfreeze) => return "freeze".to_owned(),
+            What::Command(_) | What::Interaction(_) | What::PersonLeft => {}
+        }
+        self.carried().map_or_else(|| self.person.to_string(), |id| id.to_string())
+    }
+
+    /// The request that this is about: the one that a button or form carries, else the one that it makes.
+    #[must_use]
+    pub fn about(&self) -> RequestId {
+        self.carried().unwrap_or_else(|| self.id.clone())
+    }
+
+    fn carried(&self) -> Option<RequestId> {
         let carried = match &self.what {
             What::Interaction(Interaction::BlockActions { value, .. }) => value,
             What::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
-            What::Command(_) | What::PersonLeft => return self.person.to_string(),
+            What::Command(_) | What::PersonLeft => return None,
         };
-        let request = carried.split('.').next().and_then(|id| id.parse::<RequestId>().ok());
-        request.map_or_else(|| self.person.to_string(), |id| id.to_string())
+        carried.split('.').next().and_then(|id| id.parse().ok())
     }
 }
 

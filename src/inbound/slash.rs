@@ -22,7 +22,14 @@ pub(super) fn receive(signed: &Verified<Form>, pins: &Pins) -> Result<Received, 
     Ok(match form.get("text").unwrap_or_default().parse() {
         Err(error) => Received::Answer(ephemeral(&words::syntax(&error, slash))),
         Ok(Command::Help) => Received::Answer(ephemeral(&words::help(slash))),
-        Ok(command @ (Command::Create(_) | Command::Status(_) | Command::Cancel(_) | Command::Whoami)) => {
+        Ok(
+            command @ (Command::Create(_)
+            | Command::Status(_)
+            | Command::Cancel(_)
+            | Command::Freeze
+            | Command::Unfreeze
+            | Command::Whoami),
+        ) => {
             let mut message = Message::of(signed, PersonId { team, user }, What::Command(command));
             message.response_url = response_url;
             message.channel = form.get("channel_id").and_then(|id| id.parse().ok());

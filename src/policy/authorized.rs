@@ -5,11 +5,26 @@ use crate::id::PersonId;
 
 /// What somebody was allowed to do. No constructor, no `Clone`, no way to change it: one decision, one use.
 ///
-/// ```compile_fail
+/// ```
+/// use keyvend::policy::{Authorized, Issue};
+/// fn create_access_key(_: &Authorized<Issue>) {}
+/// fn issuing(authorized: Authorized<Issue>) {
+///     create_access_key(&authorized);
+/// }
+/// ```
+/// An approval issues nothing:
+/// ```compile_fail,E0308
 /// use keyvend::policy::{Approve, Authorized, Issue};
-/// fn create_access_key(_: Authorized<Issue>) {}
-/// fn an_approval_issues_nothing(approval: Authorized<Approve>) {
-///     create_access_key(approval);
+/// fn create_access_key(_: &Authorized<Issue>) {}
+/// fn issuing(authorized: Authorized<Approve>) {
+///     create_access_key(&authorized);
+/// }
+/// ```
+/// and nobody makes one up:
+/// ```compile_fail,E0624
+/// use keyvend::{id::PersonId, policy::{Authorized, IamUserAt, Issue}};
+/// fn forged(somebody: PersonId, issue: Issue, at: IamUserAt) -> Authorized<Issue> {
+///     Authorized::new(somebody, issue, at, Vec::new())
 /// }
 /// ```
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use anyhow::Result;
 use cedar_policy::{
-    Context as CedarContext, ContextCreationError, Entities, Entity, EntityAttrEvaluationError, EntityId,
-    EntityTypeName, EntityUid, ParseErrors, RestrictedExpression as Value, Schema,
+    Context as CedarContext, Entities, Entity, EntityId, EntityTypeName, EntityUid,
+    RestrictedExpression as Value, Schema,
 };
 
 use super::action::{Action, Asked, Concern, Context, KeyFacts, On};
@@ -24,21 +25,10 @@ pub(super) struct Types {
     use_case: EntityTypeName,
 }
 
-/// Facts that the schema does not take.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum NotTaken {
-    /// A value.
-    #[error(transparent)]
-    Attribute(#[from] EntityAttrEvaluationError),
-    /// An entity.
-    #[error(transparent)]
-    Entities(#[from] Box<cedar_policy::entities_errors::EntitiesError>),
-}
-
 type Attributes = HashMap<String, Value>;
 
 impl Types {
-    pub(super) fn new() -> Result<Self, ParseErrors> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self {
             account: "Account".parse()?,
             action: "Action".parse()?,
@@ -69,12 +59,7 @@ impl Types {
     }
 
     /// Who acts and what on, with the schema's actions.
-    pub(super) fn entities(
-        &self,
-        principal: &Person,
-        on: On<'_>,
-        schema: &Schema,
-    ) -> Result<Entities, NotTaken> {
+    pub(super) fn entities(&self, principal: &Person, on: On<'_>, schema: &Schema) -> Result<Entities> {
         let mut entities = vec![self.person_entity(principal)?];
         match on {
             On::IamUser(iam_user) => {
@@ -83,23 +68,20 @@ impl Types {
             }
             On::Account(account) => entities.push(self.account_entity(account)?),
         }
-        Ok(Entities::from_entities(entities, Some(schema)).map_err(Box::new)?)
+        Ok(Entities::from_entities(entities, Some(schema))?)
     }
 
     /// What the question is asked with. People in it are taken as members of the acting person's team.
-    pub(super) fn context(
-        &self,
-        team: &SlackTeamId,
-        context: Context<'_>,
-    ) -> Result<CedarContext, ContextCreationError> {
-        CedarContext::from_pairs(match context {
+    pub(super) fn context(&self, team: &SlackTeamId, context: Context<'_>) -> Result<CedarContext> {
+        let pairs = match context {
             Context::Nothing => Attributes::new(),
             Context::Asked(asked) => self.asked(team, asked)?,
             Context::Key(key) => Attributes::from([("key".to_owned(), self.key(team, key)?)]),
-        })
+        };
+        Ok(CedarContext::from_pairs(pairs)?)
     }
 
-    fn asked(&self, team: &SlackTeamId, asked: &Asked) -> Result<Attributes, ContextCreationError> {
+    fn asked(&self, team: &SlackTeamId, asked: &Asked) -> Result<Attributes> {
         let mut pairs = Attributes::from([
             ("requester".to_owned(), self.member(team, &asked.requester.user)),
             ("use_case".to_owned(), value(&self.use_case, asked.use_case.as_str())),
@@ -113,7 +95,7 @@ impl Types {
         Ok(pairs)
     }
 
-    fn key(&self, team: &SlackTeamId, key: &KeyFacts) -> Result<Value, ContextCreationError> {
+    fn key(&self, team: &SlackTeamId, key: &KeyFacts) -> Result<Value> {
         let concerns = key.concerns.iter().copied().map(Concern::as_str);
         let mut pairs = Attributes::from([(
             "concerns".to_owned(),
@@ -125,13 +107,13 @@ impl Types {
         Value::new_record(pairs).map_err(Into::into)
     }
 
-    // An `keyvend:owners` tag has no room for a team, and one Slack user met through two workspaces of an Enterprise
+    // A `keyvend:owners` tag has no room for a team, and one Slack user met through two workspaces of an Enterprise
     // Grid must not pass for two people: so everybody named is compared within the acting person's team.
     fn member(&self, team: &SlackTeamId, user: &SlackUserId) -> Value {
         Value::new_entity_uid(self.person(&PersonId { team: team.clone(), user: user.clone() }))
     }
 
-    fn person_entity(&self, person: &Person) -> Result<Entity, EntityAttrEvaluationError> {
+    fn person_entity(&self, person: &Person) -> Result<Entity> {
         let mut attributes = Attributes::from([
             ("guest".to_owned(), Value::new_bool(person.guest)),
             ("external".to_owned(), Value::new_bool(person.external)),
@@ -143,14 +125,10 @@ impl Types {
             attributes.insert("email".to_owned(), Value::new_string(email.clone()));
         }
         let groups = person.groups.iter().map(|group| uid(&self.slack_group, group)).collect();
-        Entity::new(self.person(&person.id), attributes, groups)
+        Ok(Entity::new(self.person(&person.id), attributes, groups)?)
     }
 
-    fn iam_user_entity(
-        &self,
-        iam_user: &IamUser,
-        team: &SlackTeamId,
-    ) -> Result<Entity, EntityAttrEvaluationError> {
+    fn iam_user_entity(&self, iam_user: &IamUser, team: &SlackTeamId) -> Result<Entity> {
         let owners = iam_user.owners.iter().map(|user| self.member(team, user));
         let owner_groups = iam_user.owner_groups.iter().map(|group| value(&self.slack_group, group.as_str()));
         let keys = |status| Value::new_long(i64::try_from(iam_user.count(status)).unwrap_or(i64::MAX));
@@ -168,13 +146,13 @@ impl Types {
         let group = |name| uid(&self.iam_group, &format!("{}/{name}", iam_user.account.id));
         let parents: HashSet<EntityUid> = iam_user.groups.iter().map(group).chain([account]).collect();
         let tags = iam_user.tags.iter().map(|(key, tag)| (key.clone(), Value::new_string(tag.clone())));
-        Entity::new_with_tags(self.resource(On::IamUser(iam_user)), attributes, parents, tags)
+        Ok(Entity::new_with_tags(self.resource(On::IamUser(iam_user)), attributes, parents, tags)?)
     }
 
-    fn account_entity(&self, account: &Account) -> Result<Entity, EntityAttrEvaluationError> {
+    fn account_entity(&self, account: &Account) -> Result<Entity> {
         let attributes =
             Attributes::from([("alias".to_owned(), Value::new_string(account.alias.to_string()))]);
-        Entity::new(self.resource(On::Account(account)), attributes, HashSet::new())
+        Ok(Entity::new(self.resource(On::Account(account)), attributes, HashSet::new())?)
     }
 }
 

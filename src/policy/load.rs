@@ -110,7 +110,7 @@ pub(super) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
         .iter()
         .map(|(_, _, policy)| Rule {
             id: policy.id().clone(),
-            advice: policy.annotation("advice").map(str::to_owned),
+            advice: annotation(policy, "advice").map(str::to_owned),
         })
         .collect();
     Ok(Policies { schema, set, rules, types, authorizer: Authorizer::new() })
@@ -166,11 +166,13 @@ fn named<'a>(files: &'a [File], problems: &mut Vec<Problem>) -> Vec<(&'a File, u
             }
         };
         for template in set.templates() {
-            problems.push(file.problem(None, format_args!("a template is no policy: {template}")));
+            let line = file.text.find(&template.to_cedar()).map(|at| file.line(at));
+            problems
+                .push(file.problem(line, "a template is no policy: write out `principal` and `resource`"));
         }
         for (line, policy) in in_order(file, &set) {
             let at = format!("{}:{line}", file.name);
-            match id(&policy) {
+            match id(policy) {
                 Ok(id) => {
                     if let Some(first) = seen.insert(id.to_owned(), at) {
                         let reason = format_args!("@id(\"{id}\") is taken by the policy at {first}");
@@ -204,15 +206,20 @@ fn in_order<'a>(file: &File, set: &'a PolicySet) -> Vec<(usize, &'a Policy)> {
         .collect()
 }
 
+// `Policy::annotation` parses its key anew at every call, which was a seventh of the whole load.
+fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
+    policy.annotations().find(|(name, _)| *name == key).map(|(_, text)| text)
+}
+
 /// The `@id`, which goes into the audit trail and into replies, so it is a plain word. And whoever is forbidden
 /// something is told what to do next.
 fn id(policy: &Policy) -> Result<&str, &'static str> {
-    let id = policy.annotation("id").ok_or("a policy without @id(\"...\")")?;
+    let id = annotation(policy, "id").ok_or("a policy without @id(\"...\")")?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.';
     if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
         return Err("an @id is 1 to 64 letters, digits, `-`, `_` and `.`");
     }
-    match (policy.effect(), policy.annotation("advice")) {
+    match (policy.effect(), annotation(policy, "advice")) {
         (Effect::Forbid, None | Some("")) => Err("a policy that forbids without @advice(\"...\")"),
         (Effect::Forbid | Effect::Permit, _) => Ok(id),
     }

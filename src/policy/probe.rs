@@ -13,12 +13,16 @@ use crate::id::{NotAnId, PersonId};
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
-/// Asks every action with the barest and with the fullest facts, and every use case once.
+/// Takes the barest and the fullest facts, every action with each, and every use case.
 pub(super) fn probe(types: &Types, schema: &Schema) -> Result<(), String> {
     let (bare, mut full) = samples().map_err(|error| error.to_string())?;
-    for action in Action::ALL {
-        bare.ask(action, types, schema)?;
-        full.ask(action, types, schema)?;
+    for sample in [&bare, &full] {
+        types
+            .entities(&sample.person, On::IamUser(&sample.iam_user), schema)
+            .map_err(|error| format!("it does not take the facts that are looked up: {error}"))?;
+        for action in Action::ALL {
+            sample.ask(action, types, schema)?;
+        }
     }
     for use_case in UseCase::ALL {
         full.asked.use_case = use_case;
@@ -38,7 +42,6 @@ impl Sample {
     fn ask(&self, action: Action, types: &Types, schema: &Schema) -> Result<(), String> {
         let refused = |error: &dyn fmt::Display| format!("it does not take `{}`: {error}", action.as_str());
         let (on, context) = self.question(action);
-        types.entities(&self.person, on, schema).map_err(|error| refused(&error))?;
         let context = types.context(&self.person.id.team, context).map_err(|error| refused(&error))?;
         let (person, resource) = (types.person(&self.person.id), types.resource(on));
         Request::new(person, types.action(action), resource, context, Some(schema))

@@ -1,6 +1,7 @@
 //! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
 
 use super::{mrkdwn, quoted};
+use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
 use crate::request::{KeyRequest, State};
@@ -25,7 +26,9 @@ pub fn moment(at: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
 }
 
-fn days(number: u32) -> String {
+/// So many days.
+#[must_use]
+pub fn days(number: u32) -> String {
     if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
 }
 
@@ -45,7 +48,7 @@ fn ask_help(help: Option<&ChannelId>) -> String {
 pub fn use_case(use_case: UseCase) -> &'static str {
     match use_case {
         UseCase::Cli => "AWS CLI",
-        UseCase::LocalCode => "code on one's own machine",
+        UseCase::LocalCode => "code on their own machine",
         UseCase::AwsCompute => "code on AWS compute",
         UseCase::ThirdParty => "a third-party service",
         UseCase::OutsideAws => "a workload outside AWS",
@@ -165,13 +168,43 @@ pub const POLICIES_INVALID: &str = "keyvend's policies are not valid at the mome
 #[must_use]
 pub fn asked(request: &KeyRequest) -> String {
     format!(
-        "Asked for a key for {}. It needs {}, and lapses {}. I'll tell you how it goes.\n{}\nYour request is `{}`.",
+        "Asked for a key for {}. It needs {} by {}; I'll tell you how it goes.",
         iam_user(&request.asked.user, &request.asked.account),
         approvals(request.shown.needed),
-        moment(request.expires_at),
-        alternative(request.asked.use_case),
+        moment(request.expires_at)
+    )
+}
+
+/// The first line of the card, under a heading that names the IAM user.
+#[must_use]
+pub fn asks(request: &KeyRequest) -> String {
+    format!(
+        "*{}* asks for a key for {}:",
+        person(&request.asked.requester),
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// What was asked and who approved it, once the card is an outcome.
+#[must_use]
+pub fn asked_for(request: &KeyRequest) -> String {
+    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
+    let approved = if by.is_empty() { String::new() } else { format!(" Approved by {}.", by.join(" and ")) };
+    format!(
+        "Asked by {}: {}, {}.{approved} Request `{}`",
+        person(&request.asked.requester),
+        use_case(request.asked.use_case),
+        days(request.asked.days),
         request.id
     )
+}
+
+/// How many approvals there are and must be, and by when.
+#[must_use]
+pub fn approvals_so_far(request: &KeyRequest) -> String {
+    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
+    let given = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
+    format!("{} of {}{given}, by {}", by.len(), request.shown.needed, moment(request.expires_at))
 }
 
 /// The requester may press Get my key.
@@ -184,7 +217,7 @@ pub fn ready(request: &KeyRequest) -> String {
         format!("Approved by {}", by.join(" and "))
     };
     format!(
-        "{why}: your key for {} can be made. Press *Get my key* when you are where you want to store it; until {} nothing is created.",
+        "{why}: your key for {} can be made. Press *Get my key* where you want to store it, by {}. No key exists until you open its link.",
         iam_user(&request.asked.user, &request.asked.account),
         moment(request.expires_at)
     )
@@ -207,6 +240,29 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
 pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
 /// An approver's no counted.
 pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been told.";
+
+/// The approvers are called, once: a user group by its name, a channel as a whole.
+#[must_use]
+pub fn call(approvers: &Approvers) -> String {
+    match approvers {
+        Approvers::UserGroup(group) => format!("<!subteam^{group}>"),
+        Approvers::Channel(_) => "<!channel>".to_owned(),
+    }
+}
+
+/// A quarter of the card's time is gone.
+#[must_use]
+pub fn reminder(request: &KeyRequest, approvers: &Approvers) -> String {
+    let lacking =
+        request.shown.needed.saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
+    format!(
+        "{} {} still waits for {}. It lapses {}.",
+        call(approvers),
+        person(&request.asked.requester),
+        approvals(lacking.max(1)),
+        moment(request.expires_at)
+    )
+}
 
 /// The requester is told of the no.
 #[must_use]
@@ -285,18 +341,17 @@ pub fn standing(request: &KeyRequest) -> String {
     let what = iam_user(&request.asked.user, &request.asked.account);
     match &request.state {
         State::Pending => {
-            let had = request.approvals.len();
-            format!(
-                "The request for {what} has {had} of {}, until {}.",
-                approvals(request.shown.needed),
-                moment(request.expires_at)
-            )
+            format!("The request for {what} waits for approval: {}.", approvals_so_far(request))
         }
         State::Approved => format!(
-            "The request for {what} is approved and waits for its requester, until {}.",
+            "The request for {what} is approved: {} can get the key, by {}.",
+            person(&request.asked.requester),
             moment(request.expires_at)
         ),
-        State::Ticketed { .. } => format!("The request for {what} is approved and a one-time link is out."),
+        State::Ticketed { .. } => format!(
+            "The request for {what} is approved, and {} has a one-time link. No key exists yet.",
+            person(&request.asked.requester)
+        ),
         State::Issuing(_) => format!("A key for {what} is being created right now."),
         State::Ambiguous(_) => format!(
             "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."
@@ -418,17 +473,57 @@ pub fn ambiguous(request: &KeyRequest) -> String {
 #[must_use]
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> String {
     format!(
-        "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). If that wasn't you, tell the approvers at once. New keys need about 10 seconds to work.",
+        "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.",
         iam_user(&request.asked.user, &request.asked.account),
         mrkdwn(browser)
     )
+}
+
+/// Whoever pressed it has nothing to do with the key.
+pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only whoever asked for this key, owns its IAM user or approves here can \
+    switch it off. Tell the approvers if you think it is misused.";
+
+/// The key is off.
+#[must_use]
+pub fn switched_off(key: &AccessKeyId) -> String {
+    format!("The key `{key}` is switched off. It no longer works anywhere.")
+}
+
+/// The same, to those whom it concerns.
+#[must_use]
+pub fn reported(request: &KeyRequest, key: &AccessKeyId, by: &PersonId) -> String {
+    format!(
+        "{} said of the key `{key}` for {}: this wasn't me. It is switched off. Look in CloudTrail for what was done with it since {}, and who opened the link.",
+        person(by),
+        iam_user(&request.asked.user, &request.asked.account),
+        moment(match &request.state {
+            State::Issued { at, .. } => *at,
+            _ => request.asked.at,
+        })
+    )
+}
+
+/// Issuing was stopped.
+pub const FREEZE_DONE: &str = "All issuing of keys is stopped. Keys that exist go on working; `/access-key unfreeze` \
+    lets issuing go on.";
+/// Issuing goes on.
+pub const UNFREEZE_DONE: &str = "Keys can be issued again.";
+
+/// The approvers hear of either.
+#[must_use]
+pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
+    if freeze {
+        format!("{} stopped all issuing of keys. `/access-key unfreeze` lets it go on.", person(by))
+    } else {
+        format!("{} let the issuing of keys go on.", person(by))
+    }
 }
 
 /// A second tab came with the right link, or codes were guessed.
 #[must_use]
 pub fn misused(request: &KeyRequest) -> String {
     format!(
-        "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: tell the approvers at once.",
+        "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: switch the key off with *This wasn't me* if you did not get it, and tell the approvers.",
         iam_user(&request.asked.user, &request.asked.account)
     )
 }

@@ -8,8 +8,9 @@ use crate::card;
 use crate::claim::{StoredTicket, TicketEventKind};
 use crate::id::TicketId;
 use crate::item::{Attribute, Table, Update, Write, values};
-use crate::request::{Event, State};
-use crate::store::{Link, Stored, access_key_key};
+use crate::key::StoredKey;
+use crate::request::{Event, State, Telling};
+use crate::store::{Link, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -26,13 +27,11 @@ impl Worker {
                 return Ok(Some(self.flush(stored).await));
             }
             let (next, alerts) = take_events(&stored, &ticket, now)?;
-            match self.commit(&stored, next, vec![empty_outbox(&ticket)]).await {
-                Ok(saved) => {
-                    for alert in alerts {
-                        self.try_direct(&saved.request.asked.requester, &card::text(&alert)).await;
-                    }
-                    return Ok(Some(saved));
-                }
+            let to = &stored.request.asked.requester;
+            let told = |alert: &String| Telling::Direct { to: to.clone(), message: card::text(alert) };
+            let tellings = alerts.iter().map(told).collect();
+            match self.commit(&stored, next, vec![empty_outbox(&ticket)], tellings).await {
+                Ok(saved) => return Ok(Some(self.flush(saved).await)),
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
             }
@@ -47,16 +46,8 @@ impl Worker {
         if *tid != message.tid {
             return Ok(());
         }
-        let confirmed = Update {
-            update: "SET #state = :confirmed, confirmed_at = :now",
-            condition: "#state = :delivered",
-            values: values([
-                (":confirmed", "CONFIRMED".into()),
-                (":delivered", "DELIVERED".into()),
-                (":now", now.0.into()),
-            ]),
-        };
-        match self.dynamo.update(Table::Requests, &access_key_key(key), &confirmed).await {
+        let confirmed = StoredKey::confirm(now);
+        match self.dynamo.update(Table::Requests, &StoredKey::item_key(key), &confirmed).await {
             Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }

@@ -7,7 +7,7 @@ use crate::claim::{StoredTicket, TicketState};
 use crate::id::{RequestId, TicketId};
 use crate::inbound::Message;
 use crate::item::{Table, Update, Write, values};
-use crate::request::{Event, Unfit};
+use crate::request::{Event, Telling, Unfit};
 use crate::store::{Link, Stored};
 use crate::time::Timestamp;
 use crate::words;
@@ -67,10 +67,11 @@ impl Worker {
             match stored.request.apply(Event::Cancel, &message.person.to_string(), now) {
                 Ok(next) => {
                     let voided = self.void_ticket(&stored).await?;
-                    match self.commit(&stored, next, voided).await {
+                    match self.commit(&stored, next, voided, vec![Telling::Card]).await {
                         Ok(saved) => {
-                            self.redraw(&saved, now).await;
-                            return Ok(self.answer(message, now, &words::cancelled(&saved.request)).await?);
+                            let told = self.answer(message, now, &words::cancelled(&saved.request)).await;
+                            self.flush(saved).await;
+                            return Ok(told?);
                         }
                         Err(WriteError::Lost(_)) => {}
                         Err(WriteError::Fault(fault)) => return Err(fault.into()),
@@ -89,11 +90,11 @@ impl Worker {
     pub(super) async fn lapse(&self, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
         let Ok(next) = stored.request.apply(Event::Lapse, "keyvend", now) else { return Ok(()) };
         let voided = self.void_ticket(stored).await?;
-        match self.commit(stored, next, voided).await {
+        let message = card::text(&words::lapsed(&next));
+        let tellings = vec![Telling::Card, Telling::Direct { to: next.asked.requester.clone(), message }];
+        match self.commit(stored, next, voided, tellings).await {
             Ok(saved) => {
-                self.redraw(&saved, now).await;
-                let sentence = words::standing(&saved.request);
-                self.try_direct(&saved.request.asked.requester, &card::text(&sentence)).await;
+                self.flush(saved).await;
                 Ok(())
             }
             Err(WriteError::Lost(_)) => Ok(()),
@@ -107,13 +108,12 @@ impl Worker {
         Ok(item.as_ref().map(StoredTicket::try_from).transpose()?)
     }
 
-    /// The writes that withdraw whatever link a waiting request has.
+    /// The writes that withdraw whatever link a waiting request has, as part of its end.
     pub(super) async fn void_ticket(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
         let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-            Some(TicketState::Pending | TicketState::Locked | TicketState::Claimed(_)) => {
-                vec![void(tid), Link::forget_psk(tid)]
-            }
+            Some(TicketState::Pending | TicketState::Locked) => vec![void(tid), Link::forget_psk(tid)],
+            Some(TicketState::Claimed(_)) => vec![void_claimed(tid), Link::forget_psk(tid)],
             Some(
                 TicketState::Void
                 | TicketState::Failed
@@ -126,17 +126,26 @@ impl Worker {
     }
 }
 
-/// Withdraws a ticket that no key was sealed to.
+/// Withdraws a ticket that nobody claimed: one that a tab is collecting is not taken from it by a new link.
 pub(super) fn void(tid: &TicketId) -> Write {
     let update = Update {
         update: "SET #state = :void",
-        condition: "#state = :pending OR #state = :locked OR #state = :claimed",
+        condition: "#state = :pending OR #state = :locked",
         values: values([
             (":void", "VOID".into()),
             (":pending", "PENDING".into()),
             (":locked", "LOCKED".into()),
-            (":claimed", "CLAIMED".into()),
         ]),
+    };
+    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
+}
+
+/// Withdraws a ticket that a tab claimed, while no key is being created for it.
+fn void_claimed(tid: &TicketId) -> Write {
+    let update = Update {
+        update: "SET #state = :void",
+        condition: "#state = :claimed",
+        values: values([(":void", "VOID".into()), (":claimed", "CLAIMED".into())]),
     };
     Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }

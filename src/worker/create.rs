@@ -1,5 +1,7 @@
 //! `create`: facts, policy, the record, then the card or the button.
 
+use futures_util::future::try_join;
+
 use super::ticket::address_hash;
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
@@ -9,7 +11,7 @@ use crate::facts::{Account, IamUser};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Request};
-use crate::request::{Asked, Card, Event, KeyRequest, Shown, State};
+use crate::request::{Asked, KeyRequest, Shown, State, Telling};
 use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -40,15 +42,19 @@ impl Worker {
             email_hash: None,
             at: message.signed_at,
         };
-        let request = self.judge(message, asked, now).await?;
-        let stored = match self.dynamo.write(vec![Stored::create(&request)?]).await {
-            // Read back rather than assumed: a redelivery goes on from what the first delivery recorded.
-            Ok(()) | Err(WriteError::Lost(_)) => Stored::read(&self.dynamo, &request.id).await?,
+        let mut request = self.judge(message, asked, now).await?;
+        if request.state == State::Pending {
+            request.tellings.extend([Telling::Card]);
+        }
+        let stored = match Stored::create(&self.dynamo, &request).await {
+            Ok(stored) => stored,
+            // A redelivery goes on from what the first delivery recorded.
+            Err(WriteError::Lost(lost)) => Stored::read(&self.dynamo, &request.id).await?.ok_or(lost)?,
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        let stored = stored.ok_or_else(|| anyhow::anyhow!("a request that was just written is not there"))?;
-        let stored = self.flush(stored).await;
-        self.tell_asked(message, stored, now).await
+        let told = self.tell_asked(message, &stored, now).await;
+        self.flush(stored).await;
+        Ok(told?)
     }
 
     /// The account that is meant: the one that is named, or the only or first one.
@@ -70,7 +76,7 @@ impl Worker {
             let why = words::too_many_days(self.config.max_key_days);
             return Ok(KeyRequest::refused(id, asked, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]));
         }
-        let slack = self.slack().await?;
+        let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
         let found =
             self.facts(&slack, &asked.requester, (&asked.account, &asked.user), (&[], None), now).await?;
         let facts = match found {
@@ -117,12 +123,9 @@ impl Worker {
             .then(|| words::no_owner(&asked.user, &asked.account, &asked.requester, help))
     }
 
-    async fn tell_asked(&self, message: &Message, stored: Stored, now: Timestamp) -> Result<(), NotDone> {
+    async fn tell_asked(&self, message: &Message, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
         let answer: slack_api::Message = match &stored.request.state {
-            State::Pending => {
-                let stored = self.post_card(stored, now).await?;
-                card::asked(&stored.request)
-            }
+            State::Pending => card::asked(&stored.request),
             State::Approved => card::ready(&stored.request),
             State::Refused { why } => card::text(why),
             State::Ticketed { .. }
@@ -133,22 +136,6 @@ impl Worker {
             | State::Cancelled
             | State::Lapsed => card::text(&words::standing(&stored.request)),
         };
-        Ok(self.answer_with(message, now, &answer).await?)
-    }
-
-    /// Posts the card, unless it is there.
-    async fn post_card(&self, stored: Stored, now: Timestamp) -> anyhow::Result<Stored> {
-        if stored.request.card.is_some() {
-            return Ok(stored);
-        }
-        let card = card::approval(&stored.request, Some(&self.config.approvers), now);
-        let channel = &self.config.approvals_channel;
-        let (channel, ts) = self.post(channel.as_str(), &card).await?;
-        let next = stored.request.apply(Event::Posted(Card { channel, ts }), "keyvend", now)?;
-        match stored.save(&self.dynamo, next, Vec::new()).await {
-            Ok(saved) => Ok(saved),
-            Err(WriteError::Lost(_)) => Ok(stored),
-            Err(WriteError::Fault(fault)) => Err(fault),
-        }
+        self.answer_with(message, now, &answer).await
     }
 }

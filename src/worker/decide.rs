@@ -9,7 +9,7 @@ use crate::facts::Person;
 use crate::id::{RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
 use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
-use crate::request::{Event, KeyRequest, Shown, State, Unfit};
+use crate::request::{Event, KeyRequest, Shown, State, Telling, Unfit};
 use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -59,12 +59,9 @@ impl Worker {
             let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
                 return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
             };
-            if let Some((to_presser, to_requester)) = already(&stored.request, message) {
+            if let Some(own) = already(&stored.request, message) {
                 self.redraw(&stored, now).await;
-                if let Some(told) = to_requester {
-                    self.try_direct(&stored.request.asked.requester, &told).await;
-                }
-                return Ok(self.answer(message, now, to_presser).await?);
+                return Ok(self.answer(message, now, own).await?);
             }
             let card_of = |posted: &crate::request::Card| {
                 button.is_some_and(|b| b.channel == posted.channel && b.ts == posted.ts)
@@ -180,6 +177,7 @@ impl Worker {
         let event = match judged {
             Judged::No(sentence) => {
                 self.answer(message, now, &sentence).await?;
+                self.note(stored, "press-refused", message, now).await?;
                 return Ok(true);
             }
             Judged::OldCard => {
@@ -199,36 +197,30 @@ impl Worker {
             Err(Unfit::Expired | Unfit::MovedOn | Unfit::Replaced) => return Ok(false),
         };
         let voided = if next.waits() { Vec::new() } else { self.void_ticket(stored).await? };
-        match self.commit(stored, next, voided).await {
-            Ok(saved) => self.tell_decided(message, &event, &saved, now).await.map(|()| true),
+        let (to_presser, to_requester) = told(&event, &next);
+        let direct = Telling::Direct { to: next.asked.requester.clone(), message: to_requester };
+        match self.commit(stored, next, voided, vec![Telling::Card, direct]).await {
+            Ok(saved) => {
+                self.try_to_tell(message, now, &to_presser).await;
+                self.flush(saved).await;
+                Ok(true)
+            }
             Err(WriteError::Lost(_)) => Ok(false),
             Err(WriteError::Fault(fault)) => Err(fault.into()),
         }
     }
+}
 
-    async fn tell_decided(
-        &self,
-        message: &Message,
-        event: &Event,
-        saved: &Stored,
-        now: Timestamp,
-    ) -> Result<(), NotDone> {
-        self.redraw(saved, now).await;
-        let request = &saved.request;
-        let (to_presser, to_requester) = match event {
-            Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(request)),
-            Event::Approve { by, .. } => {
-                (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(request, by)))
-            }
-            Event::Deny { by, .. } => {
-                (words::DENIAL_COUNTED.to_owned(), card::text(&words::denied(request, by)))
-            }
-            Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(request))),
-            _ => (words::moved_on(request), card::text(&words::standing(request))),
-        };
-        self.try_direct(&request.asked.requester, &to_requester).await;
-        self.try_to_tell(message, now, &to_presser).await;
-        Ok(())
+/// What a decision is told as: to whoever pressed, and to the requester.
+fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
+    match event {
+        Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),
+        Event::Approve { by, .. } => {
+            (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(next, by)))
+        }
+        Event::Deny { by, .. } => (words::DENIAL_COUNTED.to_owned(), card::text(&words::denied(next, by))),
+        Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
+        _ => (words::moved_on(next), card::text(&words::standing(next))),
     }
 }
 
@@ -236,26 +228,13 @@ fn deny(authorized: &Authorized<Approve>, message: &Message) -> Event {
     Event::Deny { by: authorized.principal().clone(), press: message.id.clone() }
 }
 
-/// What to tell presser and requester where this very press was counted before: it was delivered again, so perhaps
-/// nobody was told then.
-fn already(request: &KeyRequest, message: &Message) -> Option<(&'static str, Option<slack_api::Message>)> {
-    if let State::Denied { by, press } = &request.state
-        && *press == message.id
-    {
-        return Some((words::DENIAL_COUNTED, Some(card::text(&words::denied(request, by)))));
+/// What to say where this very press was counted before: it was delivered again.
+fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
+    match &request.state {
+        State::Denied { press, .. } if *press == message.id => Some(words::DENIAL_COUNTED),
+        _ if request.approvals.iter().any(|approval| approval.press == message.id) => {
+            Some(words::APPROVAL_COUNTED)
+        }
+        _ => None,
     }
-    let approval = request.approvals.iter().find(|approval| approval.press == message.id)?;
-    let to_requester = match &request.state {
-        State::Pending => Some(card::text(&words::one_more(request, &approval.by))),
-        State::Approved => Some(card::ready(request)),
-        State::Ticketed { .. }
-        | State::Issuing(_)
-        | State::Ambiguous(_)
-        | State::Issued { .. }
-        | State::Denied { .. }
-        | State::Cancelled
-        | State::Lapsed
-        | State::Refused { .. } => None,
-    };
-    Some((words::APPROVAL_COUNTED, to_requester))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hpke::rand_core::UnwrapErr;
 
+use super::cancel::RACES;
 use super::facts::Facts;
 use super::ticket::random;
 use super::{ClaimMessage, Invocation, NotDone, Worker};
@@ -13,15 +14,15 @@ use crate::card;
 use crate::claim::{Claimed, TicketState};
 use crate::id::{AccessKeyId, RunId, TicketId};
 use crate::item::{Attribute, Table, Update, Write, values};
+use crate::key::IssuedKey;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Authorized, Issue, Needed, Policies};
-use crate::request::{Approval, Event, Intent, KeyRequest, Shown, State, Withdrawn};
+use crate::request::{Approval, Event, Intent, KeyRequest, Shown, State, Telling, Withdrawn};
 use crate::seal::{NewAccessKey, Sealed, seal};
 use crate::session::{self, IamStep};
-use crate::slack_api;
-use crate::store::{self, Link, Stored, access_key_key};
+use crate::store::{self, Link, Stored};
 use crate::ticket::Psk;
-use crate::time::{DAY, Timestamp};
+use crate::time::Timestamp;
 use crate::words;
 
 /// A claim is served for this long, in seconds.
@@ -79,7 +80,12 @@ impl Worker {
 
     /// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
     /// no key is recorded, whether there is one is not known.
-    async fn finish(&self, stored: Stored, intent: Intent, invocation: Invocation) -> Result<(), NotDone> {
+    pub(super) async fn finish(
+        &self,
+        stored: Stored,
+        intent: Intent,
+        invocation: Invocation,
+    ) -> Result<(), NotDone> {
         let Invocation { now, deadline } = invocation;
         if now <= intent.until {
             let wait = u64::try_from(intent.until.since(now) + 1).unwrap_or(1);
@@ -88,14 +94,14 @@ impl Worker {
         let run = RunId::of(random()?);
         let next =
             stored.request.apply(Event::TakeOver { run: run.clone(), until: deadline }, "keyvend", now)?;
-        let stored = match self.commit(&stored, next, Vec::new()).await {
+        let stored = match self.commit(&stored, next, Vec::new(), Vec::new()).await {
             Ok(stored) => stored,
             Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
         match intent.created {
             Some(key) => {
-                self.delete_own(&stored, &key, now).await?;
+                self.delete_own(&stored.request, &intent.path, &key).await?;
                 let failed = Failed { deleted: Some(key), ..Failed::again("interrupted", words::TOO_LATE) };
                 self.fail(stored, Some(&run), failed, now).await
             }
@@ -110,6 +116,9 @@ impl Worker {
         invocation: Invocation,
     ) -> Result<(), NotDone> {
         let now = invocation.now;
+        if stored.request.is_expired(now) {
+            return Ok(self.lapse(&stored, now).await?);
+        }
         let Some(ticket) = self.read_ticket(&message.tid).await? else { return Ok(()) };
         let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
         if claimed.attempt != message.attempt {
@@ -229,7 +238,8 @@ impl Worker {
         let id = key.id.clone();
         match self.record_and_seal(&ready, stored, &run, key, now).await {
             Ok(saved) => {
-                self.tell_issued(&ready, &saved, &id, now).await;
+                let saved = self.flush(saved).await;
+                self.describe(&ready, &saved, &id).await;
                 Ok(())
             }
             Err(fault) => {
@@ -251,14 +261,15 @@ impl Worker {
         let Some(found) = Stored::read(&self.dynamo, &ready.stored.request.id).await? else {
             return Err(fault.into());
         };
+        let path = &ready.facts.iam_user.path;
         match &found.request.state {
             State::Issued { key: sealed, .. } if *sealed == key => {
                 let found = self.flush(found).await;
-                self.tell_issued(ready, &found, &key, now).await;
+                self.describe(ready, &found, &key).await;
                 Ok(())
             }
             State::Issuing(intent) if intent.run == *run => {
-                self.delete_own(&found, &key, now).await?;
+                self.delete_own(&found.request, path, &key).await?;
                 let failed = Failed { deleted: Some(key), ..Failed::again("not-recorded", words::TOO_LATE) };
                 self.fail(found, Some(run), failed, now).await
             }
@@ -272,7 +283,7 @@ impl Worker {
             | State::Cancelled
             | State::Lapsed
             | State::Refused { .. } => {
-                self.delete_own(&found, &key, now).await?;
+                self.delete_own(&found.request, path, &key).await?;
                 Err(fault.into())
             }
         }
@@ -292,6 +303,7 @@ impl Worker {
             run: run.clone(),
             begun: invocation.now,
             until: invocation.deadline,
+            path: ready.facts.iam_user.path.clone(),
             keys_before: ready.facts.iam_user.keys.iter().map(|key| key.id.clone()).collect(),
             created: None,
         };
@@ -308,7 +320,7 @@ impl Worker {
             store::not_frozen(),
             store::count_issued(&asked.requester, invocation.now, ready.facts.issued_today),
         ];
-        match self.commit(&ready.stored, next, others).await {
+        match self.commit(&ready.stored, next, others, Vec::new()).await {
             Ok(stored) => Ok((Some(stored), run)),
             Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => Ok((None, run)),
             // The lease is held, or something moved since it was read: look again.
@@ -336,8 +348,7 @@ impl Worker {
     ) -> anyhow::Result<Stored> {
         let asked = ready.stored.request.asked.clone();
         let created = Event::Created { run: run.clone(), key: key.id.clone() };
-        let next = stored.request.apply(created, "keyvend", now)?;
-        let stored = self.commit(&stored, next, Vec::new()).await?;
+        let stored = self.holding(stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
         let sealed = seal(
             &key,
             (&asked.account, &asked.user),
@@ -346,17 +357,46 @@ impl Worker {
             &random()?,
             &mut UnwrapErr(getrandom::SysRng),
         )?;
-        let next = stored.request.apply(Event::Seal { run: run.clone() }, "keyvend", now)?;
-        let others = vec![
-            sealed_ticket(&ready.tid, ready.claimed.attempt, sealed, now),
-            key_item(&next, &ready.facts, &key.id, now)?,
-            Link::forget_psk(&ready.tid),
-            store::release_lease(&asked.account, &asked.user, &next.id),
-        ];
-        Ok(self.commit(&stored, next, others).await?)
+        let sealing = Event::Seal { run: run.clone() };
+        let with = |next: &KeyRequest| {
+            let others = vec![
+                sealed_ticket(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
+                IssuedKey::of(next, &ready.facts.iam_user, &key.id, now).create()?,
+                Link::forget_psk(&ready.tid),
+                store::release_lease(&asked.account, &asked.user, &next.id),
+            ];
+            let message = card::issued(next, &key.id, &ready.claimed.browser);
+            let told = Telling::Direct { to: asked.requester.clone(), message };
+            Ok((others, vec![Telling::Card, told]))
+        };
+        self.holding(stored, &sealing, now, with).await
     }
 
-    async fn tell_issued(&self, ready: &Ready, saved: &Stored, key: &AccessKeyId, now: Timestamp) {
+    /// A write by whoever holds the intent. Others may write beside it (what `reveal` did is taken in); as long as the
+    /// intent is still this invocation's, that is no reason to give up its key.
+    async fn holding(
+        &self,
+        mut stored: Stored,
+        event: &Event,
+        now: Timestamp,
+        with: impl Fn(&KeyRequest) -> anyhow::Result<(Vec<Write>, Vec<Telling>)>,
+    ) -> anyhow::Result<Stored> {
+        for _ in 0..RACES {
+            let next = stored.request.apply(event.clone(), "keyvend", now)?;
+            let (others, tellings) = with(&next)?;
+            match self.commit(&stored, next, others, tellings).await {
+                Ok(saved) => return Ok(saved),
+                Err(WriteError::Lost(lost)) => {
+                    stored = Stored::read(&self.dynamo, &stored.request.id).await?.ok_or(lost)?;
+                }
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
+        }
+        anyhow::bail!("a request changed too often while its key was recorded")
+    }
+
+    /// The key's description, as the console shows it. Going without is a note, no failure.
+    async fn describe(&self, ready: &Ready, saved: &Stored, key: &AccessKeyId) {
         let asked = &saved.request.asked;
         let described = async {
             let session = self.session_for(IamStep::Describe, ready).await?;
@@ -365,9 +405,6 @@ impl Worker {
         if let Err(fault) = described.await {
             tracing::warn!(fault = format!("{fault:#}"), "a key stays without its description");
         }
-        self.redraw(saved, now).await;
-        let told = card::text(&words::issued(&saved.request, key, &ready.claimed.browser));
-        self.try_direct(&asked.requester, &told).await;
     }
 
     /// No key came of it, for certain: ticket FAILED, request back, lease released, count taken back, in one
@@ -389,18 +426,34 @@ impl Worker {
         let event =
             Event::Withdraw { run: run.cloned(), to: failed.to, why: failed.why, deleted: failed.deleted };
         let next = stored.request.apply(event, "keyvend", now)?;
-        let saved = match self.commit(&stored, next, others).await {
-            Ok(saved) => saved,
-            Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
-        };
-        self.redraw(&saved, now).await;
-        let told: slack_api::Message = match saved.request.state {
-            State::Approved => card::again(&failed.say, &saved.request),
+        let message = match next.state {
+            State::Approved => card::again(&failed.say, &next),
             _ => card::text(&failed.say),
         };
-        self.try_direct(&saved.request.asked.requester, &told).await;
-        Ok(())
+        let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+        // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
+        if next.card.is_some() || next.state == State::Pending {
+            tellings.push(Telling::Card);
+        }
+        self.end(&stored, next, others, tellings).await
+    }
+
+    /// The write that ends an attempt; losing it is looked at again.
+    async fn end(
+        &self,
+        stored: &Stored,
+        next: KeyRequest,
+        others: Vec<Write>,
+        tellings: Vec<Telling>,
+    ) -> Result<(), NotDone> {
+        match self.commit(stored, next, others, tellings).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
     }
 
     /// `CreateAccessKey` gave no answer. It is never repeated under this intent, and the lease stays.
@@ -408,18 +461,13 @@ impl Worker {
         let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
         let next = stored.request.apply(Event::NoAnswer { run: run.clone() }, "keyvend", now)?;
         let others = vec![failed_ticket(&tid), Link::forget_psk(&tid)];
-        let saved = match self.commit(&stored, next, others).await {
-            Ok(saved) => saved,
-            Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
-        };
-        self.redraw(&saved, now).await;
-        let told = card::text(&words::ambiguous(&saved.request));
-        self.try_direct(&saved.request.asked.requester, &told).await;
-        if let Err(fault) = self.post(self.config.approvals_channel.as_str(), &told).await {
-            tracing::error!(fault = format!("{fault:#}"), "the approvals channel was not told of it");
-        }
-        Ok(())
+        let message = card::text(&words::ambiguous(&next));
+        let tellings = vec![
+            Telling::Card,
+            Telling::Direct { to: next.asked.requester.clone(), message: message.clone() },
+            Telling::Approvers { message },
+        ];
+        self.end(&stored, next, others, tellings).await
     }
 
     /// The message dies with this receive: whoever waits is told, and may press again.
@@ -454,15 +502,9 @@ impl Worker {
     }
 
     /// Deletes a key that this request created and nobody has read.
-    async fn delete_own(&self, stored: &Stored, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
-        let asked = &stored.request.asked;
-        let path = match self.lookup.iam_user(&asked.account, &asked.user, now).await? {
-            Ok(user) => user.path,
-            // With its user gone, the key is gone.
-            Err(NoSuchUser) => return Ok(()),
-        };
-        let session = self.session(IamStep::Delete, &stored.request, &path).await?;
-        session.delete_access_key(&asked.user, key).await
+    async fn delete_own(&self, request: &KeyRequest, path: &str, key: &AccessKeyId) -> anyhow::Result<()> {
+        let session = self.session(IamStep::Delete, request, path).await?;
+        session.delete_access_key(&request.asked.user, key).await
     }
 }
 
@@ -497,27 +539,4 @@ fn failed_ticket(tid: &TicketId) -> Write {
         values: values([(":failed", "FAILED".into()), (":claimed", "CLAIMED".into())]),
     };
     Write::Update { table: Table::Tickets, key: tid.to_string(), update }
-}
-
-/// The key's own item: what is looked after from now on, and who may switch it off.
-fn key_item(request: &KeyRequest, facts: &Facts, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Write> {
-    let asked = &request.asked;
-    let document = serde_json::json!({
-        "request": request.id,
-        "account": asked.account,
-        "user": asked.user,
-        "requester": asked.requester,
-        "owners": facts.iam_user.owners,
-        "owner_groups": facts.iam_user.owner_groups,
-        "approved_by": request.approvals.iter().map(|approval| &approval.by).collect::<Vec<_>>(),
-        "issued_at": now,
-        "expires_at": Timestamp(now.0 + i64::from(asked.days) * DAY),
-    });
-    let item = values([
-        ("pk", access_key_key(key).as_str().into()),
-        ("state", "DELIVERED".into()),
-        ("version", 1.into()),
-        ("document", Attribute::Text(document.to_string())),
-    ]);
-    Ok(Write::Put { table: Table::Requests, item, condition: store::NEW, values: crate::item::Item::new() })
 }

@@ -1,10 +1,14 @@
-//! Telling people: through the response URL of what they did, else by direct message; and redrawing the card.
+//! Telling people: whoever did something through its response URL, else by direct message; everybody else, and the
+//! card, by a message of its own on queue `due`.
 
-use super::Worker;
+use super::cancel::RACES;
+use super::{Due, NotDone, Worker};
+use crate::aws::WriteError;
 use crate::card;
-use crate::id::{ChannelId, MessageTs, PersonId};
+use crate::id::{PersonId, RequestId};
 use crate::inbound;
-use crate::slack_api::Message;
+use crate::request::{Card, Event, Numbered, State, Telling};
+use crate::slack_api::{Message, SlackError};
 use crate::store::Stored;
 use crate::time::Timestamp;
 
@@ -49,39 +53,96 @@ impl Worker {
 
     /// A direct message.
     pub(super) async fn direct(&self, to: &PersonId, message: &Message) -> anyhow::Result<()> {
-        self.post(to.user.as_str(), message).await?;
+        self.slack().await?.post(to.user.as_str(), message).await?;
         Ok(())
     }
 
-    /// A message to a channel or a person; a token that was rotated in the meantime does not lose it.
-    pub(super) async fn post(&self, to: &str, message: &Message) -> anyhow::Result<(ChannelId, MessageTs)> {
-        match self.slack().await?.post(to, message).await {
-            Ok(posted) => Ok(posted),
-            Err(error) => Ok(self.slack_after(error).await?.post(to, message).await?),
-        }
+    /// Queues one telling: in order within its request, and once.
+    pub(super) async fn queue_telling(&self, request: &RequestId, numbered: &Numbered) -> anyhow::Result<()> {
+        let Numbered { number, telling } = numbered.clone();
+        let due = Due::Tell { request: request.clone(), number, telling };
+        let (body, once) = (serde_json::to_string(&due)?, format!("{request}.tell.{number}"));
+        self.sqs.send(&self.config.due_queue, body, &format!("tell.{request}"), &once).await
     }
 
-    /// A direct message about what is already done: failing is logged, and undoes nothing.
-    pub(super) async fn try_direct(&self, to: &PersonId, message: &Message) {
-        if let Err(fault) = self.direct(to, message).await {
-            tracing::error!(fault = format!("{fault:#}"), "a direct message was not delivered");
-        }
-    }
-
-    /// Draws the card as the request now stands, if there is one.
-    pub(super) async fn redraw(&self, stored: &Stored, now: Timestamp) {
-        let Some(posted) = &stored.request.card else { return };
-        let drawn = card::approval(&stored.request, None, now);
-        let update = async {
-            match self.slack().await?.update(&posted.channel, &posted.ts, &drawn).await {
-                Ok(()) => anyhow::Ok(()),
-                Err(error) => {
-                    Ok(self.slack_after(error).await?.update(&posted.channel, &posted.ts, &drawn).await?)
-                }
+    /// Tells what was queued. What Slack can never deliver is logged and let go; all else comes again.
+    pub(super) async fn tell(
+        &self,
+        request: &RequestId,
+        telling: &Telling,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let told = match telling {
+            Telling::Card => self.draw(request, now).await,
+            Telling::Direct { to, message } => self.direct(to, message).await,
+            Telling::Thread { message } => self.in_thread(request, message).await,
+            Telling::Approvers { message } => {
+                let channel = self.config.approvals_channel.as_str();
+                self.slack().await?.post(channel, message).await.map(drop).map_err(anyhow::Error::from)
             }
         };
-        if let Err(fault) = update.await {
+        match told {
+            Err(fault) if is_undeliverable(telling, &fault) => {
+                tracing::warn!(fault = format!("{fault:#}"), "somebody cannot be told");
+                Ok(())
+            }
+            told => Ok(told?),
+        }
+    }
+
+    /// A message in the card's thread; none where there is no card.
+    async fn in_thread(&self, request: &RequestId, message: &Message) -> anyhow::Result<()> {
+        let stored = Stored::read(&self.dynamo, request).await?;
+        let Some(card) = stored.and_then(|stored| stored.request.card) else { return Ok(()) };
+        Ok(self.slack().await?.reply(&card.channel, &card.ts, message).await?)
+    }
+
+    /// Draws the card as the request now stands, and posts it where there is none and it waits for approvers.
+    async fn draw(&self, request: &RequestId, now: Timestamp) -> anyhow::Result<()> {
+        let slack = self.slack().await?;
+        let Some(mut stored) = Stored::read(&self.dynamo, request).await? else { return Ok(()) };
+        if let Some(posted) = &stored.request.card {
+            let drawn = card::approval(&stored.request, None, now);
+            return Ok(slack.update(&posted.channel, &posted.ts, &drawn).await?);
+        }
+        if stored.request.state != State::Pending {
+            return Ok(());
+        }
+        let drawn = card::approval(&stored.request, Some(&self.config.approvers), now);
+        let (channel, ts) = slack.post(self.config.approvals_channel.as_str(), &drawn).await?;
+        for _ in 0..RACES {
+            let posted = Event::Posted(Card { channel: channel.clone(), ts: ts.clone() });
+            let next = stored.request.apply(posted, "keyvend", now)?;
+            match stored.save(&self.dynamo, next, Vec::new()).await {
+                Ok(_) => return Ok(()),
+                Err(WriteError::Lost(_)) => match Stored::read(&self.dynamo, request).await? {
+                    Some(found) => stored = found,
+                    None => return Ok(()),
+                },
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
+        }
+        anyhow::bail!("a request changed too often for its card to be noted")
+    }
+
+    /// Draws the card in front of somebody anew: it was an old one.
+    pub(super) async fn redraw(&self, stored: &Stored, now: Timestamp) {
+        if let Err(fault) = self.draw(&stored.request.id, now).await {
             tracing::error!(fault = format!("{fault:#}"), "a card was not redrawn");
         }
+    }
+}
+
+/// Whether telling it again can never help.
+fn is_undeliverable(telling: &Telling, fault: &anyhow::Error) -> bool {
+    let Some(SlackError::Said(code)) = fault.downcast_ref() else { return false };
+    match telling {
+        Telling::Card => {
+            matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
+        }
+        Telling::Direct { .. } => {
+            matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot" | "account_inactive")
+        }
+        Telling::Thread { .. } | Telling::Approvers { .. } => false,
     }
 }

@@ -9,10 +9,10 @@ use crate::aws::{MailError, WriteError};
 use crate::card;
 use crate::claim::{StoredTicket, TicketState, new_item};
 use crate::config::Mail;
-use crate::id::{RequestId, TicketId, crockford_of};
+use crate::id::{RequestId, crockford_of};
 use crate::inbound::Message;
-use crate::item::{Item, Table, Update, Write, values};
-use crate::request::{Event, KeyRequest, State, Unfit};
+use crate::item::{Item, Table, Write};
+use crate::request::{Event, KeyRequest, State, Telling, Unfit};
 use crate::store::{Link, Stored};
 use crate::ticket::{MailedCode, Ticket};
 use crate::time::{DAY, Timestamp};
@@ -39,8 +39,8 @@ impl Worker {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         for _ in 0..RACES {
-            let stored = match self.collectable(message, &id, now).await? {
-                Ok(stored) => stored,
+            let (stored, replaced) = match self.collectable(message, &id, now).await? {
+                Ok(collectable) => collectable,
                 Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
             };
             let to = match self.mail_address(message, &stored.request).await? {
@@ -62,9 +62,9 @@ impl Worker {
                 },
                 Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
             ];
-            writes.extend(self.replaced(&stored).await?);
-            match self.commit(&stored, next, writes).await {
-                Ok(saved) => return self.hand_over(message, &saved, made, to, now).await,
+            writes.extend(replaced);
+            match self.commit(&stored, next, writes, vec![Telling::Card]).await {
+                Ok(saved) => return self.hand_over(message, saved, made, to, now).await,
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
             }
@@ -72,13 +72,14 @@ impl Worker {
         Err(anyhow::anyhow!("a request changed too often for a link").into())
     }
 
-    /// The request, if its requester may have a link for it now; else what to say.
+    /// The request, if its requester may have a link for it now, with the writes that withdraw the link before; else
+    /// what to say.
     async fn collectable(
         &self,
         message: &Message,
         id: &RequestId,
         now: Timestamp,
-    ) -> anyhow::Result<Result<Stored, String>> {
+    ) -> anyhow::Result<Result<(Stored, Vec<Write>), String>> {
         if !self.config.timers {
             return Ok(Err(words::NOT_LOOKED_AFTER.to_owned()));
         }
@@ -96,11 +97,22 @@ impl Worker {
             return Ok(Err(words::lapsed(&stored.request)));
         }
         match &stored.request.state {
-            State::Approved => Ok(Ok(stored)),
-            State::Ticketed { tid } => match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-                Some(TicketState::Claimed(_)) => Ok(Err(words::BEING_COLLECTED.to_owned())),
-                _ => Ok(Ok(stored)),
-            },
+            State::Approved => Ok(Ok((stored, Vec::new()))),
+            State::Ticketed { tid } => Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
+                Some(TicketState::Claimed(_)) => Err(words::BEING_COLLECTED.to_owned()),
+                Some(TicketState::Pending | TicketState::Locked) => {
+                    let replaced = vec![void(tid), Link::forget_psk(tid)];
+                    Ok((stored, replaced))
+                }
+                Some(
+                    TicketState::Void
+                    | TicketState::Failed
+                    | TicketState::Sealed { .. }
+                    | TicketState::Acked { .. }
+                    | TicketState::Lapsed(_),
+                )
+                | None => Ok((stored, Vec::new())),
+            }),
             State::Issuing(_) => Ok(Err(words::BEING_COLLECTED.to_owned())),
             State::Pending
             | State::Ambiguous(_)
@@ -110,25 +122,6 @@ impl Worker {
             | State::Lapsed
             | State::Refused { .. } => Ok(Err(words::standing(&stored.request))),
         }
-    }
-
-    /// The writes that withdraw the link which a new one replaces. A tab that claimed it since keeps it: the
-    /// transaction is lost then, and the press judged again.
-    async fn replaced(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
-        let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
-        Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-            Some(TicketState::Pending | TicketState::Locked | TicketState::Claimed(_)) => {
-                vec![void_unclaimed(tid), Link::forget_psk(tid)]
-            }
-            Some(
-                TicketState::Void
-                | TicketState::Failed
-                | TicketState::Sealed { .. }
-                | TicketState::Acked { .. }
-                | TicketState::Lapsed(_),
-            )
-            | None => Vec::new(),
-        })
     }
 
     /// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
@@ -162,7 +155,7 @@ impl Worker {
     async fn hand_over(
         &self,
         message: &Message,
-        saved: &Stored,
+        saved: Stored,
         made: Made,
         to: Option<String>,
         now: Timestamp,
@@ -178,7 +171,7 @@ impl Worker {
                     if let MailError::Fault(fault) = &error {
                         tracing::error!(fault = format!("{fault:#}"), "a code was not mailed");
                     }
-                    self.withdraw_ticket(saved, "mail-failed", now).await?;
+                    self.withdraw_ticket(&saved, "mail-failed", now).await?;
                     return Ok(self
                         .answer_with(message, now, &card::again(words::MAIL_REFUSED, request))
                         .await?);
@@ -196,10 +189,11 @@ impl Worker {
             None => false,
         };
         if !shown {
-            self.withdraw_ticket(saved, "not-shown", now).await?;
+            self.withdraw_ticket(&saved, "not-shown", now).await?;
             let again = card::again(words::LINK_NOT_SHOWN, request);
             return Ok(self.direct(&message.person, &again).await?);
         }
+        self.flush(saved).await;
         Ok(())
     }
 
@@ -208,8 +202,12 @@ impl Worker {
         let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
         let event = Event::TicketGone { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)]).await {
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+        match self.commit(saved, next, vec![void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => Ok(()),
             Err(WriteError::Fault(fault)) => Err(fault),
         }
     }
@@ -239,19 +237,6 @@ fn usable(
 /// What a table keeps of an address: enough to see that it changed.
 pub(super) fn address_hash(address: &str) -> String {
     crate::audit::hex(&crate::ticket::hash(address.to_lowercase().as_bytes()))
-}
-
-fn void_unclaimed(tid: &TicketId) -> Write {
-    let update = Update {
-        update: "SET #state = :void",
-        condition: "#state = :pending OR #state = :locked",
-        values: values([
-            (":void", "VOID".into()),
-            (":pending", "PENDING".into()),
-            (":locked", "LOCKED".into()),
-        ]),
-    };
-    Write::Update { table: Table::Tickets, key: tid.to_string(), update }
 }
 
 /// Two characters by which a link and its mail are known to belong together.

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use super::{NotDone, Worker};
 use crate::id::{PersonId, RequestId};
 use crate::inbound::Message;
-use crate::store::Stored;
+use crate::store::{self, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -50,7 +50,7 @@ impl Worker {
     /// A person's newest requests, as they are now.
     pub(super) async fn newest(&self, person: &PersonId) -> anyhow::Result<Vec<Stored>> {
         let keys = self.dynamo.newest_requests(person, NEWEST).await?;
-        let ids = keys.iter().filter_map(|key| key.strip_prefix("request#")?.parse::<RequestId>().ok());
+        let ids = keys.iter().filter_map(|key| store::request_of(key));
         let read = try_join_all(ids.map(|id| async move { Stored::read(&self.dynamo, &id).await })).await?;
         Ok(read.into_iter().flatten().filter(|stored| stored.request.asked.requester == *person).collect())
     }

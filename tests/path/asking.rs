@@ -256,6 +256,7 @@ async fn the_same_command_delivered_twice_is_one_request_and_one_card() {
     let event = keyvend.pressed(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
     keyvend.work(event.clone()).await;
     keyvend.work(event).await;
+    keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 1);
     assert_eq!(said_in_public(&keyvend).len(), 1);
     assert_eq!(keyvend.events().await, ["asked"]);

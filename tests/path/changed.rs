@@ -44,7 +44,7 @@ async fn a_user_that_aws_quarantined_since_gets_no_key() {
     attach(&keyvend, "AWSCompromisedKeyQuarantineV3").await;
     gets_none(&keyvend, &tab, "REFUSED", "policy").await;
     assert!(alice_was_told(&keyvend, &["quarantined", "delete that key"]).buttons().is_empty());
-    assert!(keyvend.card().reading().contains("Access key refused"));
+    assert!(keyvend.card().reading().contains("quarantined"));
     keyvend.nothing_was_created().await;
 }
 
@@ -110,7 +110,8 @@ async fn an_approver_who_is_one_no_more_leaves_the_others_approvals_standing() {
     keyvend.world.net.slack().channel(APPROVALS, |channel| _ = channel.members.remove(BOB_APPROVER));
     gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
     assert_eq!(keyvend.approvals().await, ["T0001.U0CAROL"]);
-    assert!(keyvend.card().reading().contains("1 of 2: <@U0CAROL>"), "{}", keyvend.card().reading());
+    let reading = keyvend.card().reading();
+    assert!(reading.contains("1 of 2") && reading.contains("<@U0CAROL>"), "{reading}");
     keyvend.nothing_was_created().await;
 
     keyvend.presses(DAVE_APPROVER, &keyvend.card(), "Approve").await;

@@ -22,7 +22,7 @@ async fn second_tab_is_refused_and_its_requester_alerted_once() {
         keyvend.world.clock.advance(Duration::from_secs(400));
     }
     assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
-    assert!(keyvend.told(ALICE_OWNER).contains("tell the approvers at once"));
+    assert!(keyvend.told(ALICE_OWNER).contains("your link has leaked"));
     assert_eq!(keyvend.events().await.iter().filter(|event| *event == "misused").count(), 1);
     assert_eq!(keyvend.creates(), 1);
     assert_eq!(keyvend.key_ids(), [key.id]);

@@ -15,31 +15,31 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let said = keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     insta::assert_snapshot!(said, @"Checking... the answer comes here in a moment.");
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Asked for a key for `ci-deployer` in `home`. It needs 1 approval, and lapses <time>. I'll tell you how it goes.
-    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
-    Your request is `<request>`.
+    Asked for a key for `ci-deployer` in `home`. It needs 1 approval by <time>; I'll tell you how it goes.
     Cancel
     Cancel this request?
     The approvers will see that you took it back.
     Cancel the request
     Go back
+    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    Request `<request>`
     ");
     let card = keyvend.card();
     insta::assert_snapshot!(stable(&card.reading()), @r"
-    Access key requested
-    <!channel> <@U0ALICE> asks for an access key for `ci-deployer` in `home`
-    *Use*
-    code on one's own machine
+    Access key for ci-deployer
+    <!channel> *<@U0ALICE>* asks for a key for `ci-deployer` in `home`:
+    > laptop tooling
+    *For*
+    code on their own machine
     *Lifetime*
     30 days
-    *Privileged*
-    no
+    *Rights*
+    ordinary
     *Approvals*
-    0 of 1
-    > laptop tooling
-    It has no access keys yet.
+    0 of 1, by <time>
+    Existing keys: none
     Policies: `upload-artifacts`
-    Waits until <time>. Request `<request>`, pending
+    Request `<request>`
     Approve
     Deny
     Deny this request?
@@ -51,7 +51,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"Your approval is recorded.");
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
     insta::assert_snapshot!(stable(&ready.reading()), @r"
-    Approved by <@U0BOB>: your key for `ci-deployer` in `home` can be made. Press *Get my key* when you are where you want to store it; until <time> nothing is created.
+    Approved by <@U0BOB>: your key for `ci-deployer` in `home` can be made. Press *Get my key* where you want to store it, by <time>. No key exists until you open its link.
     Get my key
     Cancel
     Cancel this request?
@@ -59,6 +59,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     Cancel the request
     Go back
     AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    Request `<request>`
     ");
     keyvend.nothing_was_created().await;
 
@@ -75,7 +76,14 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let (status, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     assert_eq!(status, 200, "{body}");
     let key = tab.unseal(&body);
-    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and handed to the browser tab that opened your link (Chrome on Linux). If that wasn't you, tell the approvers at once. New keys need about 10 seconds to work.");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and handed to the browser tab that opened your link (Chrome on Linux). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.
+    This wasn't me
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
+    ");
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await, (200, json!({})));
     keyvend.deliver().await;
 
@@ -85,21 +93,15 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     assert_eq!(key.aad, format!("{HOME}\nci-deployer\n{}", key.id));
     assert_eq!(keyvend.creates(), 1);
     insta::assert_snapshot!(stable(&keyvend.card().reading()), @r"
-    Access key issued
-    <@U0ALICE> asks for an access key for `ci-deployer` in `home`
-    *Use*
-    code on one's own machine
-    *Lifetime*
-    30 days
-    *Privileged*
-    no
-    *Approvals*
-    1 of 1: <@U0BOB>
-    > laptop tooling
-    It has no access keys yet.
-    Policies: `upload-artifacts`
-    Request `<request>`, issued
+    Issued: access key for ci-deployer
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
+    > laptop tooling
+    Asked by <@U0ALICE>: code on their own machine, 30 days. Approved by <@U0BOB>. Request `<request>`
+    This wasn't me
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
     ");
     keyvend.links_are_shown_to_nobody_else();
 }
@@ -231,7 +233,12 @@ async fn the_requester_hears_of_every_step_where_it_belongs() {
         .collect();
     assert_eq!(
         told,
-        ["ephemeral: Cancel", "direct: Get my key, Cancel", "ephemeral: Open the one-time link", "direct: "]
+        [
+            "ephemeral: Cancel",
+            "direct: Get my key, Cancel",
+            "ephemeral: Open the one-time link",
+            "direct: This wasn't me"
+        ]
     );
 }
 

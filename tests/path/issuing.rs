@@ -13,16 +13,16 @@ use super::world::net::{Call, HOME, Interfere};
 use super::world::slack::{ALICE_OWNER, APPROVALS};
 use super::world::sqs;
 
-async fn put(keyvend: &Deployed, pk: &str, holder: Option<&str>) {
-    let put = aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(HOME))
+/// Puts an item in table `Requests` as another would have.
+async fn put(keyvend: &Deployed, pk: &str, name: &str, value: &str) {
+    aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(HOME))
         .put_item()
         .table_name(REQUESTS)
-        .item("pk", AttributeValue::S(pk.to_owned()));
-    let put = match holder {
-        Some(holder) => put.item("holder", AttributeValue::S(holder.to_owned())),
-        None => put,
-    };
-    put.send().await.unwrap();
+        .item("pk", AttributeValue::S(pk.to_owned()))
+        .item(name, AttributeValue::S(value.to_owned()))
+        .send()
+        .await
+        .unwrap();
 }
 
 async fn take_away(keyvend: &Deployed, pk: &str) {
@@ -52,6 +52,7 @@ async fn came_to_nothing(keyvend: &Deployed, tab: &Tab, why: &str, say: &str) {
 
 /// Whether there is a key is not known: nothing is tried again, and everybody knows.
 async fn is_ambiguous(keyvend: &Deployed, tab: &Tab) {
+    keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "AMBIGUOUS");
     assert_eq!(keyvend.ticket_stands(tab).await, "FAILED");
     assert_eq!(keyvend.turned_away(tab).await, (410, "failed".to_owned()));
@@ -129,7 +130,7 @@ async fn a_claim_older_than_three_minutes_is_not_served() {
 async fn while_issuing_is_stopped_no_key_is_made_and_the_approval_stays() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    put(&keyvend, "freeze", None).await;
+    put(&keyvend, "freeze", "frozen_by", "T0001.U0BOB").await;
     keyvend.claims(&tab).await;
     keyvend.deliver().await;
     came_to_nothing(&keyvend, &tab, "frozen", "All issuing of keys is stopped").await;
@@ -144,7 +145,7 @@ async fn a_lease_that_another_holds_is_waited_for() {
     let lease = format!("lease#{HOME}/ci-deployer");
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    put(&keyvend, &lease, Some("ANOTHERREQUEST00")).await;
+    put(&keyvend, &lease, "holder", "ANOTHERREQUEST00").await;
     keyvend.claims(&tab).await;
     let event = keyvend.receives(sqs::CLAIMS);
     assert!(failed(&keyvend.work(event).await));
@@ -164,7 +165,7 @@ async fn a_lease_that_another_holds_is_waited_for() {
 async fn a_lease_that_is_never_given_back_ends_in_a_word_to_the_requester() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    put(&keyvend, &format!("lease#{HOME}/ci-deployer"), Some("ANOTHERREQUEST00")).await;
+    put(&keyvend, &format!("lease#{HOME}/ci-deployer"), "holder", "ANOTHERREQUEST00").await;
     keyvend.claims(&tab).await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.lease().await, "ANOTHERREQUEST00", "never stolen");
@@ -300,6 +301,7 @@ async fn an_invocation_that_was_replaced_deletes_the_key_it_holds() {
     .await;
     keyvend.world.clock.advance(Duration::from_secs(31));
     assert!(!failed(&keyvend.work(event).await));
+    keyvend.deliver().await;
     is_told_of_no_answer(&keyvend).await;
     slow.await;
     assert_eq!(keyvend.world.net.done("iam", "CreateAccessKey").len(), 1);

@@ -97,13 +97,23 @@ async fn tables(net: &Net) {
         .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
         .build()
         .unwrap();
+    let due = GlobalSecondaryIndex::builder()
+        .index_name("due")
+        .key_schema(key("due_shard", KeyType::Hash))
+        .key_schema(key("due_at", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .unwrap();
     let table = |name: &str| dynamo.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     table(REQUESTS)
         .key_schema(key("pk", KeyType::Hash))
         .attribute_definitions(attribute("pk", text.clone()))
         .attribute_definitions(attribute("person", text.clone()))
         .attribute_definitions(attribute("asked_at", number.clone()))
+        .attribute_definitions(attribute("due_shard", text.clone()))
+        .attribute_definitions(attribute("due_at", number.clone()))
         .global_secondary_indexes(by_person)
+        .global_secondary_indexes(due)
         .send()
         .await
         .unwrap();

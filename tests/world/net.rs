@@ -291,10 +291,8 @@ impl Net {
 
     /// The calls of one operation.
     pub fn calls_to(&self, service: &str, operation: &str) -> Vec<Call> {
-        self.calls()
-            .into_iter()
-            .filter(|call| call.service == service && call.operation == operation)
-            .collect()
+        let calls = self.0.calls.lock().unwrap();
+        calls.iter().filter(|call| call.service == service && call.operation == operation).cloned().collect()
     }
 
     /// The calls of one operation that were done and not refused, whether or not the caller learned of it.

@@ -99,8 +99,6 @@ fn may_transact(item: &Value) -> bool {
             let table = action["TableName"].as_str().unwrap_or_default();
             match kind.as_str() {
                 "Put" | "Update" | "ConditionCheck" => not_audit(table),
-                // Releasing a lease.
-                "Delete" => table == "keyvend-requests",
                 _ => false,
             }
         })

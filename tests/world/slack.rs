@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
@@ -120,61 +120,100 @@ impl Slack {
         }
     }
 
+    /// What a bad message stopped is as it was before that message.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Changes somebody, or makes somebody.
     pub fn person(&self, id: &str, change: impl FnOnce(&mut Person)) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         change(state.people.entry(id.to_owned()).or_insert_with(|| Person::new(id, &id.to_lowercase())));
     }
 
     /// Somebody's profile as it is.
     pub fn who(&self, id: &str) -> Person {
-        self.state.lock().unwrap().people[id].clone()
+        self.state().people[id].clone()
+    }
+
+    /// The same of somebody who may not exist.
+    pub fn find(&self, id: &str) -> Option<Person> {
+        self.state().people.get(id).cloned()
     }
 
     /// Changes a channel.
     pub fn channel(&self, id: &str, change: impl FnOnce(&mut Channel)) {
-        change(self.state.lock().unwrap().channels.get_mut(id).unwrap());
+        change(self.state().channels.get_mut(id).unwrap());
     }
 
     /// Sets who is in a user group.
     pub fn group(&self, id: &str, members: &[&str]) {
         let members = members.iter().map(|id| (*id).to_owned()).collect();
-        self.state.lock().unwrap().groups.insert(id.to_owned(), members);
+        self.state().groups.insert(id.to_owned(), members);
     }
 
     /// The token that is good from now on.
     pub fn token(&self, token: &str) {
-        token.clone_into(&mut self.state.lock().unwrap().token);
+        token.clone_into(&mut self.state().token);
     }
 
     /// The next call of this method (`response_url` too) answers this error.
     pub fn fail_next(&self, method: &str, error: &str) {
-        self.state.lock().unwrap().failures.push((method.to_owned(), Failure::Error(error.to_owned())));
+        self.state().failures.push((method.to_owned(), Failure::Error(error.to_owned())));
     }
 
     /// The next call of this method answers 429 with this Retry-After.
     pub fn rate_limit_next(&self, method: &str, seconds: u64) {
-        self.state.lock().unwrap().failures.push((method.to_owned(), Failure::RateLimited(seconds)));
+        self.state().failures.push((method.to_owned(), Failure::RateLimited(seconds)));
     }
 
     /// At most this many members a page, whatever limit is asked for.
     pub fn page(&self, members: usize) {
-        self.state.lock().unwrap().page = members;
+        self.state().page = members;
     }
 
     /// Everything that was said and still stands, in order.
     pub fn all(&self) -> Vec<Message> {
-        self.state.lock().unwrap().messages.iter().filter(|message| !message.deleted).cloned().collect()
+        self.state().messages.iter().filter(|message| !message.deleted).cloned().collect()
     }
 
     /// Everything that was ever said, deleted messages too.
     pub fn ever(&self) -> Vec<Message> {
-        self.state.lock().unwrap().messages.clone()
+        self.state().messages.clone()
     }
 
     /// What everybody in a channel sees.
     pub fn messages(&self, channel: &str) -> Vec<Message> {
         self.all().into_iter().filter(|m| m.channel == channel && m.ephemeral_to.is_none()).collect()
+    }
+
+    /// What this person sees, in every channel.
+    pub fn seen_by(&self, user: &str) -> Vec<Message> {
+        let channels = self.channels();
+        let here = |m: &Message| {
+            let members = channels.iter().find(|channel| channel.id == m.channel).map(|c| &c.members);
+            m.channel == direct(user) || members.is_some_and(|members| members.contains(user))
+        };
+        let own = |m: &Message| m.ephemeral_to.as_deref().is_none_or(|to| to == user);
+        self.all().into_iter().filter(|m| here(m) && own(m)).collect()
+    }
+
+    /// The channels that are not direct messages.
+    pub fn channels(&self) -> Vec<Channel> {
+        self.state().channels.values().cloned().collect()
+    }
+
+    /// Grows with every message, edit and deletion.
+    pub fn changes(&self) -> usize {
+        let messages = &self.state().messages;
+        messages.iter().map(|message| 1 + message.edits.len() + usize::from(message.deleted)).sum()
+    }
+
+    /// Somebody says something; Slack escapes it.
+    pub fn say(&self, user: &str, channel: &str, text: &str) {
+        let now = self.clock.now();
+        let said = json!({"text": text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")});
+        self.state().keep(channel, user, &said, None, now);
     }
 
     /// What this person was told alone: direct messages and ephemeral ones.
@@ -196,13 +235,13 @@ impl Slack {
 
     /// The modals opened, as they stand now.
     pub fn views(&self) -> Vec<View> {
-        self.state.lock().unwrap().views.clone()
+        self.state().views.clone()
     }
 
     /// A trigger id of something this person does now.
     pub fn trigger(&self, user: &str) -> String {
         let now = self.clock.now();
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         state.made += 1;
         let id = format!("{}.{}.trigger", now.0, state.made);
         state.triggers.insert(id.clone(), (user.to_owned(), now, false));
@@ -211,7 +250,7 @@ impl Slack {
 
     /// A response URL of something this person does now in a channel, to a message perhaps.
     pub fn response_url(&self, user: &str, channel: &str, origin: Option<&str>) -> String {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         state.made += 1;
         let url = format!("https://hooks.slack.com/actions/{TEAM}/{}/secret", state.made);
         let made = self.clock.now();
@@ -221,7 +260,7 @@ impl Slack {
     }
 
     pub fn answer(&self, request: &Request, call: &Call) -> Reply {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         let method = call.operation.as_str();
         let failure = state.failures.iter().position(|(failing, _)| failing == method);
         if let Some((_, failure)) = failure.map(|index| state.failures.remove(index)) {
@@ -387,13 +426,14 @@ impl State {
         for flag in ["unfurl_links", "unfurl_media"] {
             assert_eq!(input[flag], json!(false), "{flag} must be off: a preview opens links");
         }
-        let message = self.keep(&channel, input, ephemeral_to, now);
+        let message = self.keep(&channel, BOT, input, ephemeral_to, now);
         Ok(json!({"channel": channel, "ts": message.ts, "message": message.json()}))
     }
 
     fn keep(
         &mut self,
         channel: &str,
+        user: &str,
         input: &Value,
         ephemeral_to: Option<String>,
         now: Timestamp,
@@ -401,6 +441,7 @@ impl State {
         self.made += 1;
         let message = Message {
             channel: channel.to_owned(),
+            user: user.to_owned(),
             ts: format!("{}.{:06}", now.0, self.made),
             text: text(&input["text"]),
             blocks: with_block_ids(&block_kit::blocks_of(input)),
@@ -425,7 +466,11 @@ impl State {
             .messages
             .iter_mut()
             .find(|m| m.channel == channel && m.ts == ts && m.ephemeral_to.is_none() && !m.deleted);
-        found.ok_or_else(|| "message_not_found".to_owned())
+        match found {
+            Some(message) if message.user == BOT => Ok(message),
+            Some(_) => Err("cant_update_message".to_owned()),
+            None => Err("message_not_found".to_owned()),
+        }
     }
 
     fn update(&mut self, input: &Value) -> Answer {
@@ -482,7 +527,7 @@ impl State {
             Some("ephemeral") | None => Some(user),
             Some(other) => panic!("no response_type of Slack's: {other}"),
         };
-        self.keep(&channel, input, ephemeral_to, now);
+        self.keep(&channel, BOT, input, ephemeral_to, now);
         Ok(())
     }
 }

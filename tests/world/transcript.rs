@@ -4,12 +4,14 @@ use keyvend::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::block_kit;
-use super::people::{APP, BOT, TEAM};
+use super::people::{APP, TEAM};
 
 /// A message as it stands now.
 #[derive(Clone, Debug)]
 pub struct Message {
     pub channel: String,
+    /// Who said it.
+    pub user: String,
     pub ts: String,
     pub text: String,
     pub blocks: Value,
@@ -77,7 +79,7 @@ impl Message {
     /// The message object.
     pub fn json(&self) -> Value {
         json!({
-            "type": "message", "user": BOT, "bot_id": "B0KEYVEND", "app_id": APP, "team": TEAM, "ts": self.ts,
+            "type": "message", "user": self.user, "bot_id": "B0KEYVEND", "app_id": APP, "team": TEAM, "ts": self.ts,
             "text": self.text, "blocks": self.blocks,
         })
     }

@@ -1,0 +1,62 @@
+//! `freeze`: one command stops all issuing within seconds; `unfreeze` lets it go on.
+
+use super::{NotDone, Worker};
+use crate::audit::{Chain, Happened};
+use crate::aws::WriteError;
+use crate::card;
+use crate::inbound::Message;
+use crate::item::Table;
+use crate::policy::Freeze;
+use crate::store;
+use crate::time::Timestamp;
+use crate::words;
+
+impl Worker {
+    pub(super) async fn freeze(
+        &self,
+        message: &Message,
+        freeze: bool,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Ok(policies) = &self.policies else {
+            return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
+        };
+        let slack = self.slack().await?;
+        let approvers = self.lookup.approvers(&slack, &self.config).await?;
+        let person = self.lookup.person(&slack, &message.person, &approvers).await?;
+        // It stops issuing in every account, so it is asked about every account.
+        let denied = self
+            .config
+            .accounts
+            .iter()
+            .find_map(|account| policies.authorize(&person, Freeze, account).err());
+        if let Some(denial) = denied {
+            self.audit_alone(message, if freeze { "freeze-refused" } else { "unfreeze-refused" }).await?;
+            let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
+            return Ok(self.answer(message, now, &no).await?);
+        }
+        let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
+        let changed = match self.dynamo.update(Table::Requests, store::FREEZE, &update).await {
+            Ok(_) => true,
+            Err(WriteError::Lost(_)) => false,
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        };
+        self.audit_alone(message, if freeze { "frozen" } else { "unfrozen" }).await?;
+        if changed {
+            let told = card::text(&words::frozen_by(freeze, &message.person));
+            slack.post(self.config.approvals_channel.as_str(), &told).await?;
+        }
+        Ok(self.answer(message, now, if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }).await?)
+    }
+
+    /// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
+    /// finds its entry there.
+    async fn audit_alone(&self, message: &Message, event: &'static str) -> anyhow::Result<()> {
+        let mut chain = Chain::default();
+        chain.append(&message.id, message.signed_at, Happened::new(event, &message.person, []));
+        for entry in &chain.outbox {
+            self.dynamo.insert_audit(&message.id, entry).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! **This wasn't me**: the key is off within seconds. No lease, no policy, and nothing looked up outside the tables
+//! unless who pressed is a stranger to them.
+
+use super::decide::carried;
+use super::{NotDone, Worker};
+use crate::audit::Happened;
+use crate::aws::WriteError;
+use crate::card;
+use crate::id::AccessKeyId;
+use crate::inbound::Message;
+use crate::item::Table;
+use crate::key::{IssuedKey, StoredKey};
+use crate::request::{Event, State, Telling};
+use crate::session::{self, IamStep};
+use crate::store::Stored;
+use crate::time::Timestamp;
+use crate::words;
+
+use super::cancel::RACES;
+
+impl Worker {
+    pub(super) async fn switch_off(
+        &self,
+        message: &Message,
+        value: &str,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some((id, _)) = carried(value) else {
+            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        };
+        let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
+            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        };
+        let State::Issued { key, .. } = &stored.request.state else {
+            return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
+        };
+        let Some(item) = self.dynamo.get(Table::Requests, &StoredKey::item_key(key), None).await? else {
+            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        };
+        let issued = StoredKey::try_from(&item)?.issued;
+        if !issued.may_switch_off(&message.person) && !self.is_in_a_group(message, &issued).await? {
+            self.note(&stored, "not-switched-off", message, now).await?;
+            return Ok(self.answer(message, now, words::NOT_YOURS_TO_SWITCH_OFF).await?);
+        }
+        self.take_off(message, &issued, now).await?;
+        self.tell_off(message, &stored, key, now).await?;
+        Ok(self.answer(message, now, &words::switched_off(key)).await?)
+    }
+
+    /// Whether whoever pressed is in a group that owns the IAM user, or approves now.
+    async fn is_in_a_group(&self, message: &Message, issued: &IssuedKey) -> anyhow::Result<bool> {
+        let slack = self.slack().await?;
+        let person = &message.person.user;
+        if !self.lookup.groups_of(&slack, person, &issued.owner_groups).await?.is_empty() {
+            return Ok(true);
+        }
+        Ok(self.lookup.approvers(&slack, &self.config).await?.contains(person))
+    }
+
+    /// Marks the key, then has IAM switch it off, before anything else.
+    async fn take_off(&self, message: &Message, issued: &IssuedKey, now: Timestamp) -> anyhow::Result<()> {
+        let item_key = StoredKey::item_key(&issued.key);
+        let marked = StoredKey::mark_off(&message.person, "reported", now);
+        match self.dynamo.update(Table::Requests, &item_key, &marked).await {
+            // Marked before: what follows may still be lacking.
+            Ok(_) | Err(WriteError::Lost(_)) => {}
+            Err(WriteError::Fault(fault)) => return Err(fault),
+        }
+        let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user);
+        let actor = message.person.to_string();
+        let iam = self.sts.session(&issued.account, message.id.as_str(), &actor, policy).await?;
+        iam.deactivate_access_key(&issued.user, &issued.key).await?;
+        match self.dynamo.update(Table::Requests, &item_key, &StoredKey::record_off()).await {
+            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// Audits it and tells the approvers and the requester, once.
+    async fn tell_off(
+        &self,
+        message: &Message,
+        stored: &Stored,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let mut stored = stored.clone();
+        for _ in 0..RACES {
+            if stored.request.reported.is_some() {
+                return Ok(());
+            }
+            let happened = Happened::new(
+                "deactivated",
+                &message.person,
+                [("key", key.to_string()), ("why", "reported".to_owned())],
+            );
+            let event = Event::Report { by: message.person.clone(), happened };
+            let next = stored.request.apply(event, &message.person.to_string(), now)?;
+            let told = card::text(&words::reported(&next, key, &message.person));
+            let to = next.asked.requester.clone();
+            let tellings = vec![
+                Telling::Approvers { message: told.clone() },
+                Telling::Direct { to, message: told },
+                Telling::Card,
+            ];
+            match self.commit(&stored, next, Vec::new(), tellings).await {
+                Ok(saved) => {
+                    self.flush(saved).await;
+                    return Ok(());
+                }
+                Err(WriteError::Lost(_)) => match Stored::read(&self.dynamo, &stored.request.id).await? {
+                    Some(found) => stored = found,
+                    None => return Ok(()),
+                },
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
+        }
+        anyhow::bail!("a request changed too often for its key's end to be noted")
+    }
+}

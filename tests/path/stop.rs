@@ -1,0 +1,131 @@
+//! Stopping: a key is off within seconds whatever else goes on, and so is all issuing.
+
+use std::time::Duration;
+
+use keyvend::time::Timestamp;
+
+use super::world::aws;
+use super::world::deployed::{Deployed, ShownKey, Tab};
+use super::world::net::HOME;
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER};
+use super::world::sqs::SLACK;
+use super::world::transcript::Message;
+
+/// Alice's key for `ci-deployer`, approved by Bob and shown in her tab.
+pub async fn issued(keyvend: &Deployed) -> ShownKey {
+    keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
+    keyvend.posts("/reveal/claim", &tab.claim(None)).await;
+    keyvend.deliver().await;
+    let (status, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
+    assert_eq!(status, 200, "{body}");
+    tab.unseal(&body)
+}
+
+fn is_active(keyvend: &Deployed, key: &ShownKey) -> bool {
+    let keys = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
+    keys.iter().find(|found| found.id == key.id).unwrap().status == "Active"
+}
+
+fn told_of_issuing(keyvend: &Deployed) -> Message {
+    let told = keyvend.world.net.slack().told(ALICE_OWNER);
+    told.into_iter().rev().find(|message| message.reading().contains("was created and handed")).unwrap()
+}
+
+#[tokio::test]
+async fn this_was_not_me_switches_the_key_off_while_the_persons_other_messages_are_blocked() {
+    let keyvend = Deployed::new().await;
+    let key = issued(&keyvend).await;
+    let (sqs, clock) = (keyvend.world.net.sqs(), &keyvend.world.clock);
+    keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "whoami")).await;
+    let stuck = sqs.receive(SLACK, clock.now()).unwrap();
+    let pressed_at = clock.now();
+    keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
+    assert!(!is_active(&keyvend, &key));
+    assert!(clock.now().since(pressed_at) < 5);
+    assert!(keyvend.told(ALICE_OWNER).contains("is switched off"), "{}", keyvend.told(ALICE_OWNER));
+    let channel = keyvend.world.net.slack().messages(APPROVALS);
+    assert!(
+        channel.iter().any(|message| message.reading().contains("this wasn't me")),
+        "the approvers are told"
+    );
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn an_approver_of_the_key_and_any_approver_may_switch_it_off_and_an_outsider_may_not() {
+    for (person, off) in [(BOB_APPROVER, true), (CAROL_APPROVER, true), (MALLORY_OUTSIDER, false)] {
+        let keyvend = Deployed::new().await;
+        let key = issued(&keyvend).await;
+        keyvend.presses(person, &keyvend.card(), "This wasn't me").await;
+        assert_eq!(!is_active(&keyvend, &key), off, "{person}");
+        assert_eq!(keyvend.told(person).contains("is switched off"), off, "{}", keyvend.told(person));
+    }
+}
+
+#[tokio::test]
+async fn switching_off_asks_neither_policy_nor_slack_nor_iam_about_anything() {
+    let keyvend = Deployed::with(&[]).await;
+    let key = issued(&keyvend).await;
+    keyvend.world.net.forget();
+    keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
+    assert!(!is_active(&keyvend, &key));
+    let before: Vec<String> = keyvend
+        .world
+        .net
+        .calls()
+        .iter()
+        .map(|call| format!("{}:{}", call.service, call.operation))
+        .take_while(|call| call != "iam:UpdateAccessKey")
+        .filter(|call| !call.starts_with("sqs"))
+        .collect();
+    assert_eq!(
+        before,
+        ["dynamodb:GetItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "sts:AssumeRole"],
+        "reads what is stored, marks the key, and goes"
+    );
+}
+
+#[tokio::test]
+async fn a_late_press_still_switches_off() {
+    let keyvend = Deployed::new().await;
+    let key = issued(&keyvend).await;
+    let message = told_of_issuing(&keyvend);
+    keyvend.arrive(keyvend.world.press(ALICE_OWNER, &message, "This wasn't me")).await;
+    keyvend.world.clock.advance(Duration::from_secs(3 * 86_400));
+    keyvend.deliver().await;
+    assert!(!is_active(&keyvend, &key));
+}
+
+#[tokio::test]
+async fn freeze_stops_issuing_and_only_approvers_may() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    keyvend.types(ALICE_OWNER, "freeze").await;
+    assert!(!keyvend.told(ALICE_OWNER).contains("is stopped"), "{}", keyvend.told(ALICE_OWNER));
+    keyvend.types(BOB_APPROVER, "freeze").await;
+    assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"));
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
+    keyvend.posts("/reveal/claim", &tab.claim(None)).await;
+    keyvend.deliver().await;
+    assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 410);
+    assert!(keyvend.told(ALICE_OWNER).contains("stopped for now"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.world.net.calls_to("iam", "CreateAccessKey").len(), 0);
+    keyvend.types(BOB_APPROVER, "unfreeze").await;
+    let again = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    keyvend.presses(ALICE_OWNER, &again, "Get my key").await;
+    let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
+    keyvend.posts("/reveal/claim", &tab.claim(None)).await;
+    keyvend.deliver().await;
+    assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 200);
+    assert!(keyvend.world.clock.now() > Timestamp(0));
+}
