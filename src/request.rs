@@ -149,7 +149,7 @@ pub struct KeyRequest {
     pub card: Option<Card>,
     /// Where it stands.
     pub state: State,
-    /// Whether a misused link was told of.
+    /// Whether it was told that the present link was misused.
     pub alerted: bool,
     /// Whether the approvers were reminded.
     pub reminded: bool,
@@ -615,6 +615,7 @@ impl KeyRequest {
                 }
                 let detail = [("tid", tid.to_string())];
                 next.state = State::Ticketed { tid };
+                next.alerted = false;
                 Happened::new("ticketed", actor, detail)
             }
             Event::TicketGone { tid, why } => {

@@ -1,7 +1,7 @@
 //! The function that Slack calls: verify, parse, queue, acknowledge. It knows no table and no IAM.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -29,8 +29,9 @@ pub struct Slack {
 /// The signing secrets as last read. Both versions are good while a rotation is under way.
 #[derive(Default)]
 struct Kept {
-    secrets: Vec<SigningSecret>,
-    read_at: Option<Timestamp>,
+    secrets: Option<Vec<SigningSecret>>,
+    /// When they were last asked for, whether or not they came.
+    asked_at: Option<Timestamp>,
 }
 
 impl Slack {
@@ -70,25 +71,25 @@ impl Slack {
 
     /// Judges the request with the secrets at hand, and once more with fresh ones where none of them made its signature.
     async fn received(&self, request: &HttpRequest, pins: &Pins, now: Timestamp) -> anyhow::Result<Received> {
-        if self.is_stale(now, i64::MAX) {
+        let judge = |kept: &Kept| receive(request, pins, kept.secrets.as_deref().unwrap_or_default(), now);
+        if self.kept()?.secrets.is_none() {
             self.reread(now).await?;
         }
-        let judge = || self.kept.lock().map(|kept| receive(request, pins, &kept.secrets, now));
-        let first = judge().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))?;
-        if matches!(first, Received::SignatureMismatch(_)) && self.is_stale(now, REREAD) {
+        let first = judge(&*self.kept()?);
+        let may_reread = self.kept()?.asked_at.is_none_or(|asked_at| now.since(asked_at) >= REREAD);
+        if matches!(first, Received::SignatureMismatch(_)) && may_reread {
             self.reread(now).await?;
-            return judge().map_err(|_| anyhow::anyhow!("the secrets are poisoned"));
+            return Ok(judge(&*self.kept()?));
         }
         Ok(first)
     }
 
-    /// Whether the secrets were never read, or longer ago than `age` seconds.
-    fn is_stale(&self, now: Timestamp, age: i64) -> bool {
-        let read_at = self.kept.lock().ok().and_then(|kept| kept.read_at);
-        read_at.is_none_or(|read_at| now.since(read_at) >= age)
+    fn kept(&self) -> anyhow::Result<MutexGuard<'_, Kept>> {
+        self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))
     }
 
     async fn reread(&self, now: Timestamp) -> anyhow::Result<()> {
+        self.kept()?.asked_at = Some(now);
         let id = &self.config.signing_secret_id;
         let (current, previous) = futures_util::future::try_join(
             self.secrets.get(id, Stage::Current),
@@ -104,8 +105,7 @@ impl Slack {
                 Err(bad) => tracing::error!(%bad, "a signing secret cannot be used"),
             }
         }
-        let mut kept = self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))?;
-        *kept = Kept { secrets, read_at: Some(now) };
+        self.kept()?.secrets = Some(secrets);
         Ok(())
     }
 

@@ -39,6 +39,17 @@ pub enum SlackError {
     NoAnswer(&'static str),
 }
 
+impl SlackError {
+    /// Whether another token may do: this one was rotated or revoked.
+    #[must_use]
+    pub fn is_about_the_token(&self) -> bool {
+        match self {
+            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked"].contains(&code.as_str()),
+            Self::Wait(_) | Self::NoAnswer(_) => false,
+        }
+    }
+}
+
 /// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

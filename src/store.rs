@@ -153,13 +153,13 @@ impl Stored {
         let mut writes = vec![self.replace(&next)?];
         writes.extend(others);
         let saved = Self { request: next, version: self.version + 1 };
-        match dynamo.write(writes).await {
-            Ok(()) => Ok(saved),
-            Err(WriteError::Lost(lost)) => match Self::read(dynamo, &saved.request.id).await? {
-                Some(found) if found.version == saved.version && found.request == saved.request => Ok(saved),
-                _ => Err(lost.into()),
-            },
-            Err(fault) => Err(fault),
+        let error = match dynamo.write(writes).await {
+            Ok(()) => return Ok(saved),
+            Err(error) => error,
+        };
+        match Self::read(dynamo, &saved.request.id).await? {
+            Some(found) if found.version == saved.version && found.request == saved.request => Ok(saved),
+            _ => Err(error),
         }
     }
 }

@@ -274,6 +274,10 @@ impl Worker {
     }
 
     async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
+        if message.what == What::PersonLeft {
+            // Facts are looked up afresh for every decision, so whoever left is refused from now on.
+            return Ok(());
+        }
         if let What::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
             // However late it comes, switching off is never too late.
             if action_id == action::NOT_ME {
@@ -324,7 +328,6 @@ impl Worker {
                     _ => Ok(self.reply(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
             }
-            // Facts are looked up afresh for every decision, so whoever left is refused from now on.
             What::PersonLeft => Ok(()),
         }
     }
@@ -337,8 +340,8 @@ impl Worker {
         match message.event {
             ClaimEvent::Claimed => {
                 let done = self.issue(&message, invocation).await;
-                if done.is_err() && received >= RECEIVES {
-                    self.give_up(&message, invocation.now).await;
+                if let (Err(not_done), true) = (&done, received >= RECEIVES) {
+                    self.give_up(&message, not_done, invocation.now).await;
                 }
                 done
             }
@@ -366,9 +369,8 @@ impl Worker {
             NotDone::Later(delay) => delay,
             NotDone::Fault(fault) => {
                 let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
-                if matches!(slack, Some(SlackError::Said(code)) if code == "invalid_auth" || code == "token_expired")
-                {
-                    // The token was rotated: the next look reads it again.
+                if slack.is_some_and(SlackError::is_about_the_token) {
+                    // The next look reads it again.
                     self.slack.lock().await.take();
                 }
                 tracing::error!(received, fault = format!("{fault:#}"), "not done");

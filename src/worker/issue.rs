@@ -190,17 +190,14 @@ impl Worker {
                     let person = facts.approved_by.iter().filter(|person| person.id == approval.by);
                     policies.approvals(person, &facts.iam_user, &facts.asked(asked, 0)) > 0
                 };
-                let to = Withdrawn::Pending {
-                    shown: Shown::of(&facts.iam_user, needed),
-                    approvals: request
-                        .approvals
-                        .iter()
-                        .filter(|approval| counts(approval))
-                        .cloned()
-                        .collect(),
-                    ttl: self.config.request_ttl,
-                };
-                Failed { to, ..Failed::again("approvals-lacking", words::approvals_lacking(request)) }
+                let shown = Shown::of(&facts.iam_user, needed);
+                // Whoever approved something else has not approved this.
+                let same = asked.revision(&shown) == request.revision();
+                let hold = request.approvals.iter().filter(|approval| same && counts(approval));
+                let approvals = hold.cloned().collect();
+                let say = words::approvals_lacking(&KeyRequest { shown: shown.clone(), ..request.clone() });
+                let to = Withdrawn::Pending { shown, approvals, ttl: self.config.request_ttl };
+                Failed { to, ..Failed::again("approvals-lacking", say) }
             }
         }
     }
@@ -246,15 +243,47 @@ impl Worker {
                 Ok(())
             }
             Err(fault) => {
-                // Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
                 tracing::error!(fault = format!("{fault:#}"), "a new key was not sealed");
-                let found = Stored::read(&self.dynamo, &ready.stored.request.id).await?;
-                let ours = found.is_some_and(
-                    |found| matches!(&found.request.state, State::Issued { key, .. } if *key == id),
-                );
-                if !ours {
-                    self.delete_own(&ready.stored.request, &ready.facts.iam_user.path, &id).await?;
-                }
+                self.unsealed(&ready, &run, id, fault, now).await
+            }
+        }
+    }
+
+    /// Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
+    async fn unsealed(
+        &self,
+        ready: &Ready,
+        run: &RunId,
+        key: AccessKeyId,
+        fault: anyhow::Error,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Some(found) = Stored::read(&self.dynamo, &ready.stored.request.id).await? else {
+            return Err(fault.into());
+        };
+        let path = &ready.facts.iam_user.path;
+        match &found.request.state {
+            State::Issued { key: sealed, .. } if *sealed == key => {
+                let found = self.flush(found).await;
+                self.describe(ready, &found, &key).await;
+                Ok(())
+            }
+            State::Issuing(intent) if intent.run == *run => {
+                self.delete_own(&found.request, path, &key).await?;
+                let failed = Failed { deleted: Some(key), ..Failed::again("not-recorded", words::TOO_LATE) };
+                self.fail(found, Some(run), failed, now).await
+            }
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => {
+                self.delete_own(&found.request, path, &key).await?;
                 Err(fault.into())
             }
         }
@@ -437,12 +466,16 @@ impl Worker {
     }
 
     /// The message dies with this receive: whoever waits is told, and may press again.
-    pub(super) async fn give_up(&self, message: &ClaimMessage, now: Timestamp) {
+    pub(super) async fn give_up(&self, message: &ClaimMessage, not_done: &NotDone, now: Timestamp) {
+        let say = match not_done {
+            NotDone::Later(_) => words::BUSY,
+            NotDone::Fault(_) => words::TOO_LATE,
+        };
         let given_up = async {
             let Some(stored) = self.take_in(&message.tid, now).await? else { return Ok(()) };
             match &stored.request.state {
                 State::Ticketed { tid } if *tid == message.tid => {
-                    self.fail(stored, None, Failed::again("gave-up", words::TOO_LATE), now).await
+                    self.fail(stored, None, Failed::again("gave-up", say), now).await
                 }
                 _ => Ok(()),
             }

@@ -83,6 +83,9 @@ impl Worker {
         if !self.config.timers {
             return Ok(Err(words::NOT_LOOKED_AFTER.to_owned()));
         }
+        if self.policies.is_err() {
+            return Ok(Err(words::POLICIES_INVALID.to_owned()));
+        }
         let Some(stored) = Stored::read(&self.dynamo, id).await? else {
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         };

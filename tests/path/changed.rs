@@ -1,0 +1,207 @@
+//! Facts that changed between the approval and the key: judged again when a tab asks for it.
+
+use super::steps::policies;
+use super::world::aws;
+use super::world::deployed::{Deployed, Tab};
+use super::world::net::HOME;
+use super::world::slack::{
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, Message, direct,
+};
+
+/// The tab asks for its key, and none comes of it for certain.
+async fn gets_none(keyvend: &Deployed, tab: &Tab, stands: &str, why: &str) {
+    keyvend.claims(tab).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.stands().await, stands);
+    assert_eq!(keyvend.ticket_stands(tab).await, "FAILED");
+    assert_eq!(keyvend.turned_away(tab).await, (410, "failed".to_owned()));
+    assert!(!keyvend.has_psk(tab).await);
+    let events = keyvend.events().await;
+    assert_eq!(events.last().unwrap(), "withdrawn", "{events:?}");
+    assert_eq!(keyvend.last_detail("why").await, why);
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.key_ids().len(), 0);
+}
+
+fn alice_was_told(keyvend: &Deployed, parts: &[&str]) -> Message {
+    let told = keyvend.direct(ALICE_OWNER);
+    for part in parts {
+        assert!(told.reading().contains(part), "{part}: {}", told.reading());
+    }
+    told
+}
+
+async fn attach(keyvend: &Deployed, policy: &str) {
+    let arn = format!("arn:aws:iam::aws:policy/{policy}");
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.attach_user_policy().user_name("ci-deployer").policy_arn(arn).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_that_aws_quarantined_since_gets_no_key() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    attach(&keyvend, "AWSCompromisedKeyQuarantineV3").await;
+    gets_none(&keyvend, &tab, "REFUSED", "policy").await;
+    assert!(alice_was_told(&keyvend, &["quarantined", "delete that key"]).buttons().is_empty());
+    assert!(keyvend.card().reading().contains("quarantined"));
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn an_owner_tag_that_is_gone_ends_it() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.untag_user().user_name("ci-deployer").tag_keys("keyvend:owners").send().await.unwrap();
+    gets_none(&keyvend, &tab, "REFUSED", "policy").await;
+    alice_was_told(&keyvend, &["not an owner of this IAM user"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_user_that_is_gone_ends_it() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    let attached = format!("arn:aws:iam::{HOME}:policy/upload-artifacts");
+    iam.detach_user_policy().user_name("ci-deployer").policy_arn(attached).send().await.unwrap();
+    iam.delete_user().user_name("ci-deployer").send().await.unwrap();
+    gets_none(&keyvend, &tab, "REFUSED", "user-gone").await;
+    alice_was_told(&keyvend, &["no longer exists", "Nothing was created"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_requester_who_was_deactivated_gets_no_key() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.world.net.slack().person(ALICE_OWNER, |alice| alice.deleted = true);
+    gets_none(&keyvend, &tab, "REFUSED", "policy").await;
+    assert!(keyvend.card().reading().contains("deactivated"), "{}", keyvend.card().reading());
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn an_approver_who_left_counts_no_more_and_the_card_asks_again() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.deleted = true);
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    alice_was_told(&keyvend, &["no longer counts", "It needs 1 approval"]);
+    assert_eq!(keyvend.approvals().await, Vec::<String>::new());
+    assert!(keyvend.card().reading().contains("0 of 1"), "{}", keyvend.card().reading());
+    keyvend.nothing_was_created().await;
+
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    let tab = keyvend.collects(&alice_was_told(&keyvend, &["Approved by <@U0CAROL>"])).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.key_ids().len(), 1);
+}
+
+#[tokio::test]
+async fn an_approver_who_is_one_no_more_leaves_the_others_approvals_standing() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
+    for approver in [BOB_APPROVER, CAROL_APPROVER] {
+        keyvend.presses(approver, &keyvend.card(), "Approve").await;
+    }
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.world.net.slack().channel(APPROVALS, |channel| _ = channel.members.remove(BOB_APPROVER));
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    assert_eq!(keyvend.approvals().await, ["T0001.U0CAROL"]);
+    let reading = keyvend.card().reading();
+    assert!(reading.contains("1 of 2") && reading.contains("<@U0CAROL>"), "{reading}");
+    keyvend.nothing_was_created().await;
+
+    keyvend.presses(DAVE_APPROVER, &keyvend.card(), "Approve").await;
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.stands().await, "ISSUED");
+}
+
+#[tokio::test]
+async fn a_user_that_became_privileged_is_approved_anew_by_people_who_see_that() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    attach(&keyvend, "AdministratorAccess").await;
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    // Bob approved a card that showed an ordinary user.
+    assert_eq!(keyvend.approvals().await, Vec::<String>::new());
+    let reading = keyvend.card().reading();
+    assert!(reading.contains("0 of 2") && reading.contains("`AdministratorAccess`"), "{reading}");
+    alice_was_told(&keyvend, &["It needs 2 approvals"]);
+    keyvend.nothing_was_created().await;
+    for approver in [BOB_APPROVER, CAROL_APPROVER] {
+        keyvend.presses(approver, &keyvend.card(), "Approve").await;
+    }
+    assert_eq!(keyvend.stands().await, "APPROVED");
+}
+
+#[tokio::test]
+async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    for _ in 0..2 {
+        iam.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    }
+    keyvend.world.net.forget();
+    keyvend.claims(&tab).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.creates(), 1, "AWS says no to the one attempt");
+    assert_eq!(keyvend.key_ids().len(), 2);
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    assert_eq!(keyvend.ticket_stands(&tab).await, "FAILED");
+    assert_eq!(keyvend.last_detail("why").await, "two-keys");
+    assert!(keyvend.lease().await.is_null());
+    assert_eq!(keyvend.counted().await, "0");
+    let again = alice_was_told(&keyvend, &["AWS allows no third", "Free a slot and press *Get my key*"]);
+
+    let freed = keyvend.key_ids().remove(0);
+    iam.delete_access_key().user_name("ci-deployer").access_key_id(freed).send().await.unwrap();
+    let tab = keyvend.collects(&again).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.counted().await, "1");
+}
+
+#[tokio::test]
+async fn policies_that_broke_since_give_no_key() {
+    let broken = policies("broken-later", |text| text.replace("permit (", "permits ("));
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
+    gets_none(&keyvend, &tab, "APPROVED", "policies-invalid").await;
+    let again = alice_was_told(&keyvend, &["policies are not valid"]);
+    keyvend.nothing_was_created().await;
+    let keyvend = keyvend.redeployed(&[]);
+    let tab = keyvend.collects(&again).await;
+    keyvend.reveals(&tab).await;
+}
+
+#[tokio::test]
+async fn a_policy_that_wants_more_since_is_asked_for_again() {
+    let stricter =
+        policies("stricter", |text| text.replace("context.approvals >= 1", "context.approvals >= 3"));
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &stricter)]);
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    assert!(keyvend.card().reading().contains("of 3"), "{}", keyvend.card().reading());
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn facts_that_cannot_be_read_give_no_key_and_say_so_in_time() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    for _ in 0..6 {
+        keyvend.world.net.slack().fail_next("conversations.members", "fatal_error");
+    }
+    gets_none(&keyvend, &tab, "APPROVED", "gave-up").await;
+    assert_eq!(keyvend.world.net.slack().messages(&direct(ALICE_OWNER)).len(), 2, "ready, and not in time");
+    let again = alice_was_told(&keyvend, &["could not be made in time", "Nothing was created"]);
+    keyvend.nothing_was_created().await;
+    let tab = keyvend.collects(&again).await;
+    keyvend.reveals(&tab).await;
+}

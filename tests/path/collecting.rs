@@ -1,0 +1,232 @@
+//! **Get my key**: a link to its requester alone, the last one only, and nothing created by it.
+
+use std::time::Duration;
+
+use super::steps::text;
+use super::world::deployed::Deployed;
+use super::world::net::Interfere;
+use super::world::slack::{ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER, direct};
+
+#[tokio::test]
+async fn only_the_requester_gets_a_link() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    for other in [BOB_APPROVER, MALLORY_OUTSIDER] {
+        keyvend.presses(other, &ready, "Get my key").await;
+        let told = keyvend.told(other);
+        assert!(told.contains("Only the person who asked can do this"), "{told}");
+    }
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    assert_eq!(keyvend.events().await, ["asked", "approved"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_button_that_leads_nowhere_gives_no_link() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    for value in ["", "garbage", "0000000000000000.00000000"] {
+        let mut button = ready.button("Get my key");
+        value.clone_into(&mut button.value);
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        keyvend.arrive(keyvend.world.press_button(ALICE_OWNER, &ready, &button)).await;
+        keyvend.deliver().await;
+        assert!(keyvend.told(ALICE_OWNER).contains("I can't tell what this button belongs to"), "{value}");
+    }
+    assert_eq!(keyvend.stands().await, "APPROVED");
+}
+
+#[tokio::test]
+async fn a_second_press_replaces_the_link() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    let first = keyvend.collects(&ready).await;
+    let second = keyvend.collects(&ready).await;
+    assert_eq!(keyvend.turned_away(&first).await, (410, "void".to_owned()));
+    assert!(!keyvend.has_psk(&first).await);
+    keyvend.nothing_was_created().await;
+    keyvend.reveals(&second).await;
+    assert_eq!(keyvend.creates(), 1);
+    assert_eq!(keyvend.turned_away(&first).await, (410, "void".to_owned()));
+}
+
+#[tokio::test]
+async fn no_new_link_while_a_tab_is_collecting() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    let tab = keyvend.collects(&ready).await;
+    keyvend.claims(&tab).await;
+    // The press is worked off before the claim.
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "A browser tab is collecting this key right now"), 1);
+    let (status, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(keyvend.creates(), 1);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "ticketed").count(), 1);
+}
+
+#[tokio::test]
+async fn a_press_that_races_a_claim_never_takes_the_link_from_the_tab() {
+    // The claim comes in at each call that the press makes.
+    for at in 0..12 {
+        let keyvend = Deployed::new().await;
+        let ready = keyvend.approved().await;
+        let tab = keyvend.collects(&ready).await;
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        let press = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &ready, "Get my key")).await;
+        let claim = async {
+            for _ in 0..at {
+                super::world::net::yield_now().await;
+            }
+            keyvend.posts("/reveal/claim", &tab.claim(None)).await
+        };
+        let (_, (status, body)) = futures_util::future::join(keyvend.work(press), claim).await;
+        if status == 202 {
+            keyvend.deliver_everything().await;
+            assert_eq!(
+                keyvend.posts("/reveal/claim", &tab.claim(None)).await.0,
+                200,
+                "claimed after {at} turns"
+            );
+        } else {
+            assert_eq!((status, text(&body["error"])), (410, "void".to_owned()), "after {at} turns");
+            let tab = keyvend.opens();
+            keyvend.reveals(&tab).await;
+        }
+        assert_eq!(keyvend.creates(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_nobody_opened_in_time_creates_nothing_and_can_be_had_again() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    let tab = keyvend.collects(&ready).await;
+    keyvend.world.clock.advance(Duration::from_secs(899));
+    let last = keyvend.collects(&ready).await;
+    keyvend.world.clock.advance(Duration::from_secs(900));
+    assert_eq!(keyvend.turned_away(&last).await, (410, "expired".to_owned()));
+    assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
+    assert_eq!(keyvend.deliver().await, 0);
+    keyvend.nothing_was_created().await;
+    let again = keyvend.collects(&ready).await;
+    keyvend.reveals(&again).await;
+}
+
+#[tokio::test]
+async fn cancelling_or_denying_voids_the_link_that_is_out() {
+    for claimed in [false, true] {
+        for ends in ["cancel", "deny"] {
+            let keyvend = Deployed::new().await;
+            let card = keyvend.asked().await;
+            keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+            let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+            if claimed {
+                keyvend.claims(&tab).await;
+            }
+            // Both are worked off before the claim is.
+            let stands = if ends == "cancel" {
+                keyvend.types(ALICE_OWNER, "cancel").await;
+                assert!(keyvend.told(ALICE_OWNER).contains("Any link you were given no longer works"));
+                "CANCELLED"
+            } else {
+                keyvend.presses(CAROL_APPROVER, &card, "Deny").await;
+                assert!(keyvend.told(ALICE_OWNER).contains("<@U0CAROL> denied your request"));
+                "DENIED"
+            };
+            assert_eq!(keyvend.stands().await, stands);
+            assert_eq!(keyvend.ticket_stands(&tab).await, "VOID", "{ends} claimed: {claimed}");
+            assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
+            assert!(!keyvend.has_psk(&tab).await);
+            keyvend.deliver_everything().await;
+            keyvend.nothing_was_created().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_approved_request_lapses_after_three_days_with_its_link() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    keyvend.world.clock.advance(Duration::from_secs(72 * 3600 - 60));
+    let tab = keyvend.collects(&ready).await;
+    keyvend.world.clock.advance(Duration::from_secs(60));
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.stands().await, "LAPSED");
+    assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
+    assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "expired"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_goes_by_direct_message() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    keyvend.world.net.slack().fail_next("response_url", "expired_url");
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    let told = keyvend.direct(ALICE_OWNER);
+    assert!(told.reading().contains("I could not show you your one-time link"), "{}", told.reading());
+    assert!(told.buttons().iter().all(|button| button.url.is_none()));
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "withdrawn"]);
+    assert_eq!(keyvend.last_detail("why").await, "not-shown");
+    keyvend.nothing_was_created().await;
+    let tab = keyvend.collects(&told).await;
+    keyvend.reveals(&tab).await;
+    keyvend.links_are_shown_to_nobody_else();
+}
+
+#[tokio::test]
+async fn a_link_that_was_shown_without_our_knowing_does_not_work() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    keyvend.world.net.once("slack", "response_url", Interfere::LoseReply);
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    assert!(keyvend.direct(ALICE_OWNER).reading().contains("so I withdrew it"));
+    let shown = keyvend.world.net.slack().told(ALICE_OWNER).into_iter();
+    let shown = shown.rev().find(|message| message.ephemeral_to.is_some()).unwrap();
+    let tab = super::world::deployed::Tab::open(&shown.button("Open the one-time link").url.unwrap());
+    assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_press_that_is_delivered_again_leaves_one_link_that_works() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    let press = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &ready, "Get my key")).await;
+    keyvend.work(press.clone()).await;
+    let first = keyvend.opens();
+    keyvend.work(press).await;
+    let second = keyvend.opens();
+    assert_eq!(keyvend.turned_away(&first).await, (410, "void".to_owned()));
+    keyvend.reveals(&second).await;
+    assert_eq!(keyvend.creates(), 1);
+}
+
+#[tokio::test]
+async fn pressing_the_link_itself_does_nothing_here() {
+    let keyvend = Deployed::new().await;
+    keyvend.linked().await;
+    let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    let answer = keyvend.arrive(keyvend.world.press(ALICE_OWNER, &link, "Open the one-time link")).await;
+    assert_eq!(answer["statusCode"], 200);
+    assert_eq!(keyvend.deliver().await, 0);
+}
+
+#[tokio::test]
+async fn get_my_key_after_the_key_was_handed_over_says_which_it_was() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    let tab = keyvend.collects(&ready).await;
+    let key = keyvend.reveals(&tab).await;
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    assert!(keyvend.told(ALICE_OWNER).contains(&key.id), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.creates(), 1);
+    assert_eq!(keyvend.world.net.slack().messages(&direct(ALICE_OWNER)).len(), 2, "ready, and issued");
+    let id = text(&keyvend.request().await["id"]);
+    keyvend.types(ALICE_OWNER, &format!("cancel {id}")).await;
+    assert!(keyvend.told(ALICE_OWNER).contains(&key.id));
+    assert_eq!(keyvend.stands().await, "ISSUED");
+}
