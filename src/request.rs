@@ -665,7 +665,8 @@ impl KeyRequest {
                 let fits = match &run {
                     // A key that was recorded is given up only once it is deleted.
                     Some(run) => {
-                        self.intent_of(run)?.created == deleted && !matches!(to, Withdrawn::Pending { .. })
+                        let created = &self.intent_of(run)?.created;
+                        (created.is_none() || *created == deleted) && !matches!(to, Withdrawn::Pending { .. })
                     }
                     None => matches!(self.state, State::Ticketed { .. }) && deleted.is_none(),
                 };

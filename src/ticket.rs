@@ -1,6 +1,9 @@
 //! The one-time ticket: 32 random bytes `T` that exist in a link's fragment and nowhere else, and what is derived
 //! from them. The server keeps what it needs to recognise the link and to seal to its holder, never `T`.
 
+use std::num::NonZeroU32;
+
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
@@ -12,7 +15,7 @@ use crate::config::RevealUrl;
 use crate::id::{TicketId, crockford_of};
 
 /// The rounds of PBKDF2 that a mailed code is stretched by, in the tab and here.
-const CODE_ROUNDS: u32 = 600_000;
+const CODE_ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
 
 /// `T`. Neither copied, printed nor stored.
 pub struct Ticket(Zeroizing<[u8; 32]>);
@@ -59,11 +62,14 @@ impl Ticket {
     #[must_use]
     pub fn code_hash(&self, code: &MailedCode) -> [u8; 32] {
         let salt = self.derive::<32>(b"code");
-        let stretched = Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
-            code.0.as_bytes(),
-            salt.as_slice(),
+        let mut stretched = Zeroizing::new([0; 32]);
+        pbkdf2::derive(
+            PBKDF2_HMAC_SHA256,
             CODE_ROUNDS,
-        ));
+            salt.as_slice(),
+            code.0.as_bytes(),
+            stretched.as_mut_slice(),
+        );
         hash(stretched.as_slice())
     }
 

@@ -287,20 +287,25 @@ impl Worker {
         if invocation.now.since(message.signed_at) > TOO_OLD {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
         }
+        // Boxed, each: else the one future has room for all of them at once, and the stack too.
         match &message.what {
             What::Command(command) => match command {
-                Command::Form => self.open_form(message, invocation.now).await,
-                Command::Create(create) => self.create(message, create, invocation.now).await,
-                Command::Status(request) => self.status(message, request.as_ref(), invocation.now).await,
-                Command::Cancel(request) => self.cancel(message, request.as_ref(), invocation.now).await,
-                Command::Whoami => self.whoami(message, invocation.now).await,
-                Command::Freeze => self.freeze(message, true, invocation.now).await,
-                Command::Unfreeze => self.freeze(message, false, invocation.now).await,
+                Command::Form => self.open_form(message, invocation.now).boxed().await,
+                Command::Create(create) => self.create(message, create, invocation.now).boxed().await,
+                Command::Status(request) => {
+                    self.status(message, request.as_ref(), invocation.now).boxed().await
+                }
+                Command::Cancel(request) => {
+                    self.cancel(message, request.as_ref(), invocation.now).boxed().await
+                }
+                Command::Whoami => self.whoami(message, invocation.now).boxed().await,
+                Command::Freeze => self.freeze(message, true, invocation.now).boxed().await,
+                Command::Unfreeze => self.freeze(message, false, invocation.now).boxed().await,
                 Command::Help => Ok(()),
             },
             What::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
                 match action_id.as_str() {
-                    modal::CHOOSE_USE_CASE => self.show_alternative(message, view, value).await,
+                    modal::CHOOSE_USE_CASE => self.show_alternative(message, view, value).boxed().await,
                     // Whatever else is chosen in a form counts when it is submitted.
                     _ => Ok(()),
                 }
@@ -309,21 +314,25 @@ impl Worker {
                 let place = Place::Card(button.as_ref());
                 match action_id.as_str() {
                     action::APPROVE => {
-                        self.decide(message, Click::Approve, value, place, invocation.now).await
+                        self.decide(message, Click::Approve, value, place, invocation.now).boxed().await
                     }
-                    action::DENY => self.open_denial(message, value, place, invocation.now).await,
-                    action::DETAILS => self.details(message, value, place, invocation.now).await,
-                    action::OPEN_FORM => self.open_form(message, invocation.now).await,
-                    action::GET_KEY => self.give_ticket(message, value, invocation.now).await,
-                    action::CANCEL => self.cancel_by_button(message, value, invocation.now).await,
+                    action::DENY => self.open_denial(message, value, place, invocation.now).boxed().await,
+                    action::DETAILS => self.details(message, value, place, invocation.now).boxed().await,
+                    action::OPEN_FORM => self.open_form(message, invocation.now).boxed().await,
+                    action::GET_KEY => self.give_ticket(message, value, invocation.now).boxed().await,
+                    action::CANCEL => self.cancel_by_button(message, value, invocation.now).boxed().await,
                     _ => Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
             }
             What::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
                 match (callback_id.as_str(), Create::filled(values), command::denial_reason(values)) {
-                    (modal::ASK, Ok(create), _) => self.create(message, &create, invocation.now).await,
+                    (modal::ASK, Ok(create), _) => {
+                        self.create(message, &create, invocation.now).boxed().await
+                    }
                     (modal::DENY, _, Ok(reason)) => {
-                        self.decide(message, Click::Deny(reason), carried, Place::Form, invocation.now).await
+                        self.decide(message, Click::Deny(reason), carried, Place::Form, invocation.now)
+                            .boxed()
+                            .await
                     }
                     _ => Ok(self.reply(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
@@ -339,7 +348,7 @@ impl Worker {
         };
         match message.event {
             ClaimEvent::Claimed => {
-                let done = self.issue(&message, invocation).await;
+                let done = self.issue(&message, invocation).boxed().await;
                 if let (Err(not_done), true) = (&done, received >= RECEIVES) {
                     self.give_up(&message, not_done, invocation.now).await;
                 }

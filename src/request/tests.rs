@@ -175,9 +175,9 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         (
             "give up a deleted key",
             withdraw(Some(run(1)), "APPROVED", Some(key(2))),
-            "ISSUING with key > APPROVED",
+            "ISSUING > APPROVED, ISSUING with key > APPROVED",
         ),
-        ("give up, deleting another", withdraw(Some(run(1)), "APPROVED", Some(key(3))), ""),
+        ("give up, deleting another", withdraw(Some(run(1)), "APPROVED", Some(key(3))), "ISSUING > APPROVED"),
         ("another gives up", withdraw(Some(run(2)), "APPROVED", None), ""),
         ("seal", Event::Seal { run: run(1) }, "ISSUING with key > ISSUED"),
         ("seal by another", Event::Seal { run: run(2) }, ""),

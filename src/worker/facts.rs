@@ -1,5 +1,6 @@
 //! The facts of one decision about a request, looked up afresh and in parallel.
 
+use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join_all};
 
 use super::Worker;
@@ -45,7 +46,7 @@ impl Worker {
         };
         let counted = store::issued_today(&self.dynamo, requester, now);
         let (people, (found, issued_today)) =
-            try_join(people, try_join(self.lookup.iam_user(account, user, now), counted)).await?;
+            try_join(people, try_join(self.lookup.iam_user(account, user, now).boxed(), counted)).await?;
         let iam_user = match found {
             Ok(iam_user) => iam_user,
             Err(missing) => return Ok(Err(missing)),

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hpke::rand_core::UnwrapErr;
 
 use super::cancel::RACES;
@@ -130,11 +131,11 @@ impl Worker {
         if invocation.deadline.since(now) < LEAST_TIME {
             return Err(NotDone::Later(Duration::from_secs(1)));
         }
-        let ready = match self.ready(stored, claimed, now).await? {
+        let ready = match self.ready(stored, claimed, now).boxed().await? {
             Ok(ready) => ready,
             Err((stored, failed)) => return self.fail(*stored, None, failed, now).await,
         };
-        self.create_and_seal(ready, invocation).await
+        self.create_and_seal(ready, invocation).boxed().await
     }
 
     /// Fresh facts, and policy asked again.
@@ -236,7 +237,7 @@ impl Worker {
             }
         };
         let id = key.id.clone();
-        match self.record_and_seal(&ready, stored, &run, key, now).await {
+        match self.record_and_seal(&ready, stored, &run, key, now).boxed().await {
             Ok(saved) => {
                 let saved = self.flush(saved).await;
                 self.describe(&ready, &saved, &id).await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use futures_util::future::join;
 
 use super::steps::{failed, text};
@@ -31,15 +33,42 @@ fn says(keyvend: &Deployed, person: &str, part: &str) {
     assert!(told.contains(part), "{person}: {told}");
 }
 
+fn labels(message: &Message) -> Vec<String> {
+    message.buttons().into_iter().map(|button| button.text).collect()
+}
+
+/// What somebody who decides is answered: in the form that asked for a reason, or by a message.
+fn answered(keyvend: &Deployed, person: &str, button: &str, part: &str) {
+    let read = if button == "Deny" { keyvend.view(person).reading() } else { keyvend.told(person) };
+    assert!(read.contains(part), "{person}: {read}");
+}
+
+async fn decides(keyvend: &Deployed, person: &str, card: &Message, button: &str) {
+    match button {
+        "Deny" => keyvend.denies(person, card, "not wanted").await,
+        other => keyvend.presses(person, card, other).await,
+    }
+}
+
+/// The event with which somebody decides: a press, or the form that **Deny** opened.
+async fn deciding(keyvend: &Deployed, person: &str, card: &Message, button: &str) -> Value {
+    if button != "Deny" {
+        return keyvend.pressed(keyvend.world.press(person, card, button)).await;
+    }
+    keyvend.presses(person, card, button).await;
+    let form = keyvend.view(person);
+    keyvend.pressed(keyvend.world.submit(&form, &form.values(&[("reason", "not wanted")]))).await
+}
+
 #[tokio::test]
 async fn a_denial_ends_the_request_and_both_are_told() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
-    keyvend.presses(BOB_APPROVER, &card, "Deny").await;
-    says(&keyvend, BOB_APPROVER, "You denied this request");
+    keyvend.denies(BOB_APPROVER, &card, "not wanted").await;
+    answered(&keyvend, BOB_APPROVER, "Deny", "You denied this request");
     says(&keyvend, ALICE_OWNER, "<@U0BOB> denied your request");
     assert!(keyvend.card().reading().contains("denied by <@U0BOB>"), "{}", keyvend.card().reading());
-    assert_eq!(keyvend.card().buttons(), []);
+    assert_eq!(labels(&keyvend.card()), ["Details"]);
     assert_eq!(keyvend.stands().await, "DENIED");
     assert_eq!(keyvend.events().await, ["asked", "denied"]);
     assert_eq!(keyvend.trail().await[1].actor, "T0001.U0BOB");
@@ -78,8 +107,8 @@ async fn requester_cannot_approve_own_request() {
         .slack()
         .channel(APPROVALS, |channel| _ = channel.members.insert(ALICE_OWNER.to_owned()));
     for button in ["Approve", "Deny"] {
-        keyvend.presses(ALICE_OWNER, &card, button).await;
-        says(&keyvend, ALICE_OWNER, "cannot approve your own request");
+        decides(&keyvend, ALICE_OWNER, &card, button).await;
+        answered(&keyvend, ALICE_OWNER, button, "cannot approve your own request");
         assert_eq!(keyvend.stands().await, "PENDING");
     }
     assert_eq!(keyvend.events().await, ["asked", "press-refused", "press-refused"]);
@@ -91,8 +120,8 @@ async fn only_approvers_decide() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     for button in ["Approve", "Deny"] {
-        keyvend.presses(MALLORY_OUTSIDER, &card, button).await;
-        says(&keyvend, MALLORY_OUTSIDER, "Only approvers can approve");
+        decides(&keyvend, MALLORY_OUTSIDER, &card, button).await;
+        answered(&keyvend, MALLORY_OUTSIDER, button, "Only approvers can approve");
     }
     assert_eq!(keyvend.stands().await, "PENDING");
     keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.restricted = true);
@@ -204,11 +233,12 @@ async fn a_press_that_is_delivered_again_counts_once_and_nobody_is_left_untold()
     for (button, stands) in [("Approve", "APPROVED"), ("Deny", "DENIED")] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
-        let event = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, button)).await;
-        assert!(!failed(&keyvend.work(event.clone()).await));
-        let first = keyvend.told(BOB_APPROVER);
-        assert!(!failed(&keyvend.work(event).await));
-        assert_eq!(keyvend.told(BOB_APPROVER), first);
+        let event = deciding(&keyvend, BOB_APPROVER, &card, button).await;
+        let said = if button == "Deny" { "You denied this request" } else { "Your approval is recorded" };
+        for _ in 0..2 {
+            assert!(!failed(&keyvend.work(event.clone()).await));
+            answered(&keyvend, BOB_APPROVER, button, said);
+        }
         assert_eq!(keyvend.stands().await, stands);
         assert_eq!(keyvend.events().await.len(), 2);
     }
@@ -219,7 +249,7 @@ async fn a_crash_between_the_record_and_the_telling_leaves_nobody_untold() {
     for (button, part) in [("Approve", "Press *Get my key*"), ("Deny", "denied your request")] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
-        let event = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, button)).await;
+        let event = deciding(&keyvend, BOB_APPROVER, &card, button).await;
         keyvend.world.net.once("sqs", "SendMessage", super::world::net::Interfere::CrashBefore);
         assert!(keyvend.world.net.survive(keyvend.work(event)).await.is_none());
         assert_eq!(keyvend.times_told(ALICE_OWNER, part), 0);
@@ -242,7 +272,7 @@ async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
     says(&keyvend, BOB_APPROVER, "lapsed");
     says(&keyvend, ALICE_OWNER, "lapsed");
     assert!(keyvend.card().reading().contains("lapsed"));
-    assert_eq!(keyvend.card().buttons(), []);
+    assert_eq!(labels(&keyvend.card()), ["Details"]);
     assert_eq!(keyvend.stands().await, "LAPSED");
     assert_eq!(keyvend.events().await, ["asked", "expired"]);
     keyvend.nothing_was_created().await;
@@ -252,11 +282,14 @@ async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
 async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
-    keyvend.presses(BOB_APPROVER, &card, "Deny").await;
+    keyvend.presses(CAROL_APPROVER, &card, "Deny").await;
+    let form = keyvend.view(CAROL_APPROVER);
+    keyvend.denies(BOB_APPROVER, &card, "not wanted").await;
+    keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
+    keyvend.submits(&form, &[("reason", "nor by me")]).await;
     for button in ["Approve", "Deny"] {
-        keyvend.presses(CAROL_APPROVER, &card, button).await;
-        says(&keyvend, CAROL_APPROVER, "Your press changed nothing. The request");
-        says(&keyvend, CAROL_APPROVER, "was denied by <@U0BOB>");
+        answered(&keyvend, CAROL_APPROVER, button, "Your press changed nothing. The request");
+        answered(&keyvend, CAROL_APPROVER, button, "was denied by <@U0BOB>");
     }
     assert_eq!(keyvend.stands().await, "DENIED");
     assert_eq!(keyvend.events().await, ["asked", "denied"]);
@@ -297,7 +330,7 @@ async fn at_once(keyvend: &Deployed, card: &Message, presses: [(&str, &str); 2])
     let mut events = Vec::new();
     for (person, button) in presses {
         keyvend.world.clock.advance(Duration::from_secs(1));
-        let event = keyvend.pressed(keyvend.world.press(person, card, button)).await;
+        let event = deciding(keyvend, person, card, button).await;
         let receipt = text(&event["Records"][0]["receiptHandle"]);
         keyvend.world.net.sqs().finish(sqs::SLACK, &receipt, true);
         events.push(event);

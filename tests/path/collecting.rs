@@ -120,7 +120,10 @@ async fn cancelling_or_denying_voids_the_link_that_is_out() {
             let keyvend = Deployed::new().await;
             let card = keyvend.asked().await;
             keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-            let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+            let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
+            // The form for the reason is open before the claim comes.
+            keyvend.presses(CAROL_APPROVER, &card, "Deny").await;
+            let tab = keyvend.collects(&ready).await;
             if claimed {
                 keyvend.claims(&tab).await;
             }
@@ -130,7 +133,7 @@ async fn cancelling_or_denying_voids_the_link_that_is_out() {
                 assert!(keyvend.told(ALICE_OWNER).contains("Any link you were given no longer works"));
                 "CANCELLED"
             } else {
-                keyvend.presses(CAROL_APPROVER, &card, "Deny").await;
+                keyvend.submits(&keyvend.view(CAROL_APPROVER), &[("reason", "not wanted")]).await;
                 assert!(keyvend.told(ALICE_OWNER).contains("<@U0CAROL> denied your request"));
                 "DENIED"
             };

@@ -158,7 +158,7 @@ async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
         .keys()
         .map(|pk| pk.split('#').next().unwrap().to_owned())
         .collect();
-    assert_eq!(kinds, ["issued", "key", "lease", "request", "ticket"]);
+    assert_eq!(kinds, ["directory", "issued", "key", "lease", "request", "ticket"]);
 }
 
 #[tokio::test]

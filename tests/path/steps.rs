@@ -84,7 +84,7 @@ impl Deployed {
         environment.insert("KEYVEND_TIMERS".to_owned(), "on".to_owned());
         environment.insert("KEYVEND_POLICY_DIR".to_owned(), "policies".to_owned());
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Self::of(self.world, &environment)
+        Self::of(self.world.clone(), &environment)
     }
 
     /// The event with the next visible message of a queue, in flight from now on.

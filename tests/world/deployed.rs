@@ -1,6 +1,7 @@
 //! keyvend as deployed in this world: the three functions, their queues delivered, and a browser tab.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -109,6 +110,12 @@ impl Deployed {
         body
     }
 
+    /// A press on **Deny** and the reason that is then asked for, worked off.
+    pub async fn denies(&self, person: &str, message: &Message, reason: &str) {
+        self.presses(person, message, "Deny").await;
+        self.submits(&self.view(person), &[("reason", reason)]).await;
+    }
+
     /// The modal that a person has before them.
     pub fn view(&self, person: &str) -> View {
         self.world.net.slack().last_view(person)
@@ -203,7 +210,16 @@ impl Tab {
     /// The derived code for a typed one.
     pub fn code(&self, typed: &str) -> String {
         let salt = self.derive::<32>("code");
-        URL_SAFE_NO_PAD.encode(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(typed.as_bytes(), &salt, 600_000))
+        let mut code = [0; 32];
+        let rounds = NonZeroU32::new(600_000).unwrap();
+        aws_lc_rs::pbkdf2::derive(
+            aws_lc_rs::pbkdf2::PBKDF2_HMAC_SHA256,
+            rounds,
+            &salt,
+            typed.as_bytes(),
+            &mut code,
+        );
+        URL_SAFE_NO_PAD.encode(code)
     }
 
     /// The ticket's public name.
