@@ -66,7 +66,7 @@ def cases(arguments, aws, environment, log):
     return [
         Case("empty", "any", Path(arguments.empty), command, "{}"),
         slack,
-        Case("slack", "`help`, no AWS call", built("Slack"), events.slash_command("help", aws.url), checking),
+        Case("slack", "a typing error, no AWS call", built("Slack"), events.slash_command("whoam", aws.url), checking),
         Case("reveal", "claim", built("Reveal"), events.claim(), '"statusCode": 202'),
         Case("reveal", "page, no AWS call", built("Reveal"), events.page(), "<!doctype html>"),
         Case("worker", "`whoami`", built("Worker"), message, '{"batchItemFailures": []}'),
