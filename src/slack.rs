@@ -1,9 +1,9 @@
 //! The function that Slack calls: verify, parse, queue, acknowledge. It knows no table and no IAM.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use crate::aws::{Secrets, Sqs, Stage};
@@ -26,11 +26,19 @@ pub struct Slack {
     kept: Mutex<Kept>,
 }
 
-/// The signing secrets as last read. Both versions are good while a rotation is under way.
+/// The signing secrets as last read. Both versions are good while a rotation is under way; the previous one is read
+/// only once something does not fit the current one, for at a start every call counts.
 #[derive(Default)]
 struct Kept {
     secrets: Vec<SigningSecret>,
-    read_at: Option<Timestamp>,
+    read: Option<Read>,
+}
+
+/// What was read, and when.
+#[derive(Clone, Copy)]
+enum Read {
+    Current,
+    Both(Timestamp),
 }
 
 impl Slack {
@@ -70,33 +78,33 @@ impl Slack {
 
     /// Judges the request with the secrets at hand, and once more with fresh ones where none of them made its signature.
     async fn received(&self, request: &HttpRequest, pins: &Pins, now: Timestamp) -> anyhow::Result<Received> {
-        if self.is_stale(now, i64::MAX) {
-            self.reread(now).await?;
+        if self.kept()?.read.is_none() {
+            let current = self.secrets.get(&self.config.signing_secret_id, Stage::Current).await?;
+            self.keep([current], Read::Current)?;
         }
-        let judge = || self.kept.lock().map(|kept| receive(request, pins, &kept.secrets, now));
-        let first = judge().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))?;
-        if matches!(first, Received::SignatureMismatch(_)) && self.is_stale(now, REREAD) {
-            self.reread(now).await?;
-            return judge().map_err(|_| anyhow::anyhow!("the secrets are poisoned"));
+        let first = receive(request, pins, &self.kept()?.secrets, now);
+        if !matches!(first, Received::SignatureMismatch(_)) {
+            return Ok(first);
         }
-        Ok(first)
-    }
-
-    /// Whether the secrets were never read, or longer ago than `age` seconds.
-    fn is_stale(&self, now: Timestamp, age: i64) -> bool {
-        let read_at = self.kept.lock().ok().and_then(|kept| kept.read_at);
-        read_at.is_none_or(|read_at| now.since(read_at) >= age)
-    }
-
-    async fn reread(&self, now: Timestamp) -> anyhow::Result<()> {
+        match self.kept()?.read {
+            Some(Read::Both(at)) if now.since(at) < REREAD => return Ok(first),
+            None | Some(Read::Current | Read::Both(_)) => {}
+        }
         let id = &self.config.signing_secret_id;
-        let (current, previous) = futures_util::future::try_join(
-            self.secrets.get(id, Stage::Current),
-            self.secrets.get(id, Stage::Previous),
-        )
-        .await?;
+        let (current, previous) =
+            (self.secrets.get(id, Stage::Current), self.secrets.get(id, Stage::Previous));
+        let (current, previous) = futures_util::future::try_join(current, previous).await?;
+        self.keep([current, previous], Read::Both(now))?;
+        Ok(receive(request, pins, &self.kept()?.secrets, now))
+    }
+
+    fn kept(&self) -> anyhow::Result<MutexGuard<'_, Kept>> {
+        self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))
+    }
+
+    fn keep<const N: usize>(&self, texts: [Option<SecretString>; N], read: Read) -> anyhow::Result<()> {
         let mut seen = BTreeSet::new();
-        let texts = [current, previous].into_iter().flatten().map(|text| text.expose_secret().to_owned());
+        let texts = texts.into_iter().flatten().map(|text| text.expose_secret().to_owned());
         let mut secrets = Vec::new();
         for text in texts.filter(|text| seen.insert(text.clone())) {
             match SigningSecret::new(text) {
@@ -104,8 +112,7 @@ impl Slack {
                 Err(bad) => tracing::error!(%bad, "a signing secret cannot be used"),
             }
         }
-        let mut kept = self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))?;
-        *kept = Kept { secrets, read_at: Some(now) };
+        *self.kept()? = Kept { secrets, read: Some(read) };
         Ok(())
     }
 

@@ -5,6 +5,8 @@ mod world;
 
 #[path = "path/happy.rs"]
 mod happy;
+#[path = "path/signing.rs"]
+mod signing;
 #[path = "path/slack_as_it_is.rs"]
 mod slack_as_it_is;
 #[path = "path/stop.rs"]
