@@ -11,6 +11,11 @@ mod sts;
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::SharedCredentialsProvider;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
@@ -23,19 +28,41 @@ pub use ses::{MailError, Ses};
 pub use sqs::{ReceiptHandle, Sqs};
 pub use sts::Sts;
 
-/// The SDK's configuration as all functions use it: region and credentials from the environment, short time-outs.
-pub async fn sdk_config() -> aws_config::SdkConfig {
-    aws_config::defaults(aws_config::BehaviorVersion::latest())
+use crate::config::AwsConfig;
+
+const CONNECT_TIME_OUT: Duration = Duration::from_secs(2);
+
+/// The HTTPS connector of a function, for AWS and for Slack: one reading of the root certificates, one pool of
+/// connections. The SDK by itself makes one for each of its clients.
+#[must_use]
+pub fn https_connector() -> SharedHttpConnector {
+    let connector = Connector::builder()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIME_OUT).build())
+        .build();
+    SharedHttpConnector::new(connector)
+}
+
+/// The SDK's configuration as all functions use it: region and credentials from the environment, as Lambda gives them,
+/// and nowhere else, so that neither files nor metadata services are asked; short time-outs.
+#[must_use]
+pub fn sdk_config(config: &AwsConfig, connector: SharedHttpConnector) -> aws_config::SdkConfig {
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    let mut builder = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .credentials_provider(credentials)
+        .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(2))
+                .connect_timeout(CONNECT_TIME_OUT)
                 .operation_attempt_timeout(Duration::from_secs(5))
                 .operation_timeout(Duration::from_secs(12))
                 .build(),
-        )
-        .load()
-        .await
+        );
+    builder.set_endpoint_url(config.endpoint_url.clone());
+    builder.build()
 }
 
 /// A fault that names the call and AWS's error code.

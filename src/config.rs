@@ -43,6 +43,15 @@ impl<K: Borrow<str> + Ord> Environment for BTreeMap<K, String> {
     }
 }
 
+/// What the AWS SDK is told by its own variables, beside the credentials, which it reads itself.
+#[derive(Clone, Debug)]
+pub struct AwsConfig {
+    /// The region of everything but IAM.
+    pub region: String,
+    /// Where AWS is, if not where it always is: an emulator.
+    pub endpoint_url: Option<String>,
+}
+
 /// What `slack` is told.
 #[derive(Clone, Debug)]
 pub struct SlackConfig {
@@ -345,6 +354,24 @@ fn iam_path(value: &str) -> Result<String, String> {
     }
 }
 
+impl AwsConfig {
+    /// Reads `AWS_REGION` and `AWS_ENDPOINT_URL`
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn read(environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let read = Reader(environment);
+        let url = |url: &str| {
+            if http_url(url) { Ok(url.to_owned()) } else { Err("must be a URL".to_owned()) }
+        };
+        Ok(Self {
+            region: read.required("AWS_REGION", text)?,
+            endpoint_url: read.optional("AWS_ENDPOINT_URL", url)?,
+        })
+    }
+}
+
 impl SlackConfig {
     /// Reads what `slack` needs.
     ///
@@ -456,6 +483,7 @@ mod tests {
                 "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-claims.fifo",
             ),
             ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-due.fifo"),
+            ("AWS_REGION", "eu-west-1"),
             ("KEYVEND_REQUESTS_TABLE", "r"),
             ("KEYVEND_TICKETS_TABLE", "t"),
             ("KEYVEND_AUDIT_TABLE", "a"),
@@ -473,6 +501,7 @@ mod tests {
     }
 
     fn read_all(environment: &BTreeMap<&str, String>) -> Result<(), ConfigError> {
+        AwsConfig::read(environment)?;
         SlackConfig::read(environment)?;
         RevealConfig::read(environment)?;
         WorkerConfig::read(environment)?;
@@ -511,6 +540,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named() {
         let wrong = [
+            ("AWS_ENDPOINT_URL", "localhost:4566"),
             ("KEYVEND_SLACK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/standard"),
             ("KEYVEND_CLAIMS_QUEUE_URL", "https://keyvend-claims.fifo"),
             ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/.fifo"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use crate::aws::{Secrets, Sqs, Stage};
@@ -26,12 +26,13 @@ pub struct Slack {
     kept: Mutex<Kept>,
 }
 
-/// The signing secrets as last read. Both versions are good while a rotation is under way.
+/// The signing secrets as last read. Both versions are good while a rotation is under way; the previous one is read
+/// only once something does not fit the current one, for at a start every call counts.
 #[derive(Default)]
 struct Kept {
     secrets: Option<Vec<SigningSecret>>,
-    /// When they were last asked for, whether or not they came.
-    asked_at: Option<Timestamp>,
+    /// When both were last asked for, whether or not they came.
+    both_at: Option<Timestamp>,
 }
 
 impl Slack {
@@ -71,33 +72,32 @@ impl Slack {
 
     /// Judges the request with the secrets at hand, and once more with fresh ones where none of them made its signature.
     async fn received(&self, request: &HttpRequest, pins: &Pins, now: Timestamp) -> anyhow::Result<Received> {
-        let judge = |kept: &Kept| receive(request, pins, kept.secrets.as_deref().unwrap_or_default(), now);
         if self.kept()?.secrets.is_none() {
-            self.reread(now).await?;
+            let current = self.secrets.get(&self.config.signing_secret_id, Stage::Current).await?;
+            self.keep([current])?;
         }
+        let judge = |kept: &Kept| receive(request, pins, kept.secrets.as_deref().unwrap_or_default(), now);
         let first = judge(&*self.kept()?);
-        let may_reread = self.kept()?.asked_at.is_none_or(|asked_at| now.since(asked_at) >= REREAD);
-        if matches!(first, Received::SignatureMismatch(_)) && may_reread {
-            self.reread(now).await?;
-            return Ok(judge(&*self.kept()?));
+        let may_reread = self.kept()?.both_at.is_none_or(|both_at| now.since(both_at) >= REREAD);
+        if !matches!(first, Received::SignatureMismatch(_)) || !may_reread {
+            return Ok(first);
         }
-        Ok(first)
+        self.kept()?.both_at = Some(now);
+        let id = &self.config.signing_secret_id;
+        let (current, previous) =
+            (self.secrets.get(id, Stage::Current), self.secrets.get(id, Stage::Previous));
+        let (current, previous) = futures_util::future::try_join(current, previous).await?;
+        self.keep([current, previous])?;
+        Ok(judge(&*self.kept()?))
     }
 
     fn kept(&self) -> anyhow::Result<MutexGuard<'_, Kept>> {
         self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))
     }
 
-    async fn reread(&self, now: Timestamp) -> anyhow::Result<()> {
-        self.kept()?.asked_at = Some(now);
-        let id = &self.config.signing_secret_id;
-        let (current, previous) = futures_util::future::try_join(
-            self.secrets.get(id, Stage::Current),
-            self.secrets.get(id, Stage::Previous),
-        )
-        .await?;
+    fn keep<const N: usize>(&self, texts: [Option<SecretString>; N]) -> anyhow::Result<()> {
         let mut seen = BTreeSet::new();
-        let texts = [current, previous].into_iter().flatten().map(|text| text.expose_secret().to_owned());
+        let texts = texts.into_iter().flatten().map(|text| text.expose_secret().to_owned());
         let mut secrets = Vec::new();
         for text in texts.filter(|text| seen.insert(text.clone())) {
             match SigningSecret::new(text) {

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
@@ -120,15 +119,6 @@ pub struct Channel {
     /// Within an organisation.
     #[serde(default)]
     pub is_org_shared: bool,
-}
-
-/// The HTTPS connector of the deployed functions.
-#[must_use]
-pub fn https_connector() -> SharedHttpConnector {
-    let connector = Connector::builder()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build();
-    SharedHttpConnector::new(connector)
 }
 
 const TIME_OUT: Duration = Duration::from_secs(5);

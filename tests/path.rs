@@ -29,6 +29,8 @@ mod issuing;
 mod queues;
 #[path = "path/rotation.rs"]
 mod rotation;
+#[path = "path/signing.rs"]
+mod signing;
 #[path = "path/slack_as_it_is.rs"]
 mod slack_as_it_is;
 #[path = "path/steps.rs"]

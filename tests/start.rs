@@ -27,10 +27,12 @@ fn required(binary: &str) -> Vec<(&'static str, &'static str)> {
     };
     let tickets = ("KEYVEND_TICKETS_TABLE", "keyvend-tickets");
     let reveal_url = ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal");
+    let region = ("AWS_REGION", "eu-west-1");
     match binary {
-        SLACK => vec![queue("slack"), ("KEYVEND_SIGNING_SECRET_ID", "keyvend/signing-secret")],
-        REVEAL => vec![queue("claims"), tickets, reveal_url],
+        SLACK => vec![region, queue("slack"), ("KEYVEND_SIGNING_SECRET_ID", "keyvend/signing-secret")],
+        REVEAL => vec![region, queue("claims"), tickets, reveal_url],
         _ => vec![
+            region,
             queue("slack"),
             queue("claims"),
             queue("due"),
@@ -171,7 +173,6 @@ fn a_right_configuration_is_not_what_stops_a_function() {
         let mut command = Command::new(binary);
         command.env_clear().envs(required(binary)).env("AWS_LAMBDA_RUNTIME_API", &runtime);
         for (name, value) in [
-            ("AWS_REGION", "eu-west-1"),
             ("AWS_LAMBDA_FUNCTION_NAME", "keyvend"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "1"),

@@ -1,8 +1,8 @@
 //! The `reveal` function: the page, and the claim of a ticket.
 
-use keyvend::config::{ProcessEnvironment, RevealConfig};
-use keyvend::function;
+use keyvend::config::{AwsConfig, ProcessEnvironment, RevealConfig};
 use keyvend::reveal::Reveal;
+use keyvend::{aws, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     function::log();
     let config = RevealConfig::read(&ProcessEnvironment)?;
-    let reveal = Reveal::new(config, &keyvend::aws::sdk_config().await);
+    let reveal =
+        Reveal::new(config, &aws::sdk_config(&AwsConfig::read(&ProcessEnvironment)?, aws::https_connector()));
     let handler = |event: LambdaEvent<Value>| async {
         Ok::<_, Error>(reveal.handle(event.payload, function::now()).await)
     };

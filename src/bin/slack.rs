@@ -1,8 +1,8 @@
 //! The `slack` function: verify, parse, queue, acknowledge.
 
-use keyvend::config::{ProcessEnvironment, SlackConfig};
-use keyvend::function;
+use keyvend::config::{AwsConfig, ProcessEnvironment, SlackConfig};
 use keyvend::slack::Slack;
+use keyvend::{aws, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     function::log();
     let config = SlackConfig::read(&ProcessEnvironment)?;
-    let slack = Slack::new(config, &keyvend::aws::sdk_config().await);
+    let slack =
+        Slack::new(config, &aws::sdk_config(&AwsConfig::read(&ProcessEnvironment)?, aws::https_connector()));
     let handler = |event: LambdaEvent<Value>| async {
         Ok::<_, Error>(slack.handle(event.payload, function::now()).await)
     };

@@ -1,8 +1,8 @@
 //! The `worker` function: everything that decides and acts.
 
-use keyvend::config::{ProcessEnvironment, WorkerConfig};
+use keyvend::config::{AwsConfig, ProcessEnvironment, WorkerConfig};
 use keyvend::worker::{Invocation, Worker};
-use keyvend::{function, slack_api};
+use keyvend::{aws, function};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -10,7 +10,9 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     function::log();
     let config = WorkerConfig::read(&ProcessEnvironment)?;
-    let worker = Worker::new(config, &keyvend::aws::sdk_config().await, slack_api::https_connector());
+    let connector = aws::https_connector();
+    let sdk = aws::sdk_config(&AwsConfig::read(&ProcessEnvironment)?, connector.clone());
+    let worker = Worker::new(config, &sdk, connector);
     let worker = &worker;
     let handler = |LambdaEvent { payload, context }: LambdaEvent<Value>| async move {
         let invocation = Invocation { now: function::now(), deadline: function::deadline(&context) };

@@ -1,0 +1,7 @@
+# Measures the built functions against one that does nothing, and writes docs/numbers.md.
+# Needs sam, cargo-lambda, Python 3.10 or later and openssl.
+.PHONY: bench
+bench:
+	sam build
+	cargo lambda build --release --bin empty --features empty
+	python3 bench/run.py
