@@ -42,10 +42,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     Request `<request>`
     Approve
     Deny
-    Deny this request?
-    The requester is told that you denied it.
-    Deny
-    Go back
+    Details
     ");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"Your approval is recorded.");
@@ -97,6 +94,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
     > laptop tooling
     Asked by <@U0ALICE>: code on their own machine, 30 days. Approved by <@U0BOB>. Request `<request>`
+    Details
     This wasn't me
     Switch this key off?
     It stops working at once, wherever it is used.

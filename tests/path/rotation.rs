@@ -57,23 +57,22 @@ async fn the_old_and_the_new_signing_secret_are_both_good_while_it_is_rotated() 
 async fn bad_signatures_have_the_secrets_read_once_a_minute_at_most() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
-    let once = keyvend.reads();
-    assert_eq!(once, 2, "current and previous");
+    assert_eq!(keyvend.reads(), 1, "the current one");
     for _ in 0..50 {
         assert_eq!(keyvend.signed_with("wrong").await, 401);
         keyvend.world.clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(keyvend.reads(), once, "read within the last minute");
+    assert_eq!(keyvend.reads(), 3, "both, once, within a minute");
     keyvend.world.clock.advance(Duration::from_secs(10));
     for _ in 0..50 {
         assert_eq!(keyvend.signed_with("wrong").await, 401);
     }
-    assert_eq!(keyvend.reads(), 2 * once);
+    assert_eq!(keyvend.reads(), 5, "and once more");
     for _ in 0..10 {
         keyvend.world.clock.advance(Duration::from_secs(100));
         assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     }
-    assert_eq!(keyvend.reads(), 2 * once, "good ones have nothing read");
+    assert_eq!(keyvend.reads(), 5, "good ones have nothing read");
 }
 
 #[tokio::test]
