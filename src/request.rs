@@ -1,17 +1,21 @@
 //! A request for a key: what was asked, who approved, and where it stands. Pure: an event in, the next state out,
 //! with the audit entry that tells of it. Nothing here looks anything up or knows Slack's messages.
 
+mod event;
+mod telling;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::event::{Event, Unfit, Withdrawn};
+pub use self::telling::{Numbered, Telling, Tellings};
 use crate::audit::{Chain, Happened};
 use crate::command::Reason;
 use crate::facts::{AccessKey, Account, IamUser};
 use crate::id::{
     AccessKeyId, ChannelId, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
 };
-use crate::slack_api::Message;
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
@@ -162,64 +166,6 @@ pub struct KeyRequest {
     pub tellings: Tellings,
 }
 
-/// Something to tell, written with the change that it tells of and delivered on its own: a Slack that does not answer
-/// neither holds up what is done nor does it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Telling {
-    /// Draw the card as the request then stands; post it where there is none.
-    Card,
-    /// A direct message.
-    Direct {
-        /// To whom.
-        to: PersonId,
-        /// What it says. Never a link to a key.
-        message: Message,
-    },
-    /// A message in the card's thread.
-    Thread {
-        /// What it says.
-        message: Message,
-    },
-    /// A message to the approvals channel.
-    Approvers {
-        /// What it says.
-        message: Message,
-    },
-}
-
-/// A telling in its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbered {
-    /// Its number within the request, from 1.
-    pub number: u32,
-    /// What is told.
-    pub telling: Telling,
-}
-
-/// The tellings of a request that are not yet known to be queued.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tellings {
-    count: u32,
-    /// Still to be queued.
-    pub outbox: Vec<Numbered>,
-}
-
-impl Tellings {
-    /// Appends some.
-    pub fn extend(&mut self, tellings: impl IntoIterator<Item = Telling>) {
-        for telling in tellings {
-            self.count += 1;
-            self.outbox.push(Numbered { number: self.count, telling });
-        }
-    }
-
-    /// Drops those that are known to be queued.
-    pub fn drop_queued(&mut self, up_to: u32) {
-        self.outbox.retain(|numbered| numbered.number > up_to);
-    }
-}
-
 /// The message in the approvals channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
@@ -227,154 +173,6 @@ pub struct Card {
     pub channel: ChannelId,
     /// Which message.
     pub ts: MessageTs,
-}
-
-/// What can happen to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// An approver approved what the card showed; `enough` says that policy now allows issuing.
-    Approve {
-        /// Who.
-        by: PersonId,
-        /// By which press.
-        press: RequestId,
-        /// Whether this makes it enough.
-        enough: bool,
-        /// How long the requester then has.
-        approved_ttl: Duration,
-    },
-    /// An approver said no.
-    Deny {
-        /// Who.
-        by: PersonId,
-        /// By which press.
-        press: RequestId,
-        /// Why, in the approver's words.
-        reason: Reason,
-    },
-    /// The requester took it back.
-    Cancel,
-    /// Its time ran out.
-    Lapse,
-    /// A quarter of the card's time is gone: the approvers are reminded, once.
-    Remind,
-    /// Policy says no by now.
-    Refuse {
-        /// What the requester is told.
-        why: String,
-    },
-    /// What the card showed is no longer so: it shows this, and the approvals so far fall.
-    Redraw(Shown),
-    /// A link is given out, in place of any earlier one.
-    Ticket {
-        /// The new ticket.
-        tid: TicketId,
-    },
-    /// A link came to nothing; the request is approved as before.
-    TicketGone {
-        /// Which.
-        tid: TicketId,
-        /// Why: `post-failed`, `too-late`, ...
-        why: &'static str,
-    },
-    /// An invocation begins to create the key.
-    Begin {
-        /// The intent.
-        intent: Intent,
-        /// The browser that claimed.
-        browser: String,
-    },
-    /// Another invocation takes over after the first one's deadline.
-    TakeOver {
-        /// The new holder.
-        run: RunId,
-        /// Its deadline.
-        until: Timestamp,
-    },
-    /// `CreateAccessKey` answered with a key.
-    Created {
-        /// By which invocation.
-        run: RunId,
-        /// The key.
-        key: AccessKeyId,
-    },
-    /// `CreateAccessKey` gave no answer.
-    NoAnswer {
-        /// To which invocation.
-        run: RunId,
-    },
-    /// No key came of it, for certain.
-    Withdraw {
-        /// By which invocation, where one had begun.
-        run: Option<RunId>,
-        /// What becomes of the request.
-        to: Withdrawn,
-        /// Why, one word for the trail.
-        why: &'static str,
-        /// A key that was created and deleted again.
-        deleted: Option<AccessKeyId>,
-    },
-    /// The key is sealed to the claiming tab.
-    Seal {
-        /// By which invocation.
-        run: RunId,
-    },
-    /// `reveal` did something with the ticket; `alert` says that the requester is told of it, which happens once.
-    Seen {
-        /// What it did.
-        happened: Happened,
-        /// When.
-        at: Timestamp,
-        /// Whether the requester must hear of it.
-        alert: bool,
-    },
-    /// Somebody said of the issued key that it wasn't them, and it was switched off.
-    Report {
-        /// Who.
-        by: PersonId,
-        /// What the trail says.
-        happened: Happened,
-    },
-    /// The card was posted. No step of the request's, so not audited.
-    Posted(Card),
-}
-
-/// What becomes of a request that no key came of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Withdrawn {
-    /// It stays approved; the requester may press again.
-    Approved,
-    /// Approvals are lacking now.
-    Pending {
-        /// What the card shows now.
-        shown: Shown,
-        /// The approvals that still hold.
-        approvals: Vec<Approval>,
-        /// How long the card waits.
-        ttl: Duration,
-    },
-    /// Policy says no.
-    Refused {
-        /// What the requester is told.
-        why: String,
-    },
-}
-
-/// Why an event does not fit: an answer, not an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// The request is past the state that the event is for.
-    #[error("the request has moved on")]
-    MovedOn,
-    /// Its time ran out.
-    #[error("the request has expired")]
-    Expired,
-    /// This person approved already.
-    #[error("already approved by this person")]
-    AlreadyApproved,
-    /// Another invocation holds the intent.
-    #[error("another invocation holds the intent")]
-    Replaced,
 }
 
 impl Shown {

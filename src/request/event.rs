@@ -1,0 +1,157 @@
+//! What can happen to a request, and why an event may not fit.
+
+use std::time::Duration;
+
+use super::{Approval, Card, Intent, Shown};
+use crate::audit::Happened;
+use crate::command::Reason;
+use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
+use crate::time::Timestamp;
+
+/// What can happen to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An approver approved what the card showed; `enough` says that policy now allows issuing.
+    Approve {
+        /// Who.
+        by: PersonId,
+        /// By which press.
+        press: RequestId,
+        /// Whether this makes it enough.
+        enough: bool,
+        /// How long the requester then has.
+        approved_ttl: Duration,
+    },
+    /// An approver said no.
+    Deny {
+        /// Who.
+        by: PersonId,
+        /// By which press.
+        press: RequestId,
+        /// Why, in the approver's words.
+        reason: Reason,
+    },
+    /// The requester took it back.
+    Cancel,
+    /// Its time ran out.
+    Lapse,
+    /// A quarter of the card's time is gone: the approvers are reminded, once.
+    Remind,
+    /// Policy says no by now.
+    Refuse {
+        /// What the requester is told.
+        why: String,
+    },
+    /// What the card showed is no longer so: it shows this, and the approvals so far fall.
+    Redraw(Shown),
+    /// A link is given out, in place of any earlier one.
+    Ticket {
+        /// The new ticket.
+        tid: TicketId,
+    },
+    /// A link came to nothing; the request is approved as before.
+    TicketGone {
+        /// Which.
+        tid: TicketId,
+        /// Why: `post-failed`, `too-late`, ...
+        why: &'static str,
+    },
+    /// An invocation begins to create the key.
+    Begin {
+        /// The intent.
+        intent: Intent,
+        /// The browser that claimed.
+        browser: String,
+    },
+    /// Another invocation takes over after the first one's deadline.
+    TakeOver {
+        /// The new holder.
+        run: RunId,
+        /// Its deadline.
+        until: Timestamp,
+    },
+    /// `CreateAccessKey` answered with a key.
+    Created {
+        /// By which invocation.
+        run: RunId,
+        /// The key.
+        key: AccessKeyId,
+    },
+    /// `CreateAccessKey` gave no answer.
+    NoAnswer {
+        /// To which invocation.
+        run: RunId,
+    },
+    /// No key came of it, for certain.
+    Withdraw {
+        /// By which invocation, where one had begun.
+        run: Option<RunId>,
+        /// What becomes of the request.
+        to: Withdrawn,
+        /// Why, one word for the trail.
+        why: &'static str,
+        /// A key that was created and deleted again.
+        deleted: Option<AccessKeyId>,
+    },
+    /// The key is sealed to the claiming tab.
+    Seal {
+        /// By which invocation.
+        run: RunId,
+    },
+    /// `reveal` did something with the ticket; `alert` says that the requester is told of it, which happens once.
+    Seen {
+        /// What it did.
+        happened: Happened,
+        /// When.
+        at: Timestamp,
+        /// Whether the requester must hear of it.
+        alert: bool,
+    },
+    /// Somebody said of the issued key that it wasn't them, and it was switched off.
+    Report {
+        /// Who.
+        by: PersonId,
+        /// What the trail says.
+        happened: Happened,
+    },
+    /// The card was posted. No step of the request's, so not audited.
+    Posted(Card),
+}
+
+/// What becomes of a request that no key came of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It stays approved; the requester may press again.
+    Approved,
+    /// Approvals are lacking now.
+    Pending {
+        /// What the card shows now.
+        shown: Shown,
+        /// The approvals that still hold.
+        approvals: Vec<Approval>,
+        /// How long the card waits.
+        ttl: Duration,
+    },
+    /// Policy says no.
+    Refused {
+        /// What the requester is told.
+        why: String,
+    },
+}
+
+/// Why an event does not fit: an answer, not an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// The request is past the state that the event is for.
+    #[error("the request has moved on")]
+    MovedOn,
+    /// Its time ran out.
+    #[error("the request has expired")]
+    Expired,
+    /// This person approved already.
+    #[error("already approved by this person")]
+    AlreadyApproved,
+    /// Another invocation holds the intent.
+    #[error("another invocation holds the intent")]
+    Replaced,
+}
