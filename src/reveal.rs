@@ -167,7 +167,16 @@ impl Reveal {
                 Answer::Working { attempt } => Some((ClaimEvent::Claimed, attempt)),
                 Answer::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
                 Answer::Used | Answer::Locked => Some((ClaimEvent::Misused, 0)),
-                _ => None,
+                Answer::NotFound
+                | Answer::Sealed { .. }
+                | Answer::CodeWanted { .. }
+                | Answer::CodeWrong { .. }
+                | Answer::Expired
+                | Answer::Void
+                | Answer::Failed
+                | Answer::Acknowledged
+                | Answer::Lapsed
+                | Answer::WrongReceipt => None,
             };
             if let Some((event, attempt)) = event {
                 self.queue(tid, event, attempt).await?;

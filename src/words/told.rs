@@ -462,10 +462,7 @@ pub fn ambiguous(request: &KeyRequest) -> String {
     format!(
         "AWS gave no answer when a key for {} was to be created. Nothing is tried again until it is clear what happened: look at the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
         iam_user(&request.asked.user, &request.asked.account),
-        moment(match &request.state {
-            State::Ambiguous(intent) | State::Issuing(intent) => intent.until,
-            _ => request.asked.at,
-        })
+        moment(if let State::Ambiguous(intent) = &request.state { intent.begun } else { request.asked.at })
     )
 }
 
@@ -496,10 +493,7 @@ pub fn reported(request: &KeyRequest, key: &AccessKeyId, by: &PersonId) -> Strin
         "{} said of the key `{key}` for {}: this wasn't me. It is switched off. Look in CloudTrail for what was done with it since {}, and who opened the link.",
         person(by),
         iam_user(&request.asked.user, &request.asked.account),
-        moment(match &request.state {
-            State::Issued { at, .. } => *at,
-            _ => request.asked.at,
-        })
+        moment(if let State::Issued { at, .. } = &request.state { *at } else { request.asked.at })
     )
 }
 

@@ -241,7 +241,22 @@ fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
             (words::DENIAL_COUNTED.to_owned(), card::text(&told))
         }
         Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
-        _ => (words::moved_on(next), card::text(&words::standing(next))),
+        // Of these only Refuse comes of a click; the others are here so that a new event is thought of.
+        Event::Refuse { .. }
+        | Event::Cancel
+        | Event::Lapse
+        | Event::Remind
+        | Event::Ticket { .. }
+        | Event::TicketGone { .. }
+        | Event::Begin { .. }
+        | Event::TakeOver { .. }
+        | Event::Created { .. }
+        | Event::NoAnswer { .. }
+        | Event::Withdraw { .. }
+        | Event::Seal { .. }
+        | Event::Seen { .. }
+        | Event::Report { .. }
+        | Event::Posted(_) => (words::moved_on(next), card::text(&words::standing(next))),
     }
 }
 
@@ -251,11 +266,11 @@ fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) ->
 
 /// What to say where this very press was counted before: it was delivered again.
 fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
-    match &request.state {
-        State::Denied { press, .. } if *press == message.id => Some(words::DENIAL_COUNTED),
-        _ if request.approvals.iter().any(|approval| approval.press == message.id) => {
-            Some(words::APPROVAL_COUNTED)
-        }
-        _ => None,
+    if let State::Denied { press, .. } = &request.state
+        && *press == message.id
+    {
+        return Some(words::DENIAL_COUNTED);
     }
+    let approved = request.approvals.iter().any(|approval| approval.press == message.id);
+    approved.then_some(words::APPROVAL_COUNTED)
 }

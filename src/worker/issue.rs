@@ -422,10 +422,8 @@ impl Worker {
         let event =
             Event::Withdraw { run: run.cloned(), to: failed.to, why: failed.why, deleted: failed.deleted };
         let next = stored.request.apply(event, "keyvend", now)?;
-        let message = match next.state {
-            State::Approved => card::again(&failed.say, &next),
-            _ => card::text(&failed.say),
-        };
+        let may_press_again = next.state == State::Approved;
+        let message = if may_press_again { card::again(&failed.say, &next) } else { card::text(&failed.say) };
         let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
         // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
         if next.card.is_some() || next.state == State::Pending {
@@ -474,12 +472,10 @@ impl Worker {
         };
         let given_up = async {
             let Some(stored) = self.take_in(&message.tid, now).await? else { return Ok(()) };
-            match &stored.request.state {
-                State::Ticketed { tid } if *tid == message.tid => {
-                    self.fail(stored, None, Failed::again("gave-up", say), now).await
-                }
-                _ => Ok(()),
+            if stored.request.state != (State::Ticketed { tid: message.tid.clone() }) {
+                return Ok(());
             }
+            self.fail(stored, None, Failed::again("gave-up", say), now).await
         };
         if let Err(NotDone::Fault(fault)) = given_up.await {
             tracing::error!(fault = format!("{fault:#}"), "a claim died untold");
