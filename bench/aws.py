@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from events import BOT_TOKEN, CHANNEL, SIGNING_SECRET, USER, ticket_item
+from events import BOT_TOKEN, CHANNEL, SIGNING_SECRET, USER, item
 from runtime_api import Reader
 
 SPAN = struct.Struct("dd")
@@ -136,7 +136,7 @@ def reply(head, body, queued):
             digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
             answer = {"MessageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "MD5OfMessageBody": digest}
         case "GetItem":
-            answer = {"Item": ticket_item()}
+            answer = {"Item": item(json.loads(body)["Key"])}
         case "UpdateItem":
             answer = {"Attributes": {"state": {"S": "CLAIMED"}, "attempt": {"N": "1"}}}
         case "/api/users.info":

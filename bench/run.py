@@ -49,8 +49,8 @@ class Case:
             raise
 
     def check(self, answer, function):
-        """A number counts only where the answer is right."""
-        if self.expected not in json.dumps(answer):
+        """A number counts only where the answer is right and nothing went wrong on the way."""
+        if self.expected not in json.dumps(answer) or function.said():
             raise WrongAnswer(f"{self.function} ({self.event}) answered {answer}; {function.said()}")
 
 
