@@ -105,7 +105,7 @@ def page(cases, roots, load, root):
     return f"""# Numbers
 
 Made by `make bench`; do not edit. {time.strftime("%Y-%m-%d")}, commit {commit(root)}, {machine()}; load at the start {load:.1f}.
-To repeat: `sam build`, then `make bench` (needs cargo-lambda, Python 3.10 and openssl; less than 3 minutes after the build).
+To repeat: `make bench`, which runs `sam build` first (needs sam, cargo-lambda, Python 3.10 and openssl; less than 3 minutes after the build).
 
 The `bootstrap` files that `sam build` made, each a process of its own, driven by a Lambda Runtime API on loopback; AWS and
 Slack are a process on loopback that answers at once, over https with a P-256 certificate. What is trusted is the machine's
