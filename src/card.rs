@@ -7,6 +7,7 @@ use crate::config::Approvers;
 use crate::facts::AccessKey;
 use crate::id::AccessKeyId;
 use crate::inbound::LINK_ACTION_ID;
+use crate::key::IssuedKey;
 use crate::request::{KeyRequest, State};
 use crate::slack_api::Message;
 use crate::time::Timestamp;
@@ -28,6 +29,10 @@ pub mod action {
     pub const OPEN_FORM: &str = "open-form";
     /// Switch the key off: it wasn't me.
     pub const NOT_ME: &str = "not-me";
+    /// A suspect came of the request: delete it.
+    pub const SUSPECT_OURS: &str = "suspect-ours";
+    /// A suspect is somebody else's.
+    pub const SUSPECT_NOT_OURS: &str = "suspect-not-ours";
 }
 
 /// What a button carries: the request, and the revision that its message shows.
@@ -105,6 +110,7 @@ fn heading(request: &KeyRequest) -> String {
         State::Issuing(_) => "Being created",
         State::Ambiguous(_) => "Outcome unknown",
         State::Issued { .. } => "Issued",
+        State::Fulfilled { .. } => "Done",
         State::Denied { .. } => "Denied",
         State::Cancelled => "Cancelled",
         State::Lapsed => "Lapsed",
@@ -193,6 +199,21 @@ fn not_me(request: &KeyRequest) -> Value {
     ]})
 }
 
+/// To the approvers: is this key one of ours?
+#[must_use]
+pub fn suspect(issued: &IssuedKey) -> Message {
+    let sentence = words::suspect(issued);
+    let sure = confirm("Delete this key?", "It cannot be brought back.", "Delete it");
+    let blocks = json!([
+        section(&sentence),
+        {"type": "actions", "block_id": "suspect", "elements": [
+            key_button("It is ours: delete it", action::SUSPECT_OURS, issued, Some("danger"), Some(sure)),
+            key_button("It is not ours", action::SUSPECT_NOT_OURS, issued, None, None),
+        ]},
+    ]);
+    Message { text: sentence, blocks }
+}
+
 /// To whoever asked for a form that could not be opened in time.
 #[must_use]
 pub fn form_late() -> Message {
@@ -251,6 +272,17 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).chain(['\u{2026}']).collect()
 }
 
+/// A button about one key. It carries the key's id; all else is read from the table.
+fn key_button(
+    text: &str,
+    action: &str,
+    issued: &IssuedKey,
+    style: Option<&str>,
+    confirm: Option<Value>,
+) -> Value {
+    element(text, action, issued.key.to_string(), style, confirm)
+}
+
 fn button(
     text: &str,
     action: &str,
@@ -258,8 +290,12 @@ fn button(
     style: Option<&str>,
     confirm: Option<Value>,
 ) -> Value {
+    element(text, action, value(request), style, confirm)
+}
+
+fn element(text: &str, action: &str, value: String, style: Option<&str>, confirm: Option<Value>) -> Value {
     let mut button = json!({
-        "type": "button", "action_id": action, "value": value(request),
+        "type": "button", "action_id": action, "value": value,
         "text": {"type": "plain_text", "text": text},
     });
     if let (Some(style), Some(object)) = (style, button.as_object_mut()) {
@@ -271,7 +307,6 @@ fn button(
     button
 }
 
-/// Asked before what cannot be undone.
 fn confirm(title: &str, text: &str, yes: &str) -> Value {
     let plain = |text: &str| json!({"type": "plain_text", "text": text});
     json!({

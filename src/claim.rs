@@ -5,19 +5,28 @@
 use subtle::ConstantTimeEq as _;
 
 use crate::id::{ClaimId, TicketId};
-use crate::item::{Attribute, BadItem, Item, Update, bytes, number, text, values};
+use crate::item::{Attribute, BadItem, Item, Update, bytes, number, shard, text, values};
 use crate::seal::ClaimKey;
 use crate::time::Timestamp;
 
 mod served;
 
-pub use served::{failed, outbox_taken, sealed, still_claimed, void, void_claimed};
+pub use served::{
+    expired, failed, lapsed, locked, look_again, outbox_taken, raised, sealed, settled, still_claimed, void,
+    void_claimed,
+};
 
 /// How many codes are judged before the ticket locks.
 pub const TRIES: i64 = 5;
 
-/// How long the claiming tab may fetch its sealed key again, in seconds.
+/// How long the claiming tab may fetch its sealed key again, in seconds; unconfirmed, the key is switched off then.
 pub const FETCH_AGAIN: i64 = 600;
+
+/// How long after a claim, or after anything else that the worker must hear of, the timer looks, in seconds.
+pub const LOOK_AFTER: i64 = 60;
+
+/// How often a claim is driven at most, counting the first time.
+pub const ATTEMPTS: i64 = 3;
 
 /// A ticket as table `Tickets` holds it: nothing of whom or what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub struct StoredTicket {
     pub state: TicketState,
     /// What `reveal` did and the worker has not yet taken into the audit chain.
     pub outbox: Vec<TicketEvent>,
+    /// When the worker must next look at it, if nobody does anything. `reveal` writes it and does not read it.
+    pub due_at: Option<Timestamp>,
 }
 
 /// The states of a ticket. A `PENDING` one past its expiry is expired; with all tries taken it is locked.
@@ -226,6 +237,11 @@ fn event(what: TicketEventKind, at: Timestamp, attempt: i64) -> Attribute {
     Attribute::List(vec![Attribute::Map(entry)])
 }
 
+/// When the worker looks by itself, in case the message that would tell it is lost.
+fn look_after(now: Timestamp) -> Attribute {
+    (now.0 + LOOK_AFTER).into()
+}
+
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     bool::from(a.ct_eq(b))
 }
@@ -273,13 +289,14 @@ pub fn after_try(ticket: &StoredTicket, claim: &Claim, tries: i64, now: Timestam
         take(claim, Some(tries), now)
     } else if tries >= TRIES {
         let update = Update {
-            update: "SET #state = :locked, outbox = list_append(outbox, :event)",
+            update: "SET #state = :locked, due_at = :due, outbox = list_append(outbox, :event)",
             condition: "#state = :pending AND proof_sha256 = :proof AND tries >= :most",
             values: values([
                 (":locked", "LOCKED".into()),
                 (":pending", "PENDING".into()),
                 (":proof", claim.proof_hash.as_slice().into()),
                 (":most", TRIES.into()),
+                (":due", look_after(now)),
                 (":event", event(TicketEventKind::Locked, now, 0)),
             ]),
         };
@@ -314,6 +331,7 @@ fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
         (":pub", claim.key.as_bytes().into()),
         (":first", 1.into()),
         (":browser", claim.browser.as_str().into()),
+        (":due", look_after(now)),
         (":event", event(TicketEventKind::Claimed, now, 1)),
     ]);
     let condition = match tries {
@@ -327,7 +345,7 @@ fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
     };
     let update = Update {
         update: "SET #state = :claimed, cid = :cid, pub = :pub, attempt = :first, claimed_at = :now, \
-                 browser = :browser, outbox = list_append(outbox, :event)",
+                 browser = :browser, due_at = :due, outbox = list_append(outbox, :event)",
         condition,
         values: named,
     };
@@ -338,11 +356,12 @@ fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
 #[must_use]
 pub fn misuse(proof_hash: &[u8; 32], now: Timestamp) -> Update {
     Update {
-        update: "SET misused_at = :now, outbox = list_append(outbox, :event)",
+        update: "SET misused_at = :now, due_at = :due, outbox = list_append(outbox, :event)",
         condition: "proof_sha256 = :proof AND attribute_not_exists(misused_at)",
         values: values([
             (":proof", proof_hash.as_slice().into()),
             (":now", now.0.into()),
+            (":due", look_after(now)),
             (":event", event(TicketEventKind::Misused, now, 0)),
         ]),
     }
@@ -360,7 +379,8 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> Step {
                 return Step::Answer(Answer::WrongReceipt);
             }
             let update = Update {
-                update: "SET #state = :acked, acked_at = :now, outbox = list_append(outbox, :event) REMOVE enc, ct",
+                update: "SET #state = :acked, acked_at = :now, due_at = :due, outbox = list_append(outbox, :event) \
+                         REMOVE enc, ct",
                 condition: "#state = :sealed AND proof_sha256 = :proof AND cid = :cid AND receipt_sha256 = :receipt",
                 values: values([
                     (":acked", "ACKED".into()),
@@ -369,6 +389,7 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> Step {
                     (":cid", ack.cid.as_str().into()),
                     (":receipt", ack.receipt_hash.as_slice().into()),
                     (":now", now.0.into()),
+                    (":due", look_after(now)),
                     (":event", event(TicketEventKind::Acknowledged, now, claimed.attempt)),
                 ]),
             };
@@ -400,6 +421,8 @@ pub fn new_item(ticket: &StoredTicket, keep_until: Timestamp) -> Item {
         ("tries", 0.into()),
         ("state", "PENDING".into()),
         ("outbox", Attribute::List(Vec::new())),
+        ("due_at", ticket.expires_at.0.into()),
+        ("due_shard", shard(ticket.tid.as_str()).into()),
         ("keep_until", keep_until.0.into()),
     ]);
     if let Some(code) = &ticket.code_hash {
@@ -448,6 +471,7 @@ impl TryFrom<&Item> for StoredTicket {
             tries: number(item, "tries")?,
             state,
             outbox: outbox(item)?,
+            due_at: item.contains_key("due_at").then(|| number(item, "due_at")).transpose()?.map(Timestamp),
         })
     }
 }

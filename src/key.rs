@@ -1,23 +1,34 @@
-//! An access key that keyvend issued, as its own item tells: for whom, until when, and who may switch it off without
-//! asking anybody.
+//! An access key that keyvend issued, as its own item tells: for whom, until when, where it stands, and what is due next.
+//! Pure: what time and state call for is decided here; src/worker/look_after.rs does it.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Account, IamUser};
+use crate::claim::FETCH_AGAIN;
+use crate::facts::{AccessKey, Account, IamUser};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
-use crate::item::{Attribute, BadItem, Item, Table, Update, Write, number, text, values};
-use crate::request::KeyRequest;
+use crate::item::{Attribute, Item, Table, Update, Write, number, shard, text, values};
+use crate::policy::Concern;
+use crate::request::{KeyRequest, Wants};
 use crate::store::NEW;
 use crate::time::{DAY, Timestamp};
 
-/// What was written down when the key was issued. It never changes.
+/// How long a key that is off can still be asked back before it is deleted, in seconds.
+pub const GRACE: i64 = 7 * DAY;
+/// How long the requester of a key that nobody confirmed has to say so, in seconds.
+pub const UNCONFIRMED_GRACE: i64 = DAY;
+/// How long after it was switched off IAM is told once more, in seconds.
+pub const MAKE_SURE: i64 = 30;
+/// How long after an interrupted step the timer does it again, in seconds.
+pub const STEP: i64 = 60;
+
+/// A key that was issued: what was written down then, and how it went on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedKey {
     /// Its id.
     pub key: AccessKeyId,
-    /// The request that it came of.
+    /// The request that it came of; its audit chain is the key's too.
     pub request: RequestId,
     /// Where it is.
     pub account: Account,
@@ -37,40 +48,187 @@ pub struct IssuedKey {
     pub issued_at: Timestamp,
     /// The approved end.
     pub expires_at: Timestamp,
-}
-
-/// A key's item as read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredKey {
-    /// What was written down.
-    pub issued: IssuedKey,
     /// Where it stands.
     pub state: KeyState,
-    /// Since when it is to be off.
-    pub off_since: Option<Timestamp>,
+    /// When IAM is told once more that it is off: somebody may have been switching it on at that moment.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub make_sure_at: Option<Timestamp>,
 }
 
-/// Where a key stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a key stands. Coming back from INACTIVE takes an `issue` decision; DELETED is the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyState {
     /// Sealed to a tab that has not confirmed.
     Delivered,
-    /// The tab confirmed.
+    /// The tab confirmed, or a use showed that it was received.
     Confirmed,
+    /// The tab did not confirm in time: it is to be switched off unless it was used.
+    Unconfirmed {
+        /// Since when.
+        since: Timestamp,
+    },
     /// Switched off.
-    Inactive,
+    Inactive {
+        /// Why.
+        why: Why,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// About to be brought back by an `issue` decision: the lease is held, and the timer finishes what was begun.
+    Activating {
+        /// By which request.
+        by: RequestId,
+        /// Until when it then lives.
+        end: Timestamp,
+        /// Why it was off.
+        why: Why,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Brought back by an `issue` decision.
+    Active,
+    /// About to be deleted: the lease is held, and the timer finishes what was begun.
+    Deleting {
+        /// Why.
+        why: Why,
+        /// Who, or `keyvend.expiry`.
+        by: String,
+    },
+    /// Gone.
+    Deleted {
+        /// Why.
+        why: Why,
+        /// When.
+        at: Timestamp,
+    },
+    /// It may have come of a `CreateAccessKey` that nobody heard the answer of: switched off, and asked about daily.
+    Suspect {
+        /// When it was last asked about.
+        asked_at: Timestamp,
+    },
+    /// A suspect of which somebody said that keyvend did not make it: nothing to do with it any more.
+    Disowned {
+        /// Who said so.
+        by: PersonId,
+    },
 }
 
-impl KeyState {
-    /// As stored.
+/// Why a key is off or gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// Somebody pressed **This wasn't me**.
+    Reported,
+    /// Nobody confirmed having received it.
+    Unconfirmed,
+    /// Its time ran out.
+    Expired,
+    /// Somebody who may asked for it.
+    Asked,
+    /// Another key took its place.
+    Replaced,
+    /// Whoever owned it left.
+    OwnerLeft,
+}
+
+impl Why {
+    /// As the trail and the table say it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Delivered => "DELIVERED",
-            Self::Confirmed => "CONFIRMED",
-            Self::Inactive => "INACTIVE",
+            Self::Reported => "reported",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Expired => "expired",
+            Self::Asked => "asked",
+            Self::Replaced => "replaced",
+            Self::OwnerLeft => "owner-left",
         }
     }
+
+    fn from_stored(text: &str) -> Option<Self> {
+        [Self::Reported, Self::Unconfirmed, Self::Expired, Self::Asked, Self::Replaced, Self::OwnerLeft]
+            .into_iter()
+            .find(|why| why.as_str() == text)
+    }
+}
+
+impl KeyState {
+    /// As people and the table read it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "DELIVERED",
+            Self::Confirmed => "CONFIRMED",
+            Self::Unconfirmed { .. } => "UNCONFIRMED",
+            Self::Inactive { .. } => "INACTIVE",
+            Self::Activating { .. } => "ACTIVATING",
+            Self::Active => "ACTIVE",
+            Self::Deleting { .. } => "DELETING",
+            Self::Deleted { .. } => "DELETED",
+            Self::Suspect { .. } => "SUSPECT",
+            Self::Disowned { .. } => "DISOWNED",
+        }
+    }
+
+    /// Whether IAM has it on, as far as its item says.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        match self {
+            // It may be on already while it is being activated.
+            Self::Delivered
+            | Self::Confirmed
+            | Self::Unconfirmed { .. }
+            | Self::Activating { .. }
+            | Self::Active => true,
+            Self::Inactive { .. }
+            | Self::Deleting { .. }
+            | Self::Deleted { .. }
+            | Self::Suspect { .. }
+            | Self::Disowned { .. } => false,
+        }
+    }
+}
+
+/// A key's item as read, with the version that the next write must meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The key.
+    pub issued: IssuedKey,
+    /// That it is to be off, whatever `state` says yet: written before IAM is called, by a write that waits for nothing.
+    pub off: Option<Off>,
+    version: i64,
+}
+
+/// The mark of a key that is to be off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Off {
+    /// Since when.
+    pub since: Timestamp,
+    /// Who, or `keyvend.expiry`.
+    pub by: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// What is to be done with a key when its timer runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Nothing,
+    /// IAM is to switch it off, and its item is to say so.
+    SwitchOff(Why),
+    /// Its ticket decides whether it was received.
+    SeeWhetherConfirmed,
+    /// Its last use does.
+    SeeWhetherUsed,
+    /// It is to be deleted.
+    Delete(Why),
+    /// IAM is told once more that it is off.
+    MakeSure,
+    /// It is to be switched on: the decision was written down.
+    Activate,
+    /// The approvers are asked once more whether it is keyvend's.
+    AskAgain,
 }
 
 fn item_key(key: &AccessKeyId) -> String {
@@ -93,7 +251,65 @@ impl IssuedKey {
             owner_groups: user.owner_groups.clone(),
             approved_by: request.approvals.iter().map(|approval| approval.by.clone()).collect(),
             issued_at: now,
-            expires_at: Timestamp(now.0 + i64::from(asked.days) * DAY),
+            expires_at: match &asked.wants {
+                // The end that was approved is not moved by replacing a key.
+                Wants::InPlaceOf { end, .. } => *end,
+                Wants::New | Wants::Back { .. } | Wants::Longer { .. } => {
+                    Timestamp(now.0 + i64::from(asked.days) * DAY)
+                }
+            },
+            state: KeyState::Delivered,
+            make_sure_at: None,
+        }
+    }
+
+    /// A key that may have come of a request's unanswered `CreateAccessKey`.
+    #[must_use]
+    pub fn suspected(request: &KeyRequest, path: &str, key: &AccessKey, now: Timestamp) -> Self {
+        let asked = &request.asked;
+        Self {
+            key: key.id.clone(),
+            request: request.id.clone(),
+            account: asked.account.clone(),
+            user: asked.user.clone(),
+            path: path.to_owned(),
+            requester: asked.requester.clone(),
+            owners: Vec::new(),
+            owner_groups: BTreeSet::new(),
+            approved_by: Vec::new(),
+            issued_at: key.create_date,
+            expires_at: now,
+            state: KeyState::Suspect { asked_at: now },
+            make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)),
+        }
+    }
+
+    /// The key switched off.
+    #[must_use]
+    pub fn switched_off(&self, why: Why, now: Timestamp) -> Self {
+        let state = KeyState::Inactive { why, since: now };
+        Self { state, make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)), ..self.clone() }
+    }
+
+    /// What speaks against switching it on just because its owner says so.
+    #[must_use]
+    pub fn concerns(&self) -> BTreeSet<Concern> {
+        let why = match &self.state {
+            KeyState::Inactive { why, .. }
+            | KeyState::Activating { why, .. }
+            | KeyState::Deleting { why, .. }
+            | KeyState::Deleted { why, .. } => why,
+            KeyState::Suspect { .. } => &Why::Reported,
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Active
+            | KeyState::Disowned { .. } => return BTreeSet::new(),
+        };
+        match why {
+            Why::Reported => BTreeSet::from([Concern::Reported]),
+            Why::OwnerLeft => BTreeSet::from([Concern::OwnerLeft]),
+            Why::Unconfirmed | Why::Expired | Why::Asked | Why::Replaced => BTreeSet::new(),
         }
     }
 
@@ -102,11 +318,14 @@ impl IssuedKey {
     /// # Errors
     /// A fault where it cannot be encoded.
     pub fn create(&self) -> anyhow::Result<Write> {
-        let item = values([
+        let mut item = values([
             ("pk", item_key(&self.key).as_str().into()),
-            ("state", KeyState::Delivered.as_str().into()),
+            ("state", self.state.as_str().into()),
+            ("version", 1.into()),
             ("document", Attribute::Text(serde_json::to_string(self)?)),
+            ("due_shard", shard(self.key.as_str()).into()),
         ]);
+        item.extend(self.due_at().map(|at| ("due_at".to_owned(), at.0.into())));
         Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
     }
 
@@ -115,6 +334,25 @@ impl IssuedKey {
     pub fn may_switch_off(&self, person: &PersonId) -> bool {
         let owner = self.requester.team == person.team && self.owners.contains(&person.user);
         owner || self.requester == *person || self.approved_by.contains(person)
+    }
+
+    /// When it must next be looked at, if nobody does anything.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let next = match &self.state {
+            KeyState::Delivered => Some(Timestamp(self.issued_at.0 + FETCH_AGAIN)),
+            KeyState::Confirmed | KeyState::Active => Some(self.expires_at),
+            KeyState::Unconfirmed { since } => Some(*since),
+            KeyState::Inactive { why: Why::Unconfirmed, since } => {
+                Some(Timestamp(since.0 + UNCONFIRMED_GRACE))
+            }
+            KeyState::Inactive { since, .. } => Some(Timestamp(since.0 + GRACE)),
+            // Under way: whenever the next sweep finds it so.
+            KeyState::Activating { .. } | KeyState::Deleting { .. } => Some(self.issued_at),
+            KeyState::Suspect { asked_at } => Some(Timestamp(asked_at.0 + DAY)),
+            KeyState::Deleted { .. } | KeyState::Disowned { .. } => None,
+        };
+        [next, self.make_sure_at].into_iter().flatten().min()
     }
 }
 
@@ -125,41 +363,91 @@ impl StoredKey {
         item_key(key)
     }
 
-    /// The tab confirmed that it has the key.
+    /// Whether another read found the item as this one did.
     #[must_use]
-    pub fn confirm(now: Timestamp) -> Update {
-        Update {
-            update: "SET #state = :confirmed, confirmed_at = :now",
-            condition: "#state = :delivered",
-            values: values([
-                (":confirmed", KeyState::Confirmed.as_str().into()),
-                (":delivered", KeyState::Delivered.as_str().into()),
-                (":now", now.0.into()),
-            ]),
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.version == other.version
+    }
+
+    /// The key that an item's key names, if it is one.
+    #[must_use]
+    pub fn of_item(key: &str) -> Option<AccessKeyId> {
+        key.strip_prefix("key#")?.parse().ok()
+    }
+
+    /// What time and state call for.
+    #[must_use]
+    pub fn step(&self, now: Timestamp) -> Step {
+        if let (Some(off), true) = (&self.off, self.issued.state.is_live()) {
+            return Step::SwitchOff(off.why);
+        }
+        if self.issued.due_at().is_none_or(|due_at| now < due_at) {
+            return Step::Nothing;
+        }
+        if self.issued.make_sure_at.is_some_and(|at| at <= now) {
+            return Step::MakeSure;
+        }
+        match &self.issued.state {
+            KeyState::Delivered => Step::SeeWhetherConfirmed,
+            KeyState::Confirmed | KeyState::Active => Step::SwitchOff(Why::Expired),
+            KeyState::Unconfirmed { .. } => Step::SeeWhetherUsed,
+            KeyState::Inactive { why, .. } | KeyState::Deleting { why, .. } => Step::Delete(*why),
+            KeyState::Activating { .. } => Step::Activate,
+            KeyState::Suspect { .. } => Step::AskAgain,
+            KeyState::Deleted { .. } | KeyState::Disowned { .. } => Step::Nothing,
         }
     }
 
-    /// The key is to be off from now on: the first write of switching off, which nothing that switches on may miss.
+    /// The write that puts `next` in this one's place, as it was read.
+    ///
+    /// # Errors
+    /// A fault where it cannot be encoded.
+    pub fn replace(&self, next: &IssuedKey) -> anyhow::Result<Write> {
+        let mut values = values([
+            (":state", next.state.as_str().into()),
+            (":document", Attribute::Text(serde_json::to_string(next)?)),
+            (":version", self.version.into()),
+            (":next", (self.version + 1).into()),
+        ]);
+        let due_at = next.due_at();
+        values.extend(due_at.map(|at| (":due".to_owned(), at.0.into())));
+        let update = if due_at.is_some() {
+            "SET #state = :state, document = :document, version = :next, due_at = :due"
+        } else {
+            "SET #state = :state, document = :document, version = :next REMOVE due_at"
+        };
+        let update = Update { update, condition: "version = :version", values };
+        Ok(Write::Update { table: Table::Requests, key: item_key(&next.key), update })
+    }
+
+    /// The write that puts `next` in this one's place and takes back that the key is to be off: the decision was made
+    /// with that mark in sight, and any later one stays.
+    ///
+    /// # Errors
+    /// A fault where it cannot be encoded.
+    pub fn replace_unmarked(&self, next: &IssuedKey) -> anyhow::Result<Write> {
+        let mut write = self.replace(next)?;
+        if let Write::Update { update, .. } = &mut write {
+            update.update = "SET #state = :state, document = :document, version = :next, due_at = :due \
+                             REMOVE off_since, off_by, off_why";
+        }
+        Ok(write)
+    }
+
+    /// The key is to be off from now on: the first write of switching off, which waits for nothing and which nothing that
+    /// switches on may miss. Should what follows be cut off, the timer does it.
     #[must_use]
-    pub fn mark_off(by: &PersonId, why: &str, now: Timestamp) -> Update {
+    pub fn mark_off(by: &str, why: Why, now: Timestamp) -> Update {
         Update {
-            update: "SET off_since = :now, off_by = :by, off_why = :why",
+            update: "SET off_since = :now, off_by = :by, off_why = :why, due_at = :due, version = version + :one",
             condition: "attribute_exists(pk) AND attribute_not_exists(off_since)",
             values: values([
                 (":now", now.0.into()),
-                (":by", by.to_string().as_str().into()),
-                (":why", why.into()),
+                (":by", by.into()),
+                (":why", why.as_str().into()),
+                (":due", (now.0 + STEP).into()),
+                (":one", 1.into()),
             ]),
-        }
-    }
-
-    /// IAM has it off.
-    #[must_use]
-    pub fn record_off() -> Update {
-        Update {
-            update: "SET #state = :inactive",
-            condition: "attribute_exists(off_since)",
-            values: values([(":inactive", KeyState::Inactive.as_str().into())]),
         }
     }
 }
@@ -168,12 +456,18 @@ impl TryFrom<&Item> for StoredKey {
     type Error = anyhow::Error;
 
     fn try_from(item: &Item) -> anyhow::Result<Self> {
-        let state = text(item, "state")?;
-        let states = [KeyState::Delivered, KeyState::Confirmed, KeyState::Inactive];
+        let off = |since: i64| -> anyhow::Result<Off> {
+            let why = Why::from_stored(text(item, "off_why")?);
+            Ok(Off {
+                since: Timestamp(since),
+                by: text(item, "off_by")?.to_owned(),
+                why: why.ok_or_else(|| anyhow::anyhow!("a key that is off for no known reason"))?,
+            })
+        };
         Ok(Self {
             issued: serde_json::from_str(text(item, "document")?)?,
-            state: states.into_iter().find(|known| known.as_str() == state).ok_or(BadItem("state"))?,
-            off_since: number(item, "off_since").ok().map(Timestamp),
+            off: number(item, "off_since").ok().map(off).transpose()?,
+            version: number(item, "version")?,
         })
     }
 }

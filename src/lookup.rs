@@ -9,8 +9,10 @@ use futures_util::future::{join_all, try_join, try_join_all};
 
 use crate::aws::{AttachedPolicy, Iam, IamError, Sts, UserDetail};
 use crate::config::{Approvers, WorkerConfig};
-use crate::facts::{APPROVERS, AccessKey, Account, IamUser, Person};
-use crate::id::{AccountId, ChannelId, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
+use crate::facts::{APPROVERS, AccessKey, AccessKeyLastUsed, Account, IamUser, Person};
+use crate::id::{
+    AccessKeyId, AccountId, ChannelId, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId,
+};
 use crate::privilege::is_privileged;
 use crate::session;
 use crate::slack_api::{SlackApi, User};
@@ -133,6 +135,36 @@ impl Lookup {
             Err(IamError::NoSuchEntity) => Ok(Err(NoSuchUser)),
             Err(IamError::Fault(fault)) => Err(fault),
         }
+    }
+
+    /// An IAM user's keys as IAM lists them, without their last uses; none where there is no such user.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn keys(
+        &self,
+        account: &Account,
+        user: &IamUserName,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<AccessKey>> {
+        match self.reader(account, now).await?.list_access_keys(user).await {
+            Ok(keys) => Ok(keys),
+            Err(IamError::NoSuchEntity) => Ok(Vec::new()),
+            Err(IamError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// When a key was last used, as far as AWS tells.
+    ///
+    /// # Errors
+    /// A fault where there is no session to ask with.
+    pub async fn last_used(
+        &self,
+        account: &Account,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> anyhow::Result<AccessKeyLastUsed> {
+        Ok(self.reader(account, now).await?.last_used(key).await)
     }
 
     /// One page of an account's users with their owners, and where the next one begins.

@@ -19,9 +19,52 @@ use crate::id::{
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
+/// What a request is for. Everything but a new key is about one that exists, and is judged with what remains of its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wants {
+    /// A new key.
+    New,
+    /// A new key in place of one, until that one's approved end.
+    InPlaceOf {
+        /// Which.
+        key: AccessKeyId,
+        /// Its approved end.
+        end: Timestamp,
+    },
+    /// A key that is off back, until `end`.
+    Back {
+        /// Which.
+        key: AccessKeyId,
+        /// Until when.
+        end: Timestamp,
+        /// Whether this takes an expiry back, which happens once.
+        undo: bool,
+    },
+    /// A key for longer, until `end`.
+    Longer {
+        /// Which.
+        key: AccessKeyId,
+        /// Until when.
+        end: Timestamp,
+    },
+}
+
+impl Wants {
+    /// The key that exists and comes back or lives longer: no link is needed for it.
+    #[must_use]
+    pub fn existing(&self) -> Option<&AccessKeyId> {
+        match self {
+            Self::New | Self::InPlaceOf { .. } => None,
+            Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
+        }
+    }
+}
+
 /// What somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
+    /// What for.
+    pub wants: Wants,
     /// Who.
     pub requester: PersonId,
     /// In which account.
@@ -90,6 +133,30 @@ pub struct Intent {
     pub created: Option<AccessKeyId>,
 }
 
+/// `CreateAccessKey` was asked and nobody heard the answer: IAM is looked at until it is settled what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// What was intended, and the keys there were before.
+    pub intent: Intent,
+    /// Since when it is not known.
+    pub since: Timestamp,
+    /// How often IAM was looked at since.
+    pub looks: usize,
+    /// Keys that may have come of it, found so far.
+    pub suspects: Vec<AccessKeyId>,
+}
+
+/// When IAM is looked at after an unanswered `CreateAccessKey`, in seconds: its lists lag behind.
+pub const LOOKS: [i64; 4] = [15, 60, 300, 1_200];
+
+impl Doubt {
+    /// When IAM is looked at next.
+    #[must_use]
+    pub fn look_at(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.since.0 + LOOKS.get(self.looks)?))
+    }
+}
+
 /// Where a request stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
@@ -105,13 +172,20 @@ pub enum State {
     /// A key is being created.
     Issuing(Intent),
     /// `CreateAccessKey` gave no answer: whether there is a key is not known, and it is never repeated.
-    Ambiguous(Intent),
+    Ambiguous(Doubt),
     /// The key exists.
     Issued {
         /// Which.
         key: AccessKeyId,
         /// The ticket it was sealed to.
         tid: TicketId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A key that exists was switched on again, or lives longer.
+    Fulfilled {
+        /// Which.
+        key: AccessKeyId,
         /// When.
         at: Timestamp,
     },
@@ -203,6 +277,7 @@ impl Asked {
             self.days,
             self.reason,
             self.at.0,
+            self.wants,
             shown.privileged,
             shown.groups,
             shown.policies,
@@ -300,11 +375,14 @@ impl KeyRequest {
             return Some(self.asked.at);
         }
         match &self.state {
+            State::Ambiguous(doubt) => doubt.look_at(),
+            // There is no link to wait for.
+            State::Approved if self.asked.wants.existing().is_some() => Some(self.asked.at),
             State::Pending if !self.reminded => Some(self.remind_at()),
             State::Pending | State::Approved | State::Ticketed { .. } => Some(self.expires_at),
             State::Issuing(_)
-            | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed
@@ -320,6 +398,7 @@ impl KeyRequest {
             State::Issuing(_)
             | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed
@@ -332,9 +411,11 @@ impl KeyRequest {
     pub fn ticket(&self) -> Option<&TicketId> {
         match &self.state {
             State::Ticketed { tid } | State::Issued { tid, .. } => Some(tid),
-            State::Issuing(intent) | State::Ambiguous(intent) => Some(&intent.tid),
+            State::Issuing(intent) => Some(&intent.tid),
+            State::Ambiguous(doubt) => Some(&doubt.intent.tid),
             State::Pending
             | State::Approved
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed
@@ -408,7 +489,7 @@ impl KeyRequest {
             }
             Event::Ticket { tid } => {
                 self.must_wait(now)?;
-                if matches!(self.state, State::Pending) {
+                if matches!(self.state, State::Pending) || self.asked.wants.existing().is_some() {
                     return Err(Unfit::MovedOn);
                 }
                 let detail = [("tid", tid.to_string())];
@@ -456,8 +537,33 @@ impl KeyRequest {
                 if intent.created.is_some() {
                     return Err(Unfit::MovedOn);
                 }
-                next.state = State::Ambiguous(intent.clone());
+                let doubt = Doubt { intent: intent.clone(), since: now, looks: 0, suspects: Vec::new() };
+                next.state = State::Ambiguous(doubt);
                 Happened::new("create-unanswered", actor, [("run", run.to_string())])
+            }
+            Event::Looked { suspects } => {
+                let State::Ambiguous(doubt) = &self.state else { return Err(Unfit::MovedOn) };
+                if doubt.look_at().is_none_or(|look_at| now < look_at) {
+                    return Err(Unfit::MovedOn);
+                }
+                let found = suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                let mut doubt = Doubt { looks: doubt.looks + 1, ..doubt.clone() };
+                doubt.suspects.extend(suspects);
+                let detail = [("look", doubt.looks.to_string()), ("suspects", found)];
+                // After the last look the request may be tried again: what there was to find is found.
+                let settled = doubt.look_at().is_none();
+                next.state = if settled { State::Approved } else { State::Ambiguous(doubt) };
+                Happened::new("looked", actor, detail)
+            }
+            Event::Fulfil => {
+                self.must_wait(now)?;
+                let (event, key, end) = match (&self.state, &self.asked.wants) {
+                    (State::Approved, Wants::Back { key, end, .. }) => ("activated", key, end),
+                    (State::Approved, Wants::Longer { key, end }) => ("extended", key, end),
+                    _ => return Err(Unfit::MovedOn),
+                };
+                next.state = State::Fulfilled { key: key.clone(), at: now };
+                Happened::new(event, actor, [("key", key.to_string()), ("end", end.rfc3339())])
             }
             Event::Withdraw { run, to, why, deleted } => {
                 let fits = match &run {
@@ -532,6 +638,7 @@ impl KeyRequest {
             | State::Ticketed { .. }
             | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed

@@ -13,6 +13,8 @@ pub enum IamStep {
     Create,
     /// Delete a key.
     Delete,
+    /// Switch a key on.
+    Activate,
     /// Switch a key off.
     Deactivate,
     /// Describe a key by a tag on its user.
@@ -24,7 +26,7 @@ impl IamStep {
         match self {
             Self::Create => "iam:CreateAccessKey",
             Self::Delete => "iam:DeleteAccessKey",
-            Self::Deactivate => "iam:UpdateAccessKey",
+            Self::Activate | Self::Deactivate => "iam:UpdateAccessKey",
             Self::Describe => "iam:TagUser",
         }
     }
@@ -40,7 +42,7 @@ pub fn acting(step: IamStep, account: &Account, path: &str, user: &IamUserName) 
             "Effect": "Allow", "Action": action, "Resource": resource,
             "Condition": {"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}},
         }),
-        IamStep::Create | IamStep::Delete | IamStep::Deactivate => {
+        IamStep::Create | IamStep::Delete | IamStep::Activate | IamStep::Deactivate => {
             json!({"Effect": "Allow", "Action": action, "Resource": resource})
         }
     };

@@ -4,7 +4,7 @@
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
 use crate::id::{IamUserName, PersonId, RequestId, TicketId};
-use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, text, values};
+use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, shard, text, values};
 use crate::request::{KeyRequest, State};
 use crate::ticket::Psk;
 use crate::time::Timestamp;
@@ -28,7 +28,9 @@ pub struct Link {
 /// The condition that no such item exists.
 pub const NEW: &str = "attribute_not_exists(pk)";
 
-fn request_key(id: &RequestId) -> String {
+/// The key of a request's item.
+#[must_use]
+pub fn request_key(id: &RequestId) -> String {
     format!("request#{id}")
 }
 
@@ -55,17 +57,9 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
     ]);
     if let Some(due_at) = request.due_at() {
         item.insert("due_at".to_owned(), due_at.0.into());
-        item.insert("due_shard".to_owned(), shard(&request.id).as_str().into());
+        item.insert("due_shard".to_owned(), shard(request.id.as_str()).into());
     }
     Ok(item)
-}
-
-/// The shards of the index that finds what is due: one partition would be written to by everybody.
-pub const SHARDS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
-
-fn shard(id: &RequestId) -> String {
-    let sum: usize = id.as_str().bytes().map(usize::from).sum();
-    SHARDS.get(sum % SHARDS.len()).copied().unwrap_or("0").to_owned()
 }
 
 /// Moves an item's timer on, if it is still the one that failed.
@@ -98,6 +92,7 @@ pub fn state_name(state: &State) -> &'static str {
         State::Issuing(_) => "ISSUING",
         State::Ambiguous(_) => "AMBIGUOUS",
         State::Issued { .. } => "ISSUED",
+        State::Fulfilled { .. } => "FULFILLED",
         State::Denied { .. } => "DENIED",
         State::Cancelled => "CANCELLED",
         State::Lapsed => "LAPSED",
@@ -197,24 +192,25 @@ impl Link {
     }
 }
 
-/// Takes the lease of an IAM user for a request: whoever holds it may create, activate or delete its keys.
+/// Takes the lease of an IAM user: whoever holds it may create, activate or delete its keys. The holder is what its own
+/// timer finishes: a request's id, or the key of a key's item.
 #[must_use]
-pub fn take_lease(account: &Account, user: &IamUserName, holder: &RequestId) -> Write {
+pub fn take_lease(account: &Account, user: &IamUserName, holder: &str) -> Write {
     let update = Update {
         update: "SET holder = :me",
         condition: "attribute_not_exists(holder) OR holder = :me",
-        values: values([(":me", holder.as_str().into())]),
+        values: values([(":me", holder.into())]),
     };
     Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }
 
 /// Gives the lease back; part of the write that ends the operation.
 #[must_use]
-pub fn release_lease(account: &Account, user: &IamUserName, holder: &RequestId) -> Write {
+pub fn release_lease(account: &Account, user: &IamUserName, holder: &str) -> Write {
     let update = Update {
         update: "REMOVE holder",
         condition: "holder = :me",
-        values: values([(":me", holder.as_str().into())]),
+        values: values([(":me", holder.into())]),
     };
     Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }

@@ -2,9 +2,11 @@
 //! said back.
 
 mod forms;
+mod keys;
 mod told;
 
 pub use forms::*;
+pub use keys::*;
 pub use told::*;
 
 use crate::command::{Command, Problem, Reason, SyntaxError};

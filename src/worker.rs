@@ -10,7 +10,11 @@ mod directory;
 mod facts;
 mod form;
 mod freeze;
+mod fulfil;
 mod issue;
+mod look_after;
+mod redrive;
+mod suspects;
 mod sweep;
 mod switch_off;
 mod tell;
@@ -124,12 +128,26 @@ pub enum Due {
         /// What.
         telling: Telling,
     },
-    /// An item's timer ran out.
+    /// A timer ran out, of an item of table `Requests`.
     Timer {
         /// The item's key.
         item: String,
         /// The timer, as the index had it.
         due_at: Timestamp,
+    },
+    /// A ticket's timer ran out.
+    Ticket {
+        /// Which.
+        tid: TicketId,
+        /// The timer, as the index had it.
+        due_at: Timestamp,
+    },
+    /// A claim is to be served again.
+    Issue {
+        /// Which ticket's.
+        tid: TicketId,
+        /// At which attempt.
+        attempt: i64,
     },
     /// Who owns which IAM users is to be read afresh: one page of one account.
     Directory(DirectoryPage),
@@ -321,6 +339,12 @@ impl Worker {
                     action::OPEN_FORM => self.open_form(message, invocation.now).boxed().await,
                     action::GET_KEY => self.give_ticket(message, value, invocation.now).boxed().await,
                     action::CANCEL => self.cancel_by_button(message, value, invocation.now).boxed().await,
+                    action::SUSPECT_OURS => {
+                        self.judge_suspect(message, value, true, invocation.now).boxed().await
+                    }
+                    action::SUSPECT_NOT_OURS => {
+                        self.judge_suspect(message, value, false, invocation.now).boxed().await
+                    }
                     _ => Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
             }
@@ -364,6 +388,12 @@ impl Worker {
             Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
             Ok(Due::Directory(page)) => self.read_directory(&page, invocation.now).await,
             Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
+            Ok(Due::Ticket { tid, due_at }) => {
+                self.ticket_timer(&tid, due_at, invocation.now, received).boxed().await
+            }
+            Ok(Due::Issue { tid, attempt }) => {
+                self.issue_again(tid, attempt, invocation, received >= RECEIVES).boxed().await
+            }
             Err(_) if is_sweep(body) => self.sweep(invocation.now).await,
             Err(_) => {
                 tracing::error!("a message on queue `due` that cannot be read");
@@ -448,6 +478,11 @@ impl Worker {
                     break;
                 }
             }
+        }
+        if fulfil::is_to_fulfil(request)
+            && let Err(fault) = self.queue_fulfilment(request).await
+        {
+            tracing::error!(fault = format!("{fault:#}"), "what was approved waits for the next sweep");
         }
         if next == *request {
             return stored;

@@ -81,6 +81,7 @@ fn pending(keyvend: &Deployed, ticket: &Ticket) -> StoredTicket {
         code_hash: None,
         tries: 0,
         state: TicketState::Pending,
+        due_at: None,
         outbox: Vec::new(),
     }
 }

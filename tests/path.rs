@@ -17,6 +17,8 @@ mod codes;
 mod collecting;
 #[path = "path/details.rs"]
 mod details;
+#[path = "path/doubt.rs"]
+mod doubt;
 #[path = "path/faults.rs"]
 mod faults;
 #[path = "path/form.rs"]
@@ -39,3 +41,5 @@ mod steps;
 mod stop;
 #[path = "path/timers.rs"]
 mod timers;
+#[path = "path/unattended.rs"]
+mod unattended;

@@ -119,6 +119,7 @@ fn updates() -> Vec<Update> {
         code_hash: Some([2; 32]),
         tries: 0,
         state: TicketState::Pending,
+        due_at: None,
         outbox: Vec::new(),
     };
     let claimed = Claimed {

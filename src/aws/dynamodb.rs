@@ -188,12 +188,14 @@ impl Dynamo {
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
 
-    /// The keys of items in one shard whose timers have run out, longest first, with those timers. Hints, as above.
+    /// The keys of a table's items in one shard whose timers have run out, longest first, with those timers. Hints, as
+    /// above.
     ///
     /// # Errors
     /// A fault.
     pub async fn due(
         &self,
+        table: Table,
         shard: &str,
         now: Timestamp,
         most: i32,
@@ -201,7 +203,7 @@ impl Dynamo {
         let answer = self
             .client
             .query()
-            .table_name(&self.names.requests)
+            .table_name(self.name(table))
             .index_name("due")
             .key_condition_expression("due_shard = :shard AND due_at <= :now")
             .expression_attribute_values(":shard", AttributeValue::S(shard.to_owned()))
@@ -212,7 +214,7 @@ impl Dynamo {
             .map_err(|error| super::fault("dynamodb:Query", &error))?;
         let read = |item: HashMap<String, AttributeValue>| {
             let due_at = item.get("due_at")?.as_n().ok()?.parse().ok()?;
-            Some((item.get("pk")?.as_s().ok()?.clone(), Timestamp(due_at)))
+            Some((item.get(table.key_name())?.as_s().ok()?.clone(), Timestamp(due_at)))
         };
         Ok(answer.items.unwrap_or_default().into_iter().filter_map(read).collect())
     }

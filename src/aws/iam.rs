@@ -328,6 +328,21 @@ impl Iam {
         }
     }
 
+    /// Switches a key on; `false` where there is no such key.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn activate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<bool> {
+        let update = self.0.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+        let answer = update.status(StatusType::Active).send().await;
+        match answer.map_err(|error| unless_missing("iam:UpdateAccessKey", &error)) {
+            Ok(_) => Ok(true),
+            Err(IamError::NoSuchEntity) => Ok(false),
+            Err(IamError::Fault(fault)) => Err(fault),
+        }
+    }
+
     /// Deletes a key; one that is gone is as good as deleted.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>
     ///

@@ -1,5 +1,6 @@
 //! What the worker writes to a ticket, each as part of the transaction that changes its request.
 
+use super::{ATTEMPTS, FETCH_AGAIN, LOOK_AFTER, TRIES, TicketEventKind, event};
 use crate::id::TicketId;
 use crate::item::{Attribute, Item, Table, Update, Write, values};
 use crate::seal::Sealed;
@@ -29,7 +30,9 @@ pub fn still_claimed(tid: &TicketId, attempt: i64) -> Write {
 pub fn sealed(tid: &TicketId, attempt: i64, sealed: Sealed, now: Timestamp) -> Write {
     update(
         tid,
-        "SET #state = :sealed, enc = :enc, ct = :ct, aad = :aad, receipt_sha256 = :receipt, sealed_at = :now",
+        // What comes next is a matter of the key's own timer.
+        "SET #state = :sealed, enc = :enc, ct = :ct, aad = :aad, receipt_sha256 = :receipt, sealed_at = :now \
+         REMOVE due_at",
         "#state = :claimed AND attempt = :attempt",
         values([
             (":sealed", "SEALED".into()),
@@ -86,5 +89,87 @@ pub fn outbox_taken(tid: &TicketId, taken: usize) -> Write {
         "SET outbox = :none",
         "size(outbox) = :taken",
         values([(":none", Attribute::List(Vec::new())), (":taken", taken.into())]),
+    )
+}
+
+/// The tab still waits and nobody serves it: the next attempt, which messages of the one before no longer begin.
+#[must_use]
+pub fn raised(tid: &TicketId, attempt: i64, now: Timestamp) -> Write {
+    update(
+        tid,
+        "SET attempt = :next, due_at = :due",
+        "#state = :claimed AND attempt = :attempt AND attempt < :most",
+        values([
+            (":claimed", "CLAIMED".into()),
+            (":attempt", attempt.into()),
+            (":next", (attempt + 1).into()),
+            (":most", ATTEMPTS.into()),
+            (":due", (now.0 + LOOK_AFTER).into()),
+        ]),
+    )
+}
+
+/// Nothing to do yet: the timer is set anew, if it is still the one that ran out.
+#[must_use]
+pub fn look_again(tid: &TicketId, due_at: Timestamp, at: Timestamp) -> Write {
+    update(
+        tid,
+        "SET due_at = :next",
+        "due_at = :due",
+        values([(":due", due_at.0.into()), (":next", at.0.into())]),
+    )
+}
+
+/// Nobody opened it in time. It stays PENDING, which past its expiry nobody can claim; only its timer goes.
+#[must_use]
+pub fn expired(tid: &TicketId, now: Timestamp) -> Write {
+    update(
+        tid,
+        "REMOVE due_at",
+        "#state = :pending AND expires_at <= :now AND tries < :most AND attribute_exists(due_at)",
+        values([(":pending", "PENDING".into()), (":now", now.0.into()), (":most", TRIES.into())]),
+    )
+}
+
+/// Five codes were judged and whoever judged the last did not come to write it down.
+#[must_use]
+pub fn locked(tid: &TicketId, now: Timestamp) -> Write {
+    update(
+        tid,
+        "SET #state = :locked, due_at = :due, outbox = list_append(outbox, :event)",
+        "#state = :pending AND tries >= :most",
+        values([
+            (":locked", "LOCKED".into()),
+            (":pending", "PENDING".into()),
+            (":most", TRIES.into()),
+            (":due", now.0.into()),
+            (":event", event(TicketEventKind::Locked, now, 0)),
+        ]),
+    )
+}
+
+/// The tab never confirmed: what lay sealed to it is gone.
+#[must_use]
+pub fn lapsed(tid: &TicketId, now: Timestamp) -> Write {
+    update(
+        tid,
+        "SET #state = :lapsed REMOVE enc, ct, due_at",
+        "#state = :sealed AND sealed_at <= :then",
+        values([
+            (":lapsed", "LAPSED".into()),
+            (":sealed", "SEALED".into()),
+            (":then", (now.0 - FETCH_AGAIN).into()),
+        ]),
+    )
+}
+
+/// It is over, and all that `reveal` did to it is in its request's chain: no timer any more.
+#[must_use]
+pub fn settled(tid: &TicketId, due_at: Timestamp) -> Write {
+    update(
+        tid,
+        "REMOVE due_at",
+        "due_at = :due AND size(outbox) = :none",
+        values([(":due", due_at.0.into()), (":none", 0.into())]),
     )
 }

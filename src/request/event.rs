@@ -82,6 +82,13 @@ pub enum Event {
         /// To which invocation.
         run: RunId,
     },
+    /// IAM was looked at after that.
+    Looked {
+        /// Keys that may have come of it and were not known before.
+        suspects: Vec<AccessKeyId>,
+    },
+    /// A key that exists is to be on again, or lives longer: its own item says so in the same transaction.
+    Fulfil,
     /// No key came of it, for certain.
     Withdraw {
         /// By which invocation, where one had begun.

@@ -58,8 +58,13 @@ fn shown(needed: u32) -> Shown {
     }
 }
 
+fn doubt() -> Doubt {
+    Doubt { intent: intent(None), since: ASKED, looks: 0, suspects: Vec::new() }
+}
+
 fn asked() -> Asked {
     Asked {
+        wants: Wants::New,
         requester: person("U0ALICE"),
         account: Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() },
         user: "ci-deployer".parse().unwrap(),
@@ -95,8 +100,9 @@ fn states() -> Vec<State> {
         State::Ticketed { tid: tid(1) },
         State::Issuing(intent(None)),
         State::Issuing(intent(Some(key(2)))),
-        State::Ambiguous(intent(None)),
+        State::Ambiguous(doubt()),
         State::Issued { key: key(2), tid: tid(1), at: ASKED },
+        State::Fulfilled { key: key(1), at: ASKED },
         State::Denied { by: person("U0BOB"), press: press(9), reason: reason() },
         State::Cancelled,
         State::Lapsed,
@@ -165,6 +171,8 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("created by another", Event::Created { run: run(2), key: key(3) }, ""),
         ("no answer", Event::NoAnswer { run: run(1) }, "ISSUING > AMBIGUOUS"),
         ("no answer to another", Event::NoAnswer { run: run(2) }, ""),
+        ("look too early", Event::Looked { suspects: Vec::new() }, ""),
+        ("fulfil a request for a new key", Event::Fulfil, ""),
         ("withdraw", withdraw(None, "APPROVED", None), "TICKETED > APPROVED"),
         ("withdraw to pending", withdraw(None, "PENDING", None), "TICKETED > PENDING"),
         ("withdraw to refused", withdraw(None, "REFUSED", None), "TICKETED > REFUSED"),
@@ -303,6 +311,46 @@ fn approvers_are_reminded_once_after_a_quarter_of_the_time() {
     for state in states().into_iter().filter(|state| *state != State::Pending) {
         assert_eq!(in_state(state).apply(Event::Remind, "keyvend", at(0)), Err(Unfit::MovedOn));
     }
+}
+
+#[test]
+fn after_the_fourth_look_an_unanswered_request_may_be_tried_again() {
+    let mut request = in_state(State::Ambiguous(doubt()));
+    for (look, after) in LOOKS.into_iter().enumerate() {
+        assert_eq!(request.due_at(), Some(ASKED), "leftovers first");
+        request.chain.outbox.clear();
+        let at = Timestamp(ASKED.0 + after);
+        assert_eq!(request.due_at(), Some(at));
+        let looked = Event::Looked { suspects: (look == 1).then(|| key(3)).into_iter().collect() };
+        assert_eq!(request.apply(looked.clone(), "a", Timestamp(at.0 - 1)), Err(Unfit::MovedOn));
+        request = request.apply(looked, "a", at).unwrap();
+        match &request.state {
+            State::Ambiguous(doubt) => {
+                assert_eq!((look < 3, doubt.looks), (true, look + 1));
+                assert_eq!(doubt.suspects, if look == 0 { Vec::new() } else { vec![key(3)] });
+            }
+            state => assert_eq!((look, state), (3, &State::Approved)),
+        }
+    }
+}
+
+#[test]
+fn a_request_about_a_key_that_exists_is_fulfilled_once_approved_and_has_no_link() {
+    let end = Timestamp(ASKED.0 + 86_400);
+    for wants in [Wants::Back { key: key(1), end, undo: true }, Wants::Longer { key: key(1), end }] {
+        for state in states() {
+            let mut from = in_state(state.clone());
+            from.asked.wants = wants.clone();
+            from.chain.outbox.clear();
+            let approved = state == State::Approved;
+            let fulfilled = from.apply(Event::Fulfil, "a", ASKED).map(|next| next.state);
+            let expected = State::Fulfilled { key: key(1), at: ASKED };
+            assert_eq!(fulfilled.ok(), approved.then_some(expected), "{state:?}");
+            assert!(from.apply(Event::Ticket { tid: tid(2) }, "a", ASKED).is_err() || !approved);
+            assert_eq!(from.due_at() == Some(ASKED), approved, "{state:?}");
+        }
+    }
+    assert!(in_state(State::Approved).apply(Event::Fulfil, "a", ASKED).is_err(), "a new key takes a link");
 }
 
 #[test]

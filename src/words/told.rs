@@ -4,7 +4,7 @@ use super::{mrkdwn, quoted};
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
-use crate::request::{KeyRequest, State};
+use crate::request::{KeyRequest, State, Wants};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
 
@@ -357,6 +357,13 @@ pub fn standing(request: &KeyRequest) -> String {
             "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."
         ),
         State::Issued { key, at, .. } => format!("The key `{key}` for {what} was created {}.", moment(*at)),
+        State::Fulfilled { key, .. } => match &request.asked.wants {
+            Wants::Longer { end, .. } => format!("The key `{key}` for {what} lives until {}.", moment(*end)),
+            Wants::Back { end, .. } => {
+                format!("The key `{key}` for {what} is switched on again, until {}.", moment(*end))
+            }
+            Wants::New | Wants::InPlaceOf { .. } => format!("The key `{key}` for {what} is there."),
+        },
         State::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
         State::Cancelled => format!("The request for {what} was cancelled."),
         State::Lapsed => format!("The request for {what} lapsed because nobody answered in time."),
@@ -462,7 +469,11 @@ pub fn ambiguous(request: &KeyRequest) -> String {
     format!(
         "AWS gave no answer when a key for {} was to be created. Nothing is tried again until it is clear what happened: look at the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
         iam_user(&request.asked.user, &request.asked.account),
-        moment(if let State::Ambiguous(intent) = &request.state { intent.begun } else { request.asked.at })
+        moment(if let State::Ambiguous(doubt) = &request.state {
+            doubt.intent.begun
+        } else {
+            request.asked.at
+        })
     )
 }
 

@@ -13,7 +13,7 @@ use crate::id::RequestId;
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Policies, Request};
-use crate::request::{Asked, KeyRequest, Shown, State, Telling};
+use crate::request::{Asked, KeyRequest, Shown, State, Telling, Wants};
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
@@ -34,6 +34,7 @@ impl Worker {
             return Ok(self.reply(message, now, &sentence.unwrap_or_default()).await?);
         };
         let asked = Asked {
+            wants: Wants::New,
             requester: message.person.clone(),
             account: account.clone(),
             user: create.user.clone(),
@@ -157,6 +158,7 @@ impl Worker {
             | State::Issuing(_)
             | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed => return self.reply(message, now, &words::standing(request)).await,

@@ -232,6 +232,9 @@ impl Worker {
 /// What a decision is told as: to whoever pressed, and to the requester.
 fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
     match event {
+        Event::Approve { enough: true, .. } if next.asked.wants.existing().is_some() => {
+            (words::APPROVAL_COUNTED.to_owned(), card::text(&words::being_done(next)))
+        }
         Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),
         Event::Approve { by, .. } => {
             (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(next, by)))
@@ -252,6 +255,8 @@ fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
         | Event::TakeOver { .. }
         | Event::Created { .. }
         | Event::NoAnswer { .. }
+        | Event::Looked { .. }
+        | Event::Fulfil
         | Event::Withdraw { .. }
         | Event::Seal { .. }
         | Event::Seen { .. }

@@ -72,6 +72,7 @@ impl Worker {
             | State::Issuing(_)
             | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed
@@ -280,6 +281,7 @@ impl Worker {
             | State::Issuing(_)
             | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed
@@ -311,7 +313,7 @@ impl Worker {
         let event = Event::Begin { intent, browser: ready.claimed.browser.clone() };
         let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
         let others = vec![
-            store::take_lease(&asked.account, &asked.user, &ready.stored.request.id),
+            store::take_lease(&asked.account, &asked.user, ready.stored.request.id.as_str()),
             claim::still_claimed(&ready.tid, ready.claimed.attempt),
             store::not_frozen(),
             store::count_issued(&asked.requester, invocation.now, ready.facts.issued_today),
@@ -359,7 +361,7 @@ impl Worker {
                 claim::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
                 IssuedKey::of(next, &ready.facts.iam_user, &key.id, now).create()?,
                 Link::forget_psk(&ready.tid),
-                store::release_lease(&asked.account, &asked.user, &next.id),
+                store::release_lease(&asked.account, &asked.user, next.id.as_str()),
             ];
             let message = card::issued(next, &key.id, &ready.claimed.browser);
             let told = Telling::Direct { to: asked.requester.clone(), message };
@@ -416,7 +418,7 @@ impl Worker {
         let asked = &stored.request.asked;
         let mut others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
         if let State::Issuing(intent) = &stored.request.state {
-            others.push(store::release_lease(&asked.account, &asked.user, &stored.request.id));
+            others.push(store::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
             others.push(store::uncount_issued(&asked.requester, intent.begun));
         }
         let event =

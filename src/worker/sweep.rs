@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{try_join, try_join_all};
 use serde_json::Value;
 
+use super::fulfil::is_to_fulfil;
 use super::{Due, Invocation, NotDone, RECEIVES, Worker};
 use crate::aws::WriteError;
 use crate::card;
-use crate::item::Table;
-use crate::request::{Event, State, Telling};
-use crate::store::{self, SHARDS, Stored};
+use crate::id::TicketId;
+use crate::item::{SHARDS, Table};
+use crate::key::StoredKey;
+use crate::request::{Event, KeyRequest, State, Telling};
+use crate::store::{self, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -30,16 +34,31 @@ pub(super) fn is_sweep(body: &str) -> bool {
 
 impl Worker {
     pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), NotDone> {
-        let found = try_join_all(SHARDS.map(|shard| self.dynamo.due(shard, now, BATCH))).await?;
-        try_join_all(found.into_iter().flatten().map(|(item, due_at)| self.queue_timer(item, due_at)))
-            .await?;
+        let due = |table| try_join_all(SHARDS.map(|shard| self.dynamo.due(table, shard, now, BATCH)));
+        let (items, tickets) = try_join(due(Table::Requests), due(Table::Tickets)).await?;
+        let items = items.into_iter().flatten().map(|(item, due_at)| Due::Timer { item, due_at });
+        let tickets = tickets.into_iter().flatten().filter_map(|(tid, due_at)| {
+            let tid = tid.parse().ok()?;
+            Some(Due::Ticket { tid, due_at })
+        });
+        try_join_all(items.chain(tickets).map(|due| self.queue_timer(due))).await?;
         Ok(())
     }
 
-    async fn queue_timer(&self, item: String, due_at: Timestamp) -> anyhow::Result<()> {
+    async fn queue_timer(&self, due: Due) -> anyhow::Result<()> {
+        let (item, due_at) = match &due {
+            Due::Timer { item, due_at } => (item.as_str(), due_at),
+            Due::Ticket { tid, due_at } => (tid.as_str(), due_at),
+            Due::Tell { .. } | Due::Issue { .. } | Due::Directory(_) => return Ok(()),
+        };
         let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
-        let body = serde_json::to_string(&Due::Timer { item, due_at })?;
+        let body = serde_json::to_string(&due)?;
         self.sqs.send(&self.config.due_queue, body, &group, &once).await
+    }
+
+    /// What was approved about a key that exists is carried out at once, not at the next sweep.
+    pub(super) async fn queue_fulfilment(&self, request: &KeyRequest) -> anyhow::Result<()> {
+        self.queue_timer(Due::Timer { item: store::request_key(&request.id), due_at: request.asked.at }).await
     }
 
     pub(super) async fn timer(
@@ -49,14 +68,43 @@ impl Worker {
         invocation: Invocation,
         received: u32,
     ) -> Result<(), NotDone> {
-        let Some(id) = store::request_of(item) else { return Ok(()) };
-        let done = match Stored::read(&self.dynamo, &id).await? {
-            Some(stored) => self.look_at(stored, invocation).await,
-            None => Ok(()),
+        let done = if let Some(id) = store::request_of(item) {
+            match Stored::read(&self.dynamo, &id).await? {
+                Some(stored) => self.look_at(stored, invocation).boxed().await,
+                None => Ok(()),
+            }
+        } else if let Some(key) = StoredKey::of_item(item) {
+            self.look_after(&key, invocation.now).boxed().await
+        } else {
+            tracing::error!("a timer of an item of no known kind");
+            Ok(())
         };
+        self.postponed(Table::Requests, (item, due_at), done, invocation.now, received).await
+    }
+
+    pub(super) async fn ticket_timer(
+        &self,
+        tid: &TicketId,
+        due_at: Timestamp,
+        now: Timestamp,
+        received: u32,
+    ) -> Result<(), NotDone> {
+        let done = self.look_at_ticket(tid, now).await;
+        self.postponed(Table::Tickets, (tid.as_str(), due_at), done, now, received).await
+    }
+
+    /// An item that fails at its message's last receive is moved on, so that it keeps nobody waiting.
+    async fn postponed(
+        &self,
+        table: Table,
+        (item, due_at): (&str, Timestamp),
+        done: Result<(), NotDone>,
+        now: Timestamp,
+        received: u32,
+    ) -> Result<(), NotDone> {
         if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
-            let postponed = store::postpone(due_at, invocation.now + POSTPONED);
-            match self.dynamo.update(Table::Requests, item, &postponed).await {
+            let postponed = store::postpone(due_at, now + POSTPONED);
+            match self.dynamo.update(table, item, &postponed).await {
                 Ok(_) | Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
             }
@@ -74,6 +122,13 @@ impl Worker {
         let stored = self.flush(stored).await;
         if stored.request.is_expired(now) {
             return Ok(self.lapse(&stored, now).await?);
+        }
+        if is_to_fulfil(&stored.request) {
+            return self.fulfil(stored, now).await;
+        }
+        if let State::Ambiguous(doubt) = &stored.request.state {
+            let doubt = doubt.clone();
+            return self.look_for_suspects(stored, &doubt, now).await;
         }
         let Ok(next) = stored.request.apply(Event::Remind, "keyvend", now) else { return Ok(()) };
         let message = card::text(&words::reminder(&next, &self.config.approvers));

@@ -9,7 +9,7 @@ use crate::card;
 use crate::id::AccessKeyId;
 use crate::inbound::Message;
 use crate::item::Table;
-use crate::key::{IssuedKey, StoredKey};
+use crate::key::{IssuedKey, StoredKey, Why};
 use crate::request::{Event, State, Telling};
 use crate::session::{self, IamStep};
 use crate::store::Stored;
@@ -17,6 +17,7 @@ use crate::time::Timestamp;
 use crate::words;
 
 use super::cancel::RACES;
+use super::look_after::release_if_activating;
 
 impl Worker {
     pub(super) async fn switch_off(
@@ -34,15 +35,15 @@ impl Worker {
         let State::Issued { key, .. } = &stored.request.state else {
             return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
         };
-        let Some(item) = self.dynamo.get(Table::Requests, &StoredKey::item_key(key), None).await? else {
+        let Some(StoredKey { issued, .. }) = self.read_key(key).await? else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
-        let issued = StoredKey::try_from(&item)?.issued;
         if !issued.may_switch_off(&message.person) && !self.is_in_a_group(message, &issued).await? {
             self.note(&stored, "not-switched-off", message, now).await?;
             return Ok(self.answer(message, now, words::NOT_YOURS_TO_SWITCH_OFF).await?);
         }
-        self.take_off(message, &issued, now).await?;
+        self.take_off(&issued, (message.id.as_str(), &message.person.to_string()), Why::Reported, now)
+            .await?;
         self.tell_off(message, &stored, key, now).await?;
         Ok(self.answer(message, now, &words::switched_off(key)).await?)
     }
@@ -57,23 +58,23 @@ impl Worker {
         Ok(self.lookup.approvers(&slack, &self.config).await?.contains(person))
     }
 
-    /// Marks the key, then has IAM switch it off, before anything else.
-    async fn take_off(&self, message: &Message, issued: &IssuedKey, now: Timestamp) -> anyhow::Result<()> {
-        let item_key = StoredKey::item_key(&issued.key);
-        let marked = StoredKey::mark_off(&message.person, "reported", now);
-        match self.dynamo.update(Table::Requests, &item_key, &marked).await {
+    /// Marks the key, then has IAM switch it off, before anything else. `operation` and `actor` name the session.
+    pub(super) async fn take_off(
+        &self,
+        issued: &IssuedKey,
+        (operation, actor): (&str, &str),
+        why: Why,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let marked = StoredKey::mark_off(actor, why, now);
+        match self.dynamo.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
             // Marked before: what follows may still be lacking.
             Ok(_) | Err(WriteError::Lost(_)) => {}
             Err(WriteError::Fault(fault)) => return Err(fault),
         }
         let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user);
-        let actor = message.person.to_string();
-        let iam = self.sts.session(&issued.account, message.id.as_str(), &actor, policy).await?;
-        iam.deactivate_access_key(&issued.user, &issued.key).await?;
-        match self.dynamo.update(Table::Requests, &item_key, &StoredKey::record_off()).await {
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
-        }
+        let iam = self.sts.session(&issued.account, operation, actor, policy).await?;
+        iam.deactivate_access_key(&issued.user, &issued.key).await
     }
 
     /// Audits it and tells the approvers and the requester, once.
@@ -86,6 +87,7 @@ impl Worker {
     ) -> anyhow::Result<()> {
         let mut stored = stored.clone();
         for _ in 0..RACES {
+            let Some(off) = self.read_key(key).await? else { return Ok(()) };
             if stored.request.reported.is_some() {
                 return Ok(());
             }
@@ -103,7 +105,12 @@ impl Worker {
                 Telling::Direct { to, message: told },
                 Telling::Card,
             ];
-            match self.commit(&stored, next, Vec::new(), tellings).await {
+            let mut others = Vec::new();
+            if off.issued.state.is_live() {
+                others.push(off.replace(&off.issued.switched_off(Why::Reported, now))?);
+                others.extend(release_if_activating(&off));
+            }
+            match self.commit(&stored, next, others, tellings).await {
                 Ok(saved) => {
                     self.flush(saved).await;
                     return Ok(());

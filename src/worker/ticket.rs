@@ -117,6 +117,7 @@ impl Worker {
             State::Pending
             | State::Ambiguous(_)
             | State::Issued { .. }
+            | State::Fulfilled { .. }
             | State::Denied { .. }
             | State::Cancelled
             | State::Lapsed
@@ -147,6 +148,7 @@ impl Worker {
             tries: 0,
             state: TicketState::Pending,
             outbox: Vec::new(),
+            due_at: None,
         };
         Ok(Made { ticket, stored, code })
     }

@@ -67,6 +67,7 @@ pub fn ticket(wants_code: bool) -> StoredTicket {
         code_hash: if wants_code { Code::Right.hash() } else { None },
         tries: 0,
         state: TicketState::Pending,
+        due_at: None,
         outbox: Vec::new(),
     }
 }

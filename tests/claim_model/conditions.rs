@@ -51,6 +51,8 @@ fn broken(about: &str, item: &Item) -> Item {
         "first misuse" => ("misused_at", START.0.into()),
         "attempt" => ("attempt", 2.into()),
         "outbox" => ("outbox", Attribute::List(vec!["grown".into(), "again".into()])),
+        "timer" => ("due_at", (START.0 + 7).into()),
+        "most attempts" => ("attempt", claim::ATTEMPTS.into()),
         other => panic!("nothing is known of {other}"),
     };
     item.insert(name.to_owned(), value);
@@ -114,6 +116,46 @@ fn what_the_worker_writes_holds_by_itself() {
     }
 }
 
+#[test]
+fn what_the_timers_write_holds_by_itself() {
+    let (tid, later) = (cast::tid(), Timestamp(EXPIRES.0 + 1));
+    let with = |mut item: Item, pairs: &[(&str, Attribute)]| {
+        item.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        item
+    };
+    let due: Attribute = START.0.into();
+    let claimed = with(sealed(), &[("state", "CLAIMED".into()), ("due_at", due.clone())]);
+    let settling = with(sealed(), &[("due_at", due), ("outbox", Attribute::List(Vec::new()))]);
+    let ten_minutes_on = Timestamp(START.0 + claim::FETCH_AGAIN);
+    for (name, write, item, about) in [
+        ("raise", claim::raised(&tid, 1, START), claimed.clone(), ["state", "attempt"].as_slice()),
+        (
+            "raise for the last time",
+            claim::raised(&tid, 2, START),
+            with(claimed.clone(), &[("attempt", 2.into())]),
+            &["state", "most attempts"],
+        ),
+        ("look again", claim::look_again(&tid, START, later), claimed, &["timer"]),
+        ("expire", claim::expired(&tid, later), pending(true, 4), &["state", "fewer tries"]),
+        ("write a lock down", claim::locked(&tid, later), pending(true, 5), &["state", "five tries"]),
+        (
+            "lapse",
+            claim::lapsed(&tid, ten_minutes_on),
+            with(sealed(), &[("sealed_at", START.0.into())]),
+            &["state"],
+        ),
+        ("settle", claim::settled(&tid, START), settling, &["timer", "outbox"]),
+    ] {
+        let Write::Update { update, .. } = &write else { panic!("{name} is an update") };
+        holds_only_with(name, (update.condition, &update.values), &item, about);
+    }
+    let early = claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_AGAIN - 1));
+    let Write::Update { update, .. } = &early else { panic!() };
+    assert!(!holds(update.condition, &update.values, &sealed()), "nothing lapses early");
+    let Write::Update { update, .. } = &claim::expired(&tid, START) else { panic!() };
+    assert!(!holds(update.condition, &update.values, &pending(true, 0)), "nothing expires early");
+}
+
 /// From which states each of the worker's changes may start.
 #[test]
 fn the_worker_moves_a_ticket_along_the_diagram_only() {
@@ -141,7 +183,8 @@ fn the_worker_moves_a_ticket_along_the_diagram_only() {
 fn a_half_written_ticket_is_an_error() {
     let whole = sealed();
     assert!(matches!(StoredTicket::try_from(&whole).unwrap().state, TicketState::Sealed { .. }));
-    for name in whole.keys().filter(|name| *name != "keep_until") {
+    // Both are the table's own, for its TTL and its index.
+    for name in whole.keys().filter(|name| !["keep_until", "due_shard"].contains(&name.as_str())) {
         let mut item = whole.clone();
         item.remove(name);
         assert!(StoredTicket::try_from(&item).is_err(), "without {name}");

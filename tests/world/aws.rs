@@ -113,13 +113,16 @@ async fn tables(net: &Net) {
         .attribute_definitions(attribute("due_shard", text.clone()))
         .attribute_definitions(attribute("due_at", number.clone()))
         .global_secondary_indexes(by_person)
-        .global_secondary_indexes(due)
+        .global_secondary_indexes(due.clone())
         .send()
         .await
         .unwrap();
     table(TICKETS)
         .key_schema(key("tid", KeyType::Hash))
         .attribute_definitions(attribute("tid", text.clone()))
+        .attribute_definitions(attribute("due_shard", text.clone()))
+        .attribute_definitions(attribute("due_at", number.clone()))
+        .global_secondary_indexes(due)
         .send()
         .await
         .unwrap();

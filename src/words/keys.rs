@@ -1,0 +1,137 @@
+//! What is said of a key after it was handed over.
+
+use super::{days, iam_user, moment, person};
+use crate::id::AccessKeyId;
+use crate::key::{GRACE, IssuedKey, KeyState, Why};
+use crate::request::KeyRequest;
+use crate::time::DAY;
+
+/// A key is off, and why.
+#[must_use]
+pub fn key_off(issued: &IssuedKey, why: Why) -> String {
+    let (key, user) = (&issued.key, iam_user(&issued.user, &issued.account));
+    let grace = days(u32::try_from(GRACE / DAY).unwrap_or(0));
+    match why {
+        Why::Unconfirmed => format!(
+            "Nobody confirmed having received the key `{key}` for {user}, so it is switched off. In a day it is deleted."
+        ),
+        Why::Expired => format!(
+            "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. Ask for a new one with `/access-key` if you still need it.",
+            moment(issued.expires_at)
+        ),
+        Why::Reported => {
+            format!("The key `{key}` for {user} was reported and is switched off. In {grace} it is deleted.")
+        }
+        Why::Asked => format!("The key `{key}` for {user} is switched off. In {grace} it is deleted."),
+        Why::Replaced => format!(
+            "The key `{key}` for {user} has been replaced and is switched off. In {grace} it is deleted."
+        ),
+        Why::OwnerLeft => format!(
+            "The key `{key}` for {user} is switched off, because whoever it was for has left. In {grace} it is deleted."
+        ),
+    }
+}
+
+/// A key is gone, and why.
+#[must_use]
+pub fn key_deleted(issued: &IssuedKey, why: Why) -> String {
+    let because = match why {
+        Why::Unconfirmed => "nobody confirmed having received it",
+        Why::Expired => "it had expired",
+        Why::Reported => "it had been reported",
+        Why::Asked => "it had been switched off",
+        Why::Replaced => "another key took its place",
+        Why::OwnerLeft => "whoever it was for has left",
+    };
+    format!("The key `{}` for {} is deleted: {because}.", issued.key, iam_user(&issued.user, &issued.account))
+}
+
+/// Nobody opened a link in time.
+#[must_use]
+pub fn link_expired(request: &KeyRequest) -> String {
+    format!(
+        "Your one-time link for {} expired unopened. No key was created; press *Get my key* for a new link.",
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// A key may have come of a `CreateAccessKey` that nobody heard the answer of.
+#[must_use]
+pub fn suspect(issued: &IssuedKey) -> String {
+    format!(
+        "*Is this key ours?* AWS gave no answer when a key for {} was created for {}, and the key `{}`, created {}, was not there before. Nobody has its secret, so it is switched off. \
+         CloudTrail shows who made it: look for `CreateAccessKey` at that time; ours carries the session name `{}`. If it is ours, delete it. If somebody else made it, say so: it stays as it is, switched off, and is theirs to switch on.",
+        iam_user(&issued.user, &issued.account),
+        person(&issued.requester),
+        issued.key,
+        moment(issued.issued_at),
+        issued.request
+    )
+}
+
+/// What became of it.
+#[must_use]
+pub fn suspect_settled(issued: &IssuedKey) -> String {
+    let key = &issued.key;
+    match &issued.state {
+        KeyState::Suspect { .. } => format!("Whether the key `{key}` is ours is still open."),
+        KeyState::Deleting { .. } => format!("The key `{key}` is being deleted."),
+        KeyState::Deleted { .. } => format!("The key `{key}` is deleted."),
+        KeyState::Disowned { by } => format!(
+            "{} said that the key `{key}` is not ours. It stays as it is, and nothing more is done with it here.",
+            person(by)
+        ),
+        KeyState::Delivered
+        | KeyState::Confirmed
+        | KeyState::Unconfirmed { .. }
+        | KeyState::Inactive { .. }
+        | KeyState::Activating { .. }
+        | KeyState::Active => format!("The key `{key}` is one that was issued here."),
+    }
+}
+
+/// After the last look: the request may be tried again.
+#[must_use]
+pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String {
+    let what = iam_user(&request.asked.user, &request.asked.account);
+    match suspects {
+        [] => format!(
+            "AWS has shown no key for {what} from the attempt that it gave no answer to. Press *Get my key* to try again."
+        ),
+        found => {
+            let found = found.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+            format!(
+                "AWS gave no answer when your key for {what} was created, and {found} may have come of it. Nobody has its secret, so it is switched off, and the approvers are asked what it is. Until then it takes one of the two places for keys. Press *Get my key* to try again."
+            )
+        }
+    }
+}
+
+/// A key that is to come back or to live longer is not there any more.
+pub const KEY_GONE: &str = "This key no longer exists. Ask for a new one with `/access-key`.";
+
+/// A key that is to come back is not off.
+#[must_use]
+pub fn not_off(issued: &IssuedKey) -> String {
+    format!("The key `{}` is not switched off, so there is nothing to bring back.", issued.key)
+}
+
+/// A key that is to live longer is not on.
+#[must_use]
+pub fn not_on(issued: &IssuedKey) -> String {
+    format!(
+        "The key `{}` is not on, so it cannot live longer. Ask for a new one with `/access-key`.",
+        issued.key
+    )
+}
+
+/// What was asked about a key that exists is approved, and is being done.
+#[must_use]
+pub fn being_done(request: &KeyRequest) -> String {
+    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
+    format!(
+        "Approved by {}: your request for {} is being carried out, and you hear of it here.",
+        by.join(" and "),
+        iam_user(&request.asked.user, &request.asked.account)
+    )
+}

@@ -1,0 +1,245 @@
+//! A key that exists comes back or lives longer: like a new one, only by an `issue` decision with fresh facts. There is
+//! no link, for its holder has the secret.
+
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::{NotDone, Worker};
+use crate::audit::Happened;
+use crate::aws::WriteError;
+use crate::card;
+use crate::item::Write;
+use crate::key::{IssuedKey, KeyState, StoredKey};
+use crate::lookup::NoSuchUser;
+use crate::policy::{self, Authorized, Issue, KeyFacts, Policies};
+use crate::request::{Asked, Event, KeyRequest, State, Telling, Wants};
+use crate::session::{self, IamStep};
+use crate::store::{self, Stored};
+use crate::time::Timestamp;
+use crate::words;
+
+/// How long to wait for whoever else works on the same IAM user.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// What is asked of policy about a key that exists: by whoever acts, who counts as one approval where there are
+/// concerns about the key of somebody else.
+pub(super) fn question(asked: &Asked, issued: &IssuedKey, facts: &Facts, approvals: u32) -> policy::Asked {
+    let concerns = issued.concerns();
+    let of_another = !concerns.is_empty() && issued.requester != asked.requester;
+    let key = KeyFacts { id: issued.key.clone(), requester: Some(issued.requester.clone()), concerns };
+    let requester = if of_another { issued.requester.clone() } else { asked.requester.clone() };
+    let approvals = approvals + u32::from(of_another);
+    policy::Asked { requester, key: Some(key), ..facts.asked(asked, approvals) }
+}
+
+impl Worker {
+    /// An approved request about a key that exists is carried out, if policy still allows it.
+    pub(super) async fn fulfil(&self, stored: Stored, now: Timestamp) -> Result<(), NotDone> {
+        let request = &stored.request;
+        let Some(id) = request.asked.wants.existing() else { return Ok(()) };
+        let Some(key) = self.read_key(id).await? else {
+            return self.refuse(&stored, words::KEY_GONE.to_owned(), now).await;
+        };
+        let Ok(policies) = &self.policies else {
+            return self.refuse(&stored, words::POLICIES_INVALID.to_owned(), now).await;
+        };
+        let authorized = match self.judge_again(policies, request, &key, now).await? {
+            Ok(authorized) => authorized,
+            Err(why) => return self.refuse(&stored, why, now).await,
+        };
+        match &request.asked.wants {
+            Wants::Back { end, .. } => self.bring_back(&stored, &key, &authorized, *end, now).await,
+            Wants::Longer { end, .. } => self.lengthen(&stored, &key, &authorized, *end, now).await,
+            Wants::New | Wants::InPlaceOf { .. } => Ok(()),
+        }
+    }
+
+    /// Fresh facts, and policy asked again; or why not.
+    async fn judge_again(
+        &self,
+        policies: &Policies,
+        request: &KeyRequest,
+        key: &StoredKey,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<Authorized<Issue>, String>> {
+        let asked = &request.asked;
+        let slack = self.slack().await?;
+        let subject = (&asked.account, &asked.user);
+        let people = (request.approvals.as_slice(), None);
+        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await? {
+            Ok(facts) => facts,
+            Err(NoSuchUser) => return Ok(Err(words::USER_GONE.to_owned())),
+        };
+        let count = facts.approvals(policies, asked, None);
+        let issue = Issue(question(asked, &key.issued, &facts, count));
+        let decided = policies.authorize(&facts.requester, issue, &facts.iam_user);
+        Ok(decided.map_err(|denial| words::refused(&denial.advice, self.config.help_channel.as_ref())))
+    }
+
+    /// The end of a request that policy, or the key's own state, no longer allows.
+    async fn refuse(&self, stored: &Stored, why: String, now: Timestamp) -> Result<(), NotDone> {
+        let Ok(next) = stored.request.apply(Event::Refuse { why: why.clone() }, "keyvend", now) else {
+            return Ok(());
+        };
+        let message = card::text(&why);
+        let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+        tellings.extend(next.card.is_some().then_some(Telling::Card));
+        self.settle(stored, next, Vec::new(), tellings).await
+    }
+
+    /// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
+    async fn bring_back(
+        &self,
+        stored: &Stored,
+        key: &StoredKey,
+        authorized: &Authorized<Issue>,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let issued = &key.issued;
+        let (why, since) = match issued.state {
+            KeyState::Inactive { why, since } => (why, since),
+            // Begun before; its timer goes on.
+            KeyState::Activating { .. } => return self.activate(key, now).await,
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Active
+            | KeyState::Deleting { .. }
+            | KeyState::Deleted { .. }
+            | KeyState::Suspect { .. }
+            | KeyState::Disowned { .. } => {
+                return self.refuse(stored, words::not_off(issued), now).await;
+            }
+        };
+        let by = stored.request.id.clone();
+        let state = KeyState::Activating { by, end, why, since };
+        let activating = IssuedKey { state, make_sure_at: None, ..issued.clone() };
+        let detail = [("key", issued.key.to_string()), ("user", authorized.at().to_string())];
+        let happened = Happened::new("activating", &stored.request.asked.requester, detail);
+        let seen = Event::Seen { happened, at: now, alert: false };
+        let next = stored.request.apply(seen, "keyvend", now)?;
+        let others = vec![
+            key.replace_unmarked(&activating)?,
+            store::take_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key)),
+            store::not_frozen(),
+        ];
+        match self.commit(stored, next, others, Vec::new()).await {
+            Ok(saved) => drop(self.flush(saved).await),
+            Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
+                return self.refuse(stored, words::FROZEN.to_owned(), now).await;
+            }
+            // The lease is held, or something moved since it was read: look again.
+            Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        }
+        match self.read_key(&issued.key).await? {
+            Some(key) => self.look_after(&key.issued.key, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Has IAM switch on what was decided, and then says so. Whoever switches it off meanwhile changes the item, and wins.
+    pub(super) async fn activate(&self, key: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+        let issued = &key.issued;
+        let KeyState::Activating { by, end, why, .. } = &issued.state else { return Ok(()) };
+        let Some(stored) = Stored::read(&self.dynamo, by).await? else {
+            return Err(anyhow::anyhow!("a key comes back for no request").into());
+        };
+        let actor = stored.request.asked.requester.to_string();
+        let policy = session::acting(IamStep::Activate, &issued.account, &issued.path, &issued.user);
+        let iam = self.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
+        let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
+        if !iam.activate_access_key(&issued.user, &issued.key).await? {
+            let gone = IssuedKey { state: KeyState::Deleted { why: *why, at: now }, ..issued.clone() };
+            let Ok(next) =
+                stored.request.apply(Event::Refuse { why: words::KEY_GONE.to_owned() }, "keyvend", now)
+            else {
+                return Ok(());
+            };
+            let message = card::text(words::KEY_GONE);
+            let told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+            return self.settle(&stored, next, vec![key.replace(&gone)?, release], told).await;
+        }
+        let active = IssuedKey { state: KeyState::Active, expires_at: *end, ..issued.clone() };
+        let Ok(next) = stored.request.apply(Event::Fulfil, &actor, now) else {
+            // Its request ended meanwhile: the key does not stay on.
+            return self.off_again(key, now).await;
+        };
+        let message = card::text(&words::standing(&next));
+        let mut told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+        told.extend(next.card.is_some().then_some(Telling::Card));
+        let others = vec![key.replace(&active)?, release];
+        match self.commit(&stored, next, others, told).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => match self.read_key(&issued.key).await? {
+                Some(found) if found.is_same(key) => Err(NotDone::Later(Duration::from_secs(1))),
+                // It was switched off, or somebody else finished: if it is to be off, IAM hears it last from us.
+                Some(found) if found.off.is_some() || !found.issued.state.is_live() => {
+                    self.off_again(&found, now).await
+                }
+                Some(_) | None => Ok(()),
+            },
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// The approved end moves; the key itself is not touched.
+    async fn lengthen(
+        &self,
+        stored: &Stored,
+        key: &StoredKey,
+        authorized: &Authorized<Issue>,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let issued = &key.issued;
+        let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active) && key.off.is_none();
+        if !lives {
+            return self.refuse(stored, words::not_on(issued), now).await;
+        }
+        let longer = IssuedKey { expires_at: end, ..issued.clone() };
+        let next = stored.request.apply(Event::Fulfil, &authorized.principal().to_string(), now)?;
+        let message = card::text(&words::standing(&next));
+        let mut told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+        told.extend(next.card.is_some().then_some(Telling::Card));
+        let others = vec![key.replace(&longer)?, store::not_frozen()];
+        match self.commit(stored, next, others, told).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
+                self.refuse(stored, words::FROZEN.to_owned(), now).await
+            }
+            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// A write after which nothing more is to be done; losing it is looked at again.
+    async fn settle(
+        &self,
+        stored: &Stored,
+        next: KeyRequest,
+        others: Vec<Write>,
+        tellings: Vec<Telling>,
+    ) -> Result<(), NotDone> {
+        match self.commit(stored, next, others, tellings).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+}
+
+/// Whether a request is one to carry out now.
+pub(super) fn is_to_fulfil(request: &KeyRequest) -> bool {
+    request.state == State::Approved && request.asked.wants.existing().is_some()
+}

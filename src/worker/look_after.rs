@@ -1,0 +1,266 @@
+//! A key's timer ran out: it is switched off, asked about or deleted as its state and the time call for, and nothing
+//! else. Every change is one transaction of the key's item and the request that it came of, whose audit chain it is in.
+
+use std::time::Duration;
+
+use super::cancel::RACES;
+use super::{NotDone, Worker};
+use crate::audit::Happened;
+use crate::aws::WriteError;
+use crate::card;
+use crate::claim::{self, TicketState};
+use crate::facts::AccessKeyLastUsed;
+use crate::id::AccessKeyId;
+use crate::item::{Table, Write};
+use crate::key::{IssuedKey, KeyState, Step, StoredKey, Why};
+use crate::request::{Event, State, Telling};
+use crate::session::{self, IamStep};
+use crate::store::{self, Stored};
+use crate::time::Timestamp;
+use crate::words;
+
+/// Who is behind what time alone brings about, in CloudTrail and in the trail.
+pub(super) const EXPIRY: &str = "keyvend.expiry";
+
+/// How long to wait for whoever else works on the same IAM user.
+const BUSY: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// The key's item as it is now, if keyvend issued it.
+    pub(super) async fn read_key(&self, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {
+        let item = self.dynamo.get(Table::Requests, &StoredKey::item_key(key), None).await?;
+        item.as_ref().map(StoredKey::try_from).transpose()
+    }
+
+    /// Does with a key what time and state call for.
+    pub(super) async fn look_after(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
+        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
+        match stored.step(now) {
+            Step::Nothing => Ok(()),
+            Step::SeeWhetherConfirmed => self.see_whether_confirmed(&stored, now).await,
+            Step::SeeWhetherUsed => self.see_whether_used(&stored, now).await,
+            Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).await,
+            Step::Delete(why) => self.delete_in_time(&stored, why, now).await,
+            Step::MakeSure => self.make_sure(&stored).await,
+            Step::Activate => self.activate(&stored, now).await,
+            Step::AskAgain => self.ask_again(&stored, now).await,
+        }
+    }
+
+    /// Ten minutes after the seal: the tab confirmed, or it never did.
+    async fn see_whether_confirmed(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+        let Some(request) = Stored::read(&self.dynamo, &stored.issued.request).await? else { return Ok(()) };
+        let ticket = match &request.request.state {
+            State::Issued { tid, .. } => {
+                self.take_in(tid, now).await?;
+                self.read_ticket(tid).await?
+            }
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Fulfilled { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => None,
+        };
+        let lapses = match &ticket {
+            Some(ticket) => match &ticket.state {
+                TicketState::Acked { .. } => return self.confirm(&stored.issued.key).await,
+                TicketState::Sealed { .. } => vec![claim::lapsed(&ticket.tid, now)],
+                TicketState::Pending
+                | TicketState::Claimed(_)
+                | TicketState::Locked
+                | TicketState::Void
+                | TicketState::Failed
+                | TicketState::Lapsed(_) => Vec::new(),
+            },
+            None => Vec::new(),
+        };
+        let next = IssuedKey { state: KeyState::Unconfirmed { since: now }, ..stored.issued.clone() };
+        let happened = happened("unconfirmed", stored, []);
+        self.change_key(stored, &next, happened, lapses, Vec::new(), now).await?;
+        self.look_after_again(&next.key, now).await
+    }
+
+    /// Whatever follows at once, without waiting for the next sweep.
+    async fn look_after_again(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
+        match self.read_key(key).await? {
+            Some(stored) if matches!(stored.issued.state, KeyState::Unconfirmed { .. }) => {
+                self.see_whether_used(&stored, now).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A use shows that somebody received it. One that cannot be read shows nothing.
+    async fn see_whether_used(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+        let issued = &stored.issued;
+        match self.lookup.last_used(&issued.account, &issued.key, now).await? {
+            AccessKeyLastUsed::At { .. } => {
+                let next = IssuedKey { state: KeyState::Confirmed, ..issued.clone() };
+                let happened = happened("confirmed", stored, [("by", "its use".to_owned())]);
+                self.change_key(stored, &next, happened, Vec::new(), Vec::new(), now).await
+            }
+            AccessKeyLastUsed::Never | AccessKeyLastUsed::Unknown => {
+                self.switch_off_in_time(stored, Why::Unconfirmed, now).await
+            }
+        }
+    }
+
+    /// Has IAM switch it off, then says so in its item, the trail and to its requester.
+    async fn switch_off_in_time(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+        let issued = &stored.issued;
+        // What somebody began is finished in their name.
+        let by = stored.off.as_ref().map_or(EXPIRY, |off| off.by.as_str());
+        self.take_off(issued, (issued.request.as_str(), by), why, now).await?;
+        // The mark that was just made is a change of its own.
+        let Some(stored) = self.read_key(&issued.key).await? else { return Ok(()) };
+        if !stored.issued.state.is_live() {
+            return Ok(());
+        }
+        let next = stored.issued.switched_off(why, now);
+        let happened = happened("deactivated", &stored, [("why", why.as_str().to_owned())]);
+        let message = card::text(&words::key_off(&next, why));
+        let told = vec![Telling::Card, Telling::Direct { to: next.requester.clone(), message }];
+        self.change_key(&stored, &next, happened, release_if_activating(&stored), told, now).await
+    }
+
+    /// Somebody may have been switching the key on while it was switched off: IAM is told once more.
+    async fn make_sure(&self, stored: &StoredKey) -> Result<(), NotDone> {
+        let issued = &stored.issued;
+        if !issued.state.is_live() {
+            let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user);
+            let iam = self.sts.session(&issued.account, issued.request.as_str(), EXPIRY, policy).await?;
+            iam.deactivate_access_key(&issued.user, &issued.key).await?;
+        }
+        let sure = IssuedKey { make_sure_at: None, ..issued.clone() };
+        match self.dynamo.write(vec![stored.replace(&sure)?]).await {
+            // It changed: what is due then is found again.
+            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// It was switched on although it is to be off: IAM hears last that it is off.
+    pub(super) async fn off_again(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+        let why = match (&stored.off, &stored.issued.state) {
+            (Some(off), _) => off.why,
+            (None, KeyState::Inactive { why, .. } | KeyState::Activating { why, .. }) => *why,
+            (None, _) => Why::Asked,
+        };
+        if stored.issued.state.is_live() {
+            return self.switch_off_in_time(stored, why, now).await;
+        }
+        let issued = &stored.issued;
+        Ok(self.take_off(issued, (issued.request.as_str(), EXPIRY), why, now).await?)
+    }
+
+    /// Its time is over: it is deleted, in the name of whoever began that, if somebody did.
+    async fn delete_in_time(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+        let by = match &stored.issued.state {
+            KeyState::Deleting { by, .. } => by.clone(),
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Inactive { .. }
+            | KeyState::Activating { .. }
+            | KeyState::Active
+            | KeyState::Deleted { .. }
+            | KeyState::Suspect { .. }
+            | KeyState::Disowned { .. } => EXPIRY.to_owned(),
+        };
+        self.delete_key(stored, (why, &by), now).await
+    }
+
+    /// Deletes a key that is off, under the IAM user's lease. Both the intent and the end are written down; what is cut
+    /// off between them, the timer does again.
+    pub(super) async fn delete_key(
+        &self,
+        stored: &StoredKey,
+        (why, by): (Why, &str),
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let issued = &stored.issued;
+        let holder = StoredKey::item_key(&issued.key);
+        let deleting = IssuedKey { state: KeyState::Deleting { why, by: by.to_owned() }, ..issued.clone() };
+        let lease = store::take_lease(&issued.account, &issued.user, &holder);
+        match self.dynamo.write(vec![stored.replace(&deleting)?, lease]).await {
+            Ok(()) => {}
+            // The lease is held, or the key changed: look again.
+            Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        }
+        let policy = session::acting(IamStep::Delete, &issued.account, &issued.path, &issued.user);
+        let iam = self.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
+        iam.delete_access_key(&issued.user, &issued.key).await?;
+        let Some(stored) = self.read_key(&issued.key).await? else { return Ok(()) };
+        if !matches!(stored.issued.state, KeyState::Deleting { .. }) {
+            return Ok(());
+        }
+        let next = IssuedKey { state: KeyState::Deleted { why, at: now }, ..stored.issued.clone() };
+        let detail = [("key", next.key.to_string()), ("why", why.as_str().to_owned())];
+        let happened = Happened::new("deleted", by, detail);
+        let message = card::text(&words::key_deleted(&next, why));
+        let told = vec![Telling::Direct { to: next.requester.clone(), message }];
+        let release = store::release_lease(&next.account, &next.user, &holder);
+        self.change_key(&stored, &next, happened, vec![release], told, now).await
+    }
+
+    /// Writes a key's next state with its audit entry and what is told of it, if the key is still as it was read.
+    /// Whatever else happens to its request meanwhile is no reason to give up.
+    pub(super) async fn change_key(
+        &self,
+        stored: &StoredKey,
+        next: &IssuedKey,
+        happened: Happened,
+        others: Vec<Write>,
+        tellings: Vec<Telling>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        for _ in 0..RACES {
+            let Some(request) = Stored::read(&self.dynamo, &next.request).await? else {
+                return Err(anyhow::anyhow!("a key without the request that it came of").into());
+            };
+            let seen = Event::Seen { happened: happened.clone(), at: now, alert: false };
+            let changed = request.request.apply(seen, "keyvend", now)?;
+            let mut writes = vec![stored.replace(next)?];
+            writes.extend(others.iter().cloned());
+            match self.commit(&request, changed, writes, tellings.clone()).await {
+                Ok(saved) => {
+                    self.flush(saved).await;
+                    return Ok(());
+                }
+                Err(WriteError::Lost(_)) => {
+                    if self.read_key(&next.key).await?.is_none_or(|found| !found.is_same(stored)) {
+                        return Err(NotDone::Later(Duration::from_secs(1)));
+                    }
+                }
+                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(anyhow::anyhow!("a request changed too often for its key's end to be noted").into())
+    }
+}
+
+/// Whoever was switching it on holds the lease; that ends with the key being off.
+pub(super) fn release_if_activating(stored: &StoredKey) -> Vec<Write> {
+    let issued = &stored.issued;
+    let holder = StoredKey::item_key(&issued.key);
+    let activating = matches!(issued.state, KeyState::Activating { .. });
+    activating.then(|| store::release_lease(&issued.account, &issued.user, &holder)).into_iter().collect()
+}
+
+/// What the trail says of a key: by whoever began to switch it off, else by time alone.
+fn happened<const N: usize>(
+    event: &'static str,
+    stored: &StoredKey,
+    detail: [(&str, String); N],
+) -> Happened {
+    let by = stored.off.as_ref().map_or(EXPIRY, |off| off.by.as_str());
+    let mut happened = Happened::new(event, by, detail);
+    happened.detail.insert("key".to_owned(), stored.issued.key.to_string());
+    happened
+}

@@ -1,0 +1,141 @@
+//! A ticket's timer ran out: a claim that nobody serves is driven again, a link that nobody opened is told of, and what
+//! `reveal` did is taken in although its message was lost.
+
+use super::{ClaimEvent, ClaimMessage, Due, Invocation, NotDone, Worker};
+use crate::audit::Happened;
+use crate::aws::WriteError;
+use crate::card;
+use crate::claim::{self, ATTEMPTS, Claimed, LOOK_AFTER, StoredTicket, TicketState};
+use crate::id::TicketId;
+use crate::item::Write;
+use crate::request::{Event, State, Telling};
+use crate::store::{Link, Stored};
+use crate::time::Timestamp;
+use crate::words;
+
+impl Worker {
+    /// Does with a ticket what time and state call for.
+    pub(super) async fn look_at_ticket(&self, tid: &TicketId, now: Timestamp) -> Result<(), NotDone> {
+        let stored = self.take_in(tid, now).await?;
+        let Some(ticket) = self.read_ticket(tid).await? else { return Ok(()) };
+        let Some(due_at) = ticket.due_at.filter(|due_at| *due_at <= now) else { return Ok(()) };
+        match &ticket.state {
+            TicketState::Pending if ticket.tries >= claim::TRIES => {
+                self.try_to_write(vec![claim::locked(tid, now)]).await?;
+                // Its event is told of like any other.
+                self.take_in(tid, now).await.map(drop)
+            }
+            TicketState::Pending => match stored {
+                Some(stored) => self.expire(&stored, &ticket, now).await,
+                None => self.try_to_write(vec![claim::expired(tid, now)]).await,
+            },
+            TicketState::Claimed(claimed) => match stored {
+                Some(stored) => self.drive_again(&stored, &ticket, claimed, due_at, now).await,
+                None => self.try_to_write(vec![claim::failed(tid)]).await,
+            },
+            TicketState::Locked
+            | TicketState::Void
+            | TicketState::Failed
+            | TicketState::Sealed { .. }
+            | TicketState::Acked { .. }
+            | TicketState::Lapsed(_) => {
+                if let (TicketState::Acked { .. }, Some(stored)) = (&ticket.state, &stored)
+                    && let State::Issued { key, .. } = &stored.request.state
+                {
+                    self.confirm(key).await?;
+                }
+                self.try_to_write(vec![claim::settled(tid, due_at)]).await
+            }
+        }
+    }
+
+    /// Nobody opened the link. Nothing was created; its sealing key goes, and its requester may have another.
+    async fn expire(&self, stored: &Stored, ticket: &StoredTicket, now: Timestamp) -> Result<(), NotDone> {
+        let tid = &ticket.tid;
+        if stored.request.state != (State::Ticketed { tid: tid.clone() }) {
+            return self.try_to_write(vec![claim::expired(tid, now), Link::forget_psk(tid)]).await;
+        }
+        let happened = Happened::new("link-expired", "keyvend", [("tid", tid.to_string())]);
+        let next = stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
+        let message = card::again(&words::link_expired(&next), &next);
+        let told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+        let others = vec![claim::expired(tid, now), Link::forget_psk(tid)];
+        match self.commit(stored, next, others, told).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            // It changed: what is due then is found again.
+            Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// A tab waits and has no key yet: the next attempt, or what an attempt that comes too late does.
+    async fn drive_again(
+        &self,
+        stored: &Stored,
+        ticket: &StoredTicket,
+        claimed: &Claimed,
+        due_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let tid = &ticket.tid;
+        match &stored.request.state {
+            State::Ticketed { tid: current } if current == tid => {
+                let (write, attempt) = if claimed.attempt < ATTEMPTS {
+                    (claim::raised(tid, claimed.attempt, now), claimed.attempt + 1)
+                } else {
+                    (claim::look_again(tid, due_at, Timestamp(now.0 + LOOK_AFTER)), claimed.attempt)
+                };
+                self.try_to_write(vec![write]).await?;
+                let due = Due::Issue { tid: tid.clone(), attempt };
+                let (body, once) = (serde_json::to_string(&due)?, format!("{tid}.issue.{}", due_at.0));
+                Ok(self.sqs.send(&self.config.due_queue, body, tid.as_str(), &once).await?)
+            }
+            // Whoever holds the intent is left alone, and the request's own timer takes it over.
+            State::Issuing(intent) if intent.tid == *tid => {
+                let at = Timestamp(intent.until.0.max(now.0) + LOOK_AFTER);
+                self.try_to_write(vec![claim::look_again(tid, due_at, at)]).await
+            }
+            // Its request is not waiting for it any more.
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Issued { .. }
+            | State::Fulfilled { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => {
+                self.try_to_write(vec![claim::failed(tid), Link::forget_psk(tid)]).await
+            }
+        }
+    }
+
+    /// Issues for a claim that is driven again: as if its message had come from queue `claims`.
+    pub(super) async fn issue_again(
+        &self,
+        tid: TicketId,
+        attempt: i64,
+        invocation: Invocation,
+        last: bool,
+    ) -> Result<(), NotDone> {
+        let message = ClaimMessage { tid, event: ClaimEvent::Claimed, attempt };
+        let done = self.issue(&message, invocation).await;
+        if let (Err(not_done), true) = (&done, last) {
+            self.give_up(&message, not_done, invocation.now).await;
+        }
+        done
+    }
+
+    /// A write that somebody else may have been before with: what is due then is found again.
+    async fn try_to_write(&self, writes: Vec<Write>) -> Result<(), NotDone> {
+        match self.dynamo.write(writes).await {
+            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+}

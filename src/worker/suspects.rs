@@ -1,0 +1,155 @@
+//! `CreateAccessKey` was asked and nobody heard the answer. It is never repeated; IAM, whose lists lag, is looked at four
+//! times. A key that may have come of it is switched off and asked about, and deleted only when a person says so.
+
+use futures_util::future::try_join_all;
+
+use super::{NotDone, Worker};
+use crate::audit::Happened;
+use crate::aws::WriteError;
+use crate::card;
+use crate::facts::AccessKey;
+use crate::id::AccessKeyId;
+use crate::inbound::Message;
+use crate::key::{IssuedKey, KeyState, StoredKey, Why};
+use crate::policy::{Delete, KeyFacts};
+use crate::request::{Doubt, Event, State, Telling};
+use crate::session::{self, IamStep};
+use crate::store::{self, Stored};
+use crate::time::Timestamp;
+use crate::words;
+
+use super::look_after::EXPIRY;
+
+/// How far IAM's clock and ours may be apart, in seconds.
+const APART: i64 = 60;
+
+impl Worker {
+    /// One of the four looks, if it is time for it.
+    pub(super) async fn look_for_suspects(
+        &self,
+        stored: Stored,
+        doubt: &Doubt,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        if doubt.look_at().is_none_or(|look_at| now < look_at) {
+            return Ok(());
+        }
+        let asked = stored.request.asked.clone();
+        let found = self.suspects(&stored, doubt, now).await?;
+        for key in &found {
+            let policy =
+                session::acting(IamStep::Deactivate, &asked.account, &doubt.intent.path, &asked.user);
+            let iam = self.sts.session(&asked.account, stored.request.id.as_str(), EXPIRY, policy).await?;
+            iam.deactivate_access_key(&asked.user, &key.id).await?;
+        }
+        let suspects: Vec<AccessKeyId> = found.iter().map(|key| key.id.clone()).collect();
+        let next = stored.request.apply(Event::Looked { suspects }, EXPIRY, now)?;
+        let mut others = Vec::new();
+        let mut tellings = Vec::new();
+        for key in &found {
+            let suspect = IssuedKey::suspected(&next, &doubt.intent.path, key, now);
+            others.push(suspect.create()?);
+            tellings.push(Telling::Approvers { message: card::suspect(&suspect) });
+        }
+        if next.state == State::Approved {
+            let all: Vec<&AccessKeyId> =
+                doubt.suspects.iter().chain(found.iter().map(|key| &key.id)).collect();
+            others.push(store::release_lease(&asked.account, &asked.user, next.id.as_str()));
+            if all.is_empty() {
+                // For certain no key came of it.
+                others.push(store::uncount_issued(&asked.requester, doubt.intent.begun));
+            }
+            let message = card::again(&words::doubt_settled(&next, &all), &next);
+            tellings.push(Telling::Direct { to: asked.requester.clone(), message });
+            tellings.push(Telling::Card);
+        }
+        match self.commit(&stored, next, others, tellings).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            // It changed: what is due then is found again.
+            Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// Keys that were not there before, that nobody recorded, and that were made while the answer was awaited.
+    async fn suspects(
+        &self,
+        stored: &Stored,
+        doubt: &Doubt,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<AccessKey>> {
+        let asked = &stored.request.asked;
+        let window = doubt.intent.begun.0 - APART..=doubt.since.0 + APART;
+        let keys = self.lookup.keys(&asked.account, &asked.user, now).await?;
+        let new = keys.into_iter().filter(|key| {
+            window.contains(&key.create_date.0)
+                && !doubt.intent.keys_before.contains(&key.id)
+                && !doubt.suspects.contains(&key.id)
+        });
+        let unrecorded = try_join_all(new.map(|key| async move {
+            let recorded = self.read_key(&key.id).await?.is_some();
+            anyhow::Ok((!recorded).then_some(key))
+        }));
+        Ok(unrecorded.await?.into_iter().flatten().collect())
+    }
+
+    /// Once a day, until somebody answers.
+    pub(super) async fn ask_again(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+        let next = IssuedKey { state: KeyState::Suspect { asked_at: now }, ..stored.issued.clone() };
+        let happened = Happened::new("asked-again", EXPIRY, [("key", next.key.to_string())]);
+        let told = vec![Telling::Approvers { message: card::suspect(&next) }];
+        self.change_key(stored, &next, happened, Vec::new(), told, now).await
+    }
+
+    /// Somebody says whether a suspect came of the request. Whoever may delete the IAM user's keys may say so.
+    pub(super) async fn judge_suspect(
+        &self,
+        message: &Message,
+        value: &str,
+        ours: bool,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let found = match value.parse() {
+            Ok(key) => self.read_key(&key).await?,
+            Err(_) => None,
+        };
+        let Some(stored) = found else {
+            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        };
+        let issued = &stored.issued;
+        let KeyState::Suspect { .. } = issued.state else {
+            return Ok(self.answer(message, now, &words::suspect_settled(issued)).await?);
+        };
+        let Ok(policies) = &self.policies else {
+            return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
+        };
+        let slack = self.slack().await?;
+        let subject = (&issued.account, &issued.user);
+        if let Ok(facts) = self.facts(&slack, &message.person, subject, (&[], None), now).await? {
+            let key = KeyFacts {
+                id: issued.key.clone(),
+                requester: Some(issued.requester.clone()),
+                concerns: issued.concerns(),
+            };
+            if let Err(denial) = policies.authorize(&facts.requester, Delete(key), &facts.iam_user) {
+                let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
+                return Ok(self.answer(message, now, &no).await?);
+            }
+        }
+        let done = if ours {
+            self.delete_key(&stored, (Why::Asked, &message.person.to_string()), now).await
+        } else {
+            let next =
+                IssuedKey { state: KeyState::Disowned { by: message.person.clone() }, ..issued.clone() };
+            let happened = Happened::new("disowned", &message.person, [("key", next.key.to_string())]);
+            self.change_key(&stored, &next, happened, Vec::new(), Vec::new(), now).await
+        };
+        done?;
+        let Some(StoredKey { issued, .. }) = self.read_key(&issued.key).await? else { return Ok(()) };
+        let text = words::suspect_settled(&issued);
+        Ok(self.answer(message, now, &text).await?)
+    }
+}

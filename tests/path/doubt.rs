@@ -1,0 +1,132 @@
+//! An unanswered `CreateAccessKey`: never repeated, looked for four times, and what may have come of it asked about.
+
+use std::time::Duration;
+
+use super::steps::text;
+use super::world::aws;
+use super::world::deployed::{Deployed, Tab};
+use super::world::net::{HOME, Interfere};
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, MALLORY_OUTSIDER};
+
+const DAY: u64 = 86_400;
+
+/// The per-minute rule fires once, after some seconds, and what it finds is worked off.
+async fn after(keyvend: &Deployed, seconds: u64) {
+    keyvend.world.clock.advance(Duration::from_secs(seconds));
+    keyvend.world.net.sqs().sweep();
+    keyvend.deliver_everything().await;
+}
+
+/// A claim is served and `CreateAccessKey` gives no answer.
+async fn unanswered(how: Interfere) -> (Deployed, Tab) {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.claims(&tab).await;
+    keyvend.world.net.once("iam", "CreateAccessKey", how);
+    keyvend.deliver().await;
+    assert_eq!(keyvend.stands().await, "AMBIGUOUS");
+    (keyvend, tab)
+}
+
+fn key(keyvend: &Deployed) -> (String, String) {
+    let key = aws::keys(&keyvend.world.net, HOME, "ci-deployer").pop().unwrap();
+    (key.id, key.status)
+}
+
+async fn key_stands(keyvend: &Deployed, key: &str) -> String {
+    text(&keyvend.item(&format!("key#{key}")).await["state"]["S"])
+}
+
+#[tokio::test]
+async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minutes() {
+    let (keyvend, _) = unanswered(Interfere::FailBefore).await;
+    for (seconds, stands) in
+        [(20, "AMBIGUOUS"), (60, "AMBIGUOUS"), (300, "AMBIGUOUS"), (700, "AMBIGUOUS"), (200, "APPROVED")]
+    {
+        after(&keyvend, seconds).await;
+        assert_eq!(keyvend.stands().await, stands);
+        assert_eq!(keyvend.lease().await.is_null(), stands == "APPROVED", "the lease stays until then");
+    }
+    let looks = keyvend.events().await.into_iter().filter(|event| event == "looked").count();
+    assert_eq!(looks, 4);
+    assert_eq!(keyvend.counted().await, "0", "no key came of it");
+    let told = keyvend.direct(ALICE_OWNER);
+    assert!(told.reading().contains("shown no key"), "{}", told.reading());
+    assert_eq!(keyvend.creates(), 1, "it is never repeated by itself");
+    let tab = keyvend.collects(&told).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.creates(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_person_says_so() {
+    let (keyvend, _) = unanswered(Interfere::LoseReply).await;
+    keyvend.world.net.iam().hide_new_keys(2);
+    after(&keyvend, 20).await;
+    after(&keyvend, 60).await;
+    assert_eq!(key(&keyvend).1, "Active", "not seen yet");
+    after(&keyvend, 300).await;
+    let (id, status) = key(&keyvend);
+    assert_eq!(status, "Inactive");
+    assert_eq!(key_stands(&keyvend, &id).await, "SUSPECT");
+    let asked = keyvend.world.net.slack().last_message(APPROVALS);
+    assert!(asked.reading().contains(&format!("the key `{id}`")), "{}", asked.reading());
+    after(&keyvend, 1_200).await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    let told = keyvend.direct(ALICE_OWNER);
+    assert!(told.reading().contains(&id), "which place is taken: {}", told.reading());
+    assert_eq!(keyvend.counted().await, "1", "a key may have come of it");
+
+    keyvend.presses(MALLORY_OUTSIDER, &asked, "It is ours: delete it").await;
+    assert_eq!(keyvend.key_ids().len(), 1, "a stranger says nothing about it");
+    let tab = keyvend.collects(&told).await;
+    let second = keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.key_ids().len(), 2, "the other place is free");
+    keyvend.presses(BOB_APPROVER, &asked, "It is ours: delete it").await;
+    assert_eq!(keyvend.key_ids(), [second.id]);
+    assert_eq!(key_stands(&keyvend, &id).await, "DELETED");
+    assert!(keyvend.lease().await.is_null());
+    keyvend.presses(BOB_APPROVER, &asked, "It is not ours").await;
+    assert_eq!(key_stands(&keyvend, &id).await, "DELETED");
+    assert!(keyvend.told(BOB_APPROVER).contains("is deleted"), "{}", keyvend.told(BOB_APPROVER));
+}
+
+#[tokio::test]
+async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
+    let (keyvend, _) = unanswered(Interfere::LoseReply).await;
+    let slack = keyvend.world.net.slack();
+    let questions = || {
+        let said = slack.messages(APPROVALS);
+        said.iter().filter(|message| message.reading().contains("Is this key ours?")).count()
+    };
+    after(&keyvend, 20).await;
+    assert_eq!(questions(), 1);
+    after(&keyvend, DAY / 2).await;
+    assert_eq!(questions(), 1);
+    after(&keyvend, DAY / 2 + 1).await;
+    assert_eq!(questions(), 2);
+    keyvend.presses(BOB_APPROVER, &slack.last_message(APPROVALS), "It is not ours").await;
+    after(&keyvend, 3 * DAY).await;
+    assert_eq!(questions(), 2);
+    let (id, status) = key(&keyvend);
+    assert_eq!((key_stands(&keyvend, &id).await.as_str(), status.as_str()), ("DISOWNED", "Inactive"));
+}
+
+#[tokio::test]
+async fn a_key_that_was_there_before_or_came_long_after_is_nobodys_suspect() {
+    let keyvend = Deployed::new().await;
+    let admin = aws::iam(&keyvend.world.net, HOME);
+    admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    let tab = keyvend.linked().await;
+    keyvend.claims(&tab).await;
+    keyvend.world.net.once("iam", "CreateAccessKey", Interfere::FailBefore);
+    keyvend.deliver().await;
+    after(&keyvend, 200).await;
+    admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    after(&keyvend, 1_200).await;
+    after(&keyvend, 60).await;
+    after(&keyvend, 60).await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    let keys = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
+    assert_eq!(keys.iter().filter(|key| key.status == "Active").count(), 2);
+}
