@@ -41,7 +41,11 @@ impl Worker {
             Step::SeeWhetherUsed => self.see_whether_used(&stored, now).await,
             Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).await,
             Step::Delete(why) => self.delete_in_time(&stored, why, now).await,
-            Step::MakeSure => self.make_sure(&stored).await,
+            Step::MakeSure => {
+                self.make_sure(&stored).await?;
+                // Its own time may have come meanwhile, too.
+                Box::pin(self.look_after(key, now)).await
+            }
             Step::Activate => self.activate(&stored, now).await,
             Step::AskAgain => self.ask_again(&stored, now).await,
         }

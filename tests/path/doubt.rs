@@ -17,10 +17,11 @@ async fn after(keyvend: &Deployed, seconds: u64) {
     keyvend.deliver_everything().await;
 }
 
-/// A claim is served and `CreateAccessKey` gives no answer.
-async fn unanswered(how: Interfere) -> (Deployed, Tab) {
+/// A claim is served and `CreateAccessKey` gives no answer; so many lists do not show what came of it.
+async fn unanswered(how: Interfere, hidden: u32) -> (Deployed, Tab) {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
+    keyvend.world.net.iam().hide_new_keys(hidden);
     keyvend.claims(&tab).await;
     keyvend.world.net.once("iam", "CreateAccessKey", how);
     keyvend.deliver().await;
@@ -39,7 +40,7 @@ async fn key_stands(keyvend: &Deployed, key: &str) -> String {
 
 #[tokio::test]
 async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minutes() {
-    let (keyvend, _) = unanswered(Interfere::FailBefore).await;
+    let (keyvend, _) = unanswered(Interfere::FailBefore, 0).await;
     for (seconds, stands) in
         [(20, "AMBIGUOUS"), (60, "AMBIGUOUS"), (300, "AMBIGUOUS"), (700, "AMBIGUOUS"), (200, "APPROVED")]
     {
@@ -60,8 +61,7 @@ async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minut
 
 #[tokio::test]
 async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_person_says_so() {
-    let (keyvend, _) = unanswered(Interfere::LoseReply).await;
-    keyvend.world.net.iam().hide_new_keys(2);
+    let (keyvend, _) = unanswered(Interfere::LoseReply, 2).await;
     after(&keyvend, 20).await;
     after(&keyvend, 60).await;
     assert_eq!(key(&keyvend).1, "Active", "not seen yet");
@@ -93,7 +93,7 @@ async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_pers
 
 #[tokio::test]
 async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
-    let (keyvend, _) = unanswered(Interfere::LoseReply).await;
+    let (keyvend, _) = unanswered(Interfere::LoseReply, 0).await;
     let slack = keyvend.world.net.slack();
     let questions = || {
         let said = slack.messages(APPROVALS);

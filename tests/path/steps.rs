@@ -171,7 +171,7 @@ impl Deployed {
         trail
     }
 
-    async fn trail_of(&self, request: &str) -> Vec<Entry> {
+    pub async fn trail_of(&self, request: &str) -> Vec<Entry> {
         let id: RequestId = request.parse().unwrap();
         let mut prev = "0".repeat(64);
         let items = aws::items(&self.world.net, AUDIT).await;

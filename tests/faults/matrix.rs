@@ -1,0 +1,60 @@
+//! The matrix: for every handler on the path from the command to the confirmation, every call it makes, and everything
+//! that can happen to that call.
+
+use super::fault::{Fault, Kind, happen};
+use super::world::deployed::Deployed;
+use super::world::net::Call;
+
+fn any(_: &Call) -> bool {
+    true
+}
+
+/// One run under faults; how many calls it had, and whether all the faults happened.
+async fn run(faults: &[Fault], counts: fn(&Call) -> bool, lists_lag: u32) -> (Vec<String>, usize) {
+    let keyvend = Deployed::new().await;
+    let seen = happen(&keyvend, faults, counts);
+    keyvend.world.net.iam().hide_new_keys(lists_lag);
+    let about = || format!("{faults:?}, lists lag {lists_lag}, {:?}", seen.lock().unwrap().calls);
+    let got = Box::pin(keyvend.persists()).await;
+    keyvend.is_sound(&about()).await;
+    let Some((_, key)) = got else { panic!("{}: no key in the end", about()) };
+    keyvend.has_the_key(&key, &about()).await;
+    let creates = keyvend.creates();
+    Box::pin(keyvend.dead_letters_return()).await;
+    assert_eq!(keyvend.creates(), creates, "{}: a dead letter made a key", about());
+    keyvend.has_the_key(&key, &about()).await;
+    Box::pin(keyvend.time_passes()).await;
+    keyvend.has_ended(&about()).await;
+    keyvend.world.net.undisturbed();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.untrue, Vec::<String>::new(), "{faults:?}");
+    (seen.calls.clone(), seen.happened)
+}
+
+async fn every_fault_of(kind: Kind) {
+    let (calls, _) = Box::pin(run(&[], any, 0)).await;
+    let mut happened = 0;
+    for nth in 0..calls.len() {
+        happened += Box::pin(run(&[Fault { nth, kind }], any, 0)).await.1;
+    }
+    assert_eq!(happened, calls.len(), "every fault happened");
+    assert!(calls.len() > 100, "{} calls", calls.len());
+}
+
+macro_rules! kinds {
+    ($($name:ident: $kind:ident,)+) => { $(
+        #[tokio::test]
+        async fn $name() {
+            every_fault_of(Kind::$kind).await;
+        }
+    )+ };
+}
+
+kinds! {
+    any_call_may_fail: Fails,
+    any_reply_may_be_lost: ReplyLost,
+    any_reply_may_be_lost_as_often_as_it_is_tried: RepliesLost,
+    any_function_may_be_killed_before_any_call: KilledBefore,
+    any_function_may_be_killed_after_any_call: KilledAfter,
+    any_call_may_outlast_its_function: Slow,
+}
