@@ -33,13 +33,15 @@ pub struct Entry {
 pub struct Chain {
     next: u32,
     head: String,
+    /// When it last grew.
+    pub grown_at: Timestamp,
     /// Written with the item, still to be inserted.
     pub outbox: Vec<Entry>,
 }
 
 impl Default for Chain {
     fn default() -> Self {
-        Self { next: 1, head: "0".repeat(64), outbox: Vec::new() }
+        Self { next: 1, head: "0".repeat(64), grown_at: Timestamp(0), outbox: Vec::new() }
     }
 }
 
@@ -82,7 +84,14 @@ impl Chain {
         entry.hash = entry.computed_hash(request);
         self.head.clone_from(&entry.hash);
         self.next += 1;
+        self.grown_at = self.grown_at.max(at);
         self.outbox.push(entry);
+    }
+
+    /// Its last entry's place and hash, as a checkpoint names it.
+    #[must_use]
+    pub fn end(&self) -> String {
+        format!("{}:{}", self.next - 1, self.head)
     }
 
     /// Drops the entries that are known to be in table `Audit`.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::config::Approvers;
 use crate::facts::AccessKey;
-use crate::id::AccessKeyId;
+use crate::id::{AccessKeyId, PersonId};
 use crate::inbound::LINK_ACTION_ID;
 use crate::key::IssuedKey;
 use crate::request::{KeyRequest, State};
@@ -212,6 +212,12 @@ pub fn suspect(issued: &IssuedKey) -> Message {
         ]},
     ]);
     Message { text: sentence, blocks }
+}
+
+/// To the approvers: somebody left whose keys still work.
+#[must_use]
+pub fn owner_left(who: &PersonId, keys: &[IssuedKey]) -> Message {
+    text(&words::owner_left(who, keys))
 }
 
 /// To whoever asked for a form that could not be opened in time.

@@ -170,6 +170,12 @@ impl RequestId {
     pub fn of_signature(signature_hash: &[u8; 32]) -> Self {
         Self(crockford_of(signature_hash, 16))
     }
+
+    /// The id of no request.
+    #[must_use]
+    pub fn none() -> Self {
+        Self("0".repeat(16))
+    }
 }
 
 impl Revision {

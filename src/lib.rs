@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod aws;
 pub mod card;
+pub mod checkpoint;
 pub mod claim;
 pub mod command;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The items of table `Requests`, and how a request changes: read, decided, written on the version it was read at.
 //! Losing that race is an answer, and the loser reads again.
 
+use crate::audit::Chain;
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
 use crate::id::{IamUserName, PersonId, RequestId, TicketId};
@@ -53,6 +54,7 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
         ("state", state_name(&request.state).into()),
         ("person", request.asked.requester.to_string().as_str().into()),
         ("asked_at", request.asked.at.0.into()),
+        ("changed_on", changed_on(request.chain.grown_at, request.id.as_str()).as_str().into()),
         ("document", Attribute::Text(serde_json::to_string(request)?)),
     ]);
     if let Some(due_at) = request.due_at() {
@@ -60,6 +62,36 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
         item.insert("due_shard".to_owned(), shard(request.id.as_str()).into());
     }
     Ok(item)
+}
+
+/// The partition of index `changed` that an item is in: the day on which its audit chain last grew, and a shard.
+#[must_use]
+pub fn changed_on(grown_at: Timestamp, id: &str) -> String {
+    format!("{}#{}", grown_at.day(), shard(id))
+}
+
+/// Where the end of a chain that no request carries is kept, for the checkpoints.
+#[must_use]
+pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
+    let item = values([
+        ("pk", format!("chain#{id}").as_str().into()),
+        ("end", chain.end().as_str().into()),
+        ("changed_on", changed_on(chain.grown_at, id.as_str()).as_str().into()),
+    ]);
+    Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
+}
+
+/// The chain that an item carries: whose, and its end.
+///
+/// # Errors
+/// A fault where the item is half-written.
+pub fn chain_end(item: &Item) -> anyhow::Result<(RequestId, String)> {
+    let pk = text(item, "pk")?;
+    if let Some(id) = pk.strip_prefix("chain#") {
+        return Ok((id.parse()?, text(item, "end")?.to_owned()));
+    }
+    let stored = decode(item)?;
+    Ok((stored.request.id, stored.request.chain.end()))
 }
 
 /// Moves an item's timer on, if it is still the one that failed.

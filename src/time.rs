@@ -28,6 +28,12 @@ impl Timestamp {
         DateTime::from_secs(self.0).fmt(Format::DateTime).unwrap_or_else(|_| self.0.to_string())
     }
 
+    /// Noon of a day as [`Timestamp::day`] writes it.
+    #[must_use]
+    pub fn of_day(day: &str) -> Option<Self> {
+        DateTime::from_str(&format!("{day}T12:00:00Z"), Format::DateTime).ok().map(|noon| Self(noon.secs()))
+    }
+
     /// `2026-11-24`, UTC: the day that the daily limit counts in.
     #[must_use]
     pub fn day(self) -> String {
@@ -50,6 +56,8 @@ mod tests {
     fn a_timestamp_is_written_in_utc() {
         assert_eq!(Timestamp(1_700_000_000).rfc3339(), "2023-11-14T22:13:20Z");
         assert_eq!(Timestamp(1_700_000_000).day(), "2023-11-14");
+        assert_eq!(Timestamp::of_day("2023-11-14"), Some(Timestamp(1_699_963_200)));
+        assert_eq!(Timestamp::of_day("no day"), None);
         assert_eq!(Timestamp(10) + Duration::from_secs(5), Timestamp(15));
         assert_eq!(Timestamp(10).since(Timestamp(15)), -5);
     }

@@ -3,6 +3,8 @@
 
 mod acknowledge;
 mod cancel;
+mod checkpoint;
+mod compare;
 mod create;
 mod decide;
 mod details;
@@ -12,6 +14,7 @@ mod form;
 mod freeze;
 mod fulfil;
 mod issue;
+mod leave;
 mod look_after;
 mod redrive;
 mod suspects;
@@ -37,6 +40,7 @@ use self::decide::{Click, Place};
 use crate::audit::Happened;
 use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
 use crate::card::action;
+use crate::checkpoint::Page;
 use crate::command::{self, Command, Create};
 use crate::config::{QueueUrl, WorkerConfig};
 use crate::id::{AccountId, RequestId, TicketId};
@@ -151,6 +155,8 @@ pub enum Due {
     },
     /// Who owns which IAM users is to be read afresh: one page of one account.
     Directory(DirectoryPage),
+    /// A page of the daily audit checkpoint.
+    Checkpoint(Page),
 }
 
 /// One step of reading who owns which IAM users.
@@ -167,6 +173,10 @@ pub struct DirectoryPage {
     pub marker: Option<String>,
     /// Whether all before it was read.
     pub complete: bool,
+    /// Keys found so far that do not fit what is on record, each on a line.
+    pub misfits: Vec<String>,
+    /// How many more.
+    pub more: usize,
 }
 
 /// Why a message is not done.
@@ -293,8 +303,9 @@ impl Worker {
 
     async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
         if message.what == What::PersonLeft {
-            // Facts are looked up afresh for every decision, so whoever left is refused from now on.
-            return Ok(());
+            // Facts are looked up afresh for every decision, so whoever left is refused from now on; what is left are
+            // the keys that person asked for.
+            return self.somebody_left(message).boxed().await;
         }
         if let What::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
             // However late it comes, switching off is never too late.
@@ -386,7 +397,8 @@ impl Worker {
     async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
             Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
-            Ok(Due::Directory(page)) => self.read_directory(&page, invocation.now).await,
+            Ok(Due::Directory(page)) => self.read_directory(page, invocation.now).await,
+            Ok(Due::Checkpoint(page)) => self.take_page(&page, invocation.now).await,
             Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
             Ok(Due::Ticket { tid, due_at }) => {
                 self.ticket_timer(&tid, due_at, invocation.now, received).boxed().await

@@ -15,6 +15,8 @@ mod claiming;
 mod codes;
 #[path = "path/collecting.rs"]
 mod collecting;
+#[path = "path/daily.rs"]
+mod daily;
 #[path = "path/details.rs"]
 mod details;
 #[path = "path/doubt.rs"]

@@ -188,6 +188,31 @@ impl Dynamo {
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
 
+    /// A page of the partition keys of items whose audit chains last grew on a day, in one shard, after `after`. Hints, as
+    /// above.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn changed(
+        &self,
+        changed_on: &str,
+        after: Option<&str>,
+        most: i32,
+    ) -> anyhow::Result<Vec<String>> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let query = self.client.query().table_name(&self.names.requests).index_name("changed").limit(most);
+        let query = query.expression_attribute_values(":on", text(changed_on));
+        let query = match after {
+            None => query.key_condition_expression("changed_on = :on"),
+            Some(after) => query
+                .key_condition_expression("changed_on = :on AND pk > :after")
+                .expression_attribute_values(":after", text(after)),
+        };
+        let answer = query.send().await.map_err(|error| super::fault("dynamodb:Query", &error))?;
+        let items = answer.items.unwrap_or_default();
+        Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
+    }
+
     /// The keys of a table's items in one shard whose timers have run out, longest first, with those timers. Hints, as
     /// above.
     ///

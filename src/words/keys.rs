@@ -1,10 +1,11 @@
 //! What is said of a key after it was handed over.
 
 use super::{days, iam_user, moment, person};
-use crate::id::AccessKeyId;
+use crate::facts::{AccessKey, Account};
+use crate::id::{AccessKeyId, IamUserName, PersonId};
 use crate::key::{GRACE, IssuedKey, KeyState, Why};
 use crate::request::KeyRequest;
-use crate::time::DAY;
+use crate::time::{DAY, Timestamp};
 
 /// A key is off, and why.
 #[must_use]
@@ -133,5 +134,61 @@ pub fn being_done(request: &KeyRequest) -> String {
         "Approved by {}: your request for {} is being carried out, and you hear of it here.",
         by.join(" and "),
         iam_user(&request.asked.user, &request.asked.account)
+    )
+}
+
+/// The day's anchor of the audit trail.
+#[must_use]
+pub fn anchor(day: &str, end: &str) -> String {
+    format!(
+        "Audit checkpoint of {day}: `{end}`. Whoever keeps this message can tell later whether an older record was changed: `keyvend audit verify --anchor` takes what stands after the colon."
+    )
+}
+
+/// What the daily comparison of IAM with the table found.
+#[must_use]
+pub fn compared(lines: &[String], more: usize) -> String {
+    let more = if more == 0 { String::new() } else { format!("\nand {more} more.") };
+    format!(
+        "*Keys in IAM that do not fit what is on record.* Nothing was done to them.\n{}{more}",
+        lines.join("\n")
+    )
+}
+
+/// One such key. What is on record of it, if anything.
+#[must_use]
+pub fn compared_line(
+    user: &IamUserName,
+    account: &Account,
+    key: &AccessKey,
+    record: Option<&IssuedKey>,
+    now: Timestamp,
+) -> String {
+    let why = match record {
+        None => "was not issued here".to_owned(),
+        Some(issued) if issued.state.is_live() => format!("should have ended {}", moment(issued.expires_at)),
+        Some(_) => "is on, though it was switched off here".to_owned(),
+    };
+    format!("\u{2022} {}: {} {why}.", iam_user(user, account), super::key_line(key, now))
+}
+
+/// Somebody left: the approvers are asked about what that person's keys are for.
+#[must_use]
+pub fn owner_left(who: &PersonId, keys: &[IssuedKey]) -> String {
+    let lines: Vec<String> = keys
+        .iter()
+        .map(|issued| {
+            format!(
+                "\u{2022} `{}` for {}, until {}",
+                issued.key,
+                iam_user(&issued.user, &issued.account),
+                moment(issued.expires_at)
+            )
+        })
+        .collect();
+    format!(
+        "{} has left, and these keys that they asked for still work. Are they still needed? Whoever needs one should ask for a key of their own.\n{}",
+        person(who),
+        lines.join("\n")
     )
 }

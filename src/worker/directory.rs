@@ -60,22 +60,34 @@ impl Worker {
     /// Has the directory read afresh where that was a day ago. Of several who see this, one does it; failing is only
     /// logged.
     pub(super) async fn refresh_directory(&self, known: &Known, now: Timestamp) {
-        let Some(account) = self.config.accounts.first() else { return };
-        if !known.refreshed.is_some_and(|refreshed| refreshed.is_old(now)) {
-            return;
+        let Some(refreshed) = known.refreshed else { return };
+        if let Err(fault) = self.refresh_if_old(refreshed, now).await {
+            tracing::error!(fault = format!("{fault:#}"), "the directory is not read afresh");
         }
-        let begun = async {
+    }
+
+    /// The same, without anybody having asked: once a day.
+    pub(super) async fn refresh_daily(&self, now: Timestamp) -> anyhow::Result<()> {
+        let read = self.dynamo.get(Table::Requests, REFRESHED, None).await?;
+        self.refresh_if_old(read.as_ref().map(Refreshed::from).unwrap_or_default(), now).await
+    }
+
+    async fn refresh_if_old(&self, refreshed: Refreshed, now: Timestamp) -> anyhow::Result<()> {
+        let Some(account) = self.config.accounts.first() else { return Ok(()) };
+        if !refreshed.is_old(now) {
+            return Ok(());
+        }
+        {
             match self.dynamo.update(Table::Requests, REFRESHED, &Refreshed::begin(now)).await {
                 Ok(_) => {}
                 Err(WriteError::Lost(_)) => return Ok(()),
                 Err(WriteError::Fault(fault)) => return Err(fault),
             }
             let account = account.id.clone();
-            let first = DirectoryPage { begun: now, account, page: 0, marker: None, complete: true };
+            let (marker, misfits) = (None, Vec::new());
+            let first =
+                DirectoryPage { begun: now, account, page: 0, marker, complete: true, misfits, more: 0 };
             self.queue_page(first).await
-        };
-        if let Err(fault) = begun.await {
-            tracing::error!(fault = format!("{fault:#}"), "the directory is not read afresh");
         }
     }
 
@@ -87,10 +99,15 @@ impl Worker {
 
     /// Reads one page of one account, and sends for the next. An account that cannot be read holds up no other, but
     /// then nothing is taken for gone.
-    pub(super) async fn read_directory(&self, page: &DirectoryPage, now: Timestamp) -> Result<(), NotDone> {
-        let mut accounts = self.config.accounts.iter().skip_while(|account| account.id != page.account);
+    pub(super) async fn read_directory(
+        &self,
+        mut page: DirectoryPage,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let current = page.account.clone();
+        let mut accounts = self.config.accounts.iter().skip_while(|account| account.id != current);
         let Some(account) = accounts.next() else { return Ok(()) };
-        let (next, read) = match self.read_page(account, page, now).await {
+        let (next, read) = match self.read_page(account, &mut page, now).await {
             Ok(next) => (next, true),
             Err(fault) => {
                 let account = account.alias.as_str();
@@ -102,19 +119,20 @@ impl Worker {
         let complete = page.complete && read && more.is_some() == next.is_some();
         let following = match (more, accounts.next()) {
             (Some(marker), _) => {
-                DirectoryPage { page: page.page + 1, marker: Some(marker.clone()), complete, ..page.clone() }
+                DirectoryPage { page: page.page + 1, marker: Some(marker.clone()), complete, ..page }
             }
             (None, Some(account)) => {
-                DirectoryPage { account: account.id.clone(), page: 0, marker: None, complete, ..page.clone() }
+                DirectoryPage { account: account.id.clone(), page: 0, marker: None, complete, ..page }
             }
             (None, None) if complete => {
+                self.report_misfits(&page).await?;
                 let done = Refreshed::complete(page.begun);
                 return match self.dynamo.update(Table::Requests, REFRESHED, &done).await {
                     Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
                     Err(WriteError::Fault(fault)) => Err(fault.into()),
                 };
             }
-            (None, None) => return Ok(()),
+            (None, None) => return Ok(self.report_misfits(&page).await?),
         };
         Ok(self.queue_page(following).await?)
     }
@@ -123,7 +141,7 @@ impl Worker {
     async fn read_page(
         &self,
         account: &Account,
-        page: &DirectoryPage,
+        page: &mut DirectoryPage,
         now: Timestamp,
     ) -> anyhow::Result<Option<String>> {
         let (users, next) = self.lookup.owned_users(account, page.marker.as_deref(), now).await?;
@@ -131,6 +149,12 @@ impl Worker {
             self.config.iam_path.as_ref().is_none_or(|path| user.path.starts_with(path.as_str()))
         };
         let users: Vec<&OwnedUser> = users.iter().filter(managed).collect();
+        let opted_in: Vec<&OwnedUser> = users
+            .iter()
+            .copied()
+            .filter(|user| !user.owners.is_empty() || !user.owner_groups.is_empty())
+            .collect();
+        self.compare(account, &opted_in, page, now).await?;
         let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
         let members = self.members(groups.into_iter().take(MOST_GROUPS)).await;
         let mut owned: BTreeMap<&SlackUserId, BTreeSet<Entry>> = BTreeMap::new();

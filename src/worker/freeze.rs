@@ -54,6 +54,11 @@ impl Worker {
     async fn audit_alone(&self, message: &Message, event: &'static str) -> anyhow::Result<()> {
         let mut chain = Chain::default();
         chain.append(&message.id, message.signed_at, Happened::new(event, &message.person, []));
+        match self.dynamo.write(vec![store::lone_chain(&message.id, &chain)]).await {
+            // Delivered again.
+            Ok(()) | Err(WriteError::Lost(_)) => {}
+            Err(WriteError::Fault(fault)) => return Err(fault),
+        }
         for entry in &chain.outbox {
             self.dynamo.insert_audit(&message.id, entry).await?;
         }

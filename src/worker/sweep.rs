@@ -42,6 +42,12 @@ impl Worker {
             Some(Due::Ticket { tid, due_at })
         });
         try_join_all(items.chain(tickets).map(|due| self.queue_timer(due))).await?;
+        // What comes once a day holds up nothing that is due.
+        for begun in [self.refresh_daily(now).await, self.begin_checkpoint(now).await] {
+            if let Err(fault) = begun {
+                tracing::error!(fault = format!("{fault:#}"), "what comes once a day was not begun");
+            }
+        }
         Ok(())
     }
 
@@ -49,7 +55,7 @@ impl Worker {
         let (item, due_at) = match &due {
             Due::Timer { item, due_at } => (item.as_str(), due_at),
             Due::Ticket { tid, due_at } => (tid.as_str(), due_at),
-            Due::Tell { .. } | Due::Issue { .. } | Due::Directory(_) => return Ok(()),
+            Due::Tell { .. } | Due::Issue { .. } | Due::Directory(_) | Due::Checkpoint(_) => return Ok(()),
         };
         let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
         let body = serde_json::to_string(&due)?;

@@ -104,15 +104,24 @@ async fn tables(net: &Net) {
         .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
         .build()
         .unwrap();
+    let changed = GlobalSecondaryIndex::builder()
+        .index_name("changed")
+        .key_schema(key("changed_on", KeyType::Hash))
+        .key_schema(key("pk", KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .unwrap();
     let table = |name: &str| dynamo.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
     table(REQUESTS)
         .key_schema(key("pk", KeyType::Hash))
         .attribute_definitions(attribute("pk", text.clone()))
         .attribute_definitions(attribute("person", text.clone()))
         .attribute_definitions(attribute("asked_at", number.clone()))
+        .attribute_definitions(attribute("changed_on", text.clone()))
         .attribute_definitions(attribute("due_shard", text.clone()))
         .attribute_definitions(attribute("due_at", number.clone()))
         .global_secondary_indexes(by_person)
+        .global_secondary_indexes(changed)
         .global_secondary_indexes(due.clone())
         .send()
         .await

@@ -1,0 +1,118 @@
+//! Once a day: the ends of all chains that grew, page by page, each page by a message of its own.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use sha2::{Digest as _, Sha256};
+
+use super::{Due, NotDone, Worker};
+use crate::audit::{Happened, hex};
+use crate::aws::WriteError;
+use crate::card;
+use crate::checkpoint::{CHECKPOINT, Checkpoint, Page, Stored, chain_id, day_to_close};
+use crate::item::Table;
+use crate::store;
+use crate::time::Timestamp;
+use crate::words;
+
+/// How many ends go into one record: an item of DynamoDB's holds 400 KB.
+const PAGE: i32 = 500;
+
+impl Worker {
+    async fn read_checkpoint(&self) -> anyhow::Result<Stored> {
+        let item = self.dynamo.get(Table::Requests, CHECKPOINT, None).await?;
+        item.as_ref().map(Stored::try_from).transpose().map(Option::unwrap_or_default)
+    }
+
+    /// Begins a day's checkpoint, if it is time for it and nobody has.
+    pub(super) async fn begin_checkpoint(&self, now: Timestamp) -> anyhow::Result<()> {
+        let stored = self.read_checkpoint().await?;
+        let day = day_to_close(now);
+        if stored.checkpoint.begun >= day {
+            return Ok(());
+        }
+        // The first page is queued before the day counts as begun: queued twice, it is done once. Before the first day
+        // there was nothing.
+        if !stored.is_new() {
+            self.queue_checkpoint(Page::first(day.clone())).await?;
+        }
+        let next = Checkpoint { begun: day, grew: false, ..stored.checkpoint.clone() };
+        match self.dynamo.write(vec![stored.replace(&next)?]).await {
+            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    async fn queue_checkpoint(&self, page: Page) -> anyhow::Result<()> {
+        let after = page.after.as_deref().unwrap_or("");
+        let once = hex(&Sha256::digest(format!("{}.{}.{}.{after}", page.day, page.back, page.shard)));
+        let body = serde_json::to_string(&Due::Checkpoint(page))?;
+        self.sqs.send(&self.config.due_queue, body, "checkpoint", &once).await
+    }
+
+    /// One page: its ends go into the chain, and the next page is sent for. The last one's hash is posted.
+    pub(super) async fn take_page(&self, page: &Page, now: Timestamp) -> Result<(), NotDone> {
+        let stored = self.read_checkpoint().await?;
+        match stored.checkpoint.begun.cmp(&page.day) {
+            // Queued, and not yet written down that it was.
+            Ordering::Less => return Err(NotDone::Later(Duration::from_secs(1))),
+            // Of a day that is over: a message that came late.
+            Ordering::Greater => return Ok(()),
+            Ordering::Equal => {}
+        }
+        let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
+        let found = self.dynamo.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
+        let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let following = page.following(found.last().filter(|_| full).cloned());
+        let mut next = stored.checkpoint.clone();
+        if next.done.as_ref() != Some(page) {
+            let ends = try_join_all(found.iter().map(|key| async move {
+                let item = self.dynamo.get(Table::Requests, key, None).await?;
+                item.as_ref().map(store::chain_end).transpose()
+            }));
+            let ends: Vec<_> = ends.await?.into_iter().flatten().collect();
+            next.grew |= !ends.is_empty();
+            if !ends.is_empty() || (following.is_none() && next.grew) {
+                let event = if following.is_none() { "checkpoint-closed" } else { "checkpoint" };
+                let mut happened = Happened::new(event, "keyvend", [("day", page.day.clone())]);
+                happened.detail.extend(ends.into_iter().map(|(id, end)| (id.to_string(), end)));
+                next.chain.append(&chain_id(), now, happened);
+            }
+            next.done = Some(page.clone());
+        }
+        let stored = self.write_checkpoint(stored, next).await?;
+        for entry in &stored.checkpoint.chain.outbox {
+            self.dynamo.insert_audit(&chain_id(), entry).await?;
+        }
+        match following {
+            Some(following) => self.queue_checkpoint(following).await?,
+            None if stored.checkpoint.grew => self.post_anchor(page, &stored.checkpoint).await?,
+            None => {}
+        }
+        let mut emptied = stored.checkpoint.clone();
+        emptied.chain.outbox.clear();
+        self.write_checkpoint(stored, emptied).await?;
+        Ok(())
+    }
+
+    async fn write_checkpoint(&self, stored: Stored, next: Checkpoint) -> Result<Stored, NotDone> {
+        if next == stored.checkpoint {
+            return Ok(stored);
+        }
+        match self.dynamo.write(vec![stored.replace(&next)?]).await {
+            Ok(()) => Ok(self.read_checkpoint().await?),
+            // Two at once: the message comes again and finds what the other did.
+            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// The anchor outside of the table.
+    async fn post_anchor(&self, page: &Page, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+        let end = checkpoint.chain.end();
+        let told = card::text(&words::anchor(&page.day, &end));
+        self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Once a day, beside the reading of who owns what: the keys that IAM has are compared with those on record. What does not
+//! fit is reported; nothing is done to it.
+
+use futures_util::future::try_join_all;
+
+use super::{DirectoryPage, Worker};
+use crate::card;
+use crate::facts::{AccessKeyStatus, Account};
+use crate::key::{GRACE, StoredKey};
+use crate::lookup::OwnedUser;
+use crate::time::Timestamp;
+use crate::words;
+
+/// How many keys a report names; the rest it counts.
+const NAMED: usize = 20;
+/// How many IAM users are looked at at a time: IAM answers a few calls a second.
+const AT_ONCE: usize = 4;
+
+impl Worker {
+    /// Compares the keys of some IAM users with what is on record, and adds what does not fit to the page's findings.
+    pub(super) async fn compare(
+        &self,
+        account: &Account,
+        users: &[&OwnedUser],
+        page: &mut DirectoryPage,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        for some in users.chunks(AT_ONCE) {
+            let found = try_join_all(some.iter().map(|user| self.misfits(account, user, now))).await?;
+            for line in found.into_iter().flatten() {
+                if page.misfits.len() < NAMED {
+                    page.misfits.push(line);
+                } else {
+                    page.more += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of one IAM user that are on and should not be, each on a line.
+    async fn misfits(
+        &self,
+        account: &Account,
+        user: &OwnedUser,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<String>> {
+        let keys = self.lookup.keys(account, &user.name, now).await?;
+        let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
+        let judged = try_join_all(live.map(|mut key| async move {
+            let record = self.read_key(&key.id).await?;
+            if record.as_ref().is_some_and(|record| fits(record, now)) {
+                return anyhow::Ok(None);
+            }
+            key.last_used = self.lookup.last_used(account, &key.id, now).await?;
+            let record = record.as_ref().map(|record| &record.issued);
+            Ok(Some(words::compared_line(&user.name, account, &key, record, now)))
+        }));
+        Ok(judged.await?.into_iter().flatten().collect())
+    }
+
+    /// The report of a whole reading, where there is anything to report.
+    pub(super) async fn report_misfits(&self, page: &DirectoryPage) -> anyhow::Result<()> {
+        if page.misfits.is_empty() {
+            return Ok(());
+        }
+        let told = card::text(&words::compared(&page.misfits, page.more));
+        self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
+        Ok(())
+    }
+}
+
+/// Whether a key that is on may be on. What ends late is on its way; only long after its end something is wrong.
+fn fits(record: &StoredKey, now: Timestamp) -> bool {
+    record.issued.state.is_live() && now.since(record.issued.expires_at) < 2 * GRACE
+}

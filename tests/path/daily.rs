@@ -1,0 +1,150 @@
+//! What is done once a day: the audit's checkpoint, the comparison of IAM with what is on record; and what is done when
+//! somebody leaves.
+
+use std::time::Duration;
+
+use keyvend::audit::Entry;
+use keyvend::checkpoint;
+
+use super::world::aws;
+use super::world::deployed::Deployed;
+use super::world::net::{HOME, Interfere};
+use super::world::slack::{ALICE_OWNER, APPROVALS};
+
+const HOUR: u64 = 3_600;
+
+async fn after(keyvend: &Deployed, seconds: u64) {
+    keyvend.world.clock.advance(Duration::from_secs(seconds));
+    keyvend.world.net.sqs().sweep();
+    keyvend.deliver_everything().await;
+}
+
+/// What was said in the approvals channel that reads so.
+fn said(keyvend: &Deployed, part: &str) -> Vec<String> {
+    let said = keyvend.world.net.slack().messages(APPROVALS).into_iter().map(|message| message.reading());
+    said.filter(|reading| reading.contains(part)).collect()
+}
+
+async fn checkpoints(keyvend: &Deployed) -> Vec<Entry> {
+    keyvend.trail_of(checkpoint::chain_id().as_str()).await
+}
+
+#[tokio::test]
+async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_posted() {
+    let keyvend = Deployed::new().await;
+    after(&keyvend, 60).await;
+    keyvend.confirmed().await;
+    keyvend.types(super::world::slack::BOB_APPROVER, "freeze").await;
+    after(&keyvend, 7 * HOUR).await;
+    assert!(checkpoints(&keyvend).await.is_empty(), "the day is not over");
+    after(&keyvend, 2 * HOUR).await;
+    let trail = keyvend.trail().await;
+    let chain = checkpoints(&keyvend).await;
+    let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
+    let end = trail.last().map(|entry| format!("{}:{}", entry.seq, entry.hash)).unwrap();
+    let named: Vec<&String> = chain.iter().filter_map(|entry| entry.detail.get(&id)).collect();
+    assert_eq!(named, [&end], "once, as it stands");
+    let ends: usize = chain.iter().map(|entry| entry.detail.len() - 1).sum();
+    assert_eq!(ends, 2, "the request's, and that of `freeze`");
+    let last = chain.last().unwrap();
+    assert_eq!(last.event, "checkpoint-closed");
+    let posted = said(&keyvend, "Audit checkpoint of 2025-11-24");
+    assert_eq!(posted.len(), 1);
+    assert!(posted[0].contains(&format!("{}:{}", last.seq, last.hash)), "{posted:?}");
+
+    after(&keyvend, 60).await;
+    assert_eq!(checkpoints(&keyvend).await.len(), chain.len(), "once a day");
+    after(&keyvend, 24 * HOUR).await;
+    let next = checkpoints(&keyvend).await;
+    assert_eq!(next[chain.len()].prev, last.hash, "bound to the one before");
+    after(&keyvend, 5 * 24 * HOUR).await;
+    let quiet = checkpoints(&keyvend).await.len();
+    after(&keyvend, 24 * HOUR).await;
+    assert_eq!(checkpoints(&keyvend).await.len(), quiet, "of a day on which nothing happened there is none");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_cut_off_is_finished_and_holds_nothing_twice() {
+    for (operation, how) in [
+        ("ExecuteStatement", Interfere::CrashBefore),
+        ("ExecuteStatement", Interfere::CrashAfter),
+        ("chat.postMessage", Interfere::CrashBefore),
+        ("TransactWriteItems", Interfere::CrashAfter),
+    ] {
+        let keyvend = Deployed::new().await;
+        after(&keyvend, 60).await;
+        keyvend.confirmed().await;
+        keyvend.deliver_everything().await;
+        keyvend.world.clock.advance(Duration::from_secs(9 * HOUR));
+        keyvend.world.net.sqs().sweep();
+        let mut died = false;
+        let mut armed = false;
+        while let Some(event) = keyvend.world.net.sqs().receive("due", keyvend.world.clock.now()) {
+            let record = event["Records"][0].clone();
+            let text = |name: &str| record[name].as_str().unwrap().to_owned();
+            if !armed && text("body").contains("\"checkpoint\"") {
+                keyvend.world.net.fault(move |call| call.operation == operation, how.clone());
+                armed = true;
+            }
+            let lived = keyvend.world.net.survive(keyvend.work(event)).await.is_some();
+            died |= !lived;
+            keyvend.world.net.sqs().finish("due", &text("receiptHandle"), lived);
+        }
+        assert!(died, "{operation}");
+        keyvend.world.net.undisturbed();
+        keyvend.deliver_everything().await;
+        let chain = checkpoints(&keyvend).await;
+        let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
+        let named = chain.iter().filter(|entry| entry.detail.contains_key(&id)).count();
+        assert_eq!(named, 1, "{operation} {how:?}");
+        assert_eq!(chain.last().unwrap().event, "checkpoint-closed");
+        assert!(!said(&keyvend, "Audit checkpoint of").is_empty(), "{operation} {how:?}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
+    let keyvend = Deployed::new().await;
+    let (_, ours) = keyvend.confirmed().await;
+    let admin = aws::iam(&keyvend.world.net, HOME);
+    let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    let foreign = made.access_key.unwrap().access_key_id;
+    after(&keyvend, 26 * HOUR).await;
+    let report = said(&keyvend, "do not fit what is on record");
+    assert_eq!(report.len(), 1, "{report:?}");
+    assert!(report[0].contains(&foreign) && report[0].contains("was not issued here"), "{report:?}");
+    assert!(!report[0].contains(&ours.id), "{report:?}");
+    let keys = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
+    assert!(keys.iter().all(|key| key.status == "Active"), "nothing was done to them");
+
+    keyvend.presses(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "This wasn't me").await;
+    admin
+        .update_access_key()
+        .user_name("ci-deployer")
+        .access_key_id(&ours.id)
+        .status(aws_sdk_iam::types::StatusType::Active)
+        .send()
+        .await
+        .unwrap();
+    after(&keyvend, 60).await;
+    after(&keyvend, 25 * HOUR).await;
+    let report = said(&keyvend, "do not fit what is on record").pop().unwrap();
+    assert!(report.contains(&ours.id) && report.contains("switched off here"), "{report}");
+}
+
+#[tokio::test]
+async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    let event = keyvend.world.user_change(ALICE_OWNER);
+    assert_eq!(keyvend.arrive(event).await["statusCode"], 200);
+    keyvend.deliver().await;
+    let asked = said(&keyvend, "has left");
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains(&key.id) && asked[0].contains("ci-deployer"), "{asked:?}");
+    let event = keyvend.world.user_change(super::world::slack::BOB_APPROVER);
+    keyvend.arrive(event).await;
+    keyvend.deliver().await;
+    assert_eq!(said(&keyvend, "has left").len(), 1, "who has no keys is not asked about");
+}
