@@ -26,7 +26,7 @@ const PORTS: std::ops::Range<u16> = 4100..4200;
 const USAGE: &str = "\
 Usage: cargo run --example local -- [--port N] [--mail]
   --port N   listen on this port of 127.0.0.1 (without it: 4100, or the next free one)
-  --mail     a one-time link wants a code as well, which comes by mail";
+  --mail     one-time links want a code by mail from the start (the page's Mailbox switches this)";
 
 #[derive(Debug, Default)]
 struct Options {

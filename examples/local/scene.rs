@@ -7,7 +7,9 @@ use keyvend::time::{DAY, Timestamp};
 use super::world::World;
 use super::world::aws;
 use super::world::net::HOME;
-use super::world::slack::{ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER};
+use super::world::slack::{
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, MALLORY_OUTSIDER,
+};
 
 /// Whom one can be: their id, name and role.
 pub const PEOPLE: [(&str, &str, &str); 4] = [
@@ -24,6 +26,10 @@ pub async fn world(now: Timestamp) -> World {
     for (id, name, _) in PEOPLE {
         world.net.slack().person(id, |person| name.clone_into(&mut person.name));
     }
+    // Whom one cannot be approves nothing.
+    world.net.slack().channel(APPROVALS, |approvals| {
+        approvals.members.remove(DAVE_APPROVER);
+    });
     let iam = aws::iam(&world.net, HOME);
     world.clock.set(ago(143));
     let narrow = format!("arn:aws:iam::{HOME}:policy/upload-artifacts");
