@@ -2,15 +2,16 @@
 //! goes to the `slack` function as Slack would send it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use keyvend::command::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::running::Running;
-use super::scene;
 use super::world::aws;
 use super::world::slack::{BOT, Message, TEAM, View, direct};
+use super::{console, scene, tour};
 
 /// The page.
 pub const PAGE: &str = include_str!("chat.html");
@@ -23,6 +24,9 @@ pub struct Typed {
     person: String,
     channel: String,
     text: String,
+    /// The worker comes to it too late for Slack to open a form.
+    #[serde(default)]
+    late: bool,
 }
 
 /// A button that somebody pressed.
@@ -68,16 +72,38 @@ pub struct Closed {
     view: String,
 }
 
+/// Time that shall pass.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passing {
+    seconds: u32,
+}
+
+/// Whether links shall want a code by mail.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mailing {
+    on: bool,
+}
+
 /// What cannot be done in this chat, whoever asks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoSuchThing(pub &'static str);
 
+/// Slack lets a form open for three seconds.
+const LATE: Duration = Duration::from_secs(4);
+/// The most that may pass at once.
+const LONGEST: u32 = 31 * 86_400;
+
 const NO_SUCH_FIELD: NoSuchThing = NoSuchThing("There is no such field or choice in this form.");
 const NOT_THERE: NoSuchThing = NoSuchThing("This person is not in this channel.");
 
-/// What this person may see, and nothing else.
-pub fn state(running: &Running, person: &str) -> Value {
-    let net = &running.keyvend.world.net;
+/// What this person may see of the chat and the mail, and what anybody who administers AWS sees.
+pub async fn state(running: &Running, person: &str) -> Value {
+    // Before all that is read: what changes meanwhile is then news.
+    let seq = running.seq();
+    let iam = console::users(&running.world).await;
+    let net = &running.world.net;
     let channels = net.slack().channels().into_iter().map(|channel| {
         let member = channel.members.contains(person);
         json!({"id": channel.id, "name": channel.name, "private": channel.private, "member": member})
@@ -85,15 +111,19 @@ pub fn state(running: &Running, person: &str) -> Value {
     let email = net.slack().find(person).and_then(|who| who.email);
     let mail = aws::mails(net).into_iter().filter(|mail| Some(&mail.to) == email.as_ref());
     json!({
+        "now": running.world.clock.now(),
         "people": scene::PEOPLE.map(|(id, name, role)| json!({"id": id, "name": name, "role": role})),
         "team": TEAM,
         "channels": channels.collect::<Vec<_>>(),
         "messages": net.slack().seen_by(person).iter().map(message).collect::<Vec<_>>(),
         "views": views(running, person).map(|view| json!({"id": view.id, "view": view.view})).collect::<Vec<_>>(),
-        "mail": mail.map(|m| json!({"to": m.to, "subject": m.subject, "text": m.text})).collect::<Vec<_>>(),
-        "hints": scene::hints(),
+        "mail": mail.map(|m| json!({"from": m.from, "subject": m.subject, "text": m.text})).collect::<Vec<_>>(),
+        "email": email,
+        "wants_code": running.mail(),
+        "iam": iam,
+        "scenes": tour::SCENES,
         "commands": Command::HELP.iter().map(|lines| usage(lines)).collect::<Vec<_>>(),
-        "seq": running.seq(),
+        "seq": seq,
     })
 }
 
@@ -121,7 +151,7 @@ fn message(message: &Message) -> Value {
     })
 }
 
-/// A slash command, sent and worked off.
+/// A slash command, sent.
 pub async fn command(running: &Running, typed: &Typed) -> Result<Value, NoSuchThing> {
     let channel = channel(running, &typed.person, &typed.channel)?;
     let (name, text) = typed.text.split_once(' ').unwrap_or((&typed.text, ""));
@@ -130,16 +160,20 @@ pub async fn command(running: &Running, typed: &Typed) -> Result<Value, NoSuchTh
     }
     let answer = running
         .step(async |keyvend| {
-            keyvend.arrive(keyvend.world.slash_command_in(&typed.person, &channel, text)).await
+            let answer = keyvend.arrive(keyvend.world.slash_command_in(&typed.person, &channel, text)).await;
+            if typed.late {
+                keyvend.world.clock.advance(LATE);
+            }
+            answer
         })
         .await;
     Ok(json!({"status": answer["statusCode"], "ephemeral": body(&answer)["text"]}))
 }
 
-/// A press on a button that this person sees, sent and worked off.
+/// A press on a button that this person sees, pressed.
 pub async fn press(running: &Running, pressed: &Pressed) -> Result<Value, NoSuchThing> {
     let channel = channel(running, &pressed.person, &pressed.channel)?;
-    let seen = running.keyvend.world.net.slack().seen_by(&pressed.person);
+    let seen = running.world.net.slack().seen_by(&pressed.person);
     let found = seen.into_iter().find(|message| message.channel == channel && message.ts == pressed.ts);
     let message = found.ok_or(NoSuchThing("There is no such message."))?;
     let given = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -158,7 +192,7 @@ pub async fn press(running: &Running, pressed: &Pressed) -> Result<Value, NoSuch
 /// The modals that a person has open, the last on top.
 fn views(running: &Running, person: &str) -> impl Iterator<Item = View> {
     let open = move |view: &View| view.user == person && !view.closed;
-    running.keyvend.world.net.slack().views().into_iter().filter(open)
+    running.world.net.slack().views().into_iter().filter(open)
 }
 
 fn view(running: &Running, person: &str, id: &str) -> Result<View, NoSuchThing> {
@@ -174,7 +208,7 @@ fn can_hold(view: &View, block_id: &str, value: &str) -> bool {
     })
 }
 
-/// A form, sent as it is filled in and worked off; what is wrong with its fields.
+/// A form, sent as it is filled in; what is wrong with its fields.
 pub async fn submit(running: &Running, submitted: &Submitted) -> Result<Value, NoSuchThing> {
     let view = view(running, &submitted.person, &submitted.view)?;
     let filled: Vec<(&str, &str)> = submitted
@@ -232,6 +266,21 @@ pub async fn say(running: &Running, typed: &Typed) -> Result<Value, NoSuchThing>
     Ok(said.await)
 }
 
+/// Lets time pass, for everybody.
+pub async fn pass(running: &Running, passing: &Passing) -> Result<Value, NoSuchThing> {
+    if passing.seconds > LONGEST {
+        return Err(NoSuchThing("A month may pass at once, no more."));
+    }
+    running.pass(Duration::from_secs(passing.seconds.into())).await;
+    Ok(json!({"now": running.world.clock.now()}))
+}
+
+/// Switches mailed codes on or off.
+pub async fn mail(running: &Running, mailing: &Mailing) -> Result<Value, NoSuchThing> {
+    running.set_mail(mailing.on).await;
+    Ok(json!({}))
+}
+
 /// The channel as Slack names it, if this person is in it.
 fn channel(running: &Running, person: &str, channel: &str) -> Result<String, NoSuchThing> {
     if !scene::PEOPLE.iter().any(|(id, ..)| *id == person) {
@@ -240,7 +289,7 @@ fn channel(running: &Running, person: &str, channel: &str) -> Result<String, NoS
     if channel == format!("D:{person}") {
         return Ok(direct(person));
     }
-    let channels = running.keyvend.world.net.slack().channels();
+    let channels = running.world.net.slack().channels();
     let found = channels.into_iter().find(|c| c.id == channel && c.members.contains(person));
     found.map(|channel| channel.id).ok_or(NOT_THERE)
 }

@@ -4,9 +4,11 @@
 #![expect(clippy::indexing_slicing, reason = "what JSON lacks is null")]
 
 mod chat;
+mod console;
 mod running;
 mod scene;
 mod server;
+mod tour;
 #[path = "../../tests/world.rs"]
 mod world;
 
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use tokio::net::TcpListener;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 
 use running::Running;
 
@@ -24,7 +26,7 @@ const PORTS: std::ops::Range<u16> = 4100..4200;
 const USAGE: &str = "\
 Usage: cargo run --example local -- [--port N] [--mail]
   --port N   listen on this port of 127.0.0.1 (without it: 4100, or the next free one)
-  --mail     a one-time link wants a code as well, which comes by mail";
+  --mail     one-time links want a code by mail from the start (the page's Mailbox switches this)";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -89,6 +91,7 @@ async fn run(options: Options) -> Result<std::convert::Infallible, String> {
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let running = Rc::new(Running::new(address.port(), options.mail).await);
     println!("{}", welcome(address.port(), options.mail));
+    spawn_local(server::work(Rc::clone(&running)));
     Ok(server::serve(listener, running).await)
 }
 
@@ -107,19 +110,21 @@ async fn listen(port: Option<u16>) -> Result<TcpListener, String> {
 }
 
 fn welcome(port: u16, mail: bool) -> String {
-    let code = if mail { "\nEach link wants a code too; it comes to the page's Mailbox." } else { "" };
+    let scenes = tour::SCENES.iter().enumerate();
+    let scenes: String = scenes.map(|(at, scene)| format!("  {}. {}\n", at + 1, scene.title)).collect();
+    let code = if mail { "Links want a code by mail" } else { "Links want no code by mail" };
     format!(
         "All of keyvend in this process, with stand-ins for Slack and AWS.
 
     Open  http://127.0.0.1:{port}/
 
-1. You are Alice, who owns the IAM user ci-deployer. Type
-     {}
-2. Be Bob (on the left), who may approve it, and do.
-3. Be Alice again, press \"Get my key\", open the link and see the key.
-More to try stands on the right of the page.{code}
-
+You are Alice, who owns the IAM user ci-deployer; on the left you can be somebody else. Begin with
+  {first}
+and then see, step by step on the right of the page:
+{scenes}
+{code}; the page's Mailbox shows the mail, and switches this.
+Let time pass with the buttons at the top of the page.
 Nothing here is real, and its data lives as long as this process: Ctrl-C ends both.",
-        scene::FIRST
+        first = tour::FIRST
     )
 }

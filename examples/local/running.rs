@@ -1,24 +1,32 @@
-//! keyvend running by the clock on the wall: one step at a time, and after each what it put into the queues.
+//! keyvend running: one turn at a time. Its queues are delivered and its minutes swept as Lambda and EventBridge would.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use keyvend::time::Timestamp;
 use serde_json::Value;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::scene;
 use super::world::deployed::Deployed;
-use super::world::{aws, environment};
+use super::world::sqs::QUEUES;
+use super::world::{World, aws, environment};
 
 /// How long somebody who waits for news waits at most.
 const PATIENCE: Duration = Duration::from_secs(25);
+const MINUTE: i64 = 60;
+const SIX_HOURS: i64 = 360 * MINUTE;
 
 /// The deployed functions with their world.
 pub struct Running {
-    pub keyvend: Deployed,
+    pub world: World,
     pub origin: String,
-    turn: Mutex<()>,
+    /// Whoever holds it has the turn.
+    keyvend: Mutex<Deployed>,
+    mail: Cell<bool>,
+    /// By how many seconds the world is ahead of the clock on the wall.
+    ahead: Cell<i64>,
     /// The minute of the last sweep.
     swept: Cell<i64>,
     news: watch::Sender<usize>,
@@ -29,42 +37,95 @@ impl Running {
     pub async fn new(port: u16, mail: bool) -> Self {
         let origin = format!("http://127.0.0.1:{port}");
         let world = scene::world(keyvend::function::now()).await;
-        let keyvend = Deployed::of(world, &variables(&origin, mail));
-        Self { keyvend, origin, turn: Mutex::default(), swept: Cell::new(0), news: watch::Sender::new(0) }
+        Self {
+            keyvend: Mutex::new(Deployed::of(world.clone(), &variables(&origin, mail))),
+            world,
+            origin,
+            mail: Cell::new(mail),
+            ahead: Cell::default(),
+            swept: Cell::default(),
+            news: watch::Sender::new(0),
+        }
     }
 
-    /// Something arrives and is answered; then what is visible in the queues is delivered.
+    /// Something arrives and is answered. What it put into the queues is delivered by the next `tick`.
     pub async fn step(&self, arrive: impl AsyncFnOnce(&Deployed) -> Value) -> Value {
-        let _turn = self.turn.lock().await;
-        self.look_at_the_clock();
-        let answer = arrive(&self.keyvend).await;
-        self.keyvend.deliver().await;
-        self.news.send_replace(self.seq());
+        let keyvend = self.turn().await;
+        let answer = arrive(&keyvend).await;
+        self.changed();
         answer
     }
 
-    /// Once a minute what the per-minute rule does, and delivers what became visible in the queues.
+    /// Delivers what is visible in the queues, and once a minute does what the per-minute rule does.
     pub async fn tick(&self) {
-        let _turn = self.turn.lock().await;
-        self.look_at_the_clock();
-        let minute = self.keyvend.world.clock.now().0 / 60;
-        if self.swept.replace(minute) != minute {
-            self.keyvend.world.net.sqs().sweep();
+        let keyvend = self.turn().await;
+        if self.swept.replace(self.world.clock.now().0 / MINUTE) != self.world.clock.now().0 / MINUTE {
+            self.world.net.sqs().sweep();
         }
-        if self.keyvend.deliver().await > 0 {
-            self.news.send_replace(self.seq());
+        if keyvend.deliver().await > 0 {
+            self.changed();
         }
     }
 
-    fn look_at_the_clock(&self) {
-        let clock = &self.keyvend.world.clock;
-        clock.set(clock.now().max(keyvend::function::now()));
+    /// Lets time pass: messages are delivered when they become visible, and minutes are swept. Of the sweeps those are
+    /// made for which something is due, four a day, and one at the end; the others would find nothing.
+    pub async fn pass(&self, time: Duration) {
+        let keyvend = self.turn().await;
+        let clock = &self.world.clock;
+        let end = clock.now() + time;
+        keyvend.deliver().await;
+        while clock.now() < end {
+            let sweep = self.next_sweep().await;
+            let visible = QUEUES.iter().filter_map(|queue| self.world.net.sqs().next_visible(queue)).min();
+            clock.set(visible.map_or(sweep, |visible| visible.min(sweep)).min(end));
+            if clock.now() == sweep || clock.now() == end {
+                self.world.net.sqs().sweep();
+            }
+            keyvend.deliver().await;
+        }
+        self.ahead.set(clock.now().since(keyvend::function::now()));
+        self.changed();
     }
 
-    /// Grows with all that anybody can see.
+    /// The next minute that has to be swept.
+    async fn next_sweep(&self) -> Timestamp {
+        let now = self.world.clock.now().0;
+        let items = self.world.net.dynamo().items(aws::REQUESTS).await;
+        let due = items.iter().filter_map(|item| item["due_at"]["N"].as_str()?.parse::<i64>().ok()).min();
+        let after = |time: i64, step: i64| (time.div_euclid(step) + 1) * step;
+        let due = due.map_or(i64::MAX, |due| after(due.max(now + 1) - 1, MINUTE));
+        Timestamp(due.min(after(now, SIX_HOURS)))
+    }
+
+    /// Whether links want a code by mail.
+    pub fn mail(&self) -> bool {
+        self.mail.get()
+    }
+
+    /// Deploys keyvend again, with mailed codes or without.
+    pub async fn set_mail(&self, mail: bool) {
+        let mut keyvend = self.turn().await;
+        *keyvend = Deployed::of(self.world.clone(), &variables(&self.origin, mail));
+        self.mail.set(mail);
+        self.changed();
+    }
+
+    /// Waits until it is one's turn, and looks at the clock then.
+    async fn turn(&self) -> MutexGuard<'_, Deployed> {
+        let keyvend = self.keyvend.lock().await;
+        let clock = &self.world.clock;
+        let wall = keyvend::function::now().0 + self.ahead.get();
+        clock.set(clock.now().max(Timestamp(wall)));
+        keyvend
+    }
+
+    fn changed(&self) {
+        self.news.send_modify(|seq| *seq += 1);
+    }
+
+    /// Grows whenever something may have changed that somebody sees.
     pub fn seq(&self) -> usize {
-        let net = &self.keyvend.world.net;
-        net.slack().changes() + aws::mails(net).len()
+        *self.news.borrow()
     }
 
     /// Returns once there is more than this, or after a while without.

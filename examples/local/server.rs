@@ -23,12 +23,13 @@ use super::world::{form, gateway};
 
 /// A gateway takes more, but nothing here needs it.
 const MOST: usize = 300 * 1024;
-/// How often it is looked whether something in the queues became visible.
+/// How long a message waits in its queue at least, which is when one sees "Checking...".
 const TICK: Duration = Duration::from_millis(500);
+/// How often it is looked whether something became visible or a minute is to be swept, though nothing arrives.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Serves until the process ends.
 pub async fn serve(listener: TcpListener, running: Rc<Running>) -> Infallible {
-    spawn_local(tick(Rc::clone(&running)));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(TICK).await;
@@ -48,8 +49,12 @@ pub async fn serve(listener: TcpListener, running: Rc<Running>) -> Infallible {
     }
 }
 
-async fn tick(running: Rc<Running>) -> Infallible {
+/// Works off what arrives, until the process ends.
+pub async fn work(running: Rc<Running>) -> Infallible {
     loop {
+        let seq = running.seq();
+        // Something arrives, or it is time to look all the same.
+        let _ = tokio::time::timeout(LOOK, running.wait(seq)).await;
         tokio::time::sleep(TICK).await;
         let running = Rc::clone(&running);
         // What panics has said so on stderr; the next message may fare better.
@@ -91,47 +96,26 @@ async fn route(running: Rc<Running>, request: Request<Incoming>) -> Response<Ful
         (&Method::GET | &Method::HEAD, "/") => {
             with(StatusCode::OK, "text/html; charset=utf-8", chat::PAGE.to_owned())
         }
-        (&Method::GET, "/chat/state") => json(StatusCode::OK, &chat::state(&running, asked("as"))),
+        (&Method::GET, "/chat/state") => json(StatusCode::OK, &chat::state(&running, asked("as")).await),
         (&Method::GET, "/chat/wait") => {
             running.wait(asked("seq").parse().unwrap_or(0)).await;
-            json(StatusCode::OK, &chat::state(&running, asked("as")))
+            json(StatusCode::OK, &chat::state(&running, asked("as")).await)
         }
-        (
-            &Method::POST,
-            "/chat/command" | "/chat/press" | "/chat/say" | "/chat/submit" | "/chat/choose" | "/chat/close",
-        ) => {
+        (&Method::POST, path) if path.starts_with("/chat/") => {
             if let Err(response) = from_our_page(&running, &parts.headers) {
                 return *response;
             }
-            let done = match path {
-                "/chat/command" => match read(&body) {
-                    Ok(typed) => chat::command(&running, &typed).await,
-                    Err(response) => return *response,
-                },
-                "/chat/press" => match read(&body) {
-                    Ok(pressed) => chat::press(&running, &pressed).await,
-                    Err(response) => return *response,
-                },
-                "/chat/submit" => match read(&body) {
-                    Ok(submitted) => chat::submit(&running, &submitted).await,
-                    Err(response) => return *response,
-                },
-                "/chat/choose" => match read(&body) {
-                    Ok(chosen) => chat::choose(&running, &chosen).await,
-                    Err(response) => return *response,
-                },
-                "/chat/close" => match read(&body) {
-                    Ok(closed) => chat::close(&running, &closed).await,
-                    Err(response) => return *response,
-                },
-                _ => match read(&body) {
-                    Ok(typed) => chat::say(&running, &typed).await,
-                    Err(response) => return *response,
-                },
-            };
-            match done {
-                Ok(value) => json(StatusCode::OK, &value),
-                Err(NoSuchThing(what)) => json(StatusCode::NOT_FOUND, &json!({"error": what})),
+            let (chat, body) = (&*running, &body);
+            match path {
+                "/chat/command" => done(body, async |typed| chat::command(chat, &typed).await).await,
+                "/chat/press" => done(body, async |pressed| chat::press(chat, &pressed).await).await,
+                "/chat/submit" => done(body, async |submitted| chat::submit(chat, &submitted).await).await,
+                "/chat/choose" => done(body, async |chosen| chat::choose(chat, &chosen).await).await,
+                "/chat/close" => done(body, async |closed| chat::close(chat, &closed).await).await,
+                "/chat/say" => done(body, async |typed| chat::say(chat, &typed).await).await,
+                "/chat/pass" => done(body, async |passing| chat::pass(chat, &passing).await).await,
+                "/chat/mail" => done(body, async |mailing| chat::mail(chat, &mailing).await).await,
+                _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
             }
         }
         (_, "/reveal" | "/reveal/claim" | "/reveal/ack") => {
@@ -202,9 +186,19 @@ fn from_our_page(running: &Running, headers: &HeaderMap) -> Result<(), Box<Respo
     Ok(())
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Box<Response<Full<Bytes>>>> {
-    serde_json::from_slice(body)
-        .map_err(|error| Box::new(text(StatusCode::BAD_REQUEST, &format!("This cannot be read: {error}."))))
+/// What came of doing what the body says.
+async fn done<T: DeserializeOwned>(
+    body: &[u8],
+    act: impl AsyncFnOnce(T) -> Result<Value, NoSuchThing>,
+) -> Response<Full<Bytes>> {
+    let asked = match serde_json::from_slice(body) {
+        Ok(asked) => asked,
+        Err(error) => return text(StatusCode::BAD_REQUEST, &format!("This cannot be read: {error}.")),
+    };
+    match act(asked).await {
+        Ok(value) => json(StatusCode::OK, &value),
+        Err(NoSuchThing(what)) => json(StatusCode::NOT_FOUND, &json!({"error": what})),
+    }
 }
 
 fn json(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
