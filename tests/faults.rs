@@ -10,6 +10,8 @@ mod after;
 mod fault;
 #[path = "faults/matrix.rs"]
 mod matrix;
+#[path = "faults/races.rs"]
+mod races;
 #[path = "path/steps.rs"]
 #[expect(dead_code, reason = "the path's steps; what is not needed here is needed there")]
 mod steps;

@@ -42,6 +42,13 @@ impl Deployed {
         }
     }
 
+    /// The same, where keys of others are there, too: at most two are on, and a lease is held by somebody.
+    pub async fn is_sound_beside_others(&self, about: &str) {
+        let keys = aws::keys(&self.world.net, HOME, "ci-deployer");
+        assert!(keys.len() <= 2, "{about}: {} keys", keys.len());
+        assert!(self.lease().await.is_null(), "{about}: a lease held by nobody");
+    }
+
     /// The requester has a key, the one that is on.
     pub async fn has_the_key(&self, key: &ShownKey, about: &str) {
         let live: Vec<_> = aws::keys(&self.world.net, HOME, "ci-deployer")

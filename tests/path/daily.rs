@@ -118,6 +118,7 @@ async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
     assert!(keys.iter().all(|key| key.status == "Active"), "nothing was done to them");
 
     keyvend.presses(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "This wasn't me").await;
+    after(&keyvend, 60).await;
     admin
         .update_access_key()
         .user_name("ci-deployer")
