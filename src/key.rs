@@ -2,6 +2,7 @@
 //! asking anybody.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +142,7 @@ impl StoredKey {
 
     /// The key is to be off from now on: the first write of switching off, which nothing that switches on may miss.
     #[must_use]
-    pub fn mark_off(by: &PersonId, why: &str, now: Timestamp) -> Update {
+    pub fn mark_off(by: impl fmt::Display, why: &str, now: Timestamp) -> Update {
         Update {
             update: "SET off_since = :now, off_by = :by, off_why = :why",
             condition: "attribute_exists(pk) AND attribute_not_exists(off_since)",

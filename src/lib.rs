@@ -6,6 +6,8 @@ pub mod audit;
 pub mod aws;
 pub mod card;
 pub mod claim;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod directory;

@@ -2,6 +2,8 @@
 //! said back.
 
 mod forms;
+#[cfg(feature = "cli")]
+pub mod operator;
 mod told;
 
 pub use forms::*;
