@@ -38,12 +38,13 @@ pub use self::stop::Stopped;
 pub use self::trail::{Anchored, By, Problem, What};
 pub use self::verify::Verified;
 
-/// The operator's tool of keyvend: look at the audit trail, try policies, stop what must be stopped.
+/// The operator's tool of keyvend: look at the audit trail, try policies, stop what must be stopped
 ///
-/// It works with your own AWS credentials and is no part of the deployed functions. Which tables it uses is told by
-/// flags, or by the variables that the functions have (KEYVEND_AUDIT_TABLE, KEYVEND_REQUESTS_TABLE).
+/// It works with your own AWS credentials and is no part of the deployed functions. Which tables
+/// it uses is told by flags, or by the variables that the functions have: KEYVEND_AUDIT_TABLE,
+/// KEYVEND_REQUESTS_TABLE.
 #[derive(Debug, Parser)]
-#[command(name = "keyvend", version, after_help = words::EXIT_STATUS, max_term_width = 100)]
+#[command(name = "keyvend", version, after_help = words::EXIT_STATUS, verbatim_doc_comment)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
@@ -64,7 +65,9 @@ enum Command {
     Policy(Policy),
     /// Stop all issuing of keys, at once
     ///
-    /// Keys that exist go on working. Done twice, it says who was first. It is recorded in the audit trail.
+    /// Keys that exist go on working. Done twice, it says who was first. It is recorded in the audit
+    /// trail.
+    #[command(verbatim_doc_comment)]
     Freeze(Stop),
     /// Let issuing go on
     Unfreeze(Stop),
@@ -77,14 +80,17 @@ enum Command {
 enum Audit {
     /// Write the audit trail as CSV or JSON lines
     ///
-    /// Records come chain after chain, each from its first to its last. What is read back by `audit verify --from` is
-    /// a whole trail as JSON lines, without --since, --until or --request.
+    /// Records come chain after chain, each from its first to its last. What is read back by
+    /// `audit verify --from` is a whole trail as JSON lines, without --since, --until or --request.
+    #[command(verbatim_doc_comment)]
     Export(Export),
     /// Check that nothing in the audit trail was changed, removed, added or moved
     ///
-    /// Every record must have the hash of its contents and name the record before it; every chain must reach as far as
-    /// checkpoints, and table Requests where it is named, say it does. The first record of each chain that does not fit
-    /// is named. Only an anchor that was kept elsewhere shows that the newest records were not cut off.
+    /// Every record must have the hash of its contents and name the record before it; every chain
+    /// must reach as far as checkpoints, and table Requests where it is named, say it does. The first
+    /// record of each chain that does not fit is named. Only an anchor that was kept elsewhere shows
+    /// that the newest records were not cut off.
+    #[command(verbatim_doc_comment)]
     Verify(Verify),
 }
 
@@ -92,15 +98,18 @@ enum Audit {
 enum Policy {
     /// Check a folder of policies as the worker would, and run its cases
     ///
-    /// Invalid are: what the schema does not take, a policy without @id, one that forbids without @advice, one that can
-    /// never be satisfied, and a case in ALLOW or DENY that is decided otherwise. Warned of are: actions that nothing
-    /// permits, requests that nobody could approve, and policies that make no difference.
+    /// Invalid are: what the schema does not take, a policy without @id, one that forbids without
+    /// @advice, one that can never be satisfied, and a case in ALLOW or DENY that is decided
+    /// otherwise. Warned of are: actions that nothing permits, requests that nobody could approve,
+    /// and policies that make no difference.
+    #[command(verbatim_doc_comment)]
     Check(Check),
     /// Say yes or no, by which policies, with the facts that were used
     ///
-    /// The facts come from a FILE in the form of the cases in ALLOW and DENY; or, with --person, they are looked up now:
-    /// the IAM user with your AWS credentials, the person in Slack with the bot token in KEYVEND_BOT_TOKEN. Nothing is
-    /// asked for or changed by it.
+    /// The facts come from a FILE in the form of the cases in ALLOW and DENY; or, with --person, they
+    /// are looked up now: the IAM user with your AWS credentials, the person in Slack with the bot
+    /// token in KEYVEND_BOT_TOKEN. Nothing is asked for or changed by it.
+    #[command(verbatim_doc_comment)]
     Explain(Box<Explain>),
 }
 
@@ -108,9 +117,10 @@ enum Policy {
 enum Key {
     /// Switch an access key off, whoever issued it
     ///
-    /// For an incident. The key is first marked in keyvend's table, so that nothing switches it on again, then made
-    /// inactive in IAM, then recorded in the audit trail; what fails on the way does not keep the key on. It says what
-    /// was done, and what to do next.
+    /// For an incident. The key is first marked in keyvend's table, so that nothing switches it on
+    /// again, then made inactive in IAM, then recorded in the audit trail; what fails on the way does
+    /// not keep the key on. It says what was done, and what to do next.
+    #[command(verbatim_doc_comment)]
     Deactivate(Deactivate),
 }
 
@@ -173,7 +183,7 @@ struct Export {
 
 #[derive(Debug, Args)]
 struct Verify {
-    /// The hash of a checkpoint, as posted to the approvals channel: that checkpoint must be there
+    /// The hash of a checkpoint, as the approvals channel has it: it must be there
     #[arg(long, value_name = "HASH")]
     anchor: Option<Anchor>,
     /// Check a file that `audit export --format jsonl` wrote, and no table
@@ -232,20 +242,20 @@ struct Live {
     /// Who asked, where that is somebody else; with `approve` it must be said
     #[arg(long, value_name = "PERSON", requires = "person", required_if_eq("action", "approve"))]
     requester: Option<Someone>,
-    /// Which key `rotate`, `deactivate`, `activate` or `delete` is about, or comes back with `request` or `issue`
+    /// Which key an action on keys is about, or comes back with `request` or `issue`
     #[arg(long, value_name = "KEY", requires = "person")]
     key: Option<AccessKeyId>,
     /// What speaks against switching that key on
     #[arg(long, requires = "key", value_parser = args::concern())]
     concern: Vec<Concern>,
-    /// Look the IAM user up through this role in its account, instead of with your own credentials there
+    /// Look the IAM user up through this role in its account, not with your credentials
     #[arg(long, value_name = "NAME", requires = "person")]
     role: Option<String>,
 }
 
 #[derive(Debug, Args)]
 struct Stop {
-    /// The name to record; else the ARN of your AWS credentials, which is recorded in any case
+    /// The name to record; else your credentials' ARN, which is recorded in any case
     #[arg(long = "as", value_name = "NAME")]
     as_name: Option<OperatorName>,
     #[command(flatten)]
@@ -261,13 +271,13 @@ struct Deactivate {
     /// The IAM user that it belongs to; not needed for a key that keyvend issued
     #[arg(long, value_name = "NAME")]
     user: Option<crate::id::IamUserName>,
-    /// The user's account, by alias or number; else the one it was issued in, else that of your credentials
+    /// The user's account, by alias or number; else where it was issued, else your own
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<args::AccountGiven>,
-    /// Act in that account through this role, instead of with your own credentials there
+    /// Act in that account through this role, not with your own credentials
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
-    /// The name to record; else the ARN of your AWS credentials, which is recorded in any case
+    /// The name to record; else your credentials' ARN, which is recorded in any case
     #[arg(long = "as", value_name = "NAME")]
     as_name: Option<OperatorName>,
     #[command(flatten)]

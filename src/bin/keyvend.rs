@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use keyvend::cli::{self, Cli, Ending, Place};
 use keyvend::config::ProcessEnvironment;
+use keyvend::words::operator as words;
 use keyvend::{aws, function};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,7 +14,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut random = [0; 32];
     if let Err(error) = getrandom::fill(&mut random) {
-        eprintln!("error: no random bytes from this machine: {error}");
+        eprintln!("{}", words::no_random(&error.to_string()));
         return ExitCode::from(Ending::Failed.status());
     }
     let place = Place {

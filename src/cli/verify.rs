@@ -34,6 +34,9 @@ pub struct Verified {
     pub anchored: Option<Anchored>,
     /// The first record of each chain that does not fit.
     pub problems: Vec<Problem>,
+    /// Whether it was read from a file, for people.
+    #[serde(skip)]
+    pub from_file: bool,
 }
 
 impl Answer for Verified {
@@ -65,6 +68,7 @@ pub(super) async fn verify(verify: &Verify, place: &mut Place<'_>) -> Result<Ver
         anchor,
         anchored,
         problems,
+        from_file: verify.from.is_some(),
     })
 }
 

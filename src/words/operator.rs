@@ -16,8 +16,8 @@ use crate::use_case::UseCase;
 use super::{iam_user, mrkdwn, person};
 
 /// The end of the help.
-pub const EXIT_STATUS: &str = "Exit status: 0 done, yes, in order; 1 no, not in order; 2 the command line cannot be read; \
-    3 it could not be done.";
+pub const EXIT_STATUS: &str = "Exit status:\n  0  done; yes; in order\n  1  no; not in order\n  \
+    2  the command line cannot be read\n  3  it could not be done, or not all of it";
 
 /// Not a moment.
 pub const NOT_A_MOMENT: &str = "write a day, 2026-01-31, or a moment with its zone, 2026-01-31T09:00:00Z";
@@ -101,6 +101,12 @@ pub fn failure(failure: &Failure) -> (String, String) {
         }
         Failure::Closed => (String::new(), String::new()),
     }
+}
+
+/// The machine has no random bytes.
+#[must_use]
+pub fn no_random(why: &str) -> String {
+    format!("error: this machine gave no random bytes: {}", plain(why))
 }
 
 fn tables(flag: &str) -> String {
@@ -216,14 +222,15 @@ pub fn verified(found: &Verified) -> String {
             )
         ),
     };
-    let next = if found.problems.iter().any(|problem| cut_out(&problem.what)) {
-        "\nWas it exported with --since, --until or --request? Then it is only a part. Else "
+    let part = if found.from_file && found.problems.iter().any(|problem| cut_out(&problem.what)) {
+        "\nWas it exported with --since, --until or --request? Then it is only a part of a trail.\n"
     } else {
-        "\n"
+        ""
     };
     format!(
-        "The audit trail is not whole. The first record that does not fit:\n\n{}{more}\n{}{missing}{next}keep what is there: \
-         export it, and have the table restored to a second one from before\n(point-in-time recovery) to compare.\n",
+        "The audit trail is not whole. The first record that does not fit:\n\n{}{more}\n{}{missing}{part}\n\
+         Next: keep what is there. Export it, and compare it with a copy of the table restored from before\n\
+         (point-in-time recovery).\n",
         rows(&misfit),
         rows(&facts)
     )
