@@ -8,6 +8,8 @@ mod world;
 mod binary;
 #[path = "cli/checking.rs"]
 mod checking;
+#[path = "cli/documented.rs"]
+mod documented;
 #[path = "cli/explaining.rs"]
 mod explaining;
 #[path = "cli/exporting.rs"]

@@ -54,13 +54,11 @@ pub(super) async fn stop(stop: &Stop, freeze: bool, place: &Place<'_>) -> Result
         Err(WriteError::Lost(_)) => (false, store::frozen(&dynamo).await?),
         Err(WriteError::Fault(fault)) => return Err(fault.into()),
     };
-    let (frozen_by, frozen_at) = before.unzip();
-    let detail = [
-        ("changed", changed.to_string()),
-        ("frozen_by", frozen_by.clone().unwrap_or_default()),
-        ("frozen_at", frozen_at.map(|at: Timestamp| at.rfc3339()).unwrap_or_default()),
-    ];
-    let happened = operator.happened(if freeze { "frozen" } else { "unfrozen" }, detail);
+    let (frozen_by, frozen_at): (Option<String>, Option<Timestamp>) = before.unzip();
+    let event = if freeze { "frozen" } else { "unfrozen" };
+    let mut happened = operator.happened(event, [("changed", changed.to_string())]);
+    happened.detail.extend(frozen_by.iter().map(|by| ("frozen_by".to_owned(), by.clone())));
+    happened.detail.extend(frozen_at.iter().map(|at| ("frozen_at".to_owned(), at.rfc3339())));
     let chain = place.own_chain();
     let recorded = record_alone(&dynamo, &chain, place.now, happened).await;
     Ok(Stopped {

@@ -1,5 +1,7 @@
 //! The real binary: what it is told on the command line, and what it says where it cannot go on.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Output};
 
 const KEYVEND: &str = env!("CARGO_BIN_EXE_keyvend");
@@ -156,4 +158,68 @@ fn a_trail_is_verified_from_a_file_on_a_machine_that_has_nothing_else() {
     let (status, _, err) = run(&["audit", "verify", "--from", "/nonexistent"], &[]);
     assert_eq!(status, 3);
     assert!(err.contains("/nonexistent"), "{err}");
+}
+
+/// Answers one request as DynamoDB would whoever may not scan; the request's head.
+fn refuse_once(listener: &TcpListener) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        head.push_str(&line);
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
+    let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#AccessDeniedException","message":"no"}"#;
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).unwrap();
+    head
+}
+
+#[test]
+fn region_and_credentials_come_from_variables_or_from_a_profile() {
+    let home = super::machine::scratch("home");
+    std::fs::create_dir(home.join(".aws")).unwrap();
+    std::fs::write(home.join(".aws/config"), "[profile audit]\nregion = eu-north-1\n").unwrap();
+    let secrets =
+        "[audit]\naws_access_key_id = AKIAOFTHEPROFILE\naws_secret_access_key = a-secret-of-the-profile\n";
+    std::fs::write(home.join(".aws/credentials"), secrets).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let common = [("AWS_ENDPOINT_URL", endpoint.as_str()), ("HOME", home.to_str().unwrap())];
+    let variables = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIAOFTHEVARIABLE"),
+        ("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-variable"),
+    ];
+    let table = ["audit", "export", "--audit-table", "a"];
+    let cases: [(&[&str], &[(&str, &str)], &str); 4] = [
+        (&[], &variables, "AKIAOFTHEVARIABLE/<day>/eu-west-1/dynamodb"),
+        (&["--region", "us-west-2"], &variables, "AKIAOFTHEVARIABLE/<day>/us-west-2/dynamodb"),
+        (&["--profile", "audit"], &[], "AKIAOFTHEPROFILE/<day>/eu-north-1/dynamodb"),
+        (&[], &[("AWS_PROFILE", "audit")], "AKIAOFTHEPROFILE/<day>/eu-north-1/dynamodb"),
+    ];
+    for (words, variables, scope) in cases {
+        let listener = listener.try_clone().unwrap();
+        let answered = std::thread::spawn(move || refuse_once(&listener));
+        let (status, out, err) = run(&[&table, words].concat(), &[&common, variables].concat());
+        let head = answered.join().unwrap();
+        let (_, signed) = head.split_once("Credential=").unwrap();
+        let day = signed.split('/').nth(1).unwrap();
+        assert!(signed.starts_with(&scope.replace("<day>", day)), "{words:?}: {head}");
+        assert_eq!(status, 3, "{err}");
+        assert!(err.contains("dynamodb:Scan: AWS answered AccessDenied"), "{err}");
+        assert!(!out.contains("a-secret") && !err.contains("a-secret"), "{out}{err}");
+    }
 }
