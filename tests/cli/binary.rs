@@ -204,7 +204,8 @@ fn region_and_credentials_come_from_variables_or_from_a_profile() {
         ("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-variable"),
     ];
     let table = ["audit", "export", "--audit-table", "a"];
-    let cases: [(&[&str], &[(&str, &str)], &str); 4] = [
+    type Case<'c> = (&'c [&'c str], &'c [(&'c str, &'c str)], &'c str);
+    let cases: [Case<'_>; 4] = [
         (&[], &variables, "AKIAOFTHEVARIABLE/<day>/eu-west-1/dynamodb"),
         (&["--region", "us-west-2"], &variables, "AKIAOFTHEVARIABLE/<day>/us-west-2/dynamodb"),
         (&["--profile", "audit"], &[], "AKIAOFTHEPROFILE/<day>/eu-north-1/dynamodb"),

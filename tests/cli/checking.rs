@@ -12,8 +12,10 @@ use super::world::World;
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
 
+type Change<'c> = &'c dyn Fn(&str) -> String;
+
 /// The shipped policies without their cases, some files changed or added.
-fn folder(name: &str, files: &[(&str, &dyn Fn(&str) -> String)]) -> PathBuf {
+fn folder(name: &str, files: &[(&str, Change<'_>)]) -> PathBuf {
     let dir = scratch(name);
     for file in fs::read_dir(SHIPPED).unwrap() {
         let file = file.unwrap();
