@@ -28,6 +28,16 @@ pub struct Entry {
     pub hash: String,
 }
 
+/// An entry with the chain that it is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The chain: a request's id, or what else has one.
+    pub request: String,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
 /// The end of a request's chain, and the entries not yet known to be in table `Audit`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
@@ -94,6 +104,15 @@ impl Chain {
         format!("{}:{}", self.next - 1, self.head)
     }
 
+    /// The last entry that is known to be in table `Audit`: its place, 0 where there is none, and its hash.
+    #[must_use]
+    pub fn inserted(&self) -> (u32, String) {
+        match self.outbox.first() {
+            Some(waiting) => (waiting.seq.saturating_sub(1), waiting.prev.clone()),
+            None => (self.next.saturating_sub(1), self.head.clone()),
+        }
+    }
+
     /// Drops the entries that are known to be in table `Audit`.
     pub fn drop_inserted(&mut self, up_to: u32) {
         self.outbox.retain(|entry| entry.seq > up_to);
@@ -105,9 +124,15 @@ impl Entry {
     /// have the same canonical form.
     #[must_use]
     pub fn computed_hash(&self, request: &RequestId) -> String {
+        self.computed_hash_in(request.as_str())
+    }
+
+    /// The same, in a chain that need not be a request's.
+    #[must_use]
+    pub fn computed_hash_in(&self, chain: &str) -> String {
         let seq = self.seq.to_string();
         let at = self.at.0.to_string();
-        let fixed = [request.as_str(), &seq, &at, &self.event, &self.actor, &self.prev];
+        let fixed = [chain, &seq, &at, &self.event, &self.actor, &self.prev];
         let detail = self.detail.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         let mut hasher = Sha256::new();
         for part in fixed.into_iter().chain(detail) {

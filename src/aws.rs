@@ -4,6 +4,8 @@
 
 mod dynamodb;
 mod iam;
+#[cfg(feature = "cli")]
+mod operator;
 mod secrets;
 mod ses;
 mod sqs;
@@ -22,10 +24,16 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 pub use dynamodb::{Dynamo, Lost, TableNames, WriteError};
+#[cfg(feature = "cli")]
+pub use dynamodb::{KnownEnd, Page, Position, Unreadable};
 pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TaggedUser, UserDetail, UserPage};
+#[cfg(feature = "cli")]
+pub use operator::{NoAccess, operators_config};
 pub use secrets::{Secrets, Stage};
 pub use ses::{MailError, Ses};
 pub use sqs::{ReceiptHandle, Sqs};
+#[cfg(feature = "cli")]
+pub use sts::Caller;
 pub use sts::Sts;
 
 use crate::config::AwsConfig;

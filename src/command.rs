@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "cli")]
+pub(crate) use self::create::iam_user;
 pub use self::create::{Create, Days, NotAReason, NotDays, Reason};
 pub use self::filled::{Field, denial_reason};
 use crate::id::RequestId;

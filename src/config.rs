@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use secrecy::SecretString;
+
 use crate::facts::Account;
 use crate::id::{AccountAlias, AccountId, ChannelId, SlackAppId, SlackTeamId, UserGroupId};
 use crate::inbound::ResponseUrlRule;
@@ -263,6 +266,15 @@ impl Reader<'_> {
         })
     }
 
+    /// The channel of the cards, and whose members approve.
+    fn approvers(&self) -> Result<(ChannelId, Approvers), ConfigError> {
+        let channel: ChannelId = self.required("KEYVEND_APPROVALS_CHANNEL", id)?;
+        let approvers = self.optional("KEYVEND_APPROVERS", |value| {
+            id(value).map(Approvers::Channel).or_else(|_: String| id(value).map(Approvers::UserGroup))
+        })?;
+        Ok((channel.clone(), approvers.unwrap_or(Approvers::Channel(channel))))
+    }
+
     fn duration(&self, variable: &'static str, default: u64) -> Result<Duration, ConfigError> {
         let seconds = self.optional(variable, |text| match text.parse::<u64>() {
             Ok(seconds) if (60..=2_592_000).contains(&seconds) => Ok(seconds),
@@ -417,10 +429,7 @@ impl WorkerConfig {
     /// Names the variable that is missing or wrong.
     pub fn read(environment: &dyn Environment) -> Result<Self, ConfigError> {
         let read = Reader(environment);
-        let approvals_channel: ChannelId = read.required("KEYVEND_APPROVALS_CHANNEL", id)?;
-        let approvers = read.optional("KEYVEND_APPROVERS", |value| {
-            id(value).map(Approvers::Channel).or_else(|_: String| id(value).map(Approvers::UserGroup))
-        })?;
+        let (approvals_channel, approvers) = read.approvers()?;
         let mail = match read.optional("KEYVEND_MAIL_FROM", address)? {
             None => None,
             Some(from) => Some(Mail { from, domains: read.required("KEYVEND_MAIL_DOMAINS", domains)? }),
@@ -436,7 +445,7 @@ impl WorkerConfig {
             bot_token_id: read.required("KEYVEND_BOT_TOKEN_ID", text)?,
             slack_api,
             response_urls,
-            approvers: approvers.unwrap_or_else(|| Approvers::Channel(approvals_channel.clone())),
+            approvers,
             approvals_channel,
             help_channel: read.optional("KEYVEND_HELP_CHANNEL", id)?,
             reveal_url: read.reveal_url()?,
@@ -465,6 +474,115 @@ impl WorkerConfig {
                 })?
                 .unwrap_or(false),
         })
+    }
+}
+
+/// How the operator's tool reaches AWS; what is not said here is as the machine is set up.
+#[cfg(feature = "cli")]
+#[derive(Clone, Debug, Default)]
+pub struct OperatorAws {
+    /// `AWS_REGION`
+    pub region: Option<String>,
+    /// `AWS_PROFILE`
+    pub profile: Option<String>,
+    /// `AWS_ENDPOINT_URL`
+    pub endpoint_url: Option<String>,
+}
+
+/// What the operator's tool is told: the functions' own variables, each read when a command needs it.
+#[cfg(feature = "cli")]
+#[derive(Clone, Copy)]
+pub struct OperatorConfig<'e>(&'e dyn Environment);
+
+#[cfg(feature = "cli")]
+impl<'e> OperatorConfig<'e> {
+    /// From this environment.
+    #[must_use]
+    pub fn new(environment: &'e dyn Environment) -> Self {
+        Self(environment)
+    }
+
+    /// Reads `AWS_REGION`, `AWS_PROFILE` and `AWS_ENDPOINT_URL`.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong; so do all below, and where it is missing.
+    pub fn aws(self) -> Result<OperatorAws, ConfigError> {
+        let read = Reader(self.0);
+        let url = |url: &str| {
+            if http_url(url) { Ok(url.to_owned()) } else { Err("must be a URL".to_owned()) }
+        };
+        Ok(OperatorAws {
+            region: read.optional("AWS_REGION", text)?,
+            profile: read.optional("AWS_PROFILE", text)?,
+            endpoint_url: read.optional("AWS_ENDPOINT_URL", url)?,
+        })
+    }
+
+    /// Table `Requests`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn requests(self) -> Result<String, ConfigError> {
+        Reader(self.0).required("KEYVEND_REQUESTS_TABLE", text)
+    }
+
+    /// Table `Requests`, where it is named.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn requests_if_named(self) -> Result<Option<String>, ConfigError> {
+        Reader(self.0).optional("KEYVEND_REQUESTS_TABLE", text)
+    }
+
+    /// Table `Audit`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn audit(self) -> Result<String, ConfigError> {
+        Reader(self.0).required("KEYVEND_AUDIT_TABLE", text)
+    }
+
+    /// Where the policy files are.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn policy_dir(self) -> Result<Option<PathBuf>, ConfigError> {
+        Ok(Reader(self.0).optional("KEYVEND_POLICY_DIR", text)?.map(PathBuf::from))
+    }
+
+    /// The accounts by their alias; none where there is only the home account, as for the functions.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn accounts(self) -> Result<Vec<Account>, ConfigError> {
+        Ok(Reader(self.0).optional("KEYVEND_ACCOUNTS", accounts)?.unwrap_or_default())
+    }
+
+    /// The workspaces.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn team_ids(self) -> Result<Vec<SlackTeamId>, ConfigError> {
+        Ok(Reader(self.0).optional("KEYVEND_SLACK_TEAM_IDS", teams)?.unwrap_or_default())
+    }
+
+    /// The channel of the cards, and whose members approve.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn approvers(self) -> Result<(ChannelId, Approvers), ConfigError> {
+        Reader(self.0).approvers()
+    }
+
+    /// Slack's API, what goes with it, and the bot token itself, which only this tool takes from the environment.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn slack(self) -> Result<(SlackApiUrl, ResponseUrlRule, SecretString), ConfigError> {
+        let read = Reader(self.0);
+        let (api, rule) = read.slack_api()?;
+        let token = read.required("KEYVEND_BOT_TOKEN", |token| Ok(SecretString::from(token)))?;
+        Ok((api, rule, token))
     }
 }
 

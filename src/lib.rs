@@ -7,6 +7,8 @@ pub mod aws;
 pub mod card;
 pub mod checkpoint;
 pub mod claim;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod directory;

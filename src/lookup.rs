@@ -24,7 +24,7 @@ const SESSION_USE: i64 = 780;
 /// Looks things up.
 #[derive(Debug)]
 pub struct Lookup {
-    sts: Sts,
+    sts: Option<Sts>,
     sessions: Mutex<BTreeMap<AccountId, (Iam, Timestamp)>>,
 }
 
@@ -66,7 +66,14 @@ impl Lookup {
     /// With sessions from `sts`.
     #[must_use]
     pub fn new(sts: Sts) -> Self {
-        Self { sts, sessions: Mutex::default() }
+        Self { sts: Some(sts), sessions: Mutex::default() }
+    }
+
+    /// With this session of this one account, and no other.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn of_one_account(account: &Account, iam: Iam, now: Timestamp) -> Self {
+        Self { sts: None, sessions: Mutex::new(BTreeMap::from([(account.id.clone(), (iam, now))])) }
     }
 
     /// The members of `KEYVEND_APPROVERS`. That channel and the one where cards are posted must be private and not shared.
@@ -74,8 +81,20 @@ impl Lookup {
     /// # Errors
     /// A fault where Slack does not say, or the channel is not as it must be.
     pub async fn approvers(&self, slack: &SlackApi, config: &WorkerConfig) -> anyhow::Result<ApproverSet> {
-        let cards = &config.approvals_channel;
-        let members = match &config.approvers {
+        self.members(slack, &config.approvals_channel, &config.approvers).await
+    }
+
+    /// The same, of this channel and these.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn members(
+        &self,
+        slack: &SlackApi,
+        cards: &ChannelId,
+        approvers: &Approvers,
+    ) -> anyhow::Result<ApproverSet> {
+        let members = match approvers {
             Approvers::UserGroup(group) => try_join(closed(slack, cards), members_of(slack, group)).await?.1,
             Approvers::Channel(channel) if channel == cards => {
                 try_join(closed(slack, cards), members_in(slack, channel)).await?.1
@@ -204,7 +223,8 @@ impl Lookup {
         if let Some(iam) = self.sessions.lock().ok().and_then(|sessions| kept(&sessions)) {
             return Ok(iam);
         }
-        let iam = self.sts.session(account, "keyvend-read", "keyvend.read", session::reading()).await?;
+        let sts = self.sts.as_ref().context("no session of that account")?;
+        let iam = sts.session(account, "keyvend-read", "keyvend.read", session::reading()).await?;
         if let Ok(mut sessions) = self.sessions.lock() {
             sessions.insert(account.id.clone(), (iam.clone(), now));
         }

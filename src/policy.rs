@@ -5,14 +5,17 @@
 mod action;
 mod authorized;
 pub mod cases;
+#[cfg(feature = "cli")]
+pub mod check;
 mod entities;
 mod load;
 mod probe;
+mod question;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as Question, Response, Schema};
+use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
 use crate::facts::{IamUser, Person};
 use crate::id::{PersonId, SlackUserId};
@@ -23,6 +26,7 @@ pub use action::{
 };
 pub use authorized::Authorized;
 pub use load::{InvalidPolicies, Problem};
+pub use question::Question;
 
 /// More approvals than this are never waited for: a request that would need them is refused at once.
 pub const MOST_APPROVALS: u32 = 5;
@@ -88,6 +92,13 @@ impl Policies {
     /// The ids of all policies, in the order of their files and within them.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| rule.id.as_ref())
+    }
+
+    /// What a policy says to the person whom it forbids something.
+    #[must_use]
+    pub fn advice(&self, id: &str) -> Option<&str> {
+        let rule = self.rules.iter().find(|rule| AsRef::<str>::as_ref(&rule.id) == id)?;
+        rule.advice.as_deref()
     }
 
     /// Whether this person may do this to that resource.
@@ -162,7 +173,7 @@ impl Policies {
             .entities(principal, on, &self.schema)
             .map_err(|_| "facts about the person or the resource")?;
         let context = types.context(&principal.id.team, context).map_err(|_| "facts about the request")?;
-        let question = Question::new(
+        let question = CedarRequest::new(
             types.person(&principal.id),
             types.action(action),
             types.resource(on),

@@ -1,6 +1,8 @@
 //! The items of table `Requests`, and how a request changes: read, decided, written on the version it was read at.
 //! Losing that race is an answer, and the loser reads again.
 
+use std::fmt;
+
 use crate::audit::Chain;
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
@@ -259,7 +261,7 @@ pub fn not_frozen() -> Write {
 
 /// Stops all issuing.
 #[must_use]
-pub fn freeze(by: &PersonId, now: Timestamp) -> Update {
+pub fn freeze(by: impl fmt::Display, now: Timestamp) -> Update {
     Update {
         update: "SET frozen_by = :by, frozen_at = :now",
         condition: "attribute_not_exists(frozen_by)",
@@ -272,6 +274,19 @@ pub fn freeze(by: &PersonId, now: Timestamp) -> Update {
 pub fn unfreeze() -> Update {
     let update = "REMOVE frozen_by, frozen_at";
     Update { update, condition: "attribute_exists(frozen_by)", values: Item::new() }
+}
+
+/// Who stopped all issuing, as stored, and when.
+///
+/// # Errors
+/// A fault.
+#[cfg(feature = "cli")]
+pub async fn frozen(dynamo: &Dynamo) -> anyhow::Result<Option<(String, Timestamp)>> {
+    let Some(item) = dynamo.get(Table::Requests, FREEZE, None).await? else { return Ok(None) };
+    match text(&item, "frozen_by") {
+        Ok(by) => Ok(Some((by.to_owned(), Timestamp(number(&item, "frozen_at")?)))),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Whether all issuing is stopped.

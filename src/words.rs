@@ -3,6 +3,8 @@
 
 mod forms;
 mod keys;
+#[cfg(feature = "cli")]
+pub mod operator;
 mod told;
 
 pub use forms::*;

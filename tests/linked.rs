@@ -7,6 +7,7 @@ use object::{Object as _, ObjectSymbol as _, SymbolKind};
 const SLACK: &str = env!("CARGO_BIN_EXE_slack");
 const REVEAL: &str = env!("CARGO_BIN_EXE_reveal");
 const WORKER: &str = env!("CARGO_BIN_EXE_worker");
+const KEYVEND: &str = env!("CARGO_BIN_EXE_keyvend");
 
 /// The names of the functions and statics of a binary, a line each.
 fn symbols(binary: &str) -> String {
@@ -16,7 +17,7 @@ fn symbols(binary: &str) -> String {
     let linked = file.symbols().filter(|symbol| symbol.kind() != SymbolKind::File);
     let names = linked.map(|symbol| symbol.name().unwrap()).collect::<Vec<_>>().join("\n");
     assert!(
-        names.contains("keyvend") && names.contains("lambda_runtime"),
+        names.contains("keyvend") && (names.contains("lambda_runtime") || binary == KEYVEND),
         "{binary} has no symbols to search"
     );
     names
@@ -42,4 +43,16 @@ fn slack_links_no_table_and_reveal_no_secret() {
     assert!(reveal.contains("aws_sdk_dynamodb") && slack.contains("aws_sdk_secretsmanager"));
     assert!(!slack.contains("aws_sdk_dynamodb"), "slack links DynamoDB");
     assert!(!reveal.contains("aws_sdk_secretsmanager"), "reveal links Secrets Manager");
+}
+
+#[test]
+fn the_functions_link_nothing_of_the_operators_tool() {
+    let tool = symbols(KEYVEND);
+    for name in ["clap_builder", "keyvend3cli", "keyvend5words8operator", "keyvend6policy5check"] {
+        assert!(tool.contains(name), "{name} is not found where it must be");
+        for function in [SLACK, REVEAL, WORKER] {
+            assert!(!symbols(function).contains(name), "{function} links {name}");
+        }
+    }
+    assert!(!tool.contains("lambda_runtime"), "the tool links the functions' loop");
 }

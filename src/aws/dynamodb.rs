@@ -1,5 +1,8 @@
 //! The tables. Reads are consistent; every write carries its condition.
 
+#[cfg(feature = "cli")]
+mod trail;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
@@ -13,6 +16,9 @@ use crate::audit::Entry;
 use crate::id::{PersonId, RequestId};
 use crate::item::{Attribute, Item, Table, Update, Write};
 use crate::time::Timestamp;
+
+#[cfg(feature = "cli")]
+pub use trail::{KnownEnd, Page, Position, Unreadable};
 
 /// DynamoDB with the names of the tables.
 #[derive(Clone, Debug)]

@@ -94,6 +94,13 @@ impl Iam {
         Self(Client::from_conf(config))
     }
 
+    /// IAM with the rights of whoever calls, in their own account.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn of_caller(config: &aws_config::SdkConfig) -> Self {
+        Self(Client::new(config))
+    }
+
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html>
     ///
     /// # Errors
@@ -320,10 +327,8 @@ impl Iam {
     /// # Errors
     /// A fault.
     pub async fn deactivate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
-        let update = self.0.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        let answer = update.status(StatusType::Inactive).send().await;
-        match answer.map_err(|error| unless_missing("iam:UpdateAccessKey", &error)) {
-            Ok(_) | Err(IamError::NoSuchEntity) => Ok(()),
+        match self.deactivate_known_access_key(user, key).await {
+            Ok(()) | Err(IamError::NoSuchEntity) => Ok(()),
             Err(IamError::Fault(fault)) => Err(fault),
         }
     }
@@ -341,6 +346,20 @@ impl Iam {
             Err(IamError::NoSuchEntity) => Ok(false),
             Err(IamError::Fault(fault)) => Err(fault),
         }
+    }
+
+    /// The same, telling of a key that the user does not have.
+    ///
+    /// # Errors
+    /// [`IamError`].
+    pub async fn deactivate_known_access_key(
+        &self,
+        user: &IamUserName,
+        key: &AccessKeyId,
+    ) -> Result<(), IamError> {
+        let update = self.0.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+        let answer = update.status(StatusType::Inactive).send().await;
+        answer.map(drop).map_err(|error| unless_missing("iam:UpdateAccessKey", &error))
     }
 
     /// Deletes a key; one that is gone is as good as deleted.

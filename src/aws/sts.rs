@@ -5,6 +5,16 @@ use aws_sdk_iam::config::Credentials;
 use super::Iam;
 use crate::facts::Account;
 
+/// Whose credentials these are.
+#[cfg(feature = "cli")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Their account.
+    pub account: crate::id::AccountId,
+    /// The user's ARN, or the session's.
+    pub arn: String,
+}
+
 /// STS, and what it takes to make an IAM client of a session.
 #[derive(Clone, Debug)]
 pub struct Sts {
@@ -37,12 +47,37 @@ impl Sts {
         source_identity: &str,
         policy: String,
     ) -> anyhow::Result<Iam> {
+        self.assume(account, session_name, Some(source_identity), policy).await
+    }
+
+    /// The same without a source identity, which a role must allow apart: an operator is named by the session that
+    /// assumes it.
+    ///
+    /// # Errors
+    /// A fault.
+    #[cfg(feature = "cli")]
+    pub async fn operators_session(
+        &self,
+        account: &Account,
+        session_name: &str,
+        policy: String,
+    ) -> anyhow::Result<Iam> {
+        self.assume(account, session_name, None, policy).await
+    }
+
+    async fn assume(
+        &self,
+        account: &Account,
+        session_name: &str,
+        source_identity: Option<&str>,
+        policy: String,
+    ) -> anyhow::Result<Iam> {
         let answer = self
             .client
             .assume_role()
             .role_arn(format!("arn:aws:iam::{}:role/{}", account.id, self.role_name))
             .role_session_name(session_name)
-            .source_identity(source_identity)
+            .set_source_identity(source_identity.map(str::to_owned))
             .duration_seconds(900)
             .policy(policy)
             .send()
@@ -59,5 +94,21 @@ impl Sts {
             "keyvend-issuer",
         );
         Ok(Iam::new(&self.config, credentials))
+    }
+
+    /// Whose credentials these are; nobody needs a right for it
+    /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
+    ///
+    /// # Errors
+    /// A fault.
+    #[cfg(feature = "cli")]
+    pub async fn caller(config: &aws_config::SdkConfig) -> anyhow::Result<Caller> {
+        let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+        let answer = answer.map_err(|error| super::fault("sts:GetCallerIdentity", &error))?;
+        let account = answer.account.and_then(|account| account.try_into().ok());
+        let (Some(account), Some(arn)) = (account, answer.arn) else {
+            anyhow::bail!("sts:GetCallerIdentity: an answer without account or ARN");
+        };
+        Ok(Caller { account, arn })
     }
 }

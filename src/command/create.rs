@@ -204,7 +204,7 @@ fn option<'a>(word: &'a str, name: &str) -> Option<&'a str> {
     head.eq_ignore_ascii_case(name).then(|| value.trim_matches('`'))
 }
 
-pub(super) fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
+pub(crate) fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
     let word = word.replace('`', "");
     if let Some((user, alias)) = word.rsplit_once('@')
         && let Ok(account) = alias.parse()

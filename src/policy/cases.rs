@@ -8,11 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::action::{
-    Action, Activate, Approve, Asked, Concern, Deactivate, Delete, Freeze, Issue, KeyFacts, List, Request,
-    Rotate,
-};
-use super::{Policies, Verdict};
+use super::action::{Action, Asked, Concern, KeyFacts};
+use super::{Policies, Question, Verdict};
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
 use crate::id::{IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::time::Timestamp;
@@ -117,6 +114,15 @@ pub fn read(dir: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// One case's question, wherever its file is and whichever way it is decided.
+///
+/// # Errors
+/// A file that cannot be read or is no case.
+pub fn one(file: &Path) -> Result<Case> {
+    let facts: Facts = serde_json::from_str(&fs::read_to_string(file)?)?;
+    Ok(Case { file: file.to_owned(), allow: true, facts })
+}
+
 fn case(file: &Path, allow: bool) -> Result<Case> {
     ensure!(file.extension().is_some_and(|ext| ext == "json"), "a case ends in .json");
     let facts: Facts = serde_json::from_str(&fs::read_to_string(file)?)?;
@@ -148,22 +154,20 @@ impl Case {
     }
 
     fn verdict(&self, policies: &Policies) -> Result<Verdict> {
+        Ok(self.question(policies)?.verdict(policies))
+    }
+
+    /// What is asked, with what the file left out filled in. The policies say which approvals count.
+    ///
+    /// # Errors
+    /// Facts that contradict each other.
+    pub fn question(&self, policies: &Policies) -> Result<Question> {
         let facts = &self.facts;
         let principal = person(&facts.principal)?;
         let iam_user = iam_user(&facts.iam_user)?;
-        let asked = || self.asked(policies, &principal, &iam_user);
-        let key = || key(&principal.id.team, facts.key.as_ref().unwrap_or(&KeyHistory::default()));
-        Ok(match facts.action {
-            Action::Request => policies.decide(&principal, &Request(asked()?), &iam_user),
-            Action::Issue => policies.decide(&principal, &Issue(asked()?), &iam_user),
-            Action::Approve => policies.decide(&principal, &Approve(asked()?), &iam_user),
-            Action::List => policies.decide(&principal, &List, &iam_user),
-            Action::Rotate => policies.decide(&principal, &Rotate(key()?), &iam_user),
-            Action::Deactivate => policies.decide(&principal, &Deactivate(key()?), &iam_user),
-            Action::Activate => policies.decide(&principal, &Activate(key()?), &iam_user),
-            Action::Delete => policies.decide(&principal, &Delete(key()?), &iam_user),
-            Action::Freeze => policies.decide(&principal, &Freeze, &iam_user.account),
-        })
+        let asked = self.asked(policies, &principal, &iam_user)?;
+        let key = key(&principal.id.team, facts.key.as_ref().unwrap_or(&KeyHistory::default()))?;
+        Ok(Question { principal, action: facts.action, iam_user, asked, key })
     }
 
     fn asked(&self, policies: &Policies, principal: &Person, iam_user: &IamUser) -> Result<Asked> {

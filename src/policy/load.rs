@@ -34,6 +34,8 @@ pub struct Problem {
     pub file: String,
     /// The line, counted from 1.
     pub line: Option<usize>,
+    /// The `@id` of the policy that it is about, where one is known by then.
+    pub policy: Option<String>,
     /// What is wrong, on one line.
     pub reason: String,
 }
@@ -58,13 +60,13 @@ impl File {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         match fs::read_to_string(path) {
             Ok(text) => Ok(Self { name, text }),
-            Err(error) => Err(Problem { file: name, line: None, reason: error.to_string() }),
+            Err(error) => Err(Problem { file: name, line: None, policy: None, reason: error.to_string() }),
         }
     }
 
     fn problem(&self, line: Option<usize>, reason: impl fmt::Display) -> Problem {
         let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Problem { file: self.name.clone(), line, reason }
+        Problem { file: self.name.clone(), line, policy: None, reason }
     }
 
     /// Cedar's own complaint, with its hint.
@@ -117,7 +119,7 @@ pub(super) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
 }
 
 fn folder(dir: &Path, reason: impl fmt::Display) -> Problem {
-    Problem { file: dir.display().to_string(), line: None, reason: reason.to_string() }
+    Problem { file: dir.display().to_string(), line: None, policy: None, reason: reason.to_string() }
 }
 
 fn read(dir: &Path) -> Result<(File, Vec<File>), Vec<Problem>> {
@@ -180,7 +182,10 @@ fn named<'a>(files: &'a [File], problems: &mut Vec<Problem>) -> Vec<(&'a File, u
                     }
                     named.push((file, line, policy.new_id(PolicyId::new(id))));
                 }
-                Err(reason) => problems.push(file.problem(Some(line), reason)),
+                Err(reason) => {
+                    let policy = annotation(policy, "id").map(str::to_owned);
+                    problems.push(Problem { policy, ..file.problem(Some(line), reason) });
+                }
             }
         }
     }
@@ -235,7 +240,7 @@ fn invalid(set: &PolicySet, schema: &Schema, named: &[(&File, usize, Policy)]) -
         .filter_map(|(id, error)| {
             let (file, line, _) = named.iter().find(|(_, _, policy)| policy.id() == id)?;
             let problem = file.complaint(&error);
-            Some(Problem { line: problem.line.or(Some(*line)), ..problem })
+            Some(Problem { line: problem.line.or(Some(*line)), policy: Some(id.to_string()), ..problem })
         })
         .collect();
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

@@ -58,7 +58,7 @@ impl Dynamo {
         self.stored(table, &key).await
     }
 
-    /// At most this many items in any page of a Query: AWS ends a page after 1 MB too.
+    /// At most this many items in any page of a Query or a Scan: AWS ends a page after 1 MB too.
     pub fn page(&self, items: usize) {
         self.page.store(items, Ordering::SeqCst);
     }
@@ -78,6 +78,7 @@ impl Dynamo {
             "GetItem" => self.get(input).await,
             "PutItem" | "UpdateItem" | "DeleteItem" => self.write(operation, input).await,
             "Query" => self.query(input).await,
+            "Scan" => self.scan(input).await,
             "TransactWriteItems" => self.transact(input).await,
             "ExecuteStatement" => self.statement(input).await,
             other => Ok(self.forward(other, input).await),
@@ -387,6 +388,55 @@ impl Dynamo {
         if input["Select"] != "COUNT" {
             output.insert("Items".to_owned(), Value::Array(found));
         }
+        Ok((200, Value::Object(output)))
+    }
+
+    /// winterbaume scans in the order of a hash map, and once. AWS gives the items of a partition together, in the order
+    /// of their sort keys, and cuts pages before it filters.
+    async fn scan(&self, input: &Value) -> Result<(u16, Value), Refused> {
+        expressions::check(input).map_err(Refused::invalid)?;
+        let shape = self.shape(input)?;
+        let all = json!({"TableName": input["TableName"]});
+        let (status, answer) = self.forward("Scan", &all).await;
+        if status != 200 {
+            return Ok((status, answer));
+        }
+        let mut found: Vec<Value> = answer["Items"].as_array().unwrap().clone();
+        let compare = |left: &Value, right: &Value| {
+            let parts = shape.key.iter().map(|(name, _)| by_key(&left[name], &right[name]));
+            parts.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        };
+        found.sort_by(compare);
+        let start = &input["ExclusiveStartKey"];
+        if !start.is_null() {
+            found.retain(|item| compare(item, start) == std::cmp::Ordering::Greater);
+        }
+        let limit = input["Limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap());
+        let limit = limit.min(self.page.load(Ordering::SeqCst));
+        let mut output = Map::new();
+        if found.len() >= limit {
+            found.truncate(limit);
+            let last = found.last().unwrap();
+            let last: Map<String, Value> =
+                shape.key.iter().map(|(name, _)| (name.clone(), last[name].clone())).collect();
+            output.insert("LastEvaluatedKey".to_owned(), Value::Object(last));
+        }
+        output.insert("ScannedCount".to_owned(), json!(found.len()));
+        if let Some(filter) = input["FilterExpression"].as_str() {
+            let mut kept = Vec::new();
+            for item in found {
+                if expressions::condition_holds(filter, input, &item).map_err(Refused::invalid)? {
+                    kept.push(item);
+                }
+            }
+            found = kept;
+        }
+        if let Some(projection) = input["ProjectionExpression"].as_str() {
+            let names = expressions::top_level(projection, input);
+            found = found.iter().map(|item| only(item, &names)).collect();
+        }
+        output.insert("Count".to_owned(), json!(found.len()));
+        output.insert("Items".to_owned(), Value::Array(found));
         Ok((200, Value::Object(output)))
     }
 

@@ -1,0 +1,31 @@
+//! The operator's tool.
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use keyvend::cli::{self, Cli, Ending, Place};
+use keyvend::config::ProcessEnvironment;
+use keyvend::words::operator as words;
+use keyvend::{aws, function};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut random = [0; 32];
+    if let Err(error) = getrandom::fill(&mut random) {
+        eprintln!("{}", words::no_random(&error.to_string()));
+        return ExitCode::from(Ending::Failed.status());
+    }
+    let place = Place {
+        environment: &ProcessEnvironment,
+        sdk: None,
+        connector: aws::https_connector(),
+        now: function::now(),
+        random,
+        out: &mut io::stdout().lock(),
+        err: &mut io::stderr(),
+        watched: io::stderr().is_terminal(),
+    };
+    ExitCode::from(cli::run(cli, place).await.status())
+}

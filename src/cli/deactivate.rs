@@ -1,0 +1,244 @@
+//! `key deactivate`: marked, made inactive in IAM, recorded, in that order; only a wrong name stops it on the way. A
+//! table that cannot be read or written never keeps a key on.
+
+use serde::Serialize;
+
+use super::operator::{self, Flags, Operator, record_alone, tables};
+use super::{Answer, Deactivate, Ending, Failure, Place};
+use crate::audit::Happened;
+use crate::aws::{Dynamo, Iam, IamError, WriteError};
+use crate::card;
+use crate::facts::Account;
+use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
+use crate::item::Table;
+use crate::key::{IssuedKey, StoredKey, Why};
+use crate::request::{Event, Telling};
+use crate::session::{self, IamStep};
+use crate::store::Stored;
+use crate::time::Timestamp;
+use crate::words::operator as words;
+
+/// How often a request may change while its chain is written to.
+const RACES: usize = 5;
+
+/// What was done, step by step.
+#[derive(Debug, Serialize)]
+pub struct Deactivated {
+    /// The key.
+    pub key: AccessKeyId,
+    /// Its IAM user.
+    pub user: IamUserName,
+    /// The user's account, where it is known.
+    pub account: Option<Account>,
+    /// The request that keyvend issued it for.
+    pub request: Option<RequestId>,
+    /// Who asked for it there.
+    pub requester: Option<PersonId>,
+    /// When this was done: sessions made with the key before are to be revoked.
+    pub at: Timestamp,
+    /// Marking it in keyvend's table.
+    pub marked: Outcome,
+    /// Making it inactive in IAM.
+    pub inactive: Outcome,
+    /// Recording it in the audit trail.
+    pub recorded: Outcome,
+    /// The chain in which it is recorded.
+    pub recorded_in: RequestId,
+}
+
+/// How a step went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// It was so already.
+    Already,
+    /// There is nothing to do it to: keyvend did not issue the key, or IAM does not have it.
+    Nothing,
+    /// It failed.
+    Failed(String),
+    /// It was not tried, because something before it failed.
+    NotTried,
+}
+
+impl From<anyhow::Result<Self>> for Outcome {
+    fn from(done: anyhow::Result<Self>) -> Self {
+        done.unwrap_or_else(|fault| Self::Failed(format!("{fault:#}")))
+    }
+}
+
+impl Outcome {
+    fn is_in_order(&self) -> bool {
+        match self {
+            Self::Done | Self::Already | Self::Nothing => true,
+            Self::Failed(_) | Self::NotTried => false,
+        }
+    }
+}
+
+impl Answer for Deactivated {
+    fn text(&self) -> String {
+        words::deactivated(self)
+    }
+
+    fn ending(&self) -> Ending {
+        let steps = [&self.marked, &self.inactive, &self.recorded];
+        if steps.into_iter().all(Outcome::is_in_order) { Ending::Done } else { Ending::Failed }
+    }
+}
+
+pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<Deactivated, Failure> {
+    let given = args.aws.flags().into_iter().chain(args.tables.flags());
+    let flags = Flags::over(place.environment, given);
+    let (names, accounts) = (tables(flags.config())?, flags.config().accounts()?);
+    let sdk = place.aws(flags.config()).await?;
+    let dynamo = Dynamo::new(&sdk, names);
+    let operator = Operator::of(&sdk, args.as_name.as_ref()).await?;
+
+    let known = read(&dynamo, &args.key).await;
+    let issued = known.as_ref().ok().and_then(Option::as_ref).map(|stored| &stored.issued);
+    let user = whose(args, issued, known.is_err())?;
+    let account = where_(args, issued, &operator, &accounts)?;
+    // Where its path is not known, any will do: the name is in the pattern.
+    let path = issued.map_or("/*", |issued| issued.path.as_str());
+    let iam = match &account {
+        Some(account) => {
+            let policy = session::acting(IamStep::Deactivate, account, path, &user);
+            operator.iam(&sdk, account, args.role.as_deref(), policy).await?
+        }
+        None => Iam::of_caller(&sdk),
+    };
+    let marked = match &known {
+        Ok(Some(_)) => mark(&dynamo, &args.key, operator.actor(), place.now).await.into(),
+        Ok(None) => Outcome::Nothing,
+        Err(fault) => Outcome::Failed(format!("{fault:#}")),
+    };
+    let inactive = match iam.deactivate_known_access_key(&user, &args.key).await {
+        Ok(()) => Outcome::Done,
+        // keyvend knows whose it was, so it is gone; else it is a wrong name.
+        Err(IamError::NoSuchEntity) if issued.is_some() => Outcome::Nothing,
+        Err(IamError::NoSuchEntity) => return Err(words::no_such_key(&args.key, &user, account.as_ref())),
+        Err(IamError::Fault(fault)) => Outcome::Failed(format!("{fault:#}")),
+    };
+    let detail = [
+        ("key", args.key.to_string()),
+        ("user", user.to_string()),
+        ("account", account.as_ref().map(|account| account.id.to_string()).unwrap_or_default()),
+        ("why", "reported".to_owned()),
+    ];
+    let happened = operator.happened("deactivated", detail);
+    let (recorded, recorded_in) = if inactive.is_in_order() {
+        record(&dynamo, issued, happened, &operator, place).await
+    } else {
+        (Outcome::NotTried, place.own_chain())
+    };
+    Ok(Deactivated {
+        key: args.key.clone(),
+        user,
+        account,
+        request: issued.map(|issued| issued.request.clone()),
+        requester: issued.map(|issued| issued.requester.clone()),
+        at: place.now,
+        marked,
+        inactive,
+        recorded,
+        recorded_in,
+    })
+}
+
+async fn read(dynamo: &Dynamo, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {
+    let item = dynamo.get(Table::Requests, &StoredKey::item_key(key), None).await?;
+    item.as_ref().map(StoredKey::try_from).transpose()
+}
+
+/// The IAM user: as given, which must be what keyvend wrote down when it issued the key.
+fn whose(args: &Deactivate, issued: Option<&IssuedKey>, unread: bool) -> Result<IamUserName, Failure> {
+    match (&args.user, issued) {
+        (Some(given), Some(issued)) if *given != issued.user => Err(words::another_user(issued)),
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some(issued)) => Ok(issued.user.clone()),
+        (None, None) => Err(words::whose_is_it(&args.key, unread)),
+    }
+}
+
+/// The account: as given, which must be the one the key was issued in; else that one; else the caller's own.
+fn where_(
+    args: &Deactivate,
+    issued: Option<&IssuedKey>,
+    operator: &Operator,
+    accounts: &[Account],
+) -> Result<Option<Account>, Failure> {
+    let given = args.account.as_ref().map(|given| operator::account(given, accounts)).transpose()?;
+    match (given, issued) {
+        (Some(given), Some(issued)) if given.id != issued.account.id => Err(words::another_user(issued)),
+        (_, Some(issued)) => Ok(Some(issued.account.clone())),
+        (Some(given), None) => Ok(Some(given)),
+        (None, None) => operator.account().map(|own| operator::own_account(own, accounts)).transpose(),
+    }
+}
+
+/// The first write of switching off, which nothing that switches on may miss.
+async fn mark(dynamo: &Dynamo, key: &AccessKeyId, actor: &str, now: Timestamp) -> anyhow::Result<Outcome> {
+    let marked = StoredKey::mark_off(actor, Why::Reported, now);
+    match dynamo.update(Table::Requests, &StoredKey::item_key(key), &marked).await {
+        Ok(_) => Ok(Outcome::Done),
+        Err(WriteError::Lost(_)) => Ok(Outcome::Already),
+        Err(WriteError::Fault(fault)) => Err(fault),
+    }
+}
+
+/// Records it: in its request's chain, with what the approvers and the requester are to be told; else in one of its own.
+async fn record(
+    dynamo: &Dynamo,
+    issued: Option<&IssuedKey>,
+    happened: Happened,
+    operator: &Operator,
+    place: &Place<'_>,
+) -> (Outcome, RequestId) {
+    if let Some(issued) = issued {
+        match record_with_request(dynamo, issued, &happened, operator, place.now).await {
+            Ok(true) => return (Outcome::Done, issued.request.clone()),
+            Ok(false) => {}
+            Err(fault) => return (Outcome::Failed(format!("{fault:#}")), issued.request.clone()),
+        }
+    }
+    let chain = place.own_chain();
+    let done = record_alone(dynamo, &chain, place.now, happened).await;
+    (done.map(|()| Outcome::Done).into(), chain)
+}
+
+/// Whether there is such a request: then it is recorded there. What is to be told is queued by the next sweep.
+async fn record_with_request(
+    dynamo: &Dynamo,
+    issued: &IssuedKey,
+    happened: &Happened,
+    operator: &Operator,
+    now: Timestamp,
+) -> anyhow::Result<bool> {
+    for _ in 0..RACES {
+        let Some(stored) = Stored::read(dynamo, &issued.request).await? else { return Ok(false) };
+        let seen = Event::Seen { happened: happened.clone(), at: now, alert: false };
+        let mut next = stored.request.apply(seen, "keyvend", now)?;
+        let told = card::text(&words::told_of_deactivation(issued, operator.actor()));
+        let to = issued.requester.clone();
+        next.tellings
+            .extend([Telling::Approvers { message: told.clone() }, Telling::Direct { to, message: told }]);
+        let key = read(dynamo, &issued.key).await?.filter(|key| key.issued.state.is_live());
+        let off = key.map(|key| key.replace(&key.issued.switched_off(Why::Reported, now))).transpose()?;
+        let saved = match stored.save(dynamo, next, off.into_iter().collect()).await {
+            Ok(saved) => saved,
+            Err(WriteError::Lost(_)) => continue,
+            Err(WriteError::Fault(fault)) => return Err(fault),
+        };
+        for entry in &saved.request.chain.outbox {
+            dynamo.insert_audit(&issued.request, entry).await?;
+        }
+        let mut inserted = saved.request.clone();
+        inserted.chain.drop_inserted(u32::MAX);
+        // Whoever wrote meanwhile finds the entries in the table, as the next sweep would.
+        let _ = saved.save(dynamo, inserted, Vec::new()).await;
+        return Ok(true);
+    }
+    anyhow::bail!("a request changed too often for its key's end to be noted")
+}

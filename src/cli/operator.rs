@@ -1,0 +1,193 @@
+//! Who runs the tool, and with what: flags before variables, AWS as they reach it, and the name that the audit trail
+//! gets.
+
+use std::collections::BTreeMap;
+
+use super::args::{AccountGiven, OperatorName};
+use super::{Aws, Failure, Place, Tables};
+use crate::audit::{Chain, Happened};
+use crate::aws::{self, Caller, Dynamo, Iam, Sts, TableNames};
+use crate::config::{Environment, OperatorConfig};
+use crate::facts::Account;
+use crate::id::{AccountId, RequestId};
+use crate::time::Timestamp;
+use crate::words::operator as words;
+
+/// The variables, those before them that were given as flags.
+pub(super) struct Flags<'e> {
+    given: BTreeMap<&'static str, String>,
+    environment: &'e dyn Environment,
+}
+
+impl<'e> Flags<'e> {
+    pub(super) fn over(
+        environment: &'e dyn Environment,
+        given: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Self {
+        let given = given.into_iter().filter_map(|(variable, value)| Some((variable, value?)));
+        Self { given: given.collect(), environment }
+    }
+
+    pub(super) fn config(&self) -> OperatorConfig<'_> {
+        OperatorConfig::new(self)
+    }
+}
+
+impl Environment for Flags<'_> {
+    fn get(&self, variable: &str) -> Option<String> {
+        let given = self.given.get(variable).filter(|value| !value.is_empty());
+        given.cloned().or_else(|| self.environment.get(variable))
+    }
+}
+
+impl Aws {
+    pub(super) fn flags(&self) -> [(&'static str, Option<String>); 2] {
+        [("AWS_REGION", self.region.clone()), ("AWS_PROFILE", self.profile.clone())]
+    }
+}
+
+impl Tables {
+    pub(super) fn flags(&self) -> [(&'static str, Option<String>); 2] {
+        [
+            ("KEYVEND_AUDIT_TABLE", self.audit_table.clone()),
+            ("KEYVEND_REQUESTS_TABLE", self.requests_table.clone()),
+        ]
+    }
+}
+
+impl Place<'_> {
+    /// AWS, as this command is to reach it.
+    pub(super) async fn aws(&self, config: OperatorConfig<'_>) -> Result<aws_config::SdkConfig, Failure> {
+        match &self.sdk {
+            Some(sdk) => Ok(sdk.clone()),
+            None => Ok(aws::operators_config(&config.aws()?, self.connector.clone()).await?),
+        }
+    }
+
+    /// The name of a chain for what is recorded in this run and belongs to no request.
+    pub(super) fn own_chain(&self) -> RequestId {
+        RequestId::of_signature(&self.random)
+    }
+}
+
+/// Both tables, which whatever changes something needs.
+pub(super) fn tables(config: OperatorConfig<'_>) -> Result<TableNames, Failure> {
+    Ok(TableNames { requests: config.requests()?, audit: config.audit()?, ..TableNames::default() })
+}
+
+/// Whoever runs the tool.
+#[derive(Clone, Debug)]
+pub(super) struct Operator {
+    name: Option<OperatorName>,
+    caller: Option<Caller>,
+}
+
+impl Operator {
+    /// As AWS knows them. Where AWS does not say, a name that was given will do.
+    pub(super) async fn of(
+        sdk: &aws_config::SdkConfig,
+        name: Option<&OperatorName>,
+    ) -> Result<Self, Failure> {
+        let name = name.cloned();
+        match Sts::caller(sdk).await {
+            Ok(caller) => Ok(Self { name, caller: Some(caller) }),
+            Err(_) if name.is_some() => Ok(Self { name, caller: None }),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// The account of their credentials, where AWS said.
+    pub(super) fn account(&self) -> Option<&AccountId> {
+        self.caller.as_ref().map(|caller| &caller.account)
+    }
+
+    /// As the trail names them.
+    pub(super) fn actor(&self) -> &str {
+        match (&self.name, &self.caller) {
+            (Some(name), _) => name.as_str(),
+            (None, Some(caller)) => &caller.arn,
+            (None, None) => "",
+        }
+    }
+
+    /// Something that they did. Their ARN is part of it, whatever name they gave.
+    pub(super) fn happened<const N: usize>(
+        &self,
+        event: &'static str,
+        detail: [(&str, String); N],
+    ) -> Happened {
+        let mut happened = Happened::new(event, self.actor(), detail);
+        let arn = self.caller.as_ref().map_or(words::ARN_UNKNOWN, |caller| &caller.arn);
+        happened.detail.insert("arn".to_owned(), arn.to_owned());
+        happened.detail.insert("by".to_owned(), "command-line tool".to_owned());
+        happened
+    }
+
+    /// IAM in that account: with their own credentials where these are of it, else through a role of this name there.
+    pub(super) async fn iam(
+        &self,
+        sdk: &aws_config::SdkConfig,
+        account: &Account,
+        role: Option<&str>,
+        policy: String,
+    ) -> Result<Iam, Failure> {
+        if let Some(role) = role {
+            let name = session_name(self.actor());
+            return Ok(Sts::new(sdk, role).operators_session(account, &name, policy).await?);
+        }
+        match self.account() {
+            Some(own) if *own != account.id => Err(words::other_account(own, account)),
+            Some(_) | None => Ok(Iam::of_caller(sdk)),
+        }
+    }
+}
+
+/// What a session may be named: the end of an ARN, or a name, in the characters that STS takes.
+fn session_name(actor: &str) -> String {
+    let end = actor.rsplit(['/', ':']).next().unwrap_or_default();
+    let fits = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };
+    format!("keyvend-{}", end.chars().map(fits).take(50).collect::<String>())
+}
+
+/// Records something that belongs to no request, in a chain of its own.
+pub(super) async fn record_alone(
+    dynamo: &Dynamo,
+    chain: &RequestId,
+    now: Timestamp,
+    happened: Happened,
+) -> anyhow::Result<()> {
+    let mut entries = Chain::default();
+    entries.append(chain, now, happened);
+    for entry in &entries.outbox {
+        dynamo.insert_audit(chain, entry).await?;
+    }
+    Ok(())
+}
+
+/// The account that is meant: as given, looked for among those that are configured; a number may be of any other too.
+pub(super) fn account(given: &AccountGiven, known: &[Account]) -> Result<Account, Failure> {
+    let found = known.iter().find(|account| match given {
+        AccountGiven::Id(id) => account.id == *id,
+        AccountGiven::Alias(alias) => account.alias == *alias,
+    });
+    match (found, given) {
+        (Some(account), _) => Ok(account.clone()),
+        (None, AccountGiven::Id(id)) => unnamed(id, known),
+        (None, AccountGiven::Alias(alias)) => Err(words::unknown_account(alias, known)),
+    }
+}
+
+/// The account of the caller's own credentials, under the alias that it is configured with, if any.
+pub(super) fn own_account(own: &AccountId, known: &[Account]) -> Result<Account, Failure> {
+    match known.iter().find(|account| account.id == *own) {
+        Some(account) => Ok(account.clone()),
+        None => unnamed(own, known),
+    }
+}
+
+/// An account that no alias is configured for goes by its number, or by `home` where none is, as the template has it.
+fn unnamed(id: &AccountId, known: &[Account]) -> Result<Account, Failure> {
+    let alias = if known.is_empty() { "home" } else { id.as_str() };
+    let alias = alias.parse().map_err(anyhow::Error::from)?;
+    Ok(Account { alias, id: id.clone() })
+}
