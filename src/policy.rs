@@ -15,7 +15,7 @@ use std::path::Path;
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as Question, Response, Schema};
 
 use crate::facts::{IamUser, Person};
-use crate::id::{PersonId, SlackUserId};
+use crate::id::{PersonId, SlackUserId, UserGroupId};
 
 pub use action::{
     Act, Action, Activate, Approve, Asked, Concern, Context, Deactivate, Delete, Freeze, IamUserAt, Issue,
@@ -33,6 +33,7 @@ pub struct Policies {
     set: PolicySet,
     /// In the order of their files and within them: the order in which a person reads their advice.
     rules: Vec<Rule>,
+    slack_groups: BTreeSet<UserGroupId>,
     types: entities::Types,
     authorizer: Authorizer,
 }
@@ -88,6 +89,12 @@ impl Policies {
     /// The ids of all policies, in the order of their files and within them.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| rule.id.as_ref())
+    }
+
+    /// The Slack user groups that any policy names: whether somebody is in one of them is to be looked up before they
+    /// are judged.
+    pub fn slack_groups(&self) -> impl Iterator<Item = &UserGroupId> {
+        self.slack_groups.iter()
     }
 
     /// Whether this person may do this to that resource.

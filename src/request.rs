@@ -146,6 +146,8 @@ pub struct KeyRequest {
     pub shown: Shown,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
+    /// Since when its card has waited for approvals.
+    pub waits_since: Timestamp,
     /// When it lapses in its present state.
     pub expires_at: Timestamp,
     /// The card, once posted.
@@ -238,6 +240,7 @@ impl KeyRequest {
         let expires_at = asked.at + ttl;
         Self {
             id,
+            waits_since: asked.at,
             asked,
             shown,
             approvals: Vec::new(),
@@ -285,7 +288,7 @@ impl KeyRequest {
     /// When a quarter of the card's time is gone.
     #[must_use]
     pub fn remind_at(&self) -> Timestamp {
-        Timestamp(self.asked.at.0 + self.expires_at.since(self.asked.at) / 4)
+        Timestamp(self.waits_since.0 + self.expires_at.since(self.waits_since) / 4)
     }
 
     /// When it must next be looked at, if nobody does anything.
@@ -364,6 +367,15 @@ impl KeyRequest {
                 }
                 let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
                 Happened::new("approved", actor, detail)
+            }
+            Event::Fall { by } => {
+                self.must_wait(now)?;
+                if !matches!(self.state, State::Pending) {
+                    return Err(Unfit::MovedOn);
+                }
+                next.approvals.retain(|approval| !by.contains(&approval.by));
+                let by: Vec<String> = by.iter().map(PersonId::to_string).collect();
+                Happened::new("approval-fell", actor, [("by", by.join(" "))])
             }
             Event::Deny { by, press, reason } => {
                 self.must_wait(now)?;
@@ -477,7 +489,9 @@ impl KeyRequest {
                         next.state = State::Pending;
                         next.shown = shown;
                         next.approvals = approvals;
+                        next.waits_since = now;
                         next.expires_at = now + ttl;
+                        next.reminded = false;
                     }
                     Withdrawn::Refused { why } => next.state = State::Refused { why },
                 }

@@ -21,6 +21,8 @@ mod details;
 mod faults;
 #[path = "path/form.rs"]
 mod form;
+#[path = "path/groups.rs"]
+mod groups;
 #[path = "path/happy.rs"]
 mod happy;
 #[path = "path/issuing.rs"]
