@@ -357,7 +357,8 @@ impl KeyRequest {
                 if !matches!(self.state, State::Pending) {
                     return Err(Unfit::MovedOn);
                 }
-                if self.approvals.iter().any(|approval| approval.by == by) {
+                // Met in two workspaces of an organisation it is still one person.
+                if self.approvals.iter().any(|approval| approval.by.user == by.user) {
                     return Err(Unfit::AlreadyApproved);
                 }
                 next.approvals.push(Approval { by, press, at: now });

@@ -230,10 +230,7 @@ fn id(policy: &Policy) -> Result<&str, &'static str> {
 
 /// The user groups that policies name, which are then looked up for whoever is judged. A name that can be no user
 /// group's would never match anybody, so that a policy that forbids by it would never forbid.
-fn slack_groups(
-    named: &[(&File, usize, Policy)],
-    problems: &mut Vec<Problem>,
-) -> BTreeSet<UserGroupId> {
+fn slack_groups(named: &[(&File, usize, Policy)], problems: &mut Vec<Problem>) -> BTreeSet<UserGroupId> {
     let mut groups = BTreeSet::new();
     for (file, line, policy) in named {
         for literal in policy.entity_literals() {

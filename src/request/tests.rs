@@ -330,12 +330,7 @@ fn an_approval_that_fell_is_gone_and_can_be_given_anew() {
     assert_eq!(fallen.chain.outbox.last().unwrap().detail["by"], "T0001.U0CAROL");
     let other = pending.apply(Event::Fall { by: vec![person("U0BOB")] }, "keyvend", now).unwrap();
     assert_eq!(other.approvals, pending.approvals);
-    let again = Event::Approve {
-        by: person("U0CAROL"),
-        press: press(7),
-        enough: false,
-        approved_ttl: TTL,
-    };
+    let again = Event::Approve { by: person("U0CAROL"), press: press(7), enough: false, approved_ttl: TTL };
     assert_eq!(fallen.apply(again, "T0001.U0CAROL", now).unwrap().approvals.len(), 1);
 }
 

@@ -178,14 +178,12 @@ impl Worker {
 
     fn too_long(&self, asked: &Asked) -> Option<Limit> {
         let most = self.config.max_key_days;
-        (asked.days > most)
-            .then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: words::too_many_days(most) })
+        (asked.days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: words::too_many_days(most) })
     }
 
     fn outside_path(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
         let path = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
-        let why =
-            words::outside_path(&asked.user, &asked.account, path, self.config.help_channel.as_ref());
+        let why = words::outside_path(&asked.user, &asked.account, path, self.config.help_channel.as_ref());
         Some(Limit { by: "KEYVEND_IAM_PATH", why })
     }
 

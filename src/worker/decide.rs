@@ -166,8 +166,8 @@ impl Worker {
     ) -> anyhow::Result<Judged> {
         let memberships = self.memberships(slack).await?;
         let presser = self.lookup.person(slack, &message.person, &memberships).await?;
-        let concerned = memberships.approvers().contains(&presser.id.user)
-            || request.asked.requester == presser.id;
+        let concerned =
+            memberships.approvers().contains(&presser.id.user) || request.asked.requester == presser.id;
         if !concerned || presser.guest || presser.external || presser.deleted || presser.bot {
             return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
         }
@@ -231,8 +231,8 @@ impl Worker {
         } else {
             stored.request.apply(Event::Fall { by: fallen }, "keyvend", now)
         };
-        let applied = standing
-            .and_then(|request| request.apply(event.clone(), &message.person.to_string(), now));
+        let applied =
+            standing.and_then(|request| request.apply(event.clone(), &message.person.to_string(), now));
         let next = match applied {
             Ok(next) => next,
             Err(Unfit::AlreadyApproved) => {

@@ -113,7 +113,7 @@ impl World {
         let (trigger, url) = (slack.trigger(person), slack.response_url(person, channel, None));
         let body = form::encode([
             ("token", "verification-token"),
-            ("team_id", who.team.as_str()),
+            ("team_id", if slack.is_org_wide() { TEAM } else { who.team.as_str() }),
             ("team_domain", "example"),
             ("channel_id", channel),
             ("channel_name", "general"),
