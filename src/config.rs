@@ -3,11 +3,13 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(feature = "cli")]
 use secrecy::SecretString;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::facts::Account;
 use crate::id::{AccountAlias, AccountId, ChannelId, SlackAppId, SlackTeamId, UserGroupId};
@@ -100,6 +102,9 @@ pub struct WorkerConfig {
     pub bot_token_id: String,
     /// Where Slack's API is.
     pub slack_api: SlackApiUrl,
+    /// The workspace whose user groups are meant where the app is installed for a whole organisation: the first of
+    /// those that requests may come from.
+    pub team: Option<SlackTeamId>,
     /// Where Slack may ask to be answered.
     pub response_urls: ResponseUrlRule,
     /// Where cards are posted: private, not shared.
@@ -321,20 +326,44 @@ fn teams(value: &str) -> Result<Vec<SlackTeamId>, String> {
     value.split([',', ' ']).filter(|part| !part.is_empty()).map(id).collect()
 }
 
+const ACCOUNTS: &str = "must be JSON such as {\"prod\":\"123456789012\"}";
+
+/// A JSON object's texts in the order in which they are written: the first account is the one that is meant where none
+/// is named. A map would keep that order, or the last of two that have one name, only by the grace of its library.
+struct Pairs(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Pairs;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
 fn accounts(json: &str) -> Result<Vec<Account>, String> {
-    let shape = "must be JSON such as {\"prod\":\"123456789012\"}";
-    let map: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(json).map_err(|_| shape.to_owned())?;
-    let accounts: Result<Vec<_>, String> = map
-        .into_iter()
-        .map(|(alias, account)| {
-            let alias: AccountAlias = alias.parse().map_err(|error| format!("has a name that is {error}"))?;
-            let account = account.as_str().ok_or(shape)?;
-            let id: AccountId = account.parse().map_err(|error| format!("has a value that is {error}"))?;
-            Ok(Account { alias, id })
-        })
-        .collect();
-    accounts.and_then(|list| if list.is_empty() { Err(shape.to_owned()) } else { Ok(list) })
+    let Pairs(pairs) = serde_json::from_str(json).map_err(|_| ACCOUNTS.to_owned())?;
+    let mut accounts: Vec<Account> = Vec::new();
+    for (alias, account) in pairs {
+        let alias: AccountAlias = alias.parse().map_err(|error| format!("has a name that is {error}"))?;
+        let id: AccountId = account.parse().map_err(|error| format!("has a value that is {error}"))?;
+        if accounts.iter().any(|known| known.alias == alias) {
+            return Err(format!("names `{alias}` twice"));
+        }
+        accounts.push(Account { alias, id });
+    }
+    if accounts.is_empty() { Err(ACCOUNTS.to_owned()) } else { Ok(accounts) }
 }
 
 fn address(value: &str) -> Result<String, String> {
@@ -444,6 +473,7 @@ impl WorkerConfig {
             audit: read.required("KEYVEND_AUDIT_TABLE", text)?,
             bot_token_id: read.required("KEYVEND_BOT_TOKEN_ID", text)?,
             slack_api,
+            team: read.optional("KEYVEND_SLACK_TEAM_IDS", teams)?.unwrap_or_default().into_iter().next(),
             response_urls,
             approvers,
             approvals_channel,
@@ -674,6 +704,9 @@ mod tests {
             ("KEYVEND_ACCOUNTS", "{}"),
             ("KEYVEND_ACCOUNTS", r#"{"home":"1"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"Home":"123456789012"}"#),
+            ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012","home":"210987654321"}"#),
+            ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012"} {}"#),
+            ("KEYVEND_ACCOUNTS", r#"["home","123456789012"]"#),
             ("KEYVEND_IAM_PATH", "keyvend"),
             ("KEYVEND_TICKET_TTL", "0"),
             ("KEYVEND_REQUEST_TTL", "soon"),
@@ -689,6 +722,16 @@ mod tests {
             assert_eq!(error.variable, variable, "{value}");
             assert!(error.to_string().starts_with(variable), "{error}");
         }
+    }
+
+    #[test]
+    fn accounts_keep_the_order_in_which_they_are_written() {
+        let mut environment = complete();
+        let written = r#"{"zeta":"123456789012","alpha":"210987654321","mid":"112233445566"}"#;
+        environment.insert("KEYVEND_ACCOUNTS", written.to_owned());
+        let accounts = WorkerConfig::read(&environment).unwrap().accounts;
+        let aliases: Vec<&str> = accounts.iter().map(|account| account.alias.as_str()).collect();
+        assert_eq!(aliases, ["zeta", "alpha", "mid"]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::id::{
 };
 use crate::privilege::is_privileged;
 use crate::session;
-use crate::slack_api::{SlackApi, User};
+use crate::slack_api::{SlackApi, SlackError, User};
 use crate::time::Timestamp;
 
 /// A session is used for at most this many seconds of its fifteen minutes.
@@ -59,6 +59,75 @@ impl ApproverSet {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &SlackUserId> {
         self.0.iter()
+    }
+}
+
+/// Who is in which Slack groups, as of now: the approvers, and such user groups as were looked up.
+#[derive(Clone, Debug)]
+pub struct Memberships {
+    approvers: ApproverSet,
+    groups: BTreeMap<UserGroupId, BTreeSet<SlackUserId>>,
+}
+
+impl From<ApproverSet> for Memberships {
+    fn from(approvers: ApproverSet) -> Self {
+        Self { approvers, groups: BTreeMap::new() }
+    }
+}
+
+impl Memberships {
+    /// Who approves.
+    #[must_use]
+    pub fn approvers(&self) -> &ApproverSet {
+        &self.approvers
+    }
+
+    /// The groups that somebody is in, as policies name them.
+    #[must_use]
+    pub fn of(&self, user: &SlackUserId) -> BTreeSet<String> {
+        let groups = self.groups.iter().filter(|(_, members)| members.contains(user));
+        let approver = self.approvers.contains(user).then(|| APPROVERS.to_owned());
+        groups.map(|(group, _)| group.to_string()).chain(approver).collect()
+    }
+}
+
+/// The approvers' channel cannot be used as it is. What is to be done about it is said to whoever reads the log.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelUnfit {
+    /// It is not there, or keyvend is not in it.
+    #[error(
+        "Slack says {code} of the channel {channel}: invite keyvend there (/invite), or correct KEYVEND_APPROVALS_CHANNEL \
+         and KEYVEND_APPROVERS"
+    )]
+    Unreachable {
+        /// Which.
+        channel: ChannelId,
+        /// Slack's word for it.
+        code: String,
+    },
+    /// Others than its members, or people from elsewhere, could see or decide what is asked there.
+    #[error("the channel {0} must be private and not shared: make it so, or name another that is")]
+    Open(ChannelId),
+}
+
+impl ChannelUnfit {
+    /// Slack's answer about a channel, told apart where it says that the channel cannot be used.
+    #[must_use]
+    pub fn of(channel: &ChannelId, error: SlackError) -> anyhow::Error {
+        match error {
+            SlackError::Said(code)
+                if ["channel_not_found", "not_in_channel", "is_archived"].contains(&code.as_str()) =>
+            {
+                Self::Unreachable { channel: channel.clone(), code }.into()
+            }
+            SlackError::Said(_) | SlackError::Wait(_) | SlackError::NoAnswer(_) => error.into(),
+        }
+    }
+
+    /// Whether this is what a fault comes of.
+    #[must_use]
+    pub fn is_behind(fault: &anyhow::Error) -> bool {
+        fault.chain().any(|cause| cause.is::<Self>())
     }
 }
 
@@ -107,7 +176,44 @@ impl Lookup {
         Ok(ApproverSet(members.into_iter().collect()))
     }
 
-    /// A person, with the groups they are in among the approvers and `groups`.
+    /// The approvers, and who is in the user groups that policies name.
+    ///
+    /// # Errors
+    /// As of [`Lookup::approvers`]; also where Slack does not say of one of the groups, or has none of that id.
+    pub async fn memberships<'a>(
+        &self,
+        slack: &SlackApi,
+        (cards, approvers): (&ChannelId, &Approvers),
+        named: impl Iterator<Item = &'a UserGroupId>,
+    ) -> anyhow::Result<Memberships> {
+        let approving = match approvers {
+            Approvers::UserGroup(group) => Some(group),
+            Approvers::Channel(_) => None,
+        };
+        let others = named.filter(|group| Some(*group) != approving);
+        let (approvers, mut groups) =
+            try_join(self.members(slack, cards, approvers), members_of_all(slack, others)).await?;
+        groups.extend(approving.map(|group| (group.clone(), approvers.0.clone())));
+        Ok(Memberships { approvers, groups })
+    }
+
+    /// Adds who is in these user groups, as far as that was not looked up yet.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn look_into(
+        &self,
+        slack: &SlackApi,
+        memberships: &mut Memberships,
+        groups: &BTreeSet<UserGroupId>,
+    ) -> anyhow::Result<()> {
+        let unknown = groups.iter().filter(|group| !memberships.groups.contains_key(*group));
+        let found = members_of_all(slack, unknown).await?;
+        memberships.groups.extend(found);
+        Ok(())
+    }
+
+    /// A person, with the groups they are in among those that were looked up.
     ///
     /// # Errors
     /// A fault.
@@ -115,10 +221,10 @@ impl Lookup {
         &self,
         slack: &SlackApi,
         id: &PersonId,
-        approvers: &ApproverSet,
+        memberships: &Memberships,
     ) -> anyhow::Result<Person> {
         let user = slack.user_info(&id.user).await.context("users.info")?;
-        Ok(read_person(id, user, approvers))
+        Ok(read_person(id, user, memberships))
     }
 
     /// Which of these user groups the person is in.
@@ -131,11 +237,9 @@ impl Lookup {
         person: &SlackUserId,
         groups: &BTreeSet<UserGroupId>,
     ) -> anyhow::Result<BTreeSet<String>> {
-        let found = try_join_all(groups.iter().map(|group| async move {
-            let members = members_of(slack, group).await?;
-            anyhow::Ok(members.contains(person).then(|| group.to_string()))
-        }));
-        Ok(found.await?.into_iter().flatten().collect())
+        let found = members_of_all(slack, groups.iter()).await?;
+        let own = found.into_iter().filter(|(_, members)| members.contains(person));
+        Ok(own.map(|(group, _)| group.to_string()).collect())
     }
 
     /// An IAM user with everything that decides over it, in three steps of parallel calls at most.
@@ -233,26 +337,39 @@ impl Lookup {
 }
 
 async fn members_of(slack: &SlackApi, group: &UserGroupId) -> anyhow::Result<Vec<SlackUserId>> {
-    slack.group_members(group).await.context("usergroups.users.list")
+    slack.group_members(group).await.with_context(|| format!("usergroups.users.list of {group}"))
+}
+
+async fn members_of_all(
+    slack: &SlackApi,
+    groups: impl Iterator<Item = &UserGroupId>,
+) -> anyhow::Result<BTreeMap<UserGroupId, BTreeSet<SlackUserId>>> {
+    let found = groups.map(|group| async move {
+        anyhow::Ok((group.clone(), members_of(slack, group).await?.into_iter().collect()))
+    });
+    Ok(try_join_all(found).await?.into_iter().collect())
 }
 
 async fn members_in(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<Vec<SlackUserId>> {
-    slack.channel_members(channel).await.context("conversations.members")
+    let members = slack.channel_members(channel).await;
+    members.map_err(|error| ChannelUnfit::of(channel, error)).context("conversations.members")
 }
 
 /// That a channel is private and not shared with anybody outside.
 async fn closed(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<()> {
-    let info = slack.channel_info(channel).await.context("conversations.info")?;
+    let info = slack.channel_info(channel).await;
+    let info = info.map_err(|error| ChannelUnfit::of(channel, error)).context("conversations.info")?;
+    if info.is_archived {
+        return Err(ChannelUnfit::of(channel, SlackError::Said("is_archived".to_owned())));
+    }
     let shared = info.is_shared || info.is_ext_shared || info.is_org_shared;
-    anyhow::ensure!(info.is_private && !shared, "the channel {channel} must be private and not shared");
-    Ok(())
+    if info.is_private && !shared { Ok(()) } else { Err(ChannelUnfit::Open(channel.clone()).into()) }
 }
 
-fn read_person(id: &PersonId, user: User, approvers: &ApproverSet) -> Person {
+fn read_person(id: &PersonId, user: User, memberships: &Memberships) -> Person {
     let here = |team: &SlackTeamId| *team == id.team;
     let member = user.team_id.as_ref().is_some_and(here)
         || user.enterprise_user.is_some_and(|enterprise| enterprise.teams.iter().any(here));
-    let groups = approvers.contains(&id.user).then(|| APPROVERS.to_owned()).into_iter().collect();
     Person {
         id: id.clone(),
         guest: user.is_restricted || user.is_ultra_restricted,
@@ -261,7 +378,7 @@ fn read_person(id: &PersonId, user: User, approvers: &ApproverSet) -> Person {
         bot: user.is_bot,
         email: user.profile.email,
         email_confirmed: user.is_email_confirmed,
-        groups,
+        groups: memberships.of(&id.user),
     }
 }
 

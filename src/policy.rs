@@ -18,7 +18,7 @@ use std::path::Path;
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
 use crate::facts::{IamUser, Person};
-use crate::id::{PersonId, SlackUserId};
+use crate::id::{PersonId, SlackUserId, UserGroupId};
 
 pub use action::{
     Act, Action, Activate, Approve, Asked, Concern, Context, Deactivate, Delete, Freeze, IamUserAt, Issue,
@@ -37,6 +37,7 @@ pub struct Policies {
     set: PolicySet,
     /// In the order of their files and within them: the order in which a person reads their advice.
     rules: Vec<Rule>,
+    slack_groups: BTreeSet<UserGroupId>,
     types: entities::Types,
     authorizer: Authorizer,
 }
@@ -99,6 +100,12 @@ impl Policies {
     pub fn advice(&self, id: &str) -> Option<&str> {
         let rule = self.rules.iter().find(|rule| AsRef::<str>::as_ref(&rule.id) == id)?;
         rule.advice.as_deref()
+    }
+
+    /// The Slack user groups that any policy names: whether somebody is in one of them is to be looked up before they
+    /// are judged.
+    pub fn slack_groups(&self) -> impl Iterator<Item = &UserGroupId> {
+        self.slack_groups.iter()
     }
 
     /// Whether this person may do this to that resource.

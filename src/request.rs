@@ -220,6 +220,8 @@ pub struct KeyRequest {
     pub shown: Shown,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
+    /// Since when its card has waited for approvals.
+    pub waits_since: Timestamp,
     /// When it lapses in its present state.
     pub expires_at: Timestamp,
     /// The card, once posted.
@@ -313,6 +315,7 @@ impl KeyRequest {
         let expires_at = asked.at + ttl;
         Self {
             id,
+            waits_since: asked.at,
             asked,
             shown,
             approvals: Vec::new(),
@@ -360,7 +363,7 @@ impl KeyRequest {
     /// When a quarter of the card's time is gone.
     #[must_use]
     pub fn remind_at(&self) -> Timestamp {
-        Timestamp(self.asked.at.0 + self.expires_at.since(self.asked.at) / 4)
+        Timestamp(self.waits_since.0 + self.expires_at.since(self.waits_since) / 4)
     }
 
     /// When it must next be looked at, if nobody does anything.
@@ -435,7 +438,8 @@ impl KeyRequest {
                 if !matches!(self.state, State::Pending) {
                     return Err(Unfit::MovedOn);
                 }
-                if self.approvals.iter().any(|approval| approval.by == by) {
+                // Met in two workspaces of an organisation it is still one person.
+                if self.approvals.iter().any(|approval| approval.by.user == by.user) {
                     return Err(Unfit::AlreadyApproved);
                 }
                 next.approvals.push(Approval { by, press, at: now });
@@ -445,6 +449,15 @@ impl KeyRequest {
                 }
                 let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
                 Happened::new("approved", actor, detail)
+            }
+            Event::Fall { by } => {
+                self.must_wait(now)?;
+                if !matches!(self.state, State::Pending) {
+                    return Err(Unfit::MovedOn);
+                }
+                next.approvals.retain(|approval| !by.contains(&approval.by));
+                let by: Vec<String> = by.iter().map(PersonId::to_string).collect();
+                Happened::new("approval-fell", actor, [("by", by.join(" "))])
             }
             Event::Deny { by, press, reason } => {
                 self.must_wait(now)?;
@@ -583,7 +596,9 @@ impl KeyRequest {
                         next.state = State::Pending;
                         next.shown = shown;
                         next.approvals = approvals;
+                        next.waits_since = now;
                         next.expires_at = now + ttl;
+                        next.reminded = false;
                     }
                     Withdrawn::Refused { why } => next.state = State::Refused { why },
                 }

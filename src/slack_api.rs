@@ -1,11 +1,14 @@
 //! Slack's Web API and response URLs, over the SDK's own HTTP connector. One method is one call; Slack's
 //! `"ok": false` becomes the error it names.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::{AsyncSleep as _, SharedAsyncSleep};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
+use futures_util::future::{Either, select};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,8 @@ pub struct SlackApi {
     api: SlackApiUrl,
     response_urls: ResponseUrlRule,
     token: SecretString,
+    team: Option<SlackTeamId>,
+    sleep: SharedAsyncSleep,
 }
 
 /// Why Slack did not do it.
@@ -39,11 +44,12 @@ pub enum SlackError {
 }
 
 impl SlackError {
-    /// Whether another token may do: this one was rotated or revoked.
+    /// Whether another token may do: this one was rotated or revoked, or is of a bot that was removed.
     #[must_use]
     pub fn is_about_the_token(&self) -> bool {
         match self {
-            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked"].contains(&code.as_str()),
+            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked", "account_inactive"]
+                .contains(&code.as_str()),
             Self::Wait(_) | Self::NoAnswer(_) => false,
         }
     }
@@ -119,21 +125,26 @@ pub struct Channel {
     /// Within an organisation.
     #[serde(default)]
     pub is_org_shared: bool,
+    /// Nothing can be posted there any more.
+    #[serde(default)]
+    pub is_archived: bool,
 }
 
 const TIME_OUT: Duration = Duration::from_secs(5);
 const PAGES: usize = 20;
 
 impl SlackApi {
-    /// Slack behind `connector`, as the bot whose token this is.
+    /// Slack behind `connector`, as the bot whose token this is; `sleep` ends what goes unanswered. Where the app is
+    /// installed for a whole organisation, user groups are those of `team`.
     #[must_use]
     pub fn new(
-        connector: SharedHttpConnector,
+        (connector, sleep): (SharedHttpConnector, SharedAsyncSleep),
         api: SlackApiUrl,
         response_urls: ResponseUrlRule,
         token: SecretString,
+        team: Option<SlackTeamId>,
     ) -> Self {
-        Self { connector, api, response_urls, token }
+        Self { connector, api, response_urls, token, team, sleep }
     }
 
     /// <https://docs.slack.dev/reference/methods/users.info>
@@ -192,7 +203,8 @@ impl SlackApi {
         Err(SlackError::NoAnswer("conversations.members"))
     }
 
-    /// <https://docs.slack.dev/reference/methods/usergroups.users.list>
+    /// <https://docs.slack.dev/reference/methods/usergroups.users.list>, where the token of an organisation needs the
+    /// team to be named, and that of a workspace does not mind.
     ///
     /// # Errors
     /// [`SlackError`].
@@ -201,7 +213,9 @@ impl SlackApi {
         struct Answer {
             users: Vec<SlackUserId>,
         }
-        let answer: Answer = self.ask("usergroups.users.list", &[("usergroup", group.as_str())]).await?;
+        let team = self.team.as_ref().map(SlackTeamId::as_str).unwrap_or_default();
+        let fields = [("usergroup", group.as_str()), ("team_id", team)];
+        let answer: Answer = self.ask("usergroups.users.list", &fields).await?;
         Ok(answer.users)
     }
 
@@ -378,7 +392,10 @@ impl SlackApi {
                 .into_bytes();
             Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
         };
-        tokio::time::timeout(TIME_OUT, exchange).await.map_err(|_| no_answer())?
+        match select(pin!(exchange), self.sleep.sleep(TIME_OUT)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), _)) => Err(no_answer()),
+        }
     }
 }
 

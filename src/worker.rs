@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ use crate::config::{QueueUrl, WorkerConfig};
 use crate::id::{AccountId, RequestId, TicketId};
 use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
-use crate::lookup::Lookup;
+use crate::lookup::{ChannelUnfit, Lookup};
 use crate::modal;
 use crate::policy::{InvalidPolicies, Policies};
 use crate::request::{Event, KeyRequest, State, Telling};
@@ -70,7 +71,7 @@ pub struct Worker {
     sts: Sts,
     secrets: Secrets,
     lookup: Lookup,
-    connector: SharedHttpConnector,
+    connector: (SharedHttpConnector, SharedAsyncSleep),
     slack: Mutex<Option<Arc<SlackApi>>>,
 }
 
@@ -208,6 +209,7 @@ impl Worker {
             audit: config.audit.clone(),
         };
         let sts = Sts::new(sdk, &config.issuer_role_name);
+        let sleep = sdk.sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
         Self {
             policies,
             dynamo: Dynamo::new(sdk, names),
@@ -216,7 +218,7 @@ impl Worker {
             secrets: Secrets::new(sdk),
             lookup: Lookup::new(sts.clone()),
             sts,
-            connector,
+            connector: (connector, sleep),
             slack: Mutex::default(),
             config,
         }
@@ -265,11 +267,34 @@ impl Worker {
             return Ok(());
         };
         let done = self.act(&message, invocation).await;
-        if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
+        if let (Err(NotDone::Fault(fault)), true) = (&done, received >= RECEIVES) {
+            let say = self.sorry(fault, &message.id);
             self.note_not_done(&message, invocation.now).await;
-            self.try_to_reply(&message, invocation.now, &words::not_done(&message.id)).await;
+            self.try_to_reply(&message, invocation.now, &say).await;
         }
         done
+    }
+
+    /// What whoever waits is told of a fault, and what they can do.
+    fn sorry(&self, fault: &anyhow::Error, reference: &RequestId) -> String {
+        if ChannelUnfit::is_behind(fault) {
+            words::approvers_unreachable(self.config.help_channel.as_ref())
+        } else {
+            words::not_done(reference)
+        }
+    }
+
+    /// The same where a fault is an answer: what has to do with approvers is not tried again while they cannot be
+    /// reached.
+    ///
+    /// # Errors
+    /// Every other fault.
+    fn unreachable(&self, fault: anyhow::Error) -> anyhow::Result<String> {
+        if !ChannelUnfit::is_behind(&fault) {
+            return Err(fault);
+        }
+        tracing::error!(fault = format!("{fault:#}"), "the approvers cannot be reached");
+        Ok(words::approvers_unreachable(self.config.help_channel.as_ref()))
     }
 
     /// Audits something that changed nothing: a press that was refused, a message that dies. Losing the race to write it
@@ -396,7 +421,9 @@ impl Worker {
 
     async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
-            Ok(Due::Tell { request, telling, .. }) => self.tell(&request, &telling, invocation.now).await,
+            Ok(Due::Tell { request, telling, .. }) => {
+                self.tell(&request, &telling, invocation.now, received).await
+            }
             Ok(Due::Directory(page)) => self.read_directory(page, invocation.now).await,
             Ok(Due::Checkpoint(page)) => self.take_page(&page, invocation.now).await,
             Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
@@ -446,9 +473,21 @@ impl Worker {
         let token = self.secrets.get(&self.config.bot_token_id, Stage::Current).await?;
         let token = token.ok_or_else(|| anyhow::anyhow!("there is no bot token yet"))?;
         let (api, rule) = (self.config.slack_api.clone(), self.config.response_urls.clone());
-        let made = Arc::new(SlackApi::new(self.connector.clone(), api, rule, token));
+        let made = SlackApi::new(self.connector.clone(), api, rule, token, self.config.team.clone());
+        let made = Arc::new(made);
         *slack = Some(Arc::clone(&made));
         Ok(made)
+    }
+
+    /// Slack, with the bot's token read again: the one in `stale` is no longer good.
+    async fn slack_again(&self, stale: &Arc<SlackApi>) -> anyhow::Result<Arc<SlackApi>> {
+        let mut slack = self.slack.lock().await;
+        // Somebody else may have been here meanwhile.
+        if slack.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, stale)) {
+            slack.take();
+        }
+        drop(slack);
+        self.slack().await
     }
 
     /// Writes a request's next state with what goes with it: its audit entry and tellings in the same item.

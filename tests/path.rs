@@ -25,16 +25,24 @@ mod doubt;
 mod faults;
 #[path = "path/form.rs"]
 mod form;
+#[path = "path/groups.rs"]
+mod groups;
 #[path = "path/happy.rs"]
 mod happy;
 #[path = "path/issuing.rs"]
 mod issuing;
+#[path = "path/organisation.rs"]
+mod organisation;
+#[path = "path/people.rs"]
+mod people;
 #[path = "path/queues.rs"]
 mod queues;
 #[path = "path/rotation.rs"]
 mod rotation;
 #[path = "path/signing.rs"]
 mod signing;
+#[path = "path/silence.rs"]
+mod silence;
 #[path = "path/slack_as_it_is.rs"]
 mod slack_as_it_is;
 #[path = "path/steps.rs"]

@@ -117,6 +117,50 @@ fn key(number: u32) -> KeyFacts {
 }
 
 #[test]
+fn user_groups_are_collected_wherever_a_policy_names_them() {
+    let policies = load(
+        "groups",
+        r#"
+        // SlackGroup::"S0COMMENT" is named by nobody.
+        @id("in-scope")
+        @advice("Not you, SlackGroup::\"S0ADVICE\".")
+        forbid (principal in SlackGroup::"S0SCOPE", action, resource);
+
+        @id("in-conditions")
+        permit (principal, action == Action::"request", resource)
+        when {
+            principal in [SlackGroup::"S0LIST", SlackGroup::"approvers"] ||
+            (if resource.privileged then principal in SlackGroup::"S0DEEP" else resource.name == "SlackGroup::S0TEXT")
+        }
+        unless { resource.owner_groups.contains(SlackGroup::"S0OWNING") };
+
+        @id("again")
+        permit (principal, action == Action::"list", resource) when { principal in SlackGroup::"S0LIST" };
+        "#,
+    );
+    let named: Vec<&str> = policies.slack_groups().map(UserGroupId::as_str).collect();
+    assert_eq!(named, ["S0DEEP", "S0LIST", "S0OWNING", "S0SCOPE"]);
+    assert_eq!(default_policies().slack_groups().count(), 0, "the shipped policies cost no look-up");
+}
+
+#[test]
+fn a_user_group_that_can_be_none_is_refused_with_its_line() {
+    let forbids = |group: &str| {
+        format!(
+            "@id(\"a\")\npermit (principal, action, resource);\n\n@id(\"b\")\n@advice(\"No.\")\nforbid (principal, action, resource)\nwhen {{ principal in SlackGroup::\"{group}\" }};\n"
+        )
+    };
+    for (number, group) in ["contractors", "Approvers", "s0614TZR7", "@admins", ""].into_iter().enumerate() {
+        let dir = folder(&format!("no-group-{number}"), &[("one.cedar", &forbids(group))]);
+        let invalid = refused(&dir);
+        assert_eq!(invalid.0.len(), 1, "{group}: {invalid}");
+        assert_eq!(invalid.0[0].line, Some(4), "{group}: {invalid}");
+        assert!(invalid.to_string().contains("the id of a Slack user group"), "{group}: {invalid}");
+    }
+    Policies::load(&folder("a-group", &[("one.cedar", &forbids("S0614TZR7"))])).unwrap();
+}
+
+#[test]
 fn every_case_is_decided_as_its_name_says() {
     let policies = default_policies();
     let wrong: Vec<String> = cases::read(&shipped())

@@ -72,7 +72,7 @@ pub(super) async fn explain(args: &Explain, place: &Place<'_>) -> Result<Explain
         let question = cases::one(file).and_then(|case| case.question(&policies)).with_context(named)?;
         return Ok(decided(&policies, question, true));
     }
-    let (question, counted) = look_up(args, place).await?;
+    let (question, counted) = look_up(args, &policies, place).await?;
     Ok(decided(&policies, question, counted))
 }
 
@@ -166,7 +166,11 @@ fn key_facts(key: &KeyFacts) -> Value {
 }
 
 /// The question with facts as they are now, and whether today's keys were counted.
-async fn look_up(args: &Explain, place: &Place<'_>) -> Result<(Question, bool), Failure> {
+async fn look_up(
+    args: &Explain,
+    policies: &Policies,
+    place: &Place<'_>,
+) -> Result<(Question, bool), Failure> {
     let live = &args.live;
     let table = [("KEYVEND_REQUESTS_TABLE", args.requests_table.clone())];
     let flags = Flags::over(place.environment, args.aws.flags().into_iter().chain(table));
@@ -193,10 +197,11 @@ async fn look_up(args: &Explain, place: &Place<'_>) -> Result<(Question, bool), 
     };
     let iam = caller.iam(&sdk, &account, live.role.as_deref(), session::reading()).await?;
     let lookup = Lookup::of_one_account(&account, iam, place.now);
-    let slack = SlackApi::new(place.connector.clone(), api, rule, token);
+    let sleep = sdk.sleep_impl().context("there is nothing to end a call with")?;
+    let slack = SlackApi::new((place.connector.clone(), sleep), api, rule, token, Some(person.team.clone()));
     let of_person = async {
-        let approvers = lookup.members(&slack, &cards, &approvers).await?;
-        lookup.person(&slack, &person, &approvers).await
+        let members = lookup.memberships(&slack, (&cards, &approvers), policies.slack_groups()).await?;
+        lookup.person(&slack, &person, &members).await
     };
     let (mut principal, found) =
         try_join(of_person, lookup.iam_user(&account, &user.name, place.now)).await?;

@@ -27,6 +27,9 @@ pub(super) struct Types {
 
 type Attributes = HashMap<String, Value>;
 
+/// The type of a Slack user group, or of the approvers.
+pub(super) const SLACK_GROUP: &str = "SlackGroup";
+
 impl Types {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
@@ -36,7 +39,7 @@ impl Types {
             iam_group: "IamGroup".parse()?,
             iam_user: "IamUser".parse()?,
             person: "Person".parse()?,
-            slack_group: "SlackGroup".parse()?,
+            slack_group: SLACK_GROUP.parse()?,
             use_case: "UseCase".parse()?,
         })
     }

@@ -10,9 +10,11 @@ use std::str::FromStr as _;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 
-use super::entities::Types;
+use super::entities::{SLACK_GROUP, Types};
 use super::probe::probe;
 use super::{Policies, Rule};
+use crate::facts::APPROVERS;
+use crate::id::UserGroupId;
 
 const SCHEMA: &str = "schema.cedarschema";
 
@@ -101,6 +103,7 @@ pub(super) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
     let set = PolicySet::from_policies(named.iter().map(|(_, _, policy)| policy.clone()))
         .map_err(|error| InvalidPolicies(vec![folder(dir, error)]))?;
     problems.extend(invalid(&set, &schema, &named));
+    let slack_groups = slack_groups(&named, &mut problems);
     let types = Types::new().map_err(|error| InvalidPolicies(vec![folder(dir, error)]))?;
     if let Err(reason) = probe(&types, &schema) {
         problems.push(schema_file.problem(None, reason));
@@ -115,7 +118,7 @@ pub(super) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
             advice: annotation(policy, "advice").map(str::to_owned),
         })
         .collect();
-    Ok(Policies { schema, set, rules, types, authorizer: Authorizer::new() })
+    Ok(Policies { schema, set, rules, slack_groups, types, authorizer: Authorizer::new() })
 }
 
 fn folder(dir: &Path, reason: impl fmt::Display) -> Problem {
@@ -228,6 +231,30 @@ fn id(policy: &Policy) -> Result<&str, &'static str> {
         (Effect::Forbid, None | Some("")) => Err("a policy that forbids without @advice(\"...\")"),
         (Effect::Forbid | Effect::Permit, _) => Ok(id),
     }
+}
+
+/// The user groups that policies name, which are then looked up for whoever is judged. A name that can be no user
+/// group's would never match anybody, so that a policy that forbids by it would never forbid.
+fn slack_groups(named: &[(&File, usize, Policy)], problems: &mut Vec<Problem>) -> BTreeSet<UserGroupId> {
+    let mut groups = BTreeSet::new();
+    for (file, line, policy) in named {
+        for literal in policy.entity_literals() {
+            let id = literal.id().unescaped();
+            if literal.type_name().to_string() != SLACK_GROUP || id == APPROVERS {
+                continue;
+            }
+            match id.parse() {
+                Ok(group) => _ = groups.insert(group),
+                Err(_) => {
+                    let reason = format_args!(
+                        "a {SLACK_GROUP} is \"{APPROVERS}\" or the id of a Slack user group, such as \"S0614TZR7\""
+                    );
+                    problems.push(file.problem(Some(*line), reason));
+                }
+            }
+        }
+    }
+    groups
 }
 
 fn invalid(set: &PolicySet, schema: &Schema, named: &[(&File, usize, Policy)]) -> Vec<Problem> {

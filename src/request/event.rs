@@ -22,6 +22,11 @@ pub enum Event {
         /// How long the requester then has.
         approved_ttl: Duration,
     },
+    /// These approvals no longer count: those who gave them left, or approve no more.
+    Fall {
+        /// Whose.
+        by: Vec<PersonId>,
+    },
     /// An approver said no.
     Deny {
         /// Who.

@@ -146,6 +146,7 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("approve, enough", approve("U0BOB", true), "PENDING > APPROVED"),
         ("approve, not enough", approve("U0BOB", false), "PENDING > PENDING"),
         ("approve again", approve("U0CAROL", true), ""),
+        ("an approval falls", Event::Fall { by: vec![person("U0CAROL")] }, "PENDING > PENDING"),
         (
             "deny",
             Event::Deny { by: person("U0BOB"), press: press(7), reason: reason() },
@@ -351,6 +352,34 @@ fn a_request_about_a_key_that_exists_is_fulfilled_once_approved_and_has_no_link(
         }
     }
     assert!(in_state(State::Approved).apply(Event::Fulfil, "a", ASKED).is_err(), "a new key takes a link");
+}
+
+#[test]
+fn whoever_is_asked_again_is_reminded_anew() {
+    let pending = in_state(State::Pending);
+    let reminded = pending.apply(Event::Remind, "keyvend", Timestamp(ASKED.0 + 900)).unwrap();
+    let ticketed = KeyRequest { state: State::Ticketed { tid: tid(1) }, ..reminded };
+    let back = Timestamp(ASKED.0 + 3_000);
+    let again = ticketed.apply(withdraw(None, "PENDING", None), "keyvend", back).unwrap();
+    let due = Timestamp(back.0 + 900);
+    assert_eq!(again.remind_at(), due, "after a quarter of the new time");
+    assert_eq!(again.apply(Event::Remind, "keyvend", Timestamp(due.0 - 1)), Err(Unfit::MovedOn));
+    assert!(again.apply(Event::Remind, "keyvend", due).is_ok());
+    let approved = ticketed.apply(withdraw(None, "APPROVED", None), "keyvend", back).unwrap();
+    assert!(approved.reminded, "nobody is asked again");
+}
+
+#[test]
+fn an_approval_that_fell_is_gone_and_can_be_given_anew() {
+    let now = Timestamp(ASKED.0 + 10);
+    let pending = in_state(State::Pending);
+    let fallen = pending.apply(Event::Fall { by: vec![person("U0CAROL")] }, "keyvend", now).unwrap();
+    assert_eq!(fallen.approvals, []);
+    assert_eq!(fallen.chain.outbox.last().unwrap().detail["by"], "T0001.U0CAROL");
+    let other = pending.apply(Event::Fall { by: vec![person("U0BOB")] }, "keyvend", now).unwrap();
+    assert_eq!(other.approvals, pending.approvals);
+    let again = Event::Approve { by: person("U0CAROL"), press: press(7), enough: false, approved_ttl: TTL };
+    assert_eq!(fallen.apply(again, "T0001.U0CAROL", now).unwrap().approvals.len(), 1);
 }
 
 #[test]

@@ -264,6 +264,40 @@ pub fn reminder(request: &KeyRequest, approvers: &Approvers) -> String {
     )
 }
 
+/// A request was approved, but not by enough people who still may: the approvers are called once more.
+#[must_use]
+pub fn asked_again(request: &KeyRequest, approvers: &Approvers) -> String {
+    let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
+    format!(
+        "{} {} was about to get this key, but what was approved no longer counts, or is no longer enough. It needs {} again, by {}.",
+        call(approvers),
+        person(&request.asked.requester),
+        approvals(request.shown.needed.saturating_sub(had).max(1)),
+        moment(request.expires_at)
+    )
+}
+
+/// The approvers' channel cannot be used, so nothing can be judged.
+#[must_use]
+pub fn approvers_unreachable(help: Option<&ChannelId>) -> String {
+    format!(
+        "The approvers cannot be reached: keyvend cannot use their channel in Slack as it is now. Nothing was done. {} Whoever runs keyvend has to mend that first; then do it again.",
+        ask_help(help)
+    )
+}
+
+/// The card could not be posted, so no approver knows of the request.
+#[must_use]
+pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String {
+    format!(
+        "The approvers cannot be reached: your request for {} could not be shown in their channel. It stays open until {}, but nobody sees it there. {} Show whoever runs keyvend this: `{}`.",
+        iam_user(&request.asked.user, &request.asked.account),
+        moment(request.expires_at),
+        ask_help(help),
+        request.id
+    )
+}
+
 /// The requester is told of the no.
 #[must_use]
 pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
@@ -311,6 +345,10 @@ pub const ALREADY_APPROVED: &str = "You approved this already; another person ha
 /// A press on a button of a request that is not theirs.
 pub const NOT_YOURS: &str =
     "Only the person who asked can do this. Ask for a key of your own with `/access-key help`.";
+
+/// A press on a card by somebody whom its request does not concern.
+pub const NOT_YOURS_TO_DECIDE: &str =
+    "Only an approver, or the person who asked, can do this: ask one of them.";
 
 /// A button that leads nowhere.
 pub const UNKNOWN_BUTTON: &str =

@@ -5,11 +5,12 @@ use futures_util::future::try_join;
 use super::facts::Facts;
 use super::ticket::address_hash;
 use super::{NotDone, Worker};
+use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Create;
 use crate::facts::{Account, IamUser};
-use crate::id::RequestId;
+use crate::id::{AccountAlias, RequestId};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Policies, Request};
@@ -21,6 +22,14 @@ use crate::words;
 /// AWS's limit (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const KEYS_PER_USER: usize = 2;
 
+/// A no that the configuration says, not policy.
+pub(super) struct Limit {
+    /// Which variable.
+    pub by: &'static str,
+    /// What is told.
+    pub why: String,
+}
+
 impl Worker {
     pub(super) async fn create(
         &self,
@@ -28,10 +37,9 @@ impl Worker {
         create: &Create,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some(account) = self.account(create) else {
-            let sentence =
-                create.account.as_ref().map(|alias| words::unknown_account(alias, &self.config.accounts));
-            return Ok(self.reply(message, now, &sentence.unwrap_or_default()).await?);
+        let account = match self.account(create) {
+            Ok(account) => account,
+            Err(alias) => return self.refuse_account(message, create, alias, now).await,
         };
         let asked = Asked {
             wants: Wants::New,
@@ -62,12 +70,36 @@ impl Worker {
         Ok(told?)
     }
 
-    /// The account that is meant: the one that is named, or the only or first one.
-    fn account(&self, create: &Create) -> Option<&Account> {
+    /// The account that is meant: the one that is named, or the only or first one; else the name that is none's.
+    fn account<'a>(&'a self, create: &'a Create) -> Result<&'a Account, Option<&'a AccountAlias>> {
         match &create.account {
-            Some(alias) => self.config.accounts.iter().find(|account| account.alias == *alias),
-            None => self.config.accounts.first(),
+            Some(alias) => self.config.accounts.iter().find(|known| known.alias == *alias).ok_or(Some(alias)),
+            None => self.config.accounts.first().ok_or(None),
         }
+    }
+
+    /// Refuses an account that is none of ours. It is audited in a chain of its own, with the name as it was typed: a
+    /// request is stored with its account's number, and here there is none.
+    async fn refuse_account(
+        &self,
+        message: &Message,
+        create: &Create,
+        alias: Option<&AccountAlias>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let alias = alias.ok_or_else(|| anyhow::anyhow!("no account is configured"))?;
+        let detail = [
+            ("alias", alias.to_string()),
+            ("user", create.user.to_string()),
+            ("use_case", create.use_case.to_string()),
+            ("days", create.days.get().to_string()),
+            ("reason", create.reason.as_str().to_owned()),
+        ];
+        let asked = Happened::new("asked", &message.person, detail);
+        let refused = Happened::new("refused", "keyvend", [("by", "KEYVEND_ACCOUNTS".to_owned())]);
+        self.audit_alone(message, [asked, refused]).await?;
+        let why = words::unknown_account(alias, &self.config.accounts);
+        Ok(self.reply(message, now, &why).await?)
     }
 
     /// The request as policy lets it begin, refused ones too, with what was looked up for it.
@@ -81,13 +113,18 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return Ok((KeyRequest::refused(id, asked, words::POLICIES_INVALID.to_owned(), &[]), None));
         };
-        if asked.days > self.config.max_key_days {
-            let why = words::too_many_days(self.config.max_key_days);
-            return Ok((KeyRequest::refused(id, asked, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]), None));
+        if let Some(Limit { by, why }) = self.too_long(&asked) {
+            return Ok((KeyRequest::refused(id, asked, why, &[by.to_owned()]), None));
         }
         let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
         let subject = (&asked.account, &asked.user);
-        let found = self.facts(&slack, &asked.requester, subject, (&[], None), now).await?;
+        let found = match self.facts(&slack, &asked.requester, subject, (&[], None), now).await {
+            Ok(found) => found,
+            Err(fault) => {
+                let (why, by) = (self.unreachable(fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
+                return Ok((KeyRequest::refused(id, asked, why, &[by]), None));
+            }
+        };
         let request = match &found {
             Ok(facts) => {
                 asked.email_hash = facts.requester.email.as_deref().map(address_hash);
@@ -111,7 +148,11 @@ impl Worker {
         now: Timestamp,
     ) -> KeyRequest {
         let help = self.config.help_channel.as_ref();
-        if let Some(why) = self.unmanaged(&asked, &facts.iam_user) {
+        if let Some(Limit { by, why }) = self.outside_path(&asked, &facts.iam_user) {
+            return KeyRequest::refused(id, asked, why, &[by.to_owned()]);
+        }
+        if facts.iam_user.owners.is_empty() && facts.iam_user.owner_groups.is_empty() {
+            let why = words::no_owner(&asked.user, &asked.account, &asked.requester, help);
             return KeyRequest::refused(id, asked, why, &[]);
         }
         let question = facts.asked(&asked, 0);
@@ -136,15 +177,21 @@ impl Worker {
         }
     }
 
-    /// Why an IAM user is none that keyvend looks after, if so.
-    fn unmanaged(&self, asked: &Asked, user: &IamUser) -> Option<String> {
-        let help = self.config.help_channel.as_ref();
-        if let Some(path) = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))
-        {
-            return Some(words::outside_path(&asked.user, &asked.account, path, help));
-        }
-        (user.owners.is_empty() && user.owner_groups.is_empty())
-            .then(|| words::no_owner(&asked.user, &asked.account, &asked.requester, help))
+    fn too_long(&self, asked: &Asked) -> Option<Limit> {
+        let most = self.config.max_key_days;
+        (asked.days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: words::too_many_days(most) })
+    }
+
+    fn outside_path(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
+        let path = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
+        let why = words::outside_path(&asked.user, &asked.account, path, self.config.help_channel.as_ref());
+        Some(Limit { by: "KEYVEND_IAM_PATH", why })
+    }
+
+    /// Why this keyvend gives no such key, whatever policy says. Either setting, and the user's path, may have changed
+    /// since it was asked for.
+    pub(super) fn beyond_limits(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
+        self.too_long(asked).or_else(|| self.outside_path(asked, user))
     }
 
     /// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.

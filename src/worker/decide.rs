@@ -1,17 +1,19 @@
 //! An approver's click: judged with fresh facts, against what the card showed, by what the table holds.
 
 use super::cancel::RACES;
+use super::create::Limit;
 use super::facts::Facts;
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Reason;
 use crate::facts::Person;
-use crate::id::{RequestId, Revision};
+use crate::id::{PersonId, RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
+use crate::lookup::NoSuchUser;
 use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
 use crate::request::{Event, KeyRequest, Shown, State, Telling, Unfit};
-use crate::slack_api;
+use crate::slack_api::{self, SlackApi};
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
@@ -53,6 +55,8 @@ pub(super) fn carried(value: &str) -> Option<(RequestId, Revision)> {
 enum Judged {
     /// Write this.
     Event(Event),
+    /// Write this approval, and that these people's no longer count.
+    Approved { event: Event, fallen: Vec<PersonId> },
     /// The card shows something else than what is so: draw it anew.
     Changed(Shown),
     /// The card in front of this person is an old one.
@@ -118,12 +122,10 @@ impl Worker {
         let slack = self.slack().await?;
         let subject = (&asked.account, &asked.user);
         let people = (request.approvals.as_slice(), Some(&message.person));
-        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await? {
-            Ok(facts) => facts,
-            Err(crate::lookup::NoSuchUser) => {
-                let why = words::USER_GONE.to_owned();
-                return Ok(Judged::Event(Event::Refuse { why }));
-            }
+        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await {
+            Ok(Ok(facts)) => facts,
+            Ok(Err(NoSuchUser)) => return self.judge_without_user(&slack, message, request).await,
+            Err(fault) => return Ok(Judged::No(self.unreachable(fault)?)),
         };
         let presser = facts.presser.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
         let authorized = policies.authorize(presser, Approve(facts.asked(asked, 0)), &facts.iam_user);
@@ -134,6 +136,9 @@ impl Worker {
         Ok(match click {
             Click::Deny(reason) => Judged::Event(deny(&authorized, message, reason)),
             Click::Approve => {
+                if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
+                    return Ok(Judged::Event(Event::Refuse { why }));
+                }
                 match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
                     Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
                     Needed::Approvals(needed) => {
@@ -143,19 +148,30 @@ impl Worker {
                         } else if *revision != request.revision() {
                             Judged::OldCard
                         } else {
-                            Judged::Event(self.approve(
-                                policies,
-                                &authorized,
-                                &facts,
-                                presser,
-                                request,
-                                message,
-                            ))
+                            self.approve(policies, &authorized, &facts, presser, request, message)
                         }
                     }
                 }
             }
         })
+    }
+
+    /// There is no IAM user any more that policy could be asked about. The request can only end, and those may end it
+    /// whom it concerns: its requester, and whoever approves now.
+    async fn judge_without_user(
+        &self,
+        slack: &SlackApi,
+        message: &Message,
+        request: &KeyRequest,
+    ) -> anyhow::Result<Judged> {
+        let memberships = self.memberships(slack).await?;
+        let presser = self.lookup.person(slack, &message.person, &memberships).await?;
+        let concerned =
+            memberships.approvers().contains(&presser.id.user) || request.asked.requester == presser.id;
+        if !concerned || presser.guest || presser.external || presser.deleted || presser.bot {
+            return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
+        }
+        Ok(Judged::Event(Event::Refuse { why: words::USER_GONE.to_owned() }))
     }
 
     fn no(&self, denial: &Denial) -> String {
@@ -171,17 +187,20 @@ impl Worker {
         presser: &Person,
         request: &KeyRequest,
         message: &Message,
-    ) -> Event {
+    ) -> Judged {
         let count = facts.approvals(policies, &request.asked, Some(presser));
         let issue = Issue(facts.asked(&request.asked, count));
         let enough =
             matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
-        Event::Approve {
+        let event = Event::Approve {
             by: authorized.principal().clone(),
             press: message.id.clone(),
             enough,
             approved_ttl: self.config.approved_ttl,
-        }
+        };
+        let given = request.approvals.iter().map(|approval| &approval.by);
+        let fallen = given.filter(|by| !facts.stands(policies, &request.asked, by)).cloned().collect();
+        Judged::Approved { event, fallen }
     }
 
     /// Writes what a click came to and tells whom it concerns; `false` where somebody else wrote first.
@@ -192,7 +211,7 @@ impl Worker {
         stored: &Stored,
         now: Timestamp,
     ) -> Result<bool, NotDone> {
-        let event = match judged {
+        let (event, fallen) = match judged {
             Judged::No(sentence) => {
                 self.reply(message, now, &sentence).await?;
                 self.note(stored, "press-refused", message, now).await?;
@@ -203,10 +222,18 @@ impl Worker {
                 self.reply(message, now, &words::card_changed()).await?;
                 return Ok(true);
             }
-            Judged::Changed(shown) => Event::Redraw(shown),
-            Judged::Event(event) => event,
+            Judged::Changed(shown) => (Event::Redraw(shown), Vec::new()),
+            Judged::Event(event) => (event, Vec::new()),
+            Judged::Approved { event, fallen } => (event, fallen),
         };
-        let next = match stored.request.apply(event.clone(), &message.person.to_string(), now) {
+        let standing = if fallen.is_empty() {
+            Ok(stored.request.clone())
+        } else {
+            stored.request.apply(Event::Fall { by: fallen }, "keyvend", now)
+        };
+        let applied =
+            standing.and_then(|request| request.apply(event.clone(), &message.person.to_string(), now));
+        let next = match applied {
             Ok(next) => next,
             Err(Unfit::AlreadyApproved) => {
                 self.reply(message, now, words::ALREADY_APPROVED).await?;
@@ -244,8 +271,9 @@ fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
             (words::DENIAL_COUNTED.to_owned(), card::text(&told))
         }
         Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
-        // Of these only Refuse comes of a click; the others are here so that a new event is thought of.
-        Event::Refuse { .. }
+        Event::Refuse { .. } => (words::standing(next), card::text(&words::standing(next))),
+        // None of these comes of a click alone; they are here so that a new event is thought of.
+        Event::Fall { .. }
         | Event::Cancel
         | Event::Lapse
         | Event::Remind

@@ -10,7 +10,7 @@ use super::{NotDone, Worker};
 use crate::facts::{IamUser, Person};
 use crate::id::{PersonId, SlackUserId, ViewId};
 use crate::inbound::Message;
-use crate::lookup::{ApproverSet, NoSuchUser};
+use crate::lookup::NoSuchUser;
 use crate::modal;
 use crate::policy::{Approve, Verdict};
 use crate::request::KeyRequest;
@@ -41,7 +41,7 @@ impl Worker {
             Ok(shown) => shown,
             Err(fault) => {
                 tracing::error!(fault = format!("{fault:#}"), "details cannot be shown");
-                modal::told(&words::not_done(&message.id))
+                modal::told(&self.sorry(&fault, &message.id))
             }
         };
         Ok(self.fill(&view, &shown).await?)
@@ -71,7 +71,7 @@ impl Worker {
         let people = (request.approvals.as_slice(), Some(&message.person));
         let found = self.facts(&slack, &asked.requester, subject, people, now).await?;
         let may = match &found {
-            Ok(facts) => self.who_may_approve(&slack, facts, request, &approvers).await?,
+            Ok(facts) => self.who_may_approve(&slack, facts, request).await?,
             Err(NoSuchUser) => Vec::new(),
         };
         let user = found.as_ref().map(|facts| &facts.iam_user);
@@ -84,17 +84,17 @@ impl Worker {
         slack: &SlackApi,
         facts: &Facts,
         request: &KeyRequest,
-        approvers: &ApproverSet,
     ) -> anyhow::Result<Vec<SlackUserId>> {
         let team = &request.asked.requester.team;
-        let others = approvers.iter().filter(|user| **user != request.asked.requester.user);
+        let memberships = &facts.memberships;
+        let others = memberships.approvers().iter().filter(|user| **user != request.asked.requester.user);
         let others: Vec<PersonId> =
             others.map(|user| PersonId { team: team.clone(), user: user.clone() }).collect();
         let Ok(policies) = &self.policies else { return Ok(Vec::new()) };
         if others.len() > MOST_JUDGED {
             return Ok(others.into_iter().map(|person| person.user).collect());
         }
-        let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, approvers))).await?;
+        let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, memberships))).await?;
         let question = Approve(facts.asked(&request.asked, 0));
         let may = |person: &Person| {
             matches!(policies.decide(person, &question, &facts.iam_user), Verdict::Allow { .. })

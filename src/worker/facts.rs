@@ -7,7 +7,7 @@ use super::Worker;
 use crate::facts::Account;
 use crate::facts::{IamUser, Person};
 use crate::id::{IamUserName, PersonId};
-use crate::lookup::NoSuchUser;
+use crate::lookup::{Memberships, NoSuchUser};
 use crate::policy::{self, Policies};
 use crate::request::{Approval, Asked};
 use crate::slack_api::SlackApi;
@@ -23,6 +23,8 @@ pub(super) struct Facts {
     pub approved_by: Vec<Person>,
     /// Whoever pressed, where somebody did.
     pub presser: Option<Person>,
+    /// Who is in the groups that decide.
+    pub memberships: Memberships,
 }
 
 impl Worker {
@@ -36,13 +38,13 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
         let people = async {
-            let approvers = self.lookup.approvers(slack, &self.config).await?;
-            let look_up = |id| self.lookup.person(slack, id, &approvers);
+            let memberships = self.memberships(slack).await?;
+            let look_up = |id| self.lookup.person(slack, id, &memberships);
             let approved = try_join_all(approvals.iter().map(|approval| look_up(&approval.by)));
             let pressed = try_join_all(presser.into_iter().map(look_up));
             let (requester, (approved_by, pressed)) =
                 try_join(look_up(requester), try_join(approved, pressed)).await?;
-            anyhow::Ok((requester, approved_by, pressed.into_iter().next()))
+            anyhow::Ok((requester, approved_by, pressed.into_iter().next(), memberships))
         };
         let counted = store::issued_today(&self.dynamo, requester, now);
         let (people, (found, issued_today)) =
@@ -51,10 +53,19 @@ impl Worker {
             Ok(iam_user) => iam_user,
             Err(missing) => return Ok(Err(missing)),
         };
-        let (mut requester, approved_by, presser) = people;
-        let owners = self.lookup.groups_of(slack, &requester.id.user, &iam_user.owner_groups).await?;
-        requester.groups.extend(owners);
-        Ok(Ok(Facts { requester, iam_user, issued_today, approved_by, presser }))
+        let (mut requester, mut approved_by, mut presser, mut memberships) = people;
+        self.lookup.look_into(slack, &mut memberships, &iam_user.owner_groups).await?;
+        for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut presser) {
+            person.groups = memberships.of(&person.id.user);
+        }
+        Ok(Ok(Facts { requester, iam_user, issued_today, approved_by, presser, memberships }))
+    }
+
+    /// Who is in the groups that any policy names, the approvers among them.
+    pub(super) async fn memberships(&self, slack: &SlackApi) -> anyhow::Result<Memberships> {
+        let named = self.policies.iter().flat_map(Policies::slack_groups);
+        let whose = (&self.config.approvals_channel, &self.config.approvers);
+        self.lookup.memberships(slack, whose, named).await
     }
 }
 
@@ -69,6 +80,12 @@ impl Facts {
             issued_today: self.issued_today,
             key: None,
         }
+    }
+
+    /// Whether the approval that this person gave still counts.
+    pub(super) fn stands(&self, policies: &Policies, asked: &Asked, by: &PersonId) -> bool {
+        let person = self.approved_by.iter().filter(|person| person.id == *by);
+        policies.approvals(person, &self.iam_user, &self.asked(asked, 0)) > 0
     }
 
     /// How many of those who approved still count, and `one_more` with them.

@@ -22,8 +22,8 @@ impl Worker {
             return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
         };
         let slack = self.slack().await?;
-        let approvers = self.lookup.approvers(&slack, &self.config).await?;
-        let person = self.lookup.person(&slack, &message.person, &approvers).await?;
+        let memberships = self.memberships(&slack).await?;
+        let person = self.lookup.person(&slack, &message.person, &memberships).await?;
         // It stops issuing in every account, so it is asked about every account.
         let denied = self
             .config
@@ -31,7 +31,8 @@ impl Worker {
             .iter()
             .find_map(|account| policies.authorize(&person, Freeze, account).err());
         if let Some(denial) = denied {
-            self.audit_alone(message, if freeze { "freeze-refused" } else { "unfreeze-refused" }).await?;
+            let event = if freeze { "freeze-refused" } else { "unfreeze-refused" };
+            self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
             return Ok(self.answer(message, now, &no).await?);
         }
@@ -41,7 +42,8 @@ impl Worker {
             Err(WriteError::Lost(_)) => false,
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        self.audit_alone(message, if freeze { "frozen" } else { "unfrozen" }).await?;
+        let event = if freeze { "frozen" } else { "unfrozen" };
+        self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
         if changed {
             let told = card::text(&words::frozen_by(freeze, &message.person));
             slack.post(self.config.approvals_channel.as_str(), &told).await?;
@@ -51,9 +53,15 @@ impl Worker {
 
     /// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
     /// finds its entry there.
-    async fn audit_alone(&self, message: &Message, event: &'static str) -> anyhow::Result<()> {
+    pub(super) async fn audit_alone(
+        &self,
+        message: &Message,
+        events: impl IntoIterator<Item = Happened>,
+    ) -> anyhow::Result<()> {
         let mut chain = Chain::default();
-        chain.append(&message.id, message.signed_at, Happened::new(event, &message.person, []));
+        for happened in events {
+            chain.append(&message.id, message.signed_at, happened);
+        }
         match self.dynamo.write(vec![store::lone_chain(&message.id, &chain)]).await {
             // Delivered again.
             Ok(()) | Err(WriteError::Lost(_)) => {}

@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use hpke::rand_core::UnwrapErr;
 
 use super::cancel::RACES;
+use super::create::Limit;
 use super::facts::Facts;
 use super::ticket::random;
 use super::{ClaimMessage, Invocation, NotDone, Worker};
@@ -162,12 +163,22 @@ impl Worker {
         let asked = stored.request.asked.clone();
         let slack = self.slack().await?;
         let subject = (&asked.account, &asked.user);
-        let found =
-            self.facts(&slack, &asked.requester, subject, (&stored.request.approvals, None), now).await?;
-        let Ok(facts) = found.map_err(|NoSuchUser| ()) else {
-            let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
-            return no(stored, Failed { to, ..Failed::again("user-gone", words::USER_GONE) });
+        let people = (stored.request.approvals.as_slice(), None);
+        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await {
+            Ok(Ok(facts)) => facts,
+            Ok(Err(NoSuchUser)) => {
+                let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
+                return no(stored, Failed { to, ..Failed::again("user-gone", words::USER_GONE) });
+            }
+            Err(fault) => {
+                let say = self.unreachable(fault)?;
+                return no(stored, Failed::again("approvers-unreachable", say));
+            }
         };
+        if let Some(Limit { by, why }) = self.beyond_limits(&asked, &facts.iam_user) {
+            let to = Withdrawn::Refused { why: why.clone() };
+            return no(stored, Failed { to, ..Failed::again(by, why) });
+        }
         let count = facts.approvals(policies, &asked, None);
         let issue = Issue(facts.asked(&asked, count));
         match policies.authorize(&facts.requester, issue, &facts.iam_user) {
@@ -188,10 +199,7 @@ impl Worker {
                 Failed { to: Withdrawn::Refused { why: why.clone() }, ..Failed::again("policy", why) }
             }
             Needed::Approvals(needed) => {
-                let counts = |approval: &Approval| {
-                    let person = facts.approved_by.iter().filter(|person| person.id == approval.by);
-                    policies.approvals(person, &facts.iam_user, &facts.asked(asked, 0)) > 0
-                };
+                let counts = |approval: &Approval| facts.stands(policies, asked, &approval.by);
                 let shown = Shown::of(&facts.iam_user, needed);
                 // Whoever approved something else has not approved this.
                 let same = asked.revision(&shown) == request.revision();
@@ -430,6 +438,11 @@ impl Worker {
         // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
         if next.card.is_some() || next.state == State::Pending {
             tellings.push(Telling::Card);
+        }
+        // A card that is drawn anew calls nobody; one that is posted does.
+        if next.card.is_some() && next.state == State::Pending {
+            let message = card::text(&words::asked_again(&next, &self.config.approvers));
+            tellings.push(Telling::Thread { message });
         }
         self.end(&stored, next, others, tellings).await
     }

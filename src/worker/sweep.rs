@@ -137,8 +137,13 @@ impl Worker {
             return self.look_for_suspects(stored, &doubt, now).await;
         }
         let Ok(next) = stored.request.apply(Event::Remind, "keyvend", now) else { return Ok(()) };
-        let message = card::text(&words::reminder(&next, &self.config.approvers));
-        match self.commit(&stored, next, Vec::new(), vec![Telling::Thread { message }]).await {
+        // Where the card could not be posted, that is still to be done, and calls the approvers too.
+        let telling = if next.card.is_some() {
+            Telling::Thread { message: card::text(&words::reminder(&next, &self.config.approvers)) }
+        } else {
+            Telling::Card
+        };
+        match self.commit(&stored, next, Vec::new(), vec![telling]).await {
             Ok(saved) => {
                 self.flush(saved).await;
                 Ok(())

@@ -2,15 +2,17 @@
 //! card, by a message of its own on queue `due`.
 
 use super::cancel::RACES;
-use super::{Due, NotDone, Worker};
+use super::{Due, NotDone, RECEIVES, Worker};
 use crate::aws::WriteError;
 use crate::card;
-use crate::id::{PersonId, RequestId};
+use crate::id::{ChannelId, MessageTs, PersonId, RequestId};
 use crate::inbound;
+use crate::lookup::ChannelUnfit;
 use crate::request::{Card, Event, Numbered, State, Telling};
 use crate::slack_api::{Message, SlackError};
 use crate::store::Stored;
 use crate::time::Timestamp;
+use crate::words;
 
 /// A response URL lives for 30 minutes.
 const RESPONSE_URL_LIFE: i64 = 1_800;
@@ -51,9 +53,16 @@ impl Worker {
         }
     }
 
-    /// A direct message.
+    /// A direct message. It is often the last way to tell somebody, so a token that was rotated a moment ago does not
+    /// lose it.
     pub(super) async fn direct(&self, to: &PersonId, message: &Message) -> anyhow::Result<()> {
-        self.slack().await?.post(to.user.as_str(), message).await?;
+        let slack = self.slack().await?;
+        match slack.post(to.user.as_str(), message).await {
+            Err(error) if error.is_about_the_token() => {
+                self.slack_again(&slack).await?.post(to.user.as_str(), message).await?;
+            }
+            posted => _ = posted?,
+        }
         Ok(())
     }
 
@@ -71,22 +80,49 @@ impl Worker {
         request: &RequestId,
         telling: &Telling,
         now: Timestamp,
+        received: u32,
     ) -> Result<(), NotDone> {
         let told = match telling {
             Telling::Card => self.draw(request, now).await,
             Telling::Direct { to, message } => self.direct(to, message).await,
             Telling::Thread { message } => self.in_thread(request, message).await,
-            Telling::Approvers { message } => {
-                let channel = self.config.approvals_channel.as_str();
-                self.slack().await?.post(channel, message).await.map(drop).map_err(anyhow::Error::from)
-            }
+            Telling::Approvers { message } => self.to_approvers(message).await.map(drop),
         };
         match told {
             Err(fault) if is_undeliverable(telling, &fault) => {
                 tracing::warn!(fault = format!("{fault:#}"), "somebody cannot be told");
                 Ok(())
             }
-            told => Ok(told?),
+            Err(fault) => {
+                if *telling == Telling::Card && received >= RECEIVES {
+                    self.tell_of_no_card(request).await;
+                }
+                Err(fault.into())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A message in the approvals channel.
+    async fn to_approvers(&self, message: &Message) -> anyhow::Result<(ChannelId, MessageTs)> {
+        let channel = &self.config.approvals_channel;
+        let posted = self.slack().await?.post(channel.as_str(), message).await;
+        posted.map_err(|error| ChannelUnfit::of(channel, error))
+    }
+
+    /// The card of a request that waits could not be posted, and its message dies: its requester would wait in vain.
+    async fn tell_of_no_card(&self, request: &RequestId) {
+        let told = async {
+            let Some(stored) = Stored::read(&self.dynamo, request).await? else { return Ok(()) };
+            let request = &stored.request;
+            if request.card.is_some() || request.state != State::Pending {
+                return Ok(());
+            }
+            let sentence = words::card_not_posted(request, self.config.help_channel.as_ref());
+            self.direct(&request.asked.requester, &card::text(&sentence)).await
+        };
+        if let Err(fault) = told.await {
+            tracing::error!(fault = format!("{fault:#}"), "nobody was told that a card is missing");
         }
     }
 
@@ -99,17 +135,16 @@ impl Worker {
 
     /// Draws the card as the request now stands, and posts it where there is none and it waits for approvers.
     async fn draw(&self, request: &RequestId, now: Timestamp) -> anyhow::Result<()> {
-        let slack = self.slack().await?;
         let Some(mut stored) = Stored::read(&self.dynamo, request).await? else { return Ok(()) };
         if let Some(posted) = &stored.request.card {
             let drawn = card::approval(&stored.request, None, now);
-            return Ok(slack.update(&posted.channel, &posted.ts, &drawn).await?);
+            return Ok(self.slack().await?.update(&posted.channel, &posted.ts, &drawn).await?);
         }
         if stored.request.state != State::Pending {
             return Ok(());
         }
         let drawn = card::approval(&stored.request, Some(&self.config.approvers), now);
-        let (channel, ts) = slack.post(self.config.approvals_channel.as_str(), &drawn).await?;
+        let (channel, ts) = self.to_approvers(&drawn).await?;
         for _ in 0..RACES {
             let posted = Event::Posted(Card { channel: channel.clone(), ts: ts.clone() });
             let next = stored.request.apply(posted, "keyvend", now)?;

@@ -15,13 +15,13 @@ const NEWEST: i32 = 5;
 impl Worker {
     pub(super) async fn whoami(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
         let slack = self.slack().await?;
-        let approvers = self.lookup.approvers(&slack, &self.config).await?;
+        let memberships = self.lookup.approvers(&slack, &self.config).await?.into();
         let (person, known) = join(
-            self.lookup.person(&slack, &message.person, &approvers),
+            self.lookup.person(&slack, &message.person, &memberships),
             self.known_users(&message.person.user),
         )
         .await;
-        let who = words::whoami(&person?, approvers.contains(&message.person.user));
+        let who = words::whoami(&person?, memberships.approvers().contains(&message.person.user));
         let sentence = format!("{who}\n{}", words::own_users(&known.own));
         self.answer(message, now, &sentence).await?;
         self.refresh_directory(&known, now).await;

@@ -11,7 +11,8 @@ use super::world::aws;
 use super::world::deployed::Deployed;
 use super::world::net::HOME;
 use super::world::slack::{
-    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, GENERAL, MALLORY_OUTSIDER, Message,
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, GENERAL, GUS_GUEST,
+    MALLORY_OUTSIDER, Message,
 };
 use super::world::sqs;
 
@@ -181,6 +182,73 @@ async fn a_click_on_what_policy_forbids_by_now_refuses_the_request() {
     says(&keyvend, ALICE_OWNER, "quarantined");
     assert_eq!(keyvend.stands().await, "REFUSED");
     assert_eq!(keyvend.events().await, ["asked", "refused"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_concerns_only() {
+    for (concerned, button) in [(BOB_APPROVER, "Approve"), (BOB_APPROVER, "Deny"), (ALICE_OWNER, "Approve")] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
+        let slack = keyvend.world.net.slack();
+        slack.channel(APPROVALS, |channel| _ = channel.members.insert(GUS_GUEST.to_owned()));
+        for (outsider, theirs) in
+            [(MALLORY_OUTSIDER, "Approve"), (MALLORY_OUTSIDER, "Deny"), (GUS_GUEST, "Deny")]
+        {
+            decides(&keyvend, outsider, &card, theirs).await;
+            answered(&keyvend, outsider, theirs, "Only an approver, or the person who asked, can do this");
+            assert_eq!(keyvend.stands().await, "PENDING", "{outsider} {theirs}");
+            assert_eq!(keyvend.card().reading(), card.reading(), "{outsider} {theirs}");
+        }
+        decides(&keyvend, concerned, &card, button).await;
+        answered(&keyvend, concerned, button, "was refused: The IAM user no longer exists");
+        says(&keyvend, ALICE_OWNER, "The IAM user no longer exists");
+        assert_eq!(keyvend.stands().await, "REFUSED");
+        let refused = ["press-refused"; 3];
+        assert_eq!(keyvend.events().await, [&["asked"], &refused[..], &["refused"]].concat());
+        let trail = keyvend.trail().await;
+        assert_eq!(trail.last().unwrap().actor, format!("T0001.{concerned}"));
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
+    for (variable, value, part) in [
+        ("KEYVEND_MAX_KEY_DAYS", "10", "at most 10 days. Ask again with `ttl:10d` or less"),
+        ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
+    ] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        let keyvend = keyvend.redeployed(&[(variable, value)]);
+        keyvend.presses(MALLORY_OUTSIDER, &card, "Approve").await;
+        assert_eq!(keyvend.stands().await, "PENDING", "an outsider ends nothing");
+        keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+        for person in [BOB_APPROVER, ALICE_OWNER] {
+            says(&keyvend, person, part);
+        }
+        assert_eq!(keyvend.stands().await, "REFUSED");
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn an_approval_whose_giver_left_falls_when_the_next_is_given() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ADMIN).await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.deleted = true);
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, ALICE_OWNER, "still needs 1 approval");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    assert_eq!(keyvend.approvals().await, ["T0001.U0CAROL"]);
+    let reading = keyvend.card().reading();
+    assert!(reading.contains("1 of 2 (<@U0CAROL>)"), "{reading}");
+    keyvend.presses(DAVE_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, ALICE_OWNER, "Approved by <@U0CAROL> and <@U0DAVE>");
+    assert_eq!(keyvend.events().await, ["asked", "approved", "approval-fell", "approved", "approved"]);
+    assert_eq!(keyvend.trail().await[2].detail["by"], "T0001.U0BOB");
     keyvend.nothing_was_created().await;
 }
 

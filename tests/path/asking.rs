@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::steps::{ASK, policies, said_in_public, stable};
+use super::slack_as_it_is::CHANNEL_SPOILT;
+use super::steps::{ASK, failed, policies, said_in_public, stable};
 use super::world::aws;
 use super::world::deployed::Deployed;
-use super::world::net::HOME;
+use super::world::net::{HOME, Interfere};
 use super::world::slack::{
-    ALICE_OWNER, BOB_APPROVER, BOTTY, DORA_DELETED, GUS_GUEST, MALLORY_OUTSIDER, TEAM, TEAM_GROUP,
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, BOTTY, DORA_DELETED, GUS_GUEST, MALLORY_OUTSIDER, TEAM, TEAM_GROUP,
     XENA_EXTERNAL,
 };
 
@@ -110,21 +111,80 @@ async fn another_workspace_is_turned_away_at_the_door() {
 }
 
 #[tokio::test]
-async fn an_account_nobody_configured_is_told_with_those_that_are() {
+async fn an_account_nobody_configured_is_refused_on_the_record_with_those_that_are() {
     let keyvend = Deployed::new().await;
-    keyvend.types(ALICE_OWNER, "create ci-deployer@nowhere use:cli ttl:30d testing").await;
-    let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("`@nowhere`") && told.contains("`@home`, `@sandbox`"), "{told}");
+    let ask = "create ci-deployer@nowhere use:cli ttl:30d testing";
+    let event = keyvend.pressed(keyvend.world.slash_command(ALICE_OWNER, ask)).await;
+    for _ in 0..2 {
+        assert!(!failed(&keyvend.work(event.clone()).await));
+        let told = keyvend.told(ALICE_OWNER);
+        assert!(told.contains("`@nowhere`") && told.contains("`@home`, `@sandbox`"), "{told}");
+    }
     assert_eq!(keyvend.requests().await.len(), 0);
+    let trail = keyvend.trail_without_request().await;
+    let lines: Vec<String> = trail
+        .iter()
+        .map(|entry| {
+            let said: Vec<String> =
+                entry.detail.iter().map(|(name, what)| format!("{name}={what}")).collect();
+            format!("{} by {}: {}", entry.event, entry.actor, said.join(", "))
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    asked by T0001.U0ALICE: alias=nowhere, days=30, reason=testing, use_case=cli, user=ci-deployer
+    refused by keyvend: by=KEYVEND_ACCOUNTS
+    ");
     keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn an_account_nobody_configured_is_not_answered_before_it_is_on_the_record() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "ExecuteStatement" => Interfere::refused_json("AccessDeniedException"),
+        _ => Interfere::Pass,
+    });
+    keyvend.types(ALICE_OWNER, "create ci-deployer@nowhere use:cli ttl:30d testing").await;
+    keyvend.deliver_everything().await;
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "`@nowhere`"), 0);
+}
+
+#[tokio::test]
+async fn what_the_configuration_does_not_give_is_refused_by_its_name() {
+    for (variable, value, says) in [
+        ("KEYVEND_MAX_KEY_DAYS", "29", "at most 29 days"),
+        ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
+    ] {
+        let keyvend = Deployed::with(&[(variable, value)]).await;
+        is_refused(&keyvend, ALICE_OWNER, ASK, &[says]).await;
+        assert_eq!(keyvend.last_detail("by").await, variable);
+    }
+}
+
+#[tokio::test]
+async fn an_approvals_channel_that_cannot_be_used_refuses_at_once_what_is_asked() {
+    for (name, spoil) in CHANNEL_SPOILT {
+        let keyvend = Deployed::new().await;
+        keyvend.world.net.slack().channel(APPROVALS, spoil);
+        keyvend.types(ALICE_OWNER, ASK).await;
+        let told = keyvend.told(ALICE_OWNER);
+        let parts = ["The approvers cannot be reached", "Nothing was done", "Ask in <#C0GENERAL>"];
+        assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
+        assert_eq!(keyvend.stands().await, "REFUSED", "{name}");
+        assert_eq!(keyvend.events().await, ["asked", "refused"], "{name}");
+        assert_eq!(keyvend.last_detail("by").await, "KEYVEND_APPROVALS_CHANNEL", "{name}");
+        assert_eq!(keyvend.deliver_everything().await, 0, "{name}: nothing is tried again");
+    }
 }
 
 #[tokio::test]
 async fn a_look_up_that_fails_is_no_answer_and_never_a_yes() {
     let lookups = [
         ("users.info", "fatal_error"),
-        ("conversations.members", "channel_not_found"),
-        ("conversations.info", "channel_not_found"),
+        ("users.info", "user_not_found"),
+        ("conversations.members", "fatal_error"),
+        ("conversations.info", "missing_scope"),
     ];
     for (method, error) in lookups {
         let keyvend = Deployed::new().await;

@@ -1,5 +1,7 @@
 //! Facts that changed between the approval and the key: judged again when a tab asks for it.
 
+use std::time::Duration;
+
 use super::steps::policies;
 use super::world::aws;
 use super::world::deployed::{Deployed, Tab};
@@ -63,10 +65,7 @@ async fn an_owner_tag_that_is_gone_ends_it() {
 async fn a_user_that_is_gone_ends_it() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    let iam = aws::iam(&keyvend.world.net, HOME);
-    let attached = format!("arn:aws:iam::{HOME}:policy/upload-artifacts");
-    iam.detach_user_policy().user_name("ci-deployer").policy_arn(attached).send().await.unwrap();
-    iam.delete_user().user_name("ci-deployer").send().await.unwrap();
+    aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
     gets_none(&keyvend, &tab, "REFUSED", "user-gone").await;
     alice_was_told(&keyvend, &["no longer exists", "Nothing was created"]);
     keyvend.nothing_was_created().await;
@@ -189,6 +188,90 @@ async fn a_policy_that_wants_more_since_is_asked_for_again() {
     gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
     assert!(keyvend.card().reading().contains("of 3"), "{}", keyvend.card().reading());
     keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_limit_of_the_configuration_that_changed_since_is_kept() {
+    for (variable, value, part) in [
+        (
+            "KEYVEND_MAX_KEY_DAYS",
+            "10",
+            "A key here can live for at most 10 days. Ask again with `ttl:10d` or less.",
+        ),
+        ("KEYVEND_IAM_PATH", "/keyvend/", "`ci-deployer` in `home` is not under `/keyvend/`"),
+    ] {
+        let keyvend = Deployed::new().await;
+        let tab = keyvend.linked().await;
+        let keyvend = keyvend.redeployed(&[(variable, value)]);
+        gets_none(&keyvend, &tab, "REFUSED", variable).await;
+        assert!(alice_was_told(&keyvend, &[part]).buttons().is_empty());
+        assert!(keyvend.card().reading().contains(part), "{}", keyvend.card().reading());
+        keyvend.nothing_was_created().await;
+        let keyvend = keyvend.redeployed(&[(variable, if value == "10" { "30" } else { "/" })]);
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        let tab = keyvend.linked().await;
+        keyvend.reveals(&tab).await;
+    }
+}
+
+#[tokio::test]
+async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_reminded_anew() {
+    let keyvend = Deployed::new().await;
+    let hour = Duration::from_secs(3_600);
+    let after = async |hours: u32| {
+        keyvend.world.clock.advance(hours * hour);
+        keyvend.world.net.sqs().sweep();
+        keyvend.deliver().await;
+    };
+    let in_thread = || {
+        let said = keyvend.world.net.slack().messages(APPROVALS).into_iter();
+        said.filter(|message| message.thread_ts.is_some()).collect::<Vec<_>>()
+    };
+    let card = keyvend.asked().await;
+    after(7).await;
+    assert_eq!(in_thread().len(), 1, "the first reminder");
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.deleted = true);
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    let again = in_thread().pop().unwrap();
+    assert_eq!(in_thread().len(), 2, "called again, once");
+    assert_eq!(again.thread_ts.as_ref(), Some(&card.ts));
+    let parts = ["<!channel> <@U0ALICE> was about to get this key", "needs 1 approval again"];
+    assert!(parts.iter().all(|part| again.reading().contains(part)), "{}", again.reading());
+    after(5).await;
+    assert_eq!(in_thread().len(), 2, "a quarter of a day from then, not from the beginning");
+    after(2).await;
+    let reminder = in_thread().pop().unwrap();
+    assert_eq!(in_thread().len(), 3);
+    assert!(reminder.reading().contains("still waits for 1 approval"), "{}", reminder.reading());
+    after(10).await;
+    assert_eq!(in_thread().len(), 3, "one reminder");
+
+    // And so each time that it comes back.
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.world.net.slack().person(CAROL_APPROVER, |carol| carol.deleted = true);
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    assert_eq!(in_thread().len(), 4);
+    after(25).await;
+    assert_eq!(keyvend.stands().await, "LAPSED");
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_request_without_a_card_that_has_to_be_approved_after_all_gets_one_and_calls_once() {
+    let no_approvals = policies("no-approval-at-first", |text| {
+        text.replace("context.approvals >= 1", "context.approvals >= 0")
+    });
+    let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &no_approvals)]).await;
+    keyvend.types(ALICE_OWNER, super::steps::ASK).await;
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    let keyvend = keyvend.redeployed(&[]);
+    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].reading().contains("<!channel>") && said[0].reading().contains("0 of 1"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The path's steps, so that a test begins where it matters, and what is looked at afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyvend::audit::Entry;
 use keyvend::id::RequestId;
@@ -169,6 +169,14 @@ impl Deployed {
         let head = trail.last().map_or("0".repeat(64), |entry| entry.hash.clone());
         assert_eq!(request["chain"]["head"], json!(head), "the chain's end is not in the audit table");
         trail
+    }
+
+    /// The one trail there is, of something that is no request's, every link of its chain checked.
+    pub async fn trail_without_request(&self) -> Vec<Entry> {
+        let items = aws::items(&self.world.net, AUDIT).await;
+        let chains: BTreeSet<String> = items.values().map(|item| text(&item["pk"]["S"])).collect();
+        assert_eq!(chains.len(), 1, "{chains:?}");
+        self.trail_of(chains.first().unwrap()).await
     }
 
     pub async fn trail_of(&self, request: &str) -> Vec<Entry> {

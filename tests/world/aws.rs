@@ -152,6 +152,17 @@ async fn secrets(net: &Net) {
     }
 }
 
+/// Deletes a user that [`user`] made with the policy of [`set_up`].
+pub async fn delete_user(net: &Net, account: &str, name: &str) {
+    let iam = iam(net, account);
+    let attached = iam.list_attached_user_policies().user_name(name).send().await.unwrap();
+    for policy in attached.attached_policies() {
+        let arn = policy.policy_arn().unwrap();
+        iam.detach_user_policy().user_name(name).policy_arn(arn).send().await.unwrap();
+    }
+    iam.delete_user().user_name(name).send().await.unwrap();
+}
+
 /// Puts a new version of a secret in place; the one before stays readable as AWSPREVIOUS.
 pub async fn rotate_secret(net: &Net, id: &str, value: &str) {
     let secrets = aws_sdk_secretsmanager::Client::new(&net.admin(HOME));

@@ -126,9 +126,10 @@ impl Deployed {
         self.world.net.slack().last_told(person).reading()
     }
 
-    /// The card as it stands.
+    /// The last card as it stands; what is said in its thread is none.
     pub fn card(&self) -> Message {
-        self.world.net.slack().last_message(super::slack::APPROVALS)
+        let said = self.world.net.slack().messages(super::slack::APPROVALS).into_iter().rev();
+        said.into_iter().find(|message| message.thread_ts.is_none()).unwrap()
     }
 
     /// A browser's request, as JSON with its status.

@@ -12,7 +12,7 @@ use super::World;
 use super::aws::SIGNING_SECRET;
 use super::form;
 use super::net::HOME;
-use super::slack::{APP, Button, GENERAL, Message, TEAM, View};
+use super::slack::{APP, Button, GENERAL, Message, ORGANISATION, TEAM, View};
 
 /// Where keyvend is, for browsers and for Slack.
 pub const HOST: &str = "keys.example.com";
@@ -113,7 +113,7 @@ impl World {
         let (trigger, url) = (slack.trigger(person), slack.response_url(person, channel, None));
         let body = form::encode([
             ("token", "verification-token"),
-            ("team_id", who.team.as_str()),
+            ("team_id", if slack.is_org_wide() { TEAM } else { who.team.as_str() }),
             ("team_domain", "example"),
             ("channel_id", channel),
             ("channel_name", "general"),
@@ -122,7 +122,7 @@ impl World {
             ("command", "/access-key"),
             ("text", text),
             ("api_app_id", APP),
-            ("is_enterprise_install", "false"),
+            ("is_enterprise_install", if slack.is_org_wide() { "true" } else { "false" }),
             ("response_url", url.as_str()),
             ("trigger_id", trigger.as_str()),
         ]);
@@ -163,9 +163,9 @@ impl World {
                 "type": "message", "message_ts": message.ts, "channel_id": message.channel, "is_ephemeral": ephemeral,
             },
             "trigger_id": slack.trigger(person),
-            "team": {"id": slack.who(person).team, "domain": "example"},
-            "enterprise": null,
-            "is_enterprise_install": false,
+            "team": self.workspace(&slack.who(person).team),
+            "enterprise": self.organisation(),
+            "is_enterprise_install": slack.is_org_wide(),
             "channel": {"id": message.channel, "name": "channel"},
             "state": {"values": {}},
             "response_url": slack.response_url(person, &message.channel, Some(&message.ts)),
@@ -181,15 +181,15 @@ impl World {
     pub fn submit(&self, view: &View, values: &Value) -> Value {
         self.interaction(&json!({
             "type": "view_submission",
-            "team": {"id": TEAM, "domain": "example"},
+            "team": self.workspace(TEAM),
             "user": self.user(&view.user),
             "api_app_id": APP,
             "token": "verification-token",
             "trigger_id": self.net.slack().trigger(&view.user),
             "view": shown(view, values),
             "response_urls": [],
-            "is_enterprise_install": false,
-            "enterprise": null,
+            "is_enterprise_install": self.net.slack().is_org_wide(),
+            "enterprise": self.organisation(),
         }))
     }
 
@@ -202,7 +202,7 @@ impl World {
         action["block_id"] = json!(block_id);
         self.interaction(&json!({
             "type": "block_actions",
-            "team": {"id": TEAM, "domain": "example"},
+            "team": self.workspace(TEAM),
             "user": self.user(&view.user),
             "api_app_id": APP,
             "token": "verification-token",
@@ -210,8 +210,8 @@ impl World {
             "trigger_id": self.net.slack().trigger(&view.user),
             "view": shown(view, &view.values(&[(block_id, value)])),
             "actions": [action],
-            "is_enterprise_install": false,
-            "enterprise": null,
+            "is_enterprise_install": self.net.slack().is_org_wide(),
+            "enterprise": self.organisation(),
         }))
     }
 
@@ -246,6 +246,16 @@ impl World {
             headers.extend(more);
         }
         event(method, path, &headers, body.map(Value::to_string).as_deref())
+    }
+
+    /// The workspace that a payload names; an app that is installed for a whole organisation may be told of none.
+    fn workspace(&self, team: &str) -> Value {
+        if self.net.slack().is_org_wide() { Value::Null } else { json!({"id": team, "domain": "example"}) }
+    }
+
+    fn organisation(&self) -> Value {
+        let org_wide = self.net.slack().is_org_wide();
+        if org_wide { json!({"id": ORGANISATION, "name": "Example"}) } else { Value::Null }
     }
 
     fn user(&self, person: &str) -> Value {

@@ -74,6 +74,8 @@ pub enum Interfere {
     LoseReply,
     /// This is answered and nothing is done.
     Status(u16, String),
+    /// Nothing is done and nothing is ever answered; the caller goes on when it has waited long enough.
+    Silence,
     /// Nothing is done and the caller never runs again: its function was killed here. See [`Net::survive`].
     CrashBefore,
     /// It is done and the caller never runs again.
@@ -388,6 +390,7 @@ impl Net {
                 return lost("connection reset by peer");
             }
             Interfere::Status(status, body) => Reply { status, headers: Vec::new(), body },
+            Interfere::Silence => return std::future::pending().await,
             Interfere::CrashBefore => return self.crash().await,
             Interfere::CrashAfter => {
                 self.route(&request, &call).await;

@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 pub const TEAM: &str = "T0001";
+/// Another workspace of the organisation, where the app is installed for one.
+pub const SECOND_TEAM: &str = "T0002";
+/// That organisation.
+pub const ORGANISATION: &str = "E0001";
 pub const APP: &str = "A0KEYVEND";
 /// keyvend's own bot user.
 pub const BOT: &str = "U0KEYVEND";
@@ -38,6 +42,8 @@ pub struct Person {
     pub restricted: bool,
     pub ultra_restricted: bool,
     pub stranger: bool,
+    /// On an organisation: the workspaces they are in. `team` is then the one they came from.
+    pub teams: Option<Vec<String>>,
 }
 
 impl Person {
@@ -56,6 +62,7 @@ impl Person {
             restricted: false,
             ultra_restricted: false,
             stranger: false,
+            teams: None,
         }
     }
 
@@ -81,6 +88,12 @@ impl Person {
         }
         if self.stranger {
             user["is_stranger"] = json!(true);
+        }
+        if let Some(teams) = &self.teams {
+            user["enterprise_user"] = json!({
+                "id": id, "enterprise_id": ORGANISATION, "enterprise_name": "Example", "is_admin": false,
+                "is_owner": false, "teams": teams,
+            });
         }
         user
     }

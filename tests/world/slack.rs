@@ -50,6 +50,7 @@ struct State {
     triggers: BTreeMap<String, (String, Timestamp, bool)>,
     urls: BTreeMap<String, ResponseUrl>,
     failures: Vec<(String, Failure)>,
+    org_wide: bool,
     page: usize,
     made: u64,
 }
@@ -114,6 +115,7 @@ impl Slack {
                 triggers: BTreeMap::new(),
                 urls: BTreeMap::new(),
                 failures: Vec::new(),
+                org_wide: false,
                 page: usize::MAX,
                 made: 0,
             }),
@@ -150,6 +152,16 @@ impl Slack {
     pub fn group(&self, id: &str, members: &[&str]) {
         let members = members.iter().map(|id| (*id).to_owned()).collect();
         self.state().groups.insert(id.to_owned(), members);
+    }
+
+    /// The app is installed for the whole organisation: payloads name no workspace, and the bot's token is of none.
+    pub fn install_org_wide(&self) {
+        self.state().org_wide = true;
+    }
+
+    /// Whether it is.
+    pub fn is_org_wide(&self) -> bool {
+        self.state().org_wide
     }
 
     /// The token that is good from now on.
@@ -370,6 +382,8 @@ impl State {
                     Some(_) => Ok(json!({"channel": {"id": direct(&user)}})),
                 }
             }
+            // The token of an organisation is of no workspace, so one has to be named.
+            "usergroups.users.list" if self.org_wide && input["team_id"] != TEAM => no("missing_argument"),
             "usergroups.users.list" => match self.groups.get(&text(&input["usergroup"])) {
                 Some(users) => Ok(json!({"users": users})),
                 None => no("no_such_subteam"),
