@@ -43,7 +43,7 @@ impl Place<'_> {
     }
 }
 
-/// `<request id>.<revision>`.
+/// `<request id>.<revision>`. That it has this form proves nothing: the revision must be one that the request showed.
 pub(super) fn carried(value: &str) -> Option<(RequestId, Revision)> {
     let (id, revision) = value.split_once('.')?;
     Some((id.parse().ok()?, revision.parse().ok()?))
@@ -80,6 +80,9 @@ impl Worker {
             let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
                 return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
             };
+            if !stored.request.has_shown(&revision) {
+                return Ok(self.turn_away(message, &stored, now).await?);
+            }
             if let Some(own) = already(&stored.request, message) {
                 self.redraw(&stored, now).await;
                 return Ok(self.reply(message, now, own).await?);
@@ -138,7 +141,7 @@ impl Worker {
                     Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
                     Needed::Approvals(needed) => {
                         let shown = Shown::of(&facts.iam_user, needed);
-                        if asked.revision(&shown) != request.revision() {
+                        if request.revision_of(&shown) != request.revision() {
                             Judged::Changed(shown)
                         } else if *revision != request.revision() {
                             Judged::OldCard
@@ -156,6 +159,18 @@ impl Worker {
                 }
             }
         })
+    }
+
+    /// A press whose value no button of the request's ever had: guessed, forged or made up. It is answered as one that
+    /// belongs to nothing, and audited.
+    pub(super) async fn turn_away(
+        &self,
+        message: &Message,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        self.reply(message, now, words::UNKNOWN_BUTTON).await?;
+        self.note(stored, "press-unknown", message, now).await
     }
 
     fn no(&self, denial: &Denial) -> String {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::stop::issued;
 use super::world::aws;
 use super::world::deployed::{Deployed, Tab};
-use super::world::net::{HOME, Interfere, Net};
+use super::world::net::{Call, HOME, Interfere, Net};
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
 use super::world::sqs::SLACK;
 
@@ -25,7 +25,8 @@ async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
     keyvend.work(event).await;
     sqs.finish(SLACK, &receipt, true);
     let calls = keyvend.world.net.calls();
-    let answered = calls.iter().position(|call| call.operation == "response_url").unwrap();
+    let answers = |call: &Call| ["response_url", "chat.postEphemeral"].contains(&call.operation.as_str());
+    let answered = calls.iter().position(answers).unwrap();
     let waited: Vec<_> = calls[..answered].iter().filter(|call| call.service != "slack").cloned().collect();
     let names = waited.iter().map(|call| format!("{}:{}", call.service, call.operation)).collect();
     keyvend.deliver().await;
