@@ -35,6 +35,8 @@ mod signing;
 mod slack_as_it_is;
 #[path = "path/steps.rs"]
 mod steps;
+#[path = "path/stolen_slack.rs"]
+mod stolen_slack;
 #[path = "path/stop.rs"]
 mod stop;
 #[path = "path/timers.rs"]

@@ -123,7 +123,7 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_sent_as_a_message_th
     keyvend.types(ALICE_OWNER, CREATE).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    keyvend.world.net.slack().fail_next("response_url", "expired_url");
+    keyvend.world.net.slack().rate_limit_next("chat.postEphemeral", 33);
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
     assert!(told.reading().contains("withdrew it"), "{}", told.reading());
