@@ -161,8 +161,7 @@ impl Worker {
         })
     }
 
-    /// A press whose value no button of the request's ever had: guessed, forged or made up. It is answered as one that
-    /// belongs to nothing, and audited.
+    /// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
     pub(super) async fn turn_away(
         &self,
         message: &Message,
@@ -170,6 +169,17 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         self.reply(message, now, words::UNKNOWN_BUTTON).await?;
+        self.note_unknown(message, stored, now).await
+    }
+
+    /// Audits a press that somebody made up: the buttons themselves carry what was shown.
+    pub(super) async fn note_unknown(
+        &self,
+        message: &Message,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        tracing::warn!("a press names a revision that nobody was shown");
         self.note(stored, "press-unknown", message, now).await
     }
 

@@ -92,7 +92,7 @@ impl Worker {
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         };
         if *revision != stored.request.requesters_revision() {
-            self.note(&stored, "press-unknown", message, now).await?;
+            self.note_unknown(message, &stored, now).await?;
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         }
         if stored.request.asked.requester != message.person {
