@@ -35,10 +35,17 @@ pub mod action {
     pub const SUSPECT_NOT_OURS: &str = "suspect-not-ours";
 }
 
-/// What a button carries: the request, and the revision that its message shows.
+/// What a button of the card carries: the request, and the revision that the card shows.
 #[must_use]
 pub fn value(request: &KeyRequest) -> String {
     format!("{}.{}", request.id, request.revision())
+}
+
+/// What a button in a message to the requester carries: the request, and a revision that decides nothing on the card.
+/// Such messages may go to a response URL, and so to whoever named it.
+#[must_use]
+pub fn requesters_value(request: &KeyRequest) -> String {
+    format!("{}.{}", request.id, request.requesters_revision())
 }
 
 /// A message of nothing but text.
@@ -58,15 +65,16 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
     let asked = &request.asked;
     let call = mention.map(|approvers| format!("{} ", words::call(approvers))).unwrap_or_default();
     let reason = words::reason(&asked.reason);
+    let value = value(request);
     let blocks = json!([
         header(&heading(request)),
         section(&format!("{call}{}\n{reason}", words::asks(request))),
         fields(request),
         context(&format!("{}\n{}", existing(&request.shown.keys, now), holds(request))),
         {"type": "actions", "block_id": "decide", "elements": [
-            button("Approve", action::APPROVE, request, Some("primary"), None),
-            button("Deny", action::DENY, request, Some("danger"), None),
-            button("Details", action::DETAILS, request, None, None),
+            button("Approve", action::APPROVE, &value, Some("primary"), None),
+            button("Deny", action::DENY, &value, Some("danger"), None),
+            button("Details", action::DETAILS, &value, None, None),
         ]},
     ]);
     let what = words::iam_user(&asked.user, &asked.account);
@@ -89,13 +97,14 @@ fn outcome(request: &KeyRequest) -> Message {
         blocks.push(section(&words::because(reason)));
     }
     let mut buttons = Vec::new();
+    let value = value(request);
     if request.waits() {
-        buttons.push(button("Deny after all", action::DENY, request, None, None));
+        buttons.push(button("Deny after all", action::DENY, &value, None, None));
     }
-    buttons.push(button("Details", action::DETAILS, request, None, None));
+    buttons.push(button("Details", action::DETAILS, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
     if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
-        blocks.push(not_me(request));
+        blocks.push(not_me(&value));
     }
     Message { text: standing, blocks: Value::Array(blocks) }
 }
@@ -157,11 +166,12 @@ fn holds(request: &KeyRequest) -> String {
 #[must_use]
 pub fn ready(request: &KeyRequest) -> Message {
     let sentence = words::ready(request);
+    let value = requesters_value(request);
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "collect", "elements": [
-            button("Get my key", action::GET_KEY, request, Some("primary"), None),
-            button("Cancel", action::CANCEL, request, None, Some(confirm(
+            button("Get my key", action::GET_KEY, &value, Some("primary"), None),
+            button("Cancel", action::CANCEL, &value, None, Some(confirm(
                 "Cancel this request?", "You would have to ask again.", "Cancel the request"))),
         ]},
         context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
@@ -176,7 +186,7 @@ pub fn asked(request: &KeyRequest) -> Message {
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "collect", "elements": [
-            button("Cancel", action::CANCEL, request, None, Some(confirm(
+            button("Cancel", action::CANCEL, &requesters_value(request), None, Some(confirm(
                 "Cancel this request?", "The approvers will see that you took it back.", "Cancel the request"))),
         ]},
         context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
@@ -188,14 +198,14 @@ pub fn asked(request: &KeyRequest) -> Message {
 #[must_use]
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> Message {
     let sentence = words::issued(request, key, browser);
-    Message { blocks: json!([section(&sentence), not_me(request)]), text: sentence }
+    Message { blocks: json!([section(&sentence), not_me(&requesters_value(request))]), text: sentence }
 }
 
-fn not_me(request: &KeyRequest) -> Value {
+fn not_me(value: &str) -> Value {
     let sure =
         confirm("Switch this key off?", "It stops working at once, wherever it is used.", "Switch it off");
     json!({"type": "actions", "block_id": "report", "elements": [
-        button("This wasn't me", action::NOT_ME, request, Some("danger"), Some(sure)),
+        button("This wasn't me", action::NOT_ME, value, Some("danger"), Some(sure)),
     ]})
 }
 
@@ -252,7 +262,7 @@ pub fn again(sentence: &str, request: &KeyRequest) -> Message {
     let blocks = json!([
         section(sentence),
         {"type": "actions", "block_id": "collect", "elements": [
-            button("Get my key", action::GET_KEY, request, Some("primary"), None),
+            button("Get my key", action::GET_KEY, &requesters_value(request), Some("primary"), None),
         ]},
     ]);
     Message { text: sentence.to_owned(), blocks }
@@ -286,20 +296,10 @@ fn key_button(
     style: Option<&str>,
     confirm: Option<Value>,
 ) -> Value {
-    element(text, action, issued.key.to_string(), style, confirm)
+    button(text, action, issued.key.as_str(), style, confirm)
 }
 
-fn button(
-    text: &str,
-    action: &str,
-    request: &KeyRequest,
-    style: Option<&str>,
-    confirm: Option<Value>,
-) -> Value {
-    element(text, action, value(request), style, confirm)
-}
-
-fn element(text: &str, action: &str, value: String, style: Option<&str>, confirm: Option<Value>) -> Value {
+fn button(text: &str, action: &str, value: &str, style: Option<&str>, confirm: Option<Value>) -> Value {
     let mut button = json!({
         "type": "button", "action_id": action, "value": value,
         "text": {"type": "plain_text", "text": text},

@@ -148,8 +148,9 @@ id!(
     RequestId, "a request id", |text| crockford(text, 16)
 );
 id!(
-    /// What a card showed when its button was pressed: 40 bits of a hash over the facts, 8 characters.
-    Revision, "a revision", |text| crockford(text, 8)
+    /// What a message showed when its button was pressed: 80 bits of a hash over that and the request's salt, 16
+    /// characters, so that whoever names it was shown it.
+    Revision, "a revision", |text| crockford(text, 16)
 );
 id!(
     /// One attempt to issue: 80 random bits, 16 characters. Names the invocation that holds the intent.
@@ -182,7 +183,7 @@ impl Revision {
     /// The revision of a canonical text.
     #[must_use]
     pub fn of(canonical: &[u8]) -> Self {
-        Self(crockford_of(&Sha256::digest(canonical), 8))
+        Self(crockford_of(&Sha256::digest(canonical), 16))
     }
 }
 

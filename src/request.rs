@@ -2,13 +2,16 @@
 //! with the audit entry that tells of it. Nothing here looks anything up or knows Slack's messages.
 
 mod event;
+mod salt;
 mod telling;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 pub use self::event::{Event, Unfit, Withdrawn};
+pub use self::salt::Salt;
 pub use self::telling::{Numbered, Telling, Tellings};
 use crate::audit::{Chain, Happened};
 use crate::command::Reason;
@@ -218,6 +221,10 @@ pub struct KeyRequest {
     pub asked: Asked,
     /// What the card shows.
     pub shown: Shown,
+    /// What its revisions are salted with.
+    pub salt: Salt,
+    /// The revisions that its card showed before the present one: a press that names one was once right.
+    pub earlier: Vec<Revision>,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
     /// Since when its card has waited for approvals.
@@ -267,11 +274,14 @@ impl Shown {
 }
 
 impl Asked {
-    /// The revision of a card that shows this: over the request, how privileged the user is, its groups and policies,
-    /// and the approvals needed.
+    /// Whether it is the same wish, whatever the requester's address was when each was looked at.
     #[must_use]
-    pub fn revision(&self, shown: &Shown) -> Revision {
-        let canonical = serde_json::json!([
+    pub fn is_same(&self, other: &Self) -> bool {
+        *self == Self { email_hash: self.email_hash.clone(), ..other.clone() }
+    }
+
+    fn canonical(&self) -> Value {
+        json!([
             self.requester.to_string(),
             self.account.id.as_str(),
             self.user.as_str(),
@@ -280,13 +290,7 @@ impl Asked {
             self.reason,
             self.at.0,
             self.wants,
-            shown.privileged,
-            shown.groups,
-            shown.policies,
-            shown.boundary,
-            shown.needed,
-        ]);
-        Revision::of(canonical.to_string().as_bytes())
+        ])
     }
 }
 
@@ -297,6 +301,7 @@ impl KeyRequest {
         id: RequestId,
         asked: Asked,
         shown: Shown,
+        salt: Salt,
         request_ttl: Duration,
         approved_ttl: Duration,
     ) -> Self {
@@ -318,6 +323,8 @@ impl KeyRequest {
             waits_since: asked.at,
             asked,
             shown,
+            salt,
+            earlier: Vec::new(),
             approvals: Vec::new(),
             expires_at,
             card: None,
@@ -332,7 +339,7 @@ impl KeyRequest {
 
     /// A request that policy refused when it was asked: kept, so that a redelivery meets it, and audited.
     #[must_use]
-    pub fn refused(id: RequestId, asked: Asked, why: String, by: &[String]) -> Self {
+    pub fn refused(id: RequestId, asked: Asked, salt: Salt, why: String, by: &[String]) -> Self {
         let shown = Shown {
             needed: 0,
             privileged: true,
@@ -341,17 +348,52 @@ impl KeyRequest {
             boundary: None,
             keys: Vec::new(),
         };
-        let mut request = Self::new(id, asked, shown, Duration::ZERO, Duration::ZERO);
+        let mut request = Self::new(id, asked, shown, salt, Duration::ZERO, Duration::ZERO);
         let detail = [("by", by.join(" "))];
         request.chain.append(&request.id, request.asked.at, Happened::new("refused", "keyvend", detail));
         request.state = State::Refused { why };
         request
     }
 
-    /// The revision of what its card shows.
+    /// The revision of what its card shows. Only the buttons of that card carry it.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        self.asked.revision(&self.shown)
+        self.revision_of(&self.shown)
+    }
+
+    /// The revision of its card if it showed this: over the request, how privileged the user is, its groups and policies,
+    /// and the approvals needed.
+    #[must_use]
+    pub fn revision_of(&self, shown: &Shown) -> Revision {
+        let Shown { needed, privileged, groups, policies, boundary, keys: _ } = shown;
+        self.salted("card", &json!([privileged, groups, policies, boundary, needed]))
+    }
+
+    /// What its requester's own buttons carry. It stays as it is, as what was asked does, and is no revision of the card:
+    /// whoever gets hold of an answer to the requester can decide nothing by it.
+    #[must_use]
+    pub fn requesters_revision(&self) -> Revision {
+        self.salted("requester", &Value::Null)
+    }
+
+    /// Whether its card shows this revision, or did.
+    #[must_use]
+    pub fn has_shown(&self, revision: &Revision) -> bool {
+        *revision == self.revision() || self.earlier.contains(revision)
+    }
+
+    fn salted(&self, to: &str, shown: &Value) -> Revision {
+        let canonical = json!([self.salt.encoded(), to, self.asked.canonical(), shown]);
+        Revision::of(canonical.to_string().as_bytes())
+    }
+
+    /// The card shows this from now on.
+    fn show(&mut self, shown: Shown) {
+        let before = self.revision();
+        self.shown = shown;
+        if before != self.revision() && !self.earlier.contains(&before) {
+            self.earlier.push(before);
+        }
     }
 
     /// Whether its time has run out while it still waits for a person.
@@ -495,7 +537,7 @@ impl KeyRequest {
                 if !matches!(self.state, State::Pending) {
                     return Err(Unfit::MovedOn);
                 }
-                next.shown = shown;
+                next.show(shown);
                 next.approvals.clear();
                 let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
                 Happened::new("redrawn", actor, detail)
@@ -594,7 +636,7 @@ impl KeyRequest {
                     Withdrawn::Approved => next.state = State::Approved,
                     Withdrawn::Pending { shown, approvals, ttl } => {
                         next.state = State::Pending;
-                        next.shown = shown;
+                        next.show(shown);
                         next.approvals = approvals;
                         next.waits_since = now;
                         next.expires_at = now + ttl;

@@ -255,6 +255,42 @@ impl SlackApi {
         self.tell::<Value>("chat.postMessage", &body).await.map(drop)
     }
 
+    /// Opens the direct messages with a person, where they may never have been any
+    /// (<https://docs.slack.dev/reference/methods/conversations.open>).
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn open_direct(&self, person: &SlackUserId) -> Result<ChannelId, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            channel: Opened,
+        }
+        #[derive(Deserialize)]
+        struct Opened {
+            id: ChannelId,
+        }
+        let answer: Answer = self.ask("conversations.open", &[("users", person.as_str())]).await?;
+        Ok(answer.channel.id)
+    }
+
+    /// Shows something in a conversation to one person of it, until their client reloads
+    /// (<https://docs.slack.dev/reference/methods/chat.postEphemeral>).
+    ///
+    /// # Errors
+    /// [`SlackError`]. Without one it was taken, but Slack shows it only to whoever is active.
+    pub async fn post_ephemeral(
+        &self,
+        channel: &ChannelId,
+        person: &SlackUserId,
+        message: &Message,
+    ) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": channel, "user": person, "text": message.text, "blocks": message.blocks,
+            "unfurl_links": false, "unfurl_media": false,
+        });
+        self.tell::<Value>("chat.postEphemeral", &body).await.map(drop)
+    }
+
     /// Replaces a message of ours (<https://docs.slack.dev/reference/methods/chat.update>).
     ///
     /// # Errors
@@ -272,7 +308,8 @@ impl SlackApi {
         self.tell::<Value>("chat.update", &body).await.map(drop)
     }
 
-    /// Answers through a response URL, to the one person who acted
+    /// Answers through a response URL: to the one person who acted, if it is theirs. Never with a link to a key, nor with
+    /// a button that decides for somebody else
     /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>).
     ///
     /// # Errors

@@ -338,7 +338,8 @@ impl Worker {
                 return self.switch_off(message, value, invocation.now).await;
             }
         }
-        if invocation.now.since(message.signed_at) > TOO_OLD {
+        // Nor is it from the future, in which no time would run out: Slack's clock is a few minutes off at most.
+        if invocation.now.since(message.signed_at).abs() > TOO_OLD {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
         }
         // Boxed, each: else the one future has room for all of them at once, and the stack too.

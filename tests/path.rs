@@ -47,6 +47,8 @@ mod silence;
 mod slack_as_it_is;
 #[path = "path/steps.rs"]
 mod steps;
+#[path = "path/stolen_slack.rs"]
+mod stolen_slack;
 #[path = "path/stop.rs"]
 mod stop;
 #[path = "path/timers.rs"]

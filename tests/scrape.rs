@@ -48,9 +48,9 @@ async fn secrets_are_nowhere_but_where_they_must_be() {
     for ticket in &run.tickets {
         let needle = Needle::base64url("T", &ticket.t);
         let shown = if ticket.shown {
-            &["call slack response_url", "chat", "message in D0ALICE"][..]
+            &["call slack chat.postEphemeral", "chat", "message in D0ALICE"][..]
         } else {
-            &["call slack response_url"]
+            &["call slack chat.postEphemeral"]
         };
         assert_eq!(places(&run, &all, &needle).await, set(shown), "{}", ticket.how);
         let messages = run.keyvend.world.net.slack().ever();
@@ -64,7 +64,7 @@ async fn secrets_are_nowhere_but_where_they_must_be() {
             "{}",
             ticket.how
         );
-        let calls = run.keyvend.world.net.calls_to("slack", "response_url");
+        let calls = run.keyvend.world.net.calls_to("slack", "chat.postEphemeral");
         let carrying = calls.iter().filter(|call| call.parameters.to_string().contains(&ticket.t)).count();
         assert_eq!(carrying, 1, "{}", ticket.how);
         if let Some(code) = &ticket.code {

@@ -214,7 +214,8 @@ fn the_bot_has_the_scopes_of_the_methods_that_are_called() {
         "users.info" => ["users:read", "users:read.email"].as_slice(),
         "conversations.info" | "conversations.members" => &["groups:read"],
         "usergroups.users.list" => &["usergroups:read"],
-        "chat.postMessage" | "chat.update" => &["chat:write"],
+        "chat.postMessage" | "chat.postEphemeral" | "chat.update" => &["chat:write"],
+        "conversations.open" => &["im:write"],
         "views.open" | "views.update" => &[],
         other => panic!("which scopes does {other} take?"),
     };

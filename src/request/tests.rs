@@ -76,8 +76,12 @@ fn asked() -> Asked {
     }
 }
 
+fn salt(n: u8) -> Salt {
+    Salt::of([n; 16])
+}
+
 fn request(needed: u32) -> KeyRequest {
-    KeyRequest::new(press(0), asked(), shown(needed), TTL, TTL)
+    KeyRequest::new(press(0), asked(), shown(needed), salt(0), TTL, TTL)
 }
 
 fn intent(created: Option<AccessKeyId>) -> Intent {
@@ -453,7 +457,8 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
         change(&mut next);
         next.revision() != request(1).revision()
     };
-    let covered: [(&str, Change); 12] = [
+    let covered: [(&str, Change); 13] = [
+        ("salt", |r| r.salt = salt(1)),
         ("requester", |r| r.asked.requester = person("U0BOB")),
         ("account", |r| r.asked.account.id = "210987654321".parse().unwrap()),
         ("user", |r| r.asked.user = "cj-deployer".parse().unwrap()),
@@ -490,10 +495,62 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
 }
 
 #[test]
+fn only_what_a_card_showed_is_told_from_what_it_never_did() {
+    let now = Timestamp(ASKED.0 + 10);
+    let first = request(1);
+    let redraw = |from: &KeyRequest, shown| from.apply(Event::Redraw(shown), "a", now).unwrap();
+    let second = redraw(&first, shown(2));
+    let more = Shown { privileged: true, ..shown(2) };
+    let third = redraw(&second, more.clone());
+    for known in [&first, &second, &third] {
+        assert!(third.has_shown(&known.revision()));
+    }
+    assert!(!first.has_shown(&second.revision()), "nobody was shown it yet");
+    assert!(!third.has_shown(&third.requesters_revision()));
+    assert!(!third.has_shown(&KeyRequest { salt: salt(1), ..third.clone() }.revision()));
+    // Back and forth, or the same again, adds nothing.
+    let back = redraw(&redraw(&third, shown(1)), more);
+    assert_eq!((back.revision(), back.earlier.len()), (third.revision(), 3));
+    assert_eq!(redraw(&back, back.shown.clone()).earlier.len(), 3);
+    let lacking = KeyRequest { state: State::Ticketed { tid: tid(1) }, ..first.clone() };
+    let pending = lacking.apply(withdraw(None, "PENDING", None), "a", now).unwrap();
+    assert!(pending.has_shown(&first.revision()) && pending.revision() != first.revision());
+}
+
+#[test]
+fn what_the_requester_is_shown_is_no_revision_of_the_card_and_stays() {
+    let now = Timestamp(ASKED.0 + 10);
+    let first = request(1);
+    let redrawn = first.apply(Event::Redraw(shown(2)), "a", now).unwrap();
+    assert_eq!(first.requesters_revision(), redrawn.requesters_revision());
+    assert_ne!(first.requesters_revision(), first.revision());
+    let other = KeyRequest { salt: salt(1), ..first.clone() };
+    assert_ne!(first.requesters_revision(), other.requesters_revision());
+}
+
+#[test]
+fn a_salt_reads_back_and_does_not_print() {
+    let written = serde_json::to_string(&salt(7)).unwrap();
+    assert_eq!(serde_json::from_str::<Salt>(&written).unwrap(), salt(7));
+    for wrong in ["\"\"", "\"BwcH\"", "\"BwcHBwcHBwcHBwcHBwcHBw==\"", "7"] {
+        assert!(serde_json::from_str::<Salt>(wrong).is_err(), "{wrong}");
+    }
+    assert!(!format!("{:?}", request(1)).contains(written.trim_matches('"')));
+}
+
+#[test]
+fn the_same_wish_is_the_same_whatever_the_address_was() {
+    let moved = Asked { email_hash: None, ..asked() };
+    assert!(asked().is_same(&moved) && moved.is_same(&asked()));
+    assert!(!asked().is_same(&Asked { reason: "another".to_owned(), ..asked() }));
+    assert!(!asked().is_same(&Asked { requester: person("U0BOB"), ..asked() }));
+}
+
+#[test]
 fn a_request_begins_pending_or_approved_as_policy_says() {
     assert_eq!(request(1).state, State::Pending);
     assert_eq!(request(0).state, State::Approved);
-    let refused = KeyRequest::refused(press(0), asked(), "no".to_owned(), &["owners".to_owned()]);
+    let refused = KeyRequest::refused(press(0), asked(), salt(0), "no".to_owned(), &["owners".to_owned()]);
     assert_eq!(refused.state, State::Refused { why: "no".to_owned() });
     for request in [request(1), request(0), refused] {
         verify(&request).unwrap();

@@ -444,6 +444,9 @@ pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) ->
     )
 }
 
+/// The link was shown, but not where it was asked for.
+pub const LINK_SHOWN: &str = "Your one-time link is in your direct messages with keyvend, for you alone, until you reload Slack. If it is not there, press *Get my key* again.";
+
 /// The link could not be shown to whoever pressed.
 pub const LINK_NOT_SHOWN: &str = "I could not show you your one-time link, so I withdrew it. Nothing was created; press *Get my key* again.";
 

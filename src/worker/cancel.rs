@@ -1,5 +1,6 @@
 //! Taking a request back, and ending one whose time ran out: any link it has is withdrawn in the same transaction.
 
+use super::decide::carried;
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
@@ -50,10 +51,15 @@ impl Worker {
         value: &str,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        match value.split('.').next().and_then(|id| id.parse().ok()) {
-            Some(id) => self.cancel_request(message, &id, now).await,
-            None => Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?),
+        if let Some((id, revision)) = carried(value)
+            && let Some(stored) = Stored::read(&self.dynamo, &id).await?
+        {
+            if revision == stored.request.requesters_revision() {
+                return self.cancel_request(message, &id, now).await;
+            }
+            return Ok(self.turn_away(message, &stored, now).await?);
         }
+        Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?)
     }
 
     async fn cancel_request(&self, message: &Message, id: &RequestId, now: Timestamp) -> Result<(), NotDone> {

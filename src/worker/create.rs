@@ -3,7 +3,7 @@
 use futures_util::future::try_join;
 
 use super::facts::Facts;
-use super::ticket::address_hash;
+use super::ticket::{address_hash, random};
 use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
@@ -14,7 +14,7 @@ use crate::id::{AccountAlias, RequestId};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Policies, Request};
-use crate::request::{Asked, KeyRequest, Shown, State, Telling, Wants};
+use crate::request::{Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
@@ -52,14 +52,23 @@ impl Worker {
             email_hash: None,
             at: message.signed_at,
         };
-        let (mut request, seen) = self.judge(message, asked, now).await?;
+        let (mut request, seen) = self.judge(message, asked, Salt::of(random()?), now).await?;
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
         }
         let stored = match Stored::create(&self.dynamo, &request).await {
             Ok(stored) => stored,
             // A redelivery goes on from what the first delivery recorded.
-            Err(WriteError::Lost(lost)) => Stored::read(&self.dynamo, &request.id).await?.ok_or(lost)?,
+            Err(WriteError::Lost(lost)) => {
+                let found = Stored::read(&self.dynamo, &request.id).await?.ok_or(lost)?;
+                if !found.request.asked.is_same(&request.asked) {
+                    // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is
+                    // told nothing of the request that has it.
+                    tracing::error!("a message bears the id of another one's request");
+                    return Ok(());
+                }
+                found
+            }
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
         let told = self.tell_asked(message, &stored, now).await;
@@ -107,14 +116,15 @@ impl Worker {
         &self,
         message: &Message,
         mut asked: Asked,
+        salt: Salt,
         now: Timestamp,
     ) -> anyhow::Result<(KeyRequest, Option<Result<Facts, NoSuchUser>>)> {
         let id = message.id.clone();
         let Ok(policies) = &self.policies else {
-            return Ok((KeyRequest::refused(id, asked, words::POLICIES_INVALID.to_owned(), &[]), None));
+            return Ok((KeyRequest::refused(id, asked, salt, words::POLICIES_INVALID.to_owned(), &[]), None));
         };
         if let Some(Limit { by, why }) = self.too_long(&asked) {
-            return Ok((KeyRequest::refused(id, asked, why, &[by.to_owned()]), None));
+            return Ok((KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]), None));
         }
         let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
         let subject = (&asked.account, &asked.user);
@@ -122,17 +132,17 @@ impl Worker {
             Ok(found) => found,
             Err(fault) => {
                 let (why, by) = (self.unreachable(fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
-                return Ok((KeyRequest::refused(id, asked, why, &[by]), None));
+                return Ok((KeyRequest::refused(id, asked, salt, why, &[by]), None));
             }
         };
         let request = match &found {
             Ok(facts) => {
                 asked.email_hash = facts.requester.email.as_deref().map(address_hash);
-                self.weigh(policies, id, asked, facts, now)
+                self.weigh(policies, (id, salt), asked, facts, now)
             }
             Err(NoSuchUser) => {
                 let why = words::no_such_user(&asked.user, &asked.account, self.config.help_channel.as_ref());
-                KeyRequest::refused(id, asked, why, &[])
+                KeyRequest::refused(id, asked, salt, why, &[])
             }
         };
         Ok((request, Some(found)))
@@ -142,37 +152,37 @@ impl Worker {
     fn weigh(
         &self,
         policies: &Policies,
-        id: RequestId,
+        (id, salt): (RequestId, Salt),
         asked: Asked,
         facts: &Facts,
         now: Timestamp,
     ) -> KeyRequest {
         let help = self.config.help_channel.as_ref();
         if let Some(Limit { by, why }) = self.outside_path(&asked, &facts.iam_user) {
-            return KeyRequest::refused(id, asked, why, &[by.to_owned()]);
+            return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
         }
         if facts.iam_user.owners.is_empty() && facts.iam_user.owner_groups.is_empty() {
             let why = words::no_owner(&asked.user, &asked.account, &asked.requester, help);
-            return KeyRequest::refused(id, asked, why, &[]);
+            return KeyRequest::refused(id, asked, salt, why, &[]);
         }
         let question = facts.asked(&asked, 0);
         if let Err(denial) = policies.authorize(&facts.requester, Request(question.clone()), &facts.iam_user)
         {
             let why = words::refused(&denial.advice, help);
-            return KeyRequest::refused(id, asked, why, &denial.by);
+            return KeyRequest::refused(id, asked, salt, why, &denial.by);
         }
         if facts.iam_user.keys.len() >= KEYS_PER_USER {
             let why = words::two_keys(&asked.user, &asked.account, &facts.iam_user.keys, now);
-            return KeyRequest::refused(id, asked, why, &[]);
+            return KeyRequest::refused(id, asked, salt, why, &[]);
         }
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
             Needed::Approvals(needed) => {
                 let shown = Shown::of(&facts.iam_user, needed);
-                KeyRequest::new(id, asked, shown, self.config.request_ttl, self.config.approved_ttl)
+                KeyRequest::new(id, asked, shown, salt, self.config.request_ttl, self.config.approved_ttl)
             }
             Needed::Never(denial) => {
                 let why = words::refused(&denial.advice, help);
-                KeyRequest::refused(id, asked, why, &denial.by)
+                KeyRequest::refused(id, asked, salt, why, &denial.by)
             }
         }
     }

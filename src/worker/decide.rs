@@ -45,7 +45,7 @@ impl Place<'_> {
     }
 }
 
-/// `<request id>.<revision>`.
+/// `<request id>.<revision>`. That it has this form proves nothing: the revision must be one that the request showed.
 pub(super) fn carried(value: &str) -> Option<(RequestId, Revision)> {
     let (id, revision) = value.split_once('.')?;
     Some((id.parse().ok()?, revision.parse().ok()?))
@@ -84,6 +84,9 @@ impl Worker {
             let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
                 return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
             };
+            if !stored.request.has_shown(&revision) {
+                return Ok(self.turn_away(message, &stored, now).await?);
+            }
             if let Some(own) = already(&stored.request, message) {
                 self.redraw(&stored, now).await;
                 return Ok(self.reply(message, now, own).await?);
@@ -143,7 +146,7 @@ impl Worker {
                     Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
                     Needed::Approvals(needed) => {
                         let shown = Shown::of(&facts.iam_user, needed);
-                        if asked.revision(&shown) != request.revision() {
+                        if request.revision_of(&shown) != request.revision() {
                             Judged::Changed(shown)
                         } else if *revision != request.revision() {
                             Judged::OldCard
@@ -172,6 +175,28 @@ impl Worker {
             return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
         }
         Ok(Judged::Event(Event::Refuse { why: words::USER_GONE.to_owned() }))
+    }
+
+    /// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
+    pub(super) async fn turn_away(
+        &self,
+        message: &Message,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        self.reply(message, now, words::UNKNOWN_BUTTON).await?;
+        self.note_unknown(message, stored, now).await
+    }
+
+    /// Audits a press that somebody made up: the buttons themselves carry what was shown.
+    pub(super) async fn note_unknown(
+        &self,
+        message: &Message,
+        stored: &Stored,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        tracing::warn!("a press names a revision that nobody was shown");
+        self.note(stored, "press-unknown", message, now).await
     }
 
     fn no(&self, denial: &Denial) -> String {

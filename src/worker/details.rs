@@ -30,7 +30,7 @@ impl Worker {
         place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some((stored, _)) = self.on_card(message, value, place, now).await? else { return Ok(()) };
+        let Some(stored) = self.on_card(message, value, place, now).await? else { return Ok(()) };
         let view = match self.open(message, &modal::told(words::LOOKING_UP), now).await? {
             Opened::Now(view) => view,
             Opened::Before => return Ok(()),
@@ -116,7 +116,7 @@ fn paragraphs(
             words::to_deny(request),
             words::standing(request),
             format!("For {}, {}", words::use_case(asked.use_case), words::days(asked.days)),
-            format!("Request `{}`, revision `{}`", request.id, request.revision()),
+            format!("Request `{}`", request.id),
         ],
     )];
     let mut history = vec![format!("{} asked {}", words::person(&asked.requester), words::moment(asked.at))];

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::decide::{Place, carried};
 use super::{NotDone, Worker};
 use crate::card;
-use crate::id::{Revision, ViewId};
+use crate::id::ViewId;
 use crate::inbound::{Message, OpenView};
 use crate::modal::{self, Offer};
 use crate::policy::IamUserAt;
@@ -68,7 +68,7 @@ impl Worker {
         place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some((mut stored, _)) = self.on_card(message, value, place, now).await? else { return Ok(()) };
+        let Some(mut stored) = self.on_card(message, value, place, now).await? else { return Ok(()) };
         if stored.request.is_expired(now) {
             self.lapse(&stored, now).await?;
             stored = Stored::read(&self.dynamo, &stored.request.id).await?.unwrap_or(stored);
@@ -83,19 +83,24 @@ impl Worker {
         }
     }
 
-    /// The request whose card the button is on, with the revision it showed; else that is said.
+    /// The request whose card the button is on; else that is said.
     pub(super) async fn on_card(
         &self,
         message: &Message,
         value: &str,
         place: Place<'_>,
         now: Timestamp,
-    ) -> anyhow::Result<Option<(Stored, Revision)>> {
+    ) -> anyhow::Result<Option<Stored>> {
         if let Some((id, revision)) = carried(value)
             && let Some(stored) = Stored::read(&self.dynamo, &id).await?
-            && place.is_of(&stored.request)
         {
-            return Ok(Some((stored, revision)));
+            if !stored.request.has_shown(&revision) {
+                self.turn_away(message, &stored, now).await?;
+                return Ok(None);
+            }
+            if place.is_of(&stored.request) {
+                return Ok(Some(stored));
+            }
         }
         self.answer(message, now, words::UNKNOWN_BUTTON).await?;
         Ok(None)

@@ -202,7 +202,7 @@ impl Worker {
                 let counts = |approval: &Approval| facts.stands(policies, asked, &approval.by);
                 let shown = Shown::of(&facts.iam_user, needed);
                 // Whoever approved something else has not approved this.
-                let same = asked.revision(&shown) == request.revision();
+                let same = request.revision_of(&shown) == request.revision();
                 let hold = request.approvals.iter().filter(|approval| same && counts(approval));
                 let approvals = hold.cloned().collect();
                 let say = words::approvals_lacking(&KeyRequest { shown: shown.clone(), ..request.clone() });

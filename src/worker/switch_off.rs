@@ -26,12 +26,16 @@ impl Worker {
         value: &str,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some((id, _)) = carried(value) else {
+        let Some((id, revision)) = carried(value) else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
+        // The button is on the card and in the requester's own message.
+        if !stored.request.has_shown(&revision) && revision != stored.request.requesters_revision() {
+            return Ok(self.turn_away(message, &stored, now).await?);
+        }
         let State::Issued { key, .. } = &stored.request.state else {
             return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
         };

@@ -28,7 +28,8 @@ impl Worker {
         self.answer_with(to, now, &card::text(sentence)).await
     }
 
-    /// Answers whoever did something. Only that person sees it, one way or the other.
+    /// Answers whoever did something, where the request says. That may be a thief's place (docs/threat-model.md): so never
+    /// with a link to a key or a button of the card.
     pub(super) async fn answer_with(
         &self,
         to: &inbound::Message,

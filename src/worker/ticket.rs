@@ -1,4 +1,5 @@
-//! **Get my key**: a one-time link, to the requester alone. Nothing is created yet.
+//! **Get my key**: a one-time link, to the requester alone: never to where the press says it should be answered, which
+//! whoever can forge a press chooses. Nothing is created yet.
 
 use secrecy::ExposeSecret as _;
 
@@ -9,10 +10,11 @@ use crate::aws::{MailError, WriteError};
 use crate::card;
 use crate::claim::{self, StoredTicket, TicketState, new_item};
 use crate::config::Mail;
-use crate::id::{RequestId, crockford_of};
+use crate::id::{ChannelId, RequestId, Revision, SlackUserId, crockford_of};
 use crate::inbound::Message;
 use crate::item::{Item, Table, Write};
 use crate::request::{Event, KeyRequest, State, Telling, Unfit};
+use crate::slack_api::{self, SlackApi, SlackError};
 use crate::store::{Link, Stored};
 use crate::ticket::{MailedCode, Ticket};
 use crate::time::{DAY, Timestamp};
@@ -35,11 +37,11 @@ impl Worker {
         value: &str,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some((id, _)) = carried(value) else {
+        let Some((id, revision)) = carried(value) else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         for _ in 0..RACES {
-            let (stored, replaced) = match self.collectable(message, &id, now).await? {
+            let (stored, replaced) = match self.collectable(message, (&id, &revision), now).await? {
                 Ok(collectable) => collectable,
                 Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
             };
@@ -77,7 +79,7 @@ impl Worker {
     async fn collectable(
         &self,
         message: &Message,
-        id: &RequestId,
+        (id, revision): (&RequestId, &Revision),
         now: Timestamp,
     ) -> anyhow::Result<Result<(Stored, Vec<Write>), String>> {
         if !self.config.timers {
@@ -89,6 +91,10 @@ impl Worker {
         let Some(stored) = Stored::read(&self.dynamo, id).await? else {
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         };
+        if *revision != stored.request.requesters_revision() {
+            self.note_unknown(message, &stored, now).await?;
+            return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
+        }
         if stored.request.asked.requester != message.person {
             return Ok(Err(words::NOT_YOURS.to_owned()));
         }
@@ -153,7 +159,7 @@ impl Worker {
         Ok(Made { ticket, stored, code })
     }
 
-    /// The mail first, then the button. What cannot be handed over is withdrawn.
+    /// The mail first, then the link. What cannot be handed over is withdrawn.
     async fn hand_over(
         &self,
         message: &Message,
@@ -182,18 +188,22 @@ impl Worker {
         }
         let sentence = words::link(request, made.stored.expires_at, label.as_deref());
         let url = made.ticket.link(&self.config.reveal_url);
-        // The link goes to nobody but whoever pressed, so there is no falling back to a direct message, which stays.
-        let shown = match &message.response_url {
-            Some(response_url) => {
-                let slack = self.slack().await?;
-                slack.respond(response_url, &card::link(&sentence, url.expose_secret())).await.is_ok()
+        let slack = self.slack().await?;
+        let link = card::link(&sentence, url.expose_secret());
+        match show(&slack, &request.asked.requester.user, &link).await {
+            // Pressed in that very conversation, the link itself is the answer.
+            Ok(shown) if message.channel.as_ref() == Some(&shown) => {}
+            Ok(_) => self.try_to_tell(message, now, words::LINK_SHOWN).await,
+            Err(error) => {
+                tracing::warn!(%error, "a link could not be shown");
+                self.withdraw_ticket(&saved, "not-shown", now).await?;
+                if error.is_about_the_token() {
+                    // It was rotated: the message comes again and is done with the new one.
+                    return Err(error.into());
+                }
+                let again = card::again(words::LINK_NOT_SHOWN, request);
+                return Ok(self.answer_with(message, now, &again).await?);
             }
-            None => false,
-        };
-        if !shown {
-            self.withdraw_ticket(&saved, "not-shown", now).await?;
-            let again = card::again(words::LINK_NOT_SHOWN, request);
-            return Ok(self.direct(&message.person, &again).await?);
         }
         self.flush(saved).await;
         Ok(())
@@ -213,6 +223,19 @@ impl Worker {
             Err(WriteError::Fault(fault)) => Err(fault),
         }
     }
+}
+
+/// Shows the link to the stored requester, by the bot's own token, in their direct messages, where nobody else is: the
+/// press came through a function that knows what Slack signs with, so its `response_url` may be a thief's. Ephemeral, so
+/// that it does not stay; and so there is no falling back to a message that would.
+async fn show(
+    slack: &SlackApi,
+    requester: &SlackUserId,
+    link: &slack_api::Message,
+) -> Result<ChannelId, SlackError> {
+    let direct = slack.open_direct(requester).await?;
+    slack.post_ephemeral(&direct, requester, link).await?;
+    Ok(direct)
 }
 
 /// The address, or why no code may go there. `seen` is the hash of the one that was there when the key was asked for.

@@ -65,6 +65,12 @@ class Slack:
             self._say(fields["channel"], ts, fields["text"], fields["blocks"])
             # A message to a person is answered with the conversation it went to.
             return {"ok": True, "channel": fields["channel"].replace("U0", "D0", 1), "ts": ts}
+        if method == "conversations.open":
+            return {"ok": True, "channel": {"id": fields["users"].replace("U0", "D0", 1)}}
+        if method == "chat.postEphemeral":
+            ts = f"ephemeral-{time.monotonic_ns()}"
+            self._say(fields["user"], ts, fields["text"], fields["blocks"])
+            return {"ok": True, "message_ts": ts}
         if method == "chat.update":
             self._say(fields["channel"], fields["ts"], fields["text"], fields["blocks"])
             return {"ok": True, "channel": fields["channel"], "ts": fields["ts"]}

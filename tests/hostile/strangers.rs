@@ -182,7 +182,7 @@ fn any_signed_payload_is_answered() {
         "container": {"type": "message", "message_ts": "1764000000.000100", "channel_id": GENERAL, "is_ephemeral": false},
         "trigger_id": "1.2.x", "is_enterprise_install": false, "channel": {"id": GENERAL},
         "response_url": "https://hooks.slack.com/actions/x",
-        "actions": [{"type": "button", "action_id": "approve", "value": "0123456789ABCDEF.01234567"}],
+        "actions": [{"type": "button", "action_id": "approve", "value": "0123456789ABCDEF.0123456789ABCDEF"}],
     });
     let submission = json!({
         "type": "view_submission", "api_app_id": APP, "team": {"id": TEAM}, "user": {"id": ALICE_OWNER},

@@ -273,7 +273,7 @@ async fn a_button_counts_only_in_the_message_that_was_stored_for_its_request() {
         ("no value", &card, with_value("")),
         ("garbage", &card, with_value("../../etc/passwd")),
         ("an id alone", &card, with_value(own.split('.').next().unwrap())),
-        ("a request that is not", &card, with_value("0000000000000000.00000000")),
+        ("a request that is not", &card, with_value("0000000000000000.0000000000000000")),
         ("lower case", &card, with_value(&own.to_lowercase())),
         ("more behind it", &card, with_value(&format!("{own}.1"))),
         ("a message of another channel", &elsewhere, with_value(&own)),

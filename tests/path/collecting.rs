@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::steps::text;
+use super::steps::{ASK, policies, text};
 use super::world::deployed::Deployed;
 use super::world::net::Interfere;
-use super::world::slack::{ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER, direct};
+use super::world::slack::{
+    ALICE_OWNER, BOB_APPROVER, BOT, CAROL_APPROVER, GENERAL, MALLORY_OUTSIDER, Message, direct,
+};
 
 #[tokio::test]
 async fn only_the_requester_gets_a_link() {
@@ -25,7 +27,7 @@ async fn only_the_requester_gets_a_link() {
 async fn a_button_that_leads_nowhere_gives_no_link() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
-    for value in ["", "garbage", "0000000000000000.00000000"] {
+    for value in ["", "garbage", "0000000000000000.0000000000000000"] {
         let mut button = ready.button("Get my key");
         value.clone_into(&mut button.value);
         keyvend.world.clock.advance(Duration::from_secs(1));
@@ -163,33 +165,78 @@ async fn an_approved_request_lapses_after_three_days_with_its_link() {
 }
 
 #[tokio::test]
-async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_goes_by_direct_message() {
-    let keyvend = Deployed::new().await;
-    let ready = keyvend.approved().await;
-    keyvend.world.net.slack().fail_next("response_url", "expired_url");
+async fn a_link_that_cannot_be_shown_is_withdrawn_and_goes_no_other_way() {
+    for (method, error) in [
+        ("conversations.open", "missing_scope"),
+        ("chat.postEphemeral", "channel_not_found"),
+        ("chat.postEphemeral", "user_not_in_channel"),
+    ] {
+        let keyvend = Deployed::new().await;
+        let ready = keyvend.approved().await;
+        keyvend.world.net.slack().fail_next(method, error);
+        keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+        let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
+        assert!(told.reading().contains("I could not show you your one-time link"), "{}", told.reading());
+        let ever = keyvend.world.net.slack().ever();
+        assert!(ever.iter().flat_map(Message::buttons).all(|button| button.url.is_none()), "{method}");
+        assert_eq!(keyvend.stands().await, "APPROVED");
+        assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "withdrawn"]);
+        assert_eq!(keyvend.last_detail("why").await, "not-shown");
+        keyvend.nothing_was_created().await;
+        let tab = keyvend.collects(&told).await;
+        keyvend.reveals(&tab).await;
+        keyvend.links_are_shown_to_nobody_else();
+    }
+}
+
+#[tokio::test]
+async fn wherever_it_was_asked_for_the_link_is_in_the_requesters_direct_messages() {
+    let none = policies("no-approval-anywhere", |text| {
+        text.replace("context.approvals >= 1", "context.approvals >= 0")
+            .replace("context.approvals >= 2", "context.approvals >= 0")
+    });
+    let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &none)]).await;
+    keyvend.types(ALICE_OWNER, ASK).await;
+    let slack = keyvend.world.net.slack();
+    let ready = slack.last_told(ALICE_OWNER);
+    // Where the bot is no member, and no direct message was ever opened.
+    slack.channel(GENERAL, |channel| _ = channel.members.remove(BOT));
+    assert!(slack.messages(&direct(ALICE_OWNER)).is_empty());
+    assert_eq!(ready.channel, GENERAL);
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    let told = keyvend.direct(ALICE_OWNER);
-    assert!(told.reading().contains("I could not show you your one-time link"), "{}", told.reading());
-    assert!(told.buttons().iter().all(|button| button.url.is_none()));
-    assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "withdrawn"]);
-    assert_eq!(keyvend.last_detail("why").await, "not-shown");
-    keyvend.nothing_was_created().await;
-    let tab = keyvend.collects(&told).await;
+    let told = slack.told(ALICE_OWNER);
+    let [.., link, pointer] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(
+        (link.channel.clone(), link.ephemeral_to.as_deref()),
+        (direct(ALICE_OWNER), Some(ALICE_OWNER))
+    );
+    assert!(!link.text.contains("/reveal") && link.text.contains("Your one-time link for"), "{}", link.text);
+    assert_eq!((pointer.channel.as_str(), pointer.buttons()), (GENERAL, Vec::new()));
+    insta::assert_snapshot!(pointer.reading(), @"Your one-time link is in your direct messages with keyvend, for you alone, until you reload Slack. If it is not there, press *Get my key* again.");
+    let tab = keyvend.opens();
     keyvend.reveals(&tab).await;
     keyvend.links_are_shown_to_nobody_else();
+}
+
+#[tokio::test]
+async fn a_press_that_nobody_can_be_pointed_from_still_shows_its_link() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    let elsewhere = Message { channel: GENERAL.to_owned(), ..ready };
+    keyvend.world.net.slack().fail_next("response_url", "expired_url");
+    let tab = keyvend.collects(&elsewhere).await;
+    assert!(keyvend.direct(ALICE_OWNER).reading().contains("is in your direct messages with keyvend"));
+    keyvend.reveals(&tab).await;
 }
 
 #[tokio::test]
 async fn a_link_that_was_shown_without_our_knowing_does_not_work() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
-    keyvend.world.net.once("slack", "response_url", Interfere::LoseReply);
+    keyvend.world.net.once("slack", "chat.postEphemeral", Interfere::LoseReply);
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    assert!(keyvend.direct(ALICE_OWNER).reading().contains("so I withdrew it"));
-    let shown = keyvend.world.net.slack().told(ALICE_OWNER).into_iter();
-    let shown = shown.rev().find(|message| message.ephemeral_to.is_some()).unwrap();
-    let tab = super::world::deployed::Tab::open(&shown.button("Open the one-time link").url.unwrap());
+    assert!(keyvend.told(ALICE_OWNER).contains("so I withdrew it"));
+    let tab = keyvend.opens();
     assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
     keyvend.nothing_was_created().await;
 }

@@ -174,7 +174,6 @@ async fn details_show_an_approver_everything_the_card_leaves_out() {
         "`team` = `a &lt;!channel&gt; 'b'`",
         "`keyvend:owners` = `U0ALICE`",
         "active, 0 days old, never used",
-        "revision `",
         "*Who may approve*\n<@U0BOB>, <@U0CAROL>, <@U0DAVE>\n",
         "<@U0ALICE> asked",
         "*Boundary*\nnone",

@@ -136,6 +136,17 @@ async fn a_rotated_bot_token_is_read_again_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_link_gets_through_a_rotation_of_the_bot_token() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    rotate_token(&keyvend).await;
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "I could not show you"), 0);
+    keyvend.reveals(&keyvend.opens()).await;
+}
+
+#[tokio::test]
 async fn an_alert_gets_through_a_rotation_of_the_bot_token() {
     let keyvend = Deployed::new().await;
     keyvend.linked().await;

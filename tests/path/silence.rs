@@ -41,7 +41,7 @@ impl At {
         let tab = issuing.linked().await;
         [
             ("asking", asking, Self::Asking),
-            ("click", click, Self::Click(card)),
+            ("click", click, Self::Click(Box::new(card))),
             ("issuing", issuing, Self::Issuing(tab)),
         ]
     }

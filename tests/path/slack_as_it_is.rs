@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::stop::issued;
 use super::world::aws::{self, BOT_TOKEN_ID};
 use super::world::deployed::{Deployed, Tab};
-use super::world::net::{HOME, Interfere, Net};
+use super::world::net::{Call, HOME, Interfere, Net};
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, BOT, Channel};
 use super::world::sqs::SLACK;
 
@@ -25,7 +25,8 @@ async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
     keyvend.work(event).await;
     sqs.finish(SLACK, &receipt, true);
     let calls = keyvend.world.net.calls();
-    let answered = calls.iter().position(|call| call.operation == "response_url").unwrap();
+    let answers = |call: &Call| ["response_url", "chat.postEphemeral"].contains(&call.operation.as_str());
+    let answered = calls.iter().position(answers).unwrap();
     let waited: Vec<_> = calls[..answered].iter().filter(|call| call.service != "slack").cloned().collect();
     let names = waited.iter().map(|call| format!("{}:{}", call.service, call.operation)).collect();
     keyvend.deliver().await;
@@ -276,7 +277,7 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_sent_as_a_message_th
     keyvend.types(ALICE_OWNER, CREATE).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    keyvend.world.net.slack().fail_next("response_url", "expired_url");
+    keyvend.world.net.slack().rate_limit_next("chat.postEphemeral", 33);
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
     assert!(told.reading().contains("withdrew it"), "{}", told.reading());

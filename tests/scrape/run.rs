@@ -258,10 +258,10 @@ impl Run {
         net.once("ses", "SendEmail", Interfere::refused_xml(400, "MessageRejected"));
         self.presses(ALICE_OWNER, &ready, "Get my key").await;
         assert_eq!(net.done("ses", "SendEmail").len(), self.tickets.len(), "that mail was not accepted");
-        net.slack().fail_next("response_url", "expired_url");
-        let before = net.calls_to("slack", "response_url").len();
+        net.slack().fail_next("chat.postEphemeral", "channel_not_found");
+        let before = net.calls_to("slack", "chat.postEphemeral").len();
         self.presses(ALICE_OWNER, &ready, "Get my key").await;
-        let carried = net.calls_to("slack", "response_url")[before].parameters.to_string();
+        let carried = net.calls_to("slack", "chat.postEphemeral")[before].parameters.to_string();
         let (_, rest) = carried.split_once("/reveal#1.").unwrap();
         let url = format!("https://keys.example.com/reveal#1.{}", &rest[..43]);
         self.note("not shown", &Tab::open(&url), &url, (false, false));

@@ -25,6 +25,22 @@ pub fn check_view(view: &Value) {
     check(modal(view), view);
 }
 
+/// Stops where an answer, which goes to wherever the request says, would be of use to somebody who forged that request:
+/// a link to a key, or a button that decides for an approver.
+pub fn check_for_anybody(answer: &Value) {
+    let all = answer.to_string();
+    assert!(
+        !all.contains("/reveal#"),
+        "a link to a key goes to whoever asked to be answered there: {answer:#}"
+    );
+    for action in ["approve", "deny", "details", "not-me"] {
+        let button = format!(r#""action_id":"{action}""#);
+        assert!(!all.contains(&button), "{action} goes to whoever asked to be answered there: {answer:#}");
+    }
+    let carried = answer["private_metadata"].as_str().unwrap_or_default();
+    assert_eq!(carried, "", "what a form carries goes to whoever names the form");
+}
+
 fn check(result: Checked, what: &Value) {
     if let Err(problem) = result {
         panic!("Slack would not take this: {problem}\n{what:#}");

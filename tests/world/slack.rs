@@ -2,7 +2,7 @@
 //! that keyvend calls, response URLs, and a transcript of every message. What the product says is checked against
 //! Slack's limits as it arrives (`world::block_kit`): a bad message stops the test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +46,8 @@ struct State {
     channels: BTreeMap<String, Channel>,
     groups: BTreeMap<String, Vec<String>>,
     messages: Vec<Message>,
+    /// The direct messages that were opened.
+    opened: BTreeSet<String>,
     views: Vec<View>,
     triggers: BTreeMap<String, (String, Timestamp, bool)>,
     urls: BTreeMap<String, ResponseUrl>,
@@ -111,6 +113,7 @@ impl Slack {
                 people: people.into_iter().map(|person| (person.id.clone(), person)).collect(),
                 groups: BTreeMap::from([(TEAM_GROUP.to_owned(), vec![ALICE_OWNER.to_owned()])]),
                 messages: Vec::new(),
+                opened: BTreeSet::new(),
                 views: Vec::new(),
                 triggers: BTreeMap::new(),
                 urls: BTreeMap::new(),
@@ -379,7 +382,10 @@ impl State {
                     None => no("user_not_found"),
                     Some(person) if person.deleted => no("user_disabled"),
                     Some(person) if person.bot => no("cannot_dm_bot"),
-                    Some(_) => Ok(json!({"channel": {"id": direct(&user)}})),
+                    Some(_) => {
+                        self.opened.insert(direct(&user));
+                        Ok(json!({"channel": {"id": direct(&user)}}))
+                    }
                 }
             }
             // The token of an organisation is of no workspace, so one has to be named.
@@ -391,8 +397,17 @@ impl State {
             "chat.postMessage" => self.post(input, None, now),
             "chat.postEphemeral" => {
                 let user = text(&input["user"]);
-                let channel = self.visible(input)?;
-                if !channel.members.contains(&user) {
+                let channel = text(&input["channel"]);
+                // A direct message has its person in it and the bot, once somebody opened it.
+                let inside = if channel.starts_with('D') {
+                    if !self.opened.contains(&channel) {
+                        return no("channel_not_found");
+                    }
+                    channel == direct(&user)
+                } else {
+                    self.visible(input)?.members.contains(&user)
+                };
+                if !inside {
                     return no("user_not_in_channel");
                 }
                 let answer = self.post(input, Some(user), now)?;
@@ -407,6 +422,7 @@ impl State {
             "views.update" => {
                 let view = view_of(input);
                 block_kit::check_view(&view);
+                block_kit::check_for_anybody(&view);
                 let open = self.views.iter_mut().find(|open| open.id == input["view_id"] && !open.closed);
                 match open {
                     Some(open) if !input["hash"].is_null() && input["hash"] != open.hash() => no("hash_conflict"),
@@ -461,7 +477,7 @@ impl State {
                 None => return no("channel_not_found"),
                 Some(person) if person.deleted => return no("user_disabled"),
                 Some(person) if person.bot => return no("cannot_dm_bot"),
-                Some(_) => {}
+                Some(_) => _ = self.opened.insert(channel.clone()),
             }
         } else {
             let found = self.visible(&json!({"channel": channel}))?;
@@ -556,6 +572,7 @@ impl State {
             return Err((404, "used_url"));
         }
         found.uses += 1;
+        block_kit::check_for_anybody(input);
         let ResponseUrl { channel, user, origin, .. } = found.clone();
         let original =
             |message: &&mut Message| message.channel == channel && Some(&message.ts) == origin.as_ref();
