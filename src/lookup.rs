@@ -167,6 +167,31 @@ impl Lookup {
         Ok(self.reader(account, now).await?.last_used(key).await)
     }
 
+    /// The account and the IAM user that a key is of, asked in every account at once.
+    ///
+    /// # Errors
+    /// A fault, also where it is found nowhere and an account did not answer.
+    pub async fn owner_of<'a>(
+        &self,
+        accounts: &'a [Account],
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<(&'a Account, IamUserName)>> {
+        let asked = join_all(accounts.iter().map(|account| async move {
+            let user = self.reader(account, now).await?.owner_of(key).await?;
+            anyhow::Ok(user.map(|user| (account, user)))
+        }));
+        let mut failed = None;
+        for answer in asked.await {
+            match answer {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                Err(fault) => failed = Some(fault),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
     /// One page of an account's users with their owners, and where the next one begins.
     ///
     /// # Errors

@@ -2,16 +2,20 @@
 //! by the message. Every handler is re-entrant, for a message may come more than once.
 
 mod acknowledge;
+mod again;
 mod cancel;
 mod create;
 mod decide;
 mod details;
 mod directory;
+mod ending;
 mod facts;
+mod foreign;
 mod form;
 mod freeze;
 mod fulfil;
 mod issue;
+mod keys;
 mod look_after;
 mod redrive;
 mod suspects;
@@ -33,15 +37,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::again::Again;
 use self::decide::{Click, Place};
 use crate::audit::Happened;
 use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
 use crate::card::action;
 use crate::command::{self, Command, Create};
 use crate::config::{QueueUrl, WorkerConfig};
-use crate::id::{AccountId, RequestId, TicketId};
+use crate::id::{AccessKeyId, AccountId, RequestId, TicketId};
 use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
+use crate::key::Why;
 use crate::lookup::Lookup;
 use crate::modal;
 use crate::policy::{InvalidPolicies, Policies};
@@ -255,7 +261,7 @@ impl Worker {
             return Ok(());
         };
         let done = self.act(&message, invocation).await;
-        if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
+        if done.is_err() && received >= RECEIVES {
             self.note_not_done(&message, invocation.now).await;
             self.try_to_reply(&message, invocation.now, &words::not_done(&message.id)).await;
         }
@@ -302,6 +308,9 @@ impl Worker {
                 return self.switch_off(message, value, invocation.now).await;
             }
         }
+        if let Some((key, why)) = to_switch_off(&message.what) {
+            return self.deactivate(message, &key, why, invocation.now).boxed().await;
+        }
         if invocation.now.since(message.signed_at) > TOO_OLD {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
         }
@@ -310,6 +319,14 @@ impl Worker {
             What::Command(command) => match command {
                 Command::Form => self.open_form(message, invocation.now).boxed().await,
                 Command::Create(create) => self.create(message, create, invocation.now).boxed().await,
+                Command::List(user) => self.list(message, user.as_ref(), invocation.now).boxed().await,
+                Command::Rotate(key) => {
+                    self.again(message, key, Again::Rotate, invocation.now).boxed().await
+                }
+                Command::Activate(key) => {
+                    self.again(message, key, Again::Activate, invocation.now).boxed().await
+                }
+                Command::Delete(key) => self.delete(message, key, invocation.now).boxed().await,
                 Command::Status(request) => {
                     self.status(message, request.as_ref(), invocation.now).boxed().await
                 }
@@ -319,7 +336,7 @@ impl Worker {
                 Command::Whoami => self.whoami(message, invocation.now).boxed().await,
                 Command::Freeze => self.freeze(message, true, invocation.now).boxed().await,
                 Command::Unfreeze => self.freeze(message, false, invocation.now).boxed().await,
-                Command::Help => Ok(()),
+                Command::Deactivate(_) | Command::Help => Ok(()),
             },
             What::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
                 match action_id.as_str() {
@@ -345,7 +362,17 @@ impl Worker {
                     action::SUSPECT_NOT_OURS => {
                         self.judge_suspect(message, value, false, invocation.now).boxed().await
                     }
-                    _ => Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?),
+                    other => match (value.parse(), asks_again(other)) {
+                        (Ok(key), Some(again)) => {
+                            self.again(message, &key, again, invocation.now).boxed().await
+                        }
+                        (Ok(key), None) if other == action::DELETE => {
+                            self.delete(message, &key, invocation.now).boxed().await
+                        }
+                        (Ok(_), None) | (Err(_), _) => {
+                            Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?)
+                        }
+                    },
                 }
             }
             What::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
@@ -492,4 +519,33 @@ impl Worker {
             Err(_) => stored,
         }
     }
+}
+
+/// The key that a command or a button asks to switch off, and why.
+fn to_switch_off(what: &What) -> Option<(AccessKeyId, Why)> {
+    match what {
+        What::Command(Command::Deactivate(key)) => Some((key.clone(), Why::Asked)),
+        What::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
+            let why = match action_id.as_str() {
+                action::SWITCH_OFF => Why::Asked,
+                action::RETIRE => Why::Replaced,
+                _ => return None,
+            };
+            Some((value.parse().ok()?, why))
+        }
+        What::Command(_) | What::Interaction(_) | What::PersonLeft => None,
+    }
+}
+
+/// What a button about a key asks for, if it asks for more of it.
+fn asks_again(action_id: &str) -> Option<Again> {
+    Some(match action_id {
+        action::ROTATE => Again::Rotate,
+        action::EXTEND => Again::Extend,
+        action::UNDO => Again::Undo,
+        action::RECEIVED => Again::Received,
+        action::REPLACE => Again::Replace,
+        action::SWITCH_ON => Again::Activate,
+        _ => return None,
+    })
 }

@@ -63,9 +63,11 @@ pub fn in_field(problem: &Problem) -> String {
         }
         Problem::ReasonMissing => "Write a few words.".to_owned(),
         Problem::ReasonTooLong => format!("Use at most {} characters.", Reason::MOST),
-        Problem::UnknownCommand(_) | Problem::TooMuch(_) | Problem::NotARequestId(_) => {
-            "This cannot be read.".to_owned()
-        }
+        Problem::UnknownCommand(_)
+        | Problem::TooMuch(_)
+        | Problem::NotARequestId(_)
+        | Problem::KeyMissing(_)
+        | Problem::NotAKey => "This cannot be read.".to_owned(),
     }
 }
 

@@ -125,8 +125,9 @@ impl Worker {
                 return Ok(Judged::Event(Event::Refuse { why }));
             }
         };
+        let facts = self.with_key(facts, asked).await?;
         let presser = facts.presser.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
-        let authorized = policies.authorize(presser, Approve(facts.asked(asked, 0)), &facts.iam_user);
+        let authorized = policies.authorize(presser, Approve(facts.to_approve(asked)), &facts.iam_user);
         let authorized = match authorized {
             Ok(authorized) => authorized,
             Err(denial) => return Ok(Judged::No(self.no(&denial))),

@@ -51,7 +51,7 @@ impl Worker {
 
     /// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
     /// finds its entry there.
-    async fn audit_alone(&self, message: &Message, event: &'static str) -> anyhow::Result<()> {
+    pub(super) async fn audit_alone(&self, message: &Message, event: &'static str) -> anyhow::Result<()> {
         let mut chain = Chain::default();
         chain.append(&message.id, message.signed_at, Happened::new(event, &message.person, []));
         for entry in &chain.outbox {

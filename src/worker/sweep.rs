@@ -15,7 +15,7 @@ use crate::id::TicketId;
 use crate::item::{SHARDS, Table};
 use crate::key::StoredKey;
 use crate::request::{Event, KeyRequest, State, Telling};
-use crate::store::{self, Stored};
+use crate::store::{self, Held, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -75,6 +75,8 @@ impl Worker {
             }
         } else if let Some(key) = StoredKey::of_item(item) {
             self.look_after(&key, invocation.now).boxed().await
+        } else if Held::is_item(item) {
+            self.finish_held(item, invocation.now).boxed().await
         } else {
             tracing::error!("a timer of an item of no known kind");
             Ok(())
