@@ -616,6 +616,13 @@ impl StoredKey {
         !matches!(self.issued.state, KeyState::Suspect { .. } | KeyState::Disowned { .. })
     }
 
+    /// The key as if nothing had taken its place.
+    #[must_use]
+    pub fn without_successor(mut self) -> Self {
+        self.issued.successor = None;
+        self
+    }
+
     /// Whether another read found the item as this one did.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -736,3 +743,6 @@ impl TryFrom<&Item> for StoredKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

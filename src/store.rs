@@ -220,7 +220,7 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &str) -> Wri
 pub struct Held {
     /// Who holds it.
     pub holder: String,
-    /// What is being done, as its module wrote it.
+    /// What is being deleted, as its module wrote it.
     pub work: String,
 }
 
@@ -229,7 +229,7 @@ impl Held {
     #[must_use]
     pub fn take(&self, account: &Account, user: &IamUserName, due_at: Timestamp) -> Write {
         let update = Update {
-            update: "SET holder = :me, work = :work, due_at = :due, due_shard = :shard",
+            update: "SET holder = :me, deletion = :work, due_at = :due, due_shard = :shard",
             condition: "attribute_not_exists(holder) OR holder = :me",
             values: values([
                 (":me", self.holder.as_str().into()),
@@ -245,7 +245,7 @@ impl Held {
     #[must_use]
     pub fn release(&self, account: &Account, user: &IamUserName) -> Write {
         let update = Update {
-            update: "REMOVE holder, work, due_at, due_shard",
+            update: "REMOVE holder, deletion, due_at, due_shard",
             condition: "holder = :me",
             values: values([(":me", self.holder.as_str().into())]),
         };
@@ -265,7 +265,7 @@ impl Held {
     pub async fn read(dynamo: &Dynamo, key: &str) -> anyhow::Result<Option<Self>> {
         let item = dynamo.get(Table::Requests, key, None).await?;
         let held = item.and_then(|item| {
-            let (holder, work) = (text(&item, "holder").ok()?, text(&item, "work").ok()?);
+            let (holder, work) = (text(&item, "holder").ok()?, text(&item, "deletion").ok()?);
             Some(Self { holder: holder.to_owned(), work: work.to_owned() })
         });
         Ok(held)

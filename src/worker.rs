@@ -320,9 +320,7 @@ impl Worker {
                 Command::Form => self.open_form(message, invocation.now).boxed().await,
                 Command::Create(create) => self.create(message, create, invocation.now).boxed().await,
                 Command::List(user) => self.list(message, user.as_ref(), invocation.now).boxed().await,
-                Command::Rotate(key) => {
-                    self.again(message, key, Again::Rotate, invocation.now).boxed().await
-                }
+                Command::Rotate(key) => self.again(message, key, Again::Rotate, invocation.now).boxed().await,
                 Command::Activate(key) => {
                     self.again(message, key, Again::Activate, invocation.now).boxed().await
                 }

@@ -149,10 +149,8 @@ mod tests {
     #[test]
     fn the_longest_list_fits_into_one_message_of_slacks() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
-        let user = |n: usize| IamUserAt {
-            account: account.clone(),
-            name: format!("{n:x>64}").parse().unwrap(),
-        };
+        let user =
+            |n: usize| IamUserAt { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };
         let row = || Row {
             key: AccessKey {
                 id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
@@ -163,8 +161,7 @@ mod tests {
             issued: None,
             offers: vec![Offer::Rotate, Offer::Extend, Offer::SwitchOff],
         };
-        let users: Vec<Listed> =
-            (0..MOST_LISTED).map(|n| (user(n), Some(vec![row(), row()]))).collect();
+        let users: Vec<Listed> = (0..MOST_LISTED).map(|n| (user(n), Some(vec![row(), row()]))).collect();
         let rest: Vec<IamUserAt> = (0..92).map(user).collect();
         let message = listed(&users, &rest, Timestamp(0));
         assert!(message.blocks.as_array().unwrap().len() <= 50, "{}", message.blocks);

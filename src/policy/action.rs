@@ -96,7 +96,11 @@ pub struct KeyFacts {
 
 impl From<&IssuedKey> for KeyFacts {
     fn from(issued: &IssuedKey) -> Self {
-        Self { id: issued.key.clone(), requester: Some(issued.requester.clone()), concerns: issued.concerns() }
+        Self {
+            id: issued.key.clone(),
+            requester: Some(issued.requester.clone()),
+            concerns: issued.concerns(),
+        }
     }
 }
 

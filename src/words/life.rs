@@ -15,8 +15,7 @@ pub const KEYS_LISTED: &str = "*Access keys*, as AWS has them now. A key can be 
 pub const NOTHING_TO_LIST: &str = "I know no IAM user of yours yet; one that was tagged today may be missing here. Name one to see its keys: `/access-key list &lt;iam-user&gt;`.";
 
 /// None of those that the directory knows is theirs any more.
-pub const NOTHING_LISTED: &str =
-    "None of the IAM users that I knew as yours is yours any more. `/access-key whoami` says what makes one yours.";
+pub const NOTHING_LISTED: &str = "None of the IAM users that I knew as yours is yours any more. `/access-key whoami` says what makes one yours.";
 
 /// The heading of one IAM user's keys.
 #[must_use]
@@ -148,6 +147,9 @@ pub fn past_end(issued: &IssuedKey) -> String {
 
 /// The same where a key was to be created.
 pub const END_PASSED: &str = "The time that was approved for the key that this one was to replace is over. Nothing was created; ask for a new key with `/access-key create`.";
+
+/// All issuing is stopped, which goes for this too.
+pub const FROZEN_TOO: &str = "All issuing of keys is stopped for now, and bringing keys back or extending them with it. Ask again once it goes on.";
 
 /// Its expiry was taken back before.
 #[must_use]

@@ -160,19 +160,15 @@ impl Worker {
                 None => Ok(()),
             }
         };
-        let (found, before, slack, ()) = try_join4(
-            self.read_key(key),
-            Stored::read(&self.dynamo, &message.id),
-            self.slack(),
-            session,
-        )
-        .await?;
+        let (found, before, slack, ()) =
+            try_join4(self.read_key(key), Stored::read(&self.dynamo, &message.id), self.slack(), session)
+                .await?;
         if let Some(before) = before {
             // A redelivery goes on from what the first delivery recorded.
             return self.tell_again(message, before, None, now).await;
         }
         let stored = match found {
-            Some(stored) if stored.is_known_to_be_ours() => stored,
+            Some(stored) if stored.is_known_to_be_ours() => self.as_succeeded(stored).await?,
             Some(StoredKey { issued, .. }) if matches!(issued.state, KeyState::Suspect { .. }) => {
                 return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
             }
@@ -241,15 +237,14 @@ impl Worker {
     ) -> Result<u32, Denial> {
         let (who, user) = (&facts.requester, &facts.iam_user);
         let key = KeyFacts::from(issued);
-        let question = facts.asked(asked, 0);
         match again {
             Again::Rotate | Again::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
             Again::Activate | Again::Undo | Again::Received => {
                 policies.authorize(who, Activate(key), user).map(drop)?;
             }
-            Again::Extend => policies.authorize(who, Request(question.clone()), user).map(drop)?,
+            Again::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
         }
-        match policies.needed_approvals(who, user, &question) {
+        match facts.needed(policies, asked) {
             Needed::Approvals(needed) => Ok(needed),
             Needed::Never(denial) => Err(denial),
         }
@@ -284,7 +279,8 @@ impl Worker {
             policies.approvals(by, &facts.iam_user, &question) > 0
         });
         let issue = Issue(facts.asked(&asked, facts.approvals(policies, &asked, None)));
-        let enough = matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
+        let enough =
+            matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
         let shown = Shown::of(&facts.iam_user, needed);
         let (request_ttl, approved_ttl) = (self.config.request_ttl, self.config.approved_ttl);
         let request = KeyRequest::new(id, asked, shown, request_ttl, approved_ttl);

@@ -114,13 +114,7 @@ impl Worker {
     }
 
     /// The request as policy lets it begin, by these facts.
-    fn weigh(
-        &self,
-        policies: &Policies,
-        id: RequestId,
-        asked: Asked,
-        facts: &Facts,
-    ) -> KeyRequest {
+    fn weigh(&self, policies: &Policies, id: RequestId, asked: Asked, facts: &Facts) -> KeyRequest {
         let help = self.config.help_channel.as_ref();
         if let Some(why) = self.unmanaged(&asked.requester, &facts.iam_user) {
             return KeyRequest::refused(id, asked, why, &[]);

@@ -134,28 +134,19 @@ impl Worker {
         };
         Ok(match click {
             Click::Deny(reason) => Judged::Event(deny(&authorized, message, reason)),
-            Click::Approve => {
-                match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
-                    Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
-                    Needed::Approvals(needed) => {
-                        let shown = Shown::of(&facts.iam_user, needed);
-                        if asked.revision(&shown) != request.revision() {
-                            Judged::Changed(shown)
-                        } else if *revision != request.revision() {
-                            Judged::OldCard
-                        } else {
-                            Judged::Event(self.approve(
-                                policies,
-                                &authorized,
-                                &facts,
-                                presser,
-                                request,
-                                message,
-                            ))
-                        }
+            Click::Approve => match facts.needed(policies, asked) {
+                Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
+                Needed::Approvals(needed) => {
+                    let shown = Shown::of(&facts.iam_user, needed);
+                    if asked.revision(&shown) != request.revision() {
+                        Judged::Changed(shown)
+                    } else if *revision != request.revision() {
+                        Judged::OldCard
+                    } else {
+                        Judged::Event(self.approve(policies, &authorized, &facts, presser, request, message))
                     }
                 }
-            }
+            },
         })
     }
 

@@ -18,6 +18,7 @@ use crate::words;
 impl Worker {
     /// Its requester is reminded. Whether that was delivered is noted when Slack took it.
     pub(super) async fn remind(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+        let stored = &self.as_succeeded(stored.clone()).await?;
         let issued = &stored.issued;
         let last_used = self.lookup.last_used(&issued.account, &issued.key, now).await?;
         let next = issued.reminded(now);
@@ -88,7 +89,9 @@ impl Worker {
     async fn offset_of(&self, person: &PersonId) -> anyhow::Result<i64> {
         match self.slack().await?.user_info(&person.user).await {
             Ok(user) => Ok(user.tz_offset.unwrap_or(0)),
-            Err(SlackError::Said(code)) if ["user_not_found", "user_not_visible"].contains(&code.as_str()) => {
+            Err(SlackError::Said(code))
+                if ["user_not_found", "user_not_visible"].contains(&code.as_str()) =>
+            {
                 Ok(0)
             }
             Err(error) => Err(error.into()),
@@ -100,15 +103,16 @@ impl Worker {
     pub(super) async fn see_whether_quiet(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
         let issued = &stored.issued;
         let Some(successor) = &issued.successor else { return Ok(()) };
+        if !self.lives(&successor.key).await? {
+            // Nothing takes its place any more.
+            let next = IssuedKey { successor: None, ..issued.clone() };
+            return self.try_to_replace(stored, &next).await;
+        }
         let last_used = self.lookup.last_used(&issued.account, &issued.key, now).await?;
         if !successor.is_quiet(&last_used, now) {
             let look_at = Some(Timestamp(now.0 + DAY));
             let next = with(issued, Successor { look_at, ..successor.clone() });
-            return match self.dynamo.write(vec![stored.replace(&next)?]).await {
-                // It changed: what is due then is found again.
-                Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
-                Err(WriteError::Fault(fault)) => Err(fault.into()),
-            };
+            return self.try_to_replace(stored, &next).await;
         }
         let next = with(issued, Successor { look_at: None, ..successor.clone() });
         let last_use = match &last_used {
@@ -124,8 +128,33 @@ impl Worker {
         self.change_key(stored, &next, happened, Vec::new(), told, now).await
     }
 
+    /// A write of the key's own item alone, which somebody else may have been before with: what is due then is found again.
+    async fn try_to_replace(&self, stored: &StoredKey, next: &IssuedKey) -> Result<(), NotDone> {
+        match self.dynamo.write(vec![stored.replace(next)?]).await {
+            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+
+    /// Whether a key that keyvend issued is on.
+    async fn lives(&self, key: &AccessKeyId) -> anyhow::Result<bool> {
+        Ok(self.read_key(key).await?.is_some_and(|found| found.issued.state.is_live()))
+    }
+
+    /// The key without a successor that is not on any more.
+    pub(super) async fn as_succeeded(&self, stored: StoredKey) -> anyhow::Result<StoredKey> {
+        match &stored.issued.successor {
+            Some(successor) if !self.lives(&successor.key).await? => Ok(stored.without_successor()),
+            Some(_) | None => Ok(stored),
+        }
+    }
+
     /// The write that notes, with the key that took another's place being confirmed, that it did.
-    pub(super) async fn succeed(&self, confirmed: &IssuedKey, now: Timestamp) -> anyhow::Result<Option<Write>> {
+    pub(super) async fn succeed(
+        &self,
+        confirmed: &IssuedKey,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<Write>> {
         let Some(old) = &confirmed.in_place_of else { return Ok(None) };
         let Some(stored) = self.read_key(old).await? else { return Ok(None) };
         if !stored.issued.state.is_live() || stored.issued.successor.is_some() {

@@ -9,7 +9,7 @@ use crate::facts::{IamUser, Person};
 use crate::id::{IamUserName, PersonId};
 use crate::key::IssuedKey;
 use crate::lookup::NoSuchUser;
-use crate::policy::{self, KeyFacts, Policies};
+use crate::policy::{self, KeyFacts, Needed, Policies};
 use crate::request::{Approval, Asked};
 use crate::slack_api::SlackApi;
 use crate::store;
@@ -82,10 +82,24 @@ impl Facts {
     pub(super) fn asked(&self, asked: &Asked, approvals: u32) -> policy::Asked {
         let plain = policy::Asked { approvals, ..self.to_approve(asked) };
         match &self.key {
-            Some(key) if !key.concerns().is_empty() && key.requester != asked.requester => {
+            Some(key) if self.counts_as_one(asked) => {
                 policy::Asked { requester: key.requester.clone(), approvals: approvals + 1, ..plain }
             }
             Some(_) | None => plain,
+        }
+    }
+
+    /// Whether whoever acts counts as one approval: an approver who brings back a key of somebody else that there are
+    /// concerns about.
+    fn counts_as_one(&self, asked: &Asked) -> bool {
+        self.key.as_ref().is_some_and(|key| !key.concerns().is_empty() && key.requester != asked.requester)
+    }
+
+    /// How many approvals the request needs beside that.
+    pub(super) fn needed(&self, policies: &Policies, asked: &Asked) -> Needed {
+        match policies.needed_approvals(&self.requester, &self.iam_user, &self.asked(asked, 0)) {
+            Needed::Approvals(all) if self.counts_as_one(asked) => Needed::Approvals(all.saturating_sub(1)),
+            needed => needed,
         }
     }
 

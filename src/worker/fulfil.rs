@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::facts::Facts;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
@@ -32,7 +34,7 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return self.refuse(&stored, words::POLICIES_INVALID.to_owned(), now).await;
         };
-        let authorized = match self.judge_again(policies, request, &key, now).await? {
+        let authorized = match self.judge_again(policies, request, &key, now).boxed().await? {
             Ok(authorized) => authorized,
             Err(why) => return self.refuse(&stored, why, now).await,
         };
@@ -44,8 +46,8 @@ impl Worker {
             Wants::Back { undo: true, .. } if key.issued.undone.is_some() => {
                 self.refuse(&stored, words::undone_before(&key.issued), now).await
             }
-            Wants::Back { end, .. } => self.bring_back(&stored, &key, &authorized, *end, now).await,
-            Wants::Longer { end, .. } => self.lengthen(&stored, &key, &authorized, *end, now).await,
+            Wants::Back { end, .. } => self.bring_back(&stored, &key, &authorized, *end, now).boxed().await,
+            Wants::Longer { end, .. } => self.lengthen(&stored, &key, &authorized, *end, now).boxed().await,
             Wants::New | Wants::InPlaceOf { .. } => Ok(()),
         }
     }
@@ -123,14 +125,14 @@ impl Worker {
         match self.commit(stored, next, others, Vec::new()).await {
             Ok(saved) => drop(self.flush(saved).await),
             Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
-                return self.refuse(stored, words::FROZEN.to_owned(), now).await;
+                return self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await;
             }
             // The lease is held, or something moved since it was read: look again.
             Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         }
         match self.read_key(&issued.key).await? {
-            Some(key) => self.look_after(&key.issued.key, now).await,
+            Some(key) => self.look_after(&key.issued.key, now).boxed().await,
             None => Ok(()),
         }
     }
@@ -213,7 +215,7 @@ impl Worker {
                 Ok(())
             }
             Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
-                self.refuse(stored, words::FROZEN.to_owned(), now).await
+                self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await
             }
             Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => Err(fault.into()),

@@ -42,9 +42,7 @@ impl Worker {
     pub(super) async fn find(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Found> {
         match self.read_key(key).await? {
             Some(stored) if stored.is_known_to_be_ours() => Ok(Found::Issued(stored)),
-            Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => {
-                Ok(Found::Suspect)
-            }
+            Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => Ok(Found::Suspect),
             Some(StoredKey { issued, .. }) => Ok(Found::Foreign(issued.account, issued.user)),
             None => match self.lookup.owner_of(&self.config.accounts, key, now).await? {
                 Some((account, user)) => Ok(Found::Foreign(account.clone(), user)),
@@ -115,12 +113,7 @@ impl Worker {
     }
 
     /// The directory says which to look at; whose they are is read afresh.
-    async fn list_own(
-        &self,
-        policies: &Policies,
-        message: &Message,
-        now: Timestamp,
-    ) -> Result<(), NotDone> {
+    async fn list_own(&self, policies: &Policies, message: &Message, now: Timestamp) -> Result<(), NotDone> {
         let home = async {
             match self.config.accounts.first() {
                 Some(account) => self.lookup.open(account, now).await,
@@ -148,12 +141,17 @@ impl Worker {
             async move {
                 let found = self.lookup.iam_user(&at.account, &at.name, now).await?;
                 let Ok(iam_user) = found.map_err(|NoSuchUser| ()) else { return Ok(None) };
-                let groups =
-                    self.lookup.groups_of(slack, &person.id.user, &iam_user.owner_groups).await?;
+                let groups = self.lookup.groups_of(slack, &person.id.user, &iam_user.owner_groups).await?;
                 let groups = person.groups.iter().cloned().chain(groups).collect();
                 let requester = Person { groups, ..person.clone() };
-                let facts =
-                    Facts { requester, iam_user, issued_today, approved_by: Vec::new(), presser: None, key: None };
+                let facts = Facts {
+                    requester,
+                    iam_user,
+                    issued_today,
+                    approved_by: Vec::new(),
+                    presser: None,
+                    key: None,
+                };
                 if policies.authorize(&facts.requester, List, &facts.iam_user).is_err() {
                     return Ok(None);
                 }
@@ -193,7 +191,17 @@ impl Worker {
     async fn rows(&self, facts: &Facts, now: Timestamp) -> anyhow::Result<Vec<Row>> {
         let keys = &facts.iam_user.keys;
         let stored = try_join_all(keys.iter().map(|key| self.read_key(&key.id))).await?;
-        let rows = std::iter::zip(keys, stored).map(|(key, stored)| {
+        // What took another's place is a key of the same user, if it is still there.
+        let lives = |key: &AccessKeyId| {
+            stored.iter().flatten().any(|found| found.issued.key == *key && found.issued.state.is_live())
+        };
+        let is_succeeded = |stored: &StoredKey| {
+            stored.issued.successor.as_ref().is_none_or(|successor| lives(&successor.key))
+        };
+        let rows = std::iter::zip(keys, &stored).map(|(key, stored)| {
+            let stored = stored.clone();
+            let stored =
+                stored.map(|stored| if is_succeeded(&stored) { stored } else { stored.without_successor() });
             let offers = self.offers(facts, key, stored.as_ref(), now);
             Row { key: key.clone(), issued: stored.map(|stored| stored.issued), offers }
         });

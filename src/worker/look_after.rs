@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::cancel::RACES;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
@@ -35,18 +37,23 @@ impl Worker {
     /// Does with a key what time and state call for.
     pub(super) async fn look_after(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
         let Some(stored) = self.read_key(key).await? else { return Ok(()) };
+        // Boxed, each: else the one future has room for all of them at once.
         match stored.step(now) {
             Step::Nothing => Ok(()),
-            Step::SeeWhetherConfirmed => self.see_whether_confirmed(&stored, now).await,
-            Step::SeeWhetherUsed => self.see_whether_used(&stored, now).await,
-            Step::Remind => self.remind(&stored, now).await,
-            Step::Expire => self.end_of_time(&stored, now).await,
-            Step::SeeWhetherQuiet => self.see_whether_quiet(&stored, now).await,
-            Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).await,
-            Step::Delete(why) => self.delete_in_time(&stored, why, now).await,
-            Step::MakeSure => self.make_sure(&stored).await,
-            Step::Activate => self.activate(&stored, now).await,
-            Step::AskAgain => self.ask_again(&stored, now).await,
+            Step::SeeWhetherConfirmed => self.see_whether_confirmed(&stored, now).boxed().await,
+            Step::SeeWhetherUsed => self.see_whether_used(&stored, now).boxed().await,
+            Step::Remind => self.remind(&stored, now).boxed().await,
+            Step::Expire => self.end_of_time(&stored, now).boxed().await,
+            Step::SeeWhetherQuiet => self.see_whether_quiet(&stored, now).boxed().await,
+            Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).boxed().await,
+            Step::Delete(why) => self.delete_in_time(&stored, why, now).boxed().await,
+            Step::MakeSure => {
+                self.make_sure(&stored).await?;
+                // Its own time may have come meanwhile, too.
+                Box::pin(self.look_after(key, now)).await
+            }
+            Step::Activate => self.activate(&stored, now).boxed().await,
+            Step::AskAgain => self.ask_again(&stored, now).boxed().await,
         }
     }
 
@@ -115,7 +122,12 @@ impl Worker {
     }
 
     /// Has IAM switch it off, then says so in its item, the trail and to its requester.
-    pub(super) async fn switch_off_in_time(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn switch_off_in_time(
+        &self,
+        stored: &StoredKey,
+        why: Why,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
         let issued = &stored.issued;
         // What somebody began is finished in their name.
         let by = stored.off.as_ref().map_or(EXPIRY, |off| off.by.as_str());

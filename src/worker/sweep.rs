@@ -126,7 +126,7 @@ impl Worker {
             return Ok(self.lapse(&stored, now).await?);
         }
         if is_to_fulfil(&stored.request) {
-            return self.fulfil(stored, now).await;
+            return self.fulfil(stored, now).boxed().await;
         }
         if let State::Ambiguous(doubt) = &stored.request.state {
             let doubt = doubt.clone();

@@ -22,7 +22,7 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
     after(&keyvend, 3 * DAY).await;
     let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
-    assert_eq!(buttons(&chooser), ["Switch off", "Delete"]);
+    assert_eq!(buttons(&chooser), ["Extend", "Switch off", "Delete"]);
     keyvend.presses(ALICE_OWNER, &chooser, "Delete").await;
     assert_eq!((status(&keyvend, &key.id).as_str(), status(&keyvend, &other).as_str()), ("Active", ""));
     typed(&keyvend, ALICE_OWNER, ASK).await;
@@ -35,7 +35,11 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
 async fn a_form_that_meets_two_keys_gets_the_chooser_by_direct_message() {
     let keyvend = Deployed::new().await;
     typed_form(&keyvend).await;
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("AWS allows no third"), "{}", keyvend.view(ALICE_OWNER).reading());
+    assert!(
+        keyvend.view(ALICE_OWNER).reading().contains("AWS allows no third"),
+        "{}",
+        keyvend.view(ALICE_OWNER).reading()
+    );
     assert_eq!(buttons(&keyvend.direct(ALICE_OWNER)), ["Switch off", "Switch off"]);
 }
 

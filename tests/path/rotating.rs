@@ -117,7 +117,11 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     let key = had(&keyvend).await;
     after(&keyvend, 31 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
-    assert!(told.reading().contains("neither bringing it back nor replacing it moves that"), "{}", told.reading());
+    assert!(
+        told.reading().contains("neither bringing it back nor replacing it moves that"),
+        "{}",
+        told.reading()
+    );
     assert_eq!(keyvend.requests().await.len(), 1, "there is no such request");
     assert_eq!(keyvend.events().await.pop().unwrap(), "rotate-refused");
     // One that was asked for in time is not issued late.
@@ -133,7 +137,11 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     keyvend.deliver().await;
     assert_eq!(keyvend.stands().await, "REFUSED");
     assert_eq!(keyvend.creates(), 1);
-    assert!(keyvend.told(ALICE_OWNER).contains("is over. Nothing was created"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("is over. Nothing was created"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
 }
 
 #[tokio::test]
