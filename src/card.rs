@@ -1,14 +1,17 @@
 //! Messages as Block Kit: the card that approvers decide on, and what the requester gets. A message is a view of what
 //! the table holds; nothing is ever read back out of one.
 
+mod keys;
+
 use serde_json::{Value, json};
 
+pub use self::keys::{Listed, MOST_LISTED, Offer, Row, about_key, chooser, listed, off};
 use crate::config::Approvers;
 use crate::facts::AccessKey;
 use crate::id::{AccessKeyId, PersonId};
 use crate::inbound::LINK_ACTION_ID;
 use crate::key::IssuedKey;
-use crate::request::{KeyRequest, State};
+use crate::request::{KeyRequest, State, Wants};
 use crate::slack_api::Message;
 use crate::time::Timestamp;
 use crate::words;
@@ -33,6 +36,24 @@ pub mod action {
     pub const SUSPECT_OURS: &str = "suspect-ours";
     /// A suspect is somebody else's.
     pub const SUSPECT_NOT_OURS: &str = "suspect-not-ours";
+    /// Ask for a key in place of this one.
+    pub const ROTATE: &str = "rotate-key";
+    /// Ask for the key to live longer.
+    pub const EXTEND: &str = "extend-key";
+    /// Ask for its expiry to be taken back.
+    pub const UNDO: &str = "undo-expiry";
+    /// Nobody confirmed it, but its requester has it.
+    pub const RECEIVED: &str = "key-received";
+    /// Nobody confirmed it, and its requester has it not: another in its place.
+    pub const REPLACE: &str = "replace-key";
+    /// Ask for it to be switched on again.
+    pub const SWITCH_ON: &str = "switch-on";
+    /// Switch it off.
+    pub const SWITCH_OFF: &str = "switch-off";
+    /// Switch it off, because another took its place.
+    pub const RETIRE: &str = "retire-key";
+    /// Delete it.
+    pub const DELETE: &str = "delete-key";
 }
 
 /// What a button of the card carries: the request, and the revision that the card shows.
@@ -77,12 +98,7 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
             button("Details", action::DETAILS, &value, None, None),
         ]},
     ]);
-    let what = words::iam_user(&asked.user, &asked.account);
-    let text = format!(
-        "{call}{} asks for an access key for {what}: {}",
-        words::person(&asked.requester),
-        words::mrkdwn(&asked.reason)
-    );
+    let text = format!("{call}{} {}", words::asks(request), words::mrkdwn(&asked.reason));
     Message { text, blocks }
 }
 
@@ -110,11 +126,19 @@ fn outcome(request: &KeyRequest) -> Message {
 }
 
 fn heading(request: &KeyRequest) -> String {
+    let what = match &request.asked.wants {
+        Wants::New => "access key",
+        Wants::InPlaceOf { .. } => "replacement of an access key",
+        Wants::Back { .. } => "bringing back an access key",
+        Wants::Longer { .. } => "more time for an access key",
+    };
+    let user = &request.asked.user;
     let happened = match &request.state {
-        State::Pending if request.shown.privileged => {
-            return format!("Privileged access key for {}", request.asked.user);
+        State::Pending if request.shown.privileged => return format!("Privileged {what} for {user}"),
+        State::Pending => {
+            let (first, rest) = what.split_at(1);
+            return format!("{}{rest} for {user}", first.to_ascii_uppercase());
         }
-        State::Pending => return format!("Access key for {}", request.asked.user),
         State::Approved | State::Ticketed { .. } => "Approved",
         State::Issuing(_) => "Being created",
         State::Ambiguous(_) => "Outcome unknown",
@@ -125,7 +149,7 @@ fn heading(request: &KeyRequest) -> String {
         State::Lapsed => "Lapsed",
         State::Refused { .. } => "Refused",
     };
-    format!("{happened}: access key for {}", request.asked.user)
+    format!("{happened}: {what} for {user}")
 }
 
 fn fields(request: &KeyRequest) -> Value {
@@ -189,9 +213,14 @@ pub fn asked(request: &KeyRequest) -> Message {
             button("Cancel", action::CANCEL, &requesters_value(request), None, Some(confirm(
                 "Cancel this request?", "The approvers will see that you took it back.", "Cancel the request"))),
         ]},
-        context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
+        context(&format!("{}Request `{}`", instead(request), request.id)),
     ]);
     Message { text: sentence, blocks }
+}
+
+/// What AWS recommends instead, on a line of its own, where a key is to be made.
+fn instead(request: &KeyRequest) -> String {
+    words::instead(request).map_or(String::new(), |instead| format!("{instead}\n"))
 }
 
 /// To the requester: the key was made, and how to switch it off if that wasn't them.

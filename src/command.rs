@@ -3,6 +3,7 @@
 
 mod create;
 mod filled;
+mod keys;
 mod shown;
 
 use std::str::FromStr;
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::create::iam_user;
 pub use self::create::{Create, Days, NotAReason, NotDays, Reason};
 pub use self::filled::{Field, denial_reason};
-use crate::id::RequestId;
+pub use self::keys::TypedUser;
+use crate::id::{AccessKeyId, RequestId};
 use crate::words;
 
 macro_rules! commands {
@@ -43,6 +45,21 @@ commands! {
         /// `create <iam-user>[@account] use:<use-case> ttl:<days>d <reason>`
         /// Ask for an access key for an IAM user of yours.
         Create(Create),
+        /// `list [iam-user[@account]]`
+        /// See the access keys of your IAM users or of one of them, with what you can do about each.
+        List(Option<TypedUser>),
+        /// `rotate <key>`
+        /// Ask for a new key in place of one, until the same end.
+        Rotate(AccessKeyId),
+        /// `deactivate <key>`
+        /// Switch a key off.
+        Deactivate(AccessKeyId),
+        /// `activate <key>`
+        /// Ask for a key that is off to be switched on again.
+        Activate(AccessKeyId),
+        /// `delete <key>`
+        /// Delete a key that is off.
+        Delete(AccessKeyId),
         /// `status [request]`
         /// See how your requests stand, or one of them.
         Status(Option<RequestId>),
@@ -73,6 +90,10 @@ pub enum Problem {
     TooMuch(&'static str),
     /// Not a request id. Holds what was typed.
     NotARequestId(String),
+    /// A command about a key without one. Holds the command.
+    KeyMissing(&'static str),
+    /// Not an access key id. What was typed is not held: it could be a secret.
+    NotAKey,
     /// `create` without an IAM user.
     UserMissing,
     /// Not an IAM user name. Holds what was typed.
@@ -120,6 +141,11 @@ impl FromStr for Command {
         match first.to_ascii_lowercase().as_str() {
             "create" if words.peek().is_none() => Ok(Self::Form),
             "create" => create::create(words).map(Self::Create),
+            "list" => keys::listed(words).map(Self::List),
+            "rotate" => keys::key("rotate", words).map(Self::Rotate),
+            "deactivate" => keys::key("deactivate", words).map(Self::Deactivate),
+            "activate" => keys::key("activate", words).map(Self::Activate),
+            "delete" => keys::key("delete", words).map(Self::Delete),
             "status" => request("status", words).map(Self::Status),
             "cancel" => request("cancel", words).map(Self::Cancel),
             "freeze" => nothing("freeze", words).map(|()| Self::Freeze),
@@ -208,7 +234,7 @@ mod tests {
     fn a_line_that_is_no_command_is_told_what_is_wrong() {
         let cases = [
             ("frobnicate", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
-            ("list", Problem::UnknownCommand("list".to_owned()), "help"),
+            ("extend", Problem::UnknownCommand("extend".to_owned()), "help"),
             ("whoami now", Problem::TooMuch("whoami"), "whoami"),
             ("status REQ7K2M", Problem::NotARequestId("REQ7K2M".to_owned()), "status"),
             ("cancel 0123456789ABCDEU", Problem::NotARequestId("0123456789ABCDEU".to_owned()), "cancel"),
@@ -242,6 +268,10 @@ mod tests {
         "status",
         "cancel",
         "whoami",
+        "list",
+        "rotate",
+        "delete",
+        "AKIAIOSFODNN7EXAMPLE",
         " ",
         " ",
         " ",

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::FETCH_AGAIN;
-use crate::facts::{AccessKey, Account, IamUser};
+use crate::facts::{AccessKey, AccessKeyLastUsed, Account, IamUser};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
 use crate::item::{Attribute, Item, Table, Update, Write, number, shard, text, values};
 use crate::policy::Concern;
 use crate::request::{KeyRequest, Wants};
 use crate::store::NEW;
 use crate::time::{DAY, Timestamp};
+use crate::use_case::UseCase;
 
 /// How long a key that is off can still be asked back before it is deleted, in seconds.
 pub const GRACE: i64 = 7 * DAY;
@@ -22,6 +23,18 @@ pub const UNCONFIRMED_GRACE: i64 = DAY;
 pub const MAKE_SURE: i64 = 30;
 /// How long after an interrupted step the timer does it again, in seconds.
 pub const STEP: i64 = 60;
+/// What taking an expiry back gives at most, in seconds.
+pub const UNDO: i64 = DAY;
+/// A key that was used within so many seconds counts as in use.
+pub const IN_USE: i64 = 7 * DAY;
+/// How often the end of a key that is in use is put off before it is switched off all the same.
+pub const PUT_OFFS: u32 = 7;
+/// How long before its end a reminder must have been delivered, in seconds.
+const NOTICE: i64 = DAY;
+/// How long before the end its requester is reminded, in seconds. The second is an hour early, so that it is still
+/// delivered in time to count as notice.
+const REMINDERS: [i64; 2] = [7 * DAY, NOTICE + HOUR];
+const HOUR: i64 = 3_600;
 
 /// A key that was issued: what was written down then, and how it went on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,15 +57,117 @@ pub struct IssuedKey {
     pub owner_groups: BTreeSet<UserGroupId>,
     /// Who approved it.
     pub approved_by: Vec<PersonId>,
+    /// What it is for.
+    pub use_case: UseCase,
+    /// Why, in its requester's words.
+    pub reason: String,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// The approved end.
     pub expires_at: Timestamp,
+    /// The lifetime that was approved first, in days: what it can be given anew.
+    pub days: u32,
     /// Where it stands.
     pub state: KeyState,
+    /// Who was reminded of its end, and when.
+    pub reminders: Reminders,
+    /// How its end was put off because it was in use.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub put_off: Option<PutOff>,
+    /// The end that taking its expiry back gave it, which happens once.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub undone: Option<Timestamp>,
+    /// The key that it takes the place of.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub in_place_of: Option<AccessKeyId>,
+    /// The key that took its place.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub successor: Option<Successor>,
+    /// The request for a key in its place with the approvals that it had: nobody received it, and there is one such.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub replacement: Option<RequestId>,
     /// When IAM is told once more that it is off: somebody may have been switching it on at that moment.
     #[serde(deserialize_with = "Option::deserialize")]
     pub make_sure_at: Option<Timestamp>,
+}
+
+/// Which reminders of its end a key's requester was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminders {
+    /// Since when its end is the one that it has.
+    pub from: Timestamp,
+    /// How many were sent of it.
+    pub sent: usize,
+    /// When Slack took the first of them.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub delivered_at: Option<Timestamp>,
+}
+
+impl Reminders {
+    /// None yet of an end that is fixed at `from`.
+    #[must_use]
+    pub fn none(from: Timestamp) -> Self {
+        Self { from, sent: 0, delivered_at: None }
+    }
+}
+
+/// The end of a key that is in use, put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutOff {
+    /// Until when.
+    pub until: Timestamp,
+    /// The how manyth time this is.
+    pub times: u32,
+}
+
+/// A key that took another's place, and what is seen of the other's last use since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Successor {
+    /// Which.
+    pub key: AccessKeyId,
+    /// Who asked for it.
+    pub requester: PersonId,
+    /// When somebody had it for certain.
+    pub confirmed_at: Timestamp,
+    /// When the old key's last use is looked at next; no more, once its requester was asked.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub look_at: Option<Timestamp>,
+}
+
+impl Successor {
+    /// The old key was used neither since the new one was confirmed nor within a day. One that was used since is quiet
+    /// after a week without a use. A last use that cannot be read is no quiet.
+    #[must_use]
+    pub fn is_quiet(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
+        if now.since(self.confirmed_at) < DAY {
+            return false;
+        }
+        match last_used {
+            AccessKeyLastUsed::Never => true,
+            AccessKeyLastUsed::At { at, .. } => {
+                now.since(*at) >= if *at <= self.confirmed_at { DAY } else { IN_USE }
+            }
+            AccessKeyLastUsed::Unknown => false,
+        }
+    }
+}
+
+/// What becomes of a key whose time ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It is switched off.
+    SwitchOff,
+    /// It is in use, and goes on for now.
+    PutOff(PutOff, Unready),
+}
+
+/// Why a key that is in use is not yet switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unready {
+    /// No reminder was delivered a day before.
+    Unreminded,
+    /// It is not between 09:00 and 15:00 of Monday to Thursday where its requester is.
+    OutOfHours,
 }
 
 /// Where a key stands. Coming back from INACTIVE takes an `issue` decision; DELETED is the end.
@@ -217,6 +332,12 @@ pub enum Step {
     Nothing,
     /// IAM is to switch it off, and its item is to say so.
     SwitchOff(Why),
+    /// Its time ran out: its last use decides whether it is switched off now.
+    Expire,
+    /// Its requester is reminded of its end.
+    Remind,
+    /// Another took its place: its last use decides whether to ask about switching it off.
+    SeeWhetherQuiet,
     /// Its ticket decides whether it was received.
     SeeWhetherConfirmed,
     /// Its last use does.
@@ -229,6 +350,26 @@ pub enum Step {
     Activate,
     /// The approvers are asked once more whether it is keyvend's.
     AskAgain,
+}
+
+/// How many days there are until `end`, begun ones whole.
+#[must_use]
+pub fn days_until(end: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from(end.since(now).max(0).saturating_add(DAY - 1) / DAY).unwrap_or(u32::MAX)
+}
+
+/// Whether it is between 09:00 and 15:00 of Monday to Thursday where clocks are `offset` seconds ahead of UTC.
+fn in_hours(now: Timestamp, offset: i64) -> bool {
+    let local = now.0.saturating_add(offset);
+    // The epoch was a Thursday.
+    let weekday = (local.div_euclid(DAY) + 3).rem_euclid(7);
+    weekday < 4 && (9 * HOUR..15 * HOUR).contains(&local.rem_euclid(DAY))
+}
+
+/// Noon of the next day there. Moved by 24 hours alone, an end at night would stay one.
+fn next_noon(now: Timestamp, offset: i64) -> Timestamp {
+    let local = now.0.saturating_add(offset);
+    Timestamp((local.div_euclid(DAY) + 1) * DAY + 12 * HOUR - offset)
 }
 
 fn item_key(key: &AccessKeyId) -> String {
@@ -250,6 +391,8 @@ impl IssuedKey {
             owners: user.owners.iter().cloned().collect(),
             owner_groups: user.owner_groups.clone(),
             approved_by: request.approvals.iter().map(|approval| approval.by.clone()).collect(),
+            use_case: asked.use_case,
+            reason: asked.reason.clone(),
             issued_at: now,
             expires_at: match &asked.wants {
                 // The end that was approved is not moved by replacing a key.
@@ -258,7 +401,20 @@ impl IssuedKey {
                     Timestamp(now.0 + i64::from(asked.days) * DAY)
                 }
             },
+            days: match &asked.wants {
+                Wants::InPlaceOf { days, .. } => *days,
+                Wants::New | Wants::Back { .. } | Wants::Longer { .. } => asked.days,
+            },
+            in_place_of: match &asked.wants {
+                Wants::InPlaceOf { key, .. } => Some(key.clone()),
+                Wants::New | Wants::Back { .. } | Wants::Longer { .. } => None,
+            },
             state: KeyState::Delivered,
+            reminders: Reminders::none(now),
+            put_off: None,
+            undone: None,
+            successor: None,
+            replacement: None,
             make_sure_at: None,
         }
     }
@@ -277,9 +433,18 @@ impl IssuedKey {
             owners: Vec::new(),
             owner_groups: BTreeSet::new(),
             approved_by: Vec::new(),
+            use_case: asked.use_case,
+            reason: asked.reason.clone(),
             issued_at: key.create_date,
             expires_at: now,
+            days: 0,
+            in_place_of: None,
             state: KeyState::Suspect { asked_at: now },
+            reminders: Reminders::none(now),
+            put_off: None,
+            undone: None,
+            successor: None,
+            replacement: None,
             make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)),
         }
     }
@@ -289,6 +454,85 @@ impl IssuedKey {
     pub fn switched_off(&self, why: Why, now: Timestamp) -> Self {
         let state = KeyState::Inactive { why, since: now };
         Self { state, make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)), ..self.clone() }
+    }
+
+    /// The key with another end, of which nobody was reminded yet.
+    #[must_use]
+    pub fn until(&self, end: Timestamp, now: Timestamp) -> Self {
+        Self { expires_at: end, reminders: Reminders::none(now), put_off: None, ..self.clone() }
+    }
+
+    /// When it is switched off if nobody does anything: its end, or what that was put off to.
+    #[must_use]
+    pub fn deadline(&self) -> Timestamp {
+        self.put_off.map_or(self.expires_at, |put_off| put_off.until)
+    }
+
+    /// How many days remain to its approved end, begun ones whole.
+    #[must_use]
+    pub fn days_left(&self, now: Timestamp) -> u32 {
+        days_until(self.expires_at, now)
+    }
+
+    /// When its requester is reminded next of its end. A short life has the last reminder alone, and an expiry that was
+    /// taken back none.
+    #[must_use]
+    pub fn remind_at(&self) -> Option<Timestamp> {
+        let [first, last] = REMINDERS.map(|before| Timestamp(self.expires_at.0 - before));
+        let last = last.max(self.reminders.from);
+        match self.reminders.sent {
+            _ if self.is_undone() => None,
+            0 if first > self.reminders.from => Some(first),
+            0 | 1 => Some(last),
+            _ => None,
+        }
+    }
+
+    /// The key with the reminder that is due noted as sent.
+    #[must_use]
+    pub fn reminded(&self, now: Timestamp) -> Self {
+        let last = Timestamp(self.expires_at.0 - REMINDERS[1]);
+        let sent = if now >= last { REMINDERS.len() } else { self.reminders.sent + 1 };
+        Self { reminders: Reminders { sent, ..self.reminders }, ..self.clone() }
+    }
+
+    /// Whether its present end is what taking an expiry back gave it.
+    fn is_undone(&self) -> bool {
+        self.undone == Some(self.expires_at)
+    }
+
+    /// Whether another end than its expiry can be had once by taking that back.
+    #[must_use]
+    pub fn can_undo(&self) -> bool {
+        matches!(self.state, KeyState::Inactive { why: Why::Expired, .. }) && self.undone.is_none()
+    }
+
+    /// Whether its end may still be put off, seeing its last use. One that cannot be read shows nothing.
+    #[must_use]
+    pub fn may_be_put_off(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
+        let in_use = match last_used {
+            AccessKeyLastUsed::Never => false,
+            AccessKeyLastUsed::At { at, .. } => now.since(*at) < IN_USE,
+            AccessKeyLastUsed::Unknown => true,
+        };
+        in_use && !self.is_undone() && self.put_offs() < PUT_OFFS
+    }
+
+    fn put_offs(&self) -> u32 {
+        self.put_off.map_or(0, |put_off| put_off.times)
+    }
+
+    /// What becomes of a key that is in use now that its time ran out. `offset` is how far its requester's clock is ahead of
+    /// UTC, in seconds.
+    #[must_use]
+    pub fn expiry(&self, offset: i64, now: Timestamp) -> Expiry {
+        let reminded = self.reminders.delivered_at.is_some_and(|at| now.since(at) >= NOTICE);
+        let unready = match (reminded, in_hours(now, offset)) {
+            (true, true) => return Expiry::SwitchOff,
+            (false, _) => Unready::Unreminded,
+            (true, false) => Unready::OutOfHours,
+        };
+        Expiry::PutOff(PutOff { until: next_noon(now, offset), times: self.put_offs() + 1 }, unready)
     }
 
     /// What speaks against switching it on just because its owner says so.
@@ -341,7 +585,10 @@ impl IssuedKey {
     pub fn due_at(&self) -> Option<Timestamp> {
         let next = match &self.state {
             KeyState::Delivered => Some(Timestamp(self.issued_at.0 + FETCH_AGAIN)),
-            KeyState::Confirmed | KeyState::Active => Some(self.expires_at),
+            KeyState::Confirmed | KeyState::Active => {
+                let look_at = self.successor.as_ref().and_then(|successor| successor.look_at);
+                [Some(self.deadline()), self.remind_at(), look_at].into_iter().flatten().min()
+            }
             KeyState::Unconfirmed { since } => Some(*since),
             KeyState::Inactive { why: Why::Unconfirmed, since } => {
                 Some(Timestamp(since.0 + UNCONFIRMED_GRACE))
@@ -361,6 +608,19 @@ impl StoredKey {
     #[must_use]
     pub fn item_key(key: &AccessKeyId) -> String {
         item_key(key)
+    }
+
+    /// Whether keyvend issued it, for all that is known.
+    #[must_use]
+    pub fn is_known_to_be_ours(&self) -> bool {
+        !matches!(self.issued.state, KeyState::Suspect { .. } | KeyState::Disowned { .. })
+    }
+
+    /// The key as if nothing had taken its place.
+    #[must_use]
+    pub fn without_successor(mut self) -> Self {
+        self.issued.successor = None;
+        self
     }
 
     /// Whether another read found the item as this one did.
@@ -389,7 +649,15 @@ impl StoredKey {
         }
         match &self.issued.state {
             KeyState::Delivered => Step::SeeWhetherConfirmed,
-            KeyState::Confirmed | KeyState::Active => Step::SwitchOff(Why::Expired),
+            KeyState::Confirmed | KeyState::Active => {
+                if self.issued.deadline() <= now {
+                    Step::Expire
+                } else if self.issued.remind_at().is_some_and(|at| at <= now) {
+                    Step::Remind
+                } else {
+                    Step::SeeWhetherQuiet
+                }
+            }
             KeyState::Unconfirmed { .. } => Step::SeeWhetherUsed,
             KeyState::Inactive { why, .. } | KeyState::Deleting { why, .. } => Step::Delete(*why),
             KeyState::Activating { .. } => Step::Activate,
@@ -409,7 +677,11 @@ impl StoredKey {
             (":version", self.version.into()),
             (":next", (self.version + 1).into()),
         ]);
-        let due_at = next.due_at();
+        let due_at = match &self.off {
+            // It is still to be switched off, whatever else is written of it.
+            Some(off) if next.state.is_live() => Some(Timestamp(off.since.0 + STEP)),
+            Some(_) | None => next.due_at(),
+        };
         values.extend(due_at.map(|at| (":due".to_owned(), at.0.into())));
         let update = if due_at.is_some() {
             "SET #state = :state, document = :document, version = :next, due_at = :due"
@@ -471,3 +743,6 @@ impl TryFrom<&Item> for StoredKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

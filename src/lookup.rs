@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use anyhow::Context as _;
-use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::future::{join, join_all, try_join, try_join_all};
 
 use crate::aws::{AttachedPolicy, Iam, IamError, Sts, UserDetail};
 use crate::config::{Approvers, WorkerConfig};
@@ -290,6 +290,31 @@ impl Lookup {
         Ok(self.reader(account, now).await?.last_used(key).await)
     }
 
+    /// The account and the IAM user that a key is of, asked in every account at once.
+    ///
+    /// # Errors
+    /// A fault, also where it is found nowhere and an account did not answer.
+    pub async fn owner_of<'a>(
+        &self,
+        accounts: &'a [Account],
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> anyhow::Result<Option<(&'a Account, IamUserName)>> {
+        let asked = join_all(accounts.iter().map(|account| async move {
+            let user = self.reader(account, now).await?.owner_of(key).await?;
+            anyhow::Ok(user.map(|user| (account, user)))
+        }));
+        let mut failed = None;
+        for answer in asked.await {
+            match answer {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                Err(fault) => failed = Some(fault),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
     /// One page of an account's users with their owners, and where the next one begins.
     ///
     /// # Errors
@@ -393,7 +418,7 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
     let (detail, (keys, (groups, (attached, (inline, versions))))) = try_join(
         iam.get_user(name),
         try_join(
-            keys_with_last_use(iam, name),
+            iam.list_access_keys(name),
             try_join(
                 iam.list_groups(name),
                 try_join(
@@ -408,19 +433,20 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
         attached.into_iter().map(Document::Attached).chain(inline.into_iter().map(Document::InlineOfUser));
     let of_user: Vec<_> = of_user.map(|document| (None, document)).collect();
     let of_groups = try_join_all(groups.iter().map(|group| documents_of_group(iam, group)));
-    // The user's own documents are read while the groups are still being listed.
-    let (own, of_groups) = try_join(judge(iam, name, of_user, &versions), of_groups).await?;
+    // The user's own documents and the keys' last uses are read while the groups are still being listed.
+    let read = try_join(judge(iam, name, of_user, &versions), of_groups);
+    let (keys, read) = join(with_last_use(iam, keys), read).await;
+    let (own, of_groups) = read?;
     let in_groups = judge(iam, name, of_groups.into_iter().flatten().collect(), &versions).await?;
     Ok(assemble(account, name, detail, keys, groups, [own, in_groups].concat()))
 }
 
-async fn keys_with_last_use(iam: &Iam, name: &IamUserName) -> Result<Vec<AccessKey>, IamError> {
-    let mut keys = iam.list_access_keys(name).await?;
+async fn with_last_use(iam: &Iam, mut keys: Vec<AccessKey>) -> Vec<AccessKey> {
     let last_uses = join_all(keys.iter().map(|key| iam.last_used(&key.id))).await;
     for (key, last_used) in std::iter::zip(&mut keys, last_uses) {
         key.last_used = last_used;
     }
-    Ok(keys)
+    keys
 }
 
 async fn documents_of_group(iam: &Iam, group: &str) -> Result<Vec<(Option<String>, Document)>, IamError> {

@@ -33,6 +33,8 @@ pub enum Wants {
         key: AccessKeyId,
         /// Its approved end.
         end: Timestamp,
+        /// The lifetime that was approved for it first, in days.
+        days: u32,
     },
     /// A key that is off back, until `end`.
     Back {
@@ -60,6 +62,28 @@ impl Wants {
             Self::New | Self::InPlaceOf { .. } => None,
             Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
         }
+    }
+
+    /// The end that the key then has, where it is fixed beforehand.
+    #[must_use]
+    pub fn end(&self) -> Option<Timestamp> {
+        match self {
+            Self::New => None,
+            Self::InPlaceOf { end, .. } | Self::Back { end, .. } | Self::Longer { end, .. } => Some(*end),
+        }
+    }
+
+    /// What the trail says of it, where it is about a key that exists.
+    fn detail(&self) -> Vec<(String, String)> {
+        let (wants, key, end) = match self {
+            Self::New => return Vec::new(),
+            Self::InPlaceOf { key, end, .. } => ("rotate", key, end),
+            Self::Back { key, end, undo: true } => ("undo", key, end),
+            Self::Back { key, end, undo: false } => ("activate", key, end),
+            Self::Longer { key, end } => ("extend", key, end),
+        };
+        let detail = [("wants", wants.to_owned()), ("key", key.to_string()), ("end", end.rfc3339())];
+        detail.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }
 
@@ -316,7 +340,9 @@ impl KeyRequest {
             ("reason", asked.reason.clone()),
             ("needed", shown.needed.to_string()),
         ];
-        chain.append(&id, asked.at, Happened::new("asked", &asked.requester, detail));
+        let mut happened = Happened::new("asked", &asked.requester, detail);
+        happened.detail.extend(asked.wants.detail());
+        chain.append(&id, asked.at, happened);
         let expires_at = asked.at + ttl;
         Self {
             id,
@@ -353,6 +379,27 @@ impl KeyRequest {
         request.chain.append(&request.id, request.asked.at, Happened::new("refused", "keyvend", detail));
         request.state = State::Refused { why };
         request
+    }
+
+    /// The request with approvals that were given to another one and hold for this one too; `enough` says that policy
+    /// allows issuing with them.
+    #[must_use]
+    pub fn inheriting(
+        mut self,
+        approvals: Vec<Approval>,
+        of: &RequestId,
+        enough: bool,
+        approved_ttl: Duration,
+    ) -> Self {
+        let by: Vec<String> = approvals.iter().map(|approval| approval.by.to_string()).collect();
+        let detail = [("of", of.to_string()), ("by", by.join(" ")), ("enough", enough.to_string())];
+        self.chain.append(&self.id, self.asked.at, Happened::new("inherited", "keyvend", detail));
+        self.approvals = approvals;
+        if enough {
+            self.state = State::Approved;
+            self.expires_at = self.asked.at + approved_ttl;
+        }
+        self
     }
 
     /// The revision of what its card shows. Only the buttons of that card carry it.

@@ -84,6 +84,9 @@ pub struct User {
     /// Of another workspace.
     #[serde(default)]
     pub is_stranger: bool,
+    /// How far its clock is ahead of UTC, in seconds. A deactivated user has none.
+    #[serde(default)]
+    pub tz_offset: Option<i64>,
     /// Whether the address was confirmed.
     #[serde(default)]
     pub is_email_confirmed: bool,

@@ -249,6 +249,63 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &str) -> Wri
     Write::Update { table: Table::Requests, key: lease_key(account, user), update }
 }
 
+/// The lease of an IAM user as it is held by an operation that has no item of its own, with what is being done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Who holds it.
+    pub holder: String,
+    /// What is being deleted, as its module wrote it.
+    pub work: String,
+}
+
+impl Held {
+    /// Takes the lease of an IAM user, with what is being done under it and when its timer is to look after that.
+    #[must_use]
+    pub fn take(&self, account: &Account, user: &IamUserName, due_at: Timestamp) -> Write {
+        let update = Update {
+            update: "SET holder = :me, deletion = :work, due_at = :due, due_shard = :shard",
+            condition: "attribute_not_exists(holder) OR holder = :me",
+            values: values([
+                (":me", self.holder.as_str().into()),
+                (":work", self.work.as_str().into()),
+                (":due", due_at.0.into()),
+                (":shard", shard(user.as_str()).into()),
+            ]),
+        };
+        Write::Update { table: Table::Requests, key: lease_key(account, user), update }
+    }
+
+    /// Gives it back: what was being done is done.
+    #[must_use]
+    pub fn release(&self, account: &Account, user: &IamUserName) -> Write {
+        let update = Update {
+            update: "REMOVE holder, deletion, due_at, due_shard",
+            condition: "holder = :me",
+            values: values([(":me", self.holder.as_str().into())]),
+        };
+        Write::Update { table: Table::Requests, key: lease_key(account, user), update }
+    }
+
+    /// Whether an item's key is a lease's.
+    #[must_use]
+    pub fn is_item(key: &str) -> bool {
+        key.starts_with("lease#")
+    }
+
+    /// What is being done under a lease, by its item's key; nothing where it is free, or its holder has an item.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn read(dynamo: &Dynamo, key: &str) -> anyhow::Result<Option<Self>> {
+        let item = dynamo.get(Table::Requests, key, None).await?;
+        let held = item.and_then(|item| {
+            let (holder, work) = (text(&item, "holder").ok()?, text(&item, "deletion").ok()?);
+            Some(Self { holder: holder.to_owned(), work: work.to_owned() })
+        });
+        Ok(held)
+    }
+}
+
 /// The key of the item that stops all issuing.
 pub const FREEZE: &str = "freeze";
 

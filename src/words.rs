@@ -3,12 +3,14 @@
 
 mod forms;
 mod keys;
+mod life;
 #[cfg(feature = "cli")]
 pub mod operator;
 mod told;
 
 pub use forms::*;
 pub use keys::*;
+pub use life::*;
 pub use told::*;
 
 use crate::command::{Command, Problem, Reason, SyntaxError};
@@ -87,6 +89,13 @@ pub fn problem(problem: &Problem) -> String {
                 quoted(word)
             )
         }
+        Problem::KeyMissing(command) => {
+            format!("Which key? Name it after `{command}`; `list` shows your keys with their ids.")
+        }
+        Problem::NotAKey => {
+            "That is not an access key id, which begins with `AKIA` and is no secret. Never paste a secret access key here."
+                .to_owned()
+        }
         Problem::UserMissing => "Which IAM user is the key for? Name it right after `create`.".to_owned(),
         Problem::NotAnIamUser(word) => {
             format!("{} is not an IAM user name. Write it as it stands in the AWS console.", quoted(word))
@@ -157,6 +166,11 @@ mod tests {
         *What you can type*
         • `/access-key create` Open a form that asks for an access key; so does the command alone.
         • `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;` Ask for an access key for an IAM user of yours.
+        • `/access-key list [iam-user[@account]]` See the access keys of your IAM users or of one of them, with what you can do about each.
+        • `/access-key rotate &lt;key&gt;` Ask for a new key in place of one, until the same end.
+        • `/access-key deactivate &lt;key&gt;` Switch a key off.
+        • `/access-key activate &lt;key&gt;` Ask for a key that is off to be switched on again.
+        • `/access-key delete &lt;key&gt;` Delete a key that is off.
         • `/access-key status [request]` See how your requests stand, or one of them.
         • `/access-key cancel [request]` Take back your request, as long as no key came of it.
         • `/access-key freeze` Stop all issuing of keys at once (approvers).

@@ -2,6 +2,7 @@
 //! by the message. Every handler is re-entrant, for a message may come more than once.
 
 mod acknowledge;
+mod again;
 mod cancel;
 mod checkpoint;
 mod compare;
@@ -9,11 +10,14 @@ mod create;
 mod decide;
 mod details;
 mod directory;
+mod ending;
 mod facts;
+mod foreign;
 mod form;
 mod freeze;
 mod fulfil;
 mod issue;
+mod keys;
 mod leave;
 mod look_after;
 mod redrive;
@@ -37,6 +41,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::again::Again;
 use self::decide::{Click, Place};
 use crate::audit::Happened;
 use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
@@ -44,9 +49,10 @@ use crate::card::action;
 use crate::checkpoint::Page;
 use crate::command::{self, Command, Create};
 use crate::config::{QueueUrl, WorkerConfig};
-use crate::id::{AccountId, RequestId, TicketId};
+use crate::id::{AccessKeyId, AccountId, RequestId, TicketId};
 use crate::inbound::{Interaction, Message, What};
 use crate::item::Write;
+use crate::key::Why;
 use crate::lookup::{ChannelUnfit, Lookup};
 use crate::modal;
 use crate::policy::{InvalidPolicies, Policies};
@@ -267,8 +273,11 @@ impl Worker {
             return Ok(());
         };
         let done = self.act(&message, invocation).await;
-        if let (Err(NotDone::Fault(fault)), true) = (&done, received >= RECEIVES) {
-            let say = self.sorry(fault, &message.id);
+        if let (Err(not_done), true) = (&done, received >= RECEIVES) {
+            let say = match not_done {
+                NotDone::Fault(fault) => self.sorry(fault, &message.id),
+                NotDone::Later(_) => words::not_done(&message.id),
+            };
             self.note_not_done(&message, invocation.now).await;
             self.try_to_reply(&message, invocation.now, &say).await;
         }
@@ -338,6 +347,9 @@ impl Worker {
                 return self.switch_off(message, value, invocation.now).await;
             }
         }
+        if let Some((key, why)) = to_switch_off(&message.what) {
+            return self.deactivate(message, &key, why, invocation.now).boxed().await;
+        }
         // Nor is it from the future, in which no time would run out: Slack's clock is a few minutes off at most.
         if invocation.now.since(message.signed_at).abs() > TOO_OLD {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
@@ -347,6 +359,12 @@ impl Worker {
             What::Command(command) => match command {
                 Command::Form => self.open_form(message, invocation.now).boxed().await,
                 Command::Create(create) => self.create(message, create, invocation.now).boxed().await,
+                Command::List(user) => self.list(message, user.as_ref(), invocation.now).boxed().await,
+                Command::Rotate(key) => self.again(message, key, Again::Rotate, invocation.now).boxed().await,
+                Command::Activate(key) => {
+                    self.again(message, key, Again::Activate, invocation.now).boxed().await
+                }
+                Command::Delete(key) => self.delete(message, key, invocation.now).boxed().await,
                 Command::Status(request) => {
                     self.status(message, request.as_ref(), invocation.now).boxed().await
                 }
@@ -356,7 +374,7 @@ impl Worker {
                 Command::Whoami => self.whoami(message, invocation.now).boxed().await,
                 Command::Freeze => self.freeze(message, true, invocation.now).boxed().await,
                 Command::Unfreeze => self.freeze(message, false, invocation.now).boxed().await,
-                Command::Help => Ok(()),
+                Command::Deactivate(_) | Command::Help => Ok(()),
             },
             What::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
                 match action_id.as_str() {
@@ -382,7 +400,17 @@ impl Worker {
                     action::SUSPECT_NOT_OURS => {
                         self.judge_suspect(message, value, false, invocation.now).boxed().await
                     }
-                    _ => Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?),
+                    other => match (value.parse(), asks_again(other)) {
+                        (Ok(key), Some(again)) => {
+                            self.again(message, &key, again, invocation.now).boxed().await
+                        }
+                        (Ok(key), None) if other == action::DELETE => {
+                            self.delete(message, &key, invocation.now).boxed().await
+                        }
+                        (Ok(_), None) | (Err(_), _) => {
+                            Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?)
+                        }
+                    },
                 }
             }
             What::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
@@ -544,4 +572,33 @@ impl Worker {
             Err(_) => stored,
         }
     }
+}
+
+/// The key that a command or a button asks to switch off, and why.
+fn to_switch_off(what: &What) -> Option<(AccessKeyId, Why)> {
+    match what {
+        What::Command(Command::Deactivate(key)) => Some((key.clone(), Why::Asked)),
+        What::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
+            let why = match action_id.as_str() {
+                action::SWITCH_OFF => Why::Asked,
+                action::RETIRE => Why::Replaced,
+                _ => return None,
+            };
+            Some((value.parse().ok()?, why))
+        }
+        What::Command(_) | What::Interaction(_) | What::PersonLeft => None,
+    }
+}
+
+/// What a button about a key asks for, if it asks for more of it.
+fn asks_again(action_id: &str) -> Option<Again> {
+    Some(match action_id {
+        action::ROTATE => Again::Rotate,
+        action::EXTEND => Again::Extend,
+        action::UNDO => Again::Undo,
+        action::RECEIVED => Again::Received,
+        action::REPLACE => Again::Replace,
+        action::SWITCH_ON => Again::Activate,
+        _ => return None,
+    })
 }

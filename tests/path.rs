@@ -9,6 +9,8 @@ mod approving;
 mod asking;
 #[path = "path/changed.rs"]
 mod changed;
+#[path = "path/chooser.rs"]
+mod chooser;
 #[path = "path/claiming.rs"]
 mod claiming;
 #[path = "path/codes.rs"]
@@ -21,6 +23,8 @@ mod daily;
 mod details;
 #[path = "path/doubt.rs"]
 mod doubt;
+#[path = "path/expiring.rs"]
+mod expiring;
 #[path = "path/faults.rs"]
 mod faults;
 #[path = "path/form.rs"]
@@ -31,12 +35,18 @@ mod groups;
 mod happy;
 #[path = "path/issuing.rs"]
 mod issuing;
+#[path = "path/keys.rs"]
+mod keys;
 #[path = "path/organisation.rs"]
 mod organisation;
 #[path = "path/people.rs"]
 mod people;
 #[path = "path/queues.rs"]
 mod queues;
+#[path = "path/reviving.rs"]
+mod reviving;
+#[path = "path/rotating.rs"]
+mod rotating;
 #[path = "path/rotation.rs"]
 mod rotation;
 #[path = "path/signing.rs"]

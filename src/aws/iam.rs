@@ -185,6 +185,22 @@ impl Iam {
         }
     }
 
+    /// The IAM user that a key is of; none where it is no key of this account, of which AWS says that access is denied
+    /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>).
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn owner_of(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
+        let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
+        match answer {
+            Ok(answer) => Ok(answer.user_name.and_then(|name| name.parse().ok())),
+            Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+                Some("AccessDenied" | "NoSuchEntity") => Ok(None),
+                _ => Err(super::fault("iam:GetAccessKeyLastUsed", &error)),
+            },
+        }
+    }
+
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListGroupsForUser.html>
     ///
     /// # Errors

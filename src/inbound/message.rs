@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::response_url::ResponseUrl;
 use crate::card::action;
 use crate::command::Command;
-use crate::id::{ChannelId, MessageTs, NotAnId, PersonId, RequestId, ViewHash, ViewId};
+use crate::id::{AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId, ViewHash, ViewId};
 use crate::signature::{SignatureHash, Verified};
 use crate::time::Timestamp;
+
+/// Longer than the id of any key of AWS's, and short enough for a queue's group.
+const KEY_ID_MOST: usize = 64;
 
 /// The whole body of a message on queue `slack`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +57,7 @@ pub enum Interaction {
     BlockActions {
         /// Which button.
         action_id: String,
-        /// What the button carries: `<request id>.<revision>`, where it is a decision.
+        /// What the button carries: `<request id>.<revision>` where it is a decision, a key's id where it is about a key.
         value: String,
         /// The message it is in, if it is in one.
         message: Option<ButtonMessage>,
@@ -160,6 +163,14 @@ impl Message {
             What::Interaction(Interaction::BlockActions { action_id, .. }) if action_id == action::NOT_ME => {
                 return format!("off.{}", self.about());
             }
+            What::Interaction(Interaction::BlockActions { action_id, value, .. })
+                if [action::SWITCH_OFF, action::RETIRE].contains(&action_id.as_str())
+                    && value.len() <= KEY_ID_MOST
+                    && value.parse::<AccessKeyId>().is_ok() =>
+            {
+                return format!("off.{value}");
+            }
+            What::Command(Command::Deactivate(key)) => return format!("off.{key}"),
             What::Command(Command::Freeze | Command::Unfreeze) => return "freeze".to_owned(),
             What::Command(_) | What::Interaction(_) | What::PersonLeft => {}
         }

@@ -25,6 +25,11 @@ pub(super) fn receive(signed: &Verified<Form>, pins: &Pins) -> Result<Received, 
         Ok(
             command @ (Command::Form
             | Command::Create(_)
+            | Command::List(_)
+            | Command::Rotate(_)
+            | Command::Deactivate(_)
+            | Command::Activate(_)
+            | Command::Delete(_)
             | Command::Status(_)
             | Command::Cancel(_)
             | Command::Freeze

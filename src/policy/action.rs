@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{Account, IamUser};
 use crate::id::{AccessKeyId, IamUserName, PersonId};
+use crate::key::IssuedKey;
 use crate::use_case::UseCase;
 
 /// The actions by the names that policies use.
@@ -91,6 +92,16 @@ pub struct KeyFacts {
     pub requester: Option<PersonId>,
     /// What speaks against switching it on.
     pub concerns: BTreeSet<Concern>,
+}
+
+impl From<&IssuedKey> for KeyFacts {
+    fn from(issued: &IssuedKey) -> Self {
+        Self {
+            id: issued.key.clone(),
+            requester: Some(issued.requester.clone()),
+            concerns: issued.concerns(),
+        }
+    }
 }
 
 /// Why a key that is off should not come back just because its owner says so.

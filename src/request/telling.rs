@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::PersonId;
+use crate::id::{AccessKeyId, PersonId};
 use crate::slack_api::Message;
+use crate::time::Timestamp;
 
 /// Something to tell, written with the change that it tells of and delivered on its own: a Slack that does not answer
 /// neither holds up what is done nor does it again.
@@ -17,6 +18,17 @@ pub enum Telling {
         /// To whom.
         to: PersonId,
         /// What it says. Never a link to a key.
+        message: Message,
+    },
+    /// A direct message that reminds somebody of a key's end. Whether it was delivered matters, so that is noted.
+    Reminder {
+        /// To whom.
+        to: PersonId,
+        /// Of which key.
+        key: AccessKeyId,
+        /// Of which end.
+        end: Timestamp,
+        /// What it says.
         message: Message,
     },
     /// A message in the card's thread.

@@ -1,7 +1,7 @@
 //! What forms say, and what is said of them. A modal's titles, labels, hints and field errors are plain text; the rest
 //! is mrkdwn.
 
-use super::{iam_user, mrkdwn, person, reason};
+use super::{asks_again, iam_user, mrkdwn, person, reason};
 use crate::command::{Problem, Reason};
 use crate::facts::{Account, IamUser};
 use crate::id::SlackUserId;
@@ -63,9 +63,11 @@ pub fn in_field(problem: &Problem) -> String {
         }
         Problem::ReasonMissing => "Write a few words.".to_owned(),
         Problem::ReasonTooLong => format!("Use at most {} characters.", Reason::MOST),
-        Problem::UnknownCommand(_) | Problem::TooMuch(_) | Problem::NotARequestId(_) => {
-            "This cannot be read.".to_owned()
-        }
+        Problem::UnknownCommand(_)
+        | Problem::TooMuch(_)
+        | Problem::NotARequestId(_)
+        | Problem::KeyMissing(_)
+        | Problem::NotAKey => "This cannot be read.".to_owned(),
     }
 }
 
@@ -114,12 +116,14 @@ pub fn user_choice(user: &IamUserAt) -> String {
 /// What an approver is about to deny.
 #[must_use]
 pub fn to_deny(request: &KeyRequest) -> String {
-    format!(
-        "{} asks for an access key for {}:\n{}",
-        person(&request.asked.requester),
-        iam_user(&request.asked.user, &request.asked.account),
-        reason(&request.asked.reason)
-    )
+    let asks = asks_again(request).unwrap_or_else(|| {
+        format!(
+            "{} asks for an access key for {}:",
+            person(&request.asked.requester),
+            iam_user(&request.asked.user, &request.asked.account)
+        )
+    });
+    format!("{asks}\n{}", reason(&request.asked.reason))
 }
 
 /// An approver's reason for a no, below what tells of the no.

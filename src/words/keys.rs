@@ -14,16 +14,22 @@ pub fn key_off(issued: &IssuedKey, why: Why) -> String {
     let grace = days(u32::try_from(GRACE / DAY).unwrap_or(0));
     match why {
         Why::Unconfirmed => format!(
-            "Nobody confirmed having received the key `{key}` for {user}, so it is switched off. In a day it is deleted."
+            "Nobody confirmed having received the key `{key}` for {user}, so it is switched off. In a day it is deleted. If you have it, press *I have it*; if the browser tab is gone, *Replace it* deletes it and gets you another."
+        ),
+        Why::Expired if issued.can_undo() => format!(
+            "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. If something broke, *Undo* asks for it back for at most 24 hours, once; for longer, ask for a new one with `/access-key create`.",
+            moment(issued.expires_at)
         ),
         Why::Expired => format!(
-            "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. Ask for a new one with `/access-key` if you still need it.",
+            "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. Ask for a new one with `/access-key create` if you still need it.",
             moment(issued.expires_at)
         ),
         Why::Reported => {
             format!("The key `{key}` for {user} was reported and is switched off. In {grace} it is deleted.")
         }
-        Why::Asked => format!("The key `{key}` for {user} is switched off. In {grace} it is deleted."),
+        Why::Asked => format!(
+            "The key `{key}` for {user} is switched off. In {grace} it is deleted; until then `/access-key activate {key}` asks for it back."
+        ),
         Why::Replaced => format!(
             "The key `{key}` for {user} has been replaced and is switched off. In {grace} it is deleted."
         ),

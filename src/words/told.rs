@@ -1,6 +1,6 @@
 //! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
 
-use super::{mrkdwn, quoted};
+use super::{asks_again, mrkdwn, quoted, wanted};
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
@@ -143,17 +143,6 @@ pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: O
     )
 }
 
-/// The IAM user has two keys already.
-#[must_use]
-pub fn two_keys(user: &IamUserName, account: &Account, keys: &[AccessKey], now: Timestamp) -> String {
-    let lines: Vec<String> = keys.iter().map(|key| format!("\u{2022} {}", key_line(key, now))).collect();
-    format!(
-        "{} has two access keys, and AWS allows no third:\n{}\nTo free a slot, deactivate the one you don't need in the AWS console, wait a few days to see that nothing breaks, delete it, and ask again.",
-        iam_user(user, account),
-        lines.join("\n")
-    )
-}
-
 /// Policy refused.
 #[must_use]
 pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
@@ -168,8 +157,8 @@ pub const POLICIES_INVALID: &str = "keyvend's policies are not valid at the mome
 #[must_use]
 pub fn asked(request: &KeyRequest) -> String {
     format!(
-        "Asked for a key for {}. It needs {} by {}; I'll tell you how it goes.",
-        iam_user(&request.asked.user, &request.asked.account),
+        "Asked for {}. It needs {} by {}; I'll tell you how it goes.",
+        wanted(request),
         approvals(request.shown.needed),
         moment(request.expires_at)
     )
@@ -178,11 +167,13 @@ pub fn asked(request: &KeyRequest) -> String {
 /// The first line of the card, under a heading that names the IAM user.
 #[must_use]
 pub fn asks(request: &KeyRequest) -> String {
-    format!(
-        "*{}* asks for a key for {}:",
-        person(&request.asked.requester),
-        iam_user(&request.asked.user, &request.asked.account)
-    )
+    asks_again(request).unwrap_or_else(|| {
+        format!(
+            "*{}* asks for a key for {}:",
+            person(&request.asked.requester),
+            iam_user(&request.asked.user, &request.asked.account)
+        )
+    })
 }
 
 /// What was asked and who approved it, once the card is an outcome.
@@ -380,6 +371,9 @@ pub fn standing(request: &KeyRequest) -> String {
     match &request.state {
         State::Pending => {
             format!("The request for {what} waits for approval: {}.", approvals_so_far(request))
+        }
+        State::Approved if request.asked.wants.existing().is_some() => {
+            format!("The request for {what} is approved, and is being carried out.")
         }
         State::Approved => format!(
             "The request for {what} is approved: {} can get the key, by {}.",

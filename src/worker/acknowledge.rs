@@ -48,18 +48,20 @@ impl Worker {
         if *tid != message.tid {
             return Ok(());
         }
-        self.confirm(key).await
+        self.confirm(key, now).await
     }
 
     /// Its holder has it. One that lapsed before stays as it is.
-    pub(super) async fn confirm(&self, key: &AccessKeyId) -> Result<(), NotDone> {
+    pub(super) async fn confirm(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
         for _ in 0..RACES {
             let Some(stored) = self.read_key(key).await? else { return Ok(()) };
             if stored.issued.state != KeyState::Delivered {
                 return Ok(());
             }
             let next = IssuedKey { state: KeyState::Confirmed, ..stored.issued.clone() };
-            match self.dynamo.write(vec![stored.replace(&next)?]).await {
+            let mut writes = vec![stored.replace(&next)?];
+            writes.extend(self.succeed(&next, now).await?);
+            match self.dynamo.write(writes).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),

@@ -10,17 +10,15 @@ use crate::aws::WriteError;
 use crate::card;
 use crate::command::Create;
 use crate::facts::{Account, IamUser};
-use crate::id::{AccountAlias, RequestId};
+use crate::id::{AccountAlias, PersonId, RequestId};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Policies, Request};
 use crate::request::{Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
+use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
-
-/// AWS's limit (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
-const KEYS_PER_USER: usize = 2;
 
 /// A no that the configuration says, not policy.
 pub(super) struct Limit {
@@ -56,22 +54,33 @@ impl Worker {
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
         }
-        let stored = match Stored::create(&self.dynamo, &request).await {
-            Ok(stored) => stored,
-            // A redelivery goes on from what the first delivery recorded.
-            Err(WriteError::Lost(lost)) => {
-                let found = Stored::read(&self.dynamo, &request.id).await?.ok_or(lost)?;
-                if !found.request.asked.is_same(&request.asked) {
-                    // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is
-                    // told nothing of the request that has it.
-                    tracing::error!("a message bears the id of another one's request");
-                    return Ok(());
-                }
-                found
+        let chooser = async {
+            match &seen {
+                Some(Ok(facts)) if is_full(&request) => self.chooser(facts, now).await.map(Some),
+                _ => Ok(None),
             }
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        let told = self.tell_asked(message, &stored, now).await;
+        let create = async {
+            match Stored::create(&self.dynamo, &request).await {
+                Ok(stored) => Ok(stored),
+                // A redelivery goes on from what the first delivery recorded.
+                Err(WriteError::Lost(lost)) => {
+                    Stored::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
+                }
+                Err(WriteError::Fault(fault)) => Err(fault),
+            }
+        };
+        let (stored, chooser) = try_join(create, chooser).await?;
+        if !stored.request.asked.is_same(&request.asked) {
+            // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is told
+            // nothing of the request that has it.
+            tracing::error!("a message bears the id of another one's request");
+            return Ok(());
+        }
+        let told = match chooser {
+            Some(chooser) if is_full(&stored.request) => self.tell_full(message, &chooser, now).await,
+            Some(_) | None => self.tell_asked(message, &stored, now).await,
+        };
         let stored = self.flush(stored).await;
         if let Some(found) = seen {
             self.note_owners(&stored.request, found.as_ref().ok(), now).await;
@@ -138,7 +147,7 @@ impl Worker {
         let request = match &found {
             Ok(facts) => {
                 asked.email_hash = facts.requester.email.as_deref().map(address_hash);
-                self.weigh(policies, (id, salt), asked, facts, now)
+                self.weigh(policies, (id, salt), asked, facts)
             }
             Err(NoSuchUser) => {
                 let why = words::no_such_user(&asked.user, &asked.account, self.config.help_channel.as_ref());
@@ -155,7 +164,6 @@ impl Worker {
         (id, salt): (RequestId, Salt),
         asked: Asked,
         facts: &Facts,
-        now: Timestamp,
     ) -> KeyRequest {
         let help = self.config.help_channel.as_ref();
         if let Some(Limit { by, why }) = self.outside_path(&asked, &facts.iam_user) {
@@ -171,8 +179,8 @@ impl Worker {
             let why = words::refused(&denial.advice, help);
             return KeyRequest::refused(id, asked, salt, why, &denial.by);
         }
-        if facts.iam_user.keys.len() >= KEYS_PER_USER {
-            let why = words::two_keys(&asked.user, &asked.account, &facts.iam_user.keys, now);
+        if Self::has_two_keys(&facts.iam_user) {
+            let why = words::two_keys(&asked.user, &asked.account);
             return KeyRequest::refused(id, asked, salt, why, &[]);
         }
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
@@ -192,6 +200,17 @@ impl Worker {
         (asked.days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: words::too_many_days(most) })
     }
 
+    /// Why an IAM user is none that keyvend looks after, if so.
+    pub(super) fn unmanaged(&self, asker: &PersonId, user: &IamUser) -> Option<String> {
+        let help = self.config.help_channel.as_ref();
+        if let Some(path) = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))
+        {
+            return Some(words::outside_path(&user.name, &user.account, path, help));
+        }
+        (user.owners.is_empty() && user.owner_groups.is_empty())
+            .then(|| words::no_owner(&user.name, &user.account, asker, help))
+    }
+
     fn outside_path(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
         let path = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
         let why = words::outside_path(&asked.user, &asked.account, path, self.config.help_channel.as_ref());
@@ -202,6 +221,21 @@ impl Worker {
     /// since it was asked for.
     pub(super) fn beyond_limits(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
         self.too_long(asked).or_else(|| self.outside_path(asked, user))
+    }
+
+    /// Which of two keys could go. In a form it is a sentence, as below.
+    async fn tell_full(
+        &self,
+        message: &Message,
+        chooser: &slack_api::Message,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        if message.submitted_view().is_some() {
+            self.direct(&message.person, chooser).await?;
+            self.show_outcome(message, &chooser.text).await;
+            return Ok(());
+        }
+        self.answer_with(message, now, chooser).await
     }
 
     /// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.
@@ -227,4 +261,10 @@ impl Worker {
         }
         self.answer_with(message, now, &answer).await
     }
+}
+
+/// Whether it was refused because there are two keys.
+fn is_full(request: &KeyRequest) -> bool {
+    let asked = &request.asked;
+    matches!(&request.state, State::Refused { why } if *why == words::two_keys(&asked.user, &asked.account))
 }

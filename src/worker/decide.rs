@@ -130,8 +130,9 @@ impl Worker {
             Ok(Err(NoSuchUser)) => return self.judge_without_user(&slack, message, request).await,
             Err(fault) => return Ok(Judged::No(self.unreachable(fault)?)),
         };
+        let facts = self.with_key(facts, asked).await?;
         let presser = facts.presser.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
-        let authorized = policies.authorize(presser, Approve(facts.asked(asked, 0)), &facts.iam_user);
+        let authorized = policies.authorize(presser, Approve(facts.to_approve(asked)), &facts.iam_user);
         let authorized = match authorized {
             Ok(authorized) => authorized,
             Err(denial) => return Ok(Judged::No(self.no(&denial))),
@@ -142,7 +143,7 @@ impl Worker {
                 if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
                     return Ok(Judged::Event(Event::Refuse { why }));
                 }
-                match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
+                match facts.needed(policies, asked) {
                     Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
                     Needed::Approvals(needed) => {
                         let shown = Shown::of(&facts.iam_user, needed);

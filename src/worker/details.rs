@@ -69,7 +69,10 @@ impl Worker {
         }
         let subject = (&asked.account, &asked.user);
         let people = (request.approvals.as_slice(), Some(&message.person));
-        let found = self.facts(&slack, &asked.requester, subject, people, now).await?;
+        let found = match self.facts(&slack, &asked.requester, subject, people, now).await? {
+            Ok(facts) => Ok(self.with_key(facts, asked).await?),
+            Err(missing) => Err(missing),
+        };
         let may = match &found {
             Ok(facts) => self.who_may_approve(&slack, facts, request).await?,
             Err(NoSuchUser) => Vec::new(),
@@ -95,7 +98,7 @@ impl Worker {
             return Ok(others.into_iter().map(|person| person.user).collect());
         }
         let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, memberships))).await?;
-        let question = Approve(facts.asked(&request.asked, 0));
+        let question = Approve(facts.to_approve(&request.asked));
         let may = |person: &Person| {
             matches!(policies.decide(person, &question, &facts.iam_user), Verdict::Allow { .. })
         };

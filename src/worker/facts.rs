@@ -7,14 +7,16 @@ use super::Worker;
 use crate::facts::Account;
 use crate::facts::{IamUser, Person};
 use crate::id::{IamUserName, PersonId};
+use crate::key::IssuedKey;
 use crate::lookup::{Memberships, NoSuchUser};
-use crate::policy::{self, Policies};
+use crate::policy::{self, KeyFacts, Needed, Policies};
 use crate::request::{Approval, Asked};
 use crate::slack_api::SlackApi;
 use crate::store;
 use crate::time::Timestamp;
 
 /// What a decision rests on.
+#[derive(Clone)]
 pub(super) struct Facts {
     pub requester: Person,
     pub iam_user: IamUser,
@@ -25,6 +27,8 @@ pub(super) struct Facts {
     pub presser: Option<Person>,
     /// Who is in the groups that decide.
     pub memberships: Memberships,
+    /// The key that exists and that is to come back or to live longer.
+    pub key: Option<IssuedKey>,
 }
 
 impl Worker {
@@ -58,7 +62,7 @@ impl Worker {
         for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut presser) {
             person.groups = memberships.of(&person.id.user);
         }
-        Ok(Ok(Facts { requester, iam_user, issued_today, approved_by, presser, memberships }))
+        Ok(Ok(Facts { requester, iam_user, issued_today, approved_by, presser, memberships, key: None }))
     }
 
     /// Who is in the groups that any policy names, the approvers among them.
@@ -67,18 +71,58 @@ impl Worker {
         let whose = (&self.config.approvals_channel, &self.config.approvers);
         self.lookup.memberships(slack, whose, named).await
     }
+
+    /// The same facts with the key that exists and that the request is about, if it is about one.
+    pub(super) async fn with_key(&self, facts: Facts, asked: &Asked) -> anyhow::Result<Facts> {
+        let key = match asked.wants.existing() {
+            Some(key) => self.read_key(key).await?.map(|stored| stored.issued),
+            None => None,
+        };
+        Ok(Facts { key, ..facts })
+    }
 }
 
 impl Facts {
-    /// What policy is asked about, with the approvals that count now.
+    /// The same facts about this key.
+    pub(super) fn about(&self, key: Option<IssuedKey>) -> Self {
+        Self { key, ..self.clone() }
+    }
+
+    /// What policy is asked about, with the approvals that count now: by whoever acts, who counts as one approval where
+    /// there are concerns about the key of somebody else.
     pub(super) fn asked(&self, asked: &Asked, approvals: u32) -> policy::Asked {
+        let plain = policy::Asked { approvals, ..self.to_approve(asked) };
+        match &self.key {
+            Some(key) if self.counts_as_one(asked) => {
+                policy::Asked { requester: key.requester.clone(), approvals: approvals + 1, ..plain }
+            }
+            Some(_) | None => plain,
+        }
+    }
+
+    /// Whether whoever acts counts as one approval: an approver who brings back a key of somebody else that there are
+    /// concerns about.
+    fn counts_as_one(&self, asked: &Asked) -> bool {
+        self.key.as_ref().is_some_and(|key| !key.concerns().is_empty() && key.requester != asked.requester)
+    }
+
+    /// How many approvals the request needs beside that.
+    pub(super) fn needed(&self, policies: &Policies, asked: &Asked) -> Needed {
+        match policies.needed_approvals(&self.requester, &self.iam_user, &self.asked(asked, 0)) {
+            Needed::Approvals(all) if self.counts_as_one(asked) => Needed::Approvals(all.saturating_sub(1)),
+            needed => needed,
+        }
+    }
+
+    /// What policy is asked about an approval: the request is of whoever made it.
+    pub(super) fn to_approve(&self, asked: &Asked) -> policy::Asked {
         policy::Asked {
             requester: asked.requester.clone(),
             use_case: asked.use_case,
             days: asked.days,
-            approvals,
+            approvals: 0,
             issued_today: self.issued_today,
-            key: None,
+            key: self.key.as_ref().map(KeyFacts::from),
         }
     }
 
@@ -90,6 +134,6 @@ impl Facts {
 
     /// How many of those who approved still count, and `one_more` with them.
     pub(super) fn approvals(&self, policies: &Policies, asked: &Asked, one_more: Option<&Person>) -> u32 {
-        policies.approvals(self.approved_by.iter().chain(one_more), &self.iam_user, &self.asked(asked, 0))
+        policies.approvals(self.approved_by.iter().chain(one_more), &self.iam_user, &self.to_approve(asked))
     }
 }

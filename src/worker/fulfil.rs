@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
+use super::create::Limit;
 use super::facts::Facts;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
@@ -11,8 +14,8 @@ use crate::card;
 use crate::item::Write;
 use crate::key::{IssuedKey, KeyState, StoredKey};
 use crate::lookup::NoSuchUser;
-use crate::policy::{self, Authorized, Issue, KeyFacts, Policies};
-use crate::request::{Asked, Event, KeyRequest, State, Telling, Wants};
+use crate::policy::{Authorized, Issue, Policies};
+use crate::request::{Event, KeyRequest, State, Telling, Wants};
 use crate::session::{self, IamStep};
 use crate::store::{self, Stored};
 use crate::time::Timestamp;
@@ -20,17 +23,6 @@ use crate::words;
 
 /// How long to wait for whoever else works on the same IAM user.
 const BUSY: Duration = Duration::from_secs(10);
-
-/// What is asked of policy about a key that exists: by whoever acts, who counts as one approval where there are
-/// concerns about the key of somebody else.
-pub(super) fn question(asked: &Asked, issued: &IssuedKey, facts: &Facts, approvals: u32) -> policy::Asked {
-    let concerns = issued.concerns();
-    let of_another = !concerns.is_empty() && issued.requester != asked.requester;
-    let key = KeyFacts { id: issued.key.clone(), requester: Some(issued.requester.clone()), concerns };
-    let requester = if of_another { issued.requester.clone() } else { asked.requester.clone() };
-    let approvals = approvals + u32::from(of_another);
-    policy::Asked { requester, key: Some(key), ..facts.asked(asked, approvals) }
-}
 
 impl Worker {
     /// An approved request about a key that exists is carried out, if policy still allows it.
@@ -43,13 +35,20 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return self.refuse(&stored, words::POLICIES_INVALID.to_owned(), now).await;
         };
-        let authorized = match self.judge_again(policies, request, &key, now).await? {
+        let authorized = match self.judge_again(policies, request, &key, now).boxed().await? {
             Ok(authorized) => authorized,
             Err(why) => return self.refuse(&stored, why, now).await,
         };
         match &request.asked.wants {
-            Wants::Back { end, .. } => self.bring_back(&stored, &key, &authorized, *end, now).await,
-            Wants::Longer { end, .. } => self.lengthen(&stored, &key, &authorized, *end, now).await,
+            Wants::Back { end, .. } | Wants::Longer { end, .. } if *end <= now => {
+                self.refuse(&stored, words::past_end(&key.issued), now).await
+            }
+            // Two that were asked for at once: the first has it.
+            Wants::Back { undo: true, .. } if key.issued.undone.is_some() => {
+                self.refuse(&stored, words::undone_before(&key.issued), now).await
+            }
+            Wants::Back { end, .. } => self.bring_back(&stored, &key, &authorized, *end, now).boxed().await,
+            Wants::Longer { end, .. } => self.lengthen(&stored, &key, &authorized, *end, now).boxed().await,
             Wants::New | Wants::InPlaceOf { .. } => Ok(()),
         }
     }
@@ -67,11 +66,14 @@ impl Worker {
         let subject = (&asked.account, &asked.user);
         let people = (request.approvals.as_slice(), None);
         let facts = match self.facts(&slack, &asked.requester, subject, people, now).await? {
-            Ok(facts) => facts,
+            Ok(facts) => Facts { key: Some(key.issued.clone()), ..facts },
             Err(NoSuchUser) => return Ok(Err(words::USER_GONE.to_owned())),
         };
+        if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
+            return Ok(Err(why));
+        }
         let count = facts.approvals(policies, asked, None);
-        let issue = Issue(question(asked, &key.issued, &facts, count));
+        let issue = Issue(facts.asked(asked, count));
         let decided = policies.authorize(&facts.requester, issue, &facts.iam_user);
         Ok(decided.map_err(|denial| words::refused(&denial.advice, self.config.help_channel.as_ref())))
     }
@@ -127,14 +129,14 @@ impl Worker {
         match self.commit(stored, next, others, Vec::new()).await {
             Ok(saved) => drop(self.flush(saved).await),
             Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
-                return self.refuse(stored, words::FROZEN.to_owned(), now).await;
+                return self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await;
             }
             // The lease is held, or something moved since it was read: look again.
             Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         }
         match self.read_key(&issued.key).await? {
-            Some(key) => self.look_after(&key.issued.key, now).await,
+            Some(key) => self.look_after(&key.issued.key, now).boxed().await,
             None => Ok(()),
         }
     }
@@ -161,7 +163,11 @@ impl Worker {
             let told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
             return self.settle(&stored, next, vec![key.replace(&gone)?, release], told).await;
         }
-        let active = IssuedKey { state: KeyState::Active, expires_at: *end, ..issued.clone() };
+        let undone = match &stored.request.asked.wants {
+            Wants::Back { undo: true, .. } => Some(*end),
+            Wants::Back { .. } | Wants::New | Wants::InPlaceOf { .. } | Wants::Longer { .. } => issued.undone,
+        };
+        let active = IssuedKey { state: KeyState::Active, undone, ..issued.until(*end, now) };
         let Ok(next) = stored.request.apply(Event::Fulfil, &actor, now) else {
             // Its request ended meanwhile: the key does not stay on.
             return self.off_again(key, now).await;
@@ -201,7 +207,7 @@ impl Worker {
         if !lives {
             return self.refuse(stored, words::not_on(issued), now).await;
         }
-        let longer = IssuedKey { expires_at: end, ..issued.clone() };
+        let longer = issued.until(end, now);
         let next = stored.request.apply(Event::Fulfil, &authorized.principal().to_string(), now)?;
         let message = card::text(&words::standing(&next));
         let mut told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
@@ -213,7 +219,7 @@ impl Worker {
                 Ok(())
             }
             Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
-                self.refuse(stored, words::FROZEN.to_owned(), now).await
+                self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await
             }
             Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => Err(fault.into()),

@@ -161,6 +161,11 @@ impl Worker {
             return no(stored, Failed::again("psk-gone", words::TOO_LATE));
         };
         let asked = stored.request.asked.clone();
+        if asked.wants.end().is_some_and(|end| end <= now) {
+            let why = words::END_PASSED.to_owned();
+            let to = Withdrawn::Refused { why: why.clone() };
+            return no(stored, Failed { to, ..Failed::again("end-passed", why) });
+        }
         let slack = self.slack().await?;
         let subject = (&asked.account, &asked.user);
         let people = (stored.request.approvals.as_slice(), None);

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::cancel::RACES;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
@@ -35,19 +37,23 @@ impl Worker {
     /// Does with a key what time and state call for.
     pub(super) async fn look_after(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
         let Some(stored) = self.read_key(key).await? else { return Ok(()) };
+        // Boxed, each: else the one future has room for all of them at once.
         match stored.step(now) {
             Step::Nothing => Ok(()),
-            Step::SeeWhetherConfirmed => self.see_whether_confirmed(&stored, now).await,
-            Step::SeeWhetherUsed => self.see_whether_used(&stored, now).await,
-            Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).await,
-            Step::Delete(why) => self.delete_in_time(&stored, why, now).await,
+            Step::SeeWhetherConfirmed => self.see_whether_confirmed(&stored, now).boxed().await,
+            Step::SeeWhetherUsed => self.see_whether_used(&stored, now).boxed().await,
+            Step::Remind => self.remind(&stored, now).boxed().await,
+            Step::Expire => self.end_of_time(&stored, now).boxed().await,
+            Step::SeeWhetherQuiet => self.see_whether_quiet(&stored, now).boxed().await,
+            Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).boxed().await,
+            Step::Delete(why) => self.delete_in_time(&stored, why, now).boxed().await,
             Step::MakeSure => {
                 self.make_sure(&stored).await?;
                 // Its own time may have come meanwhile, too.
                 Box::pin(self.look_after(key, now)).await
             }
-            Step::Activate => self.activate(&stored, now).await,
-            Step::AskAgain => self.ask_again(&stored, now).await,
+            Step::Activate => self.activate(&stored, now).boxed().await,
+            Step::AskAgain => self.ask_again(&stored, now).boxed().await,
         }
     }
 
@@ -72,7 +78,7 @@ impl Worker {
         };
         let lapses = match &ticket {
             Some(ticket) => match &ticket.state {
-                TicketState::Acked { .. } => return self.confirm(&stored.issued.key).await,
+                TicketState::Acked { .. } => return self.confirm(&stored.issued.key, now).await,
                 TicketState::Sealed { .. } => vec![claim::lapsed(&ticket.tid, now)],
                 TicketState::Pending
                 | TicketState::Claimed(_)
@@ -106,7 +112,8 @@ impl Worker {
             AccessKeyLastUsed::At { .. } => {
                 let next = IssuedKey { state: KeyState::Confirmed, ..issued.clone() };
                 let happened = happened("confirmed", stored, [("by", "its use".to_owned())]);
-                self.change_key(stored, &next, happened, Vec::new(), Vec::new(), now).await
+                let others = self.succeed(&next, now).await?.into_iter().collect();
+                self.change_key(stored, &next, happened, others, Vec::new(), now).await
             }
             AccessKeyLastUsed::Never | AccessKeyLastUsed::Unknown => {
                 self.switch_off_in_time(stored, Why::Unconfirmed, now).await
@@ -115,19 +122,35 @@ impl Worker {
     }
 
     /// Has IAM switch it off, then says so in its item, the trail and to its requester.
-    async fn switch_off_in_time(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn switch_off_in_time(
+        &self,
+        stored: &StoredKey,
+        why: Why,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
         let issued = &stored.issued;
         // What somebody began is finished in their name.
         let by = stored.off.as_ref().map_or(EXPIRY, |off| off.by.as_str());
         self.take_off(issued, (issued.request.as_str(), by), why, now).await?;
+        self.settle_off(&issued.key, why, now).await
+    }
+
+    /// IAM switched it off: its item and the trail say so, and its requester is told.
+    pub(super) async fn settle_off(
+        &self,
+        key: &AccessKeyId,
+        why: Why,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
         // The mark that was just made is a change of its own.
-        let Some(stored) = self.read_key(&issued.key).await? else { return Ok(()) };
+        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
         if !stored.issued.state.is_live() {
             return Ok(());
         }
+        let why = stored.off.as_ref().map_or(why, |off| off.why);
         let next = stored.issued.switched_off(why, now);
         let happened = happened("deactivated", &stored, [("why", why.as_str().to_owned())]);
-        let message = card::text(&words::key_off(&next, why));
+        let message = card::off(&next, why);
         let told = vec![Telling::Card, Telling::Direct { to: next.requester.clone(), message }];
         self.change_key(&stored, &next, happened, release_if_activating(&stored), told, now).await
     }
@@ -258,7 +281,7 @@ pub(super) fn release_if_activating(stored: &StoredKey) -> Vec<Write> {
 }
 
 /// What the trail says of a key: by whoever began to switch it off, else by time alone.
-fn happened<const N: usize>(
+pub(super) fn happened<const N: usize>(
     event: &'static str,
     stored: &StoredKey,
     detail: [(&str, String); N],

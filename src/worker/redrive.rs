@@ -42,7 +42,7 @@ impl Worker {
                 if let (TicketState::Acked { .. }, Some(stored)) = (&ticket.state, &stored)
                     && let State::Issued { key, .. } = &stored.request.state
                 {
-                    self.confirm(key).await?;
+                    self.confirm(key, now).await?;
                 }
                 self.try_to_write(vec![claim::settled(tid, due_at)]).await
             }

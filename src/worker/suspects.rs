@@ -129,12 +129,8 @@ impl Worker {
         let slack = self.slack().await?;
         let subject = (&issued.account, &issued.user);
         if let Ok(facts) = self.facts(&slack, &message.person, subject, (&[], None), now).await? {
-            let key = KeyFacts {
-                id: issued.key.clone(),
-                requester: Some(issued.requester.clone()),
-                concerns: issued.concerns(),
-            };
-            if let Err(denial) = policies.authorize(&facts.requester, Delete(key), &facts.iam_user) {
+            let delete = Delete(KeyFacts::from(issued));
+            if let Err(denial) = policies.authorize(&facts.requester, delete, &facts.iam_user) {
                 let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
                 return Ok(self.answer(message, now, &no).await?);
             }

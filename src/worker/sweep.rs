@@ -15,7 +15,7 @@ use crate::id::TicketId;
 use crate::item::{SHARDS, Table};
 use crate::key::StoredKey;
 use crate::request::{Event, KeyRequest, State, Telling};
-use crate::store::{self, Stored};
+use crate::store::{self, Held, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -81,6 +81,8 @@ impl Worker {
             }
         } else if let Some(key) = StoredKey::of_item(item) {
             self.look_after(&key, invocation.now).boxed().await
+        } else if Held::is_item(item) {
+            self.finish_held(item, invocation.now).boxed().await
         } else {
             tracing::error!("a timer of an item of no known kind");
             Ok(())
@@ -130,7 +132,7 @@ impl Worker {
             return Ok(self.lapse(&stored, now).await?);
         }
         if is_to_fulfil(&stored.request) {
-            return self.fulfil(stored, now).await;
+            return self.fulfil(stored, now).boxed().await;
         }
         if let State::Ambiguous(doubt) = &stored.request.state {
             let doubt = doubt.clone();

@@ -9,7 +9,7 @@ use crate::card;
 use crate::id::AccessKeyId;
 use crate::inbound::Message;
 use crate::item::Table;
-use crate::key::{IssuedKey, StoredKey, Why};
+use crate::key::{IssuedKey, KeyState, StoredKey, Why};
 use crate::request::{Event, State, Telling};
 use crate::session::{self, IamStep};
 use crate::store::Stored;
@@ -53,7 +53,7 @@ impl Worker {
     }
 
     /// Whether whoever pressed is in a group that owns the IAM user, or approves now.
-    async fn is_in_a_group(&self, message: &Message, issued: &IssuedKey) -> anyhow::Result<bool> {
+    pub(super) async fn is_in_a_group(&self, message: &Message, issued: &IssuedKey) -> anyhow::Result<bool> {
         let slack = self.slack().await?;
         let person = &message.person.user;
         if !self.lookup.groups_of(&slack, person, &issued.owner_groups).await?.is_empty() {
@@ -113,6 +113,10 @@ impl Worker {
             if off.issued.state.is_live() {
                 others.push(off.replace(&off.issued.switched_off(Why::Reported, now))?);
                 others.extend(release_if_activating(&off));
+            } else if let KeyState::Inactive { since, .. } = off.issued.state {
+                // Off for another reason; but from now on it does not come back just because its owner says so.
+                let state = KeyState::Inactive { why: Why::Reported, since };
+                others.push(off.replace(&IssuedKey { state, ..off.issued.clone() })?);
             }
             match self.commit(&stored, next, others, tellings).await {
                 Ok(saved) => {

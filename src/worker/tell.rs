@@ -86,6 +86,10 @@ impl Worker {
         let told = match telling {
             Telling::Card => self.draw(request, now).await,
             Telling::Direct { to, message } => self.direct(to, message).await,
+            Telling::Reminder { to, key, end, message } => match self.direct(to, message).await {
+                Ok(()) => self.note_delivered(key, *end, now).await,
+                Err(fault) => Err(fault),
+            },
             Telling::Thread { message } => self.in_thread(request, message).await,
             Telling::Approvers { message } => self.to_approvers(message).await.map(drop),
         };
@@ -176,7 +180,7 @@ fn is_undeliverable(telling: &Telling, fault: &anyhow::Error) -> bool {
         Telling::Card => {
             matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
         }
-        Telling::Direct { .. } => {
+        Telling::Direct { .. } | Telling::Reminder { .. } => {
             matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot" | "account_inactive")
         }
         Telling::Thread { .. } | Telling::Approvers { .. } => false,

@@ -15,7 +15,7 @@ use super::world::sqs::SLACK;
 const CREATE: &str = "create ci-deployer use:local-code ttl:30d laptop tooling";
 
 /// How many AWS calls the answer to an event waits for, one after the other, with their names.
-async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
+pub async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.arrive(event).await;
     let (sqs, now) = (keyvend.world.net.sqs(), keyvend.world.clock.now());

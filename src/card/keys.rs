@@ -1,0 +1,169 @@
+//! Messages about keys that exist: a list with what its reader may do about each, the chooser where there are two, and
+//! what is said before and after a key's end. A button carries the key's id and nothing else.
+
+use serde_json::{Value, json};
+
+use super::{action, button as element, confirm, context, section};
+use crate::facts::AccessKey;
+use crate::id::AccessKeyId;
+use crate::key::{IssuedKey, Why};
+use crate::policy::IamUserAt;
+use crate::slack_api::Message;
+use crate::time::Timestamp;
+use crate::words;
+
+/// How many IAM users a list shows: each takes up to five of the fifty blocks that Slack allows in a message.
+pub const MOST_LISTED: usize = 8;
+
+/// What somebody may do about a key: a button each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offer {
+    /// Ask for a key in its place.
+    Rotate,
+    /// Ask for it to live longer.
+    Extend,
+    /// Ask for its expiry to be taken back.
+    Undo,
+    /// Say that it was received.
+    Received,
+    /// Have another in its place with the approvals it had, because it was not received.
+    Replace,
+    /// Ask for it to be switched on again.
+    SwitchOn,
+    /// Switch it off.
+    SwitchOff,
+    /// Switch it off, because another took its place.
+    Retire,
+    /// Delete it.
+    Delete,
+}
+
+/// One key as a list shows it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The key as IAM has it.
+    pub key: AccessKey,
+    /// What keyvend knows of it.
+    pub issued: Option<IssuedKey>,
+    /// What whoever reads the list may do about it.
+    pub offers: Vec<Offer>,
+}
+
+/// One IAM user in a list; no rows at all where it could not be looked up.
+pub type Listed = (IamUserAt, Option<Vec<Row>>);
+
+/// The access keys of these IAM users, and the names of those that there was no room for.
+#[must_use]
+pub fn listed(users: &[Listed], rest: &[IamUserAt], now: Timestamp) -> Message {
+    let mut blocks = vec![context(words::KEYS_LISTED)];
+    for (user, rows) in users {
+        match rows {
+            None => blocks.push(section(&words::unreadable(user))),
+            Some(found) => {
+                blocks.push(section(&words::keys_of(user, found.len())));
+                blocks.extend(rows_of(found, now));
+            }
+        }
+    }
+    if !rest.is_empty() {
+        blocks.push(context(&words::more_users(rest)));
+    }
+    Message { text: words::KEYS_LISTED.to_owned(), blocks: Value::Array(blocks) }
+}
+
+/// Where there are two keys, and a third is asked for: which is to go?
+#[must_use]
+pub fn chooser(user: &IamUserAt, rows: &[Row], now: Timestamp) -> Message {
+    let sentence = words::two_keys(&user.name, &user.account);
+    let mut blocks = vec![section(&sentence)];
+    blocks.extend(rows_of(rows, now));
+    Message { text: sentence, blocks: Value::Array(blocks) }
+}
+
+/// A sentence about one key, with what can be done about it.
+#[must_use]
+pub fn about_key(sentence: &str, key: &AccessKeyId, offers: &[Offer]) -> Message {
+    let mut blocks = vec![section(sentence)];
+    blocks.extend(buttons(key, offers));
+    Message { text: sentence.to_owned(), blocks: Value::Array(blocks) }
+}
+
+/// To its requester: a key is off, and what can be done about that.
+#[must_use]
+pub fn off(issued: &IssuedKey, why: Why) -> Message {
+    let offers: &[Offer] = match why {
+        Why::Expired if issued.can_undo() => &[Offer::Undo],
+        Why::Unconfirmed => &[Offer::Received, Offer::Replace],
+        Why::Expired | Why::Reported | Why::Asked | Why::Replaced | Why::OwnerLeft => &[],
+    };
+    about_key(&words::key_off(issued, why), &issued.key, offers)
+}
+
+fn rows_of(rows: &[Row], now: Timestamp) -> Vec<Value> {
+    let blocks = rows.iter().flat_map(|row| {
+        let text = section(&words::key_row(&row.key, row.issued.as_ref(), now));
+        [Some(text), buttons(&row.key.id, &row.offers)]
+    });
+    blocks.flatten().collect()
+}
+
+fn buttons(key: &AccessKeyId, offers: &[Offer]) -> Option<Value> {
+    let elements: Vec<Value> = offers.iter().map(|offer| button(*offer, key)).collect();
+    (!elements.is_empty()).then(|| json!({"type": "actions", "elements": elements}))
+}
+
+fn button(offer: Offer, key: &AccessKeyId) -> Value {
+    let (text, action, style) = match offer {
+        Offer::Rotate => ("Rotate", action::ROTATE, None),
+        Offer::Extend => ("Extend", action::EXTEND, None),
+        Offer::Undo => ("Undo", action::UNDO, Some("primary")),
+        Offer::Received => ("I have it", action::RECEIVED, Some("primary")),
+        Offer::Replace => ("Replace it", action::REPLACE, None),
+        Offer::SwitchOn => ("Switch on", action::SWITCH_ON, None),
+        Offer::SwitchOff => ("Switch off", action::SWITCH_OFF, Some("danger")),
+        Offer::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
+        Offer::Delete => ("Delete", action::DELETE, Some("danger")),
+    };
+    let sure = match offer {
+        Offer::SwitchOff | Offer::Retire => Some(confirm(
+            "Switch this key off?",
+            "It stops working at once, wherever it is used.",
+            "Switch it off",
+        )),
+        Offer::Delete => Some(confirm("Delete this key?", "It cannot be brought back.", "Delete it")),
+        Offer::Replace => Some(confirm(
+            "Replace this key?",
+            "It is deleted now, and you get a link for another one.",
+            "Replace it",
+        )),
+        Offer::Rotate | Offer::Extend | Offer::Undo | Offer::Received | Offer::SwitchOn => None,
+    };
+    element(text, action, key.as_str(), style, sure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{AccessKeyLastUsed, AccessKeyStatus, Account};
+
+    #[test]
+    fn the_longest_list_fits_into_one_message_of_slacks() {
+        let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
+        let user =
+            |n: usize| IamUserAt { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };
+        let row = || Row {
+            key: AccessKey {
+                id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+                status: AccessKeyStatus::Active,
+                create_date: Timestamp(0),
+                last_used: AccessKeyLastUsed::Unknown,
+            },
+            issued: None,
+            offers: vec![Offer::Rotate, Offer::Extend, Offer::SwitchOff],
+        };
+        let users: Vec<Listed> = (0..MOST_LISTED).map(|n| (user(n), Some(vec![row(), row()]))).collect();
+        let rest: Vec<IamUserAt> = (0..92).map(user).collect();
+        let message = listed(&users, &rest, Timestamp(0));
+        assert!(message.blocks.as_array().unwrap().len() <= 50, "{}", message.blocks);
+    }
+}

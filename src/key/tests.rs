@@ -1,0 +1,278 @@
+//! What time and state call for, by tables and over any time at all.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::facts::AccessKeyLastUsed;
+
+/// A Monday, 16:00 UTC.
+const START: i64 = 1_764_000_000;
+const MINUTE: i64 = 60;
+
+fn key(days: i64) -> IssuedKey {
+    let person: PersonId = "T0001.U0ALICE".to_owned().try_into().unwrap();
+    IssuedKey {
+        key: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+        request: RequestId::of_signature(&[1; 32]),
+        account: Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() },
+        user: "ci".parse().unwrap(),
+        path: "/".to_owned(),
+        requester: person.clone(),
+        owners: vec![person.user],
+        owner_groups: BTreeSet::new(),
+        approved_by: Vec::new(),
+        use_case: UseCase::Cli,
+        reason: "to deploy".to_owned(),
+        issued_at: Timestamp(START),
+        expires_at: Timestamp(START + days * DAY),
+        days: u32::try_from(days).unwrap(),
+        state: KeyState::Confirmed,
+        reminders: Reminders::none(Timestamp(START)),
+        put_off: None,
+        undone: None,
+        in_place_of: None,
+        successor: None,
+        replacement: None,
+        make_sure_at: None,
+    }
+}
+
+fn stored(issued: IssuedKey) -> StoredKey {
+    StoredKey { issued, off: None, version: 1 }
+}
+
+fn at(seconds: i64) -> AccessKeyLastUsed {
+    AccessKeyLastUsed::At { at: Timestamp(seconds), service: "s3".to_owned(), region: "eu-west-1".to_owned() }
+}
+
+fn successor(look_at: Option<i64>) -> Successor {
+    Successor {
+        key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),
+        requester: key(30).requester,
+        confirmed_at: Timestamp(START),
+        look_at: look_at.map(Timestamp),
+    }
+}
+
+#[test]
+fn a_key_is_reminded_of_a_week_and_a_day_before_its_end() {
+    let end = |days: i64| START + days * DAY;
+    for (days, sent, expected) in [
+        (30, 0, Some(end(30) - 7 * DAY)),
+        (30, 1, Some(end(30) - DAY - HOUR)),
+        (30, 2, None),
+        (8, 0, Some(end(8) - 7 * DAY)),
+        (7, 0, Some(end(7) - DAY - HOUR)),
+        (1, 0, Some(START)),
+    ] {
+        let mut issued = key(days);
+        issued.reminders.sent = sent;
+        assert_eq!(issued.remind_at(), expected.map(Timestamp), "{days} days, {sent} sent");
+    }
+    // Both at once where nobody looked for a week.
+    let late = key(30).reminded(Timestamp(end(30) - DAY));
+    assert_eq!((late.reminders.sent, late.remind_at()), (2, None));
+    let first = key(30).reminded(Timestamp(end(30) - 7 * DAY));
+    assert_eq!(first.reminders.sent, 1);
+    let short = key(3).reminded(Timestamp(end(3) - DAY - HOUR));
+    assert_eq!((short.reminders.sent, short.remind_at()), (2, None), "the last is the only one");
+    let undone = IssuedKey { undone: Some(Timestamp(end(1))), ..key(1) };
+    assert_eq!(undone.remind_at(), None, "whoever took the expiry back knows");
+}
+
+#[test]
+fn only_a_key_that_is_in_use_or_may_be_is_put_off() {
+    let now = Timestamp(START + 30 * DAY);
+    let undone = IssuedKey { undone: Some(now), ..key(30) };
+    let often = |times| IssuedKey { put_off: Some(PutOff { until: now, times }), ..key(30) };
+    for (issued, last_used, expected) in [
+        (key(30), AccessKeyLastUsed::Never, false),
+        (key(30), AccessKeyLastUsed::Unknown, true),
+        (key(30), at(now.0 - 7 * DAY), false),
+        (key(30), at(now.0 - 7 * DAY + 1), true),
+        (undone.clone(), at(now.0 - 1), false),
+        (undone, AccessKeyLastUsed::Unknown, false),
+        (often(6), AccessKeyLastUsed::Unknown, true),
+        (often(7), AccessKeyLastUsed::Unknown, false),
+        (often(7), at(now.0), false),
+    ] {
+        let put_off = issued.put_off;
+        assert_eq!(issued.may_be_put_off(&last_used, now), expected, "{last_used:?} {put_off:?}");
+    }
+}
+
+#[test]
+fn a_key_in_use_is_switched_off_in_office_hours_after_notice_and_else_at_noon_of_the_next_day() {
+    // The day of the epoch's week, Monday being 0, and the hour in UTC.
+    let monday = START - 16 * HOUR;
+    let when =
+        |day: i64, hour: i64, minute: i64| Timestamp(monday + day * DAY + hour * HOUR + minute * MINUTE);
+    let noon = |day: i64, offset: i64| when(day, 12, 0).0 - offset;
+    let amsterdam = HOUR;
+    let delhi = 5 * HOUR + 30 * MINUTE;
+    let honolulu = -10 * HOUR;
+    let notice = Some(-DAY);
+    for (now, offset, delivered, expected) in [
+        (when(0, 9, 0), 0, notice, None),
+        (when(0, 14, 59), 0, notice, None),
+        (when(3, 12, 0), 0, notice, None),
+        (when(0, 15, 0), 0, notice, Some((noon(1, 0), Unready::OutOfHours))),
+        (when(0, 8, 59), 0, notice, Some((noon(1, 0), Unready::OutOfHours))),
+        (when(3, 15, 0), 0, notice, Some((noon(4, 0), Unready::OutOfHours))),
+        (when(4, 12, 0), 0, notice, Some((noon(5, 0), Unready::OutOfHours))),
+        (when(5, 12, 0), 0, notice, Some((noon(6, 0), Unready::OutOfHours))),
+        (when(6, 12, 0), 0, notice, Some((noon(7, 0), Unready::OutOfHours))),
+        (when(7, 12, 0), 0, notice, None),
+        // Where its requester is.
+        (when(0, 8, 0), amsterdam, notice, None),
+        (when(0, 14, 0), amsterdam, notice, Some((noon(1, amsterdam), Unready::OutOfHours))),
+        (when(0, 4, 0), delhi, notice, None),
+        (when(0, 20, 0), honolulu, notice, None),
+        (when(0, 23, 0), delhi, notice, Some((noon(2, delhi), Unready::OutOfHours))),
+        (when(0, 5, 0), honolulu, notice, Some((noon(0, honolulu), Unready::OutOfHours))),
+        (when(4, 0, 30), honolulu, notice, Some((noon(4, honolulu), Unready::OutOfHours))),
+        // Notice first.
+        (when(0, 12, 0), 0, Some(1 - DAY), Some((noon(1, 0), Unready::Unreminded))),
+        (when(0, 12, 0), 0, None, Some((noon(1, 0), Unready::Unreminded))),
+        (when(5, 12, 0), 0, None, Some((noon(6, 0), Unready::Unreminded))),
+    ] {
+        let mut issued = key(30);
+        issued.reminders.delivered_at = delivered.map(|before| Timestamp(now.0 + before));
+        let expected = expected.map_or(Expiry::SwitchOff, |(until, unready)| {
+            Expiry::PutOff(PutOff { until: Timestamp(until), times: 1 }, unready)
+        });
+        assert_eq!(issued.expiry(offset, now), expected, "{} with {offset}", now.rfc3339());
+    }
+}
+
+#[test]
+fn an_old_key_is_quiet_when_it_was_not_used_since_the_new_one_was_there_and_for_a_day() {
+    let day = |days: i64| START + days * DAY;
+    for (last_used, now, expected) in [
+        (AccessKeyLastUsed::Never, day(1) - 1, false),
+        (AccessKeyLastUsed::Never, day(1), true),
+        (AccessKeyLastUsed::Unknown, day(30), false),
+        (at(START), day(1), true),
+        (at(START - 1), day(1) - 1, false),
+        (at(day(-30)), day(1), true),
+        (at(START + 1), day(2), false),
+        (at(START + 1), day(7), false),
+        (at(START + 1), day(7) + 1, true),
+        (at(day(6)), day(7), false),
+    ] {
+        assert_eq!(successor(None).is_quiet(&last_used, Timestamp(now)), expected, "{last_used:?} at {now}");
+    }
+}
+
+#[test]
+fn each_state_is_looked_at_for_one_thing_at_its_time() {
+    let time = |seconds: i64| Timestamp(START + seconds);
+    let inactive = |why| KeyState::Inactive { why, since: Timestamp(START) };
+    let is = |state| IssuedKey { state, ..key(30) };
+    let reminded = |issued: IssuedKey| IssuedKey {
+        reminders: Reminders { sent: 2, ..Reminders::none(Timestamp(START)) },
+        ..issued
+    };
+    let replaced = |look_at| IssuedKey { successor: Some(successor(look_at)), ..reminded(key(30)) };
+    let put_off =
+        IssuedKey { put_off: Some(PutOff { until: time(31 * DAY), times: 1 }), ..reminded(key(30)) };
+    for (what, issued, due, step) in [
+        ("delivered", is(KeyState::Delivered), Some(FETCH_AGAIN), Step::SeeWhetherConfirmed),
+        ("confirmed", key(30), Some(23 * DAY), Step::Remind),
+        ("active", reminded(is(KeyState::Active)), Some(30 * DAY), Step::Expire),
+        ("put off", put_off, Some(31 * DAY), Step::Expire),
+        ("replaced", replaced(Some(START + DAY)), Some(DAY), Step::SeeWhetherQuiet),
+        ("replaced and asked", replaced(None), Some(30 * DAY), Step::Expire),
+        ("unconfirmed", is(KeyState::Unconfirmed { since: time(5) }), Some(5), Step::SeeWhetherUsed),
+        ("expired", is(inactive(Why::Expired)), Some(GRACE), Step::Delete(Why::Expired)),
+        ("off unconfirmed", is(inactive(Why::Unconfirmed)), Some(DAY), Step::Delete(Why::Unconfirmed)),
+        ("gone", is(KeyState::Deleted { why: Why::Asked, at: time(0) }), None, Step::Nothing),
+    ] {
+        let stored = stored(issued);
+        assert_eq!(stored.issued.due_at(), due.map(time), "{what}");
+        if let Some(due) = due {
+            assert_eq!(stored.step(time(due - 1)), Step::Nothing, "{what}, before");
+            assert_eq!(stored.step(time(due)), step, "{what}");
+        } else {
+            assert_eq!(stored.step(time(1_000 * DAY)), Step::Nothing, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_to_be_off_is_looked_at_for_that_whatever_else_is_written_of_it() {
+    let off = Off { since: Timestamp(START), by: "T0001.U0ALICE".to_owned(), why: Why::Asked };
+    let marked = StoredKey { off: Some(off), ..stored(key(30)) };
+    assert_eq!(marked.step(Timestamp(START)), Step::SwitchOff(Why::Asked));
+    let due = |next: &IssuedKey| match marked.replace(next).unwrap() {
+        Write::Update { update, .. } => update.values.get(":due").cloned(),
+        other => panic!("{other:?}"),
+    };
+    let noted = key(30).reminded(Timestamp(START));
+    assert_eq!(due(&noted), Some(Attribute::Number(START + STEP)));
+    let switched_off = key(30).switched_off(Why::Asked, Timestamp(START));
+    assert_eq!(due(&switched_off), Some(Attribute::Number(START + MAKE_SURE)));
+}
+
+#[test]
+fn another_end_begins_with_no_reminder_and_nothing_put_off() {
+    let mut issued = key(30).reminded(Timestamp(START + 29 * DAY));
+    issued.reminders.delivered_at = Some(Timestamp(START + 29 * DAY));
+    issued.put_off = Some(PutOff { until: Timestamp(START + 31 * DAY), times: 1 });
+    let now = Timestamp(START + 30 * DAY);
+    let longer = issued.until(Timestamp(now.0 + 30 * DAY), now);
+    assert_eq!((longer.reminders, longer.put_off), (Reminders::none(now), None));
+    assert_eq!(longer.deadline(), longer.expires_at);
+}
+
+#[test]
+fn days_that_remain_are_counted_with_the_one_that_has_begun() {
+    for (left, days) in [(0, 0), (-5, 0), (1, 1), (DAY, 1), (DAY + 1, 2), (30 * DAY - 1, 30), (30 * DAY, 30)]
+    {
+        assert_eq!(days_until(Timestamp(START + left), Timestamp(START)), days, "{left} s");
+    }
+}
+
+proptest! {
+    /// However long it is put off, a key ends: each time later than the last, by two days at most, and seven times at most.
+    #[test]
+    fn a_key_in_use_ends_within_seven_put_offs(
+        days in 1_i64..400,
+        offset in -12 * HOUR..14 * HOUR,
+        late in 0_i64..3_600,
+        delivered in prop::option::of(0_i64..400 * DAY),
+    ) {
+        let mut issued = key(days);
+        issued.reminders.delivered_at = delivered.map(|at| Timestamp(START + at));
+        let mut times = 0;
+        loop {
+            let now = Timestamp(issued.deadline().0 + late);
+            if !issued.may_be_put_off(&AccessKeyLastUsed::Unknown, now) {
+                break;
+            }
+            let Expiry::PutOff(put_off, unready) = issued.expiry(offset, now) else {
+                prop_assert!(in_hours(now, offset));
+                break;
+            };
+            times += 1;
+            prop_assert_eq!(put_off.times, times);
+            prop_assert!(put_off.until > now && put_off.until.since(now) <= 2 * DAY, "{:?}", put_off);
+            prop_assert_eq!(put_off.until.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
+            prop_assert!(unready == Unready::Unreminded || !in_hours(now, offset));
+            issued.put_off = Some(put_off);
+        }
+        prop_assert!(times <= PUT_OFFS);
+    }
+
+    /// Whatever its state, a key that works has a time at which it is looked at, no later than its deadline.
+    #[test]
+    fn a_key_that_works_always_has_its_timer(sent in 0_usize..4, look in prop::option::of(0_i64..60 * DAY)) {
+        let mut issued = key(30);
+        issued.reminders.sent = sent;
+        issued.successor = look.map(|look| successor(Some(START + look)));
+        for state in [KeyState::Delivered, KeyState::Confirmed, KeyState::Active] {
+            issued.state = state;
+            prop_assert!(issued.due_at().is_some_and(|due_at| due_at <= issued.deadline()));
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! A request about a key that exists: another in its place, the key back, or more time for it. Each comes to life like a
+//! new key, only by an `issue` decision; approvals it needs are asked for on a card like any other's.
+
+use futures_util::FutureExt as _;
+use futures_util::future::{try_join, try_join4};
+
+use super::facts::Facts;
+use super::ticket::{address_hash, random};
+use super::{NotDone, Worker};
+use crate::aws::WriteError;
+use crate::card;
+use crate::id::{AccessKeyId, RequestId};
+use crate::inbound::Message;
+use crate::key::{IssuedKey, KeyState, StoredKey, UNDO, Why, days_until};
+use crate::lookup::NoSuchUser;
+use crate::policy::{Activate, Denial, Issue, KeyFacts, Needed, Policies, Request, Rotate, Verdict};
+use crate::request::{Approval, Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
+use crate::store::Stored;
+use crate::time::{DAY, Timestamp};
+use crate::words;
+
+/// What can be asked about a key that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Another in its place.
+    Rotate,
+    /// Back after it was switched off; after its expiry, what `Undo` asks.
+    Activate,
+    /// Its expiry taken back.
+    Undo,
+    /// Back, because its requester has it although nobody confirmed that.
+    Received,
+    /// Another in its place, because nobody received it.
+    Replace,
+    /// A longer life.
+    Extend,
+}
+
+impl Again {
+    /// What the trail says where it is refused without becoming a request.
+    fn refused(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate-refused",
+            Self::Activate => "activate-refused",
+            Self::Undo => "undo-refused",
+            Self::Received => "received-refused",
+            Self::Replace => "replace-refused",
+            Self::Extend => "extend-refused",
+        }
+    }
+
+    /// What this asks of a key as it stands, with how many days are asked for; or why it cannot be had.
+    pub(super) fn wants(
+        self,
+        stored: &StoredKey,
+        most_days: u32,
+        now: Timestamp,
+    ) -> Result<(Wants, u32), String> {
+        let issued = &stored.issued;
+        match self {
+            Self::Rotate => rotated(stored, now),
+            Self::Activate | Self::Undo | Self::Received => back(self, issued, now),
+            Self::Replace => match &issued.state {
+                KeyState::Inactive { why: Why::Unconfirmed, .. }
+                | KeyState::Deleting { why: Why::Unconfirmed, .. }
+                | KeyState::Deleted { why: Why::Unconfirmed, .. } => in_place_of(issued, now),
+                KeyState::Delivered
+                | KeyState::Confirmed
+                | KeyState::Unconfirmed { .. }
+                | KeyState::Inactive { .. }
+                | KeyState::Activating { .. }
+                | KeyState::Active
+                | KeyState::Deleting { .. }
+                | KeyState::Deleted { .. }
+                | KeyState::Suspect { .. }
+                | KeyState::Disowned { .. } => Err(words::not_unconfirmed(issued)),
+            },
+            Self::Extend => {
+                let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active);
+                if !lives || stored.off.is_some() {
+                    return Err(words::not_on(issued));
+                }
+                let days = issued.days.min(most_days);
+                let end = Timestamp(now.0 + i64::from(days) * DAY);
+                if end.since(issued.expires_at) < DAY {
+                    return Err(words::long_enough(issued));
+                }
+                Ok((Wants::Longer { key: issued.key.clone(), end }, days))
+            }
+        }
+    }
+}
+
+fn rotated(stored: &StoredKey, now: Timestamp) -> Result<(Wants, u32), String> {
+    let issued = &stored.issued;
+    if let Some(successor) = &issued.successor {
+        return Err(words::replaced_already(issued, successor));
+    }
+    match &issued.state {
+        // One that is off, too: its holder may need another in its place.
+        KeyState::Confirmed | KeyState::Active | KeyState::Inactive { .. } => in_place_of(issued, now),
+        KeyState::Delivered | KeyState::Unconfirmed { .. } => Err(words::not_confirmed(issued)),
+        KeyState::Activating { .. } | KeyState::Deleting { .. } => Err(words::being_worked_on(&issued.key)),
+        KeyState::Deleted { .. } => Err(words::KEY_GONE.to_owned()),
+        KeyState::Suspect { .. } | KeyState::Disowned { .. } => Err(words::not_issued_here(&issued.key)),
+    }
+}
+
+fn in_place_of(issued: &IssuedKey, now: Timestamp) -> Result<(Wants, u32), String> {
+    let end = issued.expires_at;
+    if end <= now {
+        return Err(words::past_end(issued));
+    }
+    Ok((Wants::InPlaceOf { key: issued.key.clone(), end, days: issued.days }, issued.days_left(now)))
+}
+
+fn back(again: Again, issued: &IssuedKey, now: Timestamp) -> Result<(Wants, u32), String> {
+    let key = issued.key.clone();
+    let why = match &issued.state {
+        KeyState::Inactive { why, .. } => *why,
+        KeyState::Delivered | KeyState::Confirmed | KeyState::Unconfirmed { .. } | KeyState::Active => {
+            return Err(words::not_off(issued));
+        }
+        KeyState::Activating { .. } | KeyState::Deleting { .. } => {
+            return Err(words::being_worked_on(&issued.key));
+        }
+        KeyState::Deleted { .. } => return Err(words::KEY_GONE.to_owned()),
+        KeyState::Suspect { .. } | KeyState::Disowned { .. } => return Err(words::not_issued_here(&key)),
+    };
+    match (again, why) {
+        (Again::Received, Why::Unconfirmed) => {}
+        (Again::Received, _) => return Err(words::not_unconfirmed(issued)),
+        (_, Why::Expired) if issued.undone.is_some() => return Err(words::undone_before(issued)),
+        (_, Why::Expired) => {
+            let end = Timestamp(now.0 + UNDO);
+            return Ok((Wants::Back { key, end, undo: true }, days_until(end, now)));
+        }
+        _ => {}
+    }
+    let end = issued.expires_at;
+    if end <= now {
+        return Err(words::past_end(issued));
+    }
+    Ok((Wants::Back { key, end, undo: false }, issued.days_left(now)))
+}
+
+impl Worker {
+    /// Somebody asks for something about a key that exists.
+    pub(super) async fn again(
+        &self,
+        message: &Message,
+        key: &AccessKeyId,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        // The read-only session of the home account meanwhile: the key is most likely of it.
+        let session = async {
+            match self.config.accounts.first() {
+                Some(account) => self.lookup.open(account, now).await,
+                None => Ok(()),
+            }
+        };
+        let (found, before, slack, ()) =
+            try_join4(self.read_key(key), Stored::read(&self.dynamo, &message.id), self.slack(), session)
+                .await?;
+        if let Some(before) = before {
+            // A redelivery goes on from what the first delivery recorded.
+            return self.tell_again(message, before, None, now).await;
+        }
+        let stored = match found {
+            Some(stored) if stored.is_known_to_be_ours() => self.as_succeeded(stored).await?,
+            Some(StoredKey { issued, .. }) if matches!(issued.state, KeyState::Suspect { .. }) => {
+                return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
+            }
+            Some(_) | None => return Ok(self.answer(message, now, &words::not_issued_here(key)).await?),
+        };
+        let issued = &stored.issued;
+        let Ok(policies) = &self.policies else {
+            return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
+        };
+        if again == Again::Replace && issued.requester != message.person {
+            return self.refuse_again(message, issued, again, words::NOT_YOURS, now).await;
+        }
+        let (wants, days) = match again.wants(&stored, self.config.max_key_days, now) {
+            Ok(wanted) => wanted,
+            Err(why) => return self.refuse_again(message, issued, again, &why, now).await,
+        };
+        let approvals = self.inherited(message, issued, again);
+        let subject = (&issued.account, &issued.user);
+        let facts = self.facts(&slack, &message.person, subject, (&approvals, None), now).boxed().await?;
+        let Ok(facts) = facts.map_err(|NoSuchUser| ()) else {
+            return self.refuse_again(message, issued, again, words::USER_GONE, now).await;
+        };
+        let asked = Asked {
+            wants,
+            requester: message.person.clone(),
+            account: issued.account.clone(),
+            user: issued.user.clone(),
+            use_case: issued.use_case,
+            days,
+            reason: issued.reason.clone(),
+            email_hash: facts.requester.email.as_deref().map(address_hash),
+            at: message.signed_at,
+        };
+        let existing = asked.wants.existing().is_some();
+        let facts = Facts { key: existing.then(|| issued.clone()), ..facts };
+        let id = match (again, &issued.replacement) {
+            // Begun before: goes on as it began.
+            (Again::Replace, Some(begun)) => begun.clone(),
+            (_, _) => message.id.clone(),
+        };
+        let salt = Salt::of(random()?);
+        let request = match self.may_ask_again(policies, &asked, &facts, issued, again) {
+            Ok(needed) => self.asked_again(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
+            Err(denial) => {
+                let why = words::refused(&denial.advice, self.config.help_channel.as_ref());
+                KeyRequest::refused(id, asked, salt, why, &denial.by)
+            }
+        };
+        if again == Again::Replace && !matches!(request.state, State::Refused { .. }) {
+            if self.replaced_before(&stored, &request.id).await? {
+                return Ok(self.answer(message, now, &words::replacement_asked(issued)).await?);
+            }
+            self.make_room(message, stored.clone(), &request.id, now).await?;
+        }
+        self.record_again(message, request, &facts, again, now).await
+    }
+
+    /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
+    /// whether a button for it is shown.
+    pub(super) fn may_ask_again(
+        &self,
+        policies: &Policies,
+        asked: &Asked,
+        facts: &Facts,
+        issued: &IssuedKey,
+        again: Again,
+    ) -> Result<u32, Denial> {
+        let (who, user) = (&facts.requester, &facts.iam_user);
+        let key = KeyFacts::from(issued);
+        match again {
+            Again::Rotate | Again::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
+            Again::Activate | Again::Undo | Again::Received => {
+                policies.authorize(who, Activate(key), user).map(drop)?;
+            }
+            Again::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
+        }
+        match facts.needed(policies, asked) {
+            Needed::Approvals(needed) => Ok(needed),
+            Needed::Never(denial) => Err(denial),
+        }
+    }
+
+    /// The approvals that the key had, where what is asked is what they were given for: that its requester has it, until
+    /// the end that was approved.
+    fn inherited(&self, message: &Message, issued: &IssuedKey, again: Again) -> Vec<Approval> {
+        let inherits = matches!(again, Again::Received | Again::Replace);
+        if !inherits || issued.requester != message.person {
+            return Vec::new();
+        }
+        let approvals = issued.approved_by.iter().map(|by| Approval {
+            by: by.clone(),
+            press: issued.request.clone(),
+            at: issued.issued_at,
+        });
+        approvals.collect()
+    }
+
+    /// The request as it begins, with the approvals that it inherits and that still count.
+    fn asked_again(
+        &self,
+        policies: &Policies,
+        (id, asked, salt): (RequestId, Asked, Salt),
+        facts: &Facts,
+        (issued, mut approvals, needed): (&IssuedKey, Vec<Approval>, u32),
+    ) -> KeyRequest {
+        let question = facts.to_approve(&asked);
+        approvals.retain(|approval| {
+            let by = facts.approved_by.iter().filter(|person| person.id == approval.by);
+            policies.approvals(by, &facts.iam_user, &question) > 0
+        });
+        let issue = Issue(facts.asked(&asked, facts.approvals(policies, &asked, None)));
+        let enough =
+            matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
+        let shown = Shown::of(&facts.iam_user, needed);
+        let (request_ttl, approved_ttl) = (self.config.request_ttl, self.config.approved_ttl);
+        let request = KeyRequest::new(id, asked, shown, salt, request_ttl, approved_ttl);
+        if approvals.is_empty() {
+            return request;
+        }
+        request.inheriting(approvals, &issued.request, enough, approved_ttl)
+    }
+
+    /// Whether the key's one replacement was asked for before, by another message.
+    async fn replaced_before(&self, stored: &StoredKey, id: &RequestId) -> anyhow::Result<bool> {
+        match &stored.issued.replacement {
+            Some(_) => Ok(Stored::read(&self.dynamo, id).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// The key that nobody received goes first. That it is being replaced is written down before, so that it happens once.
+    async fn make_room(
+        &self,
+        message: &Message,
+        stored: StoredKey,
+        id: &RequestId,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let mut stored = stored;
+        if stored.issued.replacement.is_none() {
+            let begun = IssuedKey { replacement: Some(id.clone()), ..stored.issued.clone() };
+            match self.dynamo.write(vec![stored.replace(&begun)?]).await {
+                Ok(()) => {}
+                Err(WriteError::Lost(_)) => return Err(NotDone::Later(std::time::Duration::from_secs(1))),
+                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            }
+            stored = self.read_key(&begun.key).await?.unwrap_or(stored);
+        }
+        if matches!(stored.issued.state, KeyState::Deleted { .. }) {
+            return Ok(());
+        }
+        self.delete_key(&stored, (Why::Unconfirmed, &message.person.to_string()), now).boxed().await
+    }
+
+    /// Records the request and answers. Where two keys are in the way, which of them could go is the answer.
+    async fn record_again(
+        &self,
+        message: &Message,
+        mut request: KeyRequest,
+        facts: &Facts,
+        again: Again,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let refused = matches!(request.state, State::Refused { .. });
+        let full = again == Again::Rotate && !refused && Self::has_two_keys(&facts.iam_user);
+        if full {
+            let why = words::two_keys(&facts.iam_user.name, &facts.iam_user.account);
+            request = KeyRequest::refused(request.id, request.asked, request.salt, why, &[]);
+        }
+        if request.state == State::Pending {
+            request.tellings.extend([Telling::Card]);
+        }
+        let chooser = async { if full { self.chooser(facts, now).await.map(Some) } else { Ok(None) } };
+        let create = async {
+            match Stored::create(&self.dynamo, &request).await {
+                Ok(stored) => Ok(stored),
+                Err(WriteError::Lost(lost)) => {
+                    Stored::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
+                }
+                Err(WriteError::Fault(fault)) => Err(fault),
+            }
+        };
+        let (stored, chooser) = try_join(create, chooser).await?;
+        if stored.request.asked.requester != message.person {
+            // No redelivery: whoever made the message chose the id, and is told nothing of the request that has it.
+            tracing::error!("a message bears the id of another one's request");
+            return Ok(());
+        }
+        self.tell_again(message, stored, chooser, now).await
+    }
+
+    /// Answers with what came of it.
+    async fn tell_again(
+        &self,
+        message: &Message,
+        stored: Stored,
+        chooser: Option<crate::slack_api::Message>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let request = &stored.request;
+        let answer = match (&request.state, chooser) {
+            (State::Refused { .. }, Some(chooser)) => chooser,
+            (State::Refused { why }, None) => card::text(why),
+            (State::Pending, _) => card::asked(request),
+            (State::Approved, _) if request.asked.wants.existing().is_some() => {
+                card::text(&words::under_way(request))
+            }
+            (State::Approved, _) => card::ready(request),
+            (
+                State::Ticketed { .. }
+                | State::Issuing(_)
+                | State::Ambiguous(_)
+                | State::Issued { .. }
+                | State::Fulfilled { .. }
+                | State::Denied { .. }
+                | State::Cancelled
+                | State::Lapsed,
+                _,
+            ) => card::text(&words::standing(request)),
+        };
+        let told = self.answer_with(message, now, &answer).await;
+        self.flush(stored).await;
+        Ok(told?)
+    }
+
+    /// A no that the key's own state gives: said, and written into its trail.
+    async fn refuse_again(
+        &self,
+        message: &Message,
+        issued: &IssuedKey,
+        again: Again,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        if let Some(stored) = Stored::read(&self.dynamo, &issued.request).await? {
+            self.note(&stored, again.refused(), message, now).await?;
+        }
+        Ok(self.answer(message, now, why).await?)
+    }
+}

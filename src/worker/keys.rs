@@ -1,0 +1,445 @@
+//! The commands about keys that exist: `list`, and what is done to one key at once. Asking for more of a key is
+//! src/worker/again.rs; keys that keyvend did not issue are src/worker/foreign.rs.
+
+use futures_util::FutureExt as _;
+use futures_util::future::{join_all, try_join, try_join_all, try_join3};
+
+use super::again::Again;
+use super::facts::Facts;
+use super::{NotDone, Worker};
+use crate::card::{self, Listed, MOST_LISTED, Offer, Row};
+use crate::command::TypedUser;
+use crate::facts::{AccessKey, AccessKeyStatus, Account, IamUser, Person};
+use crate::id::{AccessKeyId, AccountAlias, IamUserName};
+use crate::inbound::Message;
+use crate::key::{KeyState, StoredKey, Why};
+use crate::lookup::NoSuchUser;
+use crate::policy::{
+    Act, Authorized, Deactivate, Delete, IamUserAt, KeyFacts, List, Policies, Resource as _, Verdict,
+};
+use crate::request::Asked;
+use crate::store::{self, Stored};
+use crate::time::Timestamp;
+use crate::words;
+
+/// AWS's limit (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+pub(super) const KEYS_PER_USER: usize = 2;
+
+/// What a key's id leads to.
+pub(super) enum Found {
+    /// A key that keyvend issued.
+    Issued(StoredKey),
+    /// A key that may have come of an unanswered request.
+    Suspect,
+    /// A key of an IAM user in one of the accounts, that keyvend did not issue.
+    Foreign(Account, IamUserName),
+    /// No key of any account.
+    Nowhere,
+}
+
+impl Worker {
+    /// Whose a key is, as the table or else AWS tells.
+    pub(super) async fn find(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Found> {
+        match self.read_key(key).await? {
+            Some(stored) if stored.is_known_to_be_ours() => Ok(Found::Issued(stored)),
+            Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => Ok(Found::Suspect),
+            Some(StoredKey { issued, .. }) => Ok(Found::Foreign(issued.account, issued.user)),
+            None => match self.lookup.owner_of(&self.config.accounts, key, now).await? {
+                Some((account, user)) => Ok(Found::Foreign(account.clone(), user)),
+                None => Ok(Found::Nowhere),
+            },
+        }
+    }
+
+    pub(super) fn has_two_keys(user: &IamUser) -> bool {
+        user.keys.len() >= KEYS_PER_USER
+    }
+
+    /// The account of this alias, or the first one; else what to say.
+    fn account_named(&self, alias: Option<&AccountAlias>) -> Result<&Account, String> {
+        let Some(alias) = alias else {
+            return self.config.accounts.first().ok_or_else(|| words::UNKNOWN_BUTTON.to_owned());
+        };
+        let named = self.config.accounts.iter().find(|account| account.alias == *alias);
+        named.ok_or_else(|| words::unknown_account(alias, &self.config.accounts))
+    }
+
+    /// Shows the keys of one IAM user, or of those that are the person's own.
+    pub(super) async fn list(
+        &self,
+        message: &Message,
+        of: Option<&TypedUser>,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let Ok(policies) = &self.policies else {
+            return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
+        };
+        match of {
+            Some(typed) => {
+                let account = match self.account_named(typed.account.as_ref()) {
+                    Ok(account) => account.clone(),
+                    Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
+                };
+                self.list_one(policies, message, IamUserAt { account, name: typed.user.clone() }, now).await
+            }
+            None => self.list_own(policies, message, now).await,
+        }
+    }
+
+    async fn list_one(
+        &self,
+        policies: &Policies,
+        message: &Message,
+        at: IamUserAt,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let (slack, ()) = try_join(self.slack(), self.lookup.open(&at.account, now)).await?;
+        let subject = (&at.account, &at.name);
+        let facts = match self.facts(&slack, &message.person, subject, (&[], None), now).await? {
+            Ok(facts) => facts,
+            Err(NoSuchUser) => {
+                let help = self.config.help_channel.as_ref();
+                let no = words::no_such_user(&at.name, &at.account, help);
+                return Ok(self.answer(message, now, &no).await?);
+            }
+        };
+        if let Err(denial) = policies.authorize(&facts.requester, List, &facts.iam_user) {
+            let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
+            return Ok(self.answer(message, now, &no).await?);
+        }
+        let rows = self.rows(&facts, now).await?;
+        let listed = card::listed(&[(at, Some(rows))], &[], now);
+        Ok(self.answer_with(message, now, &listed).await?)
+    }
+
+    /// The directory says which to look at; whose they are is read afresh.
+    async fn list_own(&self, policies: &Policies, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+        let home = async {
+            match self.config.accounts.first() {
+                Some(account) => self.lookup.open(account, now).await,
+                None => Ok(()),
+            }
+        };
+        let known = async { anyhow::Ok(self.known_users(&message.person.user).await) };
+        let who = async {
+            let slack = self.slack().await?;
+            let memberships = self.memberships(&slack).await?;
+            let person = self.lookup.person(&slack, &message.person, &memberships).await?;
+            anyhow::Ok((slack, person, memberships))
+        };
+        let issued_today = store::issued_today(&self.dynamo, &message.person, now);
+        let ((known, ()), (slack, person, memberships), issued_today) =
+            try_join3(try_join(known, home), who, issued_today).await?;
+        if known.own.is_empty() {
+            self.answer(message, now, words::NOTHING_TO_LIST).await?;
+            self.refresh_directory(&known, now).await;
+            return Ok(());
+        }
+        let (shown, rest) = known.own.split_at(known.own.len().min(MOST_LISTED));
+        let listed = join_all(shown.iter().map(|at| {
+            let (slack, person, mut memberships) = (&slack, &person, memberships.clone());
+            async move {
+                let found = self.lookup.iam_user(&at.account, &at.name, now).await?;
+                let Ok(iam_user) = found.map_err(|NoSuchUser| ()) else { return Ok(None) };
+                self.lookup.look_into(slack, &mut memberships, &iam_user.owner_groups).await?;
+                let requester = Person { groups: memberships.of(&person.id.user), ..person.clone() };
+                let facts = Facts {
+                    requester,
+                    iam_user,
+                    issued_today,
+                    approved_by: Vec::new(),
+                    presser: None,
+                    memberships,
+                    key: None,
+                };
+                if policies.authorize(&facts.requester, List, &facts.iam_user).is_err() {
+                    return Ok(None);
+                }
+                self.rows(&facts, now).await.map(Some)
+            }
+            .boxed()
+        }));
+        let listed: Vec<Listed> = std::iter::zip(shown, listed.await)
+            .filter_map(|(at, rows)| match rows {
+                Ok(rows) => Some((at.clone(), Some(rows?))),
+                Err(fault) => {
+                    tracing::error!(fault = format!("{fault:#}"), "an IAM user cannot be listed");
+                    Some((at.clone(), None))
+                }
+            })
+            .collect();
+        let answer = match (listed.is_empty(), rest) {
+            (true, []) => card::text(words::NOTHING_LISTED),
+            (_, rest) => card::listed(&listed, rest, now),
+        };
+        self.answer_with(message, now, &answer).await?;
+        self.refresh_directory(&known, now).await;
+        Ok(())
+    }
+
+    /// Both keys of an IAM user, where a third is asked for.
+    pub(super) async fn chooser(
+        &self,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> anyhow::Result<crate::slack_api::Message> {
+        let rows = self.rows(facts, now).await?;
+        Ok(card::chooser(&facts.iam_user.at(), &rows, now))
+    }
+
+    /// An IAM user's keys, each with what this person may do about it.
+    async fn rows(&self, facts: &Facts, now: Timestamp) -> anyhow::Result<Vec<Row>> {
+        let keys = &facts.iam_user.keys;
+        let stored = try_join_all(keys.iter().map(|key| self.read_key(&key.id))).await?;
+        // What took another's place is a key of the same user, if it is still there.
+        let lives = |key: &AccessKeyId| {
+            stored.iter().flatten().any(|found| found.issued.key == *key && found.issued.state.is_live())
+        };
+        let is_succeeded = |stored: &StoredKey| {
+            stored.issued.successor.as_ref().is_none_or(|successor| lives(&successor.key))
+        };
+        let rows = std::iter::zip(keys, &stored).map(|(key, stored)| {
+            let stored = stored.clone();
+            let stored =
+                stored.map(|stored| if is_succeeded(&stored) { stored } else { stored.without_successor() });
+            let offers = self.offers(facts, key, stored.as_ref(), now);
+            Row { key: key.clone(), issued: stored.map(|stored| stored.issued), offers }
+        });
+        Ok(rows.collect())
+    }
+
+    /// What this person may do about a key now: what its state allows and policy does not refuse.
+    fn offers(
+        &self,
+        facts: &Facts,
+        key: &AccessKey,
+        stored: Option<&StoredKey>,
+        now: Timestamp,
+    ) -> Vec<Offer> {
+        let Ok(policies) = &self.policies else { return Vec::new() };
+        let ours = stored.filter(|stored| stored.is_known_to_be_ours());
+        let suspect = stored.is_some_and(|stored| matches!(stored.issued.state, KeyState::Suspect { .. }));
+        let key_facts = ours.map_or_else(|| foreign(&key.id), |stored| KeyFacts::from(&stored.issued));
+        let under_way = ours.is_some_and(|stored| {
+            matches!(stored.issued.state, KeyState::Activating { .. } | KeyState::Deleting { .. })
+        });
+        if suspect || under_way {
+            return Vec::new();
+        }
+        let (who, user) = (&facts.requester, &facts.iam_user);
+        let mut offers = Vec::new();
+        for (again, offer) in [
+            (Again::Rotate, Offer::Rotate),
+            (Again::Extend, Offer::Extend),
+            (Again::Undo, Offer::Undo),
+            (Again::Received, Offer::Received),
+            (Again::Activate, Offer::SwitchOn),
+        ] {
+            let Some(stored) = ours else { continue };
+            // There is one button for one thing, and none for a third key.
+            let other = match again {
+                Again::Rotate => Self::has_two_keys(user) || !stored.issued.state.is_live(),
+                Again::Undo => !stored.issued.can_undo(),
+                Again::Activate => offers.contains(&Offer::Undo) || offers.contains(&Offer::Received),
+                Again::Extend | Again::Received | Again::Replace => false,
+            };
+            let wanted = again.wants(stored, self.config.max_key_days, now);
+            if let (Ok((wants, days)), false) = (wanted, other) {
+                let asked = Asked {
+                    wants,
+                    requester: who.id.clone(),
+                    account: user.account.clone(),
+                    user: user.name.clone(),
+                    use_case: stored.issued.use_case,
+                    days,
+                    reason: stored.issued.reason.clone(),
+                    email_hash: None,
+                    at: now,
+                };
+                let about = asked.wants.existing().map(|_| stored.issued.clone());
+                if self.may_ask_again(policies, &asked, &facts.about(about), &stored.issued, again).is_ok() {
+                    offers.push(offer);
+                }
+            }
+        }
+        let allows = |verdict| matches!(verdict, Verdict::Allow { .. });
+        match key.status {
+            AccessKeyStatus::Active => {
+                let stored_may = ours.is_some_and(|stored| stored.issued.may_switch_off(&who.id));
+                if stored_may || allows(policies.decide(who, &Deactivate(key_facts), user)) {
+                    offers.push(Offer::SwitchOff);
+                }
+            }
+            AccessKeyStatus::Inactive => {
+                if allows(policies.decide(who, &Delete(key_facts), user)) {
+                    offers.push(Offer::Delete);
+                }
+            }
+        }
+        offers
+    }
+
+    /// Whether policy lets whoever acts do this to a key of that IAM user, by facts looked up afresh; or what to say.
+    pub(super) async fn may<A: Act<On = IamUser>>(
+        &self,
+        message: &Message,
+        (account, user): (&Account, &IamUserName),
+        act: A,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<(Authorized<A>, Facts), String>> {
+        let Ok(policies) = &self.policies else { return Ok(Err(words::POLICIES_INVALID.to_owned())) };
+        let slack = self.slack().await?;
+        let found = self.facts(&slack, &message.person, (account, user), (&[], None), now).boxed().await?;
+        let Ok(facts) = found.map_err(|NoSuchUser| ()) else {
+            return Ok(Err(words::user_gone(user, account)));
+        };
+        Ok(match policies.authorize(&facts.requester, act, &facts.iam_user) {
+            Ok(authorized) => Ok((authorized, facts)),
+            Err(denial) => Err(words::refused(&denial.advice, self.config.help_channel.as_ref())),
+        })
+    }
+
+    /// Switches a key off: by whoever may by what is stored at once, by anybody else if policy allows it.
+    pub(super) async fn deactivate(
+        &self,
+        message: &Message,
+        key: &AccessKeyId,
+        why: Why,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let stored = match self.find(key, now).await? {
+            Found::Issued(stored) => stored,
+            Found::Suspect => {
+                return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
+            }
+            Found::Foreign(account, user) => {
+                return self.deactivate_foreign(message, key, (&account, &user), now).boxed().await;
+            }
+            Found::Nowhere => return Ok(self.answer(message, now, &words::no_such_key(key)).await?),
+        };
+        let issued = &stored.issued;
+        match &issued.state {
+            KeyState::Deleted { .. } => return Ok(self.answer(message, now, words::KEY_GONE).await?),
+            KeyState::Inactive { .. } | KeyState::Deleting { .. } => {
+                return Ok(self.answer(message, now, &words::off_already(key)).await?);
+            }
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Activating { .. }
+            | KeyState::Active
+            | KeyState::Suspect { .. }
+            | KeyState::Disowned { .. } => {}
+        }
+        if !issued.may_switch_off(&message.person)
+            && let Err(no) = self.may_deactivate(message, &stored, now).await?
+        {
+            self.note_on_key(message, &stored, "deactivate-refused", now).await?;
+            return Ok(self.answer(message, now, &no).await?);
+        }
+        let by = message.person.to_string();
+        self.take_off(issued, (message.id.as_str(), &by), why, now).await?;
+        self.settle_off(key, why, now).await?;
+        let Some(StoredKey { issued, .. }) = self.read_key(key).await? else { return Ok(()) };
+        Ok(self.answer(message, now, &words::deactivated(&issued)).await?)
+    }
+
+    /// Somebody who is not stored with the key: policy decides, and without one only who approves or owns it in a group.
+    async fn may_deactivate(
+        &self,
+        message: &Message,
+        stored: &StoredKey,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<(), String>> {
+        let issued = &stored.issued;
+        if self.policies.is_err() {
+            let may = self.is_in_a_group(message, issued).await?;
+            return Ok(if may { Ok(()) } else { Err(words::NOT_YOURS_TO_SWITCH_OFF.to_owned()) });
+        }
+        let act = Deactivate(KeyFacts::from(issued));
+        Ok(self.may(message, (&issued.account, &issued.user), act, now).await?.map(drop))
+    }
+
+    /// Deletes a key that is off.
+    pub(super) async fn delete(
+        &self,
+        message: &Message,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let stored = match self.find(key, now).await? {
+            Found::Issued(stored) => stored,
+            Found::Suspect => {
+                return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
+            }
+            Found::Foreign(account, user) => {
+                return self.delete_foreign(message, key, (&account, &user), now).boxed().await;
+            }
+            Found::Nowhere => return Ok(self.answer(message, now, &words::no_such_key(key)).await?),
+        };
+        let issued = &stored.issued;
+        if let KeyState::Deleted { why, .. } = &issued.state {
+            return Ok(self.answer(message, now, &words::key_deleted(issued, *why)).await?);
+        }
+        if let Err(no) = self.may_delete(message, &stored, now).await? {
+            self.note_on_key(message, &stored, "delete-refused", now).await?;
+            return Ok(self.answer(message, now, &no).await?);
+        }
+        let by = message.person.to_string();
+        match &issued.state {
+            KeyState::Inactive { .. } => self.delete_key(&stored, (Why::Asked, &by), now).boxed().await?,
+            // Begun before, by this very message or another.
+            KeyState::Deleting { why, by } => self.delete_key(&stored, (*why, by), now).boxed().await?,
+            KeyState::Activating { .. } => {
+                return Ok(self.answer(message, now, &words::being_worked_on(key)).await?);
+            }
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Active
+            | KeyState::Deleted { .. }
+            | KeyState::Suspect { .. }
+            | KeyState::Disowned { .. } => {
+                let no = card::about_key(&words::active_is_not_deleted(key), key, &[Offer::SwitchOff]);
+                return Ok(self.answer_with(message, now, &no).await?);
+            }
+        }
+        let Some(StoredKey { issued, .. }) = self.read_key(key).await? else { return Ok(()) };
+        Ok(self.answer(message, now, &words::key_deleted(&issued, Why::Asked)).await?)
+    }
+
+    /// Policy decides; while it is not valid, who may is what is stored with the key, and who approves.
+    async fn may_delete(
+        &self,
+        message: &Message,
+        stored: &StoredKey,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<(), String>> {
+        let issued = &stored.issued;
+        if self.policies.is_err() {
+            let may = issued.may_switch_off(&message.person) || self.is_in_a_group(message, issued).await?;
+            return Ok(if may { Ok(()) } else { Err(words::POLICIES_INVALID.to_owned()) });
+        }
+        let act = Delete(KeyFacts::from(issued));
+        Ok(self.may(message, (&issued.account, &issued.user), act, now).await?.map(drop))
+    }
+
+    /// Audits something about a key that changed nothing, in the chain of the request that it came of.
+    async fn note_on_key(
+        &self,
+        message: &Message,
+        stored: &StoredKey,
+        event: &'static str,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        match Stored::read(&self.dynamo, &stored.issued.request).await? {
+            Some(request) => self.note(&request, event, message, now).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// What policy is told of a key that keyvend did not issue.
+pub(super) fn foreign(key: &AccessKeyId) -> KeyFacts {
+    KeyFacts { id: key.clone(), requester: None, concerns: std::collections::BTreeSet::new() }
+}

@@ -1,0 +1,57 @@
+//! Where an IAM user has two keys already: which of them could go, and in which order.
+
+use super::keys::{DAY, after, buttons, foreign, had, status, typed};
+use super::steps::{ASK, stable};
+use super::world::aws;
+use super::world::deployed::Deployed;
+use super::world::net::HOME;
+use super::world::slack::{ALICE_OWNER, MALLORY_OUTSIDER};
+
+#[tokio::test]
+async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
+    let other = foreign(&keyvend, "ci-deployer").await;
+    let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
+    insta::assert_snapshot!(stable(&chooser.reading()), @"");
+    assert_eq!(keyvend.stands().await, "REFUSED");
+    // Nothing that is on is deleted: off, wait, delete.
+    let off = chooser.buttons().into_iter().rev().next().unwrap();
+    assert_eq!((off.text.as_str(), &off.value), ("Switch off", &other));
+    typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
+    after(&keyvend, 3 * DAY).await;
+    let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
+    assert_eq!(buttons(&chooser), ["Extend", "Switch off", "Delete"]);
+    keyvend.presses(ALICE_OWNER, &chooser, "Delete").await;
+    assert_eq!((status(&keyvend, &key.id).as_str(), status(&keyvend, &other).as_str()), ("Active", ""));
+    typed(&keyvend, ALICE_OWNER, ASK).await;
+    assert_eq!(keyvend.stands().await, "PENDING");
+    let chosen = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
+    assert_eq!(chosen.len(), 1);
+}
+
+#[tokio::test]
+async fn a_form_that_meets_two_keys_gets_the_chooser_by_direct_message() {
+    let keyvend = Deployed::new().await;
+    typed_form(&keyvend).await;
+    assert!(
+        keyvend.view(ALICE_OWNER).reading().contains("AWS allows no third"),
+        "{}",
+        keyvend.view(ALICE_OWNER).reading()
+    );
+    assert_eq!(buttons(&keyvend.direct(ALICE_OWNER)), ["Switch off", "Switch off"]);
+}
+
+async fn typed_form(keyvend: &Deployed) {
+    keyvend.types(ALICE_OWNER, "create").await;
+    let filled = [("other", "full"), ("use-case", "cli"), ("lifetime", "30d"), ("reason", "x")];
+    keyvend.submits(&keyvend.view(ALICE_OWNER), &filled).await;
+}
+
+#[tokio::test]
+async fn who_may_not_ask_sees_no_keys() {
+    let keyvend = Deployed::new().await;
+    let told = typed(&keyvend, MALLORY_OUTSIDER, "create full use:cli ttl:1d x").await;
+    assert!(!told.reading().contains("AKIA"), "{}", told.reading());
+}

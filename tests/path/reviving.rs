@@ -1,0 +1,254 @@
+//! A key comes back or lives longer: like a new one, only by an `issue` decision.
+
+use serde_json::json;
+
+use super::keys::{DAY, after, buttons, had, item, stands, status, typed};
+use super::steps::stable;
+use super::world::aws;
+use super::world::deployed::{Deployed, ShownKey};
+use super::world::net::HOME;
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, Message};
+
+/// A key of alice's that has expired, and the message that told her.
+async fn expired(keyvend: &Deployed) -> (ShownKey, Message) {
+    let key = had(keyvend).await;
+    for _ in 0..30 {
+        after(keyvend, DAY).await;
+    }
+    assert_eq!(status(keyvend, &key.id), "Inactive");
+    (key, keyvend.direct(ALICE_OWNER))
+}
+
+/// A key that alice was shown and nobody confirmed, and the message that told her.
+async fn unconfirmed(keyvend: &Deployed) -> (ShownKey, Message) {
+    let tab = keyvend.linked().await;
+    let key = keyvend.reveals(&tab).await;
+    after(keyvend, 600).await;
+    assert_eq!(status(keyvend, &key.id), "Inactive");
+    (key, keyvend.direct(ALICE_OWNER))
+}
+
+async fn approve(keyvend: &Deployed) {
+    let cards = keyvend.world.net.slack().messages(APPROVALS);
+    let waits = |message: &&Message| buttons(message).contains(&"Approve".to_owned());
+    keyvend.presses(BOB_APPROVER, cards.iter().rev().find(waits).unwrap(), "Approve").await;
+    keyvend.deliver_everything().await;
+}
+
+#[tokio::test]
+async fn an_expiry_is_taken_back_for_a_day_and_once() {
+    let keyvend = Deployed::new().await;
+    let (key, told) = expired(&keyvend).await;
+    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
+    assert_eq!(status(&keyvend, &key.id), "Inactive", "nobody has approved it");
+    approve(&keyvend).await;
+    assert_eq!(
+        (status(&keyvend, &key.id), stands(&keyvend, &key.id).await),
+        ("Active".into(), "ACTIVE".into())
+    );
+    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"");
+    assert!(keyvend.lease().await.is_null());
+    assert_eq!(keyvend.creates(), 1, "no new key");
+    // In use or not: a day is a day.
+    keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
+    after(&keyvend, DAY).await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    let told_again = keyvend.direct(ALICE_OWNER);
+    assert_eq!(buttons(&told_again), Vec::<String>::new());
+    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    let no = "was taken back once, and that happens once";
+    assert!(keyvend.told(ALICE_OWNER).contains(no), "{}", keyvend.told(ALICE_OWNER));
+    let typed = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
+    assert!(typed.reading().contains(no), "{}", typed.reading());
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    assert_eq!(keyvend.requests().await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_undo_that_is_approved_too_late_brings_nothing_back() {
+    let keyvend = Deployed::with(&[("KEYVEND_REQUEST_TTL", "259200")]).await;
+    let (key, told) = expired(&keyvend).await;
+    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    after(&keyvend, DAY + 60).await;
+    approve(&keyvend).await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    assert_eq!(keyvend.stands().await, "REFUSED");
+}
+
+#[tokio::test]
+async fn a_key_that_was_switched_off_by_somebody_comes_back_for_what_remains_of_its_time() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let end = item(&keyvend, &key.id).await["expires_at"].clone();
+    typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+    after(&keyvend, DAY).await;
+    typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
+    assert_eq!(keyvend.request().await["asked"]["days"], json!(29), "begun days whole");
+    approve(&keyvend).await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+    assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
+    assert_eq!(keyvend.events().await.pop().unwrap(), "activated");
+    let session = aws::sessions(&keyvend.world.net).pop().unwrap();
+    assert_eq!(session.source_identity.as_deref(), Some("T0001.U0ALICE"));
+}
+
+#[tokio::test]
+async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
+    assert_eq!(buttons(&listed), ["Rotate", "Switch off"]);
+    let issued = keyvend.direct(ALICE_OWNER);
+    keyvend.presses(ALICE_OWNER, &issued, "This wasn't me").await;
+    for _ in 0..2 {
+        let told = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
+        assert!(told.reading().contains("This key was reported or quarantined"), "{}", told.reading());
+        assert_eq!(status(&keyvend, &key.id), "Inactive");
+        // Nor does being an approver help its requester.
+        let slack = keyvend.world.net.slack();
+        slack.channel(APPROVALS, |channel| {
+            channel.members.insert(ALICE_OWNER.to_owned());
+        });
+    }
+    typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
+    assert_eq!(keyvend.times_told(CAROL_APPROVER, "It is being done"), 1);
+    assert_eq!(keyvend.times_told(CAROL_APPROVER, "is switched on again"), 1);
+    assert_eq!(status(&keyvend, &key.id), "Active", "an approver's own activation counts as one approval");
+}
+
+#[tokio::test]
+async fn a_key_that_is_reported_after_it_expired_is_reported() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let issued = keyvend.direct(ALICE_OWNER);
+    for _ in 0..30 {
+        after(&keyvend, DAY).await;
+    }
+    let undo = keyvend.direct(ALICE_OWNER);
+    keyvend.presses(ALICE_OWNER, &issued, "This wasn't me").await;
+    assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("reported"));
+    keyvend.presses(ALICE_OWNER, &undo, "Undo").await;
+    assert_eq!(
+        keyvend
+            .world
+            .net
+            .slack()
+            .messages(APPROVALS)
+            .iter()
+            .filter(|m| m.reading().contains("asks for"))
+            .count(),
+        0
+    );
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+}
+
+#[tokio::test]
+async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
+    let keyvend = Deployed::new().await;
+    let (key, told) = unconfirmed(&keyvend).await;
+    let end = item(&keyvend, &key.id).await["expires_at"].clone();
+    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("switched on again"), "{}", keyvend.told(ALICE_OWNER));
+    keyvend.deliver_everything().await;
+    assert_eq!(status(&keyvend, &key.id), "Active", "by the approval that it had");
+    assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
+    let events = keyvend.events().await;
+    assert!(events.starts_with(&["asked".to_owned(), "inherited".to_owned()]), "{events:?}");
+    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("not switched off"), "{}", keyvend.told(ALICE_OWNER));
+    after(&keyvend, 2 * DAY).await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+}
+
+#[tokio::test]
+async fn an_approval_that_counts_no_more_is_not_inherited() {
+    let keyvend = Deployed::new().await;
+    let (key, told) = unconfirmed(&keyvend).await;
+    let slack = keyvend.world.net.slack();
+    slack.channel(APPROVALS, |channel| {
+        channel.members.remove(BOB_APPROVER);
+    });
+    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.stands().await, "PENDING");
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.deliver_everything().await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once() {
+    let keyvend = Deployed::new().await;
+    let (key, told) = unconfirmed(&keyvend).await;
+    let end = item(&keyvend, &key.id).await["expires_at"].clone();
+    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    assert_eq!(status(&keyvend, &key.id), "", "the old one goes first");
+    assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
+    let told_alice = keyvend.world.net.slack().told(ALICE_OWNER);
+    let may_collect = |message: &&Message| buttons(message).contains(&"Get my key".to_owned());
+    let ready = told_alice.iter().rev().find(may_collect).unwrap();
+    assert!(ready.reading().contains("Approved by <@U0BOB>"), "{}", ready.reading());
+    let requests = keyvend.requests().await.len();
+    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("was asked for already"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.requests().await.len(), requests, "once");
+    let tab = keyvend.collects(ready).await;
+    let new = keyvend.reveals(&tab).await;
+    keyvend.posts("/reveal/ack", &tab.ack(&new)).await;
+    keyvend.deliver().await;
+    assert_eq!(item(&keyvend, &new.id).await["expires_at"], end, "the end that was approved");
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer").len(), 1);
+}
+
+#[tokio::test]
+async fn a_replacement_that_was_cut_off_goes_on_and_never_leaves_two_keys() {
+    use super::world::net::Interfere;
+    for operation in ["DeleteAccessKey", "PutItem", "TransactWriteItems"] {
+        for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
+            let keyvend = Deployed::new().await;
+            let (key, told) = unconfirmed(&keyvend).await;
+            let event = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &told, "Replace it")).await;
+            keyvend.world.net.fault(move |call| call.operation == operation, how);
+            let died = keyvend.world.net.survive(keyvend.work(event)).await.is_none();
+            after(&keyvend, 120).await;
+            keyvend.deliver_everything().await;
+            assert_eq!(status(&keyvend, &key.id), "", "{operation} {died}");
+            assert_eq!(keyvend.requests().await.len(), 2, "{operation}");
+            assert_eq!(keyvend.stands().await, "APPROVED", "{operation}");
+            assert!(keyvend.lease().await.is_null(), "{operation}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let early = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
+    assert!(!buttons(&early).contains(&"Extend".to_owned()), "it lives as long already");
+    after(&keyvend, 10 * DAY).await;
+    let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
+    keyvend.presses(ALICE_OWNER, &listed, "Extend").await;
+    let asked = keyvend.request().await["asked"].clone();
+    let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
+    assert_eq!(asked["wants"]["Longer"]["end"], json!(end));
+    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
+    approve(&keyvend).await;
+    assert_eq!(item(&keyvend, &key.id).await["expires_at"], json!(end));
+    assert_eq!(status(&keyvend, &key.id), "Active");
+    let done = keyvend.direct(ALICE_OWNER).reading();
+    assert!(done.contains("lives until"), "{done}");
+}
+
+#[tokio::test]
+async fn a_frozen_keyvend_brings_nothing_back() {
+    let keyvend = Deployed::new().await;
+    let (key, told) = expired(&keyvend).await;
+    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    typed(&keyvend, CAROL_APPROVER, "freeze").await;
+    approve(&keyvend).await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+}
