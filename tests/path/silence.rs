@@ -28,7 +28,7 @@ forbid (principal in SlackGroup::"S0NAMED", action in [Action::"request", Action
 /// The three moments, each just before it.
 enum At {
     Asking,
-    Click(Message),
+    Click(Box<Message>),
     Issuing(Tab),
 }
 
@@ -41,7 +41,7 @@ impl At {
         let tab = issuing.linked().await;
         [
             ("asking", asking, Self::Asking),
-            ("click", click, Self::Click(card)),
+            ("click", click, Self::Click(Box::new(card))),
             ("issuing", issuing, Self::Issuing(tab)),
         ]
     }
