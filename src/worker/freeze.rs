@@ -22,7 +22,13 @@ impl Worker {
             return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
         };
         let slack = self.slack().await?;
-        let memberships = self.memberships(&slack).await?;
+        let memberships = match self.memberships(&slack).await {
+            Ok(memberships) => memberships,
+            Err(fault) => {
+                let no = self.unreachable(fault)?;
+                return self.refuse_freeze(message, freeze, &no, now).await;
+            }
+        };
         let person = self.lookup.person(&slack, &message.person, &memberships).await?;
         // It stops issuing in every account, so it is asked about every account.
         let denied = self
@@ -31,10 +37,8 @@ impl Worker {
             .iter()
             .find_map(|account| policies.authorize(&person, Freeze, account).err());
         if let Some(denial) = denied {
-            let event = if freeze { "freeze-refused" } else { "unfreeze-refused" };
-            self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
-            return Ok(self.answer(message, now, &no).await?);
+            return self.refuse_freeze(message, freeze, &no, now).await;
         }
         let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
         let changed = match self.dynamo.update(Table::Requests, store::FREEZE, &update).await {
@@ -49,6 +53,18 @@ impl Worker {
             slack.post(self.config.approvals_channel.as_str(), &told).await?;
         }
         Ok(self.answer(message, now, if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }).await?)
+    }
+
+    async fn refuse_freeze(
+        &self,
+        message: &Message,
+        freeze: bool,
+        no: &str,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        let event = if freeze { "freeze-refused" } else { "unfreeze-refused" };
+        self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
+        Ok(self.answer(message, now, no).await?)
     }
 
     /// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it

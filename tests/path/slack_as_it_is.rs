@@ -141,9 +141,16 @@ async fn commands_and_details_say_that_the_approvers_cannot_be_reached() {
     let shown = keyvend.view(BOB_APPROVER).reading();
     assert!(shown.contains("The approvers cannot be reached"), "{shown}");
     keyvend.types(BOB_APPROVER, "freeze").await;
-    keyvend.deliver_everything().await;
-    assert!(keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"));
+    assert!(keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"), "at once");
+    assert_eq!(keyvend.deliver_everything().await, 0);
     assert!(keyvend.item("freeze").await.is_null());
+    keyvend.types(BOB_APPROVER, "whoami").await;
+    keyvend.deliver_everything().await;
+    assert!(
+        keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"),
+        "when it was tried for long"
+    );
+    assert_eq!(keyvend.times_told(BOB_APPROVER, "cannot be reached"), 2);
 }
 
 #[tokio::test]
