@@ -261,13 +261,7 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).chain(['\u{2026}']).collect()
 }
 
-fn button(
-    text: &str,
-    action: &str,
-    value: &str,
-    style: Option<&str>,
-    confirm: Option<Value>,
-) -> Value {
+fn button(text: &str, action: &str, value: &str, style: Option<&str>, confirm: Option<Value>) -> Value {
     let mut button = json!({
         "type": "button", "action_id": action, "value": value,
         "text": {"type": "plain_text", "text": text},

@@ -92,7 +92,10 @@ impl Worker {
         };
         if asked.days > self.config.max_key_days {
             let why = words::too_many_days(self.config.max_key_days);
-            return Ok((KeyRequest::refused(id, asked, salt, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]), None));
+            return Ok((
+                KeyRequest::refused(id, asked, salt, why, &["KEYVEND_MAX_KEY_DAYS".to_owned()]),
+                None,
+            ));
         }
         let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
         let subject = (&asked.account, &asked.user);

@@ -78,11 +78,16 @@ async fn the_code_is_mailed_after_the_ticket_and_before_the_button() {
         .net
         .calls()
         .into_iter()
-        .filter(|call| ["TransactWriteItems", "SendEmail", "chat.postEphemeral"].contains(&call.operation.as_str()))
+        .filter(|call| {
+            ["TransactWriteItems", "SendEmail", "chat.postEphemeral"].contains(&call.operation.as_str())
+        })
         .map(|call| call.operation)
         .collect();
     let at = |operation: &str| order.iter().position(|other| other == operation).unwrap();
-    assert!(at("TransactWriteItems") < at("SendEmail") && at("SendEmail") < at("chat.postEphemeral"), "{order:?}");
+    assert!(
+        at("TransactWriteItems") < at("SendEmail") && at("SendEmail") < at("chat.postEphemeral"),
+        "{order:?}"
+    );
 }
 
 #[tokio::test]

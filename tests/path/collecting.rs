@@ -206,7 +206,10 @@ async fn wherever_it_was_asked_for_the_link_is_in_the_requesters_direct_messages
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     let told = slack.told(ALICE_OWNER);
     let [.., link, pointer] = told.as_slice() else { panic!("{told:?}") };
-    assert_eq!((link.channel.clone(), link.ephemeral_to.as_deref()), (direct(ALICE_OWNER), Some(ALICE_OWNER)));
+    assert_eq!(
+        (link.channel.clone(), link.ephemeral_to.as_deref()),
+        (direct(ALICE_OWNER), Some(ALICE_OWNER))
+    );
     assert!(!link.text.contains("/reveal") && link.text.contains("Your one-time link for"), "{}", link.text);
     assert_eq!((pointer.channel.as_str(), pointer.buttons()), (GENERAL, Vec::new()));
     insta::assert_snapshot!(pointer.reading(), @"Your one-time link is in your direct messages with keyvend, for you alone, until you reload Slack. If it is not there, press *Get my key* again.");

@@ -79,7 +79,10 @@ impl<'a> Thief<'a> {
         let once = format!("thief-{own}");
         sending.message_group_id("thief").message_deduplication_id(once).send().await.unwrap();
         self.keyvend.deliver().await;
-        assert!(self.keyvend.world.net.sqs().messages(sqs::SLACK).is_empty(), "it was a message like any other");
+        assert!(
+            self.keyvend.world.net.sqs().messages(sqs::SLACK).is_empty(),
+            "it was a message like any other"
+        );
     }
 
     fn now(&self) -> i64 {
@@ -198,13 +201,19 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
     assert_eq!(events.len(), 2 + tries);
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("press-unknown", "T0001.U0BOB"));
-    assert!(thief.told().iter().all(|told| told.reading().contains("I can't tell what this button belongs to")));
+    assert!(
+        thief.told().iter().all(|told| told.reading().contains("I can't tell what this button belongs to"))
+    );
 
     // The card itself is not spent by it: this press redraws, the next two count, and an old card is told as such.
     keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
     assert!(keyvend.card().reading().contains("`ReadOnlyAccess`"));
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    assert!(keyvend.told(BOB_APPROVER).contains("your press was not counted"), "{}", keyvend.told(BOB_APPROVER));
+    assert!(
+        keyvend.told(BOB_APPROVER).contains("your press was not counted"),
+        "{}",
+        keyvend.told(BOB_APPROVER)
+    );
     for approver in [BOB_APPROVER, CAROL_APPROVER] {
         keyvend.presses(approver, &keyvend.card(), "Approve").await;
     }
@@ -266,7 +275,9 @@ async fn where_no_approval_is_wanted_a_forged_wish_still_shows_its_link_to_whom_
         keyvend.world.net.slack().fail_next(method, "internal_error");
         thief.presses(ALICE_OWNER, "get-key", &ready.button("Get my key").value, &ready).await;
     }
-    assert!(thief.told().iter().any(|told| told.reading().contains("I could not show you your one-time link")));
+    assert!(
+        thief.told().iter().any(|told| told.reading().contains("I could not show you your one-time link"))
+    );
     thief.has_no_link();
     keyvend.nothing_was_created().await;
 }

@@ -29,7 +29,10 @@ pub fn check_view(view: &Value) {
 /// a link to a key, or a button that decides for an approver.
 pub fn check_for_anybody(answer: &Value) {
     let all = answer.to_string();
-    assert!(!all.contains("/reveal#"), "a link to a key goes to whoever asked to be answered there: {answer:#}");
+    assert!(
+        !all.contains("/reveal#"),
+        "a link to a key goes to whoever asked to be answered there: {answer:#}"
+    );
     for action in ["approve", "deny", "details", "not-me"] {
         let button = format!(r#""action_id":"{action}""#);
         assert!(!all.contains(&button), "{action} goes to whoever asked to be answered there: {answer:#}");
