@@ -178,6 +178,22 @@ async fn messages_are_kept_and_updated_in_place() {
     .await;
     assert_eq!((slack.told(BOB_APPROVER).len(), slack.messages(GENERAL).len()), (1, 0));
 
+    // In a direct message too, once it is there, and to nobody but its person.
+    let whisper = |channel: &str, user: &str| {
+        let mut only = said(channel, "hush");
+        only["user"] = json!(user);
+        only
+    };
+    let own = format!("D{}", BOB_APPROVER.trim_start_matches('U'));
+    let unopened = error(&world, "chat.postEphemeral", &whisper(&own, BOB_APPROVER)).await;
+    assert_eq!(unopened, "channel_not_found");
+    let opened = api(&world, "conversations.open", &json!({"users": BOB_APPROVER})).await;
+    assert_eq!(opened["channel"]["id"], json!(own));
+    api(&world, "chat.postEphemeral", &whisper(&own, BOB_APPROVER)).await;
+    assert_eq!((slack.told(BOB_APPROVER).len(), slack.messages(&own).len()), (2, 0));
+    let foreign = error(&world, "chat.postEphemeral", &whisper(&own, ALICE_OWNER)).await;
+    assert_eq!(foreign, "user_not_in_channel");
+
     for (channel, expected) in
         [("C0NONE", "channel_not_found"), (DORA_DELETED, "user_disabled"), (BOTTY, "cannot_dm_bot")]
     {
