@@ -25,10 +25,14 @@ mod form;
 mod happy;
 #[path = "path/issuing.rs"]
 mod issuing;
+#[path = "path/late.rs"]
+mod late;
 #[path = "path/queues.rs"]
 mod queues;
 #[path = "path/rotation.rs"]
 mod rotation;
+#[path = "path/sending.rs"]
+mod sending;
 #[path = "path/signing.rs"]
 mod signing;
 #[path = "path/slack_as_it_is.rs"]
@@ -39,3 +43,5 @@ mod steps;
 mod stop;
 #[path = "path/timers.rs"]
 mod timers;
+#[path = "path/written.rs"]
+mod written;
