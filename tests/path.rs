@@ -27,6 +27,8 @@ mod happy;
 mod issuing;
 #[path = "path/late.rs"]
 mod late;
+#[path = "path/looking_up.rs"]
+mod looking_up;
 #[path = "path/queues.rs"]
 mod queues;
 #[path = "path/rotation.rs"]

@@ -488,7 +488,8 @@ fn secrets_are_made_empty_and_are_no_parameters() {
 fn dead_letters_and_faults_raise_an_alarm() {
     for queue in ["Slack", "Claims", "Due"] {
         let alarm = properties(&format!("{queue}DeadLettersAlarm"));
-        let watches = format!("Dimensions: [{{ Name: QueueName, Value: !GetAtt {queue}DeadLetters.QueueName }}]");
+        let watches =
+            format!("Dimensions: [{{ Name: QueueName, Value: !GetAtt {queue}DeadLetters.QueueName }}]");
         let at_once = "Period: 60 EvaluationPeriods: 1 Threshold: 0 ComparisonOperator: GreaterThanThreshold";
         assert!(alarm.contains(&watches) && alarm.contains(at_once), "{alarm}");
         assert!(alarm.contains("MetricName: ApproximateNumberOfMessagesVisible"), "{alarm}");
@@ -506,12 +507,13 @@ fn the_readmes_scp_keeps_the_owner_tags_from_everybody_else() {
     let (_, after) = README.split_once("```json\n").unwrap();
     let scp: Value = serde_json::from_str(after.split("```").next().unwrap()).unwrap();
     let statements = scp["Statement"].as_array().unwrap();
-    assert!(statements.iter().all(|statement| statement["Effect"] == "Deny"), "an SCP of ours grants nothing");
+    assert!(
+        statements.iter().all(|statement| statement["Effect"] == "Deny"),
+        "an SCP of ours grants nothing"
+    );
     let owners = json!(["keyvend:owners", "keyvend:owners2", "keyvend:owners3", "keyvend:owners4"]);
-    let on_tags = [
-        ("ForAnyValue:StringEqualsIgnoreCase", owners),
-        ("ForAnyValue:StringLike", json!("keyvend:*")),
-    ];
+    let on_tags =
+        [("ForAnyValue:StringEqualsIgnoreCase", owners), ("ForAnyValue:StringLike", json!("keyvend:*"))];
     for (operator, keys) in on_tags {
         let found = statements.iter().find(|found| found["Condition"][operator]["aws:TagKeys"] == keys);
         let found = found.unwrap_or_else(|| panic!("no statement on {keys}"));

@@ -62,10 +62,7 @@ async fn commands_keep_a_persons_order_and_decisions_a_requests_and_nothing_dela
         assert_eq!(group, format!("form.{}", text(&body["id"])), "{typed:?}");
     }
     let form = keyvend.view(ALICE_OWNER);
-    assert_eq!(
-        queued(&keyvend, world.choose(&form, "use-case", "cli")).await.1,
-        format!("view.{}", form.id)
-    );
+    assert_eq!(queued(&keyvend, world.choose(&form, "use-case", "cli")).await.1, format!("view.{}", form.id));
     for label in ["Details", "Deny"] {
         let (body, group) = queued(&keyvend, world.press(BOB_APPROVER, &keyvend.card(), label)).await;
         assert_eq!(group, format!("form.{}", text(&body["id"])), "{label}");
@@ -176,7 +173,8 @@ async fn not_yet_connected_to_slack_is_said_with_what_to_do_next_and_nothing_is_
         let answer = keyvend.arrive(event).await;
         assert_eq!(answer["statusCode"], 503);
         let said = text(&answer["body"]);
-        for part in ["not yet connected", "KEYVEND_SLACK_APP_ID", "KEYVEND_SLACK_TEAM_IDS", "signing secret"] {
+        for part in ["not yet connected", "KEYVEND_SLACK_APP_ID", "KEYVEND_SLACK_TEAM_IDS", "signing secret"]
+        {
             assert!(said.contains(part), "{said}");
         }
     }

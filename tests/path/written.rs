@@ -167,8 +167,7 @@ async fn a_link_ends_in_the_transaction_that_ends_its_request() {
                     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
                 }
             });
-            let was =
-                if claimed { "#state = :claimed" } else { "#state = :pending OR #state = :locked" };
+            let was = if claimed { "#state = :claimed" } else { "#state = :pending OR #state = :locked" };
             let expected = format!(
                 "Put request {from} if version = :version\nUpdate Tickets VOID if {was}\nUpdate ticket REMOVE psk if \
                  attribute_exists(pk)"
