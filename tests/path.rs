@@ -15,6 +15,8 @@ mod claiming;
 mod codes;
 #[path = "path/collecting.rs"]
 mod collecting;
+#[path = "path/configured.rs"]
+mod configured;
 #[path = "path/details.rs"]
 mod details;
 #[path = "path/faults.rs"]

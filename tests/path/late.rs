@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::steps::{ASK, failed, text};
+use super::steps::{ASK, failed, record, text};
 use super::world::deployed::Deployed;
 use super::world::net::Interfere;
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, Message};
@@ -172,6 +172,30 @@ async fn what_is_only_to_be_noted_or_told_is_never_too_late() {
     keyvend.deliver().await;
     assert_eq!(keyvend.world.net.slack().messages(APPROVALS).len(), 1);
     assert_eq!(keyvend.stands().await, "PENDING");
+}
+
+/// What the index says is a hint; the item is read as it is, and what is not due stays as it is.
+#[tokio::test]
+async fn a_timer_that_is_not_so_changes_nothing() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let id = text(&keyvend.request().await["id"]);
+    let before = keyvend.requests().await;
+    for (item, due_at) in [
+        (format!("request#{id}"), keyvend.world.clock.now().0 - 60),
+        (format!("request#{id}"), 0),
+        ("request#0000000000000000".to_owned(), 0),
+        (format!("ticket#{}", tab.tid()), 0),
+        (format!("lease#{}/ci-deployer", super::world::net::HOME), 0),
+        (String::new(), 0),
+    ] {
+        let timer = json!({"timer": {"item": item, "due_at": due_at}}).to_string();
+        assert!(!failed(&keyvend.work(record(sqs::DUE, &timer, 1)).await), "{item}");
+        assert_eq!(keyvend.requests().await, before, "{item}");
+        assert_eq!(keyvend.ticket_stands(&tab).await, "PENDING", "{item}");
+    }
+    assert_eq!(keyvend.deliver().await, 0, "and nobody is told anything");
+    keyvend.reveals(&tab).await;
 }
 
 /// Whatever a worker that was killed left behind, it deletes what it made itself and nothing else.

@@ -181,6 +181,26 @@ async fn not_yet_connected_to_slack_is_said_with_what_to_do_next_and_nothing_is_
     assert_eq!(keyvend.world.net.calls().len(), 0);
 }
 
+/// What a queue says is no proof of where it came from.
+#[tokio::test]
+async fn an_answer_goes_to_slack_alone_whatever_its_message_says() {
+    for url in [
+        "https://evil.test/x",
+        "https://hooks.slack.com.evil.test/x",
+        "https://slack.com/api/chat.postMessage",
+    ] {
+        let keyvend = Deployed::new().await;
+        keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "whoami")).await;
+        let mut event = keyvend.receives(sqs::SLACK);
+        let mut message: Value = serde_json::from_str(&text(&event["Records"][0]["body"])).unwrap();
+        message["response_url"] = json!(url);
+        event["Records"][0]["body"] = json!(message.to_string());
+        assert!(!failed(&keyvend.work(event).await), "{url}");
+        assert_eq!(keyvend.world.net.calls_to("slack", "response_url").len(), 0, "{url}");
+        assert!(keyvend.direct(ALICE_OWNER).reading().contains("You are <@U0ALICE>"), "{url}");
+    }
+}
+
 #[tokio::test]
 async fn whether_a_code_is_wanted_is_written_into_the_ticket_and_no_matter_of_what_is_configured_later() {
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use keyvend::time::Timestamp;
-
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey, Tab};
 use super::world::net::{HOME, Interfere};
@@ -100,6 +98,30 @@ async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_no
         let last = keyvend.trail().await.pop().unwrap();
         assert_eq!(last.event, if off { "deactivated" } else { "not-switched-off" }, "{case}");
         assert_eq!(last.actor, format!("T0001.{presser}"), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() {
+    for (presser, silent, off) in [
+        (CAROL_APPROVER, "usergroups.users.list", true),
+        (MALLORY_OUTSIDER, "conversations.members", true),
+        (MALLORY_OUTSIDER, "usergroups.users.list", false),
+        (CAROL_APPROVER, "conversations.members", false),
+    ] {
+        let keyvend = Deployed::new().await;
+        keyvend.world.net.slack().group(TEAM_GROUP, &[MALLORY_OUTSIDER]);
+        owned_by(&keyvend, "U0ALICE S0TEAM").await;
+        let key = issued(&keyvend).await;
+        keyvend.world.net.before(move |call| match call.operation == silent {
+            true => Interfere::Status(200, r#"{"ok":false,"error":"no_such_subteam"}"#.to_owned()),
+            false => Interfere::Pass,
+        });
+        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(!is_active(&keyvend, &key), off, "{presser} without {silent}");
+        let told = keyvend.told(presser);
+        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{presser}: {told}");
     }
 }
 
@@ -203,5 +225,14 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     keyvend.deliver().await;
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 200);
-    assert!(keyvend.world.clock.now() > Timestamp(0));
+    // A command that is about no request has a chain of its own.
+    let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
+    let mut alone: Vec<(&str, &str)> = audit
+        .values()
+        .map(|entry| (entry["event"]["S"].as_str().unwrap(), entry["actor"]["S"].as_str().unwrap()))
+        .filter(|(event, _)| event.contains("fr"))
+        .collect();
+    alone.sort_unstable();
+    let (alice, bob) = ("T0001.U0ALICE", "T0001.U0BOB");
+    assert_eq!(alone, [("freeze-refused", alice), ("frozen", bob), ("unfrozen", bob)]);
 }
