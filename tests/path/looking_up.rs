@@ -172,6 +172,46 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
     assert!(reading.contains("ordinary") && reading.contains("Boundary: `arn"), "{reading}");
 }
 
+/// What comes page by page is read to its end: what stands on the last page counts.
+#[tokio::test]
+async fn what_is_on_the_last_page_counts_as_well() {
+    let keyvend = Deployed::new().await;
+    for policy in ["AdministratorAccess", "AmazonS3ReadOnlyAccess", "ReadOnlyAccess"] {
+        holds(&keyvend, "attached", policy, "").await;
+        holds(&keyvend, "inline", &format!("own-{policy}"), NARROW).await;
+    }
+    for name in ["builders", "testers"] {
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        iam.create_group().group_name(name).send().await.unwrap();
+        iam.add_user_to_group().group_name(name).user_name("ci-deployer").send().await.unwrap();
+        iam.put_group_policy()
+            .group_name(name)
+            .policy_name(format!("of-{name}"))
+            .policy_document(NARROW)
+            .send()
+            .await
+            .unwrap();
+    }
+    keyvend.world.net.iam().page(1);
+    keyvend.world.net.slack().page(1);
+    let reading = keyvend.asked().await.reading();
+    for found in [
+        "*privileged*",
+        "`AdministratorAccess`",
+        "`ReadOnlyAccess`",
+        "`own-AdministratorAccess (inline)`",
+        "`own-ReadOnlyAccess (inline)`",
+        "`builders: of-builders (inline)`",
+        "`testers: of-testers (inline)`",
+    ] {
+        assert!(reading.contains(found), "{found}: {reading}");
+    }
+    for approver in [BOB_APPROVER, CAROL_APPROVER] {
+        keyvend.presses(approver, &keyvend.card(), "Approve").await;
+    }
+    assert_eq!(keyvend.stands().await, "APPROVED");
+}
+
 #[tokio::test]
 async fn aws_quarantine_counts_in_each_of_its_versions_and_wherever_it_is_attached() {
     for policy in

@@ -125,6 +125,23 @@ async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() 
     }
 }
 
+/// The issuer role does nothing to an IAM user without the owner tag; then at least nobody is told that the key is off.
+#[tokio::test]
+async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
+    let keyvend = Deployed::new().await;
+    let key = issued(&keyvend).await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.untag_user().user_name("ci-deployer").tag_keys("keyvend:owners").send().await.unwrap();
+    keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
+    keyvend.deliver_everything().await;
+    assert!(is_active(&keyvend, &key));
+    assert!(!keyvend.item(&format!("key#{}", key.id)).await["off_since"].is_null());
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "switched off"), 0);
+    assert_eq!(keyvend.events().await.last().unwrap(), "not-done");
+    assert_eq!(keyvend.world.net.sqs().dead(SLACK).len(), 1);
+}
+
 #[tokio::test]
 async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_pressed() {
     let keyvend = Deployed::new().await;
