@@ -73,6 +73,20 @@ async fn every_write_has_its_condition_and_every_read_of_an_item_is_consistent()
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
 }
 
+/// Nothing that is said is looked at by Slack's link previews, least of all a one-time link.
+#[tokio::test]
+async fn previews_are_off_in_everything_that_is_said() {
+    let keyvend = everything().await;
+    for method in ["chat.postMessage", "response_url"] {
+        let said = keyvend.world.net.calls_to("slack", method);
+        assert!(said.len() > 5, "{method}");
+        for call in said {
+            let off = ["unfurl_links", "unfurl_media"].map(|flag| &call.parameters[flag]);
+            assert_eq!(off, [&json!(false), &json!(false)], "{method}: {}", call.parameters);
+        }
+    }
+}
+
 /// One write of a transaction: what is done to which kind of item, and on what condition.
 fn told(write: &Value) -> String {
     let (kind, write) = write.as_object().unwrap().iter().next().unwrap();
