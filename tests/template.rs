@@ -241,9 +241,9 @@ fn the_manifest_names_the_routes_that_the_template_has() {
 
 /// The resources of one type, in the order of the template.
 fn of_type(kind: &str) -> Vec<&'static str> {
-    let lines: Vec<&str> = TEMPLATE.lines().collect();
-    let named = lines.windows(2).filter(|pair| pair[1].trim() == format!("Type: {kind}"));
-    named.map(|pair| pair[0].trim().trim_end_matches(':')).collect()
+    let pairs = TEMPLATE.lines().zip(TEMPLATE.lines().skip(1));
+    let named = pairs.filter(|(_, second)| second.trim() == format!("Type: {kind}"));
+    named.map(|(first, _)| first.trim().trim_end_matches(':')).collect()
 }
 
 /// A part of a template as one line, without its comments.

@@ -21,31 +21,39 @@ fn arn(policy: &str) -> String {
     format!("arn:aws:iam::aws:policy/{policy}")
 }
 
-/// Something that counts for `ci-deployer`, by where it is.
-async fn holds(keyvend: &Deployed, place: &str, policy: &str, document: &str) {
+/// Where a policy is that counts for `ci-deployer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Attached,
+    Inline,
+    OfGroup,
+    InlineOfGroup,
+}
+
+/// Gives `ci-deployer` a policy: AWS's of that name, or one with this document.
+async fn holds(keyvend: &Deployed, place: Place, policy: &str, document: &str) {
     let iam = aws::iam(&keyvend.world.net, HOME);
-    if place.ends_with("a group's") || place == "a group's inline" {
+    if matches!(place, Place::OfGroup | Place::InlineOfGroup) {
         iam.create_group().group_name("builders").send().await.unwrap();
         iam.add_user_to_group().group_name("builders").user_name("ci-deployer").send().await.unwrap();
     }
     match place {
-        "attached" => {
+        Place::Attached => {
             let attach = iam.attach_user_policy().user_name("ci-deployer").policy_arn(arn(policy));
             attach.send().await.map(drop).unwrap();
         }
-        "inline" => {
+        Place::Inline => {
             let put = iam.put_user_policy().user_name("ci-deployer").policy_name(policy);
             put.policy_document(document).send().await.map(drop).unwrap();
         }
-        "a group's" => {
+        Place::OfGroup => {
             let attach = iam.attach_group_policy().group_name("builders").policy_arn(arn(policy));
             attach.send().await.map(drop).unwrap();
         }
-        "a group's inline" => {
+        Place::InlineOfGroup => {
             let put = iam.put_group_policy().group_name("builders").policy_name(policy);
             put.policy_document(document).send().await.map(drop).unwrap();
         }
-        other => panic!("where is {other}?"),
     }
 }
 
@@ -73,8 +81,8 @@ async fn whatever_of_iam_cannot_be_read_is_no_answer_and_never_an_empty_set() {
     ];
     let with_everything = async || {
         let keyvend = Deployed::new().await;
-        holds(&keyvend, "inline", "own", NARROW).await;
-        holds(&keyvend, "a group's inline", "builders-own", NARROW).await;
+        holds(&keyvend, Place::Inline, "own", NARROW).await;
+        holds(&keyvend, Place::InlineOfGroup, "builders-own", NARROW).await;
         let iam = aws::iam(&keyvend.world.net, HOME);
         iam.attach_group_policy().group_name("builders").policy_arn(BOUNDARY).send().await.unwrap();
         iam.create_access_key().user_name("ci-deployer").send().await.unwrap();
@@ -145,10 +153,10 @@ async fn a_last_use_that_cannot_be_read_is_unknown_and_never_unused() {
 #[tokio::test]
 async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
     for (place, policy) in [
-        ("attached", "AdministratorAccess"),
-        ("inline", "anything"),
-        ("a group's", "AdministratorAccess"),
-        ("a group's inline", "anything"),
+        (Place::Attached, "AdministratorAccess"),
+        (Place::Inline, "anything"),
+        (Place::OfGroup, "AdministratorAccess"),
+        (Place::InlineOfGroup, "anything"),
     ] {
         for boundary in [false, true] {
             let keyvend = Deployed::new().await;
@@ -157,7 +165,7 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
                 bounded(&keyvend).await;
             }
             let reading = keyvend.asked().await.reading();
-            assert!(reading.contains("*privileged*") && reading.contains("0 of 2"), "{place}: {reading}");
+            assert!(reading.contains("*privileged*") && reading.contains("0 of 2"), "{place:?}: {reading}");
             assert_eq!(
                 reading.contains("Boundary: `arn:aws:iam::aws:policy/ReadOnlyAccess`"),
                 boundary,
@@ -177,8 +185,8 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
 async fn what_is_on_the_last_page_counts_as_well() {
     let keyvend = Deployed::new().await;
     for policy in ["AdministratorAccess", "AmazonS3ReadOnlyAccess", "ReadOnlyAccess"] {
-        holds(&keyvend, "attached", policy, "").await;
-        holds(&keyvend, "inline", &format!("own-{policy}"), NARROW).await;
+        holds(&keyvend, Place::Attached, policy, "").await;
+        holds(&keyvend, Place::Inline, &format!("own-{policy}"), NARROW).await;
     }
     for name in ["builders", "testers"] {
         let iam = aws::iam(&keyvend.world.net, HOME);
@@ -217,13 +225,13 @@ async fn aws_quarantine_counts_in_each_of_its_versions_and_wherever_it_is_attach
     for policy in
         ["AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV2", "AWSCompromisedKeyQuarantineV3"]
     {
-        for place in ["attached", "a group's"] {
+        for place in [Place::Attached, Place::OfGroup] {
             let keyvend = Deployed::new().await;
             holds(&keyvend, place, policy, "").await;
             keyvend.types(ALICE_OWNER, ASK).await;
             let told = keyvend.told(ALICE_OWNER);
-            assert!(told.contains("AWS has quarantined this IAM user"), "{policy}, {place}: {told}");
-            assert_eq!(keyvend.stands().await, "REFUSED", "{policy}, {place}");
+            assert!(told.contains("AWS has quarantined this IAM user"), "{policy}, {place:?}: {told}");
+            assert_eq!(keyvend.stands().await, "REFUSED", "{policy}, {place:?}");
         }
     }
     // A policy of one's own by that name is none of AWS's.
@@ -344,9 +352,9 @@ async fn a_card_says_all_that_is_judged_calls_the_approvers_once_and_fits_a_phon
     keyvend.world.clock.advance(40 * day);
     keyvend.world.net.iam().use_key(&key.access_key_id, "s3", "eu-west-1");
     keyvend.world.clock.advance(2 * day);
-    holds(&keyvend, "attached", "AdministratorAccess", "").await;
+    holds(&keyvend, Place::Attached, "AdministratorAccess", "").await;
     for n in 0..30 {
-        holds(&keyvend, "inline", &format!("a-policy-of-its-own-{n:02}"), NARROW).await;
+        holds(&keyvend, Place::Inline, &format!("a-policy-of-its-own-{n:02}"), NARROW).await;
     }
     let reason = "why ".repeat(50);
     keyvend.types(ALICE_OWNER, &format!("create ci-deployer use:third-party ttl:30d {reason}")).await;
