@@ -661,11 +661,28 @@ mod tests {
         assert_eq!(read_all(&complete()), Ok(()));
         let worker = WorkerConfig::read(&complete()).unwrap();
         assert_eq!(worker.approvers, Approvers::Channel(worker.approvals_channel.clone()));
-        assert_eq!(worker.ticket_ttl.as_secs(), 900);
         assert!(!worker.timers);
         assert!(worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:123456789012:keyvend-slack.fifo"));
         assert!(!worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:123456789012:keyvend-claims.fifo"));
         assert!(!worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:999999999999:keyvend-slack.fifo"));
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_the_design_has_it() {
+        let worker = WorkerConfig::read(&complete()).unwrap();
+        let day = 86_400;
+        assert_eq!(
+            (worker.request_ttl.as_secs(), worker.approved_ttl.as_secs(), worker.ticket_ttl.as_secs()),
+            (day, 3 * day, 900)
+        );
+        assert_eq!((worker.max_key_days, worker.policy_dir.to_str()), (90, Some("/opt")));
+        assert_eq!(worker.slack_api.as_str(), "https://slack.com/api/");
+        let slack = SlackConfig::read(&complete()).unwrap();
+        for rule in [&worker.response_urls, &slack.response_urls] {
+            assert!(rule.check("https://hooks.slack.com/commands/T0001/1/x").is_ok());
+            assert!(rule.check("https://slack.com/commands/T0001/1/x").is_err());
+        }
+        assert_eq!((worker.mail, worker.help_channel, worker.iam_path), (None, None, None));
     }
 
     #[test]

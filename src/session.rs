@@ -72,15 +72,25 @@ mod tests {
     #[test]
     fn a_step_may_do_one_thing_to_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
-        let policy = acting(IamStep::Create, &account, "/bots/", &"ci".parse().unwrap());
-        let expected = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow",
-            "Action": "iam:CreateAccessKey",
-            "Resource": "arn:aws:iam::123456789012:user/bots/ci",
-        }]});
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&policy).unwrap(), expected);
-        let describing = acting(IamStep::Describe, &account, "/", &"ci".parse().unwrap());
-        assert!(describing.contains(r#""aws:TagKeys":"AKIA*""#), "{describing}");
+        let only_key_ids = json!({"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}});
+        for (step, action, condition) in [
+            (IamStep::Create, "iam:CreateAccessKey", None),
+            (IamStep::Delete, "iam:DeleteAccessKey", None),
+            (IamStep::Deactivate, "iam:UpdateAccessKey", None),
+            (IamStep::Describe, "iam:TagUser", Some(only_key_ids)),
+        ] {
+            for (path, arn) in [("/", "user/ci"), ("/bots/", "user/bots/ci")] {
+                let policy = acting(step, &account, path, &"ci".parse().unwrap());
+                let mut statement = json!({
+                    "Effect": "Allow", "Action": action, "Resource": format!("arn:aws:iam::123456789012:{arn}"),
+                });
+                if let Some(condition) = &condition {
+                    statement["Condition"] = condition.clone();
+                }
+                let expected = json!({"Version": "2012-10-17", "Statement": [statement]});
+                assert_eq!(serde_json::from_str::<serde_json::Value>(&policy).unwrap(), expected, "{step:?}");
+            }
+        }
     }
 
     #[test]

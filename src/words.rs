@@ -161,6 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn every_use_case_is_told_what_aws_recommends_for_it() {
+        for (use_case, recommended) in [
+            (UseCase::Cli, ["`aws login`", "IAM Identity Center"].as_slice()),
+            (UseCase::LocalCode, &["IAM Identity Center"]),
+            (UseCase::AwsCompute, &["an IAM role"]),
+            (UseCase::ThirdParty, &["a role that the third party assumes", "external id"]),
+            (UseCase::OutsideAws, &["Roles Anywhere"]),
+            (UseCase::Other, &["short-lived credentials"]),
+        ] {
+            let told = alternative(use_case);
+            assert!(told.starts_with("AWS recommends ") && told.ends_with('.'), "{told}");
+            assert!(recommended.iter().all(|what| told.contains(what)), "{use_case}: {told}");
+        }
+    }
+
+    #[test]
     fn the_help_is_the_commands_own() {
         insta::assert_snapshot!(help("/access-key"), @r"
         *What you can type*

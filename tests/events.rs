@@ -164,6 +164,64 @@ async fn a_browser_gets_the_page() {
     assert_eq!(text_of(&answer), keyvend::reveal::PAGE);
 }
 
+/// The page loads nothing, runs nothing but its own two scripts, and is kept, framed, indexed and told of by nobody.
+#[tokio::test]
+async fn the_page_is_served_with_all_that_keeps_it_to_itself() {
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+    let keyvend = Deployed::new().await;
+    let (page, browsers) = (include_str!("../src/page/reveal.html"), include_str!("page/page.mjs"));
+    let hashes = |element: &str| -> Vec<String> {
+        let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+        let inside = page.split(&open).skip(1).map(|rest| rest.split(&close).next().unwrap());
+        let hash = |text: &str| base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text));
+        inside.map(|text| format!("'sha256-{}'", hash(text))).collect()
+    };
+    let policy = [
+        "default-src 'none'".to_owned(),
+        format!("script-src {}", hashes("script").join(" ")),
+        format!("style-src {}", hashes("style").join(" ")),
+        "connect-src 'self'".to_owned(),
+        "img-src data:".to_owned(),
+        "base-uri 'none'".to_owned(),
+        "form-action 'none'".to_owned(),
+        "frame-ancestors 'none'".to_owned(),
+        "require-trusted-types-for 'script'".to_owned(),
+        "trusted-types 'none'".to_owned(),
+    ];
+    assert_eq!((hashes("script").len(), hashes("style").len()), (2, 1));
+    let fixed = policy.iter().filter(|directive| !directive.contains("sha256"));
+    for directive in fixed {
+        assert!(browsers.contains(&format!("\"{directive}\"")), "the page is not tested under {directive}");
+    }
+    let expected = json!({
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy.join("; "),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "X-Robots-Tag": "noindex, nofollow",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    });
+    for (method, body) in [("GET", page), ("HEAD", "")] {
+        let event = keyvend.world.browser(method, "/reveal", None);
+        let answer = keyvend.reveal.handle(event, keyvend.world.clock.now()).await;
+        assert_eq!((&answer["statusCode"], text_of(&answer)), (&json!(200), body), "{method}");
+        // These and no others: no cookie above all.
+        assert_eq!(answer["headers"], expected, "{method}");
+        assert!(answer["cookies"].is_null(), "{method}");
+    }
+    // What a tab is answered is kept by nobody either.
+    let event = keyvend.world.browser("POST", "/reveal/claim", Some(&body_of(&event(CLAIM))));
+    let answer = keyvend.reveal.handle(event, keyvend.world.clock.now()).await;
+    assert_eq!(answer["headers"]["Cache-Control"], "no-store");
+}
+
 #[tokio::test]
 async fn a_tab_with_the_key_confirms_it() {
     let keyvend = Deployed::new().await;

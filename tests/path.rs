@@ -19,6 +19,8 @@ mod codes;
 mod collecting;
 #[path = "path/daily.rs"]
 mod daily;
+#[path = "path/configured.rs"]
+mod configured;
 #[path = "path/details.rs"]
 mod details;
 #[path = "path/doubt.rs"]
@@ -41,6 +43,10 @@ mod keys;
 mod organisation;
 #[path = "path/people.rs"]
 mod people;
+#[path = "path/late.rs"]
+mod late;
+#[path = "path/looking_up.rs"]
+mod looking_up;
 #[path = "path/queues.rs"]
 mod queues;
 #[path = "path/reviving.rs"]
@@ -49,6 +55,8 @@ mod reviving;
 mod rotating;
 #[path = "path/rotation.rs"]
 mod rotation;
+#[path = "path/sending.rs"]
+mod sending;
 #[path = "path/signing.rs"]
 mod signing;
 #[path = "path/silence.rs"]
@@ -65,3 +73,5 @@ mod stop;
 mod timers;
 #[path = "path/unattended.rs"]
 mod unattended;
+#[path = "path/written.rs"]
+mod written;

@@ -8,13 +8,14 @@ use keyvend::claim::{self, Ack, Claim, Claimed, Step, StoredTicket, TicketState}
 use keyvend::config::{RevealConfig, SlackConfig, WorkerConfig};
 use keyvend::item::Update;
 use keyvend::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("../template.yaml");
 const ISSUER_ROLE: &str = include_str!("../issuer-role.yaml");
 const MANIFEST: &str = include_str!("../slack-manifest.yaml");
 const CONFIG: &str = include_str!("../src/config.rs");
 const SLACK_API: &str = include_str!("../src/slack_api.rs");
+const README: &str = include_str!("../README.md");
 const WORLD_IAM: &str = include_str!("world/iam.rs");
 
 type Names = BTreeSet<String>;
@@ -239,4 +240,290 @@ fn the_manifest_names_the_routes_that_the_template_has() {
     let throttled =
         names(throttled.lines().filter_map(|line| line.trim().split_once(": {")).map(|(key, _)| key));
     assert_eq!(routes, throttled, "every route has its own limit");
+}
+
+/// The resources of one type, in the order of the template.
+fn of_type(kind: &str) -> Vec<&'static str> {
+    let pairs = TEMPLATE.lines().zip(TEMPLATE.lines().skip(1));
+    let named = pairs.filter(|(_, second)| second.trim() == format!("Type: {kind}"));
+    named.map(|(first, _)| first.trim().trim_end_matches(':')).collect()
+}
+
+/// A part of a template as one line, without its comments.
+fn flat(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// What a resource is made of, as one line.
+fn properties(resource: &str) -> String {
+    flat(&part(TEMPLATE, &[&format!("{resource}:")]))
+}
+
+/// Whether a resource is made of this, to the end of its last word: `BatchSize: 10` does not say `BatchSize: 1`.
+fn says(resource: &str, what: &str) -> bool {
+    format!("{} ", properties(resource)).contains(&format!(" {what} "))
+}
+
+/// The statements of a policy, a line each. The names in lists of attributes are left out: another test holds those
+/// against the code.
+fn statements(text: &str) -> String {
+    let attribute = |line: &&str| {
+        let name = line.trim().strip_prefix("- ").unwrap_or("a: b");
+        !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let text = flat(&text.lines().filter(attribute).collect::<Vec<_>>().join("\n"));
+    let text = text.replace("- !If - ", "\nif ").replace("- !Ref AWS::NoValue", "");
+    let text = text.replace(" - Effect:", "\n- Effect:").replace(" - Sid:", "\n- Sid:");
+    let text = text.replace(" - PolicyName:", "\n- PolicyName:");
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn policies(role: &str) -> String {
+    statements(&part(TEMPLATE, &[&format!("{role}:"), "Policies:"]))
+}
+
+#[test]
+fn slack_may_read_one_secret_and_write_to_one_queue() {
+    insta::assert_snapshot!(policies("SlackRole"), @r#"
+    - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
+    - Effect: Allow Action: secretsmanager:GetSecretValue Resource: !Ref SigningSecret
+    - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn
+    - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
+    - Effect: Allow Action: [logs:CreateLogStream, logs:PutLogEvents] Resource: !GetAtt SlackLogs.Arn
+    "#);
+}
+
+#[test]
+fn reveal_may_read_and_update_named_attributes_of_a_ticket_and_write_to_one_queue() {
+    insta::assert_snapshot!(policies("RevealRole"), @r#"
+    - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
+    - Sid: ReadsATicket Effect: Allow Action: dynamodb:GetItem Resource: !GetAtt Tickets.Arn Condition: "Null": dynamodb:Attributes: "false" StringEqualsIfExists: dynamodb:Select: SPECIFIC_ATTRIBUTES ForAllValues:StringEquals: dynamodb:Attributes:
+    - Sid: UpdatesATicket Effect: Allow Action: dynamodb:UpdateItem Resource: !GetAtt Tickets.Arn Condition: StringEqualsIfExists: dynamodb:ReturnValues: [NONE, UPDATED_NEW] ForAllValues:StringEquals: dynamodb:Attributes:
+    - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn
+    - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
+    - Effect: Allow Action: [logs:CreateLogStream, logs:PutLogEvents] Resource: !GetAtt RevealLogs.Arn
+    "#);
+}
+
+#[test]
+fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
+    insta::assert_snapshot!(policies("WorkerRole"), @r#"
+    - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
+    - Effect: Allow Action: secretsmanager:GetSecretValue Resource: !Ref BotToken
+    - Effect: Allow Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:ConditionCheckItem] Resource: [!GetAtt Requests.Arn, !GetAtt Tickets.Arn]
+    - Effect: Allow Action: dynamodb:Query Resource: - !Sub "${Requests.Arn}/index/by_person" - !Sub "${Requests.Arn}/index/due"
+    - Effect: Allow Action: dynamodb:PartiQLInsert Resource: !GetAtt Audit.Arn
+    - Effect: Allow Action: [sts:AssumeRole, sts:SetSourceIdentity] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}-issuer"
+    if OtherAccounts
+    - Effect: Allow Action: [sts:AssumeRole, sts:SetSourceIdentity] Resource: !Sub "arn:${AWS::Partition}:iam::*:role/${AWS::StackName}-issuer" Condition: StringEquals: aws:ResourceAccount: !Ref OtherAccountIds
+    if Mail
+    - Effect: Allow Action: ses:SendEmail Resource: !Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*" Condition: StringEquals: ses:FromAddress: !Ref MailFrom
+    - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn
+    - Effect: Allow Action: sqs:ChangeMessageVisibility Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn]
+    - PolicyName: event-sources PolicyDocument: Version: "2012-10-17" Statement:
+    - Effect: Allow Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes] Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn]
+    - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
+    - Effect: Allow Action: [logs:CreateLogStream, logs:PutLogEvents] Resource: !GetAtt WorkerLogs.Arn
+    "#);
+}
+
+#[test]
+fn the_issuer_role_acts_on_tagged_users_under_its_path_and_tags_them_with_key_ids_alone() {
+    let reads = part(TEMPLATE, &["IssuerRole:", "Policies:", "- Sid: LooksUp", "Action:"]);
+    let changes = |action: &String| !action.starts_with("iam:Get") && !action.starts_with("iam:List");
+    assert_eq!(items(&reads).into_iter().filter(changes).collect::<Names>(), Names::new());
+    let acts = part(TEMPLATE, &["IssuerRole:", "Policies:"]);
+    let (_, acts) = acts.split_once("- Sid: HandlesKeysOfOwnedUsers").unwrap();
+    insta::assert_snapshot!(statements(acts), @r#"
+    Effect: Allow Action: [iam:CreateAccessKey, iam:UpdateAccessKey, iam:DeleteAccessKey] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false" }
+    - Sid: DescribesKeysOfOwnedUsers Effect: Allow Action: iam:TagUser Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false", aws:TagKeys: "false" } ForAllValues:StringLike: { aws:TagKeys: AKIA* }
+    "#);
+    let trust = flat(&part(TEMPLATE, &["IssuerRole:", "AssumeRolePolicyDocument:"]));
+    insta::assert_snapshot!(trust, @r#"Version: "2012-10-17" Statement: - Effect: Allow Principal: { AWS: !GetAtt WorkerRole.Arn } Action: [sts:AssumeRole, sts:SetSourceIdentity] Condition: "Null": { sts:SourceIdentity: "false" }"#);
+}
+
+/// A function has the role that is named after it, a role no policy but those above, and nothing may do everything.
+#[test]
+fn there_are_no_rights_but_those_of_the_roles() {
+    assert_eq!(of_type("AWS::IAM::Role"), ["SlackRole", "RevealRole", "WorkerRole", "IssuerRole"]);
+    for function in of_type("AWS::Serverless::Function") {
+        let own = properties(function);
+        assert!(own.contains(&format!("Role: !GetAtt {function}Role.Arn")), "{function}");
+        assert!(!own.contains("Policies:"), "SAM would add rights to {function}");
+    }
+    for elsewhere in ["ManagedPolicyArns", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::User"] {
+        assert!(!flat(TEMPLATE).contains(elsewhere), "{elsewhere}");
+    }
+    for (at, line) in TEMPLATE.lines().enumerate().filter(|(_, line)| line.contains("Action:")) {
+        assert!(!line.contains('*') || line.trim() == "Action: sqs:*", "line {}: {line}", at + 1);
+    }
+    assert!(statements(TEMPLATE).lines().all(|line| !line.contains("Effect: Allow Action: sqs:*")));
+}
+
+#[test]
+fn three_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute() {
+    let queues = of_type("AWS::SQS::Queue");
+    let (dead, live): (Vec<&str>, Vec<&str>) = queues.iter().partition(|name| name.ends_with("DeadLetters"));
+    assert_eq!(live, ["SlackQueue", "ClaimsQueue", "DueQueue"]);
+    assert_eq!(dead, ["SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters"]);
+    for (live, dead) in live.iter().zip(&dead) {
+        for queue in [live, dead] {
+            assert!(says(queue, "FifoQueue: true") && says(queue, "SqsManagedSseEnabled: true"), "{queue}");
+        }
+        let redrive = format!("deadLetterTargetArn: !GetAtt {dead}.Arn maxReceiveCount: 6");
+        assert!(says(live, "VisibilityTimeout: 60") && says(live, &redrive), "{live}");
+        // Only the rule cannot name a deduplication id; everybody else must.
+        assert_eq!(says(live, "ContentBasedDeduplication: true"), *live == "DueQueue", "{live}");
+    }
+}
+
+#[test]
+fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
+    insta::assert_snapshot!(statements(&part(TEMPLATE, &["SlackQueuePolicy:", "Properties:"])), @r#"
+    Queues: [!Ref SlackQueue] PolicyDocument: Version: "2012-10-17" Statement:
+    - Sid: OnlyTheSlackFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt SlackRole.Arn }
+    - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt SlackQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
+    "#);
+    insta::assert_snapshot!(statements(&part(TEMPLATE, &["ClaimsQueuePolicy:", "Properties:"])), @r#"
+    Queues: [!Ref ClaimsQueue] PolicyDocument: Version: "2012-10-17" Statement:
+    - Sid: OnlyTheRevealFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt RevealRole.Arn }
+    - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt ClaimsQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
+    "#);
+    insta::assert_snapshot!(statements(&part(TEMPLATE, &["DueQueuePolicy:", "Properties:"])), @r#"
+    Queues: [!Ref DueQueue] PolicyDocument: Version: "2012-10-17" Statement:
+    - Sid: TheRuleSends Effect: Allow Principal: { Service: events.amazonaws.com } Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnEquals: { aws:SourceArn: !GetAtt EveryMinute.Arn }
+    - Sid: OnlyTheWorkerAndTheRuleSend Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt WorkerRole.Arn, aws:SourceArn: !GetAtt EveryMinute.Arn }
+    - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt DueQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
+    "#);
+    insta::assert_snapshot!(statements(&part(TEMPLATE, &["DeadLettersPolicy:", "Properties:"])), @r#"
+    Queues: [!Ref SlackDeadLetters, !Ref ClaimsDeadLetters, !Ref DueDeadLetters] PolicyDocument: Version: "2012-10-17" Statement:
+    - Sid: NobodySends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: "*" Condition: "Null": { aws:PrincipalArn: "false" }
+    - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: "*" Condition: Bool: { aws:SecureTransport: "false" }
+    "#);
+}
+
+#[test]
+fn the_worker_gets_one_message_at_a_time_and_is_held_back_by_its_mappings() {
+    let mappings = of_type("AWS::Lambda::EventSourceMapping");
+    assert_eq!(mappings, ["FromSlackQueue", "FromClaimsQueue", "FromDueQueue"]);
+    for mapping in mappings {
+        let queue = mapping.trim_start_matches("From");
+        for part in [
+            &format!("EventSourceArn: !GetAtt {queue}.Arn"),
+            "FunctionName: !Ref Worker",
+            "BatchSize: 1",
+            "FunctionResponseTypes: [ReportBatchItemFailures]",
+            "ScalingConfig: { MaximumConcurrency:",
+        ] {
+            assert!(says(mapping, part), "{mapping} has no {part}");
+        }
+        assert!(!properties(mapping).contains("MaximumBatchingWindow"), "{mapping} waits");
+    }
+    let reserved = "ReservedConcurrentExecutions";
+    assert!(!TEMPLATE.contains(reserved), "its throttles would eat receives");
+    // Half of the visibility: a message is not seen again while its invocation may still run.
+    assert!(says("Worker", "Timeout: 30"));
+}
+
+#[test]
+fn once_a_minute_the_whole_event_of_the_rule_goes_to_the_queue_of_what_is_due() {
+    assert_eq!(of_type("AWS::Events::Rule"), ["EveryMinute"]);
+    insta::assert_snapshot!(properties("EveryMinute"), @"Type: AWS::Events::Rule Properties: ScheduleExpression: rate(1 minute) Targets: - Id: due Arn: !GetAtt DueQueue.Arn SqsParameters: { MessageGroupId: sweep }");
+}
+
+#[test]
+fn tables_are_on_demand_encrypted_and_recoverable_and_their_indexes_hold_keys_alone() {
+    let tables = of_type("AWS::DynamoDB::Table");
+    assert_eq!(tables, ["Requests", "Tickets", "Audit"]);
+    for table in tables {
+        let own = properties(table);
+        for part in [
+            "BillingMode: PAY_PER_REQUEST",
+            "PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }",
+            "SSESpecification: { SSEEnabled: true }",
+        ] {
+            assert!(own.contains(part), "{table} has no {part}: {own}");
+        }
+        // Nothing of the audit trail is ever collected as garbage.
+        let ttl = own.contains("TimeToLiveSpecification: { AttributeName: keep_until, Enabled: true }");
+        assert_eq!(ttl, table != "Audit", "{table}");
+        let indexes = own.matches("IndexName:").count();
+        assert_eq!(own.matches("ProjectionType: KEYS_ONLY").count(), indexes, "{table}");
+        assert_eq!(own.matches("ProjectionType:").count(), indexes, "{table}");
+        assert_eq!(indexes, if table == "Requests" { 2 } else { 0 }, "{table}");
+    }
+}
+
+#[test]
+fn the_functions_are_built_from_one_package_and_the_policies_are_a_layer_of_the_workers() {
+    assert_eq!(of_type("AWS::Serverless::Function"), ["Slack", "Reveal", "Worker"]);
+    for (function, binary) in [("Slack", "slack"), ("Reveal", "reveal"), ("Worker", "worker")] {
+        let own = properties(function);
+        let build = format!("BuildMethod: rust-cargolambda BuildProperties: Binary: {binary} ");
+        assert!(own.contains(&build) && own.contains("CodeUri: . "), "{function}: {own}");
+        assert_eq!(own.contains("Layers: [!Ref PolicyFiles]"), function == "Worker", "{function}");
+    }
+    assert!(properties("PolicyFiles").contains("ContentUri: policies/"));
+    // The layer is unpacked where the worker looks when it is told nothing.
+    assert!(!variables("Worker").contains("KEYVEND_POLICY_DIR"));
+}
+
+#[test]
+fn the_api_is_an_http_api_whose_log_names_the_route_and_never_what_was_asked_for() {
+    assert!(properties("Api").contains("ProtocolType: HTTP"));
+    for integration in of_type("AWS::ApiGatewayV2::Integration") {
+        assert!(properties(integration).contains(r#"PayloadFormatVersion: "2.0""#), "{integration}");
+    }
+    let log = flat(&part(TEMPLATE, &["Stage:", "AccessLogSettings:"]));
+    let logged = names(log.split("$context.").skip(1).map(|rest| rest.split('"').next().unwrap()));
+    let harmless =
+        ["requestId", "requestTime", "routeKey", "status", "responseLatency", "integrationLatency"];
+    assert_eq!(logged, names(harmless));
+}
+
+#[test]
+fn secrets_are_made_empty_and_are_no_parameters() {
+    assert_eq!(of_type("AWS::SecretsManager::Secret"), ["SigningSecret", "BotToken"]);
+    for value in ["SecretString", "GenerateSecretString", "NoEcho"] {
+        assert!(!TEMPLATE.contains(value), "{value}");
+    }
+}
+
+#[test]
+fn dead_letters_and_faults_raise_an_alarm() {
+    for queue in ["Slack", "Claims", "Due"] {
+        let alarm = properties(&format!("{queue}DeadLettersAlarm"));
+        let watches =
+            format!("Dimensions: [{{ Name: QueueName, Value: !GetAtt {queue}DeadLetters.QueueName }}]");
+        let at_once = "Period: 60 EvaluationPeriods: 1 Threshold: 0 ComparisonOperator: GreaterThanThreshold";
+        assert!(alarm.contains(&watches) && alarm.contains(at_once), "{alarm}");
+        assert!(alarm.contains("MetricName: ApproximateNumberOfMessagesVisible"), "{alarm}");
+    }
+    // What is logged as an error, an invalid policy set too, is counted and told.
+    let counted = properties("WorkerFaults");
+    assert!(counted.contains("LogGroupName: !Ref WorkerLogs"), "{counted}");
+    assert!(counted.contains(r#"FilterPattern: '{ $.level = "ERROR" }'"#), "{counted}");
+    assert!(properties("WorkerFaultsAlarm").contains("MetricName: WorkerFaults"));
+}
+
+/// The SCP in the README is JSON, denies whoever is not excepted to write an owner tag or take one off, and names each.
+#[test]
+fn the_readmes_scp_keeps_the_owner_tags_from_everybody_else() {
+    let (_, after) = README.split_once("```json\n").unwrap();
+    let scp: Value = serde_json::from_str(after.split("```").next().unwrap()).unwrap();
+    let statements = scp["Statement"].as_array().unwrap();
+    assert!(
+        statements.iter().all(|statement| statement["Effect"] == "Deny"),
+        "an SCP of ours grants nothing"
+    );
+    let owners = json!(["keyvend:owners", "keyvend:owners2", "keyvend:owners3", "keyvend:owners4"]);
+    let on_tags =
+        [("ForAnyValue:StringEqualsIgnoreCase", owners), ("ForAnyValue:StringLike", json!("keyvend:*"))];
+    for (operator, keys) in on_tags {
+        let found = statements.iter().find(|found| found["Condition"][operator]["aws:TagKeys"] == keys);
+        let found = found.unwrap_or_else(|| panic!("no statement on {keys}"));
+        assert_eq!(found["Action"], json!(["iam:CreateUser", "iam:TagUser", "iam:UntagUser"]));
+        assert_eq!(found["Resource"], "*");
+    }
 }

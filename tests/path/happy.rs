@@ -247,4 +247,17 @@ async fn the_key_is_described_in_the_aws_console_by_who_asked_and_why() {
     let tags = keyvend.world.net.iam().tags(HOME, "ci-deployer").await;
     insta::assert_snapshot!(stable(&tags[&key.id]), @"keyvend <request> for U0ALICE: laptop tooling");
     assert_eq!(tags["keyvend:owners"], ALICE_OWNER, "who owns the user is as it was");
+
+    // Of what people write, the tag has what IAM takes, and as much as it takes.
+    let keyvend = Deployed::new().await;
+    let reason = format!("a\u{301}\u{e4}: 1/2 =+-@_. (\u{1f511}) & <b> {}", "x".repeat(250));
+    let reason: String = reason.chars().take(200).collect();
+    keyvend.types(ALICE_OWNER, &format!("create ci-deployer use:local-code ttl:30d {reason}")).await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    keyvend.reveals(&tab).await;
+    let described = text(&keyvend.world.net.calls_to("iam", "TagUser")[0].parameters["Tags.member.1.Value"]);
+    let takes = |c: char| c.is_alphabetic() || c.is_numeric() || " _.:/=+-@".contains(c);
+    assert!(described.chars().all(takes) && described.chars().count() <= 256, "{described}");
+    assert!(described.contains("\u{e4}: 1/2 =+-@_. "), "{described}");
 }

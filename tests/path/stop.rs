@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keyvend::time::Timestamp;
-
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey, Tab};
-use super::world::net::HOME;
-use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER};
+use super::world::net::{HOME, Interfere};
+use super::world::slack::{
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER, TEAM_GROUP,
+};
 use super::world::sqs::SLACK;
 use super::world::transcript::Message;
 
@@ -65,6 +65,121 @@ async fn an_approver_of_the_key_and_any_approver_may_switch_it_off_and_an_outsid
         assert_eq!(!is_active(&keyvend, &key), off, "{person}");
         assert_eq!(keyvend.told(person).contains("is switched off"), off, "{}", keyvend.told(person));
     }
+}
+
+async fn owned_by(keyvend: &Deployed, owners: &str) {
+    let tag = aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value(owners).build().unwrap();
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.tag_user().user_name("ci-deployer").tags(tag).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_now() {
+    let leaves = |keyvend: &Deployed, who: &'static str| {
+        keyvend.world.net.slack().channel(APPROVALS, |channel| _ = channel.members.remove(who));
+    };
+    for (case, owners, owners_since, presser, off) in [
+        ("an owner at issuing who is none any more", "U0ALICE U0MALLORY", "U0ALICE", MALLORY_OUTSIDER, true),
+        ("an owner since", "U0ALICE", "U0ALICE U0MALLORY", MALLORY_OUTSIDER, false),
+        ("whoever approved it and is no approver any more", "U0ALICE", "U0ALICE", BOB_APPROVER, true),
+        ("another who is no approver any more", "U0ALICE", "U0ALICE", CAROL_APPROVER, false),
+        ("a member of the group that owned it", "U0ALICE S0TEAM", "U0ALICE", MALLORY_OUTSIDER, true),
+        ("a member of a group that owns it since", "U0ALICE", "U0ALICE S0TEAM", MALLORY_OUTSIDER, false),
+    ] {
+        let keyvend = Deployed::new().await;
+        keyvend.world.net.slack().group(TEAM_GROUP, &[MALLORY_OUTSIDER]);
+        owned_by(&keyvend, owners).await;
+        let key = issued(&keyvend).await;
+        owned_by(&keyvend, owners_since).await;
+        leaves(&keyvend, BOB_APPROVER);
+        leaves(&keyvend, CAROL_APPROVER);
+        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        assert_eq!(!is_active(&keyvend, &key), off, "{case}");
+        let last = keyvend.trail().await.pop().unwrap();
+        assert_eq!(last.event, if off { "deactivated" } else { "not-switched-off" }, "{case}");
+        assert_eq!(last.actor, format!("T0001.{presser}"), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() {
+    for (presser, silent, off) in [
+        (CAROL_APPROVER, "usergroups.users.list", true),
+        (MALLORY_OUTSIDER, "conversations.members", true),
+        (MALLORY_OUTSIDER, "usergroups.users.list", false),
+        (CAROL_APPROVER, "conversations.members", false),
+    ] {
+        let keyvend = Deployed::new().await;
+        keyvend.world.net.slack().group(TEAM_GROUP, &[MALLORY_OUTSIDER]);
+        owned_by(&keyvend, "U0ALICE S0TEAM").await;
+        let key = issued(&keyvend).await;
+        keyvend.world.net.before(move |call| match call.operation == silent {
+            true => Interfere::Status(200, r#"{"ok":false,"error":"no_such_subteam"}"#.to_owned()),
+            false => Interfere::Pass,
+        });
+        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(!is_active(&keyvend, &key), off, "{presser} without {silent}");
+        let told = keyvend.told(presser);
+        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{presser}: {told}");
+    }
+}
+
+/// The issuer role does nothing to an IAM user without the owner tag; then at least nobody is told that the key is off.
+#[tokio::test]
+async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
+    let keyvend = Deployed::new().await;
+    let key = issued(&keyvend).await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.untag_user().user_name("ci-deployer").tag_keys("keyvend:owners").send().await.unwrap();
+    keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
+    keyvend.deliver_everything().await;
+    assert!(is_active(&keyvend, &key));
+    assert!(!keyvend.item(&format!("key#{}", key.id)).await["off_since"].is_null());
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "switched off"), 0);
+    assert_eq!(keyvend.events().await.last().unwrap(), "not-done");
+    assert_eq!(keyvend.world.net.sqs().dead(SLACK).len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_pressed() {
+    let keyvend = Deployed::new().await;
+    let key = issued(&keyvend).await;
+    let item = format!("key#{}", key.id);
+    // IAM answers nothing for a while.
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "UpdateAccessKey" => Interfere::FailBefore,
+        _ => Interfere::Pass,
+    });
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "This wasn't me").await;
+    let pressed_at = keyvend.world.clock.now();
+    let press = keyvend.world.net.sqs().messages(SLACK)[0].json()["id"].as_str().unwrap().to_owned();
+    assert!(is_active(&keyvend, &key));
+    assert_eq!(keyvend.world.net.calls_to("iam", "UpdateAccessKey").len(), 3, "tried again at once");
+    let marked = keyvend.item(&item).await;
+    assert_eq!(marked["off_since"]["N"], pressed_at.0.to_string(), "and to be off from now on");
+    assert_eq!((&marked["state"]["S"], &marked["off_by"]["S"]), (&"DELIVERED".into(), &"T0001.U0BOB".into()));
+    assert!(!keyvend.events().await.contains(&"deactivated".to_owned()), "nobody says that it is off");
+    assert_eq!(keyvend.times_told(BOB_APPROVER, "is switched off"), 0);
+    keyvend.world.net.undisturbed();
+    keyvend.deliver_everything().await;
+    assert!(!is_active(&keyvend, &key));
+    assert!(keyvend.world.clock.now().since(pressed_at) < 5);
+    let item = keyvend.item(&item).await;
+    assert_eq!((&item["state"]["S"], &item["off_since"]), (&"INACTIVE".into(), &marked["off_since"]));
+    let last = keyvend.trail().await.pop().unwrap();
+    assert_eq!((last.event.as_str(), last.actor.as_str()), ("deactivated", "T0001.U0BOB"));
+    assert_eq!((&last.detail["key"], last.detail["why"].as_str()), (&key.id, "reported"));
+    assert_eq!(keyvend.times_told(BOB_APPROVER, "is switched off"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), 1);
+
+    let session = aws::sessions(&keyvend.world.net).pop().unwrap();
+    let user = format!("arn:aws:iam::{HOME}:user/ci-deployer");
+    assert_eq!(session.allowed(), [(vec!["iam:UpdateAccessKey".to_owned()], vec![user])]);
+    assert_eq!(session.source_identity.as_deref(), Some("T0001.U0BOB"));
+    assert_eq!(session.duration_seconds, 900);
+    assert_eq!(session.name, press, "the press is the operation");
 }
 
 #[tokio::test]
@@ -127,5 +242,14 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     keyvend.deliver().await;
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 200);
-    assert!(keyvend.world.clock.now() > Timestamp(0));
+    // A command that is about no request has a chain of its own.
+    let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
+    let mut alone: Vec<(&str, &str)> = audit
+        .values()
+        .map(|entry| (entry["event"]["S"].as_str().unwrap(), entry["actor"]["S"].as_str().unwrap()))
+        .filter(|(event, _)| event.contains("fr"))
+        .collect();
+    alone.sort_unstable();
+    let (alice, bob) = ("T0001.U0ALICE", "T0001.U0BOB");
+    assert_eq!(alone, [("freeze-refused", alice), ("frozen", bob), ("unfrozen", bob)]);
 }

@@ -13,18 +13,19 @@ use super::net::{Call, HOME, Reply, Request, escape, winterbaume};
 
 const CREATED: &str = "2024-01-01T00:00:00Z";
 
+const QUARANTINE: &str = r#"{"Effect":"Deny","Action":["iam:CreateUser","ec2:RunInstances"],"Resource":"*"}"#;
+
 /// AWS's own policies that the world knows, with what matters of their documents.
-const AWS_MANAGED: [(&str, &str); 4] = [
+const AWS_MANAGED: [(&str, &str); 6] = [
     ("AdministratorAccess", r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#),
     (
         "ReadOnlyAccess",
         r#"{"Effect":"Allow","Action":["s3:Get*","s3:List*","ec2:Describe*"],"Resource":"*"}"#,
     ),
     ("AmazonS3ReadOnlyAccess", r#"{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}"#),
-    (
-        "AWSCompromisedKeyQuarantineV3",
-        r#"{"Effect":"Deny","Action":["iam:CreateUser","ec2:RunInstances"],"Resource":"*"}"#,
-    ),
+    ("AWSCompromisedKeyQuarantine", QUARANTINE),
+    ("AWSCompromisedKeyQuarantineV2", QUARANTINE),
+    ("AWSCompromisedKeyQuarantineV3", QUARANTINE),
 ];
 
 /// An access key.

@@ -151,6 +151,15 @@ impl Slack {
         change(self.state().channels.get_mut(id).unwrap());
     }
 
+    /// Makes a channel, which keyvend's bot is in.
+    pub fn new_channel(&self, id: &str, private: bool, members: &[&str]) {
+        let members = members.iter().copied().chain([BOT]).map(str::to_owned).collect();
+        let (shared, ext_shared, org_shared, archived) = (false, false, false, false);
+        let (id, name) = (id.to_owned(), id.to_lowercase());
+        let channel = Channel { id, name, private, shared, ext_shared, org_shared, archived, members };
+        self.state().channels.insert(channel.id.clone(), channel);
+    }
+
     /// Sets who is in a user group.
     pub fn group(&self, id: &str, members: &[&str]) {
         let members = members.iter().map(|id| (*id).to_owned()).collect();
