@@ -1,6 +1,7 @@
 //! DynamoDB's expressions, as far as the product uses them: AND, OR, comparisons, `attribute_exists`,
 //! `attribute_not_exists`, `size`, SET with `+`, `-` and `list_append`, REMOVE. What AWS would refuse stops the test.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -15,7 +16,7 @@ pub enum Condition {
     All(Vec<Condition>),
     Exists(String),
     Missing(String),
-    Compare(Operand, String, Operand),
+    Compare(Operand, Sign, Operand),
 }
 
 /// What is compared or set.
@@ -24,6 +25,17 @@ pub enum Operand {
     Path(String),
     Value(String),
     Size(String),
+}
+
+/// How two operands are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Equal,
+    Unequal,
+    Less,
+    Greater,
+    AtMost,
+    AtLeast,
 }
 
 /// One change of an update.
@@ -47,7 +59,8 @@ struct Parsed<T> {
     values: BTreeSet<String>,
 }
 
-type Cache<T> = RefCell<HashMap<&'static str, Rc<Parsed<T>>>>;
+/// Each text is parsed once: the product's are literals, which are found again by where they lie.
+type Cache<T> = RefCell<HashMap<(usize, usize), Rc<Parsed<T>>>>;
 
 thread_local! {
     static CONDITIONS: Cache<Condition> = RefCell::default();
@@ -55,14 +68,15 @@ thread_local! {
 }
 
 fn cached<T>(cache: &Cache<T>, text: &'static str, parse: impl FnOnce(&mut Tokens) -> T) -> Rc<Parsed<T>> {
-    if let Some(parsed) = cache.borrow().get(text) {
+    let place = (text.as_ptr().addr(), text.len());
+    if let Some(parsed) = cache.borrow().get(&place) {
         return Rc::clone(parsed);
     }
     let mut tokens = Tokens::of(text);
     let values = tokens.words.iter().filter(|word| word.starts_with(':')).cloned().collect();
     let parsed = Rc::new(Parsed { tree: parse(&mut tokens), values });
     assert_eq!(tokens.peek(), "", "{text:?} goes on where it should end");
-    cache.borrow_mut().insert(text, Rc::clone(&parsed));
+    cache.borrow_mut().insert(place, Rc::clone(&parsed));
     parsed
 }
 
@@ -76,19 +90,14 @@ pub fn holds(condition: &'static str, values: &Item, item: &Item) -> bool {
 pub fn updated(update: &'static str, values: &Item, item: &Item) -> (Item, Item) {
     let parsed = UPDATES.with(|cache| cached(cache, update, Tokens::changes));
     let (mut next, mut set) = (item.clone(), Item::new());
-    let mut changed = BTreeSet::new();
     for change in &parsed.tree {
         match change {
             Change::Set(path, term) => {
-                assert!(changed.insert(path), "{update:?} changes {path} twice");
                 let value = evaluate(term, values, item);
                 next.insert(path.clone(), value.clone());
                 set.insert(path.clone(), value);
             }
-            Change::Remove(path) => {
-                assert!(changed.insert(path), "{update:?} changes {path} twice");
-                next.remove(path);
-            }
+            Change::Remove(path) => drop(next.remove(path)),
         }
     }
     (next, set)
@@ -96,13 +105,16 @@ pub fn updated(update: &'static str, values: &Item, item: &Item) -> (Item, Item)
 
 /// AWS refuses values that no expression names, and names without a value.
 pub fn check_values(update: Option<&'static str>, condition: &'static str, values: &Item) {
-    let parsed = CONDITIONS.with(|cache| cached(cache, condition, Tokens::any));
-    let mut named = parsed.values.clone();
-    if let Some(update) = update {
-        let parsed = UPDATES.with(|cache| cached(cache, update, Tokens::changes));
-        named.extend(parsed.values.iter().cloned());
-    }
-    assert!(named.iter().eq(values.keys()), "{update:?} if {condition:?} names {named:?}, given {values:?}");
+    let condition_of = CONDITIONS.with(|cache| cached(cache, condition, Tokens::any));
+    let update_of = update.map(|update| UPDATES.with(|cache| cached(cache, update, Tokens::changes)));
+    let in_update = |name| update_of.as_ref().is_some_and(|parsed| parsed.values.contains(name));
+    let named = condition_of.values.iter().chain(update_of.iter().flat_map(|parsed| &parsed.values));
+    assert!(
+        values.keys().all(|name| condition_of.values.contains(name) || in_update(name))
+            && named.clone().all(|name| values.contains_key(name)),
+        "{update:?} if {condition:?} names {:?}, given {values:?}",
+        named.collect::<BTreeSet<_>>()
+    );
 }
 
 fn judge(condition: &Condition, values: &Item, item: &Item) -> bool {
@@ -116,14 +128,13 @@ fn judge(condition: &Condition, values: &Item, item: &Item) -> bool {
                 (Some(left), Some(right)) => order(&left, &right),
                 _ => None,
             };
-            match sign.as_str() {
-                "=" => order == Some(Ordering::Equal),
-                "<>" => order != Some(Ordering::Equal),
-                "<" => order == Some(Ordering::Less),
-                ">" => order == Some(Ordering::Greater),
-                "<=" => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-                ">=" => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
-                other => panic!("no comparison: {other}"),
+            match sign {
+                Sign::Equal => order == Some(Ordering::Equal),
+                Sign::Unequal => order != Some(Ordering::Equal),
+                Sign::Less => order == Some(Ordering::Less),
+                Sign::Greater => order == Some(Ordering::Greater),
+                Sign::AtMost => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+                Sign::AtLeast => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
             }
         }
     }
@@ -139,11 +150,11 @@ fn order(left: &Attribute, right: &Attribute) -> Option<Ordering> {
     }
 }
 
-fn operand(operand: &Operand, values: &Item, item: &Item) -> Option<Attribute> {
+fn operand<'a>(operand: &Operand, values: &'a Item, item: &'a Item) -> Option<Cow<'a, Attribute>> {
     match operand {
-        Operand::Path(path) => item.get(path).cloned(),
+        Operand::Path(path) => item.get(path).map(Cow::Borrowed),
         Operand::Value(name) => {
-            Some(values.get(name).unwrap_or_else(|| panic!("{name} has no value")).clone())
+            Some(Cow::Borrowed(values.get(name).unwrap_or_else(|| panic!("{name} has no value"))))
         }
         Operand::Size(path) => {
             let size = match item.get(path)? {
@@ -153,14 +164,15 @@ fn operand(operand: &Operand, values: &Item, item: &Item) -> Option<Attribute> {
                 Attribute::Map(map) => map.len(),
                 Attribute::Number(_) => panic!("a number has no size"),
             };
-            Some(Attribute::Number(i64::try_from(size).unwrap()))
+            Some(Cow::Owned(Attribute::Number(i64::try_from(size).unwrap())))
         }
     }
 }
 
 fn evaluate(term: &Term, values: &Item, item: &Item) -> Attribute {
     let found = |of: &Operand| {
-        operand(of, values, item).unwrap_or_else(|| panic!("{of:?} does not exist in the item {item:?}"))
+        let found = operand(of, values, item);
+        found.unwrap_or_else(|| panic!("{of:?} does not exist in the item {item:?}")).into_owned()
     };
     match term {
         Term::Just(of) => found(of),
@@ -254,7 +266,15 @@ impl Tokens {
             }
         }
         let left = self.operand();
-        let sign = self.next();
+        let sign = match self.next().as_str() {
+            "=" => Sign::Equal,
+            "<>" => Sign::Unequal,
+            "<" => Sign::Less,
+            ">" => Sign::Greater,
+            "<=" => Sign::AtMost,
+            ">=" => Sign::AtLeast,
+            other => panic!("no comparison: {other} in {:?}", self.words),
+        };
         Condition::Compare(left, sign, self.operand())
     }
 
@@ -287,11 +307,12 @@ impl Tokens {
     }
 
     fn changes(&mut self) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let (mut changes, mut changed) = (Vec::new(), BTreeSet::new());
         while !self.peek().is_empty() {
             let clause = self.next();
             loop {
                 let path = self.path();
+                assert!(changed.insert(path.clone()), "{path} is changed twice in {:?}", self.words);
                 changes.push(match clause.as_str() {
                     "SET" => {
                         self.must("=");
