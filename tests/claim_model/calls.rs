@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use keyvend::audit::Entry;
-use keyvend::claim::Answer;
+use keyvend::claim::{Answer, StoredTicket};
 use keyvend::id::AccessKeyId;
 use keyvend::item::{Item, Table, Update, Write};
 use keyvend::request::KeyRequest;
@@ -117,6 +117,8 @@ pub struct Stage {
     pub shown: Vec<usize>,
     /// Every message ever queued: any of them may come again.
     pub messages: Vec<Message>,
+    /// What tickets' items were last read as: an item that is still the same is not read again.
+    read: Vec<Option<(Rc<Item>, Rc<StoredTicket>)>>,
     pub keys: Keys,
     /// How many runs there were.
     pub runs: u8,
@@ -135,8 +137,8 @@ pub type Shared = Rc<RefCell<Stage>>;
 
 impl Stage {
     pub fn new(wants_code: bool, emulated: Option<Emulated>) -> Self {
-        let mut stage =
-            Self { now: START.0, wants_code, emulated, judged: vec![0; LINKS.len()], ..Self::default() };
+        let (read, judged) = (vec![None; LINKS.len()], vec![0; LINKS.len()]);
+        let mut stage = Self { now: START.0, wants_code, emulated, judged, read, ..Self::default() };
         stage.tables.seed_request(&cast::REQUEST);
         if let Some(emulated) = &stage.emulated {
             emulated.seed_request();
@@ -146,6 +148,18 @@ impl Stage {
 
     pub fn now(&self) -> Timestamp {
         Timestamp(self.now)
+    }
+
+    /// The ticket that an item of this link's is.
+    pub fn ticket(&mut self, link: usize, item: &Rc<Item>) -> Rc<StoredTicket> {
+        if let Some((read, ticket)) = &self.read[link]
+            && Rc::ptr_eq(read, item)
+        {
+            return Rc::clone(ticket);
+        }
+        let ticket = Rc::new(StoredTicket::try_from(&**item).unwrap());
+        self.read[link] = Some((Rc::clone(item), Rc::clone(&ticket)));
+        ticket
     }
 
     pub fn tell(&mut self, line: impl FnOnce() -> String) {

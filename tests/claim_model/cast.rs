@@ -33,7 +33,6 @@ pub const TABS: usize = 4;
 
 /// A link: what is derived from its `T`, and its mailed code.
 pub struct LinkOf {
-    pub ticket: Ticket,
     pub tid: TicketId,
     pub psk: Psk,
     pub proof_hash: [u8; 32],
@@ -55,7 +54,7 @@ pub static LINKS: LazyLock<Vec<LinkOf>> = LazyLock::new(|| {
             panic!("a link is put")
         };
         let key = text(&item, "pk").unwrap().to_owned();
-        LinkOf { ticket, tid, psk, proof_hash, code_hash: bytes(case, "code_sha256"), key }
+        LinkOf { tid, psk, proof_hash, code_hash: bytes(case, "code_sha256"), key }
     };
     cases.iter().map(link).collect()
 });

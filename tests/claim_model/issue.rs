@@ -6,7 +6,6 @@ use keyvend::item::Write;
 use keyvend::key::IssuedKey;
 use keyvend::request::{Event, Intent, KeyRequest, State, Withdrawn};
 use keyvend::store::{self, Link};
-use keyvend::time::Timestamp;
 
 use crate::calls::{Fate, Message, NotWritten};
 use crate::cast::{self, ALICE, COUNT, LINKS, USER};
@@ -62,7 +61,7 @@ impl Worker {
             return self.lapse(&row).await;
         }
         let Some(ticket) = self.read_ticket(message.link).await? else { return Ok(()) };
-        let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
+        let TicketState::Claimed(claimed) = &ticket.state else { return Ok(()) };
         if claimed.attempt != message.attempt {
             return Ok(());
         }
@@ -76,7 +75,7 @@ impl Worker {
         if let Some(to) = self.unauthorized() {
             return self.fail(row, None, to, None).await;
         }
-        self.create_and_seal(row, message.link, &claimed, issued_today).await
+        self.create_and_seal(row, message.link, claimed, issued_today).await
     }
 
     /// `store::issued_today`
@@ -260,10 +259,5 @@ impl Worker {
         let mut stage = self.calls.stage.borrow_mut();
         stage.runs += 1;
         RunId::of([0, 0, 0, 0, 0, 0, 0, 0, 0, stage.runs])
-    }
-
-    /// When an invocation that began now is over for certain.
-    pub fn over(now: Timestamp) -> Timestamp {
-        Timestamp(now.0 + crate::jobs::LIFE + 1)
     }
 }

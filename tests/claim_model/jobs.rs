@@ -172,9 +172,9 @@ impl Worker {
     }
 
     /// `Worker::read_ticket`
-    pub async fn read_ticket(&self, link: usize) -> Result<Option<StoredTicket>, Fault> {
+    pub async fn read_ticket(&self, link: usize) -> Result<Option<Rc<StoredTicket>>, Fault> {
         let item = self.calls.get(Table::Tickets, LINKS[link].tid.as_str(), None).await?;
-        Ok(item.map(|item| StoredTicket::try_from(&*item).unwrap()))
+        Ok(item.map(|item| self.calls.stage.borrow_mut().ticket(link, &item)))
     }
 
     /// Whether the link leads anywhere, and whether its sealing key is still there.
@@ -270,7 +270,7 @@ impl Worker {
     /// `Worker::void_ticket`
     async fn void_ticket(&self, row: &Row) -> Result<Vec<Write>, Fault> {
         let Some(tid) = row.request.ticket() else { return Ok(Vec::new()) };
-        Ok(match self.read_ticket(cast::link_of(tid)).await?.map(|ticket| ticket.state) {
+        Ok(match self.read_ticket(cast::link_of(tid)).await?.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Pending | TicketState::Locked) => {
                 vec![claim::void(tid), Link::forget_psk(tid)]
             }
@@ -394,7 +394,8 @@ impl Worker {
             let approved = matches!(row.request.state, State::Approved);
             return Ok(approved.then_some((row, Vec::new())));
         };
-        let replaced = match self.read_ticket(cast::link_of(tid)).await?.map(|ticket| ticket.state) {
+        let ticket = self.read_ticket(cast::link_of(tid)).await?;
+        let replaced = match ticket.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Claimed(_)) => return Ok(None),
             Some(TicketState::Pending | TicketState::Locked) => {
                 vec![claim::void(tid), Link::forget_psk(tid)]

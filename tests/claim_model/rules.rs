@@ -11,7 +11,7 @@ use keyvend::request::State;
 use keyvend::store::state_name;
 
 use crate::calls::Stage;
-use crate::cast::{self, COUNT, Code, LEASE, LINKS};
+use crate::cast::{self, COUNT, Code, LEASE, LINKS, LinkOf};
 use crate::jobs::{Task, holder};
 use crate::tables::Row;
 use crate::visits::{Posted, Visit};
@@ -34,8 +34,11 @@ pub enum Actor {
 
 /// What was seen so far.
 pub struct Rules {
+    links: &'static [LinkOf],
     request: Row,
-    tickets: Vec<Option<(Rc<Item>, StoredTicket)>>,
+    tickets: Vec<Option<(Rc<Item>, Rc<StoredTicket>)>>,
+    /// Links that came to nothing, and were looked at since.
+    gone: Vec<bool>,
     /// What the worker took into the request's chain, by link.
     taken: Vec<Vec<TicketEvent>>,
     /// Which tab was told that it has the claim, by link.
@@ -51,6 +54,8 @@ pub struct Rules {
 impl Rules {
     pub fn new(stage: &Stage) -> Self {
         Self {
+            links: &LINKS,
+            gone: vec![false; LINKS.len()],
             request: stage.tables.request(),
             tickets: vec![None; LINKS.len()],
             taken: vec![Vec::new(); LINKS.len()],
@@ -63,7 +68,7 @@ impl Rules {
 
     /// A ticket as last seen.
     pub fn ticket(&self, link: usize) -> Option<&StoredTicket> {
-        self.tickets[link].as_ref().map(|(_, ticket)| ticket)
+        self.tickets[link].as_ref().map(|(_, ticket)| &**ticket)
     }
 
     /// The request as last seen.
@@ -79,22 +84,24 @@ impl Rules {
         if before.version != self.request.version {
             changed = true;
             must!(matches!(actor, Actor::Worker(_)), "a tab changed the request");
-            if state_name(&before.request.state) != state_name(&self.request.request.state) {
-                self.seen.insert(state_name(&self.request.request.state));
+            let (from, to) = (&before.request.state, &self.request.request.state);
+            if std::mem::discriminant(from) != std::mem::discriminant(to) {
+                self.seen.insert(state_name(to));
             }
         }
         for link in 0..stage.made {
-            let Some(item) = stage.tables.get(Table::Tickets, LINKS[link].tid.as_str()) else { continue };
+            let item = stage.tables.get(Table::Tickets, self.links[link].tid.as_str()).cloned();
+            let Some(item) = item else { continue };
             let before = self.tickets[link].take();
-            if before.as_ref().is_some_and(|(before, _)| Rc::ptr_eq(before, item)) {
+            if before.as_ref().is_some_and(|(before, _)| Rc::ptr_eq(before, &item)) {
                 self.tickets[link] = before;
                 continue;
             }
             changed = true;
-            let after = StoredTicket::try_from(&**item).map_err(|error| format!("ticket {link}: {error}"))?;
+            self.gone[link] = false;
+            let after = stage.ticket(link, &item);
             let before = before.map(|(_, before)| before);
-            let item = Rc::clone(item);
-            self.moved(stage, link, actor, before.as_ref(), &after)?;
+            self.moved(stage, link, actor, before.as_deref(), &after)?;
             self.tickets[link] = Some((item, after));
         }
         if changed {
@@ -215,26 +222,31 @@ impl Rules {
     }
 
     /// The request, its tickets, its lease, its count and its key fit each other, and nothing is told twice.
-    fn together(&self, stage: &Stage) -> Result<(), String> {
+    fn together(&mut self, stage: &Stage) -> Result<(), String> {
         let state = &self.request.request.state;
-        let name = state_name(state);
-        let current = self.request.request.ticket().map(cast::link_of);
+        let current = self.request.request.ticket();
         for link in 0..stage.made {
+            if self.gone[link] {
+                continue;
+            }
             let Some(ticket) = self.ticket(link) else { continue };
+            let current = current == Some(&ticket.tid);
             let fits = match &ticket.state {
-                TicketState::Pending | TicketState::Locked => current == Some(link) && name == "TICKETED",
-                TicketState::Claimed(_) => {
-                    current == Some(link) && matches!(state, State::Ticketed { .. } | State::Issuing(_))
+                TicketState::Pending | TicketState::Locked => {
+                    current && matches!(state, State::Ticketed { .. })
                 }
-                TicketState::Void => current != Some(link),
-                TicketState::Failed => current != Some(link) || matches!(state, State::Ambiguous(_)),
+                TicketState::Claimed(_) => {
+                    current && matches!(state, State::Ticketed { .. } | State::Issuing(_))
+                }
+                TicketState::Void => !current,
+                TicketState::Failed => !current || matches!(state, State::Ambiguous(_)),
                 TicketState::Sealed { .. } | TicketState::Acked { .. } => {
-                    current == Some(link) && matches!(state, State::Issued { .. })
+                    current && matches!(state, State::Issued { .. })
                 }
                 TicketState::Lapsed(_) => false,
             };
             must!(fits, "ticket {link} is {:?} and its request {state:?}", ticket.state);
-            let psk = stage.tables.get(Table::Requests, &LINKS[link].key);
+            let psk = stage.tables.get(Table::Requests, &self.links[link].key);
             let wanted = matches!(
                 ticket.state,
                 TicketState::Pending | TicketState::Claimed(_) | TicketState::Locked
@@ -245,14 +257,15 @@ impl Rules {
                 ticket.state
             );
             self.told(link, ticket)?;
+            self.gone[link] = !current && matches!(ticket.state, TicketState::Void | TicketState::Failed);
         }
         let issuing = matches!(state, State::Issuing(_) | State::Ambiguous(_));
         let leased = holder(stage.tables.get(Table::Requests, &LEASE));
-        must!(leased.is_some() == issuing, "the lease is held by {leased:?} as the request is {name}");
+        must!(leased.is_some() == issuing, "the lease is held by {leased:?} as the request is {state:?}");
         let counted = stage.tables.get(Table::Requests, &COUNT);
         let counted = counted.map_or(0, |item| number(item, "issued").unwrap());
         let wanted = i64::from(issuing || matches!(state, State::Issued { .. }));
-        must!(counted == wanted, "{counted} keys are counted as the request is {name}");
+        must!(counted == wanted, "{counted} keys are counted as the request is {state:?}");
         if let State::Issued { key, .. } = state {
             must!(stage.keys.live == [key.clone()], "{key} is sealed, and live are {:?}", stage.keys.live);
             let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));
@@ -263,13 +276,15 @@ impl Rules {
 
     /// Each event of a ticket is told once, in its outbox or in the request's chain.
     fn told(&self, link: usize, ticket: &StoredTicket) -> Result<(), String> {
-        let told = |kind| {
-            let all = self.taken[link].iter().chain(&ticket.outbox);
-            all.filter(|event| event.what == kind).count()
-        };
-        let (claimed, locked) = (told(TicketEventKind::Claimed), told(TicketEventKind::Locked));
-        let (acknowledged, misused) =
-            (told(TicketEventKind::Acknowledged), told(TicketEventKind::Misused));
+        let (mut claimed, mut locked, mut acknowledged, mut misused) = (0, 0, 0, 0);
+        for event in self.taken[link].iter().chain(&ticket.outbox) {
+            match event.what {
+                TicketEventKind::Claimed => claimed += 1,
+                TicketEventKind::Locked => locked += 1,
+                TicketEventKind::Acknowledged => acknowledged += 1,
+                TicketEventKind::Misused => misused += 1,
+            }
+        }
         let fits = misused <= 1
             && match &ticket.state {
                 TicketState::Pending => (claimed, locked, acknowledged) == (0, 0, 0),

@@ -7,9 +7,9 @@ use crate::emulated::Emulated;
 use crate::stories::{Broken, run};
 
 /// How many schedules are run in memory.
-const SCHEDULES: u64 = 5_000;
+const SCHEDULES: u64 = 100;
 /// How many of them, the first, are run at the emulator beside it.
-const EMULATED: u64 = 50;
+const EMULATED: u64 = 5;
 /// How many things happen in one.
 const LENGTH: std::ops::Range<u64> = 12..72;
 
@@ -38,7 +38,7 @@ fn shortened(mut words: Vec<u32>, emulated: Option<&Emulated>) -> Vec<u32> {
     while part > 0 {
         let mut at = 0;
         while at < words.len() {
-            // The first word says whether codes are wanted.
+            // The first word says what the story is about.
             let from = at.max(1).min(words.len());
             let to = (at + part).min(words.len());
             let shorter = [&words[..from], &words[to.max(from)..]].concat();

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use keyvend::claim::{Answer, FETCH_AGAIN, TRIES, TicketState};
+use keyvend::item::{Table, text};
+use keyvend::key::StoredKey;
 use keyvend::request::State;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
@@ -31,11 +33,22 @@ struct Acting {
     future: Pin<Box<dyn Future<Output = ()>>>,
 }
 
+/// What a story is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    Anything,
+    /// Wrong codes above all.
+    Guesses,
+    /// Hardly anything goes well.
+    Faults,
+}
+
 /// A story so far.
 pub struct Story {
     stage: Shared,
     acting: Vec<Acting>,
     rules: Rules,
+    theme: Theme,
     names: usize,
 }
 
@@ -50,11 +63,18 @@ pub struct Broken {
 }
 
 impl Story {
-    fn new(wants_code: bool, emulated: Option<Emulated>, told: bool) -> Self {
+    /// The first word says what it is about, and whether a code is wanted.
+    fn new(word: u32, emulated: Option<Emulated>, told: bool) -> Self {
+        let theme = match word / 32 % 8 {
+            0 | 1 => Theme::Faults,
+            2 => Theme::Guesses,
+            _ => Theme::Anything,
+        };
+        let wants_code = theme == Theme::Guesses || word / 256 % 3 != 0;
         let mut stage = Stage::new(wants_code, emulated);
         stage.told = told.then(Vec::new);
         let rules = Rules::new(&stage);
-        Self { stage: Rc::new(RefCell::new(stage)), acting: Vec::new(), rules, names: 0 }
+        Self { stage: Rc::new(RefCell::new(stage)), acting: Vec::new(), rules, theme, names: 0 }
     }
 
     fn now(&self) -> Timestamp {
@@ -66,33 +86,35 @@ impl Story {
         let argument = (word / 32) as usize;
         let some = (!self.acting.is_empty()).then(|| argument % self.acting.len().max(1));
         let few = self.acting.len() < AT_ONCE;
+        let further = argument / AT_ONCE;
         match (word % 32, some) {
-            (0..=4, _) if few => self.visit(argument),
-            (5..=8, _) if few => {
+            (0..=3, _) if few => self.visit(argument),
+            (4..=6, _) if few && self.theme == Theme::Guesses => self.visit(argument),
+            (4..=6, _) if few => {
                 let messages = self.stage.borrow().messages.clone();
                 // What was queued last comes most often.
                 if let Some(message) = messages.iter().rev().nth((argument % 8) / 4 * (argument / 8 % 4)) {
                     self.begin_work(Task::Message(*message), Luck(argument / 32));
                 }
             }
-            (9 | 10, _) if few => {
+            (7, _) if few => {
                 self.begin_work(Task::OFTEN[argument % Task::OFTEN.len()], Luck(argument / 16));
             }
-            (11..=18, Some(at)) => self.turn(at, Fate::Done),
-            (19..=22, Some(at)) => self.to_the_end(at),
-            (23 | 24, Some(at)) => self.turn(at, Fate::Unheard),
-            (25, Some(at)) => self.turn(at, Fate::Lost),
-            (26, Some(at)) => {
-                let fates = [Fate::LostEachTime, Fate::Unreachable];
-                self.turn(at, fates[argument / AT_ONCE % fates.len()]);
-            }
-            (27, Some(at)) => self.turn(at, Fate::KilledAfter),
-            (28, Some(at)) => {
+            (8..=13, Some(at)) => self.turns(at, 1, Fate::Done),
+            (14..=17, Some(at)) => self.turns(at, further % 8, Fate::Done),
+            (18..=20, Some(at)) if self.theme != Theme::Faults => self.to_the_end(at),
+            (18..=24, Some(at)) => self.turns(at, further % 12, Fate::Unheard),
+            (25, Some(at)) => self.turns(at, further % 12, Fate::Lost),
+            (26, Some(at)) => self.turns(at, further % 12, Fate::LostEachTime),
+            (27, Some(at)) => self.turns(at, further % 12, Fate::Unreachable),
+            (28, Some(at)) => self.turns(at, further % 24, Fate::KilledAfter),
+            (29, Some(at)) => {
                 let gone = self.acting.remove(at);
                 self.tell(|| format!("{}: killed before its next call", name(&gone.actor)));
             }
-            (29..=31, _) => {
-                let by = [1, 10, 40, 40, 100, 200, 500, 1_000][argument % 8];
+            (30 | 31, _) => {
+                let long = if further.is_multiple_of(4) { 3_000 } else { 700 };
+                let by = [1, 1, 10, 10, 40, 40, 200, long][argument % 8];
                 let mut stage = self.stage.borrow_mut();
                 stage.now += by;
                 stage.tell(|| format!("{by} s pass"));
@@ -117,7 +139,8 @@ impl Story {
         let posted = if given && choice.is_multiple_of(2) {
             Posted::Ack(cast::ack_of(link, tab, right_proof, !choice.is_multiple_of(3)))
         } else {
-            let code = Code::ALL[choice % Code::ALL.len()];
+            let guesses = self.theme == Theme::Guesses && !choice.is_multiple_of(8);
+            let code = if guesses { Code::Wrong } else { Code::ALL[choice % Code::ALL.len()] };
             Posted::Claim(cast::claim_of(link, tab, right_proof, code), code)
         };
         self.begin_visit(Visit { tab, link, posted, now, tried: Cell::new(false) });
@@ -152,9 +175,12 @@ impl Story {
         }
     }
 
-    /// One call of somebody.
-    fn turn(&mut self, at: usize, fate: Fate) {
-        self.goes_on(at, fate);
+    /// So many calls of somebody that go well, and one of this fate.
+    fn turns(&mut self, at: usize, well: usize, fate: Fate) {
+        let goes_on = (0..well).all(|_| self.goes_on(at, Fate::Done));
+        if goes_on {
+            self.goes_on(at, fate);
+        }
     }
 
     /// One call; whether the actor has more to do.
@@ -194,8 +220,8 @@ impl Story {
         self.stage.borrow_mut().tell(line);
     }
 
-    /// Everything under way comes to its end, all messages come once more, the timer runs; then the tab that has the
-    /// claim is served, or else whoever holds the link.
+    /// Everything under way comes to its end and the timer runs; then the tab that has the claim is served, or else
+    /// whoever holds the link.
     fn end(&mut self) {
         self.tell(|| "everybody finishes".to_owned());
         while !self.acting.is_empty() {
@@ -203,39 +229,36 @@ impl Story {
         }
         self.stage.borrow_mut().now += LIFE + 1;
         self.alone(Task::Timer);
-        self.claimant_asks();
-        self.deliver();
-        if let Some((link, code)) = self.open_link() {
-            let answer = self.asks(link, 0, code);
+        self.serve();
+        // The link's holder is served in some of the stories: a claimant in all of them.
+        let served = if self.names.is_multiple_of(4) { self.open_link() } else { None };
+        if let Some(link) = served {
+            let answer = self.asks(link, 0, Code::Right);
             self.must(matches!(answer, Some(Answer::Working { .. })), || {
                 format!("the link's holder is not served: {answer:?}")
             });
-            self.deliver();
+            self.serve();
+            self.must(self.rules.seen.contains("a seal"), || "the link's holder gets no key".to_owned());
         }
         self.closed();
     }
 
-    /// Every message that was ever queued comes again, as it may.
-    fn deliver(&mut self) {
-        for round in 0..8 {
-            let Some(message) = self.stage.borrow().messages.get(round).copied() else { break };
-            self.alone(Task::Message(message));
-        }
-        self.alone(Task::Timer);
-    }
-
-    /// A tab that has claimed asks again as long as it hears nothing.
-    fn claimant_asks(&mut self) {
+    /// A tab that has claimed asks again, and its message comes again.
+    fn serve(&mut self) {
         for link in 0..LINKS.len() {
             let Some(TicketState::Claimed(claimed)) = self.state(link) else { continue };
             let answer = self.asks(link, cast::tab_of(&claimed), Code::None);
             let working = Answer::Working { attempt: claimed.attempt };
             self.must(answer == Some(working), || format!("the claiming tab hears {answer:?}"));
+            let message = Message { link, event: ClaimEvent::Claimed, attempt: claimed.attempt };
+            let queued = self.stage.borrow().messages.contains(&message);
+            self.must(queued, || format!("nobody was told that ticket {link} is claimed"));
+            self.alone(Task::Message(message));
         }
     }
 
     /// The link that somebody could still open, if there is one.
-    fn open_link(&self) -> Option<(usize, Code)> {
+    fn open_link(&self) -> Option<usize> {
         let State::Ticketed { tid } = &self.rules.request().request.state else { return None };
         let link = cast::link_of(tid);
         let ticket = self.rules.ticket(link)?;
@@ -243,7 +266,7 @@ impl Story {
             && ticket.tries < TRIES
             && self.now() < ticket.expires_at
             && !self.rules.request().request.is_expired(self.now());
-        open.then_some((link, Code::Right))
+        open.then_some(link)
     }
 
     /// Nothing is left that waits for nobody, and a sealed key is its tab's.
@@ -265,30 +288,37 @@ impl Story {
                 Some(TicketState::Sealed { claimed, sealed_at, .. }) => {
                     let tab = cast::tab_of(&claimed);
                     self.stage.borrow_mut().now = sealed_at.0 + FETCH_AGAIN - 1;
-                    for _ in 0..2 {
-                        let answer = self.asks(link, tab, Code::None);
-                        self.must(matches!(answer, Some(Answer::Sealed { .. })), || {
-                            format!("the tab that has the claim lost its key: it hears {answer:?}")
-                        });
-                    }
+                    let answer = self.asks(link, tab, Code::None);
+                    self.must(matches!(answer, Some(Answer::Sealed { .. })), || {
+                        format!("the tab that has the claim lost its key: it hears {answer:?}")
+                    });
                     let answer = self.asks(link, (tab + 1) % (TABS - 1), Code::Right);
                     self.must(answer == Some(Answer::Used), || format!("another tab hears {answer:?}"));
                     self.confirms(link, tab, &Answer::WrongReceipt, false);
                     self.confirms(link, tab, &Answer::Confirmed, true);
-                    self.confirmed(link, tab);
+                    self.confirmed(link);
                 }
-                Some(TicketState::Acked { claimed, .. }) => self.confirmed(link, cast::tab_of(&claimed)),
+                Some(TicketState::Acked { claimed, .. }) => {
+                    let tab = cast::tab_of(&claimed);
+                    self.confirms(link, tab, &Answer::Confirmed, true);
+                    let answer = self.asks(link, tab, Code::None);
+                    self.must(answer == Some(Answer::Acknowledged), || format!("its tab hears {answer:?}"));
+                    self.confirmed(link);
+                }
                 _ => {}
             }
         }
     }
 
-    fn confirmed(&mut self, link: usize, tab: usize) {
-        self.confirms(link, tab, &Answer::Confirmed, true);
-        let answer = self.asks(link, tab, Code::None);
-        self.must(answer == Some(Answer::Acknowledged), || format!("the confirming tab hears {answer:?}"));
-        let message = Message { link, event: ClaimEvent::Acknowledged, attempt: 0 };
-        self.alone(Task::Message(message));
+    /// The worker hears of a confirmation, however late, and the key's item says so.
+    fn confirmed(&mut self, link: usize) {
+        self.alone(Task::Message(Message { link, event: ClaimEvent::Acknowledged, attempt: 0 }));
+        let State::Issued { key, .. } = &self.rules.request().request.state else { return };
+        let stage = self.stage.borrow();
+        let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));
+        let confirmed = item.is_some_and(|item| text(item, "state") == Ok("CONFIRMED"));
+        drop(stage);
+        self.must(confirmed, || "nobody was told that the key arrived".to_owned());
         self.audited(link);
     }
 
@@ -379,10 +409,9 @@ pub fn run(
     emulated: Option<&Emulated>,
     told: bool,
 ) -> Result<BTreeSet<&'static str>, Broken> {
-    let wants_code = words.first().is_some_and(|word| word % 3 != 0);
-    let mut story = Story::new(wants_code, emulated.cloned(), told);
+    let mut story = Story::new(words.first().copied().unwrap_or(0), emulated.cloned(), told);
     story.alone(Task::Press);
-    for (at, word) in words.iter().enumerate() {
+    for (at, word) in words.iter().enumerate().skip(1) {
         story.act(*word);
         if let Some(broken) = story.broken(Some(at)) {
             return Err(broken);

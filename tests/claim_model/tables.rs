@@ -91,23 +91,17 @@ impl Tables {
 
     /// All of these writes or none; among them that of the request, where it becomes another.
     pub fn write(&mut self, writes: &[Write], next: Option<&Rc<KeyRequest>>) -> Result<(), Lost> {
-        let place = |write: &Write| match write {
-            Write::Update { table, key, .. } | Write::Check { table, key, .. } => (*table, key.clone()),
-            Write::Put { table, item, .. } => (*table, text(item, table.key_name()).unwrap().to_owned()),
-        };
-        let places: Vec<(Table, String)> = writes.iter().map(place).collect();
-        for (index, (table, key)) in places.iter().enumerate() {
-            let twice = places[..index].iter().any(|other| other.0 == *table && other.1 == *key);
+        for (index, write) in writes.iter().enumerate() {
+            let (table, key) = place(write);
+            let twice = writes[..index].iter().any(|other| place(other) == (table, key));
             assert!(!twice, "{key} is written twice in {writes:?}");
-        }
-        for (write, (table, key)) in writes.iter().zip(&places) {
             let expressions = match write {
                 Write::Update { update, .. } => (Some(update.update), update.condition, &update.values),
                 Write::Check { condition, values, .. } | Write::Put { condition, values, .. } => {
                     (None, *condition, values)
                 }
             };
-            self.judge(*table, key, expressions)?;
+            self.judge(table, key, expressions)?;
         }
         for write in writes {
             match write {
@@ -144,5 +138,12 @@ impl Tables {
         };
         self.seed(table, next);
         set
+    }
+}
+
+fn place(write: &Write) -> (Table, &str) {
+    match write {
+        Write::Update { table, key, .. } | Write::Check { table, key, .. } => (*table, key),
+        Write::Put { table, item, .. } => (*table, text(item, table.key_name()).unwrap()),
     }
 }

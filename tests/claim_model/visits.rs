@@ -89,7 +89,7 @@ async fn run(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
             return Ok(Answer::NotFound);
         };
         let mut seen = now_there(calls, visit);
-        let ticket = StoredTicket::try_from(&*item).unwrap();
+        let ticket = calls.stage.borrow_mut().ticket(visit.link, &item);
         let mut step = visit.judge(&ticket);
         if let Step::TakeTry(update) = &step {
             let Some(written) = write(calls, visit, update, &seen).await? else { continue };

@@ -4,7 +4,8 @@
 //! that overlap, keys that would change). The parser is winterbaume's.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -290,7 +291,8 @@ fn split_actions(update: &str) -> Vec<String> {
 }
 
 fn reserved(word: &str) -> bool {
-    RESERVED.split_whitespace().any(|reserved| reserved.eq_ignore_ascii_case(word))
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| RESERVED.split_whitespace().collect());
+    WORDS.contains(word.to_ascii_uppercase().as_str())
 }
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>
