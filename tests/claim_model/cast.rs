@@ -1,6 +1,7 @@
 //! Who and what takes part: one request, the links it may be given, tabs with and without a link, right and wrong
 //! codes. Links and codes are the pinned ones, derived once.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use hpke::{Kem as _, Serializable as _};
 use keyvend::claim::{Ack, Claim, Claimed, StoredTicket, TicketState};
 use keyvend::facts::{Account, IamUser};
 use keyvend::id::{AccessKeyId, ClaimId, PersonId, RequestId, TicketId};
-use keyvend::item::{Item, Table, Write, text};
+use keyvend::item::{Table, Write, text, values};
 use keyvend::request::{Asked, KeyRequest, Shown};
 use keyvend::seal::{ClaimKey, Sealed};
 use keyvend::store::{self, Link, Stored};
@@ -114,17 +115,28 @@ fn updated_key(write: &Write) -> String {
     key.clone()
 }
 
-/// The write that replaces a request, as the product makes it of one that was read at this version.
-pub fn replace(read: &KeyRequest, version: i64, next: &KeyRequest) -> Write {
-    let document = serde_json::to_string(read).unwrap();
-    let item: Item =
-        [("document".to_owned(), document.as_str().into()), ("version".to_owned(), version.into())].into();
-    Stored::try_from(&item).unwrap().replace(next).unwrap()
+thread_local! {
+    /// Requests as read at the versions 0, 1, 2, ...: of one that was read, its write needs no more.
+    static READ: RefCell<Vec<Stored>> = RefCell::default();
+}
+
+/// The write that replaces the request that was read at this version, as the product makes it.
+pub fn replace(version: i64, next: &KeyRequest) -> Write {
+    READ.with_borrow_mut(|read| {
+        let at = usize::try_from(version).unwrap();
+        while read.len() <= at {
+            let document = serde_json::to_string(&*REQUEST).unwrap();
+            let version = i64::try_from(read.len()).unwrap();
+            let item = values([("document", document.as_str().into()), ("version", version.into())]);
+            read.push(Stored::try_from(&item).unwrap());
+        }
+        read[at].replace(next).unwrap()
+    })
 }
 
 /// The condition of that write, and the key of the item.
 pub static REPLACE: LazyLock<(&'static str, String)> = LazyLock::new(|| {
-    let Write::Put { table: Table::Requests, item, condition, values } = replace(&REQUEST, 1, &REQUEST) else {
+    let Write::Put { table: Table::Requests, item, condition, values } = replace(1, &REQUEST) else {
         panic!("a request is put")
     };
     assert_eq!(values, [(":version".to_owned(), 1.into())].into(), "what the model compares");

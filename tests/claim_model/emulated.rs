@@ -36,6 +36,8 @@ pub struct Emulated(Rc<Inner>);
 struct Inner {
     clock: Clock,
     net: Net,
+    /// What makes the tables.
+    tables: Vec<Value>,
     reveal: Dynamo,
     worker: Dynamo,
     attempts: Arc<Mutex<VecDeque<Interfere>>>,
@@ -66,6 +68,8 @@ impl Emulated {
         let clock = Clock::default();
         let net = Net::new(&clock);
         now(aws::tables(&net));
+        let made = net.done("dynamodb", "CreateTable").into_iter().map(|call| call.parameters);
+        let tables = made.filter(|input| input["TableName"] != aws::AUDIT).collect();
         let attempts = Arc::new(Mutex::new(VecDeque::new()));
         let unheard = Arc::new(AtomicBool::new(false));
         let (next, lost) = (Arc::clone(&attempts), Arc::clone(&unheard));
@@ -81,7 +85,7 @@ impl Emulated {
             Dynamo::new(&config, TableNames { requests, tickets, ..TableNames::default() })
         };
         let (reveal, worker) = (client(Function::Reveal, ""), client(Function::Worker, aws::REQUESTS));
-        Self(Rc::new(Inner { clock, net, reveal, worker, attempts, unheard }))
+        Self(Rc::new(Inner { clock, net, tables, reveal, worker, attempts, unheard }))
     }
 
     /// Puts the request there, as every story begins.
@@ -92,11 +96,11 @@ impl Emulated {
 
     /// Empties the tables, an hour later.
     pub fn clear(&self) {
-        for (table, key) in [(aws::REQUESTS, "pk"), (aws::TICKETS, "tid")] {
-            for item in self.items(table) {
-                let key = json!({key: item[key]});
-                self.at_once("DeleteItem", json!({"TableName": table, "Key": key}));
-            }
+        for table in [aws::REQUESTS, aws::TICKETS] {
+            self.at_once("DeleteTable", json!({"TableName": table}));
+        }
+        for table in &self.0.tables {
+            self.at_once("CreateTable", table.clone());
         }
         self.0.attempts.lock().unwrap().clear();
         self.0.net.forget();
@@ -148,9 +152,7 @@ impl Emulated {
                 })
             }
             Op::Write { request, others } => {
-                let replace = |(row, next): &(Row, Rc<KeyRequest>)| {
-                    cast::replace(&row.request, row.version, next)
-                };
+                let replace = |(row, next): &(Row, Rc<KeyRequest>)| cast::replace(row.version, next);
                 let mut writes: Vec<Write> = request.iter().map(replace).collect();
                 writes.extend_from_slice(others);
                 Box::pin(async move {
@@ -240,7 +242,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// A request's whole item, as the product writes it.
 fn request_item(row: &Row) -> Item {
-    match cast::replace(&row.request, row.version - 1, &row.request) {
+    match cast::replace(row.version - 1, &row.request) {
         Write::Put { item, .. } => item,
         other => panic!("{other:?} is no put"),
     }

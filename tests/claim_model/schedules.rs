@@ -9,7 +9,7 @@ use crate::stories::{Broken, run};
 /// How many schedules are run in memory.
 const SCHEDULES: u64 = 100;
 /// How many of them, the first, are run at the emulator beside it.
-const EMULATED: u64 = 5;
+const EMULATED: u64 = 200;
 /// How many things happen in one.
 const LENGTH: std::ops::Range<u64> = 12..72;
 
