@@ -12,14 +12,15 @@ use keyvend::claim::{Answer, StoredTicket};
 use keyvend::id::AccessKeyId;
 use keyvend::item::{Item, Table, Update, Write};
 use keyvend::request::KeyRequest;
+use keyvend::seal::base64url;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
+use serde_json::{Value, json};
 
 use crate::cast::{self, LINKS, START};
-use crate::emulated::Emulated;
+use crate::emulated::{Emulated, Flight};
 use crate::tables::{Row, Tables};
 use crate::visits::Visit;
-use crate::world::rights::Function;
 
 /// How often the SDK makes a call whose answer it does not hear.
 pub const ATTEMPTS: usize = 3;
@@ -45,7 +46,7 @@ pub enum Fate {
 /// A table call.
 #[derive(Debug)]
 pub enum Op {
-    Get { table: Table, key: String, projection: Option<&'static str> },
+    Get { table: Table, key: String },
     GetRequest,
     Update { table: Table, key: String, update: Update },
     Write { request: Option<(Row, Rc<KeyRequest>)>, others: Vec<Write> },
@@ -202,7 +203,8 @@ impl Stage {
 #[derive(Clone)]
 pub struct Calls {
     pub stage: Shared,
-    pub by: Function,
+    /// The product's own handler of a tab's request, where there is an emulator: it makes the same calls there.
+    pub handler: Option<Rc<RefCell<Flight<(u64, Value)>>>>,
     /// The actor, in a few words.
     pub who: Rc<str>,
 }
@@ -217,15 +219,10 @@ impl Calls {
             my_turn().await;
             let mut stage = self.stage.borrow_mut();
             let fate = std::mem::take(&mut stage.fate);
-            let attempts = ATTEMPTS + 1 - attempt;
-            let emulated = stage.emulated.clone();
-            if let Some(emulated) = &emulated {
-                emulated.attempts(fate, attempts);
-                flight.get_or_insert_with(|| emulated.begin(self.by, &op));
-            }
+            let left = ATTEMPTS + 1 - attempt;
             let times = match fate {
                 Fate::Done | Fate::Unheard | Fate::Lost | Fate::KilledAfter => 1,
-                Fate::LostEachTime => attempts,
+                Fate::LostEachTime => left,
                 Fate::Unreachable => 0,
             };
             for _ in 0..times {
@@ -234,43 +231,55 @@ impl Calls {
                 }
             }
             let heard = match fate {
-                Fate::Done => last.clone(),
-                Fate::Unheard if attempt < ATTEMPTS => {
-                    stage.tell(|| format!("{}: {}: reply lost", self.who, said(&op, &last)));
-                    flight.iter_mut().for_each(|flight| flight.until_unheard());
-                    continue;
-                }
-                Fate::KilledAfter => {
-                    stage.tell(|| format!("{}: {}: killed there", self.who, said(&op, &last)));
-                    flight.iter_mut().for_each(|flight| flight.until_unheard());
-                    drop((stage, flight));
-                    return pending().await;
-                }
-                Fate::Unheard | Fate::Lost | Fate::LostEachTime | Fate::Unreachable => Outcome::Fault,
+                Fate::Done => Some(last.clone()),
+                Fate::Unheard if attempt < ATTEMPTS => None,
+                Fate::KilledAfter => None,
+                Fate::Unheard | Fate::Lost | Fate::LostEachTime | Fate::Unreachable => Some(Outcome::Fault),
             };
             stage.tell(|| match fate {
                 Fate::Done => format!("{}: {}", self.who, said(&op, &last)),
                 _ => format!("{}: {}: {fate:?}", self.who, said(&op, &last)),
             });
-            if let Some(mut flight) = flight {
-                let other = flight.finish();
-                let expected = seen_by(&op, &heard);
-                stage.must(other == expected, || {
-                    format!("the emulator disagrees on {op:?}: {other:?}, in memory {expected:?}")
+            if let Some(emulated) = stage.emulated.clone() {
+                let agreed = match &self.handler {
+                    Some(handler) => {
+                        emulated.go_on(&mut handler.borrow_mut(), fate, left);
+                        emulated.differs(&stage.tables, &op)
+                    }
+                    None => {
+                        let flight = flight.get_or_insert_with(|| emulated.begin(&op));
+                        emulated.go_on(flight, fate, left);
+                        heard.as_ref().and_then(|heard| {
+                            let other = flight.finish();
+                            (other != *heard).then(|| format!("{other:?}, in memory {heard:?}"))
+                        })
+                    }
+                };
+                stage.must(agreed.is_none(), || {
+                    format!("the emulator disagrees on {op:?}: {}", agreed.unwrap_or_default())
                 });
             }
-            return heard;
+            drop(stage);
+            match heard {
+                Some(heard) => return heard,
+                None if fate == Fate::KilledAfter => return pending().await,
+                None => {}
+            }
         }
         Outcome::Fault
     }
 
-    pub async fn get(
-        &self,
-        table: Table,
-        key: &str,
-        projection: Option<&'static str>,
-    ) -> Result<Option<Rc<Item>>, Fault> {
-        match self.call(Op::Get { table, key: key.to_owned(), projection }).await {
+    /// The tab hears this, or that it cannot be served; so it must be at the emulator.
+    pub fn answered(&self, answer: Option<&Answer>) {
+        let Some(handler) = &self.handler else { return };
+        let (other, expected) = (handler.borrow_mut().finish(), posted(answer));
+        self.stage.borrow_mut().must(other == expected, || {
+            format!("{}: `reveal` answers {other:?} over the emulator, in memory {expected:?}", self.who)
+        });
+    }
+
+    pub async fn get(&self, table: Table, key: &str) -> Result<Option<Rc<Item>>, Fault> {
+        match self.call(Op::Get { table, key: key.to_owned() }).await {
             Outcome::Got(item) => Ok(item),
             _ => Err(Fault),
         }
@@ -326,6 +335,13 @@ impl Calls {
             _ => format!("{}: {what}: {fate:?}", self.who),
         });
         act(&mut stage, fate);
+        if let (Some(emulated), Some(handler)) = (&stage.emulated, &self.handler) {
+            let mut handler = handler.borrow_mut();
+            emulated.go_on(&mut handler, fate, ATTEMPTS);
+            if fate == Fate::Unheard {
+                emulated.go_on(&mut handler, Fate::Done, ATTEMPTS - 1);
+            }
+        }
         if fate == Fate::KilledAfter {
             drop(stage);
             return pending().await;
@@ -340,17 +356,29 @@ async fn my_turn() {
     poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
-/// What a caller sees of an outcome: a read may ask for some attributes only.
-fn seen_by(op: &Op, outcome: &Outcome) -> Outcome {
-    match (op, outcome) {
-        (Op::Get { projection: Some(projection), .. }, Outcome::Got(Some(item))) => {
-            let names: Vec<&str> =
-                projection.split(',').map(|name| name.trim().trim_start_matches('#')).collect();
-            let kept = item.iter().filter(|(name, _)| names.contains(&name.as_str()));
-            let kept = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-            Outcome::Got(Some(Rc::new(kept)))
+/// Status and body of an answer; of none, what a tab is told that cannot be served.
+fn posted(answer: Option<&Answer>) -> (u64, Value) {
+    let error = |status, what: &str| (status, json!({"error": what}));
+    let code = |what: &str, left: &i64| (401, json!({"error": what, "tries_left": left}));
+    match answer {
+        None => error(503, "try-again"),
+        Some(Answer::Sealed { enc, ct, aad }) => {
+            let [enc, ct, aad] = [enc, ct, aad].map(|part| base64url(part));
+            (200, json!({"enc": enc, "ct": ct, "aad": aad}))
         }
-        _ => outcome.clone(),
+        Some(Answer::Working { .. }) => (202, json!({})),
+        Some(Answer::Confirmed) => (200, json!({})),
+        Some(Answer::CodeWanted { tries_left }) => code("code-wanted", tries_left),
+        Some(Answer::CodeWrong { tries_left }) => code("code-wrong", tries_left),
+        Some(Answer::NotFound) => error(404, "not-found"),
+        Some(Answer::Used) => error(409, "used"),
+        Some(Answer::Expired) => error(410, "expired"),
+        Some(Answer::Void) => error(410, "void"),
+        Some(Answer::Failed) => error(410, "failed"),
+        Some(Answer::Acknowledged) => error(410, "acknowledged"),
+        Some(Answer::Lapsed) => error(410, "lapsed"),
+        Some(Answer::Locked) => error(423, "locked"),
+        Some(Answer::WrongReceipt) => error(400, "bad-request"),
     }
 }
 

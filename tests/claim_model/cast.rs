@@ -36,7 +36,9 @@ pub const TABS: usize = 4;
 pub struct LinkOf {
     pub tid: TicketId,
     pub psk: Psk,
+    pub proof: [u8; 32],
     pub proof_hash: [u8; 32],
+    pub code: [u8; 32],
     pub code_hash: [u8; 32],
     /// The key of its item in `Requests`.
     pub key: String,
@@ -55,7 +57,9 @@ pub static LINKS: LazyLock<Vec<LinkOf>> = LazyLock::new(|| {
             panic!("a link is put")
         };
         let key = text(&item, "pk").unwrap().to_owned();
-        LinkOf { tid, psk, proof_hash, code_hash: bytes(case, "code_sha256"), key }
+        let (proof, code) = (bytes(case, "proof"), bytes(case, "code"));
+        assert_eq!((hash(&proof), hash(&code)), (proof_hash, bytes(case, "code_sha256")));
+        LinkOf { tid, psk, proof, proof_hash, code, code_hash: hash(&code), key }
     };
     cases.iter().map(link).collect()
 });
@@ -155,7 +159,16 @@ pub enum Code {
 impl Code {
     pub const ALL: [Self; 3] = [Self::None, Self::Right, Self::Wrong];
 
-    /// Its hash for this link; the wrong code is the next link's.
+    /// The code as a tab derives it for this link; the wrong one is the next link's.
+    pub fn derived(self, link: usize) -> Option<[u8; 32]> {
+        match self {
+            Self::None => None,
+            Self::Right => Some(LINKS[link].code),
+            Self::Wrong => Some(LINKS[(link + 1) % LINKS.len()].code),
+        }
+    }
+
+    /// Its hash.
     pub fn hash(self, link: usize) -> Option<[u8; 32]> {
         match self {
             Self::None => None,
@@ -170,9 +183,12 @@ pub fn tid() -> TicketId {
     LINKS[0].tid.clone()
 }
 
-/// The proof of this link, or of another.
+/// What is no link's proof.
+pub const NO_PROOF: [u8; 32] = [7; 32];
+
+/// The hash of this link's proof, or of none.
 pub fn proof(link: usize, right: bool) -> [u8; 32] {
-    if right { LINKS[link].proof_hash } else { hash(b"no proof") }
+    if right { LINKS[link].proof_hash } else { hash(&NO_PROOF) }
 }
 
 pub fn cid(tab: usize) -> ClaimId {
@@ -232,13 +248,21 @@ pub fn claim(tab: usize, right_proof: bool, code: Code) -> Claim {
     claim_of(0, tab, right_proof, code)
 }
 
-pub fn receipt_hash(to: &ClaimKey) -> [u8; 32] {
-    hash(&[b"receipt".as_slice(), to.as_bytes()].concat())
+/// The receipt inside what is sealed to this key.
+pub fn receipt(to: &ClaimKey) -> [u8; 16] {
+    *hash(&[b"receipt".as_slice(), to.as_bytes()].concat()).first_chunk().unwrap()
 }
+
+pub fn receipt_hash(to: &ClaimKey) -> [u8; 32] {
+    hash(&receipt(to))
+}
+
+/// What is nobody's receipt.
+pub const NO_RECEIPT: [u8; 16] = [7; 16];
 
 /// A confirmation of this link by this tab.
 pub fn ack_of(link: usize, tab: usize, right_proof: bool, right_receipt: bool) -> Ack {
-    let receipt_hash = if right_receipt { receipt_hash(&key(tab)) } else { hash(b"no receipt") };
+    let receipt_hash = if right_receipt { receipt_hash(&key(tab)) } else { hash(&NO_RECEIPT) };
     Ack { proof_hash: proof(link, right_proof), cid: cid(tab), receipt_hash }
 }
 

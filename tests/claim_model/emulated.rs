@@ -1,10 +1,11 @@
-//! The same tables at the emulator, reached by the product's own `Dynamo` over the SDK. A call is under way until the
-//! schedule lets it be heard; what the SDK does about lost replies is the SDK's.
+//! The same story at the emulator: the worker's calls by the product's own `Dynamo` over the SDK, a tab's request by
+//! the product's own `reveal`. A call is under way until the schedule lets it be heard; what the SDK does about lost
+//! replies is the SDK's.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -13,15 +14,19 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyvend::aws::{Dynamo, TableNames, WriteError};
+use keyvend::config::RevealConfig;
 use keyvend::item::{Attribute, Item, Table, Write, number};
 use keyvend::request::KeyRequest;
+use keyvend::reveal::Reveal;
 use keyvend::store::Stored;
 use serde_json::{Map, Value, json};
 
 use crate::calls::{Fate, Op, Outcome};
 use crate::cast::{self, REPLACE};
 use crate::tables::{Row, Tables};
-use crate::world::aws;
+use crate::visits::Visit;
+use crate::world::gateway::{self, HOST};
+use crate::world::{self, aws};
 use crate::world::clock::Clock;
 use crate::world::net::{Interfere, Net, yield_now};
 use crate::world::rights::Function;
@@ -38,18 +43,18 @@ struct Inner {
     net: Net,
     /// What makes the tables.
     tables: Vec<Value>,
-    reveal: Dynamo,
+    reveal: Rc<Reveal>,
     worker: Dynamo,
-    attempts: Arc<Mutex<VecDeque<Interfere>>>,
-    /// Whether the last attempt at a call was interfered with.
-    unheard: Arc<AtomicBool>,
+    /// The fates of the next attempts at calls.
+    fates: Arc<Mutex<VecDeque<Interfere>>>,
+    /// How many attempts at calls there were.
+    made: Arc<AtomicUsize>,
 }
 
-/// A call under way.
-pub struct Flight {
-    future: Pin<Box<dyn Future<Output = Outcome>>>,
-    unheard: Arc<AtomicBool>,
-    outcome: Option<Outcome>,
+/// A call, or a whole handler with its calls, under way.
+pub struct Flight<T> {
+    future: Pin<Box<dyn Future<Output = T>>>,
+    outcome: Option<T>,
 }
 
 /// The SDK's pause before it tries again: over when somebody looks a second time.
@@ -70,22 +75,22 @@ impl Emulated {
         now(aws::tables(&net));
         let made = net.done("dynamodb", "CreateTable").into_iter().map(|call| call.parameters);
         let tables = made.filter(|input| input["TableName"] != aws::AUDIT).collect();
-        let attempts = Arc::new(Mutex::new(VecDeque::new()));
-        let unheard = Arc::new(AtomicBool::new(false));
-        let (next, lost) = (Arc::clone(&attempts), Arc::clone(&unheard));
+        let fates = Arc::new(Mutex::new(VecDeque::new()));
+        let made = Arc::new(AtomicUsize::new(0));
+        let (next, count) = (Arc::clone(&fates), Arc::clone(&made));
         net.before(move |_| {
-            let fate = next.lock().unwrap().pop_front();
-            lost.store(fate.is_some(), Ordering::SeqCst);
-            fate.unwrap_or(Interfere::Pass)
+            count.fetch_add(1, Ordering::SeqCst);
+            next.lock().unwrap().pop_front().unwrap_or(Interfere::Pass)
         });
-        let sleep = SharedAsyncSleep::new(Pause);
-        let client = |function, requests: &str| {
-            let config = net.config(function).into_builder().sleep_impl(sleep.clone()).build();
-            let (requests, tickets) = (requests.to_owned(), aws::TICKETS.to_owned());
-            Dynamo::new(&config, TableNames { requests, tickets, ..TableNames::default() })
+        let config = |function| {
+            net.config(function).into_builder().sleep_impl(SharedAsyncSleep::new(Pause)).build()
         };
-        let (reveal, worker) = (client(Function::Reveal, ""), client(Function::Worker, aws::REQUESTS));
-        Self(Rc::new(Inner { clock, net, tables, reveal, worker, attempts, unheard }))
+        let reveal = RevealConfig::read(&world::environment()).unwrap();
+        let reveal = Rc::new(Reveal::new(reveal, &config(Function::Reveal)));
+        let (requests, tickets) = (aws::REQUESTS.to_owned(), aws::TICKETS.to_owned());
+        let names = TableNames { requests, tickets, ..TableNames::default() };
+        let worker = Dynamo::new(&config(Function::Worker), names);
+        Self(Rc::new(Inner { clock, net, tables, reveal, worker, fates, made }))
     }
 
     /// Puts the request there, as every story begins.
@@ -102,15 +107,15 @@ impl Emulated {
         for table in &self.0.tables {
             self.at_once("CreateTable", table.clone());
         }
-        self.0.attempts.lock().unwrap().clear();
+        self.0.fates.lock().unwrap().clear();
         self.0.net.forget();
         self.0.clock.advance(Duration::from_secs(3_600));
     }
 
-    /// The fate of the next attempts at a call; so many are left.
-    pub fn attempts(&self, fate: Fate, left: usize) {
-        let fates: Vec<Interfere> = match fate {
-            Fate::Done => Vec::new(),
+    /// Goes on with a call that has this fate; so many attempts at it are left.
+    pub fn go_on<T>(&self, flight: &mut Flight<T>, fate: Fate, left: usize) {
+        let fates = match fate {
+            Fate::Done => vec![Interfere::Pass],
             Fate::Unheard | Fate::KilledAfter => vec![Interfere::LoseReply],
             Fate::Lost => {
                 let mut fates = vec![Interfere::FailBefore; left];
@@ -120,30 +125,53 @@ impl Emulated {
             Fate::LostEachTime => vec![Interfere::LoseReply; left],
             Fate::Unreachable => vec![Interfere::FailBefore; left],
         };
-        self.0.attempts.lock().unwrap().extend(fates);
+        let wanted = self.0.made.load(Ordering::SeqCst) + fates.len();
+        self.0.fates.lock().unwrap().extend(fates);
+        for _ in 0..POLLS {
+            let ended = flight.poll();
+            if self.0.made.load(Ordering::SeqCst) == wanted {
+                return;
+            }
+            assert!(!ended, "it ends where a call was to be made");
+        }
+        panic!("it makes no call");
     }
 
-    /// Begins a call.
-    pub fn begin(&self, by: Function, op: &Op) -> Flight {
-        let dynamo = match by {
-            Function::Reveal => self.0.reveal.clone(),
-            Function::Slack | Function::Worker => self.0.worker.clone(),
-        };
-        let future: Pin<Box<dyn Future<Output = Outcome>>> = match op {
-            Op::Get { table, key, projection } => {
-                let (table, key, projection) = (*table, key.clone(), *projection);
-                Box::pin(async move {
-                    let got = dynamo.get(table, &key, projection).await;
+    /// A tab's request, answered by `reveal`.
+    pub fn visit(&self, visit: &Visit) -> Flight<(u64, Value)> {
+        let (path, body) = visit.body();
+        let headers = [
+            ("content-type", "application/json"),
+            ("origin", &format!("https://{HOST}")),
+            ("user-agent", "Mozilla/5.0 Firefox/145.0"),
+        ];
+        let event = gateway::event("POST", path, &headers, Some(&body.to_string()));
+        let (reveal, now) = (Rc::clone(&self.0.reveal), visit.now);
+        Flight::new(async move {
+            let answer = reveal.handle(event, now).await;
+            let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            (answer["statusCode"].as_u64().unwrap(), body)
+        })
+    }
+
+    /// Begins a call of the worker.
+    pub fn begin(&self, op: &Op) -> Flight<Outcome> {
+        let dynamo = self.0.worker.clone();
+        match op {
+            Op::Get { table, key } => {
+                let (table, key) = (*table, key.clone());
+                Flight::new(async move {
+                    let got = dynamo.get(table, &key, None).await;
                     got.map_or(Outcome::Fault, |item| Outcome::Got(item.map(Rc::new)))
                 })
             }
-            Op::GetRequest => Box::pin(async move {
+            Op::GetRequest => Flight::new(async move {
                 let got = dynamo.get(Table::Requests, &REPLACE.1, None).await;
                 got.map_or(Outcome::Fault, |item| Outcome::GotRequest(row_of(&item.unwrap())))
             }),
             Op::Update { table, key, update } => {
                 let (table, key, update) = (*table, key.clone(), update.clone());
-                Box::pin(async move {
+                Flight::new(async move {
                     match dynamo.update(table, &key, &update).await {
                         Ok(set) => Outcome::Set(set),
                         Err(WriteError::Lost(_)) => Outcome::Lost,
@@ -155,7 +183,7 @@ impl Emulated {
                 let replace = |(row, next): &(Row, Rc<KeyRequest>)| cast::replace(row.version, next);
                 let mut writes: Vec<Write> = request.iter().map(replace).collect();
                 writes.extend_from_slice(others);
-                Box::pin(async move {
+                Flight::new(async move {
                     match dynamo.write(writes).await {
                         Ok(()) => Outcome::Written,
                         Err(WriteError::Lost(_)) => Outcome::Lost,
@@ -163,8 +191,19 @@ impl Emulated {
                     }
                 })
             }
+        }
+    }
+
+    /// How what a call is about differs from what is in memory, if it does.
+    pub fn differs(&self, tables: &Tables, op: &Op) -> Option<String> {
+        let (Op::Get { table, key } | Op::Update { table, key, .. }) = op else { return None };
+        let (name, key_name) = match table {
+            Table::Requests => (aws::REQUESTS, "pk"),
+            Table::Tickets => (aws::TICKETS, "tid"),
         };
-        Flight { future, unheard: Arc::clone(&self.0.unheard), outcome: None }
+        let found = now(self.0.net.dynamo().item(name, json!({key_name: {"S": key}})));
+        let expected = tables.get(*table, key).map_or(Value::Null, |item| json_of(item));
+        (found != expected).then(|| format!("it is {found}, in memory {expected}"))
     }
 
     /// What the tables hold that those in memory do not, or the other way round; none where they are the same.
@@ -197,26 +236,19 @@ impl Emulated {
     }
 }
 
-impl Flight {
-    /// Goes on until a reply is lost.
-    pub fn until_unheard(&mut self) {
-        for _ in 0..POLLS {
-            if self.poll() || self.unheard.swap(false, Ordering::SeqCst) {
-                return;
-            }
-        }
-        panic!("the SDK makes no call");
+impl<T> Flight<T> {
+    fn new(future: impl Future<Output = T> + 'static) -> Self {
+        Self { future: Box::pin(future), outcome: None }
     }
 
-    /// Goes on to the end.
-    pub fn finish(&mut self) -> Outcome {
+    /// Goes on to the end; there are no more calls to make.
+    pub fn finish(&mut self) -> T {
         for _ in 0..POLLS {
             if self.poll() {
-                self.unheard.store(false, Ordering::SeqCst);
                 return self.outcome.take().unwrap();
             }
         }
-        panic!("the SDK is never done");
+        panic!("it is never done");
     }
 
     fn poll(&mut self) -> bool {

@@ -80,7 +80,7 @@ impl Worker {
 
     /// `store::issued_today`
     async fn issued_today(&self) -> Result<u32, NotDone> {
-        let item = self.calls.get(keyvend::item::Table::Requests, &COUNT, None).await?;
+        let item = self.calls.get(keyvend::item::Table::Requests, &COUNT).await?;
         let issued = item.map_or(0, |item| keyvend::item::number(&item, "issued").unwrap());
         Ok(u32::try_from(issued).unwrap())
     }

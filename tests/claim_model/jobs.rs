@@ -173,13 +173,13 @@ impl Worker {
 
     /// `Worker::read_ticket`
     pub async fn read_ticket(&self, link: usize) -> Result<Option<Rc<StoredTicket>>, Fault> {
-        let item = self.calls.get(Table::Tickets, LINKS[link].tid.as_str(), None).await?;
+        let item = self.calls.get(Table::Tickets, LINKS[link].tid.as_str()).await?;
         Ok(item.map(|item| self.calls.stage.borrow_mut().ticket(link, &item)))
     }
 
     /// Whether the link leads anywhere, and whether its sealing key is still there.
     pub async fn read_link(&self, link: usize) -> Result<Option<bool>, Fault> {
-        let item = self.calls.get(Table::Requests, &LINKS[link].key, None).await?;
+        let item = self.calls.get(Table::Requests, &LINKS[link].key).await?;
         Ok(item.map(|item| item.contains_key("psk")))
     }
 

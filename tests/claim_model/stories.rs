@@ -1,7 +1,7 @@
 //! A story: actors come and go as the words of a schedule say, each word a thing that happens; at the end everybody
 //! finishes, and whoever holds the link is served.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,14 +13,14 @@ use keyvend::key::StoredKey;
 use keyvend::request::State;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
+use serde_json::Value;
 
 use crate::calls::{Calls, Fate, Message, Shared, Stage};
 use crate::cast::{self, Code, LINKS, TABS};
-use crate::emulated::Emulated;
+use crate::emulated::{Emulated, Flight};
 use crate::jobs::{LIFE, Luck, Task, Worker};
 use crate::rules::{Actor, Rules};
 use crate::visits::{self, Posted, Visit};
-use crate::world::rights::Function;
 
 /// How many actors are there at once.
 const AT_ONCE: usize = 8;
@@ -136,35 +136,36 @@ impl Story {
         let tab = self.rules.holders[link].filter(|_| choice % 4 != 3).unwrap_or(argument % TABS);
         let right_proof = tab != TABS - 1;
         let given = self.rules.receipts.iter().any(|(of, _)| *of == link);
-        let posted = if given && choice.is_multiple_of(2) {
-            Posted::Ack(cast::ack_of(link, tab, right_proof, !choice.is_multiple_of(3)))
+        self.begin_visit(if given && choice.is_multiple_of(2) {
+            Visit::ack(link, tab, right_proof, !choice.is_multiple_of(3), now)
         } else {
             let guesses = self.theme == Theme::Guesses && !choice.is_multiple_of(8);
             let code = if guesses { Code::Wrong } else { Code::ALL[choice % Code::ALL.len()] };
-            Posted::Claim(cast::claim_of(link, tab, right_proof, code), code)
-        };
-        self.begin_visit(Visit { tab, link, posted, now, tried: Cell::new(false) });
+            Visit::claim(link, tab, right_proof, code, now)
+        });
     }
 
     fn begin_visit(&mut self, visit: Visit) {
         let visit = Rc::new(visit);
         let actor = Actor::Tab(Rc::clone(&visit));
-        let calls = self.calls(Function::Reveal, &actor);
+        let flight = self.stage.borrow().emulated.as_ref().map(|emulated| emulated.visit(&visit));
+        let calls = self.calls(&actor, flight);
         self.begin(actor, visits::answer(calls, visit));
     }
 
     fn begin_work(&mut self, task: Task, luck: Luck) {
         let actor = Actor::Worker(task);
-        let calls = self.calls(Function::Worker, &actor);
+        let calls = self.calls(&actor, None);
         let worker = Worker { calls, now: self.now(), luck };
         self.begin(actor, worker.work(task));
     }
 
-    fn calls(&mut self, by: Function, actor: &Actor) -> Calls {
+    fn calls(&mut self, actor: &Actor, handler: Option<Flight<(u64, Value)>>) -> Calls {
         self.names += 1;
         let told = self.stage.borrow().told.is_some();
         let who = if told { format!("{}) {}", self.names, name(actor)).into() } else { "somebody".into() };
-        Calls { stage: Rc::clone(&self.stage), by, who }
+        let handler = handler.map(|flight| Rc::new(RefCell::new(flight)));
+        Calls { stage: Rc::clone(&self.stage), handler, who }
     }
 
     fn begin(&mut self, actor: Actor, future: impl Future<Output = ()> + 'static) {
@@ -340,7 +341,7 @@ impl Story {
     }
 
     fn confirms(&mut self, link: usize, tab: usize, expected: &Answer, right_receipt: bool) {
-        let answer = self.posts(link, tab, Posted::Ack(cast::ack_of(link, tab, true, right_receipt)));
+        let answer = self.posts(Visit::ack(link, tab, true, right_receipt, self.now()));
         self.must(answer.as_ref() == Some(expected), || format!("its confirmation hears {answer:?}"));
     }
 
@@ -349,14 +350,13 @@ impl Story {
     }
 
     fn asks(&mut self, link: usize, tab: usize, code: Code) -> Option<Answer> {
-        self.posts(link, tab, Posted::Claim(cast::claim_of(link, tab, true, code), code))
+        self.posts(Visit::claim(link, tab, true, code, self.now()))
     }
 
     /// A tab's request, while nobody else acts.
-    fn posts(&mut self, link: usize, tab: usize, posted: Posted) -> Option<Answer> {
-        let now = self.now();
+    fn posts(&mut self, visit: Visit) -> Option<Answer> {
         self.rules.heard = None;
-        self.begin_visit(Visit { tab, link, posted, now, tried: Cell::new(false) });
+        self.begin_visit(visit);
         self.to_the_end(0);
         self.rules.heard.take()
     }

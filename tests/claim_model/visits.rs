@@ -4,14 +4,16 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use keyvend::claim::{
-    Ack, Answer, Claim, READ, Step, StoredTicket, acknowledge, after_try, claim, misuse,
+    Ack, Answer, Claim, Step, StoredTicket, acknowledge, after_try, claim, misuse,
 };
 use keyvend::item::{Item, Table, Update, number};
+use keyvend::seal::base64url;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
+use serde_json::{Value, json};
 
 use crate::calls::{Calls, Fault, Message, NotWritten};
-use crate::cast::{Code, LINKS};
+use crate::cast::{self, Code, LINKS};
 
 /// As in src/reveal.rs.
 const RACES: usize = 4;
@@ -30,11 +32,49 @@ pub struct Visit {
     pub link: usize,
     pub posted: Posted,
     pub now: Timestamp,
+    /// Whether its proof, and the receipt it shows, are the right ones.
+    pub right_proof: bool,
+    pub right_receipt: bool,
     /// Whether a try was taken for its code.
     pub tried: Cell<bool>,
 }
 
 impl Visit {
+    /// A tab's claim.
+    pub fn claim(link: usize, tab: usize, right_proof: bool, code: Code, now: Timestamp) -> Self {
+        let posted = Posted::Claim(cast::claim_of(link, tab, right_proof, code), code);
+        Self { tab, link, posted, now, right_proof, right_receipt: false, tried: Cell::new(false) }
+    }
+
+    /// A tab's confirmation.
+    pub fn ack(link: usize, tab: usize, right_proof: bool, right_receipt: bool, now: Timestamp) -> Self {
+        let posted = Posted::Ack(cast::ack_of(link, tab, right_proof, right_receipt));
+        Self { tab, link, posted, now, right_proof, right_receipt, tried: Cell::new(false) }
+    }
+
+    /// As its page posts it: path and body.
+    pub fn body(&self) -> (&'static str, Value) {
+        let (link, key) = (&LINKS[self.link], cast::key(self.tab));
+        let proof = if self.right_proof { link.proof } else { cast::NO_PROOF };
+        let mut body = json!({
+            "tid": link.tid, "proof": base64url(&proof), "cid": cast::cid(self.tab),
+        });
+        match &self.posted {
+            Posted::Claim(_, code) => {
+                body["pub"] = json!(base64url(key.as_bytes()));
+                if let Some(code) = code.derived(self.link) {
+                    body["code"] = json!(base64url(&code));
+                }
+                ("/reveal/claim", body)
+            }
+            Posted::Ack(_) => {
+                let receipt = if self.right_receipt { cast::receipt(&key) } else { cast::NO_RECEIPT };
+                body["receipt"] = json!(base64url(&receipt));
+                ("/reveal/ack", body)
+            }
+        }
+    }
+
     pub fn proof(&self) -> &[u8; 32] {
         match &self.posted {
             Posted::Claim(claim, _) => &claim.proof_hash,
@@ -63,7 +103,17 @@ impl Visit {
 
 /// `Reveal::claim` and `Reveal::acknowledge`. A fault is a 503: the tab has heard nothing and asks again.
 pub async fn answer(calls: Calls, visit: Rc<Visit>) {
-    let Ok(answer) = run(&calls, &visit).await else { return };
+    let answer = render(&calls, &visit).await;
+    calls.answered(answer.as_ref().ok());
+    let Ok(answer) = answer else { return };
+    let mut stage = calls.stage.borrow_mut();
+    stage.tell(|| format!("{}: hears {}", calls.who, said(&answer)));
+    stage.answers.push((visit, answer));
+}
+
+/// `Reveal::render`
+async fn render(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
+    let answer = run(calls, visit).await?;
     let message = match &answer {
         Answer::Working { attempt } => Some((ClaimEvent::Claimed, *attempt)),
         Answer::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
@@ -72,20 +122,15 @@ pub async fn answer(calls: Calls, visit: Rc<Visit>) {
     };
     if let Some((event, attempt)) = message {
         let message = Message { link: visit.link, event, attempt };
-        let what = format!("queues {}", event.as_str());
-        if calls.elsewhere(&what, |stage| stage.send(message)).await.is_err() {
-            return;
-        }
+        calls.elsewhere(&format!("queues {}", event.as_str()), |stage| stage.send(message)).await?;
     }
-    let mut stage = calls.stage.borrow_mut();
-    stage.tell(|| format!("{}: hears {}", calls.who, said(&answer)));
-    stage.answers.push((visit, answer));
+    Ok(answer)
 }
 
 /// `Reveal::run`
 async fn run(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
     for _ in 0..RACES {
-        let Some(item) = calls.get(Table::Tickets, visit.tid(), Some(READ)).await? else {
+        let Some(item) = calls.get(Table::Tickets, visit.tid()).await? else {
             return Ok(Answer::NotFound);
         };
         let mut seen = now_there(calls, visit);
