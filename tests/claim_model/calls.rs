@@ -83,7 +83,7 @@ pub struct Message {
 }
 
 /// The keys of the IAM user.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Keys {
     created: u32,
     /// Those that can be used.
@@ -104,7 +104,7 @@ impl Keys {
 }
 
 /// What all actors share.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Stage {
     pub tables: Tables,
     pub emulated: Option<Emulated>,

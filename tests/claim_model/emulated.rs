@@ -25,11 +25,11 @@ use crate::calls::{Fate, Op, Outcome};
 use crate::cast::{self, REPLACE};
 use crate::tables::{Row, Tables};
 use crate::visits::Visit;
-use crate::world::gateway::{self, HOST};
-use crate::world::{self, aws};
 use crate::world::clock::Clock;
+use crate::world::gateway::{self, HOST};
 use crate::world::net::{Interfere, Net, yield_now};
 use crate::world::rights::Function;
+use crate::world::{self, aws};
 
 /// No call takes so many polls.
 const POLLS: usize = 10_000;
@@ -82,9 +82,8 @@ impl Emulated {
             count.fetch_add(1, Ordering::SeqCst);
             next.lock().unwrap().pop_front().unwrap_or(Interfere::Pass)
         });
-        let config = |function| {
-            net.config(function).into_builder().sleep_impl(SharedAsyncSleep::new(Pause)).build()
-        };
+        let config =
+            |function| net.config(function).into_builder().sleep_impl(SharedAsyncSleep::new(Pause)).build();
         let reveal = RevealConfig::read(&world::environment()).unwrap();
         let reveal = Rc::new(Reveal::new(reveal, &config(Function::Reveal)));
         let (requests, tickets) = (aws::REQUESTS.to_owned(), aws::TICKETS.to_owned());

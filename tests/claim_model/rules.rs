@@ -33,6 +33,7 @@ pub enum Actor {
 }
 
 /// What was seen so far.
+#[derive(Clone)]
 pub struct Rules {
     links: &'static [LinkOf],
     request: Row,
@@ -161,11 +162,16 @@ impl Rules {
         let what = match (&before.state, &after.state) {
             (TicketState::Pending, TicketState::Claimed(claimed)) => {
                 let Actor::Tab(visit) = actor else { return Err("the worker claimed".to_owned()) };
-                let Posted::Claim(_, code) = visit.posted else { return Err("only a claim claims".to_owned()) };
+                let Posted::Claim(_, code) = visit.posted else {
+                    return Err("only a claim claims".to_owned());
+                };
                 must!(cast::tab_of(claimed) == visit.tab, "claimed for another tab: {claimed:?}");
                 must!(visit.now < after.expires_at, "an expired link was claimed");
                 let judged = code == Code::Right && visit.tried.get();
-                must!(after.code_hash.is_none() || judged, "claimed without the code, or without a try for it");
+                must!(
+                    after.code_hash.is_none() || judged,
+                    "claimed without the code, or without a try for it"
+                );
                 "a claim"
             }
             (TicketState::Pending, TicketState::Locked) => {
@@ -247,10 +253,8 @@ impl Rules {
             };
             must!(fits, "ticket {link} is {:?} and its request {state:?}", ticket.state);
             let psk = stage.tables.get(Table::Requests, &self.links[link].key);
-            let wanted = matches!(
-                ticket.state,
-                TicketState::Pending | TicketState::Claimed(_) | TicketState::Locked
-            );
+            let wanted =
+                matches!(ticket.state, TicketState::Pending | TicketState::Claimed(_) | TicketState::Locked);
             must!(
                 psk.is_some_and(|item| item.contains_key("psk") == wanted),
                 "ticket {link} is {:?}, its sealing key {psk:?}",

@@ -7,11 +7,11 @@ use crate::emulated::Emulated;
 use crate::stories::{Broken, run};
 
 /// How many schedules are run in memory.
-const SCHEDULES: u64 = 100;
+const SCHEDULES: u64 = 100_000;
 /// How many of them, the first, are run at the emulator beside it.
-const EMULATED: u64 = 200;
+const EMULATED: u64 = 2_000;
 /// How many things happen in one.
-const LENGTH: std::ops::Range<u64> = 12..72;
+const LENGTH: std::ops::Range<u64> = 10..54;
 
 /// The words of a schedule: SplitMix64, from its number.
 fn schedule(number: u64) -> Vec<u32> {

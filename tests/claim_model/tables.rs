@@ -35,7 +35,7 @@ impl Row {
 }
 
 /// The tables.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tables {
     requests: BTreeMap<String, Rc<Item>>,
     tickets: BTreeMap<String, Rc<Item>>,

@@ -3,9 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use keyvend::claim::{
-    Ack, Answer, Claim, Step, StoredTicket, acknowledge, after_try, claim, misuse,
-};
+use keyvend::claim::{Ack, Answer, Claim, Step, StoredTicket, acknowledge, after_try, claim, misuse};
 use keyvend::item::{Item, Table, Update, number};
 use keyvend::seal::base64url;
 use keyvend::time::Timestamp;

@@ -195,10 +195,8 @@ fn read(kind: &str, text: &str) -> Named {
 
 /// What AWS refuses by the text of the expressions alone.
 pub fn check(input: &Value) -> Result<(), String> {
-    let found: Vec<Arc<Named>> = EXPRESSIONS
-        .iter()
-        .filter_map(|kind| input[*kind].as_str().map(|text| named(kind, text)))
-        .collect();
+    let found: Vec<Arc<Named>> =
+        EXPRESSIONS.iter().filter_map(|kind| input[*kind].as_str().map(|text| named(kind, text))).collect();
     let (mut names, mut values) = (BTreeSet::new(), BTreeSet::new());
     for named in &found {
         let (of_names, of_values) = (**named).as_ref().map_err(Clone::clone)?;
