@@ -112,8 +112,13 @@ pub fn request_of(key: &str) -> Option<RequestId> {
     key.strip_prefix("request#")?.parse().ok()
 }
 
-fn decode(item: &Item) -> anyhow::Result<Stored> {
-    Ok(Stored { request: serde_json::from_str(text(item, "document")?)?, version: number(item, "version")? })
+impl TryFrom<&Item> for Stored {
+    type Error = anyhow::Error;
+
+    fn try_from(item: &Item) -> anyhow::Result<Self> {
+        let request = serde_json::from_str(text(item, "document")?)?;
+        Ok(Self { request, version: number(item, "version")? })
+    }
 }
 
 /// A state's name, as the table and people read it.
@@ -165,7 +170,7 @@ impl Stored {
     /// A fault, also where the item is half-written.
     pub async fn read(dynamo: &Dynamo, id: &RequestId) -> anyhow::Result<Option<Self>> {
         let item = dynamo.get(Table::Requests, &request_key(id), None).await?;
-        item.as_ref().map(decode).transpose()
+        item.as_ref().map(Self::try_from).transpose()
     }
 
     /// Writes `next` in this one's place, with `others` in the same transaction.

@@ -7,18 +7,30 @@
     reason = "a broken test must stop, and so must a model that is asked for what it does not know"
 )]
 
+mod world;
+
+#[path = "claim_model/calls.rs"]
+mod calls;
 #[path = "claim_model/cast.rs"]
 mod cast;
 #[path = "claim_model/conditions.rs"]
 mod conditions;
+#[path = "claim_model/emulated.rs"]
+mod emulated;
 #[path = "claim_model/expressions.rs"]
 mod expressions;
+#[path = "claim_model/issue.rs"]
+mod issue;
 #[path = "claim_model/jobs.rs"]
 mod jobs;
+#[path = "claim_model/rules.rs"]
+mod rules;
 #[path = "claim_model/schedules.rs"]
 mod schedules;
 #[path = "claim_model/steps.rs"]
 mod steps;
+#[path = "claim_model/stories.rs"]
+mod stories;
 #[path = "claim_model/tables.rs"]
 mod tables;
 #[path = "claim_model/visits.rs"]

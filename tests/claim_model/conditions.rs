@@ -32,8 +32,8 @@ fn sealed() -> Item {
     let tid = cast::tid();
     let taken = written(claim(&cast::ticket(false), &cast::claim(0, true, Code::None), START));
     tables.update(Table::Tickets, tid.as_str(), &taken).unwrap();
-    tables.write(&[claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START)]).unwrap();
-    tables.get(Table::Tickets, tid.as_str()).unwrap().clone()
+    tables.write(&[claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START)], None).unwrap();
+    (**tables.get(Table::Tickets, tid.as_str()).unwrap()).clone()
 }
 
 /// What breaks a condition, by what it is about.
@@ -85,7 +85,7 @@ fn what_reveal_writes_holds_by_itself() {
         ("take a try", &take_try, pending(true, 4), &["state", "proof", "expiry", "fewer tries"]),
         ("claim on a try", &take_after, pending(true, 3), &["state", "proof", "expiry", "own try"]),
         ("lock", &lock, pending(true, 5), &["state", "proof", "five tries"]),
-        ("misuse", &misuse(&cast::proof(true), START), sealed.clone(), &["proof", "first misuse"]),
+        ("misuse", &misuse(&cast::proof(0, true), START), sealed.clone(), &["proof", "first misuse"]),
         ("confirm", &confirm, sealed, &["state", "proof", "tab", "receipt"]),
     ];
     for (name, update, item, about) in cases {
@@ -173,7 +173,7 @@ fn the_worker_moves_a_ticket_along_the_diagram_only() {
             item.insert("state".to_owned(), state.into());
             let mut tables = Tables::default();
             tables.seed(Table::Tickets, item);
-            let done = tables.write(std::slice::from_ref(&write)).is_ok();
+            let done = tables.write(std::slice::from_ref(&write), None).is_ok();
             assert_eq!(done, from.contains(&state), "{write:?} from {state}");
         }
     }

@@ -1,9 +1,10 @@
 //! DynamoDB's expressions, as far as the product uses them: AND, OR, comparisons, `attribute_exists`,
 //! `attribute_not_exists`, `size`, SET with `+`, `-` and `list_append`, REMOVE. What AWS would refuse stops the test.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use keyvend::item::{Attribute, Item};
@@ -15,7 +16,7 @@ pub enum Condition {
     All(Vec<Condition>),
     Exists(String),
     Missing(String),
-    Compare(Operand, String, Operand),
+    Compare(Operand, Sign, Operand),
 }
 
 /// What is compared or set.
@@ -24,6 +25,17 @@ pub enum Operand {
     Path(String),
     Value(String),
     Size(String),
+}
+
+/// How two operands are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Equal,
+    Unequal,
+    Less,
+    Greater,
+    AtMost,
+    AtLeast,
 }
 
 /// One change of an update.
@@ -47,22 +59,26 @@ struct Parsed<T> {
     values: BTreeSet<String>,
 }
 
-type Cache<T> = RefCell<HashMap<&'static str, Rc<Parsed<T>>>>;
+/// Each text is parsed once: the product's are literals, which are found again by where they lie.
+type Cache<T> = RefCell<HashMap<Place, Rc<Parsed<T>>>>;
+type Place = (usize, usize);
 
 thread_local! {
     static CONDITIONS: Cache<Condition> = RefCell::default();
     static UPDATES: Cache<Vec<Change>> = RefCell::default();
+    static CHECKED: RefCell<HashSet<(Option<Place>, Place, usize)>> = RefCell::default();
 }
 
 fn cached<T>(cache: &Cache<T>, text: &'static str, parse: impl FnOnce(&mut Tokens) -> T) -> Rc<Parsed<T>> {
-    if let Some(parsed) = cache.borrow().get(text) {
+    let place = (text.as_ptr().addr(), text.len());
+    if let Some(parsed) = cache.borrow().get(&place) {
         return Rc::clone(parsed);
     }
     let mut tokens = Tokens::of(text);
     let values = tokens.words.iter().filter(|word| word.starts_with(':')).cloned().collect();
     let parsed = Rc::new(Parsed { tree: parse(&mut tokens), values });
     assert_eq!(tokens.peek(), "", "{text:?} goes on where it should end");
-    cache.borrow_mut().insert(text, Rc::clone(&parsed));
+    cache.borrow_mut().insert(place, Rc::clone(&parsed));
     parsed
 }
 
@@ -76,33 +92,33 @@ pub fn holds(condition: &'static str, values: &Item, item: &Item) -> bool {
 pub fn updated(update: &'static str, values: &Item, item: &Item) -> (Item, Item) {
     let parsed = UPDATES.with(|cache| cached(cache, update, Tokens::changes));
     let (mut next, mut set) = (item.clone(), Item::new());
-    let mut changed = BTreeSet::new();
     for change in &parsed.tree {
         match change {
             Change::Set(path, term) => {
-                assert!(changed.insert(path), "{update:?} changes {path} twice");
                 let value = evaluate(term, values, item);
                 next.insert(path.clone(), value.clone());
                 set.insert(path.clone(), value);
             }
-            Change::Remove(path) => {
-                assert!(changed.insert(path), "{update:?} changes {path} twice");
-                next.remove(path);
-            }
+            Change::Remove(path) => drop(next.remove(path)),
         }
     }
     (next, set)
 }
 
-/// AWS refuses values that no expression names, and names without a value.
+/// AWS refuses values that no expression names, and names without a value. The product's texts always come with the same
+/// names, so that a pair of them is looked at once for so many values.
 pub fn check_values(update: Option<&'static str>, condition: &'static str, values: &Item) {
-    let parsed = CONDITIONS.with(|cache| cached(cache, condition, Tokens::any));
-    let mut named = parsed.values.clone();
+    let place = |text: &'static str| (text.as_ptr().addr(), text.len());
+    let pair = (update.map(place), place(condition), values.len());
+    if CHECKED.with(|checked| checked.borrow().contains(&pair)) {
+        return;
+    }
+    let mut named = CONDITIONS.with(|cache| cached(cache, condition, Tokens::any)).values.clone();
     if let Some(update) = update {
-        let parsed = UPDATES.with(|cache| cached(cache, update, Tokens::changes));
-        named.extend(parsed.values.iter().cloned());
+        named.extend(UPDATES.with(|cache| cached(cache, update, Tokens::changes)).values.iter().cloned());
     }
     assert!(named.iter().eq(values.keys()), "{update:?} if {condition:?} names {named:?}, given {values:?}");
+    CHECKED.with(|checked| checked.borrow_mut().insert(pair));
 }
 
 fn judge(condition: &Condition, values: &Item, item: &Item) -> bool {
@@ -116,14 +132,13 @@ fn judge(condition: &Condition, values: &Item, item: &Item) -> bool {
                 (Some(left), Some(right)) => order(&left, &right),
                 _ => None,
             };
-            match sign.as_str() {
-                "=" => order == Some(Ordering::Equal),
-                "<>" => order != Some(Ordering::Equal),
-                "<" => order == Some(Ordering::Less),
-                ">" => order == Some(Ordering::Greater),
-                "<=" => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-                ">=" => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
-                other => panic!("no comparison: {other}"),
+            match sign {
+                Sign::Equal => order == Some(Ordering::Equal),
+                Sign::Unequal => order != Some(Ordering::Equal),
+                Sign::Less => order == Some(Ordering::Less),
+                Sign::Greater => order == Some(Ordering::Greater),
+                Sign::AtMost => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+                Sign::AtLeast => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
             }
         }
     }
@@ -139,11 +154,11 @@ fn order(left: &Attribute, right: &Attribute) -> Option<Ordering> {
     }
 }
 
-fn operand(operand: &Operand, values: &Item, item: &Item) -> Option<Attribute> {
+fn operand<'a>(operand: &Operand, values: &'a Item, item: &'a Item) -> Option<Cow<'a, Attribute>> {
     match operand {
-        Operand::Path(path) => item.get(path).cloned(),
+        Operand::Path(path) => item.get(path).map(Cow::Borrowed),
         Operand::Value(name) => {
-            Some(values.get(name).unwrap_or_else(|| panic!("{name} has no value")).clone())
+            Some(Cow::Borrowed(values.get(name).unwrap_or_else(|| panic!("{name} has no value"))))
         }
         Operand::Size(path) => {
             let size = match item.get(path)? {
@@ -153,14 +168,15 @@ fn operand(operand: &Operand, values: &Item, item: &Item) -> Option<Attribute> {
                 Attribute::Map(map) => map.len(),
                 Attribute::Number(_) => panic!("a number has no size"),
             };
-            Some(Attribute::Number(i64::try_from(size).unwrap()))
+            Some(Cow::Owned(Attribute::Number(i64::try_from(size).unwrap())))
         }
     }
 }
 
 fn evaluate(term: &Term, values: &Item, item: &Item) -> Attribute {
     let found = |of: &Operand| {
-        operand(of, values, item).unwrap_or_else(|| panic!("{of:?} does not exist in the item {item:?}"))
+        let found = operand(of, values, item);
+        found.unwrap_or_else(|| panic!("{of:?} does not exist in the item {item:?}")).into_owned()
     };
     match term {
         Term::Just(of) => found(of),
@@ -254,7 +270,15 @@ impl Tokens {
             }
         }
         let left = self.operand();
-        let sign = self.next();
+        let sign = match self.next().as_str() {
+            "=" => Sign::Equal,
+            "<>" => Sign::Unequal,
+            "<" => Sign::Less,
+            ">" => Sign::Greater,
+            "<=" => Sign::AtMost,
+            ">=" => Sign::AtLeast,
+            other => panic!("no comparison: {other} in {:?}", self.words),
+        };
         Condition::Compare(left, sign, self.operand())
     }
 
@@ -287,11 +311,12 @@ impl Tokens {
     }
 
     fn changes(&mut self) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let (mut changes, mut changed) = (Vec::new(), BTreeSet::new());
         while !self.peek().is_empty() {
             let clause = self.next();
             loop {
                 let path = self.path();
+                assert!(changed.insert(path.clone()), "{path} is changed twice in {:?}", self.words);
                 changes.push(match clause.as_str() {
                     "SET" => {
                         self.must("=");

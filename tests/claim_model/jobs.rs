@@ -1,154 +1,496 @@
-//! What the worker does to a ticket: reads the request, reads the ticket, and changes both in one transaction. Of the
-//! request only its state and version are kept; what else it goes through has tests of its own.
+//! An invocation of the worker, call by call: what its handlers do to a request and its tickets around a claim. What
+//! they look up elsewhere, and what AWS and Slack say, the schedule decides.
 
-use keyvend::claim::{self, StoredTicket, TicketEvent, TicketState};
-use keyvend::item::{Item, Table, Update, Write, number, text, values};
+use std::rc::Rc;
+use std::time::Duration;
+
+use keyvend::audit::Happened;
+use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState, new_item};
+use keyvend::command::Reason;
+use keyvend::item::{Item, Table, Update, Write, text, values};
+use keyvend::key::StoredKey;
+use keyvend::request::{Event, KeyRequest, Shown, State, Withdrawn};
+use keyvend::store::Link;
 use keyvend::time::Timestamp;
+use keyvend::worker::ClaimEvent;
 
-use crate::cast::{sealed_to, tid};
-use crate::tables::Tables;
+use crate::calls::{Calls, Fault, Message, NotWritten};
+use crate::cast::{self, ALICE, BOB, LINK_LIFE, LINKS, REQUEST_LIFE, USER};
+use crate::tables::Row;
 
-/// The request's key.
-pub const REQUEST: &str = "request";
+/// As in src/worker/cancel.rs.
+pub const RACES: usize = 5;
+/// How long an invocation has, in seconds.
+pub const LIFE: i64 = 30;
+/// How often the timer may raise a claim's attempt.
+const RAISED: i64 = 2;
 
-/// What a message or a person asks of the worker.
+/// What a message or a person asks of the worker. A new one is a name here, a handler below, its place among those that
+/// a schedule picks ([`Task::OFTEN`]), and its arrows in rules.rs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Write down the intent to create a key.
-    Begin,
-    /// The key was created: seal it.
-    Seal,
-    /// No key comes of it.
-    Fail,
-    /// The request is taken back, denied or out of time.
+    /// **Get my key**: a link, in place of the one before.
+    Press,
     Cancel,
-    /// Another link takes this one's place.
-    Replace,
-    /// Take the ticket's outbox into the audit chain.
-    TakeIn,
+    Deny,
+    Approve,
+    /// The request's timer.
+    Timer,
+    /// The ticket's timer.
+    Raise,
+    /// A message on queue `claims`.
+    Message(Message),
 }
 
 impl Task {
-    /// What is asked, as often as it shall be.
-    pub const OFTEN: [Self; 12] = [
-        Self::Begin,
-        Self::Seal,
-        Self::TakeIn,
-        Self::Seal,
-        Self::Begin,
-        Self::Fail,
-        Self::Seal,
+    /// Of what people and timers ask, as often as it shall be asked.
+    pub const OFTEN: [Self; 16] = [
+        Self::Press,
+        Self::Press,
+        Self::Press,
+        Self::Press,
+        Self::Press,
+        Self::Press,
+        Self::Press,
+        Self::Timer,
+        Self::Timer,
+        Self::Timer,
+        Self::Raise,
+        Self::Raise,
+        Self::Approve,
+        Self::Deny,
         Self::Cancel,
-        Self::Begin,
-        Self::Seal,
-        Self::TakeIn,
-        Self::Replace,
+        Self::Cancel,
     ];
 }
 
-#[derive(Clone, Debug)]
-enum At {
-    ReadRequest,
-    ReadTicket { version: i64, state: String },
-    Write { writes: Vec<Write>, events: Vec<TicketEvent> },
+/// What policy, AWS, SES and Slack say to an invocation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Luck(pub usize);
+
+/// What becomes of a link that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown_ {
+    Seen,
+    SeenUnheard,
+    NotSeen,
 }
 
-/// A task under way.
-#[derive(Clone, Debug)]
-pub struct Job {
-    task: Task,
-    now: Timestamp,
-    at: At,
-}
-
-/// Puts the request there, with its link given out.
-pub fn seed(tables: &mut Tables) {
-    let item = values([("pk", REQUEST.into()), ("version", 1.into()), ("state", "TICKETED".into())]);
-    tables.seed(Table::Requests, item);
-}
-
-/// The request's state.
-pub fn state(tables: &Tables) -> &str {
-    text(tables.get(Table::Requests, REQUEST).unwrap(), "state").unwrap()
-}
-
-fn moved(version: i64, to: &str) -> Write {
-    let update = Update {
-        update: "SET #state = :to, version = version + :one",
-        condition: "version = :version",
-        values: values([(":to", to.into()), (":one", 1.into()), (":version", version.into())]),
-    };
-    Write::Update { table: Table::Requests, key: REQUEST.to_owned(), update }
-}
-
-impl Job {
-    pub fn new(task: Task, now: Timestamp) -> Self {
-        Self { task, now, at: At::ReadRequest }
+impl Luck {
+    /// Whether one time in so many, by its digit.
+    fn hits(self, digit: u32, one_in: usize) -> bool {
+        (self.0 >> digit) % one_in == one_in - 1
     }
 
-    /// The next table call; true once there is no more to do. What it took into the chain is added to `chain`.
-    pub fn step(&mut self, tables: &mut Tables, chain: &mut Vec<TicketEvent>) -> bool {
-        match &self.at {
-            At::ReadRequest => {
-                let item: &Item = tables.get(Table::Requests, REQUEST).unwrap();
-                let (version, state) =
-                    (number(item, "version").unwrap(), text(item, "state").unwrap().to_owned());
-                self.at = At::ReadTicket { version, state };
-                false
-            }
-            At::ReadTicket { version, state } => {
-                let item = tables.get(Table::Tickets, tid().as_str()).unwrap();
-                let ticket = StoredTicket::try_from(item).unwrap();
-                match self.decide(*version, state, &ticket) {
-                    Some(at) => {
-                        self.at = at;
-                        false
-                    }
-                    None => true,
-                }
-            }
-            At::Write { writes, events } => {
-                if tables.write(writes).is_ok() {
-                    chain.extend(events);
-                }
-                true
-            }
+    /// Whether the message dies with this receive.
+    pub fn last_receive(self) -> bool {
+        self.hits(0, 4)
+    }
+
+    fn policy_refuses(self) -> bool {
+        self.hits(2, 16)
+    }
+
+    fn approvals_lack(self) -> bool {
+        self.hits(6, 16)
+    }
+
+    fn no_session(self) -> bool {
+        self.hits(10, 16)
+    }
+
+    pub fn aws_refuses(self) -> bool {
+        self.hits(14, 16)
+    }
+
+    fn shown(self) -> Shown_ {
+        match (self.0 >> 2) % 8 {
+            6 => Shown_::SeenUnheard,
+            7 => Shown_::NotSeen,
+            _ => Shown_::Seen,
+        }
+    }
+}
+
+/// Why a message is not done: it comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotDone;
+
+impl From<Fault> for NotDone {
+    fn from(_: Fault) -> Self {
+        Self
+    }
+}
+
+impl From<NotWritten> for NotDone {
+    fn from(_: NotWritten) -> Self {
+        Self
+    }
+}
+
+/// An invocation.
+#[derive(Clone)]
+pub struct Worker {
+    pub calls: Calls,
+    pub now: Timestamp,
+    pub luck: Luck,
+}
+
+impl Worker {
+    pub fn until(&self) -> Timestamp {
+        Timestamp(self.now.0 + LIFE)
+    }
+
+    /// Does what is asked, or not: nobody waits for it.
+    pub async fn work(self, task: Task) {
+        let done = match task {
+            Task::Press => self.give_ticket().await,
+            Task::Cancel => self.cancel().await,
+            Task::Deny => self.decide(false).await,
+            Task::Approve => self.decide(true).await,
+            Task::Timer => self.look_at().await,
+            Task::Raise => self.raise().await,
+            Task::Message(message) => self.on_claims(message).await,
+        };
+        if done.is_err() {
+            self.calls.stage.borrow_mut().tell(|| format!("{}: not done", self.calls.who));
         }
     }
 
-    fn decide(&self, version: i64, state: &str, ticket: &StoredTicket) -> Option<At> {
-        let tid = tid();
-        let waits = matches!(state, "TICKETED" | "APPROVED");
-        let mut events = Vec::new();
-        let writes = match (self.task, &ticket.state) {
-            (Task::Begin, TicketState::Claimed(claimed)) if state == "TICKETED" => {
-                vec![moved(version, "ISSUING"), claim::still_claimed(&tid, claimed.attempt)]
-            }
-            (Task::Seal, TicketState::Claimed(claimed)) if state == "ISSUING" => {
-                let sealed = sealed_to(&claimed.key);
-                vec![moved(version, "ISSUED"), claim::sealed(&tid, claimed.attempt, sealed, self.now)]
-            }
-            (Task::Fail, TicketState::Claimed(_)) if matches!(state, "TICKETED" | "ISSUING") => {
-                vec![moved(version, "APPROVED"), claim::failed(&tid)]
-            }
-            (Task::Cancel, _) if waits => {
-                let mut writes = vec![moved(version, "CANCELLED")];
-                match ticket.state {
-                    TicketState::Pending | TicketState::Locked => writes.push(claim::void(&tid)),
-                    TicketState::Claimed(_) => writes.push(claim::void_claimed(&tid)),
-                    _ => {}
+    async fn on_claims(&self, message: Message) -> Result<(), NotDone> {
+        match message.event {
+            ClaimEvent::Claimed => {
+                let done = Box::pin(self.issue(message)).await;
+                if done.is_err() && self.luck.last_receive() {
+                    self.give_up(message).await?;
                 }
-                writes
+                done
             }
-            (Task::Replace, TicketState::Pending | TicketState::Locked) if state == "TICKETED" => {
-                vec![moved(version, "REPLACED"), claim::void(&tid)]
-            }
-            (Task::TakeIn, _) if !ticket.outbox.is_empty() => {
-                events.clone_from(&ticket.outbox);
-                vec![moved(version, state), claim::outbox_taken(&tid, ticket.outbox.len())]
-            }
-            _ => return None,
-        };
-        Some(At::Write { writes, events })
+            ClaimEvent::Acknowledged => self.acknowledged(message).await,
+            ClaimEvent::Misused => self.take_in(message.link).await.map(drop),
+        }
     }
+
+    /// `Worker::read_ticket`
+    pub async fn read_ticket(&self, link: usize) -> Result<Option<Rc<StoredTicket>>, Fault> {
+        let item = self.calls.get(Table::Tickets, LINKS[link].tid.as_str()).await?;
+        Ok(item.map(|item| self.calls.stage.borrow_mut().ticket(link, &item)))
+    }
+
+    /// Whether the link leads anywhere, and whether its sealing key is still there.
+    pub async fn read_link(&self, link: usize) -> Result<Option<bool>, Fault> {
+        let item = self.calls.get(Table::Requests, &LINKS[link].key).await?;
+        Ok(item.map(|item| item.contains_key("psk")))
+    }
+
+    /// `Stored::save`
+    pub async fn save(&self, row: &Row, next: KeyRequest, others: Vec<Write>) -> Result<Row, NotWritten> {
+        let next = Rc::new(next);
+        let saved = Row { request: Rc::clone(&next), version: row.version + 1 };
+        let Err(error) = self.calls.write(Some((row.clone(), next)), others).await else { return Ok(saved) };
+        match self.calls.get_request().await {
+            Ok(found) if found == saved => Ok(saved),
+            Ok(_) => Err(error),
+            Err(Fault) => Err(NotWritten::Fault),
+        }
+    }
+
+    /// `Worker::flush`, of its audit entries.
+    pub async fn flush(&self, row: Row) -> Row {
+        if matches!(row.request.state, State::Issuing(_)) || row.request.chain.outbox.is_empty() {
+            return row;
+        }
+        let mut next = (*row.request).clone();
+        for entry in &row.request.chain.outbox {
+            let inserted = self.calls.elsewhere("inserts an audit entry", |stage| {
+                let there = stage.audit.entry(entry.seq).or_insert_with(|| entry.clone()).clone();
+                stage.must(there == *entry, || format!("the audit chain forks: {there:?} and {entry:?}"));
+            });
+            match inserted.await {
+                Ok(()) => next.chain.drop_inserted(entry.seq),
+                Err(Fault) => break,
+            }
+        }
+        if next == *row.request {
+            return row;
+        }
+        self.save(&row, next, Vec::new()).await.unwrap_or(row)
+    }
+
+    /// `Worker::take_in`
+    pub async fn take_in(&self, link: usize) -> Result<Option<Row>, NotDone> {
+        if self.read_link(link).await?.is_none() {
+            return Ok(None);
+        }
+        for _ in 0..RACES {
+            let row = self.calls.get_request().await?;
+            let ticket = self.read_ticket(link).await?.filter(|ticket| !ticket.outbox.is_empty());
+            let Some(ticket) = ticket else { return Ok(Some(self.flush(row).await)) };
+            let next = self.seen(&row, &ticket);
+            let taken = claim::outbox_taken(&ticket.tid, ticket.outbox.len());
+            match self.save(&row, next, vec![taken]).await {
+                Ok(saved) => return Ok(Some(self.flush(saved).await)),
+                Err(NotWritten::Lost) => {}
+                Err(NotWritten::Fault) => return Err(NotDone),
+            }
+        }
+        Err(NotDone)
+    }
+
+    /// `take_events`
+    fn seen(&self, row: &Row, ticket: &StoredTicket) -> KeyRequest {
+        let mut next = (*row.request).clone();
+        for event in &ticket.outbox {
+            let (name, alert) = match event.what {
+                TicketEventKind::Claimed => ("claimed", false),
+                TicketEventKind::Acknowledged => ("revealed", false),
+                TicketEventKind::Misused => ("misused", true),
+                TicketEventKind::Locked => ("locked", true),
+            };
+            let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
+            let happened = Happened::new(name, "reveal", detail);
+            next = next.apply(Event::Seen { happened, at: event.at, alert }, "reveal", self.now).unwrap();
+        }
+        next
+    }
+
+    async fn acknowledged(&self, message: Message) -> Result<(), NotDone> {
+        let Some(row) = self.take_in(message.link).await? else { return Ok(()) };
+        let State::Issued { key, tid, .. } = &row.request.state else { return Ok(()) };
+        if *tid != LINKS[message.link].tid {
+            return Ok(());
+        }
+        let confirmed = StoredKey::confirm(self.now);
+        match self.calls.update(Table::Requests, &StoredKey::item_key(key), &confirmed).await {
+            Ok(_) | Err(NotWritten::Lost) => Ok(()),
+            Err(NotWritten::Fault) => Err(NotDone),
+        }
+    }
+
+    /// `Worker::void_ticket`
+    async fn void_ticket(&self, row: &Row) -> Result<Vec<Write>, Fault> {
+        let Some(tid) = row.request.ticket() else { return Ok(Vec::new()) };
+        Ok(match self.read_ticket(cast::link_of(tid)).await?.as_deref().map(|ticket| &ticket.state) {
+            Some(TicketState::Pending | TicketState::Locked) => {
+                vec![claim::void(tid), Link::forget_psk(tid)]
+            }
+            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), Link::forget_psk(tid)],
+            _ => Vec::new(),
+        })
+    }
+
+    /// `Worker::lapse`
+    pub async fn lapse(&self, row: &Row) -> Result<(), NotDone> {
+        let Ok(next) = row.request.apply(Event::Lapse, "keyvend", self.now) else { return Ok(()) };
+        let voided = self.void_ticket(row).await?;
+        match self.save(row, next, voided).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(NotWritten::Lost) => Ok(()),
+            Err(NotWritten::Fault) => Err(NotDone),
+        }
+    }
+
+    /// `Worker::cancel_request`
+    async fn cancel(&self) -> Result<(), NotDone> {
+        for _ in 0..RACES {
+            let row = self.calls.get_request().await?;
+            if row.request.is_expired(self.now) {
+                self.lapse(&row).await?;
+                continue;
+            }
+            let Ok(next) = row.request.apply(Event::Cancel, &ALICE.to_string(), self.now) else {
+                return Ok(());
+            };
+            let voided = self.void_ticket(&row).await?;
+            match self.save(&row, next, voided).await {
+                Ok(saved) => {
+                    self.flush(saved).await;
+                    return Ok(());
+                }
+                Err(NotWritten::Lost) => {}
+                Err(NotWritten::Fault) => return Err(NotDone),
+            }
+        }
+        Err(NotDone)
+    }
+
+    /// `Worker::decide`, of a click that policy allows.
+    async fn decide(&self, approve: bool) -> Result<(), NotDone> {
+        let press = cast::REQUEST.id.clone();
+        for _ in 0..RACES {
+            let row = self.calls.get_request().await?;
+            if row.request.is_expired(self.now) {
+                self.lapse(&row).await?;
+                continue;
+            }
+            let (by, press) = (BOB.clone(), press.clone());
+            let event = match approve {
+                true => Event::Approve { by, press, enough: true, approved_ttl: REQUEST_LIFE },
+                false => Event::Deny { by, press, reason: Reason::try_from("not now".to_owned()).unwrap() },
+            };
+            let Ok(next) = row.request.apply(event, &BOB.to_string(), self.now) else { return Ok(()) };
+            let voided = if next.waits() { Vec::new() } else { self.void_ticket(&row).await? };
+            match self.save(&row, next, voided).await {
+                Ok(saved) => {
+                    self.flush(saved).await;
+                    return Ok(());
+                }
+                Err(NotWritten::Lost) => {}
+                Err(NotWritten::Fault) => return Err(NotDone),
+            }
+        }
+        Err(NotDone)
+    }
+
+    /// `Worker::give_ticket`. Every link is another of the pinned ones; there are no more presses than links.
+    async fn give_ticket(&self) -> Result<(), NotDone> {
+        for _ in 0..RACES {
+            let Some((row, replaced)) = self.collectable().await? else { return Ok(()) };
+            let Some((link, wants_code)) = self.next_link() else { return Ok(()) };
+            let tid = &LINKS[link].tid;
+            let event = Event::Ticket { tid: tid.clone() };
+            let Ok(next) = row.request.apply(event, &ALICE.to_string(), self.now) else { continue };
+            let expires_at = self.now + Duration::from_secs(LINK_LIFE.unsigned_abs());
+            let mut writes = vec![
+                Write::Put {
+                    table: Table::Tickets,
+                    item: new_item(&cast::ticket_of(link, wants_code, expires_at), expires_at),
+                    condition: "attribute_not_exists(tid)",
+                    values: Item::new(),
+                },
+                Link::create(tid, &row.request.id, &LINKS[link].psk, expires_at),
+            ];
+            writes.extend(replaced);
+            match self.save(&row, next, writes).await {
+                Ok(saved) => return self.hand_over(saved, link).await,
+                Err(NotWritten::Lost) => {}
+                Err(NotWritten::Fault) => return Err(NotDone),
+            }
+        }
+        Err(NotDone)
+    }
+
+    fn next_link(&self) -> Option<(usize, bool)> {
+        let mut stage = self.calls.stage.borrow_mut();
+        let link = stage.made;
+        if link == LINKS.len() {
+            return None;
+        }
+        stage.made += 1;
+        Some((link, stage.wants_code))
+    }
+
+    /// `Worker::collectable`
+    async fn collectable(&self) -> Result<Option<(Row, Vec<Write>)>, NotDone> {
+        let row = self.calls.get_request().await?;
+        if row.request.is_expired(self.now) {
+            self.lapse(&row).await?;
+            return Ok(None);
+        }
+        let State::Ticketed { tid } = &row.request.state else {
+            let approved = matches!(row.request.state, State::Approved);
+            return Ok(approved.then_some((row, Vec::new())));
+        };
+        let ticket = self.read_ticket(cast::link_of(tid)).await?;
+        let replaced = match ticket.as_deref().map(|ticket| &ticket.state) {
+            Some(TicketState::Claimed(_)) => return Ok(None),
+            Some(TicketState::Pending | TicketState::Locked) => {
+                vec![claim::void(tid), Link::forget_psk(tid)]
+            }
+            _ => Vec::new(),
+        };
+        Ok(Some((row, replaced)))
+    }
+
+    /// `Worker::hand_over`: the mail and the button are one call here.
+    async fn hand_over(&self, saved: Row, link: usize) -> Result<(), NotDone> {
+        let luck = self.luck.shown();
+        let heard = self.calls.elsewhere("shows the link", |stage| {
+            if luck != Shown_::NotSeen && !stage.shown.contains(&link) {
+                stage.shown.push(link);
+            }
+        });
+        if heard.await.is_ok() && luck == Shown_::Seen {
+            self.flush(saved).await;
+            return Ok(());
+        }
+        let tid = LINKS[link].tid.clone();
+        let gone = Event::TicketGone { tid: tid.clone(), why: "not-shown" };
+        let Ok(next) = saved.request.apply(gone, "keyvend", self.now) else { return Ok(()) };
+        match self.save(&saved, next, vec![claim::void(&tid), Link::forget_psk(&tid)]).await {
+            Ok(saved) => {
+                self.flush(saved).await;
+                Ok(())
+            }
+            Err(NotWritten::Lost) => Ok(()),
+            Err(NotWritten::Fault) => Err(NotDone),
+        }
+    }
+
+    /// `Worker::look_at`
+    async fn look_at(&self) -> Result<(), NotDone> {
+        let row = self.calls.get_request().await?;
+        if let State::Issuing(intent) = &row.request.state {
+            let intent = intent.clone();
+            return self.finish(row, intent).await;
+        }
+        let row = self.flush(row).await;
+        if row.request.is_expired(self.now) {
+            return self.lapse(&row).await;
+        }
+        Ok(())
+    }
+
+    /// What a timer of claims may do at its worst: the claim's next attempt, and its message, whoever is at work.
+    async fn raise(&self) -> Result<(), NotDone> {
+        let row = self.calls.get_request().await?;
+        let Some(link) = row.request.ticket().map(cast::link_of) else { return Ok(()) };
+        let Some(ticket) = self.read_ticket(link).await? else { return Ok(()) };
+        let TicketState::Claimed(claimed) = &ticket.state else { return Ok(()) };
+        if claimed.attempt > RAISED {
+            return Ok(());
+        }
+        let update = Update {
+            update: "SET attempt = attempt + :one",
+            condition: "#state = :claimed AND attempt = :attempt",
+            values: values([
+                (":one", 1.into()),
+                (":claimed", "CLAIMED".into()),
+                (":attempt", claimed.attempt.into()),
+            ]),
+        };
+        self.calls.update(Table::Tickets, ticket.tid.as_str(), &update).await?;
+        let message = Message { link, event: ClaimEvent::Claimed, attempt: claimed.attempt + 1 };
+        Ok(self.calls.elsewhere("queues claimed", |stage| stage.send(message)).await?)
+    }
+
+    /// `Worker::give_up`
+    async fn give_up(&self, message: Message) -> Result<(), NotDone> {
+        let Some(row) = self.take_in(message.link).await? else { return Ok(()) };
+        if row.request.state != (State::Ticketed { tid: LINKS[message.link].tid.clone() }) {
+            return Ok(());
+        }
+        self.fail(row, None, Withdrawn::Approved, None).await
+    }
+
+    /// What becomes of a request that policy refuses, or that lacks approvals, at issuing.
+    pub fn unauthorized(&self) -> Option<Withdrawn> {
+        if self.luck.policy_refuses() {
+            return Some(Withdrawn::Refused { why: "policy says no".to_owned() });
+        }
+        let shown = Shown::of(&USER, 1);
+        let lack = Withdrawn::Pending { shown, approvals: Vec::new(), ttl: REQUEST_LIFE };
+        if self.luck.approvals_lack() {
+            return Some(lack);
+        }
+        self.luck.no_session().then_some(Withdrawn::Approved)
+    }
+}
+
+/// The holder of the IAM user's lease, if any.
+pub fn holder(item: Option<&Rc<Item>>) -> Option<&str> {
+    item.and_then(|item| text(item, "holder").ok())
 }

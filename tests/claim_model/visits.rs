@@ -1,12 +1,17 @@
-//! One request of a tab, a table call at a time: what `reveal` does around the pure steps. Between any two calls
-//! anybody else may act.
+//! One request of a tab: what `reveal` does around the pure steps, call by call, and what the tab hears.
+
+use std::cell::Cell;
+use std::rc::Rc;
 
 use keyvend::claim::{Ack, Answer, Claim, Step, StoredTicket, acknowledge, after_try, claim, misuse};
-use keyvend::item::{Table, Update, number};
+use keyvend::item::{Item, Table, Update, number};
+use keyvend::seal::base64url;
 use keyvend::time::Timestamp;
+use keyvend::worker::ClaimEvent;
+use serde_json::{Value, json};
 
-use crate::cast::{Code, tid};
-use crate::tables::Tables;
+use crate::calls::{Calls, Fault, Message, NotWritten};
+use crate::cast::{self, Code, LINKS};
 
 /// As in src/reveal.rs.
 const RACES: usize = 4;
@@ -18,116 +23,175 @@ pub enum Posted {
     Ack(Ack),
 }
 
-/// Where its request is.
-#[derive(Clone, Debug)]
-enum At {
-    Read,
-    TakeTry(Box<StoredTicket>, Update),
-    Write(Update, Answer),
-    Misuse(Answer),
-}
-
-/// A request under way.
+/// A tab's request.
 #[derive(Clone, Debug)]
 pub struct Visit {
     pub tab: usize,
+    pub link: usize,
     pub posted: Posted,
     pub now: Timestamp,
-    at: At,
-    races: usize,
-}
-
-/// What became of one call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Went {
-    /// The request goes on; this code was judged, if one was.
-    On(Option<Code>),
-    /// It is answered.
-    Answered(Answer),
-    /// It gave up: 503, and the tab asks again.
-    GaveUp,
+    /// Whether its proof, and the receipt it shows, are the right ones.
+    pub right_proof: bool,
+    pub right_receipt: bool,
+    /// Whether a try was taken for its code.
+    pub tried: Cell<bool>,
 }
 
 impl Visit {
-    pub fn new(tab: usize, posted: Posted, now: Timestamp) -> Self {
-        Self { tab, posted, now, at: At::Read, races: 0 }
+    /// A tab's claim.
+    pub fn claim(link: usize, tab: usize, right_proof: bool, code: Code, now: Timestamp) -> Self {
+        let posted = Posted::Claim(cast::claim_of(link, tab, right_proof, code), code);
+        Self { tab, link, posted, now, right_proof, right_receipt: false, tried: Cell::new(false) }
     }
 
-    fn proof(&self) -> [u8; 32] {
+    /// A tab's confirmation.
+    pub fn ack(link: usize, tab: usize, right_proof: bool, right_receipt: bool, now: Timestamp) -> Self {
+        let posted = Posted::Ack(cast::ack_of(link, tab, right_proof, right_receipt));
+        Self { tab, link, posted, now, right_proof, right_receipt, tried: Cell::new(false) }
+    }
+
+    /// As its page posts it: path and body.
+    pub fn body(&self) -> (&'static str, Value) {
+        let (link, key) = (&LINKS[self.link], cast::key(self.tab));
+        let proof = if self.right_proof { link.proof } else { cast::NO_PROOF };
+        let mut body = json!({
+            "tid": link.tid, "proof": base64url(&proof), "cid": cast::cid(self.tab),
+        });
         match &self.posted {
-            Posted::Claim(claim, _) => claim.proof_hash,
-            Posted::Ack(ack) => ack.proof_hash,
-        }
-    }
-
-    /// The next table call, done and answered.
-    pub fn step(&mut self, tables: &mut Tables) -> Went {
-        match self.at.clone() {
-            At::Read => {
-                let Some(item) = tables.get(Table::Tickets, tid().as_str()) else {
-                    return Went::Answered(Answer::NotFound);
-                };
-                let ticket = StoredTicket::try_from(item).unwrap();
-                let step = match &self.posted {
-                    Posted::Claim(posted, _) => claim(&ticket, posted, self.now),
-                    Posted::Ack(posted) => acknowledge(&ticket, posted, self.now),
-                };
-                self.go_on(ticket, step)
-            }
-            At::TakeTry(ticket, update) => match tables.update(Table::Tickets, tid().as_str(), &update) {
-                Ok(set) => {
-                    let Posted::Claim(posted, code) = &self.posted else {
-                        panic!("only a claim takes a try")
-                    };
-                    let (step, code) =
-                        (after_try(&ticket, posted, number(&set, "tries").unwrap(), self.now), *code);
-                    match self.go_on(*ticket, step) {
-                        Went::On(_) => Went::On(Some(code)),
-                        other => other,
-                    }
+            Posted::Claim(_, code) => {
+                body["pub"] = json!(base64url(key.as_bytes()));
+                if let Some(code) = code.derived(self.link) {
+                    body["code"] = json!(base64url(&code));
                 }
-                Err(_) => self.lost(),
-            },
-            At::Write(update, answer) => match tables.update(Table::Tickets, tid().as_str(), &update) {
-                Ok(_) => self.answer(answer),
-                Err(_) => self.lost(),
-            },
-            At::Misuse(answer) => {
-                // Done before, or done now.
-                let _ = tables.update(Table::Tickets, tid().as_str(), &misuse(&self.proof(), self.now));
-                Went::Answered(answer)
+                ("/reveal/claim", body)
+            }
+            Posted::Ack(_) => {
+                let receipt = if self.right_receipt { cast::receipt(&key) } else { cast::NO_RECEIPT };
+                body["receipt"] = json!(base64url(&receipt));
+                ("/reveal/ack", body)
             }
         }
     }
 
-    /// The next table call, done; its reply is lost, so the SDK makes it once more later.
-    pub fn step_unheard(&mut self, tables: &mut Tables) {
-        let at = self.at.clone();
-        let races = self.races;
-        self.step(tables);
-        (self.at, self.races) = (at, races);
-    }
-
-    fn go_on(&mut self, ticket: StoredTicket, step: Step) -> Went {
-        match step {
-            Step::Answer(answer) => return self.answer(answer),
-            Step::TakeTry(update) => self.at = At::TakeTry(Box::new(ticket), update),
-            Step::Write(update, answer) => self.at = At::Write(update, answer),
+    pub fn proof(&self) -> &[u8; 32] {
+        match &self.posted {
+            Posted::Claim(claim, _) => &claim.proof_hash,
+            Posted::Ack(ack) => &ack.proof_hash,
         }
-        Went::On(None)
     }
 
-    fn answer(&mut self, answer: Answer) -> Went {
-        if answer != Answer::Used {
-            return Went::Answered(answer);
+    fn tid(&self) -> &'static str {
+        LINKS[self.link].tid.as_str()
+    }
+
+    fn judge(&self, ticket: &StoredTicket) -> Step {
+        match &self.posted {
+            Posted::Claim(posted, _) => claim(ticket, posted, self.now),
+            Posted::Ack(posted) => acknowledge(ticket, posted, self.now),
         }
-        self.at = At::Misuse(answer);
-        Went::On(None)
     }
 
-    fn lost(&mut self) -> Went {
-        self.at = At::Read;
-        self.races += 1;
-        if self.races == RACES { Went::GaveUp } else { Went::On(None) }
+    fn after_try(&self, ticket: &StoredTicket, tries: i64) -> Step {
+        match &self.posted {
+            Posted::Claim(posted, _) => after_try(ticket, posted, tries, self.now),
+            Posted::Ack(_) => Step::Answer(Answer::NotFound),
+        }
+    }
+}
+
+/// `Reveal::claim` and `Reveal::acknowledge`. A fault is a 503: the tab has heard nothing and asks again.
+pub async fn answer(calls: Calls, visit: Rc<Visit>) {
+    let answer = render(&calls, &visit).await;
+    calls.answered(answer.as_ref().ok());
+    let Ok(answer) = answer else { return };
+    let mut stage = calls.stage.borrow_mut();
+    stage.tell(|| format!("{}: hears {}", calls.who, said(&answer)));
+    stage.answers.push((visit, answer));
+}
+
+/// `Reveal::render`
+async fn render(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
+    let answer = run(calls, visit).await?;
+    let message = match &answer {
+        Answer::Working { attempt } => Some((ClaimEvent::Claimed, *attempt)),
+        Answer::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
+        Answer::Used | Answer::Locked => Some((ClaimEvent::Misused, 0)),
+        _ => None,
+    };
+    if let Some((event, attempt)) = message {
+        let message = Message { link: visit.link, event, attempt };
+        calls.elsewhere(&format!("queues {}", event.as_str()), |stage| stage.send(message)).await?;
+    }
+    Ok(answer)
+}
+
+/// `Reveal::run`
+async fn run(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
+    for _ in 0..RACES {
+        let Some(item) = calls.get(Table::Tickets, visit.tid()).await? else {
+            return Ok(Answer::NotFound);
+        };
+        let mut seen = now_there(calls, visit);
+        let ticket = calls.stage.borrow_mut().ticket(visit.link, &item);
+        let mut step = visit.judge(&ticket);
+        if let Step::TakeTry(update) = &step {
+            let Some(written) = write(calls, visit, update, &seen).await? else { continue };
+            seen = now_there(calls, visit);
+            step = visit.after_try(&ticket, number(&written, "tries").unwrap());
+            visit.tried.set(true);
+            calls.stage.borrow_mut().judged[visit.link] += 1;
+        }
+        let answer = match step {
+            Step::Answer(answer) => answer,
+            Step::TakeTry(_) => continue,
+            Step::Write(update, answer) => match write(calls, visit, &update, &seen).await? {
+                Some(_) => answer,
+                None => continue,
+            },
+        };
+        if answer == Answer::Used {
+            match calls.update(Table::Tickets, visit.tid(), &misuse(visit.proof(), visit.now)).await {
+                Ok(_) | Err(NotWritten::Lost) => {}
+                Err(NotWritten::Fault) => return Err(Fault),
+            }
+        }
+        return Ok(answer);
+    }
+    calls.stage.borrow_mut().tell(|| format!("{}: gives up", calls.who));
+    Err(Fault)
+}
+
+fn now_there(calls: &Calls, visit: &Visit) -> Option<Rc<Item>> {
+    calls.stage.borrow().tables.get(Table::Tickets, visit.tid()).cloned()
+}
+
+/// A write on what was seen; none where somebody was first. Whoever loses loses to somebody: else the write and what it
+/// was decided on contradict each other.
+async fn write(
+    calls: &Calls,
+    visit: &Visit,
+    update: &Update,
+    seen: &Option<Rc<Item>>,
+) -> Result<Option<Item>, Fault> {
+    match calls.update(Table::Tickets, visit.tid(), update).await {
+        Ok(set) => Ok(Some(set)),
+        Err(NotWritten::Lost) => {
+            let unchanged = match (seen, &now_there(calls, visit)) {
+                (Some(seen), Some(now)) => Rc::ptr_eq(seen, now),
+                _ => false,
+            };
+            calls.stage.borrow_mut().must(!unchanged, || {
+                format!("{} lost a race to nobody: {} if {}", calls.who, update.update, update.condition)
+            });
+            Ok(None)
+        }
+        Err(NotWritten::Fault) => Err(Fault),
+    }
+}
+
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Sealed { .. } => "the sealed key".to_owned(),
+        other => format!("{other:?}"),
     }
 }

@@ -82,7 +82,8 @@ pub async fn user(net: &Net, account: &str, name: &str, owners: Option<&str>, po
     iam.attach_user_policy().user_name(name).policy_arn(policy).send().await.unwrap();
 }
 
-async fn tables(net: &Net) {
+/// The three tables.
+pub async fn tables(net: &Net) {
     let dynamo = aws_sdk_dynamodb::Client::new(&net.admin(HOME));
     let key =
         |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();

@@ -27,6 +27,9 @@ pub struct Dynamo {
     service: DynamoDbService,
     turn: tokio::sync::Mutex<()>,
     shapes: Mutex<BTreeMap<String, Shape>>,
+    /// Items as winterbaume was last asked for them, by table and key, until something is written there: whatever it
+    /// is asked, it copies all that it holds.
+    read: Mutex<BTreeMap<(String, String), Value>>,
     tokens: Mutex<BTreeMap<String, (Timestamp, Value)>>,
     page: AtomicUsize,
     mute: AtomicBool,
@@ -39,6 +42,7 @@ impl Dynamo {
             service: DynamoDbService::new(),
             turn: tokio::sync::Mutex::new(()),
             shapes: Mutex::default(),
+            read: Mutex::default(),
             tokens: Mutex::default(),
             page: AtomicUsize::new(usize::MAX),
             mute: AtomicBool::new(false),
@@ -81,7 +85,10 @@ impl Dynamo {
             "Scan" => self.scan(input).await,
             "TransactWriteItems" => self.transact(input).await,
             "ExecuteStatement" => self.statement(input).await,
-            other => Ok(self.forward(other, input).await),
+            other => {
+                self.read.lock().unwrap().clear();
+                Ok(self.forward(other, input).await)
+            }
         };
         match result {
             Ok((status, body)) => Reply::json(status, &body),
@@ -111,13 +118,37 @@ impl Dynamo {
     }
 
     async fn stored(&self, table: &str, key: &Value) -> Value {
-        self.forward("GetItem", &json!({"TableName": table, "Key": key})).await.1["Item"].clone()
+        let place = (table.to_owned(), key.to_string());
+        if let Some(item) = self.read.lock().unwrap().get(&place) {
+            return item.clone();
+        }
+        let found = self.forward("GetItem", &json!({"TableName": table, "Key": key})).await.1["Item"].take();
+        self.read.lock().unwrap().insert(place, found.clone());
+        found
+    }
+
+    /// Something was, or is to be, written there.
+    fn forget(&self, table: &str, key: &Value) {
+        self.read.lock().unwrap().remove(&(table.to_owned(), key.to_string()));
     }
 
     async fn get(&self, input: &Value) -> Result<(u16, Value), Refused> {
         expressions::check(input).map_err(Refused::invalid)?;
         exact_key(&self.shape(input)?, &input["Key"])?;
-        Ok(self.forward("GetItem", input).await)
+        let names = match input["ProjectionExpression"].as_str() {
+            None => None,
+            // Paths into an attribute are winterbaume's.
+            Some(projection) if projection.contains(['.', '[']) => {
+                return Ok(self.forward("GetItem", input).await);
+            }
+            Some(projection) => Some(expressions::top_level(projection, input)),
+        };
+        let item = self.stored(&text(&input["TableName"]), &input["Key"]).await;
+        Ok(match (item, names) {
+            (Value::Null, _) => (200, json!({})),
+            (item, None) => (200, json!({"Item": item})),
+            (item, Some(names)) => (200, json!({"Item": only(&item, &names)})),
+        })
     }
 
     /// One write, by the same steps alone and in a transaction: checked, its condition judged on the stored item.
@@ -186,12 +217,16 @@ impl Dynamo {
                 ..Refused::new("ConditionalCheckFailedException", CONDITION_FAILED)
             });
         }
+        self.forget(&prepared.table, &prepared.key);
         let answer = self.forward(operation, &prepared.input).await;
         if answer.0 != 200 {
             return Ok(answer);
         }
-        let after = self.stored(&prepared.table, &prepared.key).await;
-        if let Err(refused) = check_indexes(&prepared.shape, &after) {
+        let after = match wanted {
+            "ALL_NEW" | "UPDATED_NEW" => self.stored(&prepared.table, &prepared.key).await,
+            _ => Value::Null,
+        };
+        if let Err(refused) = self.check_indexes(&prepared).await {
             self.put_back(&prepared).await;
             return Err(refused);
         }
@@ -207,8 +242,20 @@ impl Dynamo {
         Ok((200, if empty { json!({}) } else { json!({"Attributes": attributes}) }))
     }
 
+    /// Looks at an item that was written, if its write can have changed an index's key.
+    async fn check_indexes(&self, prepared: &Prepared) -> Result<(), Refused> {
+        let Prepared { table, key, shape, written, .. } = prepared;
+        let indexed = shape.indexes.values().flat_map(|index| &index.key);
+        let updates = prepared.input["UpdateExpression"].is_string();
+        if updates && !indexed.into_iter().any(|(name, _)| written.contains(name)) {
+            return Ok(());
+        }
+        check_indexes(shape, &self.stored(table, key).await)
+    }
+
     async fn put_back(&self, prepared: &Prepared) {
         let Prepared { table, key, before, .. } = prepared;
+        self.forget(table, key);
         match before.is_null() {
             true => self.forward("DeleteItem", &json!({"TableName": table, "Key": key})).await,
             false => self.forward("PutItem", &json!({"TableName": table, "Item": before})).await,
@@ -281,6 +328,9 @@ impl Dynamo {
             .map(|(kind, prepared)| json!({kind: prepared.input}))
             .collect();
         if !writes.is_empty() {
+            for (_, prepared) in &all {
+                self.forget(&prepared.table, &prepared.key);
+            }
             let answer = self.forward("TransactWriteItems", &json!({"TransactItems": writes})).await;
             if answer.0 != 200 {
                 self.put_all_back(&all).await;
@@ -289,8 +339,7 @@ impl Dynamo {
         }
         let mut reasons = Vec::new();
         for (_, prepared) in &all {
-            let after = self.stored(&prepared.table, &prepared.key).await;
-            reasons.push(match check_indexes(&prepared.shape, &after) {
+            reasons.push(match self.check_indexes(prepared).await {
                 Ok(()) => json!({"Code": "None"}),
                 Err(refused) => json!({"Code": "ValidationError", "Message": refused.message}),
             });
@@ -300,8 +349,10 @@ impl Dynamo {
             return Err(cancelled(reasons));
         }
         if let Some(token) = token {
-            let done = (self.clock.now(), input["TransactItems"].clone());
-            self.tokens.lock().unwrap().insert(token, done);
+            let now = self.clock.now();
+            let mut tokens = self.tokens.lock().unwrap();
+            tokens.retain(|_, (at, _)| now.since(*at) < IDEMPOTENT);
+            tokens.insert(token, (now, input["TransactItems"].clone()));
         }
         Ok((200, json!({})))
     }
@@ -458,6 +509,7 @@ impl Dynamo {
             Refused::invalid(format!("Statement wasn't well formed, can't be processed: {error}"))
         })?;
         let DdbOperation::Insert(insert) = parsed else {
+            self.read.lock().unwrap().clear();
             return Ok(self.forward("ExecuteStatement", input).await);
         };
         if insert.table_name.contains('-') && !statement.contains(&format!("\"{}\"", insert.table_name)) {
@@ -477,6 +529,7 @@ impl Dynamo {
             return Err(Refused { more, ..Refused::new("DuplicateItemException", message) });
         }
         check_indexes(&prepared.shape, &put["Item"])?;
+        self.forget(&prepared.table, &prepared.key);
         self.forward("PutItem", &put).await;
         Ok((200, json!({"Items": []})))
     }

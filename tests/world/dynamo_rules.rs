@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use winterbaume_dynamodb::types::AttributeValue;
 
-use super::expressions::{Item, item_of};
 use super::net::Reply;
 
 /// A key attribute: its name and its type, `S`, `N` or `B`.
@@ -125,16 +123,15 @@ pub fn check_indexes(shape: &Shape, item: &Value) -> Result<(), Refused> {
 }
 
 pub fn no_empty_set(value: &Value) -> Result<(), Refused> {
-    let value: Item = item_of(&json!({"value": value}));
-    fn empty(value: &AttributeValue) -> bool {
-        match value {
-            AttributeValue::SS(set) | AttributeValue::NS(set) | AttributeValue::BS(set) => set.is_empty(),
-            AttributeValue::L(list) => list.iter().any(empty),
-            AttributeValue::M(map) => map.values().any(empty),
+    fn empty(value: &Value) -> bool {
+        value.as_object().into_iter().flatten().any(|(kind, inner)| match (kind.as_str(), inner) {
+            ("SS" | "NS" | "BS", Value::Array(set)) => set.is_empty(),
+            ("L", Value::Array(list)) => list.iter().any(empty),
+            ("M", Value::Object(map)) => map.values().any(empty),
             _ => false,
-        }
+        })
     }
-    if value.values().any(empty) {
+    if empty(value) {
         return Err(Refused::invalid("One or more parameter values were invalid: An set may not be empty"));
     }
     Ok(())

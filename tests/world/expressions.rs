@@ -4,10 +4,12 @@
 //! that overlap, keys that would change). The parser is winterbaume's.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize as _;
 use serde_json::Value;
 use winterbaume_dynamodb::expr::{CompOp, Expr, Operand, parse_expression};
 use winterbaume_dynamodb::types::{AttributeValue, PathSegment};
@@ -16,12 +18,12 @@ use winterbaume_dynamodb::types::{AttributeValue, PathSegment};
 pub type Item = HashMap<String, AttributeValue>;
 
 pub fn item_of(value: &Value) -> Item {
-    if value.is_null() { Item::new() } else { serde_json::from_value(value.clone()).unwrap() }
+    if value.is_null() { Item::new() } else { Item::deserialize(value).unwrap() }
 }
 
 /// Whether the condition holds for the item; an item that is not there is empty.
 pub fn condition_holds(text: &str, input: &Value, item: &Value) -> Result<bool, String> {
-    let names = serde_json::from_value(input["ExpressionAttributeNames"].clone()).unwrap_or_default();
+    let names = HashMap::deserialize(&input["ExpressionAttributeNames"]).unwrap_or_default();
     let parsed = parse_expression(text, &names, &item_of(&input["ExpressionAttributeValues"]))?;
     Ok(holds(&parsed, &item_of(item)))
 }
@@ -157,30 +159,54 @@ const EXPRESSIONS: [&str; 5] = [
     "KeyConditionExpression",
 ];
 
-/// What AWS refuses by the text of the expressions alone.
-pub fn check(input: &Value) -> Result<(), String> {
+/// What an expression's text names, or why AWS refuses it.
+type Named = Result<(BTreeSet<String>, BTreeSet<String>), String>;
+
+/// The placeholders of an expression, `#name` and `:value`. Each text is looked at once.
+fn named(kind: &'static str, text: &str) -> Arc<Named> {
+    static SEEN: LazyLock<Mutex<HashMap<String, Arc<Named>>>> = LazyLock::new(Mutex::default);
+    let mut seen = SEEN.lock().unwrap();
+    if let Some(named) = seen.get(text) {
+        return Arc::clone(named);
+    }
+    let named = Arc::new(read(kind, text));
+    seen.insert(text.to_owned(), Arc::clone(&named));
+    named
+}
+
+fn read(kind: &str, text: &str) -> Named {
+    if text.trim().is_empty() {
+        return Err(format!("Invalid {kind}: The expression can not be empty;"));
+    }
     let (mut names, mut values) = (BTreeSet::new(), BTreeSet::new());
-    for kind in EXPRESSIONS {
-        let Some(text) = input[kind].as_str() else { continue };
-        if text.trim().is_empty() {
-            return Err(format!("Invalid {kind}: The expression can not be empty;"));
-        }
-        for word in words(text) {
-            if word.starts_with('#') {
-                names.insert(word);
-            } else if word.starts_with(':') {
-                values.insert(word);
-            } else if !KEYWORDS.contains(&word.as_str()) && reserved(&word) {
-                return Err(format!(
-                    "Invalid {kind}: Attribute name is a reserved keyword; reserved keyword: {word}"
-                ));
-            }
+    for word in words(text) {
+        if word.starts_with('#') {
+            names.insert(word);
+        } else if word.starts_with(':') {
+            values.insert(word);
+        } else if !KEYWORDS.contains(&word.as_str()) && reserved(&word) {
+            return Err(format!(
+                "Invalid {kind}: Attribute name is a reserved keyword; reserved keyword: {word}"
+            ));
         }
     }
+    Ok((names, values))
+}
+
+/// What AWS refuses by the text of the expressions alone.
+pub fn check(input: &Value) -> Result<(), String> {
+    let found: Vec<Arc<Named>> =
+        EXPRESSIONS.iter().filter_map(|kind| input[*kind].as_str().map(|text| named(kind, text))).collect();
+    let (mut names, mut values) = (BTreeSet::new(), BTreeSet::new());
+    for named in &found {
+        let (of_names, of_values) = (**named).as_ref().map_err(Clone::clone)?;
+        names.extend(of_names.iter().map(String::as_str));
+        values.extend(of_values.iter().map(String::as_str));
+    }
     for (field, used) in [("ExpressionAttributeNames", names), ("ExpressionAttributeValues", values)] {
-        let given: BTreeSet<String> = match input[field].as_object() {
+        let given: BTreeSet<&str> = match input[field].as_object() {
             Some(map) if map.is_empty() => return Err(format!("{field} must not be empty")),
-            Some(map) => map.keys().cloned().collect(),
+            Some(map) => map.keys().map(String::as_str).collect(),
             None => BTreeSet::new(),
         };
         if let Some(unused) = given.difference(&used).next() {
@@ -290,7 +316,8 @@ fn split_actions(update: &str) -> Vec<String> {
 }
 
 fn reserved(word: &str) -> bool {
-    RESERVED.split_whitespace().any(|reserved| reserved.eq_ignore_ascii_case(word))
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| RESERVED.split_whitespace().collect());
+    WORDS.contains(word.to_ascii_uppercase().as_str())
 }
 
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>
