@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 
 ACCOUNT, REGION, STACK = "123456789012", "eu-west-1", "keyvend"
-PATIENCE = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2})
+PATIENCE = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}, proxies={})
 
 
 def free_port():
