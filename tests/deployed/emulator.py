@@ -1,5 +1,6 @@
 """ministack as a child process, and the built template deployed to it."""
 
+import ctypes
 import http.client
 import io
 import json
@@ -18,6 +19,12 @@ from botocore.config import Config
 
 ACCOUNT, REGION, STACK = "123456789012", "eu-west-1", "keyvend"
 PATIENCE = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}, proxies={})
+
+
+def ends_with_us():
+    """Has the kernel end this process when its parent is gone, however that happened."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def free_port():
@@ -63,7 +70,8 @@ class Emulator:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ministack"],
-                env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, preexec_fn=ends_with_us,
             )
 
     def ready(self):
