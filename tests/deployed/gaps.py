@@ -1,6 +1,8 @@
 """What ministack 1.5.33 cannot do, and the edit of the built template that gets round it.
 
-Each edit fails where it finds nothing to edit, so none outlives what it is for.
+Each edit fails where it finds nothing to edit, so none outlives what it is for. Not edited, and so not shown by the walk:
+EventBridge delivers without asking the queue's policy, `dynamodb:Attributes` is not looked for in an UpdateItem, and there is
+no `dynamodb:ReturnValues`.
 """
 
 STAND_IN_FOR = {"SlackQueuePolicy": "Slack", "ClaimsQueuePolicy": "Reveal", "DueQueuePolicy": "Worker"}
@@ -12,6 +14,7 @@ def bridge(resources, environment):
     _principals_are_sessions(resources)
     _no_source_identity(resources)
     _partiql_is_one_action(resources)
+    _mail_is_of_no_identity(resources)
     _secret_refs_are_names(resources)
     _layers_are_not_mounted(resources, environment)
 
@@ -25,7 +28,9 @@ def _statements(resource):
 
 
 def _plain_http(resources):
-    """It is spoken to over http, so the statements that demand TLS would refuse everything."""
+    """It is spoken to over http, so the statements that demand TLS would refuse everything. On AWS they refuse only http
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport).
+    """
     for name in [*STAND_IN_FOR, "DeadLettersPolicy"]:
         statements = resources[name]["Properties"]["PolicyDocument"]["Statement"]
         kept = [statement for statement in statements if statement["Sid"] != "OnlyByTls"]
@@ -34,31 +39,50 @@ def _plain_http(resources):
 
 
 def _principals_are_sessions(resources):
-    """aws:PrincipalArn is the session's ARN there; on AWS it is the ARN of the session's role."""
+    """aws:PrincipalArn is the session's ARN there; on AWS it is the ARN of the session's role
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
+    """
     for name, function in STAND_IN_FOR.items():
-        (statement,) = _statements(resources[name])
-        condition = statement["Condition"]["ArnNotEquals"]
-        assert condition["aws:PrincipalArn"] == {"Fn::GetAtt": [f"{function}Role", "Arn"]}, name
-        role = f"${{{function}Role}}"
-        session = {"Fn::Sub": "arn:aws:sts::${AWS::AccountId}:assumed-role/" + role + "/*"}
-        statement["Condition"] = {"ArnNotLike": {"aws:PrincipalArn": session}}
+        (denial,) = [s for s in _statements(resources[name]) if s["Effect"] == "Deny"]
+        conditions = denial["Condition"]
+        assert conditions.keys() == {"ArnNotEquals"}, name
+        sender = conditions["ArnNotEquals"].pop("aws:PrincipalArn")
+        assert sender == {"Fn::GetAtt": [f"{function}Role", "Arn"]}, name
+        session = {"Fn::Sub": "arn:aws:sts::${AWS::AccountId}:assumed-role/${" + f"{function}Role" + "}/*"}
+        conditions["ArnNotLike"] = {"aws:PrincipalArn": session}
 
 
 def _no_source_identity(resources):
-    """A trust policy never sees sts:SourceIdentity."""
+    """A trust policy never sees sts:SourceIdentity. On AWS it does, when the session is asked for with one
+    (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html).
+    """
     (statement,) = resources["IssuerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert statement.pop("Condition") == {"Null": {"sts:SourceIdentity": "false"}}
 
 
 def _partiql_is_one_action(resources):
-    """PartiQL is dynamodb:ExecuteStatement on everything there; on AWS an action a kind of statement, on its table."""
+    """PartiQL is dynamodb:ExecuteStatement on everything there; on AWS an action for each kind of statement, on its table
+    (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html).
+    """
     found = [s for s in _statements(resources["WorkerRole"]) if s.get("Action") == "dynamodb:PartiQLInsert"]
     assert len(found) == 1
     found[0] |= {"Action": "dynamodb:ExecuteStatement", "Resource": "*"}
 
 
+def _mail_is_of_no_identity(resources):
+    """ses:SendEmail is on `*` there and knows no ses:FromAddress; on AWS it is on the sender's identity and does
+    (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
+    """
+    found = [s["Fn::If"][1] for s in _statements(resources["WorkerRole"]) if s.get("Fn::If", [""])[0] == "Mail"]
+    assert [s["Action"] for s in found] == ["ses:SendEmail"]
+    assert found[0].pop("Condition") == {"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}}
+    found[0]["Resource"] = "*"
+
+
 def _secret_refs_are_names(resources):
-    """Ref of a secret is its name there; on AWS it is its ARN."""
+    """Ref of a secret is its name there; on AWS it is its ARN
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-secretsmanager-secret.html).
+    """
     for role, secret in (("SlackRole", "SigningSecret"), ("WorkerRole", "BotToken")):
         found = [s for s in _statements(resources[role]) if s.get("Action") == "secretsmanager:GetSecretValue"]
         assert [s["Resource"] for s in found] == [{"Ref": secret}], role
@@ -66,7 +90,9 @@ def _secret_refs_are_names(resources):
 
 
 def _layers_are_not_mounted(resources, environment):
-    """`provided.*` functions start without their layers, so the policies are read where the repository has them."""
+    """`provided.*` functions start without their layers, so the policies are read where the repository has them. On AWS a
+    layer is unpacked into /opt (https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html).
+    """
     worker = resources["Worker"]["Properties"]
     assert worker.pop("Layers") == [{"Ref": "PolicyFiles"}]
     assert not environment.keys() & worker["Environment"]["Variables"].keys()

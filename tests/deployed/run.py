@@ -1,427 +1,259 @@
-"""Deploys what `sam build` built to ministack and walks one person's path through it, from the command to the key.
+"""Deploys what `sam build` built to ministack and walks people's paths through it, from the command to the key.
 
 `python tests/deployed/run.py` from the repository's root, after `sam build`, with the packages of requirements.txt and
 with node. The template is deployed as built, but for the edits in gaps.py; the functions are the release binaries.
 """
 
-import base64
-import hashlib
-import hmac
-import http.client
-import io
 import json
-import os
-import secrets
+import re
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.parse
-import zipfile
 from pathlib import Path
 
-import boto3
 from samtranslator.yaml_helper import yaml_parse
 
 import gaps
 import thief
-from slack import ALICE_OWNER, APP, APPROVALS, BOB_APPROVER, NAMES, TEAM, TOKEN, Slack, buttons
+from emulator import ACCOUNT, Emulator, Stack, eventually, package
+from people import ROOT, SIGNING_SECRET, Keyvend, Tab
+from slack import ALICE_OWNER, APP, APPROVALS, BOB_APPROVER, TEAM, TOKEN, Slack, buttons
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".aws-sam" / "build"
-ACCOUNT, REGION, STACK = "123456789012", "eu-west-1", "keyvend"
-SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-USER = "ci-deployer"
-FORM = "application/x-www-form-urlencoded"
+USER, SECOND_USER, STRANGER = "ci-deployer", "nightly-reports", "somebody-elses"
+CONNECTED = {"SlackAppId": APP, "SlackTeamIds": TEAM, "ApprovalsChannel": APPROVALS, "RequestTtl": "100"}
+SENDER = "keyvend@example.com"
+# Seconds. The second event of the every-minute rule comes after 120.
+LONGEST = 600
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Emulator:
-    """ministack as a child process, checking signatures and enforcing IAM."""
-
-    def __init__(self, folder):
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": folder,
-            "TMPDIR": folder,
-            "AUTH": "true",
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self.port),
-            "MINISTACK_HOST": "127.0.0.1",
-            "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "MINISTACK_REGION": REGION,
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "AWS_ACCESS_KEY_ID": "root-of-this-run",
-            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
-            "AWS_ENDPOINT_URL": self.url,
-        }
-        self.root = (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
-        self.log = open(os.path.join(folder, "ministack.log"), "w+", encoding="utf-8")
-        command = [sys.executable, "-m", "ministack"]
-        self.process = subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        self._wait()
-
-    def _wait(self):
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise AssertionError(f"ministack ended: {self.tail()}")
-            try:
-                if self.http("GET", "/_ministack/health", {}, None)[0] == 200:
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError("ministack did not start")
-
-    def client(self, service, key=None):
-        access_key, secret, *token = key or self.root
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret,
-            aws_session_token=token[0] if token else None,
-        )
-
-    def http(self, method, path, headers, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body=body, headers=headers)
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode(), dict(reply.getheaders())
-        finally:
-            connection.close()
-
-    def tail(self, size=6000):
-        self.log.flush()
-        text = Path(self.log.name).read_text(encoding="utf-8", errors="replace")
-        return text[-size:]
-
-    def function_logs(self):
-        logs = self.client("logs")
-        for group in logs.describe_log_groups()["logGroups"]:
-            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
-                yield f"{group['logGroupName']}: {event['message'].strip()}"
-
-    def stop(self):
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        self.log.close()
-
-
-def package(emulator, template):
-    """Uploads each function's build, as `sam package` does."""
-    s3 = emulator.client("s3")
-    s3.create_bucket(Bucket="keyvend-builds", CreateBucketConfiguration={"LocationConstraint": REGION})
-
-    def upload(folder, name):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.iterdir()):
-                entry = zipfile.ZipInfo(path.name, (2025, 1, 1, 0, 0, 0))
-                entry.external_attr = (0o755 if path.name == "bootstrap" else 0o644) << 16
-                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-        s3.put_object(Bucket="keyvend-builds", Key=f"{name}.zip", Body=packed.getvalue())
-        return f"s3://keyvend-builds/{name}.zip"
-
-    for name in ("Slack", "Reveal", "Worker"):
-        properties = template["Resources"][name]["Properties"]
-        properties["CodeUri"] = upload(BUILT / properties["CodeUri"], name)
-    layer = template["Resources"]["PolicyFiles"]["Properties"]
-    layer["ContentUri"] = upload((BUILT / layer["ContentUri"]).resolve(), "PolicyFiles")
-
-
-class Stack:
-    def __init__(self, emulator, template):
-        self.cfn = emulator.client("cloudformation")
-        self.body = json.dumps(template)
-
-    def deploy(self, first, **parameters):
-        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-        arguments = {
-            "StackName": STACK,
-            "TemplateBody": self.body,
-            "Parameters": given,
-            "Capabilities": ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        }
-        (self.cfn.create_stack if first else self.cfn.update_stack)(**arguments)
-        wanted = "CREATE_COMPLETE" if first else "UPDATE_COMPLETE"
-        deadline = time.monotonic() + 120
-        while True:
-            stack = self.cfn.describe_stacks(StackName=STACK)["Stacks"][0]
-            if stack["StackStatus"] == wanted:
-                return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-            if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
-                events = self.cfn.describe_stack_events(StackName=STACK)["StackEvents"]
-                reasons = [(e["LogicalResourceId"], e.get("ResourceStatusReason")) for e in events]
-                raise AssertionError(f"{stack['StackStatus']}: {[r for r in reasons if r[1]]}")
-            time.sleep(0.2)
-
-    def resource(self, name):
-        found = self.cfn.describe_stack_resource(StackName=STACK, LogicalResourceId=name)
-        return found["StackResourceDetail"]["PhysicalResourceId"]
-
-
-class Keyvend:
-    """The deployed API, as Slack and as a browser call it."""
-
-    def __init__(self, emulator, slack, outputs):
+class Walk:
+    def __init__(self, emulator, slack):
         self.emulator = emulator
         self.slack = slack
-        page = urllib.parse.urlsplit(outputs["PageUrl"])
-        self.origin = f"{page.scheme}://{page.netloc}"
-        self.base = f"/_aws/execute-api/{page.netloc.split('.')[0]}/$default"
-
-    def from_slack(self, path, fields, secret=SIGNING_SECRET):
-        body, now = urllib.parse.urlencode(fields), str(int(time.time()))
-        signature = hmac.new(secret.encode(), f"v0:{now}:{body}".encode(), hashlib.sha256).hexdigest()
-        headers = {
-            "content-type": FORM,
-            "user-agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
-            "x-slack-request-timestamp": now,
-            "x-slack-signature": f"v0={signature}",
+        self.iam = emulator.client("iam")
+        template = yaml_parse((BUILT / "template.yaml").read_text(encoding="utf-8"))
+        package(emulator, BUILT, template)
+        variables = {
+            "KEYVEND_POLICY_DIR": str(ROOT / "policies"),
+            "KEYVEND_SLACK_API_URL": slack.api,
+            "KEYVEND_TIMERS": "on",
         }
-        return self.emulator.http("POST", self.base + path, headers, body)[:2]
+        gaps.bridge(template["Resources"], variables)
+        thief.trust_the_harness(template["Resources"])
+        template["Resources"]["Slack"]["Properties"]["Environment"]["Variables"]["KEYVEND_SLACK_API_URL"] = slack.api
+        self.stack = Stack(emulator, template)
+        # What must be nowhere but in a tab.
+        self.secrets = []
 
-    def types(self, person, text, **options):
-        fields = {
-            "token": "legacy",
-            "team_id": TEAM,
-            "channel_id": "C0GENERAL",
-            "user_id": person,
-            "user_name": NAMES[person],
-            "command": "/access-key",
-            "text": text,
-            "api_app_id": APP,
-            "response_url": self.slack.response_url(person),
-            "trigger_id": f"{time.monotonic_ns()}.1.a",
-        }
-        return self.from_slack("/slack/commands", fields, **options)
+    def walk(self):
+        step("the first deployment takes no parameter, and tells Slack that it is not connected")
+        self.keyvend = Keyvend(self.emulator, self.slack, self.stack.deploy())
+        status, body = self.keyvend.types(ALICE_OWNER, "help")
+        assert status == 503 and "not yet connected" in body, (status, body)
+        self.connect()
+        forgotten = self.forget()
+        self.one_channel()
+        self.two_channels()
+        self.every_minute(forgotten)
+        self.look_back()
+        step("whoever steals a function's role gets neither an approval nor a key")
+        thief.rob(self.emulator, self.stack, USER, STRANGER)
 
-    def presses(self, person, message, label):
-        button = buttons(message)[label]
-        ephemeral = message["ts"].startswith("ephemeral")
-        action = {key: button[key] for key in ("type", "action_id", "block_id", "text", "value") if key in button}
-        payload = {
-            "type": "block_actions",
-            "user": {"id": person, "username": NAMES[person], "team_id": TEAM},
-            "api_app_id": APP,
-            "team": {"id": TEAM, "domain": "example"},
-            "container": {
-                "type": "message",
-                "message_ts": message["ts"] if not ephemeral else f"{time.time():.6f}",
-                "channel_id": message["to"] if message["to"].startswith("C") else "D0DIRECT",
-                "is_ephemeral": ephemeral,
-            },
-            "channel": {"id": message["to"] if message["to"].startswith("C") else "D0DIRECT", "name": "channel"},
-            "trigger_id": f"{time.monotonic_ns()}.1.a",
-            "response_url": self.slack.response_url(person),
-            "actions": [action | {"action_ts": f"{time.time():.6f}"}],
-        }
-        status, body = self.from_slack("/slack/interactive", {"payload": json.dumps(payload)})
-        assert status == 200, (status, body)
+    def connect(self):
+        step("then its secrets are stored, and the second deployment names the app")
+        vault = self.emulator.client("secretsmanager")
+        for name, value in (("SigningSecret", SIGNING_SECRET), ("BotToken", TOKEN)):
+            vault.put_secret_value(SecretId=self.stack.resource(name), SecretString=value)
+        self.outputs = self.stack.deploy(**CONNECTED)
+        may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}]}
+        for user in (USER, SECOND_USER):
+            self.iam.create_user(UserName=user, Tags=[{"Key": "keyvend:owners", "Value": ALICE_OWNER}])
+            self.iam.put_user_policy(UserName=user, PolicyName="upload", PolicyDocument=json.dumps(may))
+        self.iam.create_user(UserName=STRANGER)
 
-    def browser(self, method, path, body=None):
-        headers = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"}
-        if body is not None:
-            headers |= {"content-type": "application/json", "origin": self.origin, "sec-fetch-site": "same-origin"}
-            body = json.dumps(body)
-        return self.emulator.http(method, self.base + path, headers, body)
+        step("a forged command is refused, a signed one is taken")
+        assert self.keyvend.types(ALICE_OWNER, "help", secret="forged")[0] == 401
+        assert self.keyvend.types(ALICE_OWNER, "help")[0] == 200
 
-    def posts(self, path, body):
-        status, text, _ = self.browser("POST", path, body)
-        return status, json.loads(text)
+    def forget(self):
+        step("a request reaches the approvers, and nobody answers it")
+        self.keyvend.asks(ALICE_OWNER, f"create {USER} use:local-code ttl:7d forgotten by everybody")
+        card = self.slack.wait_for(APPROVALS, "forgotten by everybody")
+        return buttons(card)["Approve"]["value"].split(".")[0]
 
+    def approved(self, user, why):
+        """Asks and has it approved; the message with **Get my key**."""
+        self.keyvend.asks(ALICE_OWNER, f"create {user} use:local-code ttl:30d {why}")
+        self.keyvend.presses(BOB_APPROVER, self.slack.wait_for(APPROVALS, why), "Approve")
+        ready = self.slack.wait_for(ALICE_OWNER, "Get my key", user)
+        assert self.keys(user) == [], "a key before its link was opened"
+        return ready
 
-def base64url(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    def link(self, message):
+        url = buttons(message)["Open the one-time link"]["url"]
+        assert url.startswith(self.outputs["PageUrl"] + "#1."), url.split("#")[0]
+        self.secrets.append(url.split("#1.")[1])
+        return url
 
+    def collected(self, tab, user):
+        """The key that a tab opens, shown to be the one that IAM has, and usable."""
+        key = tab.opens()
+        self.secrets.append(key["secret_access_key"])
+        assert self.keys(user) == [key["access_key_id"]]
+        sts = self.emulator.client("sts", (key["access_key_id"], key["secret_access_key"]))
+        assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/{user}"
+        return key
 
-def node(*arguments, given=None):
-    done = subprocess.run(["node", *arguments], input=given, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    def one_channel(self):
+        step("another request is approved; the requester gets a link, and opening the page does nothing")
+        ready = self.approved(USER, "laptop tooling")
+        self.keyvend.presses(ALICE_OWNER, ready, "Get my key")
+        link = self.link(self.slack.wait_for(ALICE_OWNER, "#1."))
+        status, page, headers = self.keyvend.gets("/reveal")
+        assert status == 200 and page.encode() == (ROOT / "src/page/reveal.html").read_bytes()
+        assert "default-src 'none'" in {name.lower(): value for name, value in headers.items()}["content-security-policy"]
+        assert self.keyvend.gets("/reveal", "HEAD")[0] == 200
+        assert self.keys(USER) == []
 
+        step("one tab claims the key and opens it, another gets nothing")
+        tab = Tab(self.keyvend, link)
+        assert tab.claims()[0] == 202
+        key = self.collected(tab, USER)
+        assert Tab(self.keyvend, link).claims()[0] == 409
+        self.slack.wait_for(ALICE_OWNER, "This wasn't me", USER)
 
-class Tab:
-    """A browser tab; the page's own code opens what was sealed to it."""
+        step("the tab confirms, and the records say so")
+        tab.confirms(key)
+        self.state_of(key, "CONFIRMED")
+        described = {tag["Key"]: tag["Value"] for tag in self.iam.list_user_tags(UserName=USER)["Tags"]}
+        assert key["access_key_id"] in described, described
 
-    MAKE_KEY = """
-      const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, true, ["deriveBits"]);
-      console.log(JSON.stringify(await crypto.subtle.exportKey("jwk", pair.privateKey)));
-    """
+        step("the requester's list shows the request")
+        request = self.request_of(key)
+        assert self.keyvend.types(ALICE_OWNER, "status")[0] == 200
+        self.slack.wait_for(ALICE_OWNER, f"\\u2022 `{request}`")
+        print("  audit:", ", ".join(self.audited(request, {"revealed", "misused"})))
 
-    def __init__(self, link):
-        self.t = link.split("#1.")[1]
-        ikm = base64.urlsafe_b64decode(self.t + "=" * (-len(self.t) % 4))
-        self.prk = hmac.new(bytes(32), ikm, hashlib.sha256).digest()
-        self.jwk = json.loads(node("--input-type=module", "-e", self.MAKE_KEY))
-        self.who = {"tid": self.derive("tid", 16), "proof": self.derive("proof", 32), "cid": base64url(secrets.token_bytes(16))}
+    def two_channels(self):
+        step("the third deployment mails codes: the link is in Slack, the code in the mail, each marked as the other's")
+        self.emulator.client("ses").verify_domain_identity(Domain="example.com")
+        self.stack.deploy(**CONNECTED, MailFrom=SENDER, MailDomains="example.com")
+        ready = self.approved(SECOND_USER, "reports at night")
+        assert self.emulator.mails() == []
+        self.keyvend.presses(ALICE_OWNER, ready, "Get my key")
+        message = self.slack.wait_for(ALICE_OWNER, "#1.", SECOND_USER)
+        link = self.link(message)
+        (mail,) = self.emulator.mails()
+        assert (mail["Source"], mail["To"]) == (SENDER, ["alice_owner@example.com"]), mail
+        assert "http" not in mail["BodyText"] and not mail["BodyHtml"], "a link in the mail"
+        (code,) = re.findall(r"\b[0-9A-HJKMNP-TV-Z]{8}\b", mail["BodyText"])
+        self.secrets.append(code)
+        (label,) = re.findall(r"marked \*(\w\w)\*", message["text"])
+        assert label in mail["Subject"], (label, mail["Subject"])
 
-    def derive(self, label, size):
-        return base64url(hmac.new(self.prk, label.encode() + b"\1", hashlib.sha256).digest()[:size])
+        step("the link alone opens nothing, nor does the code alone")
+        tab = Tab(self.keyvend, link)
+        assert tab.claims() == (401, {"error": "code-wanted", "tries_left": 5})
+        wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
+        assert tab.claims(wrong) == (401, {"error": "code-wrong", "tries_left": 4})
+        other = Tab(self.keyvend, link.split("#")[0] + "#1." + "A" * 43)
+        assert other.claims(code, tid=tab.who["tid"])[0] == 404
+        assert self.keys(SECOND_USER) == []
 
-    def claim(self):
-        x, y = (base64.urlsafe_b64decode(self.jwk[axis] + "=") for axis in "xy")
-        return self.who | {"pub": base64url(b"\4" + x + y)}
+        step("both open the key")
+        assert tab.claims(code)[0] == 202
+        key = self.collected(tab, SECOND_USER)
+        tab.confirms(key)
+        self.state_of(key, "CONFIRMED")
 
-    def opens(self, sealed):
-        line = json.dumps({"T": self.t, "jwk": self.jwk} | sealed)
-        return json.loads(node("tests/page/open.mjs", given=line + "\n"))
+        step("a press on This wasn't me switches it off")
+        card = self.slack.wait_for(ALICE_OWNER, "This wasn't me", SECOND_USER)
+        self.keyvend.presses(ALICE_OWNER, card, "This wasn't me")
+        self.state_of(key, "INACTIVE")
+        (off,) = self.iam.list_access_keys(UserName=SECOND_USER)["AccessKeyMetadata"]
+        assert off["Status"] == "Inactive", off
 
+    def every_minute(self, forgotten):
+        step("the every-minute rule makes the worker remind the approvers once, and end what nobody answered")
+        self.slack.wait_for(APPROVALS, "still waits for", seconds=150)
+        self.slack.wait_for(ALICE_OWNER, "lapsed because its time ran out", seconds=150)
+        card = self.slack.wait_for(APPROVALS, "forgotten by everybody", "Lapsed: ")
+        assert not buttons(card).keys() & {"Approve", "Deny"}, card
+        events = self.audited(forgotten, {"reminded", "expired"})
+        print("  audit:", ", ".join(events))
+        assert events.count("reminded") == 1, events
 
-def eventually(what, probe, seconds=40):
-    deadline = time.monotonic() + seconds
-    while True:
-        found = probe()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"{what}: never"
-        time.sleep(0.2)
+    def look_back(self):
+        step("no secret was kept, logged, queued or said but the links to whom they are for; no message died")
+        kept = json.dumps([self.items(name) for name in ("Requests", "Tickets", "Audit")], default=bytes.hex)
+        logged = self.emulator.said() + "\n".join(self.emulator.function_logs())
+        said = json.dumps([message for message in self.slack.said if not self.shows_link(message)])
+        for number, secret in enumerate(self.secrets):
+            for where, text in (("a table", kept), ("a log", logged), ("a message", said)):
+                assert secret not in text, f"secret {number} is in {where}"
+        assert self.slack.refused == [], self.slack.refused
+        sqs = self.emulator.client("sqs")
+        for queue in ("SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters"):
+            url, wanted = self.stack.resource(queue), "ApproximateNumberOfMessages"
+            attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[wanted])["Attributes"]
+            assert attributes[wanted] == "0", queue
+
+    @staticmethod
+    def shows_link(message):
+        return message["ts"].startswith("ephemeral") and "Open the one-time link" in buttons(message)
+
+    def keys(self, user):
+        return [key["AccessKeyId"] for key in self.iam.list_access_keys(UserName=user)["AccessKeyMetadata"]]
+
+    def items(self, table):
+        dynamo = self.emulator.client("dynamodb")
+        return dynamo.scan(TableName=self.stack.resource(table), ConsistentRead=True)["Items"]
+
+    def state_of(self, key, state):
+        name = f"key#{key['access_key_id']}"
+        eventually(f"{state}", lambda: any(i["pk"]["S"] == name and i["state"]["S"] == state for i in self.items("Requests")))
+
+    def request_of(self, key):
+        (pk,) = (i["pk"]["S"] for i in self.items("Requests")
+                 if i["pk"]["S"].startswith("request#") and key["access_key_id"] in i["document"]["S"])
+        return pk.removeprefix("request#")
+
+    def audited(self, request, wanted):
+        """A request's chain of events, once these are in it."""
+
+        def told():
+            mine = [entry for entry in self.items("Audit") if entry["pk"]["S"] == request]
+            events = [entry["event"]["S"] for entry in sorted(mine, key=lambda entry: int(entry["sk"]["N"]))]
+            return events if wanted <= set(events) else None
+
+        return eventually(f"{wanted} audited", told)
 
 
 def step(text):
     print(f"- {text}", flush=True)
 
 
-def walk(emulator, slack):
-    template = yaml_parse((BUILT / "template.yaml").read_text(encoding="utf-8"))
-    package(emulator, template)
-    variables = {
-        "KEYVEND_POLICY_DIR": str(ROOT / "policies"),
-        "KEYVEND_SLACK_API_URL": slack.api,
-        "KEYVEND_TIMERS": "on",
-    }
-    gaps.bridge(template["Resources"], variables)
-    thief.trust_the_harness(template["Resources"])
-    template["Resources"]["Slack"]["Properties"]["Environment"]["Variables"]["KEYVEND_SLACK_API_URL"] = slack.api
-    stack = Stack(emulator, template)
-
-    step("the first deployment takes no parameter, and tells Slack that it is not connected")
-    keyvend = Keyvend(emulator, slack, stack.deploy(True))
-    status, body = keyvend.types(ALICE_OWNER, "help")
-    assert status == 503 and "not yet connected" in body, (status, body)
-
-    step("then its secrets are stored, and the second deployment names the app")
-    vault = emulator.client("secretsmanager")
-    for name, value in (("SigningSecret", SIGNING_SECRET), ("BotToken", TOKEN)):
-        vault.put_secret_value(SecretId=stack.resource(name), SecretString=value)
-    outputs = stack.deploy(False, SlackAppId=APP, SlackTeamIds=TEAM, ApprovalsChannel=APPROVALS)
-
-    iam = emulator.client("iam")
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}]}
-    iam.create_user(UserName=USER, Tags=[{"Key": "keyvend:owners", "Value": ALICE_OWNER}])
-    iam.create_user(UserName="somebody-elses")
-    iam.put_user_policy(UserName=USER, PolicyName="upload", PolicyDocument=json.dumps(policy))
-
-    step("a forged command is refused, a signed one is taken and reaches the approvers")
-    assert keyvend.types(ALICE_OWNER, "help", secret="forged")[0] == 401
-    assert keyvend.types(ALICE_OWNER, "help")[0] == 200
-    status, body = keyvend.types(ALICE_OWNER, f"create {USER} use:local-code ttl:30d laptop tooling")
-    assert status == 200 and "Checking" in body, (status, body)
-    slack.wait_for(ALICE_OWNER, "Asked for a key")
-    card = slack.wait_for(APPROVALS, "laptop tooling")
-
-    step("an approver approves; nothing has been created")
-    keyvend.presses(BOB_APPROVER, card, "Approve")
-    ready = slack.wait_for(ALICE_OWNER, "Get my key")
-    assert iam.list_access_keys(UserName=USER)["AccessKeyMetadata"] == []
-
-    step("the requester gets a link; the page is there, and opening it does nothing")
-    keyvend.presses(ALICE_OWNER, ready, "Get my key")
-    link = buttons(slack.wait_for(ALICE_OWNER, "#1."))["Open the one-time link"]["url"]
-    assert link.startswith(outputs["PageUrl"] + "#1."), link.split("#")[0]
-    status, page, headers = keyvend.browser("GET", "/reveal")
-    assert status == 200 and page.encode() == (ROOT / "src/page/reveal.html").read_bytes()
-    assert "default-src 'none'" in {name.lower(): value for name, value in headers.items()}["content-security-policy"]
-    assert keyvend.browser("HEAD", "/reveal")[0] == 200
-
-    step("one tab claims the key and opens it, another gets nothing")
-    tab, other = Tab(link), Tab(link)
-    status, answer = keyvend.posts("/reveal/claim", tab.claim())
-    assert status == 202, (status, answer)
-
-    def sealed():
-        status, answer = keyvend.posts("/reveal/claim", tab.claim())
-        assert status in (200, 202), (status, answer)
-        return answer if status == 200 else None
-
-    key = tab.opens(eventually("the sealed key", sealed))
-    assert keyvend.posts("/reveal/claim", other.claim())[0] == 409
-    made = iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]
-    assert [k["AccessKeyId"] for k in made] == [key["access_key_id"]]
-    sts = emulator.client("sts", (key["access_key_id"], key["secret_access_key"]))
-    assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/{USER}"
-
-    step("the tab confirms; the records say so, and hold no secret")
-    status, answer = keyvend.posts("/reveal/ack", tab.who | {"receipt": key["receipt"]})
-    assert status == 200, (status, answer)
-    dynamo = emulator.client("dynamodb")
-
-    def items(table):
-        return dynamo.scan(TableName=stack.resource(table), ConsistentRead=True)["Items"]
-
-    def confirmed():
-        states = [item.get("state", {}).get("S") for item in items("Requests") if item["pk"]["S"].startswith("key#")]
-        return states == ["CONFIRMED"]
-
-    eventually("the confirmed key", confirmed)
-
-    def told():
-        events = [entry["event"]["S"] for entry in sorted(items("Audit"), key=lambda entry: int(entry["sk"]["N"]))]
-        return events if {"revealed", "misused"} <= set(events) else None
-
-    print("  audit:", ", ".join(eventually("the audit entries", told)))
-    kept = json.dumps([items(name) for name in ("Requests", "Tickets", "Audit")], default=lambda raw: raw.decode("latin-1"))
-    spoken = json.dumps(slack.said)
-    for secret in (key["secret_access_key"], tab.t):
-        assert secret not in kept
-    assert key["secret_access_key"] not in spoken and key["secret_access_key"] not in emulator.tail(10**9)
-    assert slack.refused == [], slack.refused
-    described = {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=USER)["Tags"]}
-    assert key["access_key_id"] in described, described
-
-    step("the requester's list shows the request")
-    assert keyvend.types(ALICE_OWNER, "status")[0] == 200
-    request = next(item["pk"]["S"] for item in items("Requests") if item["pk"]["S"].startswith("request#"))
-    slack.wait_for(ALICE_OWNER, "\\u2022 `" + request.removeprefix("request#") + "`")
-
-    step("no message died")
-    sqs = emulator.client("sqs")
-    for queue in ("SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters"):
-        attributes = sqs.get_queue_attributes(QueueUrl=stack.resource(queue), AttributeNames=["ApproximateNumberOfMessages"])
-        assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0", queue
-
-    step("whoever steals a function's role gets neither an approval nor a key")
-    thief.rob(emulator, stack, USER, "somebody-elses")
+def give_up(number, _):
+    raise AssertionError(f"not done after {LONGEST} seconds" if number == signal.SIGALRM else "told to stop")
 
 
 def main():
     assert (BUILT / "template.yaml").exists(), "run `sam build` first"
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, give_up)
+    signal.alarm(LONGEST)
     with tempfile.TemporaryDirectory(prefix="keyvend-deployed-") as folder:
         slack = Slack()
         emulator = Emulator(folder)
         try:
-            walk(emulator, slack)
+            emulator.ready()
+            Walk(emulator, slack).walk()
         except BaseException:
-            print(emulator.tail(), *emulator.function_logs(), sep="\n", file=sys.stderr)
+            signal.alarm(60)
+            print("-- ministack's log:", emulator.said()[-20_000:], sep="\n", file=sys.stderr)
+            if emulator.process.poll() is None:
+                print("-- the functions' logs:", *emulator.function_logs(), sep="\n", file=sys.stderr)
             raise
         finally:
             emulator.stop()

@@ -26,11 +26,11 @@ class Slack:
     def response_url(self, person):
         return f"{self.origin}/response/{person}/{time.monotonic_ns()}"
 
-    def wait_for(self, to, contains, seconds=40):
-        """The newest message to a person or channel with this in it, once there is one."""
+    def wait_for(self, to, *contains, seconds=40):
+        """The newest message to a person or channel with all of this in it, once there is one."""
 
         def found():
-            mine = [m for m in self.said if m["to"] == to and contains in json.dumps(m)]
+            mine = [m for m in self.said if m["to"] == to and all(text in json.dumps(m) for text in contains)]
             return mine[-1] if mine else None
 
         with self._changed:

@@ -58,8 +58,13 @@ def rob(emulator, stack, user, stranger):
     refused("slack reads the bot token", read_secret(slack, "BotToken"))
     for queue in ("ClaimsQueue", "DueQueue"):
         refused(f"slack sends to {queue}", send(slack, queue))
-    for table in (requests, tickets, audit):
-        refused(f"slack reads {table}", lambda table=table: slack.client("dynamodb").scan(TableName=table))
+    dynamo = slack.client("dynamodb")
+    for table, key in (("Requests", "pk"), ("Tickets", "tid"), ("Audit", "pk")):
+        name, item = stack.resource(table), {key: {"S": "x"}}
+        refused(f"slack looks through {table}", lambda name=name: dynamo.scan(TableName=name))
+        refused(f"slack reads {table}", lambda name=name, item=item: dynamo.get_item(TableName=name, Key=item))
+        refused(f"slack writes {table}", lambda name=name, item=item: dynamo.put_item(TableName=name, Item=item))
+        refused(f"slack changes {table}", lambda name=name, item=item: dynamo.update_item(TableName=name, Key=item))
 
     # reveal: of the tables, some attributes of one ticket at a time.
     dynamo = reveal.client("dynamodb")
@@ -71,15 +76,27 @@ def rob(emulator, stack, user, stranger):
     refused("reveal looks for tickets", lambda: dynamo.scan(TableName=tickets))
     refused("reveal deletes tickets", lambda: dynamo.delete_item(TableName=tickets, Key=key))
     refused("reveal makes tickets", lambda: dynamo.put_item(TableName=tickets, Item=key))
-    request = {"Key": {"pk": {"S": "x"}}, "ProjectionExpression": "pk"}
-    refused("reveal reads requests", lambda: dynamo.get_item(TableName=requests, **request))
+    request = {"pk": {"S": "x"}}
+    refused("reveal reads requests", lambda: dynamo.get_item(TableName=requests, Key=request, ProjectionExpression="pk"))
+    refused("reveal makes requests", lambda: dynamo.put_item(TableName=requests, Item=request))
+    refused("reveal changes requests", lambda: dynamo.update_item(TableName=requests, Key=request))
     for secret in ("SigningSecret", "BotToken"):
         refused(f"reveal reads {secret}", read_secret(reveal, secret))
     for queue in ("SlackQueue", "DueQueue"):
         refused(f"reveal sends to {queue}", send(reveal, queue))
 
-    # Neither gets to IAM.
+    # Neither reads what was queued, writes history, mails a code, or gets to IAM.
+    insert = {"Statement": f"INSERT INTO \"{audit}\" VALUE {{'pk': 'x', 'sk': 1}}"}
+    mail = {
+        "Source": "keyvend@example.com",
+        "Destination": {"ToAddresses": ["alice_owner@example.com"]},
+        "Message": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}},
+    }
     for name, thief in (("slack", slack), ("reveal", reveal)):
+        for queue, url in queues.items():
+            refused(f"{name} reads {queue}", lambda thief=thief, url=url: thief.client("sqs").receive_message(QueueUrl=url))
+        refused(f"{name} writes audit entries", lambda thief=thief: thief.client("dynamodb").execute_statement(**insert))
+        refused(f"{name} mails", lambda thief=thief: thief.client("ses").send_email(**mail))
         refused(f"{name} makes a key", lambda thief=thief: thief.client("iam").create_access_key(UserName=user))
         refused(f"{name} assumes the issuer role", lambda thief=thief: Thief(emulator, arn("IssuerRole"), by=thief))
         invoke = {"FunctionName": stack.resource("Worker")}
