@@ -378,6 +378,7 @@ fn whatever_waits_or_is_under_way_has_its_timer() {
             State::Pending => Some(Timestamp(ASKED.0 + 900)),
             State::Approved | State::Ticketed { .. } => Some(Timestamp(ASKED.0 + 3_600)),
             State::Issuing(intent) => Some(intent.until),
+            State::Ambiguous(doubt) => doubt.look_at(),
             _ => None,
         };
         assert_eq!(request.due_at(), expected, "{}", name(&request.state));
