@@ -745,4 +745,4 @@ impl TryFrom<&Item> for StoredKey {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

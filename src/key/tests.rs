@@ -6,10 +6,11 @@ use super::*;
 use crate::facts::AccessKeyLastUsed;
 
 /// A Monday, 16:00 UTC.
-const START: i64 = 1_764_000_000;
+pub(crate) const START: i64 = 1_764_000_000;
 const MINUTE: i64 = 60;
 
-fn key(days: i64) -> IssuedKey {
+/// A key that was issued then for so many days, and confirmed.
+pub(crate) fn key(days: i64) -> IssuedKey {
     let person: PersonId = "T0001.U0ALICE".to_owned().try_into().unwrap();
     IssuedKey {
         key: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
@@ -37,7 +38,8 @@ fn key(days: i64) -> IssuedKey {
     }
 }
 
-fn stored(issued: IssuedKey) -> StoredKey {
+/// The same as read.
+pub(crate) fn stored(issued: IssuedKey) -> StoredKey {
     StoredKey { issued, off: None, version: 1 }
 }
 
@@ -130,7 +132,8 @@ fn a_key_in_use_is_switched_off_in_office_hours_after_notice_and_else_at_noon_of
         (when(0, 20, 0), honolulu, notice, None),
         (when(0, 23, 0), delhi, notice, Some((noon(2, delhi), Unready::OutOfHours))),
         (when(0, 5, 0), honolulu, notice, Some((noon(0, honolulu), Unready::OutOfHours))),
-        (when(4, 0, 30), honolulu, notice, Some((noon(4, honolulu), Unready::OutOfHours))),
+        (when(4, 0, 30), honolulu, notice, None),
+        (when(4, 1, 0), honolulu, notice, Some((noon(4, honolulu), Unready::OutOfHours))),
         // Notice first.
         (when(0, 12, 0), 0, Some(1 - DAY), Some((noon(1, 0), Unready::Unreminded))),
         (when(0, 12, 0), 0, None, Some((noon(1, 0), Unready::Unreminded))),

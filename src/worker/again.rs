@@ -409,3 +409,143 @@ impl Worker {
         Ok(self.answer(message, now, why).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::PersonId;
+    use crate::key::tests::{START, key, stored};
+    use crate::key::{Off, Successor};
+
+    const ALL: [Again; 6] =
+        [Again::Rotate, Again::Activate, Again::Undo, Again::Received, Again::Replace, Again::Extend];
+
+    fn off(why: Why) -> KeyState {
+        KeyState::Inactive { why, since: Timestamp(START) }
+    }
+
+    fn states() -> Vec<KeyState> {
+        let at = Timestamp(START);
+        let by = RequestId::of_signature(&[2; 32]);
+        let why = Why::Asked;
+        let person: PersonId = "T0001.U0BOB".to_owned().try_into().unwrap();
+        vec![
+            KeyState::Delivered,
+            KeyState::Confirmed,
+            KeyState::Unconfirmed { since: at },
+            off(Why::Asked),
+            off(Why::Reported),
+            off(Why::Unconfirmed),
+            off(Why::Expired),
+            KeyState::Activating { by, end: at, why, since: at },
+            KeyState::Active,
+            KeyState::Deleting { why, by: "a".to_owned() },
+            KeyState::Deleted { why: Why::Unconfirmed, at },
+            KeyState::Deleted { why, at },
+            KeyState::Suspect { asked_at: at },
+            KeyState::Disowned { by: person },
+        ]
+    }
+
+    /// In a word each, what can be had of a key in each state ten days after it was issued for thirty.
+    #[test]
+    fn each_state_gives_what_it_can_and_nothing_else() {
+        let now = Timestamp(START + 10 * DAY);
+        let given: Vec<String> = states()
+            .into_iter()
+            .map(|state| {
+                let stored = stored(IssuedKey { state: state.clone(), ..key(30) });
+                let given = ALL.iter().filter(|again| again.wants(&stored, 90, now).is_ok());
+                let given: Vec<String> = given.map(|again| format!("{again:?}")).collect();
+                let why = match state {
+                    KeyState::Inactive { why, .. } | KeyState::Deleted { why, .. } => why.as_str(),
+                    _ => "",
+                };
+                format!("{} {why}: {}", state.as_str(), given.join(", "))
+            })
+            .collect();
+        insta::assert_snapshot!(given.join("\n"), @r"
+        DELIVERED : 
+        CONFIRMED : Rotate, Extend
+        UNCONFIRMED : 
+        INACTIVE asked: Rotate, Activate, Undo
+        INACTIVE reported: Rotate, Activate, Undo
+        INACTIVE unconfirmed: Rotate, Activate, Undo, Received, Replace
+        INACTIVE expired: Rotate, Activate, Undo
+        ACTIVATING : 
+        ACTIVE : Rotate, Extend
+        DELETING : 
+        DELETED unconfirmed: Replace
+        DELETED asked: 
+        SUSPECT : 
+        DISOWNED : 
+        ");
+    }
+
+    #[test]
+    fn nothing_but_more_time_reaches_past_the_approved_end() {
+        let issued = key(30);
+        let end = issued.expires_at;
+        for state in states() {
+            for now in [Timestamp(START + 10 * DAY), Timestamp(end.0 - 1), end, Timestamp(end.0 + DAY)] {
+                let stored = stored(IssuedKey { state: state.clone(), ..issued.clone() });
+                for again in ALL {
+                    let Ok((wants, days)) = again.wants(&stored, 90, now) else { continue };
+                    let to = wants.end().unwrap();
+                    assert_eq!(days, days_until(to, now), "{again:?} of {state:?}");
+                    let most = match &wants {
+                        Wants::Back { undo: true, .. } => Timestamp(now.0 + DAY),
+                        Wants::Longer { .. } => Timestamp(now.0 + 30 * DAY),
+                        _ => end,
+                    };
+                    assert!(now < to && to <= most, "{again:?} of {state:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_expiry_is_taken_back_once_whatever_it_is_called() {
+        let expired = IssuedKey { state: off(Why::Expired), ..key(30) };
+        let now = Timestamp(START + 31 * DAY);
+        let undone = IssuedKey { undone: Some(now), ..expired.clone() };
+        for again in [Again::Undo, Again::Activate] {
+            let (wants, days) = again.wants(&stored(expired.clone()), 90, now).unwrap();
+            assert_eq!(
+                wants,
+                Wants::Back { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
+            );
+            assert_eq!(days, 1);
+            let no = again.wants(&stored(undone.clone()), 90, now).unwrap_err();
+            assert!(no.contains("that happens once"), "{no}");
+        }
+    }
+
+    #[test]
+    fn more_time_is_the_first_lifetime_from_now_and_no_more_than_is_ever_given() {
+        let now = |days: i64| Timestamp(START + days * DAY);
+        let extend = |issued: IssuedKey, most, now| Again::Extend.wants(&stored(issued), most, now);
+        for (most, at, expected) in
+            [(90, 10, Some(30)), (90, 1, Some(30)), (90, 0, None), (20, 29, Some(20)), (20, 10, None)]
+        {
+            let days = extend(key(30), most, now(at)).ok().map(|(_, days)| days);
+            assert_eq!(days, expected, "at most {most}, on day {at}");
+        }
+        let mut marked = stored(key(30));
+        marked.off = Some(Off { since: now(1), by: "a".to_owned(), why: Why::Asked });
+        assert!(Again::Extend.wants(&marked, 90, now(10)).is_err(), "it is to be off");
+        let successor = Successor {
+            key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),
+            requester: key(30).requester,
+            confirmed_at: now(1),
+            look_at: None,
+        };
+        let replaced = IssuedKey { successor: Some(successor), ..key(30) };
+        assert!(
+            Again::Rotate
+                .wants(&stored(replaced), 90, now(10))
+                .unwrap_err()
+                .contains("already been replaced")
+        );
+    }
+}

@@ -14,7 +14,24 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
     let other = foreign(&keyvend, "ci-deployer").await;
     let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
-    insta::assert_snapshot!(stable(&chooser.reading()), @"");
+    insta::assert_snapshot!(stable(&chooser.reading()), @r"
+    `ci-deployer` in `home` has two access keys, and AWS allows no third. Free a place: switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.
+    `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
+    Asked for by <@U0ALICE>, expires <time>.
+    > laptop tooling
+    Switch off
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
+    `AKIAWORLD00000000003` active, 0 days old, never used
+    Not issued by keyvend: who asked for it and until when is not known.
+    Switch off
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
+    ");
     assert_eq!(keyvend.stands().await, "REFUSED");
     // Nothing that is on is deleted: off, wait, delete.
     let off = chooser.buttons().into_iter().rev().next().unwrap();

@@ -9,7 +9,9 @@ use super::steps::{policies, stable, text};
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey};
 use super::world::net::{HOME, Interfere};
-use super::world::slack::{ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, GUS_GUEST, MALLORY_OUTSIDER, Message};
+use super::world::slack::{
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GUS_GUEST, MALLORY_OUTSIDER, Message,
+};
 
 pub const DAY: u64 = 86_400;
 
@@ -52,6 +54,17 @@ pub async fn typed(keyvend: &Deployed, person: &str, line: &str) -> Message {
     keyvend.world.net.slack().last_told(person)
 }
 
+/// What was last said to the approvers that reads so.
+pub fn said(keyvend: &Deployed, part: &str) -> Message {
+    let said = keyvend.world.net.slack().messages(APPROVALS).into_iter().rev();
+    said.into_iter().find(|message| message.reading().contains(part)).unwrap()
+}
+
+/// The card that waits for approvals.
+pub fn waiting(keyvend: &Deployed) -> Message {
+    said(keyvend, "Approve\n")
+}
+
 pub fn buttons(message: &Message) -> Vec<String> {
     message.buttons().into_iter().map(|button| button.text).collect()
 }
@@ -66,7 +79,8 @@ pub async fn foreign(keyvend: &Deployed, user: &str) -> String {
 async fn alone(keyvend: &Deployed) -> Vec<(String, String, String)> {
     let requests: Vec<String> = keyvend.requests().await.iter().map(|request| text(&request["id"])).collect();
     let items = aws::items(&keyvend.world.net, aws::AUDIT).await;
-    let own = items.values().filter(|item| !requests.contains(&text(&item["pk"]["S"])));
+    let by_people = |item: &&Value| text(&item["actor"]["S"]).starts_with("T0001.");
+    let own = items.values().filter(by_people).filter(|item| !requests.contains(&text(&item["pk"]["S"])));
     own.map(|item| {
         (text(&item["event"]["S"]), text(&item["actor"]["S"]), text(&item["detail"]["M"]["key"]["S"]))
     })
@@ -78,7 +92,19 @@ async fn an_owner_sees_the_keys_with_who_asked_last_use_end_and_what_can_be_done
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
-    insta::assert_snapshot!(stable(&typed(&keyvend, ALICE_OWNER, "list ci-deployer").await.reading()), @"");
+    insta::assert_snapshot!(stable(&typed(&keyvend, ALICE_OWNER, "list ci-deployer").await.reading()), @r"
+    *Access keys*, as AWS has them now. A key can be switched off or deleted at once; everything else is asked of the approvers.
+    *`ci-deployer` in `home`*
+    `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
+    Asked for by <@U0ALICE>, expires <time>.
+    > laptop tooling
+    Rotate
+    Switch off
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
+    ");
 }
 
 #[tokio::test]
@@ -166,8 +192,8 @@ async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_
             ("Inactive".into(), "INACTIVE".into())
         );
         insta::allow_duplicates! {
-            insta::assert_snapshot!(stable(&keyvend.told(CAROL_APPROVER)), @"");
-            insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+            insta::assert_snapshot!(stable(&keyvend.told(CAROL_APPROVER)), @"The key `AKIAWORLD00000000002` is switched off. It no longer works anywhere, and is deleted in 7 days; until then `/access-key activate AKIAWORLD00000000002` asks for it back.");
+            insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is switched off. In 7 days it is deleted; until then `/access-key activate AKIAWORLD00000000002` asks for it back.");
         }
         let last = keyvend.trail().await.pop().unwrap();
         assert_eq!((last.event.as_str(), last.actor.as_str()), ("deactivated", "T0001.U0CAROL"));
@@ -252,7 +278,7 @@ async fn a_key_that_keyvend_did_not_issue_is_switched_off_and_deleted_for_whoeve
     let no = typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
     assert!(no.reading().contains("never deleted"), "{}", no.reading());
     keyvend.presses(ALICE_OWNER, &listed, "Switch off").await;
-    insta::assert_snapshot!(keyvend.told(ALICE_OWNER), @"");
+    insta::assert_snapshot!(keyvend.told(ALICE_OWNER), @"The key `AKIAWORLD00000000002` is switched off. keyvend did not issue it and does nothing more with it: switch it on again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete AKIAWORLD00000000002`.");
     assert_eq!(status(&keyvend, &key), "Inactive");
     after(&keyvend, 30 * DAY).await;
     assert_eq!(status(&keyvend, &key), "Inactive", "nobody asked for more");

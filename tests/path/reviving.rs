@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::keys::{DAY, after, buttons, had, item, stands, status, typed};
+use super::keys::{DAY, after, buttons, had, item, said, stands, status, typed, waiting};
 use super::steps::stable;
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey};
@@ -29,9 +29,7 @@ async fn unconfirmed(keyvend: &Deployed) -> (ShownKey, Message) {
 }
 
 async fn approve(keyvend: &Deployed) {
-    let cards = keyvend.world.net.slack().messages(APPROVALS);
-    let waits = |message: &&Message| buttons(message).contains(&"Approve".to_owned());
-    keyvend.presses(BOB_APPROVER, cards.iter().rev().find(waits).unwrap(), "Approve").await;
+    keyvend.presses(BOB_APPROVER, &waiting(keyvend), "Approve").await;
     keyvend.deliver_everything().await;
 }
 
@@ -40,15 +38,41 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     let keyvend = Deployed::new().await;
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
-    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
-    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
+    Asked for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to be switched on again, until <time>. It needs 1 approval by <time>; I'll tell you how it goes.
+    Cancel
+    Cancel this request?
+    The approvers will see that you took it back.
+    Cancel the request
+    Go back
+    Request `<request>`
+    ");
+    insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
+    Bringing back an access key for ci-deployer
+    <!channel> *<@U0ALICE>* asks for the expired key `AKIAWORLD00000000002` for `ci-deployer` in `home` to be switched on again, until <time>:
+    > laptop tooling
+    *For*
+    code on their own machine
+    *Lifetime*
+    1 day
+    *Rights*
+    ordinary
+    *Approvals*
+    0 of 1, by <time>
+    Existing key: `AKIAWORLD00000000002` inactive, 30 days old, never used
+    Policies: `upload-artifacts`
+    Request `<request>`
+    Approve
+    Deny
+    Details
+    ");
     assert_eq!(status(&keyvend, &key.id), "Inactive", "nobody has approved it");
     approve(&keyvend).await;
     assert_eq!(
         (status(&keyvend, &key.id), stands(&keyvend, &key.id).await),
         ("Active".into(), "ACTIVE".into())
     );
-    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"");
+    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is switched on again, until <time>.");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.creates(), 1, "no new key");
     // In use or not: a day is a day.
@@ -119,6 +143,38 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
 }
 
 #[tokio::test]
+async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_its_requester() {
+    let keyvend = Deployed::new().await;
+    let slack = keyvend.world.net.slack();
+    typed(&keyvend, ALICE_OWNER, "create admin-bot use:cli ttl:30d x").await;
+    for approver in [BOB_APPROVER, CAROL_APPROVER] {
+        keyvend.presses(approver, &waiting(&keyvend), "Approve").await;
+    }
+    let tab = keyvend.collects(&slack.last_told(ALICE_OWNER)).await;
+    let key = keyvend.reveals(&tab).await;
+    keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
+    keyvend.deliver().await;
+    keyvend.presses(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "This wasn't me").await;
+    slack.channel(APPROVALS, |channel| {
+        channel.members.insert(ALICE_OWNER.to_owned());
+    });
+    typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
+    let card = &said(&keyvend, "which is off, to be switched on again");
+    assert!(card.reading().contains("0 of 1"), "{}", card.reading());
+    for (person, no) in [
+        (CAROL_APPROVER, "You cannot approve your own request"),
+        (ALICE_OWNER, "ask an approver who did not request it"),
+    ] {
+        keyvend.presses(person, card, "Approve").await;
+        assert!(keyvend.told(person).contains(no), "{}", keyvend.told(person));
+        assert_eq!(status(&keyvend, &key.id), "Inactive");
+    }
+    keyvend.presses(BOB_APPROVER, card, "Approve").await;
+    keyvend.deliver_everything().await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+}
+
+#[tokio::test]
 async fn a_key_that_is_reported_after_it_expired_is_reported() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
@@ -174,7 +230,7 @@ async fn an_approval_that_counts_no_more_is_not_inherited() {
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(status(&keyvend, &key.id), "Inactive");
-    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.presses(CAROL_APPROVER, &waiting(&keyvend), "Approve").await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Active");
 }
@@ -235,7 +291,25 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     let asked = keyvend.request().await["asked"].clone();
     let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
     assert_eq!(asked["wants"]["Longer"]["end"], json!(end));
-    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
+    insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
+    More time for an access key for ci-deployer
+    <!channel> *<@U0ALICE>* asks for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to live longer, until <time>:
+    > laptop tooling
+    *For*
+    code on their own machine
+    *Lifetime*
+    30 days
+    *Rights*
+    ordinary
+    *Approvals*
+    0 of 1, by <time>
+    Existing key: `AKIAWORLD00000000002` active, 10 days old, never used
+    Policies: `upload-artifacts`
+    Request `<request>`
+    Approve
+    Deny
+    Details
+    ");
     approve(&keyvend).await;
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], json!(end));
     assert_eq!(status(&keyvend, &key.id), "Active");

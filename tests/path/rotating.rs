@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::keys::{DAY, after, buttons, foreign, had, item, stands, status, typed};
+use super::keys::{DAY, after, buttons, foreign, had, item, stands, status, typed, waiting};
 use super::steps::{stable, text};
 use super::world::deployed::{Deployed, ShownKey};
 use super::world::net::Interfere;
@@ -12,7 +12,7 @@ use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, 
 /// Alice rotates a key, bob approves, and she gets the new one.
 async fn rotated(keyvend: &Deployed, key: &ShownKey) -> ShownKey {
     typed(keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
-    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.presses(BOB_APPROVER, &waiting(keyvend), "Approve").await;
     let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
     let new = keyvend.reveals(&tab).await;
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&new)).await.0, 200);
@@ -26,9 +26,36 @@ async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
     let key = had(&keyvend).await;
     after(&keyvend, 5 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
-    insta::assert_snapshot!(stable(&told.reading()), @"");
-    insta::assert_snapshot!(stable(&keyvend.card().reading()), @"");
-    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    insta::assert_snapshot!(stable(&told.reading()), @r"
+    Asked for a key for `ci-deployer` in `home` in place of `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>; I'll tell you how it goes.
+    Cancel
+    Cancel this request?
+    The approvers will see that you took it back.
+    Cancel the request
+    Go back
+    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    Request `<request>`
+    ");
+    insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
+    Replacement of an access key for ci-deployer
+    <!channel> *<@U0ALICE>* asks for a new key for `ci-deployer` in `home` in place of `AKIAWORLD00000000002`, until <time>, when that one ends:
+    > laptop tooling
+    *For*
+    code on their own machine
+    *Lifetime*
+    25 days
+    *Rights*
+    ordinary
+    *Approvals*
+    0 of 1, by <time>
+    Existing key: `AKIAWORLD00000000002` active, 5 days old, never used
+    Policies: `upload-artifacts`
+    Request `<request>`
+    Approve
+    Deny
+    Details
+    ");
+    keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
     let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
     let new = keyvend.reveals(&tab).await;
     assert!(item(&keyvend, &key.id).await["successor"].is_null(), "nobody has it for certain yet");
@@ -52,7 +79,14 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     after(&keyvend, DAY - 600).await;
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0, "not for a day yet");
     after(&keyvend, 700).await;
-    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
+    `AKIAWORLD00000000003` took the place of the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Can it be switched off? It is deleted 7 days later; until then it can be asked back. If you do nothing, it goes on until <time>.
+    Switch off the old key
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
+    ");
     after(&keyvend, 3 * DAY).await;
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active");
@@ -129,7 +163,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     let key = had(&keyvend).await;
     after(&keyvend, 29 * DAY).await;
     typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
-    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
     after(&keyvend, DAY).await;
     let tab = keyvend.collects(&ready).await;
@@ -170,7 +204,9 @@ async fn a_press_that_is_delivered_twice_asks_once() {
     keyvend.work(event).await;
     keyvend.deliver().await;
     assert_eq!(keyvend.requests().await.len(), 2);
-    assert_eq!(keyvend.world.net.slack().messages(APPROVALS).len(), 2, "one card each");
+    let cards = keyvend.world.net.slack().messages(APPROVALS).into_iter();
+    let cards = cards.filter(|message| message.reading().contains("in place of"));
+    assert_eq!(cards.count(), 1, "one card");
     assert_eq!(text(&keyvend.request().await["asked"]["wants"]["InPlaceOf"]["key"]), key.id);
 }
 
