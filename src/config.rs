@@ -133,8 +133,6 @@ pub struct WorkerConfig {
     pub ticket_ttl: Duration,
     /// The longest lifetime a key may be asked for, whatever policy says.
     pub max_key_days: u32,
-    /// Whether what is due is looked after. Until then nothing unconfirmed is cleaned up, so nothing is issued.
-    pub timers: bool,
 }
 
 /// Where mailed codes come from and may go to.
@@ -496,13 +494,6 @@ impl WorkerConfig {
                     _ => Err("must be days, from 1 to 365".to_owned()),
                 })?
                 .unwrap_or(90),
-            timers: read
-                .optional("KEYVEND_TIMERS", |value| match value {
-                    "on" => Ok(true),
-                    "off" => Ok(false),
-                    _ => Err("must be on or off".to_owned()),
-                })?
-                .unwrap_or(false),
         })
     }
 }
@@ -661,7 +652,6 @@ mod tests {
         assert_eq!(read_all(&complete()), Ok(()));
         let worker = WorkerConfig::read(&complete()).unwrap();
         assert_eq!(worker.approvers, Approvers::Channel(worker.approvals_channel.clone()));
-        assert!(!worker.timers);
         assert!(worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:123456789012:keyvend-slack.fifo"));
         assert!(!worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:123456789012:keyvend-claims.fifo"));
         assert!(!worker.slack_queue.is_source("arn:aws:sqs:eu-west-1:999999999999:keyvend-slack.fifo"));
@@ -728,7 +718,6 @@ mod tests {
             ("KEYVEND_TICKET_TTL", "0"),
             ("KEYVEND_REQUEST_TTL", "soon"),
             ("KEYVEND_MAX_KEY_DAYS", "0"),
-            ("KEYVEND_TIMERS", "yes"),
             ("KEYVEND_SLACK_API_URL", "https://slack.com/api"),
             ("KEYVEND_MAIL_FROM", "keys"),
         ];

@@ -92,7 +92,7 @@ pub fn chain_end(item: &Item) -> anyhow::Result<(RequestId, String)> {
     if let Some(id) = pk.strip_prefix("chain#") {
         return Ok((id.parse()?, text(item, "end")?.to_owned()));
     }
-    let stored = decode(item)?;
+    let stored = Stored::try_from(item)?;
     Ok((stored.request.id, stored.request.chain.end()))
 }
 

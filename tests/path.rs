@@ -17,10 +17,10 @@ mod claiming;
 mod codes;
 #[path = "path/collecting.rs"]
 mod collecting;
-#[path = "path/daily.rs"]
-mod daily;
 #[path = "path/configured.rs"]
 mod configured;
+#[path = "path/daily.rs"]
+mod daily;
 #[path = "path/details.rs"]
 mod details;
 #[path = "path/doubt.rs"]
@@ -39,14 +39,14 @@ mod happy;
 mod issuing;
 #[path = "path/keys.rs"]
 mod keys;
-#[path = "path/organisation.rs"]
-mod organisation;
-#[path = "path/people.rs"]
-mod people;
 #[path = "path/late.rs"]
 mod late;
 #[path = "path/looking_up.rs"]
 mod looking_up;
+#[path = "path/organisation.rs"]
+mod organisation;
+#[path = "path/people.rs"]
+mod people;
 #[path = "path/queues.rs"]
 mod queues;
 #[path = "path/reviving.rs"]

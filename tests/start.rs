@@ -79,7 +79,6 @@ fn wrong(binary: &str) -> Vec<(&'static str, &'static str)> {
             ("KEYVEND_REQUEST_TTL", "1d"),
             ("KEYVEND_TICKET_TTL", "1"),
             ("KEYVEND_MAX_KEY_DAYS", "366"),
-            ("KEYVEND_TIMERS", "true"),
             ("KEYVEND_SLACK_API_URL", "ftp://slack.com/api/"),
         ],
     }

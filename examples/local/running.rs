@@ -140,7 +140,6 @@ impl Running {
 fn variables(origin: &str, mail: bool) -> BTreeMap<String, String> {
     let mut variables = environment();
     let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
-    set("KEYVEND_TIMERS", "on");
     set("KEYVEND_POLICY_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/policies"));
     set("KEYVEND_REVEAL_URL", &format!("{origin}/reveal"));
     if mail {

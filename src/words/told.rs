@@ -457,10 +457,6 @@ pub fn lapsed(request: &KeyRequest) -> String {
 pub const BEING_COLLECTED: &str =
     "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
 
-/// Timers are not running, so nothing is issued.
-pub const NOT_LOOKED_AFTER: &str = "This keyvend does not look after keys yet (KEYVEND_TIMERS is off), so it issues \
-    none. Whoever runs it can switch that on.";
-
 /// All issuing is stopped.
 pub const FROZEN: &str =
     "All issuing of keys is stopped for now. Your approval stays; press *Get my key* again later.";

@@ -151,9 +151,6 @@ impl Worker {
         let Some(tid) = stored.request.ticket().cloned() else {
             anyhow::bail!("a claimed ticket that its request does not name");
         };
-        if !self.config.timers {
-            return no(stored, Failed::again("timers-off", words::NOT_LOOKED_AFTER));
-        }
         let Ok(policies) = &self.policies else {
             return no(stored, Failed::again("policies-invalid", words::POLICIES_INVALID));
         };

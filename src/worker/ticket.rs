@@ -82,9 +82,6 @@ impl Worker {
         (id, revision): (&RequestId, &Revision),
         now: Timestamp,
     ) -> anyhow::Result<Result<(Stored, Vec<Write>), String>> {
-        if !self.config.timers {
-            return Ok(Err(words::NOT_LOOKED_AFTER.to_owned()));
-        }
         if self.policies.is_err() {
             return Ok(Err(words::POLICIES_INVALID.to_owned()));
         }

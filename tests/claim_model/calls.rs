@@ -199,12 +199,15 @@ impl Stage {
     }
 }
 
+/// The product's own handler of a tab's request, under way.
+pub type Handler = Rc<RefCell<Flight<(u64, Value)>>>;
+
 /// An actor's way to everything outside of it.
 #[derive(Clone)]
 pub struct Calls {
     pub stage: Shared,
     /// The product's own handler of a tab's request, where there is an emulator: it makes the same calls there.
-    pub handler: Option<Rc<RefCell<Flight<(u64, Value)>>>>,
+    pub handler: Option<Handler>,
     /// The actor, in a few words.
     pub who: Rc<str>,
 }
@@ -212,6 +215,7 @@ pub struct Calls {
 impl Calls {
     /// A table call. Of a transaction whose reply was lost a further attempt carries the same token: once done, it is
     /// only answered.
+    #[expect(clippy::await_holding_refcell_ref, reason = "it is dropped before: the lint does not see that")]
     async fn call(&self, op: Op) -> Outcome {
         let mut flight = None;
         let mut last = Outcome::Fault;
@@ -326,6 +330,7 @@ impl Calls {
     }
 
     /// A call whose fate its caller deals with.
+    #[expect(clippy::await_holding_refcell_ref, reason = "it is dropped before: the lint does not see that")]
     pub async fn act(&self, what: &str, act: impl FnOnce(&mut Stage, Fate)) -> Fate {
         my_turn().await;
         let mut stage = self.stage.borrow_mut();

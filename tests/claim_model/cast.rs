@@ -13,7 +13,7 @@ use keyvend::claim::{Ack, Claim, Claimed, StoredTicket, TicketState};
 use keyvend::facts::{Account, IamUser};
 use keyvend::id::{AccessKeyId, ClaimId, PersonId, RequestId, TicketId};
 use keyvend::item::{Table, Write, text, values};
-use keyvend::request::{Asked, KeyRequest, Shown};
+use keyvend::request::{Asked, KeyRequest, Salt, Shown, Wants};
 use keyvend::seal::{ClaimKey, Sealed};
 use keyvend::store::{self, Link, Stored};
 use keyvend::ticket::{Psk, Ticket, hash};
@@ -94,6 +94,7 @@ pub static BOB: LazyLock<PersonId> = LazyLock::new(|| "T0001.U0BOB".to_owned().t
 /// The request as every story begins: approved, for policy wanted no approval.
 pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
     let asked = Asked {
+        wants: Wants::New,
         requester: ALICE.clone(),
         account: USER.account.clone(),
         user: USER.name.clone(),
@@ -104,12 +105,12 @@ pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
         at: START,
     };
     let id = RequestId::of_signature(&[7; 32]);
-    KeyRequest::new(id, asked, Shown::of(&USER, 0), REQUEST_LIFE, REQUEST_LIFE)
+    KeyRequest::new(id, asked, Shown::of(&USER, 0), Salt::of([1; 16]), REQUEST_LIFE, REQUEST_LIFE)
 });
 
 /// The keys of the other items that an attempt to issue writes.
 pub static LEASE: LazyLock<String> = LazyLock::new(|| {
-    let write = store::take_lease(&USER.account, &USER.name, &REQUEST.id);
+    let write = store::take_lease(&USER.account, &USER.name, REQUEST.id.as_str());
     updated_key(&write)
 });
 pub static COUNT: LazyLock<String> = LazyLock::new(|| updated_key(&store::count_issued(&ALICE, START, 0)));

@@ -148,7 +148,7 @@ impl Worker {
         let event = Event::Begin { intent, browser: claimed.browser.clone() };
         let next = row.request.apply(event, &ALICE.to_string(), self.now).map_err(|_| NotDone)?;
         let others = vec![
-            store::take_lease(&USER.account, &USER.name, &row.request.id),
+            store::take_lease(&USER.account, &USER.name, row.request.id.as_str()),
             claim::still_claimed(&LINKS[link].tid, claimed.attempt),
             store::not_frozen(),
             store::count_issued(&ALICE, self.now, issued_today),
@@ -191,7 +191,7 @@ impl Worker {
                 claim::sealed(&tid, claimed.attempt, cast::sealed_key(&claimed.key, key), self.now),
                 IssuedKey::of(next, &USER, key, self.now).create().unwrap(),
                 Link::forget_psk(&tid),
-                store::release_lease(&USER.account, &USER.name, &next.id),
+                store::release_lease(&USER.account, &USER.name, next.id.as_str()),
             ]
         };
         self.holding(row, &sealing, with).await
@@ -227,7 +227,7 @@ impl Worker {
         let Some(tid) = row.request.ticket().cloned() else { return Ok(()) };
         let mut others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
         if let State::Issuing(intent) = &row.request.state {
-            others.push(store::release_lease(&USER.account, &USER.name, &row.request.id));
+            others.push(store::release_lease(&USER.account, &USER.name, row.request.id.as_str()));
             others.push(store::uncount_issued(&ALICE, intent.begun));
         }
         let event = Event::Withdraw { run: run.cloned(), to, why: "failed", deleted };

@@ -8,7 +8,7 @@ use keyvend::audit::Happened;
 use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState, new_item};
 use keyvend::command::Reason;
 use keyvend::item::{Item, Table, Update, Write, text, values};
-use keyvend::key::StoredKey;
+use keyvend::key::{IssuedKey, KeyState, StoredKey};
 use keyvend::request::{Event, KeyRequest, Shown, State, Withdrawn};
 use keyvend::store::Link;
 use keyvend::time::Timestamp;
@@ -260,10 +260,18 @@ impl Worker {
         if *tid != LINKS[message.link].tid {
             return Ok(());
         }
-        let confirmed = StoredKey::confirm(self.now);
-        match self.calls.update(Table::Requests, &StoredKey::item_key(key), &confirmed).await {
-            Ok(_) | Err(NotWritten::Lost) => Ok(()),
-            Err(NotWritten::Fault) => Err(NotDone),
+        let Some(item) = self.calls.get(Table::Requests, &StoredKey::item_key(key)).await? else {
+            return Ok(());
+        };
+        let stored = StoredKey::try_from(&*item).unwrap();
+        if stored.issued.state != KeyState::Delivered {
+            return Ok(());
+        }
+        let next = IssuedKey { state: KeyState::Confirmed, ..stored.issued.clone() };
+        match self.calls.write(None, vec![stored.replace(&next).unwrap()]).await {
+            Ok(()) => Ok(()),
+            // It is judged again on what is there then.
+            Err(NotWritten::Lost | NotWritten::Fault) => Err(NotDone),
         }
     }
 

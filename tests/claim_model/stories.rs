@@ -95,7 +95,7 @@ impl Story {
             _ => Theme::Anything,
         };
         let closely = (word / 1_024).is_multiple_of(3);
-        let wants_code = theme == Theme::Guesses || word / 256 % 3 != 0;
+        let wants_code = theme == Theme::Guesses || !(word / 256).is_multiple_of(3);
         let (stage, rules) = if emulated.is_none() && !told {
             OPENED[usize::from(wants_code)].with(Clone::clone)
         } else {
@@ -129,7 +129,7 @@ impl Story {
             }
             (8..=13, Some(at)) => self.turns(at, 1, Fate::Done),
             (14..=17, Some(at)) => self.turns(at, further % 8, Fate::Done),
-            (18..=20, Some(at)) if self.theme != Theme::Faults => self.to_the_end(at),
+            (18..=20, Some(at)) if self.theme != Theme::Faults => self.work_off(at),
             (18..=24, Some(at)) => self.turns(at, further % 12, Fate::Unheard),
             (25, Some(at)) => self.turns(at, further % 12, Fate::Lost),
             (26, Some(at)) => self.turns(at, further % 12, Fate::LostEachTime),
@@ -231,7 +231,7 @@ impl Story {
     }
 
     /// Somebody does all that is left to do, undisturbed.
-    fn to_the_end(&mut self, at: usize) {
+    fn work_off(&mut self, at: usize) {
         for _ in 0..TURNS {
             if !self.goes_on(at, Fate::Done) {
                 return;
@@ -253,7 +253,7 @@ impl Story {
     fn end(&mut self) {
         self.tell(|| "everybody finishes".to_owned());
         while !self.acting.is_empty() {
-            self.to_the_end(0);
+            self.work_off(0);
         }
         self.stage.borrow_mut().now += LIFE + 1;
         self.alone(Task::Timer);
@@ -389,7 +389,7 @@ impl Story {
     fn posts(&mut self, visit: Visit) -> Option<Answer> {
         self.rules.heard = None;
         self.begin_visit(visit);
-        self.to_the_end(0);
+        self.work_off(0);
         self.rules.heard.take()
     }
 
@@ -397,7 +397,7 @@ impl Story {
     fn alone(&mut self, task: Task) {
         self.begin_work(task, Luck::default());
         if !self.acting.is_empty() {
-            self.to_the_end(0);
+            self.work_off(0);
         }
     }
 

@@ -37,8 +37,7 @@ class Walk:
         variables = {
             "KEYVEND_POLICY_DIR": str(ROOT / "policies"),
             "KEYVEND_SLACK_API_URL": slack.api,
-            "KEYVEND_TIMERS": "on",
-        }
+            }
         gaps.bridge(template["Resources"], variables)
         thief.trust_the_harness(template["Resources"])
         template["Resources"]["Slack"]["Properties"]["Environment"]["Variables"]["KEYVEND_SLACK_API_URL"] = slack.api

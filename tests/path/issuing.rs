@@ -90,25 +90,6 @@ fn creates(call: &Call) -> bool {
 }
 
 #[tokio::test]
-async fn nothing_is_issued_where_nothing_is_looked_after() {
-    for off in ["off", ""] {
-        let keyvend = Deployed::with(&[("KEYVEND_TIMERS", off)]).await;
-        let ready = keyvend.approved().await;
-        keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-        assert!(keyvend.told(ALICE_OWNER).contains("does not look after keys yet"));
-        assert_eq!(keyvend.stands().await, "APPROVED");
-        keyvend.nothing_was_created().await;
-    }
-    let keyvend = Deployed::new().await;
-    let tab = keyvend.linked().await;
-    let keyvend = keyvend.redeployed(&[("KEYVEND_TIMERS", "off")]);
-    keyvend.claims(&tab).await;
-    keyvend.deliver().await;
-    came_to_nothing(&keyvend, &tab, "timers-off", "does not look after keys yet").await;
-    keyvend.nothing_was_created().await;
-}
-
-#[tokio::test]
 async fn a_claim_older_than_three_minutes_is_not_served() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;

@@ -82,7 +82,6 @@ impl Deployed {
     /// The same world, with functions of another deployment: their warm state is gone, the queues are as they were.
     pub fn redeployed(self, variables: &[(&str, &str)]) -> Self {
         let mut environment = environment();
-        environment.insert("KEYVEND_TIMERS".to_owned(), "on".to_owned());
         environment.insert("KEYVEND_POLICY_DIR".to_owned(), "policies".to_owned());
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self::of(self.world.clone(), &environment)

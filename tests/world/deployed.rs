@@ -34,7 +34,7 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    /// As the template deploys it, with what is due looked after.
+    /// As the template deploys it.
     pub async fn new() -> Self {
         Self::with(&[]).await
     }
@@ -42,7 +42,6 @@ impl Deployed {
     /// The same, with some variables set otherwise.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
         let mut environment = environment();
-        environment.insert("KEYVEND_TIMERS".to_owned(), "on".to_owned());
         environment.insert("KEYVEND_POLICY_DIR".to_owned(), "policies".to_owned());
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self::of(World::new().await, &environment)
