@@ -304,6 +304,25 @@ impl KeyState {
     }
 }
 
+/// What each state may become, as docs/architecture.md draws it. Anything else is refused before it is written.
+const MOVES: [(&str, &str); 15] = [
+    ("DELIVERED", "CONFIRMED"),
+    ("DELIVERED", "UNCONFIRMED"),
+    ("UNCONFIRMED", "CONFIRMED"),
+    ("DELIVERED", "INACTIVE"),
+    ("CONFIRMED", "INACTIVE"),
+    ("UNCONFIRMED", "INACTIVE"),
+    ("ACTIVATING", "INACTIVE"),
+    ("ACTIVE", "INACTIVE"),
+    ("INACTIVE", "ACTIVATING"),
+    ("ACTIVATING", "ACTIVE"),
+    ("INACTIVE", "DELETING"),
+    ("SUSPECT", "DELETING"),
+    ("SUSPECT", "DISOWNED"),
+    ("DELETING", "DELETED"),
+    ("ACTIVATING", "DELETED"),
+];
+
 /// A key's item as read, with the version that the next write must meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
@@ -669,8 +688,10 @@ impl StoredKey {
     /// The write that puts `next` in this one's place, as it was read.
     ///
     /// # Errors
-    /// A fault where it cannot be encoded.
+    /// A fault where it cannot be encoded, or is no next state of this one.
     pub fn replace(&self, next: &IssuedKey) -> anyhow::Result<Write> {
+        let (from, to) = (self.issued.state.as_str(), next.state.as_str());
+        anyhow::ensure!(from == to || MOVES.contains(&(from, to)), "a key does not become {to} from {from}");
         let mut values = values([
             (":state", next.state.as_str().into()),
             (":document", Attribute::Text(serde_json::to_string(next)?)),

@@ -279,3 +279,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_documents_diagram_of_a_key_is_the_codes() {
+    let page = include_str!("../../docs/architecture.md");
+    let section = page.split("### Key (").nth(1).unwrap().split("## Tables").next().unwrap();
+    let mut drawn = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for from in cells[0].split('`').skip(1).step_by(2) {
+            for to in cells[1].split('`').skip(1).step_by(2) {
+                drawn.insert((from, to));
+            }
+        }
+    }
+    assert_eq!(drawn, MOVES.into_iter().collect());
+    let named: BTreeSet<&str> = drawn.iter().flat_map(|(from, to)| [*from, *to]).collect();
+    assert_eq!(named.len(), 10, "every state of a key is drawn: {named:?}");
+}

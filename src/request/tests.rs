@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -682,5 +682,69 @@ proptest! {
             prop_assert_eq!(known, created.iter().collect::<Vec<_>>(), "a key that nothing knows of");
             at = next;
         }
+    }
+}
+
+/// `from`, event and `to` of every row of the table of requests in docs/architecture.md, one each.
+fn drawn() -> BTreeSet<(String, String, String)> {
+    let page = include_str!("../../docs/architecture.md");
+    let section = page.split("### Request (").nth(1).unwrap().split("### Ticket (").next().unwrap();
+    let names = |cell: &str| -> Vec<String> {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.chars().all(|c| c.is_ascii_uppercase()))
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut all = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for (from, to) in names(cells[0])
+            .into_iter()
+            .flat_map(|from| names(cells[2]).into_iter().map(move |to| (from.clone(), to)))
+        {
+            all.insert((from, cells[1].to_owned(), to));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_documents_diagram_of_a_request_is_the_codes() {
+    let end = Timestamp(ASKED.0 + 86_400);
+    let mut events: Vec<Event> = events().into_iter().map(|(_, event, _)| event).collect();
+    events.push(Event::Looked { suspects: Vec::new() });
+    events.push(Event::TakeOver { run: run(2), until: Timestamp(ASKED.0 + 9_999) });
+    let mut found = BTreeSet::new();
+    let last_look = Doubt { looks: LOOKS.len() - 1, ..doubt() };
+    for state in states().into_iter().chain([State::Ambiguous(last_look)]) {
+        for wants in [Wants::New, Wants::Longer { key: key(1), end }] {
+            for after in [10, 1_000, 3_700] {
+                let mut from = in_state(state.clone());
+                from.asked.wants = wants.clone();
+                for event in &events {
+                    let Ok(next) = from.apply(event.clone(), "a", Timestamp(ASKED.0 + after)) else {
+                        continue;
+                    };
+                    let name: String =
+                        format!("{event:?}").chars().take_while(char::is_ascii_alphabetic).collect();
+                    if ["Seen", "Posted", "Report"].contains(&name.as_str()) {
+                        assert_eq!(state_name(&next.state), state_name(&from.state));
+                        continue;
+                    }
+                    found.insert((
+                        state_name(&from.state).to_owned(),
+                        name,
+                        state_name(&next.state).to_owned(),
+                    ));
+                }
+            }
+        }
+    }
+    assert_eq!(drawn(), found);
+    let page = include_str!("../../docs/architecture.md");
+    for state in states() {
+        assert!(page.contains(&format!("`{}`", state_name(&state))), "{}", state_name(&state));
     }
 }

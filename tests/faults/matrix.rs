@@ -5,8 +5,16 @@ use super::fault::{Fault, Kind, happen};
 use super::world::deployed::Deployed;
 use super::world::net::Call;
 
-fn any(_: &Call) -> bool {
-    true
+/// Every call; of the eight queries of a sweep, which are the same call, the first.
+fn any(call: &Call) -> bool {
+    call.operation != "Query" || call.parameters.to_string().contains(r#"":shard":{"S":"0"}"#)
+}
+
+/// Calls that do something. Of a call that only reads, a lost reply is a failure, and being killed before or after it is
+/// being killed after the last call that did something.
+fn acts(call: &Call) -> bool {
+    let reads = ["Get", "List", "Query", "users.", "conversations.info", "conversations.members"];
+    !reads.iter().any(|read| call.operation.starts_with(read))
 }
 
 /// One run under faults; how many calls it had, and whether all the faults happened.
@@ -31,30 +39,30 @@ async fn run(faults: &[Fault], counts: fn(&Call) -> bool, lists_lag: u32) -> (Ve
     (seen.calls.clone(), seen.happened)
 }
 
-async fn every_fault_of(kind: Kind) {
-    let (calls, _) = Box::pin(run(&[], any, 0)).await;
+async fn every_fault_of(kind: Kind, counts: fn(&Call) -> bool) {
+    let (calls, _) = Box::pin(run(&[], counts, 0)).await;
     let mut happened = 0;
     for nth in 0..calls.len() {
-        happened += Box::pin(run(&[Fault { nth, kind }], any, 0)).await.1;
+        happened += Box::pin(run(&[Fault { nth, kind }], counts, 0)).await.1;
     }
     assert_eq!(happened, calls.len(), "every fault happened");
-    assert!(calls.len() > 100, "{} calls", calls.len());
+    assert!(calls.len() > 40, "{} calls", calls.len());
 }
 
 macro_rules! kinds {
-    ($($name:ident: $kind:ident,)+) => { $(
+    ($($name:ident: $kind:ident, $counts:ident;)+) => { $(
         #[tokio::test]
         async fn $name() {
-            every_fault_of(Kind::$kind).await;
+            every_fault_of(Kind::$kind, $counts).await;
         }
     )+ };
 }
 
 kinds! {
-    any_call_may_fail: Fails,
-    any_reply_may_be_lost: ReplyLost,
-    any_reply_may_be_lost_as_often_as_it_is_tried: RepliesLost,
-    any_function_may_be_killed_before_any_call: KilledBefore,
-    any_function_may_be_killed_after_any_call: KilledAfter,
-    any_call_may_outlast_its_function: Slow,
+    any_call_may_fail: Fails, any;
+    any_call_may_outlast_its_function: Slow, any;
+    any_reply_may_be_lost: ReplyLost, acts;
+    any_reply_may_be_lost_as_often_as_it_is_tried: RepliesLost, acts;
+    any_function_may_be_killed_before_it_does_something: KilledBefore, acts;
+    any_function_may_be_killed_after_it_did_something: KilledAfter, acts;
 }
