@@ -27,8 +27,6 @@ mod details;
 mod doubt;
 #[path = "path/expiring.rs"]
 mod expiring;
-#[path = "path/faults.rs"]
-mod faults;
 #[path = "path/form.rs"]
 mod form;
 #[path = "path/groups.rs"]

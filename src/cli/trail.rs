@@ -12,8 +12,8 @@ use crate::aws::{KnownEnd, Unreadable};
 use crate::id::RequestId;
 use crate::time::Timestamp;
 
-/// What a checkpoint's entry is called.
-const CHECKPOINT: &str = "checkpoint";
+/// What a checkpoint's entries are called: the last one of a day closes it.
+const CHECKPOINTS: [&str; 2] = ["checkpoint", "checkpoint-closed"];
 
 /// The first record of a chain that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -136,7 +136,7 @@ impl Trail {
         let Record { request, entry } = record;
         self.records += 1;
         let genuine = entry.computed_hash_in(&request) == entry.hash;
-        if entry.event == CHECKPOINT {
+        if CHECKPOINTS.contains(&entry.event.as_str()) {
             self.take_heads(&request, &entry);
             let Entry { seq, at, .. } = entry;
             self.checkpoints.push(Checkpoint { seq, at, hash: entry.hash.clone() });

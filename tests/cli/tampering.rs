@@ -74,7 +74,8 @@ impl Tamperer {
         let head = entry(&self.reads(request, after).await).hash;
         self.rewrites(request, |text| {
             let mut document: serde_json::Value = serde_json::from_str(text).unwrap();
-            document["chain"] = serde_json::json!({"next": after + 1, "head": head, "outbox": []});
+            document["chain"] =
+                serde_json::json!({"next": after + 1, "head": head, "grown_at": 0, "outbox": []});
             document.to_string()
         })
         .await;

@@ -35,6 +35,12 @@ pub struct Dynamo {
     mute: AtomicBool,
 }
 
+/// Where an item is, in whatever order the parts of its key were given.
+fn place(table: &str, key: &Value) -> (String, String) {
+    let parts: BTreeMap<&String, &Value> = key.as_object().into_iter().flatten().collect();
+    (table.to_owned(), format!("{parts:?}"))
+}
+
 impl Dynamo {
     pub fn new(clock: &Clock) -> Self {
         Self {
@@ -118,7 +124,7 @@ impl Dynamo {
     }
 
     async fn stored(&self, table: &str, key: &Value) -> Value {
-        let place = (table.to_owned(), key.to_string());
+        let place = place(table, key);
         if let Some(item) = self.read.lock().unwrap().get(&place) {
             return item.clone();
         }
@@ -129,7 +135,7 @@ impl Dynamo {
 
     /// Something was, or is to be, written there.
     fn forget(&self, table: &str, key: &Value) {
-        self.read.lock().unwrap().remove(&(table.to_owned(), key.to_string()));
+        self.read.lock().unwrap().remove(&place(table, key));
     }
 
     async fn get(&self, input: &Value) -> Result<(u16, Value), Refused> {
