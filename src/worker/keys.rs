@@ -114,11 +114,11 @@ impl Worker {
 
     /// The directory says which to look at; whose they are is read afresh.
     async fn list_own(&self, policies: &Policies, message: &Message, now: Timestamp) -> Result<(), NotDone> {
-        let home = async {
-            match self.config.accounts.first() {
-                Some(account) => self.lookup.open(account, now).await,
-                None => Ok(()),
-            }
+        // An account that cannot be read holds up no other, and says so where its users are looked up.
+        let open = async {
+            anyhow::Ok(
+                join_all(self.config.accounts.iter().map(|account| self.lookup.open(account, now))).await,
+            )
         };
         let known = async { anyhow::Ok(self.known_users(&message.person.user).await) };
         let who = async {
@@ -128,8 +128,8 @@ impl Worker {
             anyhow::Ok((slack, person, memberships))
         };
         let issued_today = store::issued_today(&self.dynamo, &message.person, now);
-        let ((known, ()), (slack, person, memberships), issued_today) =
-            try_join3(try_join(known, home), who, issued_today).await?;
+        let ((known, _), (slack, person, memberships), issued_today) =
+            try_join3(try_join(known, open), who, issued_today).await?;
         if known.own.is_empty() {
             self.answer(message, now, words::NOTHING_TO_LIST).await?;
             self.refresh_directory(&known, now).await;

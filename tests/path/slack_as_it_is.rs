@@ -186,7 +186,7 @@ async fn a_request_whose_card_could_not_be_posted_is_shown_when_it_can_be_and_it
             keyvend.world.net.sqs().sweep();
             keyvend.deliver().await;
         }
-        assert_eq!(keyvend.world.net.slack().messages(APPROVALS).len(), 1, "{name}");
+        assert_eq!(keyvend.cards().len(), 1, "{name}");
         assert!(keyvend.card().reading().contains("<!channel> *<@U0ALICE>* asks"), "{name}");
         keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
         assert_eq!(keyvend.stands().await, "APPROVED", "{name}");

@@ -20,16 +20,20 @@ async fn the_approvers_are_reminded_once_after_a_quarter_of_the_time_and_the_req
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     let slack = keyvend.world.net.slack();
+    let said = || {
+        let all = slack.messages(APPROVALS).into_iter();
+        all.filter(|message| !message.reading().contains("on record")).collect::<Vec<_>>()
+    };
     after(&keyvend, 5 * HOUR).await;
-    assert_eq!(slack.messages(APPROVALS).len(), 1, "only the card");
+    assert_eq!(said().len(), 1, "only the card");
     after(&keyvend, 2 * HOUR).await;
-    let reminder = slack.last_message(APPROVALS);
+    let reminder = said().pop().unwrap();
     assert!(reminder.reading().contains("still waits for 1 approval"), "{}", reminder.reading());
-    assert_eq!(reminder.thread_ts, Some(slack.messages(APPROVALS)[0].ts.clone()), "in the card's thread");
+    assert_eq!(reminder.thread_ts, Some(said()[0].ts.clone()), "in the card's thread");
     after(&keyvend, 10 * HOUR).await;
-    assert_eq!(slack.messages(APPROVALS).len(), 2, "one reminder");
+    assert_eq!(said().len(), 2, "one reminder");
     after(&keyvend, 7 * HOUR).await;
-    let card = &slack.messages(APPROVALS)[0];
+    let card = &said()[0];
     assert!(card.reading().contains("lapsed"), "{}", card.reading());
     assert!(card.buttons().iter().all(|button| button.text == "Details"), "nothing to decide any more");
     assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));

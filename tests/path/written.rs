@@ -221,7 +221,17 @@ fn names(item: &Value) -> Vec<String> {
 /// holds nothing that opens it. Table `Requests`, which that function cannot read, holds the sealing key until it is used.
 #[tokio::test]
 async fn a_ticket_tells_nothing_of_whom_it_is_for_and_its_sealing_key_is_elsewhere_and_goes() {
-    let new = ["expires_at", "keep_until", "outbox", "proof_sha256", "state", "tid", "tries"];
+    let new = [
+        "due_at",
+        "due_shard",
+        "expires_at",
+        "keep_until",
+        "outbox",
+        "proof_sha256",
+        "state",
+        "tid",
+        "tries",
+    ];
     let claimed = ["attempt", "browser", "cid", "claimed_at", "pub"];
     let sealed = ["aad", "ct", "enc", "receipt_sha256", "sealed_at"];
     let has = |parts: &[&[&str]], without: &[&str]| -> Vec<String> {
@@ -247,7 +257,7 @@ async fn a_ticket_tells_nothing_of_whom_it_is_for_and_its_sealing_key_is_elsewhe
         let said = json!({"event": {"S": "claimed"}, "at": item["claimed_at"], "attempt": {"N": "1"}});
         assert_eq!(item["outbox"]["L"], json!([{"M": said}]), "what happened, when, at which attempt");
         keyvend.deliver().await;
-        assert_eq!(names(&keyvend.ticket(&tab).await), has(&[&new, &claimed, &sealed], &[]));
+        assert_eq!(names(&keyvend.ticket(&tab).await), has(&[&new, &claimed, &sealed], &["due_at"]));
         assert_eq!(names(&link(&keyvend, &tab).await), ["keep_until", "pk", "request"]);
         let (_, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
         keyvend.posts("/reveal/ack", &tab.ack(&tab.unseal(&body))).await;

@@ -125,10 +125,15 @@ impl Deployed {
         self.world.net.slack().last_told(person).reading()
     }
 
-    /// The last card as it stands; what is said in its thread is none.
+    /// The last card as it stands.
     pub fn card(&self) -> Message {
-        let said = self.world.net.slack().messages(super::slack::APPROVALS).into_iter().rev();
-        said.into_iter().find(|message| message.thread_ts.is_none()).unwrap()
+        self.cards().pop().expect("a card")
+    }
+
+    /// The cards, beside whatever else was said in the approvals channel.
+    pub fn cards(&self) -> Vec<Message> {
+        let said = self.world.net.slack().messages(super::slack::APPROVALS);
+        said.into_iter().filter(|message| message.blocks[0]["type"] == "header").collect()
     }
 
     /// A browser's request, as JSON with its status.
