@@ -1,4 +1,4 @@
-# Measures the built functions against one that does nothing, and writes docs/numbers.md.
+# Measures the built functions against one that does nothing, and writes docs/numbers.md and the table in README.md.
 # Needs sam, cargo-lambda, Python 3.10 or later and openssl.
 .PHONY: bench
 bench:

@@ -35,7 +35,7 @@ class Slack:
 
         with self._changed:
             if not self._changed.wait_for(found, seconds):
-                raise AssertionError(f"{to} was never told {contains!r}, but: {json.dumps(self.said, indent=1)}")
+                raise AssertionError(f"said: {json.dumps(self.said, indent=1)}\n{to} was never told {contains!r}")
             return found()
 
     def _say(self, to, ts, text, blocks):
