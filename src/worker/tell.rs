@@ -176,7 +176,7 @@ fn is_undeliverable(telling: &Telling, fault: &anyhow::Error) -> bool {
             matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
         }
         Telling::Direct { .. } => {
-            matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot" | "account_inactive")
+            matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot")
         }
         Telling::Thread { .. } | Telling::Approvers { .. } => false,
     }

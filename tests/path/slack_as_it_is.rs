@@ -261,6 +261,22 @@ async fn an_answer_gets_through_a_rotation_of_the_bot_token_though_its_response_
 }
 
 #[tokio::test]
+async fn what_is_to_be_told_waits_for_a_token_that_is_good() {
+    for code in ["invalid_auth", "account_inactive"] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        // Both tries of the first delivery, before somebody stores the new token.
+        for _ in 0..2 {
+            keyvend.world.net.slack().fail_next("chat.postMessage", code);
+        }
+        keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "Press *Get my key*"), 0, "{code}");
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "Press *Get my key*"), 1, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_stays_bad_is_read_again_once_an_answer() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
