@@ -293,7 +293,7 @@ async fn policies_are_listed_as_asked() {
     };
     let attached = ["AWSCompromisedKeyQuarantineV3", "AdministratorAccess", "upload-artifacts"];
     assert_eq!(names(PolicyScopeType::All, true).await, attached);
-    assert_eq!(names(PolicyScopeType::All, false).await.len(), 5);
+    assert_eq!(names(PolicyScopeType::All, false).await.len(), 7);
     assert_eq!(names(PolicyScopeType::Local, false).await, ["upload-artifacts"]);
     let new = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     let arn = "arn:aws:iam::123456789012:policy/upload-artifacts";
