@@ -17,21 +17,29 @@ mod cast;
 mod conditions;
 #[path = "claim_model/emulated.rs"]
 mod emulated;
+#[path = "claim_model/endings.rs"]
+mod endings;
 #[path = "claim_model/expressions.rs"]
 mod expressions;
 #[path = "claim_model/issue.rs"]
 mod issue;
 #[path = "claim_model/jobs.rs"]
 mod jobs;
+#[path = "claim_model/press.rs"]
+mod press;
 #[path = "claim_model/rules.rs"]
 mod rules;
 #[path = "claim_model/schedules.rs"]
 mod schedules;
+#[path = "claim_model/stage.rs"]
+mod stage;
 #[path = "claim_model/steps.rs"]
 mod steps;
 #[path = "claim_model/stories.rs"]
 mod stories;
 #[path = "claim_model/tables.rs"]
 mod tables;
+#[path = "claim_model/telling.rs"]
+mod telling;
 #[path = "claim_model/visits.rs"]
 mod visits;

@@ -139,14 +139,21 @@ pub fn replace(version: i64, next: &KeyRequest) -> Write {
     })
 }
 
-/// The condition of that write, and the key of the item.
-pub static REPLACE: LazyLock<(&'static str, String)> = LazyLock::new(|| {
-    let Write::Put { table: Table::Requests, item, condition, values } = replace(1, &REQUEST) else {
+/// That write without what is written: the item's key, the condition, and the names in it that stand for the version.
+pub struct Replace {
+    pub key: String,
+    pub condition: &'static str,
+    pub named: Vec<String>,
+}
+
+pub static REPLACE: LazyLock<Replace> = LazyLock::new(|| {
+    let Write::Put { table: Table::Requests, item, condition, values } = replace(7, &REQUEST) else {
         panic!("a request is put")
     };
-    assert_eq!(values, [(":version".to_owned(), 1.into())].into(), "what the model compares");
-    assert_eq!(item["version"], 2.into(), "what the model writes");
-    (condition, text(&item, "pk").unwrap().to_owned())
+    assert_eq!(item["version"], 8.into(), "what the model writes");
+    assert!(values.values().all(|value| *value == 7.into()), "what the model compares: {values:?}");
+    let key = text(&item, "pk").unwrap().to_owned();
+    Replace { key, condition, named: values.into_keys().collect() }
 });
 
 /// A code as a tab sends it.

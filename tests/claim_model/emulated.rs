@@ -165,7 +165,7 @@ impl Emulated {
                 })
             }
             Op::GetRequest => Flight::new(async move {
-                let got = dynamo.get(Table::Requests, &REPLACE.1, None).await;
+                let got = dynamo.get(Table::Requests, &REPLACE.key, None).await;
                 got.map_or(Outcome::Fault, |item| Outcome::GotRequest(row_of(&item.unwrap())))
             }),
             Op::Update { table, key, update } => {
@@ -209,7 +209,7 @@ impl Emulated {
     pub fn difference(&self, tables: &Tables) -> Option<String> {
         let mut expected = BTreeMap::new();
         let row = tables.request();
-        expected.insert(REPLACE.1.clone(), json_of(&request_item(&row)));
+        expected.insert(REPLACE.key.clone(), json_of(&request_item(&row)));
         for (_, key, item) in tables.items() {
             expected.insert(key.clone(), json_of(item));
         }

@@ -7,13 +7,14 @@ use keyvend::key::IssuedKey;
 use keyvend::request::{Event, Intent, KeyRequest, State, Withdrawn};
 use keyvend::store::{self, Link};
 
-use crate::calls::{Fate, Message, NotWritten};
+use crate::calls::{Fate, NotWritten};
 use crate::cast::{self, ALICE, COUNT, LINKS, USER};
 use crate::jobs::{NotDone, RACES, Worker};
+use crate::stage::Message;
 use crate::tables::Row;
 
 /// As in src/worker/issue.rs.
-const CLAIM_LIFE: i64 = 180;
+pub const CLAIM_LIFE: i64 = 180;
 
 /// What `CreateAccessKey` came to.
 enum Created {
@@ -37,11 +38,8 @@ impl Worker {
         }
     }
 
-    /// `Worker::finish`
+    /// `Worker::finish`; that its holder has until its deadline is left to the transition.
     pub async fn finish(&self, row: Row, intent: Intent) -> Result<(), NotDone> {
-        if self.now <= intent.until {
-            return Err(NotDone);
-        }
         let run = self.new_run();
         let take_over = Event::TakeOver { run: run.clone(), until: self.until() };
         let next = row.request.apply(take_over, "keyvend", self.now).map_err(|_| NotDone)?;

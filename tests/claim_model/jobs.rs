@@ -2,10 +2,9 @@
 //! they look up elsewhere, and what AWS and Slack say, the schedule decides.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use keyvend::audit::Happened;
-use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState, new_item};
+use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState};
 use keyvend::command::Reason;
 use keyvend::item::{Item, Table, Update, Write, text, values};
 use keyvend::key::{IssuedKey, KeyState, StoredKey};
@@ -14,8 +13,10 @@ use keyvend::store::Link;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
 
-use crate::calls::{Calls, Fault, Message, NotWritten};
-use crate::cast::{self, ALICE, BOB, LINK_LIFE, LINKS, REQUEST_LIFE, USER};
+use crate::calls::{Calls, Fault, NotWritten};
+use crate::cast::{self, ALICE, BOB, LINKS, REQUEST_LIFE, USER};
+use crate::press::Showing;
+use crate::stage::Message;
 use crate::tables::Row;
 
 /// As in src/worker/cancel.rs.
@@ -68,14 +69,6 @@ impl Task {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Luck(pub usize);
 
-/// What becomes of a link that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown_ {
-    Seen,
-    SeenUnheard,
-    NotSeen,
-}
-
 impl Luck {
     /// Whether one time in so many, by its digit.
     fn hits(self, digit: u32, one_in: usize) -> bool {
@@ -103,11 +96,11 @@ impl Luck {
         self.hits(14, 16)
     }
 
-    fn shown(self) -> Shown_ {
+    pub fn shown(self) -> Showing {
         match (self.0 >> 2) % 8 {
-            6 => Shown_::SeenUnheard,
-            7 => Shown_::NotSeen,
-            _ => Shown_::Seen,
+            6 => Showing::SeenUnheard,
+            7 => Showing::NotSeen,
+            _ => Showing::Seen,
         }
     }
 }
@@ -351,91 +344,6 @@ impl Worker {
             }
         }
         Err(NotDone)
-    }
-
-    /// `Worker::give_ticket`. Every link is another of the pinned ones; there are no more presses than links.
-    async fn give_ticket(&self) -> Result<(), NotDone> {
-        for _ in 0..RACES {
-            let Some((row, replaced)) = self.collectable().await? else { return Ok(()) };
-            let Some((link, wants_code)) = self.next_link() else { return Ok(()) };
-            let tid = &LINKS[link].tid;
-            let event = Event::Ticket { tid: tid.clone() };
-            let Ok(next) = row.request.apply(event, &ALICE.to_string(), self.now) else { continue };
-            let expires_at = self.now + Duration::from_secs(LINK_LIFE.unsigned_abs());
-            let mut writes = vec![
-                Write::Put {
-                    table: Table::Tickets,
-                    item: new_item(&cast::ticket_of(link, wants_code, expires_at), expires_at),
-                    condition: "attribute_not_exists(tid)",
-                    values: Item::new(),
-                },
-                Link::create(tid, &row.request.id, &LINKS[link].psk, expires_at),
-            ];
-            writes.extend(replaced);
-            match self.save(&row, next, writes).await {
-                Ok(saved) => return self.hand_over(saved, link).await,
-                Err(NotWritten::Lost) => {}
-                Err(NotWritten::Fault) => return Err(NotDone),
-            }
-        }
-        Err(NotDone)
-    }
-
-    fn next_link(&self) -> Option<(usize, bool)> {
-        let mut stage = self.calls.stage.borrow_mut();
-        let link = stage.made;
-        if link == LINKS.len() {
-            return None;
-        }
-        stage.made += 1;
-        Some((link, stage.wants_code))
-    }
-
-    /// `Worker::collectable`
-    async fn collectable(&self) -> Result<Option<(Row, Vec<Write>)>, NotDone> {
-        let row = self.calls.get_request().await?;
-        if row.request.is_expired(self.now) {
-            self.lapse(&row).await?;
-            return Ok(None);
-        }
-        let State::Ticketed { tid } = &row.request.state else {
-            let approved = matches!(row.request.state, State::Approved);
-            return Ok(approved.then_some((row, Vec::new())));
-        };
-        let ticket = self.read_ticket(cast::link_of(tid)).await?;
-        let replaced = match ticket.as_deref().map(|ticket| &ticket.state) {
-            Some(TicketState::Claimed(_)) => return Ok(None),
-            Some(TicketState::Pending | TicketState::Locked) => {
-                vec![claim::void(tid), Link::forget_psk(tid)]
-            }
-            _ => Vec::new(),
-        };
-        Ok(Some((row, replaced)))
-    }
-
-    /// `Worker::hand_over`: the mail and the button are one call here.
-    async fn hand_over(&self, saved: Row, link: usize) -> Result<(), NotDone> {
-        let luck = self.luck.shown();
-        let heard = self.calls.elsewhere("shows the link", |stage| {
-            if luck != Shown_::NotSeen && !stage.shown.contains(&link) {
-                stage.shown.push(link);
-            }
-        });
-        if heard.await.is_ok() && luck == Shown_::Seen {
-            self.flush(saved).await;
-            return Ok(());
-        }
-        let tid = LINKS[link].tid.clone();
-        let gone = Event::TicketGone { tid: tid.clone(), why: "not-shown" };
-        let Ok(next) = saved.request.apply(gone, "keyvend", self.now) else { return Ok(()) };
-        match self.save(&saved, next, vec![claim::void(&tid), Link::forget_psk(&tid)]).await {
-            Ok(saved) => {
-                self.flush(saved).await;
-                Ok(())
-            }
-            Err(NotWritten::Lost) => Ok(()),
-            Err(NotWritten::Fault) => Err(NotDone),
-        }
     }
 
     /// `Worker::look_at`

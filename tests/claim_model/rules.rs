@@ -4,16 +4,18 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use keyvend::audit::Entry;
 use keyvend::claim::{Answer, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState};
 use keyvend::item::{Item, Table, number};
 use keyvend::key::StoredKey;
 use keyvend::request::State;
 use keyvend::store::state_name;
 
-use crate::calls::Stage;
 use crate::cast::{self, COUNT, Code, LEASE, LINKS, LinkOf};
 use crate::jobs::{Task, holder};
+use crate::stage::Stage;
 use crate::tables::Row;
+use crate::telling;
 use crate::visits::{Posted, Visit};
 
 /// Ends the look with what is broken.
@@ -86,6 +88,9 @@ impl Rules {
             changed = true;
             must!(matches!(actor, Actor::Worker(_)), "a tab changed the request");
             let (from, to) = (&before.request.state, &self.request.request.state);
+            if let (State::Issuing(from), State::Issuing(to)) = (from, to) {
+                must!(from.run == to.run || stage.now() > from.until, "taken over from who may still act");
+            }
             if std::mem::discriminant(from) != std::mem::discriminant(to) {
                 self.seen.insert(state_name(to));
             }
@@ -127,7 +132,11 @@ impl Rules {
     ) -> Result<(), String> {
         let Some(before) = before else {
             must!(matches!(actor, Actor::Worker(Task::Press)), "{actor:?} made ticket {link}");
-            must!(after.state == TicketState::Pending, "ticket {link} begins as {:?}", after.state);
+            must!(
+                after.state == TicketState::Pending,
+                "ticket {link} begins as {}",
+                telling::state(&after.state)
+            );
             if link > 0 {
                 self.seen.insert("a reissue");
             }
@@ -139,6 +148,11 @@ impl Rules {
             must!(after.outbox.len() >= before.outbox.len(), "a tab emptied an outbox");
         } else if after.outbox.len() < before.outbox.len() {
             must!(after.outbox.is_empty(), "a part of an outbox was taken");
+            must!(
+                ends_with(&self.request.request.chain.outbox, &before.outbox),
+                "ticket {link}: {:?} were taken and are not in the chain",
+                before.outbox
+            );
             self.taken[link].extend(&before.outbox);
         }
         must!(
@@ -165,7 +179,7 @@ impl Rules {
                 let Posted::Claim(_, code) = visit.posted else {
                     return Err("only a claim claims".to_owned());
                 };
-                must!(cast::tab_of(claimed) == visit.tab, "claimed for another tab: {claimed:?}");
+                must!(cast::tab_of(claimed) == visit.tab, "claimed for tab {}", cast::tab_of(claimed));
                 must!(visit.now < after.expires_at, "an expired link was claimed");
                 let judged = code == Code::Right && visit.tried.get();
                 must!(
@@ -193,7 +207,10 @@ impl Rules {
             }
             (TicketState::Claimed(was), TicketState::Claimed(is)) => {
                 let raised = keyvend::claim::Claimed { attempt: was.attempt + 1, ..was.clone() };
-                must!(matches!(actor, Actor::Worker(Task::Raise)) && raised == *is, "{was:?} became {is:?}");
+                must!(
+                    matches!(actor, Actor::Worker(Task::Raise)) && raised == *is,
+                    "another claim took its place"
+                );
                 "another attempt"
             }
             (TicketState::Claimed(was), TicketState::Sealed { claimed, ct, aad, .. }) => {
@@ -221,7 +238,10 @@ impl Rules {
                 must!(gone, "the sealed key stayed");
                 "a confirmation"
             }
-            (from, to) => return Err(format!("no arrow from {from:?} to {to:?}")),
+            (from, to) => {
+                let (from, to) = (telling::state(from), telling::state(to));
+                return Err(format!("there is no arrow from {from} to {to}"));
+            }
         };
         self.seen.insert(what);
         Ok(())
@@ -251,14 +271,15 @@ impl Rules {
                 }
                 TicketState::Lapsed(_) => false,
             };
-            must!(fits, "ticket {link} is {:?} and its request {state:?}", ticket.state);
+            must!(fits, "ticket {link} is {} and its request {state:?}", telling::state(&ticket.state));
             let psk = stage.tables.get(Table::Requests, &self.links[link].key);
             let wanted =
                 matches!(ticket.state, TicketState::Pending | TicketState::Claimed(_) | TicketState::Locked);
             must!(
                 psk.is_some_and(|item| item.contains_key("psk") == wanted),
-                "ticket {link} is {:?}, its sealing key {psk:?}",
-                ticket.state
+                "ticket {link} is {}, and its sealing key is {}",
+                telling::state(&ticket.state),
+                if wanted { "gone" } else { "still there" }
             );
             self.told(link, ticket)?;
             self.gone[link] = !current && matches!(ticket.state, TicketState::Void | TicketState::Failed);
@@ -302,8 +323,8 @@ impl Rules {
             };
         must!(
             fits,
-            "ticket {link} is {:?} and told are {:?} and {:?}",
-            ticket.state,
+            "ticket {link} is {}, in the chain are {:?}, in its outbox {:?}",
+            telling::state(&ticket.state),
             self.taken[link],
             ticket.outbox
         );
@@ -368,4 +389,19 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// Whether the newest entries of a request's chain tell of these events of a ticket.
+fn ends_with(chain: &[Entry], events: &[TicketEvent]) -> bool {
+    let name = |what| match what {
+        TicketEventKind::Claimed => "claimed",
+        TicketEventKind::Locked => "locked",
+        TicketEventKind::Acknowledged => "revealed",
+        TicketEventKind::Misused => "misused",
+    };
+    chain.len() >= events.len()
+        && chain[chain.len() - events.len()..]
+            .iter()
+            .zip(events)
+            .all(|(entry, event)| entry.event == name(event.what) && entry.at == event.at)
 }

@@ -1,5 +1,4 @@
-//! A story: actors come and go as the words of a schedule say, each word a thing that happens; at the end everybody
-//! finishes, and whoever holds the link is served.
+//! A story: actors come and go as the words of a schedule say, each word a thing that happens.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,20 +6,17 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use keyvend::claim::{Answer, FETCH_AGAIN, TRIES, TicketState};
-use keyvend::item::{Table, text};
-use keyvend::key::StoredKey;
-use keyvend::request::State;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 use serde_json::Value;
 
-use crate::calls::{Calls, Fate, Message, Shared, Stage};
-use crate::cast::{self, Code, LINKS, TABS};
+use crate::calls::{Calls, Fate};
+use crate::cast::{Code, TABS};
 use crate::emulated::{Emulated, Flight};
-use crate::jobs::{LIFE, Luck, Task, Worker};
+use crate::jobs::{Luck, Task, Worker};
 use crate::rules::{Actor, Rules};
-use crate::visits::{self, Posted, Visit};
+use crate::stage::{Shared, Stage};
+use crate::telling::name;
+use crate::visits::{self, Visit};
 
 /// How many actors are there at once.
 const AT_ONCE: usize = 8;
@@ -28,7 +24,7 @@ const AT_ONCE: usize = 8;
 const TURNS: usize = 200;
 
 /// Somebody who acts, and stands before a call.
-struct Acting {
+pub struct Acting {
     actor: Actor,
     future: Pin<Box<dyn Future<Output = ()>>>,
 }
@@ -45,35 +41,22 @@ enum Theme {
 
 /// A story so far.
 pub struct Story {
-    stage: Shared,
-    acting: Vec<Acting>,
-    rules: Rules,
+    pub stage: Shared,
+    pub acting: Vec<Acting>,
+    pub rules: Rules,
     theme: Theme,
     /// Whether all is looked at closely at its end.
-    closely: bool,
-    names: usize,
+    pub closely: bool,
+    /// How many actors there were.
+    actors: usize,
 }
 
 thread_local! {
-    static WITHOUT_CODE: (Stage, Rules) = opened(false, None, false);
-    static WITH_CODE: (Stage, Rules) = opened(true, None, false);
-}
-
-/// How stories begin that nobody is told: each the same way.
-static OPENED: [&std::thread::LocalKey<(Stage, Rules)>; 2] = [&WITHOUT_CODE, &WITH_CODE];
-
-/// A request whose requester was given its first link.
-fn opened(wants_code: bool, emulated: Option<Emulated>, told: bool) -> (Stage, Rules) {
-    let mut stage = Stage::new(wants_code, emulated);
-    stage.told = told.then(Vec::new);
-    let rules = Rules::new(&stage);
-    let stage = Rc::new(RefCell::new(stage));
-    let theme = Theme::Anything;
-    let (acting, closely) = (Vec::new(), false);
-    let mut story = Story { stage: Rc::clone(&stage), acting, rules, theme, closely, names: 0 };
-    story.alone(Task::Press);
-    let rules = story.rules;
-    (stage.take(), rules)
+    /// How stories begin that are not told and not emulated, without a code and with one: each in the same way.
+    static OPENED: [(Stage, Rules); 2] = [false, true].map(|wants_code| {
+        let story = Story::opened(wants_code, None, false);
+        (story.stage.take(), story.rules)
+    });
 }
 
 /// What is broken, and where in the schedule.
@@ -96,15 +79,29 @@ impl Story {
         };
         let closely = (word / 1_024).is_multiple_of(3);
         let wants_code = theme == Theme::Guesses || !(word / 256).is_multiple_of(3);
-        let (stage, rules) = if emulated.is_none() && !told {
-            OPENED[usize::from(wants_code)].with(Clone::clone)
-        } else {
-            opened(wants_code, emulated.cloned(), told)
-        };
-        Self { stage: Rc::new(RefCell::new(stage)), acting: Vec::new(), rules, theme, closely, names: 0 }
+        if emulated.is_some() || told {
+            return Self { theme, closely, ..Self::opened(wants_code, emulated.cloned(), told) };
+        }
+        let (stage, rules) = OPENED.with(|opened| opened[usize::from(wants_code)].clone());
+        Self { theme, closely, ..Self::of(stage, rules) }
     }
 
-    fn now(&self) -> Timestamp {
+    /// A request whose requester was given its first link.
+    fn opened(wants_code: bool, emulated: Option<Emulated>, told: bool) -> Self {
+        let mut stage = Stage::new(wants_code, emulated);
+        stage.told = told.then(Vec::new);
+        let rules = Rules::new(&stage);
+        let mut story = Self::of(stage, rules);
+        story.alone(Task::Press);
+        story
+    }
+
+    fn of(stage: Stage, rules: Rules) -> Self {
+        let stage = Rc::new(RefCell::new(stage));
+        Self { stage, acting: Vec::new(), rules, theme: Theme::Anything, closely: false, actors: 0 }
+    }
+
+    pub fn now(&self) -> Timestamp {
         self.stage.borrow().now()
     }
 
@@ -172,7 +169,7 @@ impl Story {
         });
     }
 
-    fn begin_visit(&mut self, visit: Visit) {
+    pub fn begin_visit(&mut self, visit: Visit) {
         let visit = Rc::new(visit);
         let actor = Actor::Tab(Rc::clone(&visit));
         let flight = self.stage.borrow().emulated.as_ref().map(|emulated| emulated.visit(&visit));
@@ -188,15 +185,15 @@ impl Story {
     }
 
     fn calls(&mut self, actor: &Actor, handler: Option<Flight<(u64, Value)>>) -> Calls {
-        self.names += 1;
+        self.actors += 1;
         let told = self.stage.borrow().told.is_some();
-        let who = if told { format!("{}) {}", self.names, name(actor)).into() } else { "somebody".into() };
+        let who = if told { format!("{}) {}", self.actors, name(actor)).into() } else { "somebody".into() };
         let handler = handler.map(|flight| Rc::new(RefCell::new(flight)));
         Calls { stage: Rc::clone(&self.stage), handler, who }
     }
 
     fn begin(&mut self, actor: Actor, future: impl Future<Output = ()> + 'static) {
-        self.tell(|| format!("{}) {} begins", self.names, name(&actor)));
+        self.tell(|| format!("{}) {} begins", self.actors, name(&actor)));
         let mut acting = Acting { actor, future: Box::pin(future) };
         if acting.future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             self.acting.push(acting);
@@ -231,170 +228,26 @@ impl Story {
     }
 
     /// Somebody does all that is left to do, undisturbed.
-    fn work_off(&mut self, at: usize) {
+    pub fn work_off(&mut self, at: usize) {
         for _ in 0..TURNS {
             if !self.goes_on(at, Fate::Done) {
                 return;
             }
         }
-        self.must(false, || "somebody is never done".to_owned());
+        let endless = self.acting.remove(at);
+        self.must(false, || format!("{} is never done", name(&endless.actor)));
     }
 
-    fn must(&self, holds: bool, otherwise: impl FnOnce() -> String) {
+    pub fn must(&self, holds: bool, otherwise: impl FnOnce() -> String) {
         self.stage.borrow_mut().must(holds, otherwise);
     }
 
-    fn tell(&self, line: impl FnOnce() -> String) {
+    pub fn tell(&self, line: impl FnOnce() -> String) {
         self.stage.borrow_mut().tell(line);
     }
 
-    /// Everything under way comes to its end and the timer runs; then the tab that has the claim is served, or else
-    /// whoever holds the link.
-    fn end(&mut self) {
-        self.tell(|| "everybody finishes".to_owned());
-        while !self.acting.is_empty() {
-            self.work_off(0);
-        }
-        self.stage.borrow_mut().now += LIFE + 1;
-        self.alone(Task::Timer);
-        self.serve();
-        // The link's holder is served in some of the stories: a claimant in all of them.
-        let served = if self.closely { self.open_link() } else { None };
-        if let Some(link) = served {
-            let answer = self.asks(link, 0, Code::Right);
-            self.must(matches!(answer, Some(Answer::Working { .. })), || {
-                format!("the link's holder is not served: {answer:?}")
-            });
-            self.serve();
-            self.must(self.rules.seen.contains("a seal"), || "the link's holder gets no key".to_owned());
-        }
-        self.closed();
-    }
-
-    /// A tab that has claimed asks again, and its message comes again.
-    fn serve(&mut self) {
-        for link in 0..LINKS.len() {
-            let Some(TicketState::Claimed(claimed)) = self.state(link) else { continue };
-            let answer = self.asks(link, cast::tab_of(&claimed), Code::None);
-            let working = Answer::Working { attempt: claimed.attempt };
-            self.must(answer == Some(working), || format!("the claiming tab hears {answer:?}"));
-            let message = Message { link, event: ClaimEvent::Claimed, attempt: claimed.attempt };
-            let queued = self.stage.borrow().messages.contains(&message);
-            self.must(queued, || format!("nobody was told that ticket {link} is claimed"));
-            self.alone(Task::Message(message));
-        }
-    }
-
-    /// The link that somebody could still open, if there is one.
-    fn open_link(&self) -> Option<usize> {
-        let State::Ticketed { tid } = &self.rules.request().request.state else { return None };
-        let link = cast::link_of(tid);
-        let ticket = self.rules.ticket(link)?;
-        let open = ticket.state == TicketState::Pending
-            && ticket.tries < TRIES
-            && self.now() < ticket.expires_at
-            && !self.rules.request().request.is_expired(self.now());
-        open.then_some(link)
-    }
-
-    /// Nothing is left that waits for nobody, and a sealed key is its tab's.
-    fn closed(&mut self) {
-        let request = self.rules.request().request.clone();
-        self.must(!matches!(request.state, State::Issuing(_)), || "somebody issues for ever".to_owned());
-        let live = self.stage.borrow().keys.live.clone();
-        let known = match &request.state {
-            State::Issued { key, .. } => live == [key.clone()],
-            State::Ambiguous(_) => live.len() <= 1,
-            _ => live.is_empty(),
-        };
-        self.must(known, || format!("{live:?} are live as the request is {:?}", request.state));
-        for link in 0..LINKS.len() {
-            match self.state(link) {
-                Some(TicketState::Claimed(_)) => {
-                    self.must(false, || format!("ticket {link} waits for ever"));
-                }
-                Some(TicketState::Sealed { claimed, sealed_at, .. }) => {
-                    let tab = cast::tab_of(&claimed);
-                    self.stage.borrow_mut().now = sealed_at.0 + FETCH_AGAIN - 1;
-                    let answer = self.asks(link, tab, Code::None);
-                    self.must(matches!(answer, Some(Answer::Sealed { .. })), || {
-                        format!("the tab that has the claim lost its key: it hears {answer:?}")
-                    });
-                    if self.closely {
-                        let answer = self.asks(link, (tab + 1) % (TABS - 1), Code::Right);
-                        self.must(answer == Some(Answer::Used), || format!("another tab hears {answer:?}"));
-                        self.confirms(link, tab, &Answer::WrongReceipt, false);
-                    }
-                    self.confirms(link, tab, &Answer::Confirmed, true);
-                    self.confirmed(link);
-                }
-                Some(TicketState::Acked { claimed, .. }) => {
-                    let tab = cast::tab_of(&claimed);
-                    self.confirms(link, tab, &Answer::Confirmed, true);
-                    let answer = self.asks(link, tab, Code::None);
-                    self.must(answer == Some(Answer::Acknowledged), || format!("its tab hears {answer:?}"));
-                    self.confirmed(link);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The worker hears of a confirmation, however late, and the key's item says so.
-    fn confirmed(&mut self, link: usize) {
-        if !self.closely {
-            return;
-        }
-        self.alone(Task::Message(Message { link, event: ClaimEvent::Acknowledged, attempt: 0 }));
-        let State::Issued { key, .. } = &self.rules.request().request.state else { return };
-        let stage = self.stage.borrow();
-        let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));
-        let confirmed = item.is_some_and(|item| text(item, "state") == Ok("CONFIRMED"));
-        drop(stage);
-        self.must(confirmed, || "nobody was told that the key arrived".to_owned());
-        self.audited(link);
-    }
-
-    /// What tabs did is in the audit trail, once.
-    fn audited(&self, link: usize) {
-        let stage = self.stage.borrow();
-        let tid = LINKS[link].tid.as_str();
-        let of = |event: &str| {
-            let about = |entry: &&keyvend::audit::Entry| {
-                entry.event == event && entry.detail.get("tid").is_some_and(|other| other == tid)
-            };
-            stage.audit.values().filter(about).count()
-        };
-        let (claimed, revealed) = (of("claimed"), of("revealed"));
-        drop(stage);
-        self.must((claimed, revealed) == (1, 1), || {
-            format!("ticket {link} is audited as claimed {claimed} times and as revealed {revealed} times")
-        });
-    }
-
-    fn confirms(&mut self, link: usize, tab: usize, expected: &Answer, right_receipt: bool) {
-        let answer = self.posts(Visit::ack(link, tab, true, right_receipt, self.now()));
-        self.must(answer.as_ref() == Some(expected), || format!("its confirmation hears {answer:?}"));
-    }
-
-    fn state(&self, link: usize) -> Option<TicketState> {
-        self.rules.ticket(link).map(|ticket| ticket.state.clone())
-    }
-
-    fn asks(&mut self, link: usize, tab: usize, code: Code) -> Option<Answer> {
-        self.posts(Visit::claim(link, tab, true, code, self.now()))
-    }
-
-    /// A tab's request, while nobody else acts.
-    fn posts(&mut self, visit: Visit) -> Option<Answer> {
-        self.rules.heard = None;
-        self.begin_visit(visit);
-        self.work_off(0);
-        self.rules.heard.take()
-    }
-
     /// A task, while nobody else acts, and with everybody saying yes.
-    fn alone(&mut self, task: Task) {
+    pub fn alone(&mut self, task: Task) {
         self.begin_work(task, Luck::default());
         if !self.acting.is_empty() {
             self.work_off(0);
@@ -405,30 +258,6 @@ impl Story {
         let mut stage = self.stage.borrow_mut();
         let what = stage.broken.take()?;
         Some(Broken { at, what, told: stage.told.take().unwrap_or_default() })
-    }
-}
-
-/// An actor in a few words.
-fn name(actor: &Actor) -> String {
-    match actor {
-        Actor::Tab(visit) => match &visit.posted {
-            Posted::Claim(_, code) => {
-                format!("tab {} opens link {} with {} code", visit.tab, visit.link, said(*code))
-            }
-            Posted::Ack(_) => format!("tab {} confirms link {}", visit.tab, visit.link),
-        },
-        Actor::Worker(Task::Message(Message { link, event, attempt })) => {
-            format!("worker on {} of link {link}, attempt {attempt}", event.as_str())
-        }
-        Actor::Worker(task) => format!("worker on {task:?}"),
-    }
-}
-
-fn said(code: Code) -> &'static str {
-    match code {
-        Code::None => "no",
-        Code::Right => "the right",
-        Code::Wrong => "a wrong",
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use keyvend::item::{Item, Table, Update, Write, number, text, values};
 use keyvend::request::KeyRequest;
 
-use crate::cast::REPLACE;
+use crate::cast::{REPLACE, Replace};
 use crate::expressions::{check_values, holds, updated};
 
 /// A condition did not hold; nothing was written.
@@ -24,13 +24,10 @@ pub struct Row {
 impl Row {
     /// The write that replaces it, with the product's condition and without the JSON.
     pub fn replace(&self) -> Write {
-        let (condition, key) = (REPLACE.0, REPLACE.1.as_str());
-        Write::Put {
-            table: Table::Requests,
-            item: values([("pk", key.into()), ("version", (self.version + 1).into())]),
-            condition,
-            values: values([(":version", self.version.into())]),
-        }
+        let Replace { condition, key, named } = &*REPLACE;
+        let item = values([("pk", key.as_str().into()), ("version", (self.version + 1).into())]);
+        let values = named.iter().map(|name| (name.clone(), self.version.into())).collect();
+        Write::Put { table: Table::Requests, item, condition, values }
     }
 }
 
@@ -57,14 +54,14 @@ impl Tables {
 
     /// The request, as a consistent read finds it.
     pub fn request(&self) -> Row {
-        let version = number(self.get(Table::Requests, &REPLACE.1).unwrap(), "version").unwrap();
+        let version = number(self.get(Table::Requests, &REPLACE.key).unwrap(), "version").unwrap();
         Row { request: Rc::clone(self.request.as_ref().unwrap()), version }
     }
 
     /// Every item but the request's, by table and key.
     pub fn items(&self) -> impl Iterator<Item = (Table, &String, &Rc<Item>)> {
         let of = |table| self.table(table).iter().map(move |(key, item)| (table, key, item));
-        of(Table::Requests).filter(|(_, key, _)| **key != REPLACE.1).chain(of(Table::Tickets))
+        of(Table::Requests).filter(|(_, key, _)| **key != REPLACE.key).chain(of(Table::Tickets))
     }
 
     /// Puts an item there, as it was before anything began.
@@ -79,7 +76,7 @@ impl Tables {
     /// Puts the request there.
     pub fn seed_request(&mut self, request: &KeyRequest) {
         self.request = Some(Rc::new(request.clone()));
-        let item = values([("pk", REPLACE.1.as_str().into()), ("version", 1.into())]);
+        let item = values([("pk", REPLACE.key.as_str().into()), ("version", 1.into())]);
         self.seed(Table::Requests, item);
     }
 

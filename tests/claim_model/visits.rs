@@ -10,8 +10,10 @@ use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
 use serde_json::{Value, json};
 
-use crate::calls::{Calls, Fault, Message, NotWritten};
+use crate::calls::{Calls, Fault, NotWritten};
 use crate::cast::{self, Code, LINKS};
+use crate::stage::Message;
+use crate::telling::heard;
 
 /// As in src/reveal.rs.
 const RACES: usize = 4;
@@ -105,7 +107,7 @@ pub async fn answer(calls: Calls, visit: Rc<Visit>) {
     calls.answered(answer.as_ref().ok());
     let Ok(answer) = answer else { return };
     let mut stage = calls.stage.borrow_mut();
-    stage.tell(|| format!("{}: hears {}", calls.who, said(&answer)));
+    stage.tell(|| format!("{}: hears {}", calls.who, heard(&answer)));
     stage.answers.push((visit, answer));
 }
 
@@ -189,9 +191,28 @@ async fn write(
     }
 }
 
-fn said(answer: &Answer) -> String {
+/// Status and body of an answer; of none, what a tab is told that cannot be served.
+pub fn posted(answer: Option<&Answer>) -> (u64, Value) {
+    let error = |status, what: &str| (status, json!({"error": what}));
+    let code = |what: &str, left: &i64| (401, json!({"error": what, "tries_left": left}));
     match answer {
-        Answer::Sealed { .. } => "the sealed key".to_owned(),
-        other => format!("{other:?}"),
+        None => error(503, "try-again"),
+        Some(Answer::Sealed { enc, ct, aad }) => {
+            let [enc, ct, aad] = [enc, ct, aad].map(|part| base64url(part));
+            (200, json!({"enc": enc, "ct": ct, "aad": aad}))
+        }
+        Some(Answer::Working { .. }) => (202, json!({})),
+        Some(Answer::Confirmed) => (200, json!({})),
+        Some(Answer::CodeWanted { tries_left }) => code("code-wanted", tries_left),
+        Some(Answer::CodeWrong { tries_left }) => code("code-wrong", tries_left),
+        Some(Answer::NotFound) => error(404, "not-found"),
+        Some(Answer::Used) => error(409, "used"),
+        Some(Answer::Expired) => error(410, "expired"),
+        Some(Answer::Void) => error(410, "void"),
+        Some(Answer::Failed) => error(410, "failed"),
+        Some(Answer::Acknowledged) => error(410, "acknowledged"),
+        Some(Answer::Lapsed) => error(410, "lapsed"),
+        Some(Answer::Locked) => error(423, "locked"),
+        Some(Answer::WrongReceipt) => error(400, "bad-request"),
     }
 }
