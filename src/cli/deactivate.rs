@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::operator::{self, Flags, Operator, record_alone, tables};
-use super::{Answer, Deactivate, Ending, Failure, Place};
+use super::typed::Deactivate;
+use super::{Answer, Ending, Failure, Place};
 use crate::audit::Happened;
 use crate::aws::{Dynamo, Iam, IamError, WriteError};
 use crate::card;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::args::Someone;
 use super::operator::{self, Flags, Operator};
-use super::{Answer, Ending, Explain, Failure, Live, Place, policies};
+use super::typed::{Explain, Live};
+use super::{Answer, Ending, Failure, Place, policies};
 use crate::aws::{Dynamo, TableNames};
 use crate::config::OperatorConfig;
 use crate::facts::{AccessKey, AccessKeyLastUsed, IamUser, Person};

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::operator::Flags;
-use super::{Ending, Export, Failure, Format, Place, csv};
+use super::typed::{Export, Format};
+use super::{Ending, Failure, Place, csv};
 use crate::audit::Record;
 use crate::aws::{Dynamo, Position, TableNames};
 use crate::words::operator as words;

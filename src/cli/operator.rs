@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::args::{AccountGiven, OperatorName};
-use super::{Aws, Failure, Place, Tables};
+use super::typed::{Aws, Tables};
+use super::{Failure, Place};
 use crate::audit::{Chain, Happened};
 use crate::aws::{self, Caller, Dynamo, Iam, Sts, TableNames};
 use crate::config::{Environment, OperatorConfig};

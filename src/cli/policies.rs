@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::operator::Flags;
-use super::{Answer, Check, Ending, Failure, Place};
+use super::typed::Check;
+use super::{Answer, Ending, Failure, Place};
 use crate::policy::check::{self, Warning};
 use crate::words::operator as words;
 

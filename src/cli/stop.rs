@@ -4,7 +4,8 @@
 use serde::Serialize;
 
 use super::operator::{Flags, Operator, record_alone, tables};
-use super::{Answer, Ending, Failure, Place, Stop};
+use super::typed::Stop;
+use super::{Answer, Ending, Failure, Place};
 use crate::aws::{Dynamo, WriteError};
 use crate::id::RequestId;
 use crate::item::Table;

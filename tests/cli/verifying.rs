@@ -177,7 +177,6 @@ async fn a_last_record_that_was_cut_off_or_forged_is_missed_by_its_request() {
     let Kept { deployed, other, .. } = kept().await;
     let tamperer = Tamperer::of(&deployed.world);
     let (last, _) = tamperer.end(&other).await;
-    let end = tamperer.reads(&other, last).await;
     tamperer.forges(&other, last, "actor", "T0001.U0MALLORY").await;
     let found = problems(&deployed.world, "forged-end", None).await;
     let replaced = json!({"request": other, "seq": last, "problem": "replaced", "named_by": "requests"});
@@ -187,8 +186,6 @@ async fn a_last_record_that_was_cut_off_or_forged_is_missed_by_its_request() {
     let found = problems(&deployed.world, "cut-off", None).await;
     let missing = json!({"request": other, "seq": last - 1, "problem": "missing", "named_by": "requests"});
     assert_eq!(found, json!({"tables": [missing], "file": []}));
-    let seen = end["actor"].as_s().unwrap();
-    assert!(!seen.is_empty());
 }
 
 #[tokio::test]
