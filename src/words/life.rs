@@ -106,7 +106,7 @@ fn because(why: Why) -> &'static str {
 #[must_use]
 pub fn two_keys(user: &IamUserName, account: &Account) -> String {
     format!(
-        "{} has two access keys, and AWS allows no third. Free a place: switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.",
+        "{} has two access keys, and AWS allows no third. To free a slot, switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.",
         iam_user(user, account)
     )
 }
