@@ -28,7 +28,7 @@ pub(super) const KEYS_PER_USER: usize = 2;
 /// What a key's id leads to.
 pub(super) enum Found {
     /// A key that keyvend issued.
-    Issued(StoredKey),
+    Issued(Box<StoredKey>),
     /// A key that may have come of an unanswered request.
     Suspect,
     /// A key of an IAM user in one of the accounts, that keyvend did not issue.
@@ -41,7 +41,7 @@ impl Worker {
     /// Whose a key is, as the table or else AWS tells.
     pub(super) async fn find(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Found> {
         match self.read_key(key).await? {
-            Some(stored) if stored.is_known_to_be_ours() => Ok(Found::Issued(stored)),
+            Some(stored) if stored.is_known_to_be_ours() => Ok(Found::Issued(Box::new(stored))),
             Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => Ok(Found::Suspect),
             Some(StoredKey { issued, .. }) => Ok(Found::Foreign(issued.account, issued.user)),
             None => match self.lookup.owner_of(&self.config.accounts, key, now).await? {
@@ -308,7 +308,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let stored = match self.find(key, now).await? {
-            Found::Issued(stored) => stored,
+            Found::Issued(stored) => *stored,
             Found::Suspect => {
                 return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
             }
@@ -368,7 +368,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let stored = match self.find(key, now).await? {
-            Found::Issued(stored) => stored,
+            Found::Issued(stored) => *stored,
             Found::Suspect => {
                 return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
             }

@@ -34,7 +34,7 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     ");
     assert_eq!(keyvend.stands().await, "REFUSED");
     // Nothing that is on is deleted: off, wait, delete.
-    let off = chooser.buttons().into_iter().rev().next().unwrap();
+    let off = chooser.buttons().into_iter().next_back().unwrap();
     assert_eq!((off.text.as_str(), &off.value), ("Switch off", &other));
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
     after(&keyvend, 3 * DAY).await;
