@@ -9,7 +9,7 @@ use crate::request::{KeyRequest, Wants};
 use crate::time::{DAY, Timestamp};
 
 /// Above a list.
-pub const KEYS_LISTED: &str = "*Access keys*, as AWS has them now. A key can be switched off or deleted at once; everything else is asked of the approvers.";
+pub const KEYS_LISTED: &str = "*Access keys*, as AWS has them now. Switching off and deleting happen at once; everything else is asked of the approvers.";
 
 /// The directory knows no IAM user of theirs.
 pub const NOTHING_TO_LIST: &str = "I know no IAM user of yours yet; one that was tagged today may be missing here. Name one to see its keys: `/access-key list &lt;iam-user&gt;`.";
@@ -106,7 +106,7 @@ fn because(why: Why) -> &'static str {
 #[must_use]
 pub fn two_keys(user: &IamUserName, account: &Account) -> String {
     format!(
-        "{} has two access keys, and AWS allows no third. Free a place: switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.",
+        "{} has two access keys, and AWS allows no third. To free a slot, switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.",
         iam_user(user, account)
     )
 }
@@ -365,6 +365,12 @@ pub fn wanted(request: &KeyRequest) -> String {
             format!("the key `{key}` for {what} to live longer, until {}", moment(*end))
         }
     }
+}
+
+/// In the thread of a card that asks for a key back: why it is off.
+#[must_use]
+pub fn why_off(why: Why, since: Timestamp) -> String {
+    format!("It is off since {} because {}.", moment(since), because(why))
 }
 
 /// What is asked about a key that exists needs no approval, or has it already: it is being done.

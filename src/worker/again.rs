@@ -127,15 +127,15 @@ fn back(again: Again, issued: &IssuedKey, now: Timestamp) -> Result<(Wants, u32)
         KeyState::Deleted { .. } => return Err(words::KEY_GONE.to_owned()),
         KeyState::Suspect { .. } | KeyState::Disowned { .. } => return Err(words::not_issued_here(&key)),
     };
-    match (again, why) {
-        (Again::Received, Why::Unconfirmed) => {}
-        (Again::Received, _) => return Err(words::not_unconfirmed(issued)),
-        (_, Why::Expired) if issued.undone.is_some() => return Err(words::undone_before(issued)),
-        (_, Why::Expired) => {
-            let end = Timestamp(now.0 + UNDO);
-            return Ok((Wants::Back { key, end, undo: true }, days_until(end, now)));
+    if again == Again::Received && why != Why::Unconfirmed {
+        return Err(words::not_unconfirmed(issued));
+    }
+    if why == Why::Expired {
+        if issued.undone.is_some() {
+            return Err(words::undone_before(issued));
         }
-        _ => {}
+        let end = Timestamp(now.0 + UNDO);
+        return Ok((Wants::Back { key, end, undo: true }, days_until(end, now)));
     }
     let end = issued.expires_at;
     if end <= now {
@@ -340,6 +340,7 @@ impl Worker {
         }
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
+            request.tellings.extend(why_off(&request, facts));
         }
         let chooser = async { if full { self.chooser(facts, now).await.map(Some) } else { Ok(None) } };
         let create = async {
@@ -408,6 +409,13 @@ impl Worker {
         }
         Ok(self.answer(message, now, why).await?)
     }
+}
+
+/// Whoever is to approve that a key comes back is told why it is off.
+fn why_off(request: &KeyRequest, facts: &Facts) -> Option<Telling> {
+    let Wants::Back { undo: false, .. } = &request.asked.wants else { return None };
+    let KeyState::Inactive { why, since } = &facts.key.as_ref()?.state else { return None };
+    Some(Telling::Thread { message: card::text(&words::why_off(*why, *since)) })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     let other = foreign(&keyvend, "ci-deployer").await;
     let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
     insta::assert_snapshot!(stable(&chooser.reading()), @r"
-    `ci-deployer` in `home` has two access keys, and AWS allows no third. Free a place: switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.
+    `ci-deployer` in `home` has two access keys, and AWS allows no third. To free a slot, switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.
     `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
     Asked for by <@U0ALICE>, expires <time>.
     > laptop tooling

@@ -93,7 +93,7 @@ async fn an_owner_sees_the_keys_with_who_asked_last_use_end_and_what_can_be_done
     let key = had(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
     insta::assert_snapshot!(stable(&typed(&keyvend, ALICE_OWNER, "list ci-deployer").await.reading()), @r"
-    *Access keys*, as AWS has them now. A key can be switched off or deleted at once; everything else is asked of the approvers.
+    *Access keys*, as AWS has them now. Switching off and deleting happen at once; everything else is asked of the approvers.
     *`ci-deployer` in `home`*
     `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
     Asked for by <@U0ALICE>, expires <time>.

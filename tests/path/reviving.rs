@@ -161,6 +161,8 @@ async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
     let card = &said(&keyvend, "which is off, to be switched on again");
     assert!(card.reading().contains("0 of 1"), "{}", card.reading());
+    let why = said(&keyvend, "because somebody said that it wasn't them");
+    assert_eq!(why.thread_ts.as_ref(), Some(&card.ts), "what they are asked to overrule");
     for (person, no) in [
         (CAROL_APPROVER, "You cannot approve your own request"),
         (ALICE_OWNER, "ask an approver who did not request it"),
