@@ -5,10 +5,10 @@ mod keys;
 
 use serde_json::{Value, json};
 
-pub use self::keys::{Listed, MOST_LISTED, Offer, Row, about_key, chooser, listed, off};
+pub use self::keys::{Listed, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left};
 use crate::config::Approvers;
 use crate::facts::AccessKey;
-use crate::id::{AccessKeyId, PersonId};
+use crate::id::AccessKeyId;
 use crate::inbound::LINK_ACTION_ID;
 use crate::key::IssuedKey;
 use crate::request::{KeyRequest, State, Wants};
@@ -32,6 +32,8 @@ pub mod action {
     pub const OPEN_FORM: &str = "open-form";
     /// Switch the key off: it wasn't me.
     pub const NOT_ME: &str = "not-me";
+    /// Switch a key off: whoever asked for it has left.
+    pub const OWNER_LEFT: &str = "owner-left";
     /// A suspect came of the request: delete it.
     pub const SUSPECT_OURS: &str = "suspect-ours";
     /// A suspect is somebody else's.
@@ -251,12 +253,6 @@ pub fn suspect(issued: &IssuedKey) -> Message {
         ]},
     ]);
     Message { text: sentence, blocks }
-}
-
-/// To the approvers: somebody left whose keys still work.
-#[must_use]
-pub fn owner_left(who: &PersonId, keys: &[IssuedKey]) -> Message {
-    text(&words::owner_left(who, keys))
 }
 
 /// To whoever asked for a form that could not be opened in time.

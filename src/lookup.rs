@@ -518,7 +518,7 @@ fn assemble(
         privileged: judged.iter().any(|policy| policy.privileged),
         quarantined: judged.iter().any(|policy| policy.quarantine),
         policies: judged.into_iter().map(|policy| policy.name).collect(),
-        boundary: detail.boundary,
+        boundary: detail.boundary.map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned()),
         keys,
     }
 }

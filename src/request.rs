@@ -498,6 +498,24 @@ impl KeyRequest {
         }
     }
 
+    /// The key that came of it and the ticket it was sealed to, if one did.
+    #[must_use]
+    pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {
+        match &self.state {
+            State::Issued { key, tid, .. } => Some((key, tid)),
+            State::Pending
+            | State::Approved
+            | State::Ticketed { .. }
+            | State::Issuing(_)
+            | State::Ambiguous(_)
+            | State::Fulfilled { .. }
+            | State::Denied { .. }
+            | State::Cancelled
+            | State::Lapsed
+            | State::Refused { .. } => None,
+        }
+    }
+
     /// The link that was given out and not used up, if any.
     #[must_use]
     pub fn ticket(&self) -> Option<&TicketId> {

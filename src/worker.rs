@@ -274,9 +274,10 @@ impl Worker {
         };
         let done = self.act(&message, invocation).await;
         if let (Err(not_done), true) = (&done, received >= RECEIVES) {
-            let say = match not_done {
-                NotDone::Fault(fault) => self.sorry(fault, &message.id),
-                NotDone::Later(_) => words::not_done(&message.id),
+            let say = match (self.marked_off(&message).await, not_done) {
+                (Some(key), _) => words::off_not_done(&key),
+                (None, NotDone::Fault(fault)) => self.sorry(fault, &message.id),
+                (None, NotDone::Later(_)) => words::not_done(&message.id),
             };
             self.note_not_done(&message, invocation.now).await;
             self.try_to_reply(&message, invocation.now, &say).await;
@@ -582,6 +583,7 @@ fn to_switch_off(what: &What) -> Option<(AccessKeyId, Why)> {
             let why = match action_id.as_str() {
                 action::SWITCH_OFF => Why::Asked,
                 action::RETIRE => Why::Replaced,
+                action::OWNER_LEFT => Why::OwnerLeft,
                 _ => return None,
             };
             Some((value.parse().ok()?, why))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{action, button as element, confirm, context, section};
 use crate::facts::AccessKey;
-use crate::id::AccessKeyId;
+use crate::id::{AccessKeyId, PersonId};
 use crate::key::{IssuedKey, Why};
 use crate::policy::IamUserAt;
 use crate::slack_api::Message;
@@ -34,6 +34,8 @@ pub enum Offer {
     SwitchOff,
     /// Switch it off, because another took its place.
     Retire,
+    /// Switch it off, because whoever asked for it has left.
+    OwnerLeft,
     /// Delete it.
     Delete,
 }
@@ -99,6 +101,25 @@ pub fn off(issued: &IssuedKey, why: Why) -> Message {
     about_key(&words::key_off(issued, why), &issued.key, offers)
 }
 
+/// How many keys of somebody who left one message shows: Slack takes 50 blocks.
+const MOST_LEFT: usize = 20;
+
+/// To the approvers: somebody left whose keys still work.
+#[must_use]
+pub fn owner_left(who: &PersonId, keys: &[IssuedKey]) -> Message {
+    let sentence = words::owner_left(who, keys.len());
+    let (shown, rest) = keys.split_at(keys.len().min(MOST_LEFT));
+    let mut blocks = vec![section(&sentence)];
+    for issued in shown {
+        blocks.push(section(&words::left_key(issued)));
+        blocks.extend(buttons(&issued.key, &[Offer::OwnerLeft]));
+    }
+    if !rest.is_empty() {
+        blocks.push(context(&words::more_left(rest.len())));
+    }
+    Message { text: sentence, blocks: Value::Array(blocks) }
+}
+
 fn rows_of(rows: &[Row], now: Timestamp) -> Vec<Value> {
     let blocks = rows.iter().flat_map(|row| {
         let text = section(&words::key_row(&row.key, row.issued.as_ref(), now));
@@ -122,10 +143,11 @@ fn button(offer: Offer, key: &AccessKeyId) -> Value {
         Offer::SwitchOn => ("Switch on", action::SWITCH_ON, None),
         Offer::SwitchOff => ("Switch off", action::SWITCH_OFF, Some("danger")),
         Offer::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
+        Offer::OwnerLeft => ("Switch off", action::OWNER_LEFT, Some("danger")),
         Offer::Delete => ("Delete", action::DELETE, Some("danger")),
     };
     let sure = match offer {
-        Offer::SwitchOff | Offer::Retire => Some(confirm(
+        Offer::SwitchOff | Offer::Retire | Offer::OwnerLeft => Some(confirm(
             "Switch this key off?",
             "It stops working at once, wherever it is used.",
             "Switch it off",

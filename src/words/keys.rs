@@ -178,23 +178,41 @@ pub fn compared_line(
     format!("\u{2022} {}: {} {why}.", iam_user(user, account), super::key_line(key, now))
 }
 
-/// Somebody left: the approvers are asked about what that person's keys are for.
+/// Somebody left: the approvers are asked about the keys that person asked for.
 #[must_use]
-pub fn owner_left(who: &PersonId, keys: &[IssuedKey]) -> String {
-    let lines: Vec<String> = keys
-        .iter()
-        .map(|issued| {
-            format!(
-                "\u{2022} `{}` for {}, until {}",
-                issued.key,
-                iam_user(&issued.user, &issued.account),
-                moment(issued.expires_at)
-            )
-        })
-        .collect();
+pub fn owner_left(who: &PersonId, keys: usize) -> String {
+    let those = if keys == 1 {
+        "a key that they asked for still works"
+    } else {
+        "keys that they asked for still work"
+    };
     format!(
-        "{} has left, and these keys that they asked for still work. Are they still needed? Whoever needs one should ask for a key of their own.\n{}",
-        person(who),
-        lines.join("\n")
+        "{} has left, and {those}. Is it still needed? Whoever needs one should ask for a key of their own.",
+        person(who)
+    )
+}
+
+/// One of them.
+#[must_use]
+pub fn left_key(issued: &IssuedKey) -> String {
+    format!(
+        "`{}` for {}, until {}",
+        issued.key,
+        iam_user(&issued.user, &issued.account),
+        moment(issued.expires_at)
+    )
+}
+
+/// Those that have no room.
+#[must_use]
+pub fn more_left(number: usize) -> String {
+    format!("and {number} more: `/access-key list` with the IAM user shows them.")
+}
+
+/// Somebody wants a key off, and IAM does not answer.
+#[must_use]
+pub fn off_not_done(key: &AccessKeyId) -> String {
+    format!(
+        "IAM has not confirmed that the key `{key}` is off. It is marked to be off, and I go on trying every minute. If it must be off this minute, switch it off in the AWS console, too."
     )
 }

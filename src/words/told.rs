@@ -462,7 +462,7 @@ pub const FROZEN: &str =
     "All issuing of keys is stopped for now. Your approval stays; press *Get my key* again later.";
 
 /// It was claimed too long ago.
-pub const TOO_LATE: &str = "Your link was opened, but the key could not be made in time. Nothing was created; press \
+pub const TOO_LATE: &str = "Your link was opened, but the key could not be made in time. No key came of it; press \
     *Get my key* again.";
 
 /// AWS's limit of two keys.

@@ -16,7 +16,7 @@ use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Deactivate, Delete};
 use crate::session::{self, IamStep};
-use crate::store::Held;
+use crate::store::{self, Held};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -160,6 +160,14 @@ impl Worker {
                 ("user", work.user.to_string()),
             ];
             chain.append(&work.message, work.at, Happened::new(event, &work.by, detail));
+        }
+        if events.len() > 1 {
+            // Both are there: the checkpoints name where it ends.
+            match self.dynamo.write(vec![store::lone_chain(&work.message, &chain)]).await {
+                // Delivered again.
+                Ok(()) | Err(WriteError::Lost(_)) => {}
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
         }
         match chain.outbox.last() {
             Some(entry) => self.dynamo.insert_audit(&work.message, entry).await,

@@ -11,7 +11,6 @@ use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
-use crate::item::Write;
 use crate::key::{IssuedKey, KeyState, StoredKey};
 use crate::lookup::NoSuchUser;
 use crate::policy::{Authorized, Issue, Policies};
@@ -86,7 +85,7 @@ impl Worker {
         let message = card::text(&why);
         let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
         tellings.extend(next.card.is_some().then_some(Telling::Card));
-        self.settle(stored, next, Vec::new(), tellings).await
+        self.end(stored, next, Vec::new(), tellings).await
     }
 
     /// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
@@ -161,7 +160,7 @@ impl Worker {
             };
             let message = card::text(words::KEY_GONE);
             let told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
-            return self.settle(&stored, next, vec![key.replace(&gone)?, release], told).await;
+            return self.end(&stored, next, vec![key.replace(&gone)?, release], told).await;
         }
         let undone = match &stored.request.asked.wants {
             Wants::Back { undo: true, .. } => Some(*end),
@@ -220,24 +219,6 @@ impl Worker {
             }
             Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
                 self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await
-            }
-            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
-        }
-    }
-
-    /// A write after which nothing more is to be done; losing it is looked at again.
-    async fn settle(
-        &self,
-        stored: &Stored,
-        next: KeyRequest,
-        others: Vec<Write>,
-        tellings: Vec<Telling>,
-    ) -> Result<(), NotDone> {
-        match self.commit(stored, next, others, tellings).await {
-            Ok(saved) => {
-                self.flush(saved).await;
-                Ok(())
             }
             Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
             Err(WriteError::Fault(fault)) => Err(fault.into()),

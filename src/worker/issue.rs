@@ -450,7 +450,7 @@ impl Worker {
     }
 
     /// The write that ends an attempt; losing it is looked at again.
-    async fn end(
+    pub(super) async fn end(
         &self,
         stored: &Stored,
         next: KeyRequest,

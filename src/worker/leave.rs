@@ -7,7 +7,6 @@ use crate::card;
 use crate::id::AccessKeyId;
 use crate::inbound::Message;
 use crate::key::IssuedKey;
-use crate::request::State;
 use crate::store::{self, Stored};
 
 /// How many of a person's newest requests are gone through.
@@ -18,20 +17,8 @@ impl Worker {
         let requests = self.dynamo.newest_requests(&message.person, MOST).await?;
         let ids = requests.iter().filter_map(|key| store::request_of(key));
         let read = try_join_all(ids.map(|id| async move { Stored::read(&self.dynamo, &id).await })).await?;
-        let keys = read.into_iter().flatten().filter_map(|stored| match stored.request.state {
-            State::Issued { key, .. } => Some(key),
-            State::Pending
-            | State::Approved
-            | State::Ticketed { .. }
-            | State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => None,
-        });
-        let keys = keys.collect::<Vec<AccessKeyId>>();
+        let issued = read.into_iter().flatten().filter_map(|stored| Some(stored.request.issued()?.0.clone()));
+        let keys: Vec<AccessKeyId> = issued.collect();
         let read = try_join_all(keys.iter().map(|key| self.read_key(key))).await?;
         let live: Vec<IssuedKey> = read
             .into_iter()

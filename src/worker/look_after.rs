@@ -15,7 +15,7 @@ use crate::facts::AccessKeyLastUsed;
 use crate::id::AccessKeyId;
 use crate::item::{Table, Write};
 use crate::key::{IssuedKey, KeyState, Step, StoredKey, Why};
-use crate::request::{Event, State, Telling};
+use crate::request::{Event, Telling};
 use crate::session::{self, IamStep};
 use crate::store::{self, Stored};
 use crate::time::Timestamp;
@@ -60,21 +60,12 @@ impl Worker {
     /// Ten minutes after the seal: the tab confirmed, or it never did.
     async fn see_whether_confirmed(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
         let Some(request) = Stored::read(&self.dynamo, &stored.issued.request).await? else { return Ok(()) };
-        let ticket = match &request.request.state {
-            State::Issued { tid, .. } => {
+        let ticket = match request.request.issued() {
+            Some((_, tid)) => {
                 self.take_in(tid, now).await?;
                 self.read_ticket(tid).await?
             }
-            State::Pending
-            | State::Approved
-            | State::Ticketed { .. }
-            | State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => None,
+            None => None,
         };
         let lapses = match &ticket {
             Some(ticket) => match &ticket.state {

@@ -4,12 +4,12 @@
 use futures_util::future::join;
 
 use super::decide::carried;
-use super::{NotDone, Worker};
+use super::{NotDone, Worker, to_switch_off};
 use crate::audit::Happened;
 use crate::aws::WriteError;
-use crate::card;
+use crate::card::{self, action};
 use crate::id::AccessKeyId;
-use crate::inbound::Message;
+use crate::inbound::{Interaction, Message, What};
 use crate::item::Table;
 use crate::key::{IssuedKey, KeyState, StoredKey, Why};
 use crate::request::{Event, State, Telling};
@@ -52,6 +52,22 @@ impl Worker {
             .await?;
         self.tell_off(message, &stored, key, now).await?;
         Ok(self.answer(message, now, &words::switched_off(key)).await?)
+    }
+
+    /// The key that a message wanted off, where that is written down and IAM does not have it off yet.
+    pub(super) async fn marked_off(&self, message: &Message) -> Option<AccessKeyId> {
+        let key = match (&message.what, to_switch_off(&message.what)) {
+            (_, Some((key, _))) => key,
+            (What::Interaction(Interaction::BlockActions { action_id, value, .. }), None)
+                if action_id == action::NOT_ME =>
+            {
+                let stored = Stored::read(&self.dynamo, &carried(value)?.0).await.ok()??;
+                stored.request.issued()?.0.clone()
+            }
+            (What::Command(_) | What::Interaction(_) | What::PersonLeft, None) => return None,
+        };
+        let stored = self.read_key(&key).await.ok()??;
+        (stored.off.is_some() && stored.issued.state.is_live()).then_some(key)
     }
 
     /// Whether whoever pressed is in a group that owns the IAM user, or approves now.

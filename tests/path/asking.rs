@@ -41,7 +41,7 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
         ),
         (
             "create full use:cli ttl:30d testing",
-            &["`AKIAWORLD00000000000` active", "`AKIAWORLD00000000001` active", "Free a place", "ask again"],
+            &["`AKIAWORLD00000000000` active", "`AKIAWORLD00000000001` active", "free a slot", "ask again"],
         ),
         ("create ci-deployer use:cli ttl:120d testing", &["at most 90 days", "`ttl:90d` or less"]),
         ("create ci-deployer use:aws-compute ttl:30d testing", &["an IAM role, not a key", "attach a role"]),
