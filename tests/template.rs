@@ -311,7 +311,7 @@ fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
     - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: secretsmanager:GetSecretValue Resource: !Ref BotToken
     - Effect: Allow Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:ConditionCheckItem] Resource: [!GetAtt Requests.Arn, !GetAtt Tickets.Arn]
-    - Effect: Allow Action: dynamodb:Query Resource: - !Sub "${Requests.Arn}/index/by_person" - !Sub "${Requests.Arn}/index/due"
+    - Effect: Allow Action: dynamodb:Query Resource: - !Sub "${Requests.Arn}/index/by_person" - !Sub "${Requests.Arn}/index/changed" - !Sub "${Requests.Arn}/index/due" - !Sub "${Tickets.Arn}/index/due"
     - Effect: Allow Action: dynamodb:PartiQLInsert Resource: !GetAtt Audit.Arn
     - Effect: Allow Action: [sts:AssumeRole, sts:SetSourceIdentity] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${AWS::StackName}-issuer"
     if OtherAccounts
@@ -450,7 +450,12 @@ fn tables_are_on_demand_encrypted_and_recoverable_and_their_indexes_hold_keys_al
         let indexes = own.matches("IndexName:").count();
         assert_eq!(own.matches("ProjectionType: KEYS_ONLY").count(), indexes, "{table}");
         assert_eq!(own.matches("ProjectionType:").count(), indexes, "{table}");
-        assert_eq!(indexes, if table == "Requests" { 2 } else { 0 }, "{table}");
+        let expected = match table {
+            "Requests" => 3,
+            "Tickets" => 1,
+            _ => 0,
+        };
+        assert_eq!(indexes, expected, "{table}");
     }
 }
 

@@ -283,7 +283,7 @@ async fn facts_that_cannot_be_read_give_no_key_and_say_so_in_time() {
     }
     gets_none(&keyvend, &tab, "APPROVED", "gave-up").await;
     assert_eq!(keyvend.world.net.slack().messages(&direct(ALICE_OWNER)).len(), 2, "ready, and not in time");
-    let again = alice_was_told(&keyvend, &["could not be made in time", "Nothing was created"]);
+    let again = alice_was_told(&keyvend, &["could not be made in time", "No key came of it"]);
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&again).await;
     keyvend.reveals(&tab).await;

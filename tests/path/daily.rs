@@ -35,6 +35,11 @@ async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_pos
     after(&keyvend, 60).await;
     keyvend.confirmed().await;
     keyvend.types(super::world::slack::BOB_APPROVER, "freeze").await;
+    let admin = aws::iam(&keyvend.world.net, HOME);
+    let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    let foreign = made.access_key.unwrap().access_key_id;
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(ALICE_OWNER, &format!("deactivate {foreign}")).await;
     after(&keyvend, 7 * HOUR).await;
     assert!(checkpoints(&keyvend).await.is_empty(), "the day is not over");
     after(&keyvend, 2 * HOUR).await;
@@ -45,7 +50,7 @@ async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_pos
     let named: Vec<&String> = chain.iter().filter_map(|entry| entry.detail.get(&id)).collect();
     assert_eq!(named, [&end], "once, as it stands");
     let ends: usize = chain.iter().map(|entry| entry.detail.len() - 1).sum();
-    assert_eq!(ends, 2, "the request's, and that of `freeze`");
+    assert_eq!(ends, 3, "the request's, that of `freeze`, and that of a key that is not ours");
     let last = chain.last().unwrap();
     assert_eq!(last.event, "checkpoint-closed");
     let posted = said(&keyvend, "Audit checkpoint of 2025-11-24");
@@ -144,6 +149,12 @@ async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
     let asked = said(&keyvend, "has left");
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].contains(&key.id) && asked[0].contains("ci-deployer"), "{asked:?}");
+    let message = keyvend.world.net.slack().last_message(APPROVALS);
+    keyvend.presses(super::world::slack::BOB_APPROVER, &message, "Switch off").await;
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
+    let item = keyvend.item(&format!("key#{}", key.id)).await;
+    let document = item["document"]["S"].as_str().unwrap();
+    assert!(document.contains(r#""why":"owner-left""#), "{document}");
     let event = keyvend.world.user_change(super::world::slack::BOB_APPROVER);
     keyvend.arrive(event).await;
     keyvend.deliver().await;

@@ -236,7 +236,7 @@ async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
     dies(&keyvend, &tab, writes("created"), Interfere::CrashAfter).await;
     assert_eq!(keyvend.key_ids().len(), 1);
     keyvend.deliver_everything().await;
-    came_to_nothing(&keyvend, &tab, "interrupted", "Nothing was created").await;
+    came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
     assert_eq!(keyvend.last_detail("deleted").await, "AKIAWORLD00000000002");
     assert_eq!(keyvend.creates(), 1);
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
@@ -252,7 +252,7 @@ async fn a_key_whose_worker_died_is_deleted_even_where_the_sessions_at_hand_have
     dies(&keyvend, &tab, writes("created"), Interfere::CrashAfter).await;
     keyvend.world.clock.advance(Duration::from_secs(901));
     keyvend.deliver_everything().await;
-    came_to_nothing(&keyvend, &tab, "interrupted", "Nothing was created").await;
+    came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
 }
 
 #[tokio::test]
@@ -371,7 +371,7 @@ async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
         assert_eq!(keyvend.key_ids().len(), 0, "{event}");
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.creates(), 1, "{event}");
-        came_to_nothing(&keyvend, &tab, "not-recorded", "Nothing was created").await;
+        came_to_nothing(&keyvend, &tab, "not-recorded", "No key came of it").await;
         assert_eq!(keyvend.last_detail("deleted").await, "AKIAWORLD00000000002");
     }
 }
