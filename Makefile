@@ -5,3 +5,8 @@ bench:
 	sam build
 	cargo lambda build --release --bin empty --features empty
 	python3 bench/run.py
+
+# Breaks one guard at a time and expects the tests to notice.
+.PHONY: mutants
+mutants:
+	python3 tests/mutations/run.py

@@ -125,6 +125,20 @@ async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() 
     }
 }
 
+#[tokio::test]
+async fn a_lease_that_another_holds_delays_no_switching_off() {
+    let keyvend = Deployed::new().await;
+    let key = issued(&keyvend).await;
+    let dynamo = aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(HOME));
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let lease = dynamo.put_item().table_name(aws::REQUESTS).item("pk", text(&format!("lease#{HOME}/ci-deployer")));
+    lease.item("holder", text("ANOTHERREQUEST00")).send().await.unwrap();
+    let pressed_at = keyvend.world.clock.now();
+    keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
+    assert!(!is_active(&keyvend, &key));
+    assert!(keyvend.world.clock.now().since(pressed_at) < 5);
+}
+
 /// The issuer role does nothing to an IAM user without the owner tag; then at least nobody is told that the key is off.
 #[tokio::test]
 async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
