@@ -89,6 +89,9 @@ pub struct IssuedKey {
     /// When IAM is told once more that it is off: somebody may have been switching it on at that moment.
     #[serde(deserialize_with = "Option::deserialize")]
     pub make_sure_at: Option<Timestamp>,
+    /// When its IAM user was first seen quarantined by AWS, which does so when a key of it leaked.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub quarantined_at: Option<Timestamp>,
 }
 
 /// Which reminders of its end a key's requester was sent.
@@ -435,6 +438,7 @@ impl IssuedKey {
             successor: None,
             replacement: None,
             make_sure_at: None,
+            quarantined_at: None,
         }
     }
 
@@ -465,6 +469,7 @@ impl IssuedKey {
             successor: None,
             replacement: None,
             make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)),
+            quarantined_at: None,
         }
     }
 
@@ -557,6 +562,11 @@ impl IssuedKey {
     /// What speaks against switching it on just because its owner says so.
     #[must_use]
     pub fn concerns(&self) -> BTreeSet<Concern> {
+        self.quarantined_at.map(|_| Concern::Quarantined).into_iter().chain(self.why_off()).collect()
+    }
+
+    /// What speaks against it by why it is off.
+    fn why_off(&self) -> Option<Concern> {
         let why = match &self.state {
             KeyState::Inactive { why, .. }
             | KeyState::Activating { why, .. }
@@ -567,12 +577,12 @@ impl IssuedKey {
             | KeyState::Confirmed
             | KeyState::Unconfirmed { .. }
             | KeyState::Active
-            | KeyState::Disowned { .. } => return BTreeSet::new(),
+            | KeyState::Disowned { .. } => return None,
         };
         match why {
-            Why::Reported => BTreeSet::from([Concern::Reported]),
-            Why::OwnerLeft => BTreeSet::from([Concern::OwnerLeft]),
-            Why::Unconfirmed | Why::Expired | Why::Asked | Why::Replaced => BTreeSet::new(),
+            Why::Reported => Some(Concern::Reported),
+            Why::OwnerLeft => Some(Concern::OwnerLeft),
+            Why::Unconfirmed | Why::Expired | Why::Asked | Why::Replaced => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use anyhow::Context as _;
 use futures_util::future::{join, join_all, try_join, try_join_all};
 
-use crate::aws::{AttachedPolicy, Iam, IamError, Sts, UserDetail};
+use crate::aws::{AttachedPolicy, Iam, IamError, Sts, TaggedUser, UserDetail};
 use crate::config::{Approvers, WorkerConfig};
 use crate::facts::{APPROVERS, AccessKey, AccessKeyLastUsed, Account, IamUser, Person};
 use crate::id::{
@@ -43,6 +43,8 @@ pub struct OwnedUser {
     pub owners: BTreeSet<SlackUserId>,
     /// Slack user groups named there.
     pub owner_groups: BTreeSet<UserGroupId>,
+    /// Whether AWS has quarantined it.
+    pub quarantined: bool,
 }
 
 /// Who approves, as of now.
@@ -328,7 +330,8 @@ impl Lookup {
         let page = self.reader(account, now).await?.page_of_users(marker).await?;
         let owned = page.users.into_iter().map(|user| {
             let (owners, owner_groups) = read_owners(&user.tags);
-            OwnedUser { name: user.name, path: user.path, owners, owner_groups }
+            let TaggedUser { name, path, quarantined, .. } = user;
+            OwnedUser { name, path, owners, owner_groups, quarantined }
         });
         Ok((owned.collect(), page.next))
     }
@@ -475,8 +478,7 @@ async fn judge(
         let prefix = group.map(|group| format!("{group}: ")).unwrap_or_default();
         let (name, text, quarantine) = match document {
             Document::Attached(policy) => {
-                let quarantine =
-                    policy.arn.starts_with("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine");
+                let quarantine = policy.is_quarantine();
                 let text = match versions.get(&policy.arn) {
                     Some(version) => iam.policy_document(&policy.arn, version).await?,
                     // Attached a moment ago, or listed late: not shown to be ordinary.

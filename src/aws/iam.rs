@@ -29,6 +29,15 @@ pub struct AttachedPolicy {
     pub arn: String,
 }
 
+impl AttachedPolicy {
+    /// Whether it is what AWS attaches to a user of whom a key leaked
+    /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCompromisedKeyQuarantineV3.html>).
+    #[must_use]
+    pub fn is_quarantine(&self) -> bool {
+        self.arn.starts_with("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine")
+    }
+}
+
 /// Why a call about a user did not do.
 #[derive(Debug, thiserror::Error)]
 pub enum IamError {
@@ -77,6 +86,8 @@ pub struct TaggedUser {
     pub path: String,
     /// All of its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether AWS has quarantined it.
+    pub quarantined: bool,
 }
 
 /// A part of a list of all users.
@@ -134,7 +145,11 @@ impl Iam {
             .map_err(|error| super::fault("iam:GetAccountAuthorizationDetails", &error))?;
         let users = page.user_detail_list.unwrap_or_default().into_iter().filter_map(|user| {
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
-            Some(TaggedUser { name: user.user_name?.parse().ok()?, path: user.path?, tags })
+            let policies = user.attached_managed_policies.unwrap_or_default();
+            // One that cannot be read says nothing here; it fails whoever decides.
+            let quarantined =
+                policies.into_iter().any(|policy| named(policy).is_some_and(|policy| policy.is_quarantine()));
+            Some(TaggedUser { name: user.user_name?.parse().ok()?, path: user.path?, tags, quarantined })
         });
         Ok(UserPage { users: users.collect(), next: page.marker.filter(|_| page.is_truncated) })
     }
@@ -423,11 +438,12 @@ fn attached(
 ) -> Result<Vec<AttachedPolicy>, IamError> {
     policies
         .into_iter()
-        .map(|policy| match (policy.policy_name, policy.policy_arn) {
-            (Some(name), Some(arn)) => Ok(AttachedPolicy { name, arn }),
-            _ => Err(anyhow::anyhow!("{call}: a policy without a name").into()),
-        })
+        .map(|policy| named(policy).ok_or_else(|| anyhow::anyhow!("{call}: a policy without a name").into()))
         .collect()
+}
+
+fn named(policy: aws_sdk_iam::types::AttachedPolicy) -> Option<AttachedPolicy> {
+    Some(AttachedPolicy { name: policy.policy_name?, arn: policy.policy_arn? })
 }
 
 /// A policy document as IAM sends it: JSON, percent-encoded (RFC 3986).

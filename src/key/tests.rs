@@ -35,6 +35,7 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         successor: None,
         replacement: None,
         make_sure_at: None,
+        quarantined_at: None,
     }
 }
 

@@ -110,7 +110,7 @@ impl From<&IssuedKey> for KeyFacts {
 pub enum Concern {
     /// Somebody said "this wasn't me", or that it leaked.
     Reported,
-    /// It was switched off when AWS quarantined its IAM user.
+    /// AWS quarantined its IAM user since it was issued.
     Quarantined,
     /// Its owner left.
     OwnerLeft,

@@ -178,6 +178,22 @@ pub fn compared_line(
     format!("\u{2022} {}: {} {why}.", iam_user(user, account), super::key_line(key, now))
 }
 
+/// AWS quarantined the IAM user of a key that was issued here.
+#[must_use]
+pub fn quarantined(issued: &IssuedKey) -> String {
+    let stands = if issued.state.is_live() {
+        "is on: unless you know that it was another key that leaked, switch it off and have a new one issued"
+    } else {
+        "is off, and only an approver who did not ask for it can switch it on again"
+    };
+    format!(
+        "AWS has quarantined {}, which it does when a key leaked. The key `{}`, issued to {}, {stands}. A support case of AWS says which key it was; no key is issued for this IAM user until its quarantine policy is detached.",
+        iam_user(&issued.user, &issued.account),
+        issued.key,
+        person(&issued.requester)
+    )
+}
+
 /// Somebody left: the approvers are asked about the keys that person asked for.
 #[must_use]
 pub fn owner_left(who: &PersonId, keys: usize) -> String {

@@ -1,13 +1,17 @@
 //! Once a day, beside the reading of who owns what: the keys that IAM has are compared with those on record. What does not
 //! fit is reported; nothing is done to it.
 
+use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 
-use super::{DirectoryPage, Worker};
-use crate::card;
+use super::look_after::happened;
+use super::{DirectoryPage, NotDone, Worker};
+use crate::card::{self, Offer};
 use crate::facts::{AccessKeyStatus, Account};
-use crate::key::{GRACE, StoredKey};
+use crate::id::AccessKeyId;
+use crate::key::{GRACE, IssuedKey, StoredKey};
 use crate::lookup::OwnedUser;
+use crate::request::Telling;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -46,6 +50,9 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<Vec<String>> {
         let keys = self.lookup.keys(account, &user.name, now).await?;
+        if user.quarantined {
+            try_join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await?;
+        }
         let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
         let judged = try_join_all(live.map(|mut key| async move {
             let record = self.read_key(&key.id).await?;
@@ -57,6 +64,28 @@ impl Worker {
             Ok(Some(words::compared_line(&user.name, account, &key, record, now)))
         }));
         Ok(judged.await?.into_iter().flatten().collect())
+    }
+
+    /// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
+    /// approvers are told, once. It is not switched off: which of the keys leaked, AWS does not say here.
+    async fn note_quarantine(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
+        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
+        let issued = &stored.issued;
+        if issued.quarantined_at.is_some() || !stored.is_known_to_be_ours() {
+            return Ok(());
+        }
+        let next = IssuedKey { quarantined_at: Some(now), ..issued.clone() };
+        let offers: &[Offer] = if issued.state.is_live() { &[Offer::SwitchOff] } else { &[] };
+        let message = card::about_key(&words::quarantined(issued), key, offers);
+        let told = vec![Telling::Approvers { message }];
+        match self
+            .change_key(&stored, &next, happened("quarantined", &stored, []), Vec::new(), told, now)
+            .await
+        {
+            // Somebody else is about the key: it is looked at again tomorrow.
+            Ok(()) | Err(NotDone::Later(_)) => Ok(()),
+            Err(NotDone::Fault(fault)) => Err(fault),
+        }
     }
 
     /// The report of a whole reading, where there is anything to report.

@@ -7,6 +7,7 @@ use futures_util::future::{join_all, try_join, try_join_all, try_join3};
 use super::again::Again;
 use super::facts::Facts;
 use super::{NotDone, Worker};
+use crate::audit::Happened;
 use crate::card::{self, Listed, MOST_LISTED, Offer, Row};
 use crate::command::TypedUser;
 use crate::facts::{AccessKey, AccessKeyStatus, Account, IamUser, Person};
@@ -104,6 +105,8 @@ impl Worker {
             }
         };
         if let Err(denial) = policies.authorize(&facts.requester, List, &facts.iam_user) {
+            let of = [("account", at.account.id.to_string()), ("user", at.name.to_string())];
+            self.audit_alone(message, [Happened::new("list-refused", &message.person, of)]).await?;
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
             return Ok(self.answer(message, now, &no).await?);
         }

@@ -1,6 +1,8 @@
 //! Every write holds by itself, whatever was read before it: each thing its condition must mention is changed in the
 //! item, one at a time, and then it must not hold.
 
+use std::collections::BTreeSet;
+
 use keyvend::claim::{
     self, Step, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim, misuse, new_item,
 };
@@ -156,27 +158,76 @@ fn what_the_timers_write_holds_by_itself() {
     assert!(!holds(update.condition, &update.values, &pending(true, 0)), "nothing expires early");
 }
 
-/// From which states each of the worker's changes may start.
-#[test]
-fn the_worker_moves_a_ticket_along_the_diagram_only() {
-    let tid = cast::tid();
-    let seal = claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START);
-    let states = ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"];
-    for (write, from) in [
-        (seal, ["CLAIMED"].as_slice()),
-        (claim::failed(&tid), &["CLAIMED"]),
-        (claim::void(&tid), &["PENDING", "LOCKED"]),
-        (claim::void_claimed(&tid), &["CLAIMED"]),
-    ] {
-        for state in states {
-            let mut item = sealed();
-            item.insert("state".to_owned(), state.into());
-            let mut tables = Tables::default();
-            tables.seed(Table::Tickets, item);
-            let done = tables.write(std::slice::from_ref(&write), None).is_ok();
-            assert_eq!(done, from.contains(&state), "{write:?} from {state}");
+/// The rows of the document's table of a ticket's changes: from, to, by whom.
+fn drawn() -> BTreeSet<(String, String, String)> {
+    let page = include_str!("../../docs/architecture.md");
+    let section = page.split("### Ticket (").nth(1).unwrap().split("### Key (").next().unwrap();
+    let mut drawn = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| from")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let states =
+            |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+        let from = if cells[0] == "none" { vec!["none".to_owned()] } else { states(cells[0]) };
+        for (from, to) in
+            from.iter().flat_map(|from| states(cells[1]).into_iter().map(move |to| (from.clone(), to)))
+        {
+            drawn.extend(cells[3].split(", ").map(|by| (from.clone(), to.clone(), by.to_owned())));
         }
     }
+    drawn
+}
+
+/// Every write to a ticket is tried on a ticket in every state, with and without a code, at every count of tries.
+#[test]
+fn the_documents_diagram_of_a_ticket_is_the_codes() {
+    let tid = cast::tid();
+    let late = Timestamp(EXPIRES.0 + 1);
+    let ask = |code| cast::claim(0, true, code);
+    let ticket = StoredTicket::try_from(&sealed()).unwrap();
+    let by_reveal = [
+        written(claim(&cast::ticket(false), &ask(Code::None), START)),
+        written(claim(&cast::ticket(true), &ask(Code::Right), START)),
+        written(after_try(&cast::ticket(true), &ask(Code::Right), 3, START)),
+        written(after_try(&cast::ticket(true), &ask(Code::Wrong), TRIES, START)),
+        written(acknowledge(&ticket, &cast::ack(0, true, true), START)),
+    ];
+    let by_worker = [
+        claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START),
+        claim::failed(&tid),
+        claim::void(&tid),
+        claim::void_claimed(&tid),
+        claim::raised(&tid, 1, START),
+        claim::locked(&tid, late),
+        claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_AGAIN)),
+    ];
+    let by_worker = by_worker.into_iter().map(|write| match write {
+        Write::Update { update, .. } => ("worker", update),
+        other => panic!("{other:?} is no update"),
+    });
+    let mut found = BTreeSet::from([("none".to_owned(), "PENDING".to_owned(), "worker".to_owned())]);
+    for (by, update) in by_reveal.into_iter().map(|update| ("reveal", update)).chain(by_worker) {
+        for from in ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"] {
+            for (wants_code, tries) in [(false, 0), (true, 0), (true, 3), (true, TRIES)] {
+                let mut item = sealed();
+                item.extend(pending(wants_code, tries));
+                item.insert("state".to_owned(), from.into());
+                let mut tables = Tables::default();
+                tables.seed(Table::Tickets, item);
+                if tables.update(Table::Tickets, tid.as_str(), &update).is_err() {
+                    continue;
+                }
+                let Some(Attribute::Text(to)) =
+                    tables.get(Table::Tickets, tid.as_str()).unwrap().get("state")
+                else {
+                    panic!("{update:?} leaves no state");
+                };
+                found.insert((from.to_owned(), to.clone(), by.to_owned()));
+            }
+        }
+    }
+    assert_eq!(drawn(), found);
+    let named: BTreeSet<_> = found.iter().map(|(_, to, _)| to).collect();
+    assert_eq!(named.len(), 8, "every state of a ticket is drawn: {named:?}");
 }
 
 #[test]

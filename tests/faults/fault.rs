@@ -73,8 +73,9 @@ pub fn happen(keyvend: &Deployed, faults: &[Fault], counts: fn(&Call) -> bool) -
         let mut what = Interfere::Pass;
         if counts(call) {
             let at = seen.calls.len();
+            // One that would strike a retry of what another struck strikes the next call instead.
             let again = open.iter_mut().find(|(fault, times, struck)| {
-                (struck.is_none() && fault.nth == at)
+                (struck.is_none() && fault.nth <= at)
                     || (struck.as_ref() == Some(&call.parameters) && *times < fault.kind.times())
             });
             seen.calls.push(format!("{}:{}", call.service, call.operation));

@@ -65,3 +65,45 @@ kinds! {
     any_function_may_be_killed_before_it_does_something: KilledBefore, acts;
     any_function_may_be_killed_after_it_did_something: KilledAfter, acts;
 }
+
+/// How many calls after the key's creation still are of issuing: sealing it, the trail, and sending for what is told.
+const AFTER_CREATION: usize = 6;
+/// How far behind the first fault the second is.
+const APART: usize = 8;
+
+/// Two faults, of which the first is of this kind and strikes between the tab's claim and what follows the sealed key; with
+/// lists that lag every other time.
+async fn every_pair_on_the_way_of_issuing(first: Kind) {
+    let (calls, _) = Box::pin(run(&[], acts, 0)).await;
+    let created = calls.iter().position(|call| call == "iam:CreateAccessKey").unwrap();
+    let claimed = calls[..created].iter().rposition(|call| call == "dynamodb:UpdateItem").unwrap();
+    let mut pairs = 0;
+    for nth in claimed..=created + AFTER_CREATION {
+        for then in nth + 1..=nth + APART {
+            for kind in [Kind::Fails, Kind::RepliesLost, Kind::KilledAfter, Kind::Slow] {
+                let faults = [Fault { nth, kind: first }, Fault { nth: then, kind }];
+                let lists_lag = if (nth + then) % 2 == 0 { 3 } else { 0 };
+                let happened = Box::pin(run(&faults, acts, lists_lag)).await.1;
+                assert_eq!(happened, 2, "{faults:?}: both happened");
+                pairs += 1;
+            }
+        }
+    }
+    assert!(pairs > 400, "{pairs} pairs");
+}
+
+macro_rules! pairs {
+    ($($name:ident: $kind:ident;)+) => { $(
+        #[tokio::test]
+        async fn $name() {
+            every_pair_on_the_way_of_issuing(Kind::$kind).await;
+        }
+    )+ };
+}
+
+pairs! {
+    while_a_key_is_issued_a_call_may_fail_and_something_else_go_wrong: Fails;
+    while_a_key_is_issued_replies_may_be_lost_and_something_else_go_wrong: RepliesLost;
+    while_a_key_is_issued_a_function_may_be_killed_and_something_else_go_wrong: KilledAfter;
+    while_a_key_is_issued_a_function_may_be_outlasted_and_something_else_go_wrong: Slow;
+}

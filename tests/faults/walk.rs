@@ -5,10 +5,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::steps::{ASK, text};
+use super::world::aws::{self, REQUESTS, TICKETS};
 use super::world::deployed::{Deployed, ShownKey, Tab};
 use super::world::drive;
-use super::world::slack::{ALICE_OWNER, BOB_APPROVER, Message};
+use super::world::net::HOME;
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, Message};
 use super::world::sqs::QUEUES;
+
+/// The button under the question whether a key that nobody recorded is keyvend's.
+const OURS: &str = "It is ours: delete it";
 
 impl Deployed {
     /// Delivers until the queues are empty, as Lambda does where the worker may be killed: its message comes back.
@@ -58,7 +63,7 @@ impl Deployed {
     }
 
     fn card_with(&self, label: &str) -> Option<Message> {
-        let messages = self.world.net.slack().messages(super::world::slack::APPROVALS).into_iter().rev();
+        let messages = self.world.net.slack().messages(APPROVALS).into_iter().rev();
         let mut with = messages.filter(|card| card.buttons().iter().any(|button| button.text == label));
         with.next()
     }
@@ -77,6 +82,10 @@ impl Deployed {
                     Some(card) => self.press(BOB_APPROVER, &card, "Approve").await,
                     None => Box::pin(self.minute(60)).await,
                 },
+                // Both slots are taken by keys that nobody has, so somebody answers what those are.
+                "APPROVED" if self.full() && self.card_with(OURS).is_some() => {
+                    self.answers_what_is_asked().await
+                }
                 "APPROVED" => match self.offer("Get my key") {
                     Some(ready) => {
                         self.press(ALICE_OWNER, &ready, "Get my key").await;
@@ -126,6 +135,18 @@ impl Deployed {
         None
     }
 
+    fn full(&self) -> bool {
+        aws::keys(&self.world.net, HOME, "ci-deployer").len() == 2
+    }
+
+    /// Bob says of every key that may be ours that it is.
+    async fn answers_what_is_asked(&self) {
+        let asks = |card: &Message| card.buttons().iter().any(|button| button.text == OURS);
+        for question in self.world.net.slack().messages(APPROVALS).into_iter().filter(asks) {
+            self.press(BOB_APPROVER, &question, OURS).await;
+        }
+    }
+
     fn newest_link(&self) -> Option<Tab> {
         let link = self.offer("Open the one-time link")?;
         let tab = Tab::open(&link.button("Open the one-time link").url?);
@@ -135,13 +156,7 @@ impl Deployed {
     /// Nobody does anything any more: time goes from one thing that is due to the next, until nothing is.
     pub async fn time_passes(&self) {
         // But a key that may be ours is asked about for ever, so somebody answers.
-        while let Some(question) = self.card_with("It is ours: delete it") {
-            let asked = self.world.net.slack().messages(super::world::slack::APPROVALS).len();
-            self.press(BOB_APPROVER, &question, "It is ours: delete it").await;
-            if self.world.net.slack().messages(super::world::slack::APPROVALS).len() == asked {
-                break;
-            }
-        }
+        self.answers_what_is_asked().await;
         for _ in 0..200 {
             let Some(next) = self.next_due().await else { return };
             let now = self.world.clock.now();
@@ -151,7 +166,6 @@ impl Deployed {
     }
 
     async fn next_due(&self) -> Option<i64> {
-        use super::world::aws::{self, REQUESTS, TICKETS};
         let mut due = Vec::new();
         for table in [REQUESTS, TICKETS] {
             let items = aws::items(&self.world.net, table).await;

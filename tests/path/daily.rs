@@ -9,7 +9,7 @@ use keyvend::checkpoint;
 use super::world::aws;
 use super::world::deployed::Deployed;
 use super::world::net::{HOME, Interfere};
-use super::world::slack::{ALICE_OWNER, APPROVALS};
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
 
 const HOUR: u64 = 3_600;
 
@@ -17,6 +17,47 @@ async fn after(keyvend: &Deployed, seconds: u64) {
     keyvend.world.clock.advance(Duration::from_secs(seconds));
     keyvend.world.net.sqs().sweep();
     keyvend.deliver_everything().await;
+}
+
+/// Somebody outside attaches this policy to ci-deployer, or takes it away.
+async fn quarantine(keyvend: &Deployed, on: bool) {
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    let policy = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+    if on {
+        iam.attach_user_policy().user_name("ci-deployer").policy_arn(policy).send().await.unwrap();
+    } else {
+        iam.detach_user_policy().user_name("ci-deployer").policy_arn(policy).send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_approvers_hear_once_that_aws_quarantined_the_user_of_a_key_and_its_owner_alone_cannot_switch_it_on_again()
+ {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    after(&keyvend, 25 * HOUR).await;
+    assert!(said(&keyvend, "quarantined").is_empty());
+    quarantine(&keyvend, true).await;
+    for _ in 0..2 {
+        after(&keyvend, 25 * HOUR).await;
+        let told = said(&keyvend, "AWS has quarantined");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(&key.id), "{told:?}");
+        assert_eq!(keyvend.events().await.iter().filter(|event| *event == "quarantined").count(), 1);
+    }
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Active", "a person decides");
+    let asked = keyvend.world.net.slack().messages(APPROVALS).into_iter();
+    let asked = asked.filter(|message| message.reading().contains("AWS has quarantined")).last().unwrap();
+    keyvend.presses(BOB_APPROVER, &asked, "Switch off").await;
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
+    // Also when the quarantine is over: an approver who did not ask for the key is needed.
+    quarantine(&keyvend, false).await;
+    keyvend.types(ALICE_OWNER, &format!("activate {}", key.id)).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
+    keyvend.types(BOB_APPROVER, &format!("activate {}", key.id)).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Active");
 }
 
 /// What was said in the approvals channel that reads so.
@@ -34,7 +75,7 @@ async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_pos
     let keyvend = Deployed::new().await;
     after(&keyvend, 60).await;
     keyvend.confirmed().await;
-    keyvend.types(super::world::slack::BOB_APPROVER, "freeze").await;
+    keyvend.types(BOB_APPROVER, "freeze").await;
     let admin = aws::iam(&keyvend.world.net, HOME);
     let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
     let foreign = made.access_key.unwrap().access_key_id;

@@ -131,7 +131,8 @@ async fn a_lease_that_another_holds_delays_no_switching_off() {
     let key = issued(&keyvend).await;
     let dynamo = aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(HOME));
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
-    let lease = dynamo.put_item().table_name(aws::REQUESTS).item("pk", text(&format!("lease#{HOME}/ci-deployer")));
+    let lease =
+        dynamo.put_item().table_name(aws::REQUESTS).item("pk", text(&format!("lease#{HOME}/ci-deployer")));
     lease.item("holder", text("ANOTHERREQUEST00")).send().await.unwrap();
     let pressed_at = keyvend.world.clock.now();
     keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use keyvend::audit::Entry;
+use serde_json::Value;
+
+use super::steps::{ASK, text};
+use super::world::aws::REQUESTS;
 use super::world::deployed::Deployed;
+use super::world::net::HOME;
 use super::world::rights::Function;
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
+use super::world::sqs::DUE;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -70,4 +78,80 @@ async fn five_minutes_give_five_sweeps_and_a_sweep_costs_the_same_however_much_i
         keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     }
     assert_eq!(calls, [16; 5], "one query a shard and table");
+}
+
+/// An item that no code can read.
+async fn spoil(keyvend: &Deployed, pk: &str) {
+    let dynamo = aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(HOME));
+    let update = dynamo.update_item().table_name(REQUESTS).key("pk", AttributeValue::S(pk.to_owned()));
+    let update = update.update_expression("SET document = :spoilt");
+    update.expression_attribute_values(":spoilt", AttributeValue::S("{".to_owned())).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_delays_nobody_and_is_moved_on() {
+    let keyvend = Deployed::new().await;
+    for _ in 0..2 {
+        keyvend.types(ALICE_OWNER, ASK).await;
+    }
+    let requests = keyvend.requests().await;
+    let (spoilt, other) = (text(&requests[0]["id"]), text(&requests[1]["id"]));
+    let spoilt = format!("request#{spoilt}");
+    spoil(&keyvend, &spoilt).await;
+    let due_at = async || text(&keyvend.item(&spoilt).await["due_at"]["N"]).parse::<i64>().unwrap();
+    after(&keyvend, 25 * HOUR).await;
+    // Within the same minute, before the spoilt one has failed for the last time.
+    let document = text(&keyvend.item(&format!("request#{other}")).await["document"]["S"]);
+    assert!(document.contains("LAPSED"), "{document}");
+    assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(due_at().await < keyvend.world.clock.now().0);
+    keyvend.deliver_everything().await;
+    assert!(due_at().await > keyvend.world.clock.now().0 + 60, "it is looked at again, but not each minute");
+    keyvend.world.net.forget();
+    after(&keyvend, Duration::from_secs(60)).await;
+    let looked_at = keyvend.world.net.calls_to("dynamodb", "GetItem");
+    assert!(!looked_at.iter().any(|call| call.parameters.to_string().contains(&spoilt)));
+}
+
+/// The per-minute rule fires twice after `time`, and every message there is on `due` is worked off by two invocations at
+/// once.
+async fn twice_after(keyvend: &Deployed, time: Duration) {
+    let sqs = keyvend.world.net.sqs();
+    keyvend.world.clock.advance(time);
+    sqs.sweep();
+    sqs.sweep();
+    while let Some(event) = sqs.receive(DUE, keyvend.world.clock.now()) {
+        let receipt = text(&event["Records"][0]["receiptHandle"]);
+        let (one, other) = tokio::join!(Box::pin(keyvend.work(event.clone())), Box::pin(keyvend.work(event)));
+        let done = |answer: &Value| answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty);
+        sqs.finish(DUE, &receipt, done(&one) && done(&other));
+    }
+    keyvend.deliver_everything().await;
+}
+
+#[tokio::test]
+async fn what_two_invocations_at_once_find_due_happens_once() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let key = keyvend.reveals(&tab).await;
+    // A second request that nobody answers, beside a key that nobody confirms.
+    keyvend.types(ALICE_OWNER, ASK).await;
+    let waiting = text(&keyvend.request().await["id"]);
+    for hours in [1, 7, 20, 48] {
+        twice_after(&keyvend, hours * HOUR).await;
+    }
+    let count = |trail: &[Entry], event: &str| trail.iter().filter(|entry| entry.event == event).count();
+    let trail = keyvend.trail_of(&waiting).await;
+    assert_eq!(count(&trail, "lapsed"), 1, "{trail:?}");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "lapsed"), 1);
+    let reminders = keyvend.world.net.slack().messages(APPROVALS).into_iter();
+    assert_eq!(reminders.filter(|message| message.reading().contains("still waits")).count(), 1);
+    let first = text(&keyvend.requests().await[0]["id"]);
+    let trail = keyvend.trail_of(&first).await;
+    for event in ["unconfirmed", "deactivated", "deleted"] {
+        assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
+    }
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "I have it"), 1);
+    assert!(!keyvend.key_ids().contains(&key.id));
+    assert!(keyvend.lease().await.is_null());
 }
