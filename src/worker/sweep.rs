@@ -75,9 +75,10 @@ impl Worker {
         received: u32,
     ) -> Result<(), NotDone> {
         let done = if let Some(id) = store::request_of(item) {
-            match Stored::read(&self.dynamo, &id).await? {
-                Some(stored) => self.look_at(stored, invocation).boxed().await,
-                None => Ok(()),
+            match Stored::read(&self.dynamo, &id).await {
+                Ok(Some(stored)) => self.look_at(stored, invocation).boxed().await,
+                Ok(None) => Ok(()),
+                Err(fault) => Err(fault.into()),
             }
         } else if let Some(key) = StoredKey::of_item(item) {
             self.look_after(&key, invocation.now).boxed().await

@@ -173,7 +173,7 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
     let keyvend = Deployed::new().await;
     bounded(&keyvend).await;
     let reading = keyvend.asked().await.reading();
-    assert!(reading.contains("ordinary") && reading.contains("Boundary: `arn"), "{reading}");
+    assert!(reading.contains("ordinary") && reading.contains("Boundary: `ReadOnlyAccess`"), "{reading}");
 }
 
 /// What comes page by page is read to its end: what stands on the last page counts.

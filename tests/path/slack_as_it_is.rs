@@ -22,6 +22,8 @@ pub async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
     let event = sqs.receive(SLACK, now).unwrap();
     let receipt = event["Records"][0]["receiptHandle"].as_str().unwrap().to_owned();
     keyvend.world.net.forget();
+    // Many more than the turns by which calls made side by side begin apart.
+    keyvend.world.net.takes(100);
     keyvend.work(event).await;
     sqs.finish(SLACK, &receipt, true);
     let calls = keyvend.world.net.calls();
@@ -29,6 +31,7 @@ pub async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
     let answered = calls.iter().position(answers).unwrap();
     let waited: Vec<_> = calls[..answered].iter().filter(|call| call.service != "slack").cloned().collect();
     let names = waited.iter().map(|call| format!("{}:{}", call.service, call.operation)).collect();
+    keyvend.world.net.takes(1);
     keyvend.deliver().await;
     (Net::steps(&waited), names)
 }
@@ -48,6 +51,15 @@ async fn an_answer_waits_for_four_aws_steps_in_sequence_at_most() {
     for text in [CREATE, "status", "whoami", "create group-owned use:cli ttl:1d x", "cancel", "freeze"] {
         four_at_most(text, steps(&keyvend, world.slash_command(ALICE_OWNER, text)).await);
     }
+    let home = aws::iam(&world.net, HOME);
+    home.create_group().group_name("ops").send().await.unwrap();
+    home.add_user_to_group().group_name("ops").user_name("ci-deployer").send().await.unwrap();
+    home.put_group_policy().group_name("ops").policy_name("p").policy_document("{}").send().await.unwrap();
+    world.clock.advance(Duration::from_secs(1_000));
+    // What the groups of an IAM user hold can be asked once they are known; the session is kept for a quarter of an hour.
+    let (cold, names) = steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await;
+    assert_eq!(cold, 5, "{names:?}");
+    four_at_most("create, in a group", steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await);
 }
 
 #[tokio::test]

@@ -195,6 +195,7 @@ struct Inner {
     calls: Mutex<Vec<Call>>,
     count: AtomicUsize,
     tick: AtomicU64,
+    turns: AtomicUsize,
     faults: Mutex<Vec<(Matcher, Interfere)>>,
     hook: Mutex<Option<Hook>>,
     crashed: AtomicBool,
@@ -221,6 +222,7 @@ impl Net {
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             tick: AtomicU64::new(0),
+            turns: AtomicUsize::new(1),
             faults: Mutex::default(),
             hook: Mutex::default(),
             crashed: AtomicBool::new(false),
@@ -346,6 +348,11 @@ impl Net {
         .await
     }
 
+    /// Every call takes so many turns from now on: where each takes as long, those made side by side overlap.
+    pub fn takes(&self, turns: usize) {
+        self.0.turns.store(turns, Ordering::SeqCst);
+    }
+
     /// The length of the longest chain among `calls` in which each started after the one before had finished.
     pub fn steps(calls: &[Call]) -> usize {
         let mut depths: Vec<usize> = Vec::new();
@@ -376,7 +383,9 @@ impl Net {
         let call = self.record(&request);
         let at = call.at;
         // Calls made side by side take turns, so that a race is a race here too, and always the same one.
-        yield_now().await;
+        for _ in 0..self.0.turns.load(Ordering::SeqCst) {
+            yield_now().await;
+        }
         let lost = |text: &str| Err(ConnectorError::io(text.to_owned().into()));
         let reply = match self.interference(&call) {
             Interfere::Pass => self.route(&request, &call).await,
