@@ -56,7 +56,7 @@ async fn an_answer_waits_for_four_aws_steps_in_sequence_at_most() {
     home.add_user_to_group().group_name("ops").user_name("ci-deployer").send().await.unwrap();
     home.put_group_policy().group_name("ops").policy_name("p").policy_document("{}").send().await.unwrap();
     world.clock.advance(Duration::from_secs(1_000));
-    // What the groups of an IAM user hold can be asked once they are known; the session is kept for a quarter of an hour.
+    // What the groups of an IAM user hold can be asked once they are known; the session is kept for some minutes.
     let (cold, names) = steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await;
     assert_eq!(cold, 5, "{names:?}");
     four_at_most("create, in a group", steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await);
