@@ -46,8 +46,8 @@ async fn the_approvers_hear_once_that_aws_quarantined_the_user_of_a_key_and_its_
         assert_eq!(keyvend.events().await.iter().filter(|event| *event == "quarantined").count(), 1);
     }
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Active", "a person decides");
-    let asked = keyvend.world.net.slack().messages(APPROVALS).into_iter();
-    let asked = asked.filter(|message| message.reading().contains("AWS has quarantined")).last().unwrap();
+    let mut asked = keyvend.world.net.slack().messages(APPROVALS).into_iter();
+    let asked = asked.find(|message| message.reading().contains("AWS has quarantined")).unwrap();
     keyvend.presses(BOB_APPROVER, &asked, "Switch off").await;
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
     // Also when the quarantine is over: an approver who did not ask for the key is needed.
