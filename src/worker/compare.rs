@@ -2,7 +2,7 @@
 //! fit is reported; nothing is done to it.
 
 use futures_util::FutureExt as _;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::look_after::happened;
 use super::{DirectoryPage, NotDone, Worker};
@@ -51,7 +51,11 @@ impl Worker {
     ) -> anyhow::Result<Vec<String>> {
         let keys = self.lookup.keys(account, &user.name, now).await?;
         if user.quarantined {
-            try_join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await?;
+            let noted = join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await;
+            // One that cannot be noted today holds up nothing else.
+            for fault in noted.into_iter().filter_map(Result::err) {
+                tracing::error!(fault = format!("{fault:#}"), "a key of a quarantined user was not noted");
+            }
         }
         let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
         let judged = try_join_all(live.map(|mut key| async move {

@@ -11,7 +11,7 @@ use super::tampering::Tamperer;
 use super::world::World;
 use super::world::deployed::Deployed;
 use super::world::net::Interfere;
-use super::world::slack::{ALICE_OWNER, BOB_APPROVER};
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
 
 /// Two requests' trails; the first has two records or more, the second more than three.
 struct Kept {
@@ -186,6 +186,23 @@ async fn a_last_record_that_was_cut_off_or_forged_is_missed_by_its_request() {
     let found = problems(&deployed.world, "cut-off", None).await;
     let missing = json!({"request": other, "seq": last - 1, "problem": "missing", "named_by": "requests"});
     assert_eq!(found, json!({"tables": [missing], "file": []}));
+}
+
+/// The worker's own checkpoint, by the message that it posted of it.
+#[tokio::test]
+async fn what_the_worker_posts_of_its_checkpoint_is_an_anchor() {
+    let Kept { deployed, .. } = kept().await;
+    deployed.world.clock.advance(Duration::from_secs(26 * 3_600));
+    deployed.world.net.sqs().sweep();
+    deployed.deliver_everything().await;
+    let said = deployed.world.net.slack().messages(APPROVALS).into_iter().map(|message| message.reading());
+    let posted = said.filter(|reading| reading.contains("Audit checkpoint of")).last().unwrap();
+    let (_, anchor) = posted.split('`').nth(1).unwrap().split_once(':').unwrap();
+    let verified = keyvend(&deployed.world, &["audit", "verify", "--json", "--anchor", anchor]).await;
+    assert_eq!(verified.ending, Ending::Done, "{verified:?}");
+    let verified = verified.json();
+    assert_eq!(verified["problems"], json!([]));
+    assert!(verified["checkpoints"].as_u64().unwrap() >= 1 && verified["anchored"].is_object(), "{verified}");
 }
 
 #[tokio::test]
