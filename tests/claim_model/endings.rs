@@ -6,9 +6,10 @@ use keyvend::key::StoredKey;
 use keyvend::request::State;
 use keyvend::worker::ClaimEvent;
 
+use crate::calls::Fate;
 use crate::cast::{self, Code, LINKS, TABS};
 use crate::issue::CLAIM_LIFE;
-use crate::jobs::{LIFE, Task};
+use crate::jobs::{LIFE, Luck, Task};
 use crate::stage::Message;
 use crate::stories::Story;
 use crate::visits::Visit;
@@ -83,6 +84,16 @@ impl Story {
                 Some(TicketState::Claimed(_)) => {
                     self.must(false, || format!("ticket {link} waits for ever"));
                 }
+                Some(TicketState::Sealed { claimed, sealed_at, .. }) if self.is_late() => {
+                    let tab = cast::tab_of(&claimed);
+                    self.stage.borrow_mut().now = sealed_at.0 + FETCH_AGAIN - 1;
+                    let answer = self.asks(link, tab, Code::None);
+                    self.must(matches!(answer, Some(Answer::Sealed { .. })), || {
+                        format!("the tab that has the claim lost its key: it hears {answer:?}")
+                    });
+                    self.stage.borrow_mut().now += 1;
+                    self.confirms_late(link, tab);
+                }
                 Some(TicketState::Sealed { claimed, sealed_at, .. }) => {
                     let tab = cast::tab_of(&claimed);
                     self.stage.borrow_mut().now = sealed_at.0 + FETCH_AGAIN - 1;
@@ -105,9 +116,43 @@ impl Story {
                     self.must(answer == Some(Answer::Acknowledged), || format!("its tab hears {answer:?}"));
                     self.confirmed(link);
                 }
+                Some(TicketState::Lapsed(claimed)) => {
+                    let tab = cast::tab_of(&claimed);
+                    let answer = self.asks(link, tab, Code::None);
+                    self.must(answer == Some(Answer::Lapsed), || format!("its tab hears {answer:?}"));
+                    self.confirms(link, tab, &Answer::Lapsed, true);
+                }
                 _ => {}
             }
         }
+    }
+
+    /// The tab confirms when its time is over, while the key's timer is at work: whoever comes first is right.
+    fn confirms_late(&mut self, link: usize, tab: usize) {
+        let turns = self.actors() % 16;
+        self.begin_work(Task::Lapse, Luck::default());
+        let lapsing = (0..turns).all(|_| self.goes_on(0, Fate::Done));
+        self.rules.heard = None;
+        self.begin_visit(Visit::ack(link, tab, true, true, self.now()));
+        self.work_off(usize::from(lapsing));
+        let answer = self.rules.heard.take();
+        if lapsing {
+            self.work_off(0);
+        }
+        // The timer that lost comes again.
+        self.alone(Task::Lapse);
+        let lapsed = matches!(self.state(link), Some(TicketState::Lapsed(_)));
+        let expected = if lapsed { Answer::Lapsed } else { Answer::Confirmed };
+        self.must(answer.as_ref() == Some(&expected), || format!("a late confirmation hears {answer:?}"));
+        self.confirms(link, tab, &expected, true);
+        if !lapsed {
+            self.confirmed(link);
+        }
+    }
+
+    /// Whether the tab of this story confirms late.
+    fn is_late(&self) -> bool {
+        !self.closely && self.actors().is_multiple_of(3)
     }
 
     /// The worker hears of a confirmation, however late, and the key's item says so.

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use keyvend::audit::Happened;
 use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState};
 use keyvend::command::Reason;
-use keyvend::item::{Item, Table, Update, Write, text, values};
-use keyvend::key::{IssuedKey, KeyState, StoredKey};
+use keyvend::id::AccessKeyId;
+use keyvend::item::{Item, Table, Write, text};
+use keyvend::key::{IssuedKey, KeyState, Step, StoredKey};
 use keyvend::request::{Event, KeyRequest, Shown, State, Withdrawn};
 use keyvend::store::Link;
 use keyvend::time::Timestamp;
@@ -23,9 +24,6 @@ use crate::tables::Row;
 pub const RACES: usize = 5;
 /// How long an invocation has, in seconds.
 pub const LIFE: i64 = 30;
-/// How often the timer may raise a claim's attempt.
-const RAISED: i64 = 2;
-
 /// What a message or a person asks of the worker. A new one is a name here, a handler below, its place among those that
 /// a schedule picks ([`Task::OFTEN`]), and its arrows in rules.rs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +37,8 @@ pub enum Task {
     Timer,
     /// The ticket's timer.
     Raise,
+    /// The key's timer.
+    Lapse,
     /// A message on queue `claims`.
     Message(Message),
 }
@@ -52,7 +52,7 @@ impl Task {
         Self::Press,
         Self::Press,
         Self::Press,
-        Self::Press,
+        Self::Lapse,
         Self::Timer,
         Self::Timer,
         Self::Timer,
@@ -143,6 +143,7 @@ impl Worker {
             Task::Approve => self.decide(true).await,
             Task::Timer => self.look_at().await,
             Task::Raise => self.raise().await,
+            Task::Lapse => self.see_whether_confirmed().await,
             Task::Message(message) => self.on_claims(message).await,
         };
         if done.is_err() {
@@ -253,10 +254,18 @@ impl Worker {
         if *tid != LINKS[message.link].tid {
             return Ok(());
         }
-        let Some(item) = self.calls.get(Table::Requests, &StoredKey::item_key(key)).await? else {
-            return Ok(());
-        };
-        let stored = StoredKey::try_from(&*item).unwrap();
+        self.confirm(key).await
+    }
+
+    /// `Worker::read_key`
+    async fn read_key(&self, key: &AccessKeyId) -> Result<Option<StoredKey>, Fault> {
+        let item = self.calls.get(Table::Requests, &StoredKey::item_key(key)).await?;
+        Ok(item.map(|item| StoredKey::try_from(&*item).unwrap()))
+    }
+
+    /// `Worker::confirm`
+    async fn confirm(&self, key: &AccessKeyId) -> Result<(), NotDone> {
+        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
         if stored.issued.state != KeyState::Delivered {
             return Ok(());
         }
@@ -266,6 +275,54 @@ impl Worker {
             // It is judged again on what is there then.
             Err(NotWritten::Lost | NotWritten::Fault) => Err(NotDone),
         }
+    }
+
+    /// `Worker::see_whether_confirmed`
+    async fn see_whether_confirmed(&self) -> Result<(), NotDone> {
+        let row = self.calls.get_request().await?;
+        let State::Issued { key, tid, .. } = &row.request.state else { return Ok(()) };
+        let link = cast::link_of(tid);
+        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
+        if stored.step(self.now) != Step::SeeWhetherConfirmed {
+            return Ok(());
+        }
+        self.take_in(link).await?;
+        let lapses = match self.read_ticket(link).await?.as_deref().map(|ticket| &ticket.state) {
+            Some(TicketState::Acked { .. }) => return self.confirm(key).await,
+            Some(TicketState::Sealed { .. }) => vec![claim::lapsed(tid, self.now)],
+            _ => Vec::new(),
+        };
+        let next = IssuedKey { state: KeyState::Unconfirmed { since: self.now }, ..stored.issued.clone() };
+        self.change_key(&stored, &next, &lapses).await
+    }
+
+    /// `Worker::change_key`
+    async fn change_key(
+        &self,
+        stored: &StoredKey,
+        next: &IssuedKey,
+        others: &[Write],
+    ) -> Result<(), NotDone> {
+        for _ in 0..RACES {
+            let row = self.calls.get_request().await?;
+            let happened = Happened::new("unconfirmed", "keyvend.expiry", [("key", next.key.to_string())]);
+            let seen = Event::Seen { happened, at: self.now, alert: false };
+            let changed = row.request.apply(seen, "keyvend", self.now).unwrap();
+            let writes = [vec![stored.replace(next).unwrap()], others.to_vec()].concat();
+            match self.save(&row, changed, writes).await {
+                Ok(saved) => {
+                    self.flush(saved).await;
+                    return Ok(());
+                }
+                Err(NotWritten::Lost) => {
+                    if self.read_key(&next.key).await?.is_none_or(|found| !found.is_same(stored)) {
+                        return Err(NotDone);
+                    }
+                }
+                Err(NotWritten::Fault) => return Err(NotDone),
+            }
+        }
+        Err(NotDone)
     }
 
     /// `Worker::void_ticket`
@@ -366,19 +423,15 @@ impl Worker {
         let Some(link) = row.request.ticket().map(cast::link_of) else { return Ok(()) };
         let Some(ticket) = self.read_ticket(link).await? else { return Ok(()) };
         let TicketState::Claimed(claimed) = &ticket.state else { return Ok(()) };
-        if claimed.attempt > RAISED {
+        if claimed.attempt >= claim::ATTEMPTS {
             return Ok(());
         }
-        let update = Update {
-            update: "SET attempt = attempt + :one",
-            condition: "#state = :claimed AND attempt = :attempt",
-            values: values([
-                (":one", 1.into()),
-                (":claimed", "CLAIMED".into()),
-                (":attempt", claimed.attempt.into()),
-            ]),
-        };
-        self.calls.update(Table::Tickets, ticket.tid.as_str(), &update).await?;
+        let raised = claim::raised(&ticket.tid, claimed.attempt, self.now);
+        match self.calls.write(None, vec![raised]).await {
+            // Whoever was before with it sent its message, or did not come to it.
+            Ok(()) | Err(NotWritten::Lost) => {}
+            Err(NotWritten::Fault) => return Err(NotDone),
+        }
         let message = Message { link, event: ClaimEvent::Claimed, attempt: claimed.attempt + 1 };
         Ok(self.calls.elsewhere("queues claimed", |stage| stage.send(message)).await?)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use keyvend::audit::Entry;
-use keyvend::claim::{Answer, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState};
-use keyvend::item::{Item, Table, number};
+use keyvend::claim::{Answer, FETCH_AGAIN, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState};
+use keyvend::item::{Item, Table, number, text};
 use keyvend::key::StoredKey;
 use keyvend::request::State;
 use keyvend::store::state_name;
@@ -238,6 +238,14 @@ impl Rules {
                 must!(gone, "the sealed key stayed");
                 "a confirmation"
             }
+            (TicketState::Sealed { claimed: was, sealed_at, .. }, TicketState::Lapsed(claimed)) => {
+                must!(matches!(actor, Actor::Worker(Task::Lapse)) && was == claimed, "{actor:?} lapsed it");
+                must!(stage.now().since(*sealed_at) >= FETCH_AGAIN, "it lapsed early");
+                let item = stage.tables.get(Table::Tickets, LINKS[link].tid.as_str());
+                let gone = item.is_some_and(|item| !item.contains_key("ct") && !item.contains_key("enc"));
+                must!(gone, "the sealed key stayed");
+                "a lapse"
+            }
             (from, to) => {
                 let (from, to) = (telling::state(from), telling::state(to));
                 return Err(format!("there is no arrow from {from} to {to}"));
@@ -266,10 +274,9 @@ impl Rules {
                 }
                 TicketState::Void => !current,
                 TicketState::Failed => !current || matches!(state, State::Ambiguous(_)),
-                TicketState::Sealed { .. } | TicketState::Acked { .. } => {
+                TicketState::Sealed { .. } | TicketState::Acked { .. } | TicketState::Lapsed(_) => {
                     current && matches!(state, State::Issued { .. })
                 }
-                TicketState::Lapsed(_) => false,
             };
             must!(fits, "ticket {link} is {} and its request {state:?}", telling::state(&ticket.state));
             let psk = stage.tables.get(Table::Requests, &self.links[link].key);
@@ -291,10 +298,19 @@ impl Rules {
         let counted = counted.map_or(0, |item| number(item, "issued").unwrap());
         let wanted = i64::from(issuing || matches!(state, State::Issued { .. }));
         must!(counted == wanted, "{counted} keys are counted as the request is {state:?}");
-        if let State::Issued { key, .. } = state {
+        if let State::Issued { key, tid, .. } = state {
             must!(stage.keys.live == [key.clone()], "{key} is sealed, and live are {:?}", stage.keys.live);
             let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));
-            must!(item.is_some(), "{key} is recorded nowhere");
+            let Some(item) = item else { return Err(format!("{key} is recorded nowhere")) };
+            let stands = text(item, "state").unwrap();
+            let ticket = self.ticket(cast::link_of(tid)).map(|ticket| &ticket.state);
+            let fits = match stands {
+                "DELIVERED" => !matches!(ticket, Some(TicketState::Lapsed(_))),
+                "CONFIRMED" => matches!(ticket, Some(TicketState::Acked { .. })),
+                "UNCONFIRMED" => matches!(ticket, Some(TicketState::Lapsed(_))),
+                _ => false,
+            };
+            must!(fits, "{key} is {stands} as its ticket is {:?}", ticket.map(telling::state));
         }
         Ok(())
     }
@@ -371,11 +387,19 @@ impl Rules {
                 must!(expired, "ticket {link} has not expired");
                 self.seen.insert("an expired link");
             }
+            Answer::Lapsed => {
+                let over = self.ticket(link).is_some_and(|ticket| match &ticket.state {
+                    TicketState::Sealed { sealed_at, .. } => visit.now.since(*sealed_at) >= FETCH_AGAIN,
+                    // A confirmation may come late as long as nothing lapsed.
+                    TicketState::Acked { .. } | TicketState::Lapsed(_) => true,
+                    _ => false,
+                });
+                must!(over, "ticket {link} has not lapsed");
+            }
             Answer::Locked
             | Answer::Void
             | Answer::Failed
             | Answer::Acknowledged
-            | Answer::Lapsed
             | Answer::WrongReceipt
             | Answer::NotFound => {}
         }

@@ -97,6 +97,7 @@ fn whatever_comes_between_one_tab_gets_the_key() {
         "a seal",
         "a sealed key handed over",
         "a confirmation",
+        "a lapse",
         "a second tab",
         "an expired link",
         "PENDING",

@@ -101,6 +101,11 @@ impl Story {
         Self { stage, acting: Vec::new(), rules, theme: Theme::Anything, closely: false, actors: 0 }
     }
 
+    /// How many actors there were.
+    pub fn actors(&self) -> usize {
+        self.actors
+    }
+
     pub fn now(&self) -> Timestamp {
         self.stage.borrow().now()
     }
@@ -177,7 +182,7 @@ impl Story {
         self.begin(actor, visits::answer(calls, visit));
     }
 
-    fn begin_work(&mut self, task: Task, luck: Luck) {
+    pub fn begin_work(&mut self, task: Task, luck: Luck) {
         let actor = Actor::Worker(task);
         let calls = self.calls(&actor, None);
         let worker = Worker { calls, now: self.now(), luck };
@@ -209,7 +214,7 @@ impl Story {
     }
 
     /// One call; whether the actor has more to do.
-    fn goes_on(&mut self, at: usize, fate: Fate) -> bool {
+    pub fn goes_on(&mut self, at: usize, fate: Fate) -> bool {
         self.stage.borrow_mut().fate = fate;
         let acting = &mut self.acting[at];
         let polled = acting.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
