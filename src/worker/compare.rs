@@ -1,5 +1,5 @@
 //! Once a day, beside the reading of who owns what: the keys that IAM has are compared with those on record. What does not
-//! fit is reported; nothing is done to it.
+//! fit is reported; nothing is done to it. That AWS quarantined a user is noted with the keys that were issued for it.
 
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
