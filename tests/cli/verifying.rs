@@ -195,8 +195,9 @@ async fn what_the_worker_posts_of_its_checkpoint_is_an_anchor() {
     deployed.world.clock.advance(Duration::from_secs(26 * 3_600));
     deployed.world.net.sqs().sweep();
     deployed.deliver_everything().await;
-    let said = deployed.world.net.slack().messages(APPROVALS).into_iter().map(|message| message.reading());
-    let posted = said.filter(|reading| reading.contains("Audit checkpoint of")).last().unwrap();
+    let mut said =
+        deployed.world.net.slack().messages(APPROVALS).into_iter().map(|message| message.reading());
+    let posted = said.rfind(|reading| reading.contains("Audit checkpoint of")).unwrap();
     let (_, anchor) = posted.split('`').nth(1).unwrap().split_once(':').unwrap();
     let verified = keyvend(&deployed.world, &["audit", "verify", "--json", "--anchor", anchor]).await;
     assert_eq!(verified.ending, Ending::Done, "{verified:?}");
