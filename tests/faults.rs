@@ -1,11 +1,13 @@
-//! Every single fault at every call of the path, pairs of them where a key is created, and races: afterwards, always,
-//! nothing is lost and nothing is left behind.
+//! Every single fault at every call of the path and of all else that people do, pairs of them where a key is created, and
+//! races: afterwards, always, nothing is lost and nothing is left behind.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a broken test must stop")]
 
 mod world;
 
 #[path = "faults/after.rs"]
 mod after;
+#[path = "faults/deeds.rs"]
+mod deeds;
 #[path = "faults/fault.rs"]
 mod fault;
 #[path = "faults/matrix.rs"]

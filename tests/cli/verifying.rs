@@ -192,9 +192,11 @@ async fn a_last_record_that_was_cut_off_or_forged_is_missed_by_its_request() {
 #[tokio::test]
 async fn what_the_worker_posts_of_its_checkpoint_is_an_anchor() {
     let Kept { deployed, .. } = kept().await;
-    deployed.world.clock.advance(Duration::from_secs(26 * 3_600));
-    deployed.world.net.sqs().sweep();
-    deployed.deliver_everything().await;
+    for hours in [1, 26] {
+        deployed.world.clock.advance(Duration::from_secs(hours * 3_600));
+        deployed.world.net.sqs().sweep();
+        deployed.deliver_everything().await;
+    }
     let mut said =
         deployed.world.net.slack().messages(APPROVALS).into_iter().map(|message| message.reading());
     let posted = said.rfind(|reading| reading.contains("Audit checkpoint of")).unwrap();

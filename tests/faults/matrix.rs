@@ -11,7 +11,7 @@ fn any(call: &Call) -> bool {
 
 /// Calls that do something. Of a call that only reads, a lost reply is a failure, and being killed before or after it is
 /// being killed after the last call that did something.
-fn acts(call: &Call) -> bool {
+pub fn acts(call: &Call) -> bool {
     let reads = ["Get", "List", "Query", "users.", "conversations.info", "conversations.members"];
     !reads.iter().any(|read| call.operation.starts_with(read))
 }

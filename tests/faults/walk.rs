@@ -35,7 +35,7 @@ impl Deployed {
     }
 
     /// An event arrives at `slack`, which may be killed or fail; then its person tries again.
-    async fn gets_through(&self, event: impl Fn() -> Value) {
+    pub async fn gets_through(&self, event: impl Fn() -> Value) {
         for _ in 0..4 {
             self.world.clock.advance(Duration::from_secs(1));
             let answer = self.world.net.survive(Box::pin(self.arrive(event()))).await;
@@ -46,8 +46,19 @@ impl Deployed {
         Box::pin(self.outlives()).await;
     }
 
-    async fn press(&self, person: &str, message: &Message, label: &str) {
+    pub async fn press(&self, person: &str, message: &Message, label: &str) {
         self.gets_through(|| self.world.press(person, message, label)).await;
+    }
+
+    /// Bob presses **Deny** and says why, if he is asked.
+    pub async fn gets_denied(&self) {
+        let Some(card) = self.card_with("Deny") else { return };
+        self.press(BOB_APPROVER, &card, "Deny").await;
+        let views = self.world.net.slack().views().into_iter().rev();
+        if let Some(view) = views.into_iter().find(|view| view.user == BOB_APPROVER && !view.closed) {
+            let said = view.values(&[("reason", "not this week")]);
+            self.gets_through(|| self.world.submit(&view, &said)).await;
+        }
     }
 
     /// A browser's request, which may be lost with its function.
@@ -56,13 +67,13 @@ impl Deployed {
     }
 
     /// The last message to alice with this button.
-    fn offer(&self, label: &str) -> Option<Message> {
+    pub fn offer(&self, label: &str) -> Option<Message> {
         let told = self.world.net.slack().told(ALICE_OWNER).into_iter().rev();
         let mut with = told.filter(|message| message.buttons().iter().any(|button| button.text == label));
         with.next()
     }
 
-    fn card_with(&self, label: &str) -> Option<Message> {
+    pub fn card_with(&self, label: &str) -> Option<Message> {
         let messages = self.world.net.slack().messages(APPROVALS).into_iter().rev();
         let mut with = messages.filter(|card| card.buttons().iter().any(|button| button.text == label));
         with.next()
