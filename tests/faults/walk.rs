@@ -9,7 +9,7 @@ use super::world::aws::{self, REQUESTS, TICKETS};
 use super::world::deployed::{Deployed, ShownKey, Tab};
 use super::world::drive;
 use super::world::net::HOME;
-use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, Message};
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, Message, View};
 use super::world::sqs::QUEUES;
 
 /// The button under the question whether a key that nobody recorded is keyvend's.
@@ -50,12 +50,17 @@ impl Deployed {
         self.gets_through(|| self.world.press(person, message, label)).await;
     }
 
+    /// The modal that somebody has before them, with something to submit.
+    pub fn modal_of(&self, person: &str) -> Option<View> {
+        let mut views = self.world.net.slack().views().into_iter().rev();
+        views.find(|view| view.user == person && !view.closed && !view.view["submit"].is_null())
+    }
+
     /// Bob presses **Deny** and says why, if he is asked.
     pub async fn gets_denied(&self) {
         let Some(card) = self.card_with("Deny") else { return };
         self.press(BOB_APPROVER, &card, "Deny").await;
-        let views = self.world.net.slack().views().into_iter().rev();
-        if let Some(view) = views.into_iter().find(|view| view.user == BOB_APPROVER && !view.closed) {
+        if let Some(view) = self.modal_of(BOB_APPROVER) {
             let said = view.values(&[("reason", "not this week")]);
             self.gets_through(|| self.world.submit(&view, &said)).await;
         }
