@@ -1,4 +1,4 @@
-//! Every single fault at every call of the path and of all else that people do, pairs of them where a key is created, and
+//! Every single fault at every call of the path and of other things that people do, pairs of them where a key is created, and
 //! races: afterwards, always, nothing is lost and nothing is left behind.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a broken test must stop")]
 

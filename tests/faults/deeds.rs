@@ -1,4 +1,4 @@
-//! The matrix of everything else that people do: each deed, with every fault at every call that does something, until
+//! The matrix of other things that people do: each deed, with every fault at every call that does something, until
 //! whoever wants it has it; then time passes, and the dead letters are sent back.
 
 use std::time::Duration;
