@@ -45,8 +45,28 @@ pub struct Checkpoint {
     pub done: Option<Page>,
     /// Whether anything went into the chain since that day was begun.
     pub grew: bool,
+    /// Whether pages of that day are still to be gone through.
+    #[serde(default)]
+    pub open: bool,
     /// The chain.
     pub chain: Chain,
+}
+
+impl Checkpoint {
+    /// Where to go on with a day that is not closed yet: with the last page that was done, which sends for the one that
+    /// follows, or with the first.
+    #[must_use]
+    pub fn goes_on_with(&self) -> Option<Page> {
+        let done = self.done.clone().filter(|done| done.day == self.begun);
+        self.open.then(|| done.unwrap_or_else(|| Page::first(self.begun.clone())))
+    }
+
+    /// Whether a page of that day was done before the last one that was: its message came late.
+    #[must_use]
+    pub fn is_behind(&self, page: &Page) -> bool {
+        let place = |page: &Page| (page.back, page.shard, page.after.clone());
+        self.done.as_ref().is_some_and(|done| done.day == page.day && place(page) < place(done))
+    }
 }
 
 /// The day that ought to be closed by now, and when it began.

@@ -83,6 +83,15 @@ pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
     Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
 }
 
+/// Whether that very chain is kept already.
+///
+/// # Errors
+/// A fault.
+pub async fn is_lone_chain(dynamo: &Dynamo, id: &RequestId, chain: &Chain) -> anyhow::Result<bool> {
+    let kept = dynamo.get(Table::Requests, &format!("chain#{id}"), None).await?;
+    Ok(kept.is_some_and(|kept| text(&kept, "end").is_ok_and(|end| end == chain.end())))
+}
+
 /// The chain that an item carries: whose, and its end.
 ///
 /// # Errors

@@ -445,7 +445,7 @@ impl Worker {
                 done
             }
             ClaimEvent::Acknowledged => self.acknowledged(&message, invocation.now).await,
-            ClaimEvent::Misused => self.take_in(&message.tid, invocation.now).await.map(drop),
+            ClaimEvent::Misused => self.misused(&message.tid, invocation.now).await,
         }
     }
 

@@ -1,6 +1,5 @@
 //! Once a day: the ends of all chains that grew, page by page, each page by a message of its own.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -25,22 +24,24 @@ impl Worker {
         item.as_ref().map(Stored::try_from).transpose().map(Option::unwrap_or_default)
     }
 
-    /// Begins a day's checkpoint, if it is time for it and nobody has.
-    pub(super) async fn begin_checkpoint(&self, now: Timestamp) -> anyhow::Result<()> {
+    /// Begins a day's checkpoint, if it is time for it and nobody has, and goes on with one that is not closed: whatever
+    /// became of the message of its page, it is sent for again, and SQS drops what it still has.
+    pub(super) async fn go_on_with_checkpoint(&self, now: Timestamp) -> anyhow::Result<()> {
         let stored = self.read_checkpoint().await?;
         let day = day_to_close(now);
-        if stored.checkpoint.begun >= day {
-            return Ok(());
+        let mut checkpoint = stored.checkpoint.clone();
+        if checkpoint.begun < day {
+            // Before the first day there was nothing.
+            checkpoint = Checkpoint { begun: day, grew: false, open: !stored.is_new(), ..checkpoint };
+            match self.dynamo.write(vec![stored.replace(&checkpoint)?]).await {
+                Ok(()) => {}
+                Err(WriteError::Lost(_)) => return Ok(()),
+                Err(WriteError::Fault(fault)) => return Err(fault),
+            }
         }
-        // The first page is queued before the day counts as begun: queued twice, it is done once. Before the first day
-        // there was nothing.
-        if !stored.is_new() {
-            self.queue_checkpoint(Page::first(day.clone())).await?;
-        }
-        let next = Checkpoint { begun: day, grew: false, ..stored.checkpoint.clone() };
-        match self.dynamo.write(vec![stored.replace(&next)?]).await {
-            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
+        match checkpoint.goes_on_with() {
+            Some(page) => self.queue_checkpoint(page).await,
+            None => Ok(()),
         }
     }
 
@@ -54,12 +55,9 @@ impl Worker {
     /// One page: its ends go into the chain, and the next page is sent for. The last one's hash is posted.
     pub(super) async fn take_page(&self, page: &Page, now: Timestamp) -> Result<(), NotDone> {
         let stored = self.read_checkpoint().await?;
-        match stored.checkpoint.begun.cmp(&page.day) {
-            // Queued, and not yet written down that it was.
-            Ordering::Less => return Err(NotDone::Later(Duration::from_secs(1))),
-            // Of a day that is over: a message that came late.
-            Ordering::Greater => return Ok(()),
-            Ordering::Equal => {}
+        // Of another day, or done long ago: a message that came late.
+        if stored.checkpoint.begun != page.day || stored.checkpoint.is_behind(page) {
+            return Ok(());
         }
         let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
         let found = self.dynamo.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
@@ -85,12 +83,13 @@ impl Worker {
         for entry in &stored.checkpoint.chain.outbox {
             self.dynamo.insert_audit(&chain_id(), entry).await?;
         }
+        let open = following.is_some();
         match following {
             Some(following) => self.queue_checkpoint(following).await?,
             None if stored.checkpoint.grew => self.post_anchor(page, &stored.checkpoint).await?,
             None => {}
         }
-        let mut emptied = stored.checkpoint.clone();
+        let mut emptied = Checkpoint { open, ..stored.checkpoint.clone() };
         emptied.chain.outbox.clear();
         self.write_checkpoint(stored, emptied).await?;
         Ok(())

@@ -77,24 +77,20 @@ impl Worker {
         if !refreshed.is_old(now) {
             return Ok(());
         }
-        {
-            match self.dynamo.update(Table::Requests, REFRESHED, &Refreshed::begin(now)).await {
-                Ok(_) => {}
-                Err(WriteError::Lost(_)) => return Ok(()),
-                Err(WriteError::Fault(fault)) => return Err(fault),
-            }
-            let account = account.id.clone();
-            let (marker, misfits) = (None, Vec::new());
-            let first =
-                DirectoryPage { begun: now, account, page: 0, marker, complete: true, misfits, more: 0 };
-            self.queue_page(first).await
+        // The first page is queued before the reading counts as begun. All who see that the last one is old send the same.
+        let once = format!("directory.after.{}", refreshed.begun.map_or(0, |begun| begun.0));
+        let (account, marker, misfits) = (account.id.clone(), None, Vec::new());
+        let first = DirectoryPage { begun: now, account, page: 0, marker, complete: true, misfits, more: 0 };
+        self.queue_page(first, &once).await?;
+        match self.dynamo.update(Table::Requests, REFRESHED, &Refreshed::begin(now)).await {
+            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault),
         }
     }
 
-    async fn queue_page(&self, page: DirectoryPage) -> anyhow::Result<()> {
-        let once = format!("directory.{}.{}.{}", page.begun.0, page.account, page.page);
+    async fn queue_page(&self, page: DirectoryPage, once: &str) -> anyhow::Result<()> {
         let body = serde_json::to_string(&Due::Directory(page))?;
-        self.sqs.send(&self.config.due_queue, body, "directory", &once).await
+        self.sqs.send(&self.config.due_queue, body, "directory", once).await
     }
 
     /// Reads one page of one account, and sends for the next. An account that cannot be read holds up no other, but
@@ -134,7 +130,8 @@ impl Worker {
             }
             (None, None) => return Ok(self.report_misfits(&page).await?),
         };
-        Ok(self.queue_page(following).await?)
+        let once = format!("directory.{}.{}.{}", following.begun.0, following.account, following.page);
+        Ok(self.queue_page(following, &once).await?)
     }
 
     /// Notes the owners on one page; the marker of the next.

@@ -5,7 +5,7 @@ use crate::audit::{Chain, Happened};
 use crate::aws::WriteError;
 use crate::card;
 use crate::inbound::Message;
-use crate::item::Table;
+use crate::item::{Table, Write};
 use crate::policy::Freeze;
 use crate::store;
 use crate::time::Timestamp;
@@ -41,16 +41,22 @@ impl Worker {
             return self.refuse_freeze(message, freeze, &no, now).await;
         }
         let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
-        let changed = match self.dynamo.update(Table::Requests, store::FREEZE, &update).await {
-            Ok(_) => true,
-            Err(WriteError::Lost(_)) => false,
+        let event = if freeze { "frozen" } else { "unfrozen" };
+        let chain = alone(message, [Happened::new(event, &message.person, [])]);
+        let update = Write::Update { table: Table::Requests, key: store::FREEZE.to_owned(), update };
+        let changed = match self.dynamo.write(vec![update, store::lone_chain(&message.id, &chain)]).await {
+            Ok(()) => true,
+            // It was so already; or this very message made it so, and nobody may have been told yet.
+            Err(WriteError::Lost(_)) => store::is_lone_chain(&self.dynamo, &message.id, &chain).await?,
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         };
-        let event = if freeze { "frozen" } else { "unfrozen" };
-        self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
         if changed {
+            self.insert_alone(message, &chain).await?;
             let told = card::text(&words::frozen_by(freeze, &message.person));
             slack.post(self.config.approvals_channel.as_str(), &told).await?;
+        } else {
+            let nothing = [("changed", "nothing".to_owned())];
+            self.audit_alone(message, [Happened::new(event, &message.person, nothing)]).await?;
         }
         Ok(self.answer(message, now, if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }).await?)
     }
@@ -74,18 +80,28 @@ impl Worker {
         message: &Message,
         events: impl IntoIterator<Item = Happened>,
     ) -> anyhow::Result<()> {
-        let mut chain = Chain::default();
-        for happened in events {
-            chain.append(&message.id, message.signed_at, happened);
-        }
+        let chain = alone(message, events);
         match self.dynamo.write(vec![store::lone_chain(&message.id, &chain)]).await {
             // Delivered again.
             Ok(()) | Err(WriteError::Lost(_)) => {}
             Err(WriteError::Fault(fault)) => return Err(fault),
         }
+        self.insert_alone(message, &chain).await
+    }
+
+    async fn insert_alone(&self, message: &Message, chain: &Chain) -> anyhow::Result<()> {
         for entry in &chain.outbox {
             self.dynamo.insert_audit(&message.id, entry).await?;
         }
         Ok(())
     }
+}
+
+/// The chain that a message's own events make: the same whenever it is delivered.
+fn alone(message: &Message, events: impl IntoIterator<Item = Happened>) -> Chain {
+    let mut chain = Chain::default();
+    for happened in events {
+        chain.append(&message.id, message.signed_at, happened);
+    }
+    chain
 }

@@ -49,6 +49,22 @@ impl Worker {
         }
     }
 
+    /// A second tab came, or codes were guessed. Where five were judged and the last is not written down, it may just be
+    /// being written, and may have been right: that is looked at in a minute.
+    pub(super) async fn misused(&self, tid: &TicketId, now: Timestamp) -> Result<(), NotDone> {
+        self.take_in(tid, now).await?;
+        let Some(ticket) = self.read_ticket(tid).await? else { return Ok(()) };
+        let soon = Timestamp(now.0 + LOOK_AFTER);
+        match ticket.due_at {
+            Some(due_at)
+                if ticket.state == TicketState::Pending && ticket.tries >= claim::TRIES && due_at > soon =>
+            {
+                self.try_to_write(vec![claim::look_again(tid, due_at, soon)]).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Nobody opened the link. Nothing was created; its sealing key goes, and its requester may have another.
     async fn expire(&self, stored: &Stored, ticket: &StoredTicket, now: Timestamp) -> Result<(), NotDone> {
         let tid = &ticket.tid;

@@ -43,7 +43,7 @@ impl Worker {
         });
         try_join_all(items.chain(tickets).map(|due| self.queue_timer(due))).await?;
         // What comes once a day holds up nothing that is due.
-        for begun in [self.refresh_daily(now).await, self.begin_checkpoint(now).await] {
+        for begun in [self.refresh_daily(now).await, self.go_on_with_checkpoint(now).await] {
             if let Err(fault) = begun {
                 tracing::error!(fault = format!("{fault:#}"), "what comes once a day was not begun");
             }

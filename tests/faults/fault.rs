@@ -78,7 +78,7 @@ pub fn happen(keyvend: &Deployed, faults: &[Fault], counts: fn(&Call) -> bool) -
                 (struck.is_none() && fault.nth <= at)
                     || (struck.as_ref() == Some(&call.parameters) && *times < fault.kind.times())
             });
-            seen.calls.push(format!("{}:{}", call.service, call.operation));
+            seen.calls.push(call.operation.clone());
             if let Some((fault, times, struck)) = again {
                 if *times == 0 {
                     seen.happened += 1;

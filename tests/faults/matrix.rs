@@ -5,15 +5,20 @@ use super::world::deployed::Deployed;
 use super::world::net::Call;
 
 /// Every call; of the eight queries of a sweep, which are the same call, the first.
-fn any(call: &Call) -> bool {
+pub fn any(call: &Call) -> bool {
     call.operation != "Query" || call.parameters.to_string().contains(r#"":shard":{"S":"0"}"#)
 }
 
 /// Calls that do something. Of a call that only reads, a lost reply is a failure, and being killed before or after it is
 /// being killed after the last call that did something.
 pub fn acts(call: &Call) -> bool {
+    does(&call.operation)
+}
+
+/// Whether an operation does something.
+pub fn does(operation: &str) -> bool {
     let reads = ["Get", "List", "Query", "users.", "conversations.info", "conversations.members"];
-    !reads.iter().any(|read| call.operation.starts_with(read))
+    !reads.iter().any(|read| operation.starts_with(read))
 }
 
 /// One run under faults; how many calls it had, and whether all the faults happened.
@@ -75,8 +80,8 @@ const APART: usize = 8;
 /// lists that lag every other time.
 async fn every_pair_on_the_way_of_issuing(first: Kind) {
     let (calls, _) = Box::pin(run(&[], acts, 0)).await;
-    let created = calls.iter().position(|call| call == "iam:CreateAccessKey").unwrap();
-    let claimed = calls[..created].iter().rposition(|call| call == "dynamodb:UpdateItem").unwrap();
+    let created = calls.iter().position(|call| call == "CreateAccessKey").unwrap();
+    let claimed = calls[..created].iter().rposition(|call| call == "UpdateItem").unwrap();
     let mut pairs = 0;
     for nth in claimed..=created + AFTER_CREATION {
         for then in nth + 1..=nth + APART {
