@@ -454,7 +454,7 @@ impl Worker {
             Ok(Due::Tell { request, telling, .. }) => {
                 self.tell(&request, &telling, invocation.now, received).await
             }
-            Ok(Due::Directory(page)) => self.read_directory(page, invocation.now).await,
+            Ok(Due::Directory(page)) => self.read_directory(page, invocation.now, received).await,
             Ok(Due::Checkpoint(page)) => self.take_page(&page, invocation.now).await,
             Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
             Ok(Due::Ticket { tid, due_at }) => {

@@ -21,16 +21,18 @@ const NAMED: usize = 20;
 const AT_ONCE: usize = 4;
 
 impl Worker {
-    /// Compares the keys of some IAM users with what is on record, and adds what does not fit to the page's findings.
+    /// Compares the keys of some IAM users with what is on record, and adds what does not fit to the page's findings. The
+    /// last time that the page comes, a key that cannot be noted holds up no other.
     pub(super) async fn compare(
         &self,
         account: &Account,
         users: &[&OwnedUser],
         page: &mut DirectoryPage,
         now: Timestamp,
+        last: bool,
     ) -> anyhow::Result<()> {
         for some in users.chunks(AT_ONCE) {
-            let found = try_join_all(some.iter().map(|user| self.misfits(account, user, now))).await?;
+            let found = try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
             for line in found.into_iter().flatten() {
                 if page.misfits.len() < NAMED {
                     page.misfits.push(line);
@@ -48,12 +50,15 @@ impl Worker {
         account: &Account,
         user: &OwnedUser,
         now: Timestamp,
+        last: bool,
     ) -> anyhow::Result<Vec<String>> {
         let keys = self.lookup.keys(account, &user.name, now).await?;
         if user.quarantined {
             let noted = join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await;
-            // One that cannot be noted today holds up nothing else.
             for fault in noted.into_iter().filter_map(Result::err) {
+                if !last {
+                    return Err(fault);
+                }
                 tracing::error!(fault = format!("{fault:#}"), "a key of a quarantined user was not noted");
             }
         }

@@ -7,7 +7,7 @@ use futures_util::future::{join_all, try_join};
 
 use super::cancel::RACES;
 use super::facts::Facts;
-use super::{DirectoryPage, Due, NotDone, Worker};
+use super::{DirectoryPage, Due, NotDone, RECEIVES, Worker};
 use crate::aws::WriteError;
 use crate::directory::{Directory, Entry, REFRESHED, Refreshed, item_key};
 use crate::facts::Account;
@@ -93,18 +93,21 @@ impl Worker {
         self.sqs.send(&self.config.due_queue, body, "directory", once).await
     }
 
-    /// Reads one page of one account, and sends for the next. An account that cannot be read holds up no other, but
-    /// then nothing is taken for gone.
+    /// Reads one page of one account, and sends for the next. An account that cannot be read, as often as its message comes,
+    /// holds up no other, but then nothing is taken for gone.
     pub(super) async fn read_directory(
         &self,
         mut page: DirectoryPage,
         now: Timestamp,
+        received: u32,
     ) -> Result<(), NotDone> {
         let current = page.account.clone();
         let mut accounts = self.config.accounts.iter().skip_while(|account| account.id != current);
         let Some(account) = accounts.next() else { return Ok(()) };
-        let (next, read) = match self.read_page(account, &mut page, now).await {
+        let last = received >= RECEIVES;
+        let (next, read) = match self.read_page(account, &mut page, now, last).await {
             Ok(next) => (next, true),
+            Err(fault) if !last => return Err(fault.into()),
             Err(fault) => {
                 let account = account.alias.as_str();
                 tracing::error!(account, fault = format!("{fault:#}"), "an account's users cannot be read");
@@ -140,6 +143,7 @@ impl Worker {
         account: &Account,
         page: &mut DirectoryPage,
         now: Timestamp,
+        last: bool,
     ) -> anyhow::Result<Option<String>> {
         let (users, next) = self.lookup.owned_users(account, page.marker.as_deref(), now).await?;
         let managed = |user: &&OwnedUser| {
@@ -151,7 +155,7 @@ impl Worker {
             .copied()
             .filter(|user| !user.owners.is_empty() || !user.owner_groups.is_empty())
             .collect();
-        self.compare(account, &opted_in, page, now).await?;
+        self.compare(account, &opted_in, page, now, last).await?;
         let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
         let members = self.members(groups.into_iter().take(MOST_GROUPS)).await;
         let mut owned: BTreeMap<&SlackUserId, BTreeSet<Entry>> = BTreeMap::new();

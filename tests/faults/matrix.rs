@@ -4,6 +4,11 @@ use super::fault::{Fault, Kind, happen};
 use super::world::deployed::Deployed;
 use super::world::net::Call;
 
+/// How many calls after the key's creation still are of issuing: sealing it, the trail, and sending for what is told.
+const AFTER_CREATION: usize = 6;
+/// From how many lists a new key is missing, where lists lag.
+const LAG: u32 = 3;
+
 /// Every call; of the eight queries of a sweep, which are the same call, the first.
 pub fn any(call: &Call) -> bool {
     call.operation != "Query" || call.parameters.to_string().contains(r#"":shard":{"S":"0"}"#)
@@ -45,12 +50,24 @@ async fn run(faults: &[Fault], counts: fn(&Call) -> bool, lists_lag: u32) -> (Ve
 
 async fn every_fault_of(kind: Kind, counts: fn(&Call) -> bool) {
     let (calls, _) = Box::pin(run(&[], counts, 0)).await;
+    let issuing = issuing(&calls);
     let mut happened = 0;
     for nth in 0..calls.len() {
-        happened += Box::pin(run(&[Fault { nth, kind }], counts, 0)).await.1;
+        let fault = [Fault { nth, kind }];
+        happened += Box::pin(run(&fault, counts, 0)).await.1;
+        if issuing.contains(&nth) {
+            assert_eq!(Box::pin(run(&fault, counts, LAG)).await.1, 1, "{fault:?} happened");
+        }
     }
     assert_eq!(happened, calls.len(), "every fault happened");
     assert!(calls.len() > 40, "{} calls", calls.len());
+}
+
+/// Which calls are of issuing: from the tab's claim to what follows the sealed key.
+fn issuing(calls: &[String]) -> std::ops::RangeInclusive<usize> {
+    let created = calls.iter().position(|call| call == "CreateAccessKey").unwrap();
+    let claimed = calls[..created].iter().rposition(|call| call == "UpdateItem").unwrap();
+    claimed..=created + AFTER_CREATION
 }
 
 macro_rules! kinds {
@@ -71,23 +88,19 @@ kinds! {
     any_function_may_be_killed_after_it_did_something: KilledAfter, acts;
 }
 
-/// How many calls after the key's creation still are of issuing: sealing it, the trail, and sending for what is told.
-const AFTER_CREATION: usize = 6;
 /// How far behind the first fault the second is.
-const APART: usize = 8;
+const APART: usize = 7;
 
 /// Two faults, of which the first is of this kind and strikes between the tab's claim and what follows the sealed key; with
 /// lists that lag every other time.
 async fn every_pair_on_the_way_of_issuing(first: Kind) {
     let (calls, _) = Box::pin(run(&[], acts, 0)).await;
-    let created = calls.iter().position(|call| call == "CreateAccessKey").unwrap();
-    let claimed = calls[..created].iter().rposition(|call| call == "UpdateItem").unwrap();
     let mut pairs = 0;
-    for nth in claimed..=created + AFTER_CREATION {
+    for nth in issuing(&calls) {
         for then in nth + 1..=nth + APART {
             for kind in [Kind::Fails, Kind::RepliesLost, Kind::KilledAfter, Kind::Slow] {
                 let faults = [Fault { nth, kind: first }, Fault { nth: then, kind }];
-                let lists_lag = if (nth + then) % 2 == 0 { 3 } else { 0 };
+                let lists_lag = if (nth + then) % 2 == 0 { LAG } else { 0 };
                 let happened = Box::pin(run(&faults, acts, lists_lag)).await.1;
                 assert_eq!(happened, 2, "{faults:?}: both happened");
                 pairs += 1;

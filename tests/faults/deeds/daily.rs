@@ -76,7 +76,7 @@ impl Deed for InTime {
             Self::Compare => {
                 let item = keyvend.item("directory").await;
                 let at = |name: &str| text(&item[name]["N"]).parse::<u64>().unwrap();
-                at("begun") - at("completed") < HOUR && said(keyvend, key)
+                at("begun").abs_diff(at("completed")) < HOUR && said(keyvend, key)
             }
             Self::Quarantine => said(keyvend, "AWS has quarantined"),
             Self::Checkpoint => {

@@ -1,6 +1,8 @@
 //! What people do about requests, and what they ask to know.
 
-use super::{DAY, Deed, deeds, passes, said, told};
+use serde_json::Value;
+
+use super::{Deed, deeds, passes, said, told};
 use crate::world::deployed::Deployed;
 use crate::world::slack::{ALICE_OWNER, BOB_APPROVER};
 
@@ -40,11 +42,14 @@ impl Deed for AboutRequest {
         }
         Box::pin(keyvend.minute(61)).await;
         if let Self::Remind | Self::Lapse = self {
-            passes(keyvend, DAY / 2).await;
-        }
-        if self == Self::Lapse {
-            Box::pin(keyvend.minute(60)).await;
-            passes(keyvend, 3 * DAY).await;
+            let request = keyvend.request().await;
+            let at = |moment: &Value| moment.as_u64().unwrap();
+            let quarter = (at(&request["expires_at"]) - at(&request["asked"]["at"])) / 4;
+            passes(keyvend, quarter).await;
+            if self == Self::Lapse {
+                Box::pin(keyvend.minute(60)).await;
+                passes(keyvend, 3 * quarter).await;
+            }
         }
     }
 
