@@ -219,6 +219,7 @@ async fn an_account_that_cannot_be_read_holds_up_no_other_and_takes_nothing_for_
         .unwrap();
     aws::iam(net, HOME).delete_role().role_name(aws::ISSUER_ROLE).send().await.unwrap();
     opens(&keyvend, ALICE_OWNER).await;
+    keyvend.deliver_everything().await;
     let reads = net.calls_to("iam", "GetAccountAuthorizationDetails");
     assert!(reads.len() >= 3, "the sandbox was read again");
     let now = offered(&opens(&keyvend, ALICE_OWNER).await);
