@@ -1,5 +1,8 @@
 //! `freeze`: one command stops all issuing within seconds; `unfreeze` lets it go on.
 
+use std::time::Duration;
+
+use super::cancel::RACES;
 use super::{NotDone, Worker};
 use crate::audit::{Chain, Happened};
 use crate::aws::WriteError;
@@ -40,17 +43,9 @@ impl Worker {
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
             return self.refuse_freeze(message, freeze, &no, now).await;
         }
-        let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
         let event = if freeze { "frozen" } else { "unfrozen" };
         let chain = alone(message, [Happened::new(event, &message.person, [])]);
-        let update = Write::Update { table: Table::Requests, key: store::FREEZE.to_owned(), update };
-        let changed = match self.dynamo.write(vec![update, store::lone_chain(&message.id, &chain)]).await {
-            Ok(()) => true,
-            // It was so already; or this very message made it so, and nobody may have been told yet.
-            Err(WriteError::Lost(_)) => store::is_lone_chain(&self.dynamo, &message.id, &chain).await?,
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
-        };
-        if changed {
+        if self.changes(message, freeze, &chain, now).await? {
             self.insert_alone(message, &chain).await?;
             let told = card::text(&words::frozen_by(freeze, &message.person));
             slack.post(self.config.approvals_channel.as_str(), &told).await?;
@@ -59,6 +54,34 @@ impl Worker {
             self.audit_alone(message, [Happened::new(event, &message.person, nothing)]).await?;
         }
         Ok(self.answer(message, now, if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }).await?)
+    }
+
+    /// Makes it so, in one write with what the trail says of it. Whether this message made it so: delivered again it did, too,
+    /// and nobody may have been told yet.
+    async fn changes(
+        &self,
+        message: &Message,
+        freeze: bool,
+        chain: &Chain,
+        now: Timestamp,
+    ) -> Result<bool, NotDone> {
+        for _ in 0..RACES {
+            let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
+            let update = Write::Update { table: Table::Requests, key: store::FREEZE.to_owned(), update };
+            match self.dynamo.write(vec![update, store::lone_chain(&message.id, chain)]).await {
+                Ok(()) => return Ok(true),
+                Err(WriteError::Lost(_)) => {}
+                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            }
+            if store::is_lone_chain(&self.dynamo, &message.id, chain).await? {
+                return Ok(true);
+            }
+            // Else it crossed a key that is being issued.
+            if store::is_frozen(&self.dynamo).await? == freeze {
+                return Ok(false);
+            }
+        }
+        Err(NotDone::Later(Duration::from_secs(1)))
     }
 
     async fn refuse_freeze(

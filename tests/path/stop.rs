@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey, Tab};
 use super::world::net::{HOME, Interfere};
@@ -268,4 +270,48 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     alone.sort_unstable();
     let (alice, bob) = ("T0001.U0ALICE", "T0001.U0BOB");
     assert_eq!(alone, [("freeze-refused", alice), ("frozen", bob), ("unfrozen", bob)]);
+}
+
+/// What DynamoDB answers where another transaction is at one of the items
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+fn crossed() -> Interfere {
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled, please refer cancellation reasons [TransactionConflict, None]",
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+    });
+    Interfere::Status(400, body.to_string())
+}
+
+#[tokio::test]
+async fn a_stop_that_crosses_a_key_being_issued_is_made_all_the_same() {
+    for crossings in [1, 4, 7] {
+        let keyvend = Deployed::new().await;
+        for _ in 0..crossings {
+            keyvend.world.net.once("dynamodb", "TransactWriteItems", crossed());
+        }
+        keyvend.types(BOB_APPROVER, "freeze").await;
+        keyvend.deliver_everything().await;
+        assert!(!keyvend.item("freeze").await["frozen_by"].is_null(), "{crossings}");
+        let told = keyvend.told(BOB_APPROVER);
+        assert!(told.contains("All issuing of keys is stopped"), "{crossings}: {told}");
+        let said = keyvend.world.net.slack().messages(APPROVALS);
+        let heard = said.iter().filter(|message| message.reading().contains("stopped all issuing")).count();
+        assert_eq!(heard, 1, "{crossings}");
+    }
+}
+
+#[tokio::test]
+async fn stopping_what_is_stopped_tells_nobody_else_and_the_trail_says_that_it_changed_nothing() {
+    let keyvend = Deployed::new().await;
+    for person in [BOB_APPROVER, CAROL_APPROVER] {
+        keyvend.types(person, "freeze").await;
+        assert!(keyvend.told(person).contains("All issuing of keys is stopped"));
+    }
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    assert_eq!(said.iter().filter(|message| message.reading().contains("stopped all issuing")).count(), 1);
+    let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
+    let by = |who: &str| audit.values().find(|entry| entry["actor"]["S"] == who).unwrap();
+    assert!(by("T0001.U0BOB")["detail"]["M"]["changed"].is_null());
+    assert_eq!(by("T0001.U0CAROL")["detail"]["M"]["changed"]["S"], "nothing");
 }
