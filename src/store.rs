@@ -83,13 +83,13 @@ pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
     Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
 }
 
-/// Whether that very chain is kept already.
+/// The end of the chain that was kept of a command about no request, if one was.
 ///
 /// # Errors
 /// A fault.
-pub async fn is_lone_chain(dynamo: &Dynamo, id: &RequestId, chain: &Chain) -> anyhow::Result<bool> {
+pub async fn lone_end(dynamo: &Dynamo, id: &RequestId) -> anyhow::Result<Option<String>> {
     let kept = dynamo.get(Table::Requests, &format!("chain#{id}"), None).await?;
-    Ok(kept.is_some_and(|kept| text(&kept, "end").is_ok_and(|end| end == chain.end())))
+    Ok(kept.map(|kept| text(&kept, "end").map(str::to_owned)).transpose()?)
 }
 
 /// The chain that an item carries: whose, and its end.

@@ -68,13 +68,17 @@ impl Worker {
         for _ in 0..RACES {
             let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
             let update = Write::Update { table: Table::Requests, key: store::FREEZE.to_owned(), update };
-            match self.dynamo.write(vec![update, store::lone_chain(&message.id, chain)]).await {
+            let mut writes = vec![update];
+            match store::lone_end(&self.dynamo, &message.id).await? {
+                Some(end) if end == chain.end() => return Ok(true),
+                // It was refused before, and has its place in the trail: a stop is made all the same.
+                Some(_) => {}
+                None => writes.push(store::lone_chain(&message.id, chain)),
+            }
+            match self.dynamo.write(writes).await {
                 Ok(()) => return Ok(true),
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
-            }
-            if store::is_lone_chain(&self.dynamo, &message.id, chain).await? {
-                return Ok(true);
             }
             // Else it crossed a key that is being issued.
             if store::is_frozen(&self.dynamo).await? == freeze {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::steps::failed;
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey, Tab};
 use super::world::net::{HOME, Interfere};
@@ -314,4 +315,27 @@ async fn stopping_what_is_stopped_tells_nobody_else_and_the_trail_says_that_it_c
     let by = |who: &str| audit.values().find(|entry| entry["actor"]["S"] == who).unwrap();
     assert!(by("T0001.U0BOB")["detail"]["M"]["changed"].is_null());
     assert_eq!(by("T0001.U0CAROL")["detail"]["M"]["changed"]["S"], "nothing");
+}
+
+#[tokio::test]
+async fn a_stop_that_was_refused_and_comes_again_is_made() {
+    let keyvend = Deployed::new().await;
+    let slack = keyvend.world.net.slack();
+    slack.channel(APPROVALS, |channel| channel.archived = true);
+    keyvend.arrive(keyvend.world.slash_command(BOB_APPROVER, "freeze")).await;
+    let event = keyvend.receives(SLACK);
+    // It is refused, and nobody hears of that.
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "response_url" | "chat.postMessage" | "chat.postEphemeral" => Interfere::FailBefore,
+        _ => Interfere::Pass,
+    });
+    assert!(failed(&keyvend.work(event.clone()).await));
+    assert!(keyvend.item("freeze").await["frozen_by"].is_null());
+    let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
+    assert!(audit.values().any(|entry| entry["event"]["S"] == "freeze-refused"));
+    keyvend.world.net.undisturbed();
+    slack.channel(APPROVALS, |channel| channel.archived = false);
+    keyvend.work(event).await;
+    assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
+    assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"));
 }
