@@ -36,6 +36,7 @@ def environment(aws, trusted, policies):
         "KEYVEND_SLACK_QUEUE_URL": QUEUE + "slack.fifo",
         "KEYVEND_CLAIMS_QUEUE_URL": QUEUE + "claims.fifo",
         "KEYVEND_DUE_QUEUE_URL": QUEUE + "due.fifo",
+        "KEYVEND_SWEEP_QUEUE_URL": QUEUE + "sweep.fifo",
         "KEYVEND_REQUESTS_TABLE": "keyvend-requests",
         "KEYVEND_TICKETS_TABLE": "keyvend-tickets",
         "KEYVEND_AUDIT_TABLE": "keyvend-audit",

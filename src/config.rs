@@ -92,6 +92,8 @@ pub struct WorkerConfig {
     pub claims_queue: QueueUrl,
     /// Queue `due`, received from and sent to.
     pub due_queue: QueueUrl,
+    /// Queue `sweep`, received from.
+    pub sweep_queue: QueueUrl,
     /// Table `Requests`.
     pub requests: String,
     /// Table `Tickets`.
@@ -466,6 +468,7 @@ impl WorkerConfig {
             slack_queue: read.required("KEYVEND_SLACK_QUEUE_URL", queue)?,
             claims_queue: read.required("KEYVEND_CLAIMS_QUEUE_URL", queue)?,
             due_queue: read.required("KEYVEND_DUE_QUEUE_URL", queue)?,
+            sweep_queue: read.required("KEYVEND_SWEEP_QUEUE_URL", queue)?,
             requests: read.required("KEYVEND_REQUESTS_TABLE", text)?,
             tickets: read.required("KEYVEND_TICKETS_TABLE", text)?,
             audit: read.required("KEYVEND_AUDIT_TABLE", text)?,
@@ -622,6 +625,10 @@ mod tests {
                 "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-claims.fifo",
             ),
             ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-due.fifo"),
+            (
+                "KEYVEND_SWEEP_QUEUE_URL",
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-sweep.fifo",
+            ),
             ("AWS_REGION", "eu-west-1"),
             ("KEYVEND_REQUESTS_TABLE", "r"),
             ("KEYVEND_TICKETS_TABLE", "t"),
@@ -699,6 +706,7 @@ mod tests {
             ("KEYVEND_SLACK_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/standard"),
             ("KEYVEND_CLAIMS_QUEUE_URL", "https://keyvend-claims.fifo"),
             ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/.fifo"),
+            ("KEYVEND_SWEEP_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/sweep"),
             ("KEYVEND_SLACK_APP_ID", "nope"),
             ("KEYVEND_SLACK_TEAM_IDS", "T1,U2"),
             ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),

@@ -28,8 +28,6 @@ mod tell;
 mod ticket;
 mod whoami;
 
-use self::sweep::is_sweep;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -258,6 +256,9 @@ impl Worker {
             (&self.config.claims_queue, self.on_claims(body, invocation, received).boxed().await)
         } else if self.config.due_queue.is_source(arn) {
             (&self.config.due_queue, self.on_due(body, invocation, received).boxed().await)
+        } else if self.config.sweep_queue.is_source(arn) {
+            // Whatever its body says: this queue has one meaning, so nothing can be said through it.
+            (&self.config.sweep_queue, self.sweep(invocation.now).boxed().await)
         } else {
             tracing::error!("a message from a queue that is not ours");
             return Err(id);
@@ -463,7 +464,6 @@ impl Worker {
             Ok(Due::Issue { tid, attempt }) => {
                 self.issue_again(tid, attempt, invocation, received >= RECEIVES).boxed().await
             }
-            Err(_) if is_sweep(body) => self.sweep(invocation.now).await,
             Err(_) => {
                 tracing::error!("a message on queue `due` that cannot be read");
                 Ok(())

@@ -23,7 +23,12 @@ fn required(binary: &str) -> Vec<(&'static str, &'static str)> {
             "KEYVEND_CLAIMS_QUEUE_URL",
             "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-claims.fifo",
         ),
-        _ => ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-due.fifo"),
+        "due" => {
+            ("KEYVEND_DUE_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-due.fifo")
+        }
+        _ => {
+            ("KEYVEND_SWEEP_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/keyvend-sweep.fifo")
+        }
     };
     let tickets = ("KEYVEND_TICKETS_TABLE", "keyvend-tickets");
     let reveal_url = ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal");
@@ -36,6 +41,7 @@ fn required(binary: &str) -> Vec<(&'static str, &'static str)> {
             queue("slack"),
             queue("claims"),
             queue("due"),
+            queue("sweep"),
             ("KEYVEND_REQUESTS_TABLE", "keyvend-requests"),
             tickets,
             ("KEYVEND_AUDIT_TABLE", "keyvend-audit"),
@@ -68,6 +74,7 @@ fn wrong(binary: &str) -> Vec<(&'static str, &'static str)> {
             ("KEYVEND_SLACK_QUEUE_URL", standard),
             ("KEYVEND_CLAIMS_QUEUE_URL", "keyvend-claims.fifo"),
             ("KEYVEND_DUE_QUEUE_URL", "https://.fifo"),
+            ("KEYVEND_SWEEP_QUEUE_URL", standard),
             ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),
             ("KEYVEND_APPROVERS", "U0BOB"),
             ("KEYVEND_HELP_CHANNEL", "U0BOB"),

@@ -319,9 +319,9 @@ fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
     if Mail
     - Effect: Allow Action: ses:SendEmail Resource: !Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*" Condition: StringEquals: ses:FromAddress: !Ref MailFrom
     - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn
-    - Effect: Allow Action: sqs:ChangeMessageVisibility Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn]
+    - Effect: Allow Action: sqs:ChangeMessageVisibility Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn, !GetAtt SweepQueue.Arn]
     - PolicyName: event-sources PolicyDocument: Version: "2012-10-17" Statement:
-    - Effect: Allow Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes] Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn]
+    - Effect: Allow Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes] Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn, !GetAtt SweepQueue.Arn]
     - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: [logs:CreateLogStream, logs:PutLogEvents] Resource: !GetAtt WorkerLogs.Arn
     "#);
@@ -361,11 +361,11 @@ fn there_are_no_rights_but_those_of_the_roles() {
 }
 
 #[test]
-fn three_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute() {
+fn four_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute() {
     let queues = of_type("AWS::SQS::Queue");
     let (dead, live): (Vec<&str>, Vec<&str>) = queues.iter().partition(|name| name.ends_with("DeadLetters"));
-    assert_eq!(live, ["SlackQueue", "ClaimsQueue", "DueQueue"]);
-    assert_eq!(dead, ["SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters"]);
+    assert_eq!(live, ["SlackQueue", "ClaimsQueue", "DueQueue", "SweepQueue"]);
+    assert_eq!(dead, ["SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters", "SweepDeadLetters"]);
     for (live, dead) in live.iter().zip(&dead) {
         for queue in [live, dead] {
             assert!(says(queue, "FifoQueue: true") && says(queue, "SqsManagedSseEnabled: true"), "{queue}");
@@ -373,7 +373,33 @@ fn three_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute
         let redrive = format!("deadLetterTargetArn: !GetAtt {dead}.Arn maxReceiveCount: 6");
         assert!(says(live, "VisibilityTimeout: 60") && says(live, &redrive), "{live}");
         // Only the rule cannot name a deduplication id; everybody else must.
-        assert_eq!(says(live, "ContentBasedDeduplication: true"), *live == "DueQueue", "{live}");
+        assert_eq!(says(live, "ContentBasedDeduplication: true"), *live == "SweepQueue", "{live}");
+    }
+}
+
+/// SQS moves dead letters by itself and asks no queue policy: a queue that others may name as their dead-letter queue can
+/// be written to by whoever owns another queue of the account.
+#[test]
+fn no_queue_but_a_dead_letter_queue_takes_dead_letters() {
+    let queues = of_type("AWS::SQS::Queue");
+    let source_of = |dead: &str| -> Vec<&str> {
+        let names = format!("deadLetterTargetArn: !GetAtt {dead}.Arn");
+        queues.iter().copied().filter(|queue| says(queue, &names)).collect()
+    };
+    for queue in &queues {
+        let sources = source_of(queue);
+        if sources.is_empty() {
+            assert!(says(queue, "RedriveAllowPolicy: { redrivePermission: denyAll }"), "{queue}");
+            continue;
+        }
+        let [source] = sources.as_slice() else { panic!("{queue} has several sources: {sources:?}") };
+        let (_, name) = properties(source).split_once("QueueName: !Sub \"").map_or_else(
+            || panic!("{source} has no name"),
+            |(before, name)| (before.to_owned(), name.split('"').next().unwrap_or_default().to_owned()),
+        );
+        let arn = format!("\"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}\"");
+        let one = format!("RedriveAllowPolicy: redrivePermission: byQueue sourceQueueArns: - !Sub {arn}");
+        assert!(says(queue, &one) && properties(queue).ends_with(&one), "{queue}: {one}");
     }
 }
 
@@ -391,12 +417,17 @@ fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["DueQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref DueQueue] PolicyDocument: Version: "2012-10-17" Statement:
-    - Sid: TheRuleSends Effect: Allow Principal: { Service: events.amazonaws.com } Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnEquals: { aws:SourceArn: !GetAtt EveryMinute.Arn }
-    - Sid: OnlyTheWorkerAndTheRuleSend Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt WorkerRole.Arn, aws:SourceArn: !GetAtt EveryMinute.Arn }
+    - Sid: OnlyTheWorkerSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt WorkerRole.Arn }
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt DueQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
+    insta::assert_snapshot!(statements(&part(TEMPLATE, &["SweepQueuePolicy:", "Properties:"])), @r#"
+    Queues: [!Ref SweepQueue] PolicyDocument: Version: "2012-10-17" Statement:
+    - Sid: TheRuleSends Effect: Allow Principal: { Service: events.amazonaws.com } Action: sqs:SendMessage Resource: !GetAtt SweepQueue.Arn Condition: ArnEquals: { aws:SourceArn: !GetAtt EveryMinute.Arn }
+    - Sid: OnlyTheRuleSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt SweepQueue.Arn Condition: ArnNotEquals: { aws:SourceArn: !GetAtt EveryMinute.Arn }
+    - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt SweepQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
+    "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["DeadLettersPolicy:", "Properties:"])), @r#"
-    Queues: [!Ref SlackDeadLetters, !Ref ClaimsDeadLetters, !Ref DueDeadLetters] PolicyDocument: Version: "2012-10-17" Statement:
+    Queues: [!Ref SlackDeadLetters, !Ref ClaimsDeadLetters, !Ref DueDeadLetters, !Ref SweepDeadLetters] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: NobodySends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: "*" Condition: "Null": { aws:PrincipalArn: "false" }
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: "*" Condition: Bool: { aws:SecureTransport: "false" }
     "#);
@@ -405,7 +436,7 @@ fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
 #[test]
 fn the_worker_gets_one_message_at_a_time_and_is_held_back_by_its_mappings() {
     let mappings = of_type("AWS::Lambda::EventSourceMapping");
-    assert_eq!(mappings, ["FromSlackQueue", "FromClaimsQueue", "FromDueQueue"]);
+    assert_eq!(mappings, ["FromSlackQueue", "FromClaimsQueue", "FromDueQueue", "FromSweepQueue"]);
     for mapping in mappings {
         let queue = mapping.trim_start_matches("From");
         for part in [
@@ -426,9 +457,9 @@ fn the_worker_gets_one_message_at_a_time_and_is_held_back_by_its_mappings() {
 }
 
 #[test]
-fn once_a_minute_the_whole_event_of_the_rule_goes_to_the_queue_of_what_is_due() {
+fn once_a_minute_the_whole_event_of_the_rule_goes_to_a_queue_of_its_own() {
     assert_eq!(of_type("AWS::Events::Rule"), ["EveryMinute"]);
-    insta::assert_snapshot!(properties("EveryMinute"), @"Type: AWS::Events::Rule Properties: ScheduleExpression: rate(1 minute) Targets: - Id: due Arn: !GetAtt DueQueue.Arn SqsParameters: { MessageGroupId: sweep }");
+    insta::assert_snapshot!(properties("EveryMinute"), @"Type: AWS::Events::Rule Properties: ScheduleExpression: rate(1 minute) Targets: - Id: sweep Arn: !GetAtt SweepQueue.Arn SqsParameters: { MessageGroupId: sweep }");
 }
 
 #[test]
@@ -496,7 +527,7 @@ fn secrets_are_made_empty_and_are_no_parameters() {
 
 #[test]
 fn dead_letters_and_faults_raise_an_alarm() {
-    for queue in ["Slack", "Claims", "Due"] {
+    for queue in ["Slack", "Claims", "Due", "Sweep"] {
         let alarm = properties(&format!("{queue}DeadLettersAlarm"));
         let watches =
             format!("Dimensions: [{{ Name: QueueName, Value: !GetAtt {queue}DeadLetters.QueueName }}]");

@@ -94,6 +94,7 @@ pub fn environment() -> BTreeMap<String, String> {
         ("KEYVEND_SLACK_QUEUE_URL", sqs::url(sqs::SLACK)),
         ("KEYVEND_CLAIMS_QUEUE_URL", sqs::url(sqs::CLAIMS)),
         ("KEYVEND_DUE_QUEUE_URL", sqs::url(sqs::DUE)),
+        ("KEYVEND_SWEEP_QUEUE_URL", sqs::url(sqs::SWEEP)),
         ("KEYVEND_REQUESTS_TABLE", aws::REQUESTS.to_owned()),
         ("KEYVEND_TICKETS_TABLE", aws::TICKETS.to_owned()),
         ("KEYVEND_AUDIT_TABLE", aws::AUDIT.to_owned()),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join_all};
-use serde_json::Value;
 
 use super::fulfil::is_to_fulfil;
 use super::{Due, Invocation, NotDone, RECEIVES, Worker};
@@ -23,14 +22,6 @@ use crate::words;
 const BATCH: i32 = 25;
 /// How far an item that keeps failing is moved on, so that it keeps nobody behind it waiting.
 const POSTPONED: Duration = Duration::from_secs(3_600);
-
-/// Whether a body is the per-minute rule's event, passed on whole
-/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>).
-pub(super) fn is_sweep(body: &str) -> bool {
-    let event: Value = serde_json::from_str(body).unwrap_or_default();
-    let says = |field: &str, what: &str| event.get(field).and_then(Value::as_str) == Some(what);
-    says("source", "aws.events") && says("detail-type", "Scheduled Event")
-}
 
 impl Worker {
     pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), NotDone> {

@@ -31,7 +31,7 @@ def _plain_http(resources):
     """It is spoken to over http, so the statements that demand TLS would refuse everything. On AWS they refuse only http
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport).
     """
-    for name in [*STAND_IN_FOR, "DeadLettersPolicy"]:
+    for name in [*STAND_IN_FOR, "SweepQueuePolicy", "DeadLettersPolicy"]:
         statements = resources[name]["Properties"]["PolicyDocument"]["Statement"]
         kept = [statement for statement in statements if statement["Sid"] != "OnlyByTls"]
         assert len(kept) == len(statements) - 1, name

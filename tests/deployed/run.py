@@ -193,7 +193,7 @@ class Walk:
                 assert secret not in text, f"secret {number} is in {where}"
         assert self.slack.refused == [], self.slack.refused
         sqs = self.emulator.client("sqs")
-        for queue in ("SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters"):
+        for queue in ("SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters", "SweepDeadLetters"):
             url, wanted = self.stack.resource(queue), "ApproximateNumberOfMessages"
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[wanted])["Attributes"]
             assert attributes[wanted] == "0", queue

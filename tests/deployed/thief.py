@@ -43,7 +43,7 @@ def rob(emulator, stack, user, stranger):
     slack, reveal, worker = (Thief(emulator, arn(role)) for role in ("SlackRole", "RevealRole", "WorkerRole"))
     issuer = Thief(emulator, arn("IssuerRole"), by=worker)
     requests, tickets, audit = (stack.resource(table) for table in ("Requests", "Tickets", "Audit"))
-    queues = {name: stack.resource(name) for name in ("SlackQueue", "ClaimsQueue", "DueQueue")}
+    queues = {name: stack.resource(name) for name in ("SlackQueue", "ClaimsQueue", "DueQueue", "SweepQueue")}
 
     def send(thief, queue):
         return lambda: thief.client("sqs").send_message(
@@ -56,7 +56,7 @@ def rob(emulator, stack, user, stranger):
     # slack: its own secret and queue, and nothing else.
     read_secret(slack, "SigningSecret")()
     refused("slack reads the bot token", read_secret(slack, "BotToken"))
-    for queue in ("ClaimsQueue", "DueQueue"):
+    for queue in ("ClaimsQueue", "DueQueue", "SweepQueue"):
         refused(f"slack sends to {queue}", send(slack, queue))
     dynamo = slack.client("dynamodb")
     for table, key in (("Requests", "pk"), ("Tickets", "tid"), ("Audit", "pk")):
@@ -82,7 +82,7 @@ def rob(emulator, stack, user, stranger):
     refused("reveal changes requests", lambda: dynamo.update_item(TableName=requests, Key=request))
     for secret in ("SigningSecret", "BotToken"):
         refused(f"reveal reads {secret}", read_secret(reveal, secret))
-    for queue in ("SlackQueue", "DueQueue"):
+    for queue in ("SlackQueue", "DueQueue", "SweepQueue"):
         refused(f"reveal sends to {queue}", send(reveal, queue))
 
     # Neither reads what was queued, writes history, mails a code, or gets to IAM.
@@ -112,7 +112,7 @@ def rob(emulator, stack, user, stranger):
     refused("worker deletes requests", lambda: dynamo.delete_item(TableName=requests, Key={"pk": {"S": "x"}}))
     refused("worker scans requests", lambda: dynamo.scan(TableName=requests))
     refused("worker reads the signing secret", read_secret(worker, "SigningSecret"))
-    for queue in ("SlackQueue", "ClaimsQueue"):
+    for queue in ("SlackQueue", "ClaimsQueue", "SweepQueue"):
         refused(f"worker sends to {queue}", send(worker, queue))
     refused("worker makes a key by itself", lambda: worker.client("iam").create_access_key(UserName=user))
 

@@ -11,7 +11,7 @@ use crate::world::World;
 use crate::world::drive;
 use crate::world::net::HOME;
 use crate::world::rights::Function;
-use crate::world::sqs::{CLAIMS, DUE, QUEUES, SLACK, Sqs, arn, url};
+use crate::world::sqs::{CLAIMS, DUE, QUEUES, SLACK, SWEEP, Sqs, arn, url};
 
 fn client(world: &World) -> Client {
     Client::new(&world.net.admin(HOME))
@@ -91,8 +91,8 @@ async fn the_same_id_within_five_minutes_is_the_same_message() {
     assert_eq!(world.net.sqs().messages(CLAIMS).len(), 2);
     world.net.sqs().sweep();
     world.net.sqs().sweep();
-    assert_eq!(world.net.sqs().messages(DUE).len(), 2, "the rule's events differ by their id");
-    let sweep = world.net.sqs().messages(DUE)[0].json();
+    assert_eq!(world.net.sqs().messages(SWEEP).len(), 2, "the rule's events differ by their id");
+    let sweep = world.net.sqs().messages(SWEEP)[0].json();
     assert_eq!(
         (&sweep["source"], &sweep["time"]),
         (&json!("aws.events"), &json!(world.clock.now().rfc3339()))
@@ -188,10 +188,10 @@ async fn what_sqs_refuses_is_refused() {
     let none = none.message_body("x").send().await.unwrap_err().into_service_error();
     assert!(none.is_queue_does_not_exist(), "{none:?}");
     assert_eq!(world.net.sqs().next_visible(SLACK), None::<Timestamp>);
-    // `due` deduplicates by content.
+    // `sweep` deduplicates by content.
     client(&world)
         .send_message()
-        .queue_url(url(DUE))
+        .queue_url(url(SWEEP))
         .message_body("x")
         .message_group_id("a")
         .send()

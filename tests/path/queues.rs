@@ -132,6 +132,54 @@ async fn the_queue_decides_what_a_message_may_say() {
     assert_eq!(keyvend.creates(), 0);
 }
 
+/// The scheduler's queue has one meaning: a body that would act elsewhere makes the worker look for what is due, and
+/// nothing else.
+#[tokio::test]
+async fn every_message_on_queue_sweep_means_sweep() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.claims(&tab).await;
+    let claim = keyvend.world.net.sqs().messages(sqs::CLAIMS)[0].body.clone();
+    keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "cancel")).await;
+    let command = keyvend.world.net.sqs().messages(sqs::SLACK)[0].body.clone();
+    let request = text(&keyvend.request().await["id"]);
+    // The first sweep of a day begins what is done daily.
+    keyvend.work(record(sqs::SWEEP, "", 1)).await;
+    let before = (keyvend.request().await, keyvend.ticket(&tab).await);
+    let bodies = [
+        String::new(),
+        "{".to_owned(),
+        claim,
+        command,
+        json!({"timer": {"item": format!("request#{request}"), "due_at": 0}}).to_string(),
+        json!({"issue": {"tid": tab.tid(), "attempt": 1}}).to_string(),
+    ];
+    for body in &bodies {
+        keyvend.world.net.forget();
+        assert!(!failed(&keyvend.work(record(sqs::SWEEP, body, 1)).await), "{body}");
+        assert_eq!(keyvend.world.net.calls_to("dynamodb", "Query").len(), 16, "one sweep: {body}");
+        let calls = keyvend.world.net.calls();
+        assert!(
+            calls.iter().all(|call| ["Query", "GetItem"].contains(&call.operation.as_str())),
+            "{calls:?}"
+        );
+    }
+    assert_eq!((keyvend.request().await, keyvend.ticket(&tab).await), before);
+    assert_eq!(keyvend.creates(), 0);
+}
+
+#[tokio::test]
+async fn the_schedulers_event_on_any_other_queue_means_nothing() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.sqs().sweep();
+    let event = keyvend.world.net.sqs().messages(sqs::SWEEP)[0].body.clone();
+    keyvend.world.net.forget();
+    for queue in [sqs::SLACK, sqs::CLAIMS, sqs::DUE] {
+        assert!(!failed(&keyvend.work(record(queue, &event, 1)).await), "{queue}");
+        assert_eq!(keyvend.world.net.calls().len(), 0, "{queue}");
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_dropped_and_changes_nothing() {
     let keyvend = Deployed::new().await;

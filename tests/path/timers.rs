@@ -12,7 +12,7 @@ use super::world::deployed::Deployed;
 use super::world::net::HOME;
 use super::world::rights::Function;
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
-use super::world::sqs::DUE;
+use super::world::sqs::{DUE, SWEEP};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -113,14 +113,19 @@ async fn an_item_that_cannot_be_read_delays_nobody_and_is_moved_on() {
     assert!(!looked_at.iter().any(|call| call.parameters.to_string().contains(&spoilt)));
 }
 
-/// The per-minute rule fires twice after `time`, and every message that there is on `due` is worked off by two invocations
-/// at once: but not what is to be told, which Slack takes as often as it is sent.
+/// The per-minute rule fires twice after `time`, and every message that there is on `sweep` and on `due` is worked off by
+/// two invocations at once: but not what is to be told, which Slack takes as often as it is sent.
 async fn twice_after(keyvend: &Deployed, time: Duration) {
     let sqs = keyvend.world.net.sqs();
     keyvend.world.clock.advance(time);
     sqs.sweep();
     sqs.sweep();
-    while let Some(event) = sqs.receive(DUE, keyvend.world.clock.now()) {
+    let next = || {
+        let now = keyvend.world.clock.now();
+        let received = |queue| sqs.receive(queue, now).map(|event| (queue, event));
+        received(SWEEP).or_else(|| received(DUE))
+    };
+    while let Some((queue, event)) = next() {
         let receipt = text(&event["Records"][0]["receiptHandle"]);
         let told = text(&event["Records"][0]["body"]).contains(r#""tell""#);
         let (one, other) = tokio::join!(
@@ -128,7 +133,7 @@ async fn twice_after(keyvend: &Deployed, time: Duration) {
             Box::pin(async { if told { Value::Null } else { keyvend.work(event).await } })
         );
         let done = |answer: &Value| answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty);
-        sqs.finish(DUE, &receipt, done(&one) && done(&other));
+        sqs.finish(queue, &receipt, done(&one) && done(&other));
     }
     keyvend.deliver_everything().await;
 }

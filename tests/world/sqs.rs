@@ -15,12 +15,13 @@ use sha2::Sha256;
 use super::clock::Clock;
 use super::net::{HOME, REGION, Reply};
 
-/// The three queues, by the name the design gives them.
+/// The queues, by the name the design gives them.
 pub const SLACK: &str = "slack";
 pub const CLAIMS: &str = "claims";
 pub const DUE: &str = "due";
+pub const SWEEP: &str = "sweep";
 /// All of them, in the order a driver looks at them.
-pub const QUEUES: [&str; 3] = [SLACK, CLAIMS, DUE];
+pub const QUEUES: [&str; 4] = [SLACK, CLAIMS, SWEEP, DUE];
 
 const VISIBILITY: i64 = 60;
 const MAX_RECEIVES: u32 = 6;
@@ -185,7 +186,7 @@ impl Sqs {
         self.state.lock().unwrap().queues[queue].dead.clone()
     }
 
-    /// What the per-minute EventBridge rule puts on `due`: its whole event, deduplicated by content.
+    /// What the per-minute EventBridge rule puts on `sweep`: its whole event, deduplicated by content.
     pub fn sweep(&self) {
         let now = self.clock.now();
         let ticks = {
@@ -204,7 +205,7 @@ impl Sqs {
             "resources": [format!("arn:aws:events:{REGION}:{HOME}:rule/keyvend-sweep")],
             "detail": {},
         });
-        self.put(DUE, &body.to_string(), "sweep", None).unwrap();
+        self.put(SWEEP, &body.to_string(), "sweep", None).unwrap();
     }
 
     pub fn answer(&self, operation: &str, input: &Value) -> Reply {
@@ -260,7 +261,7 @@ impl Sqs {
                     "MessageDeduplicationId can only include alphanumeric and punctuation characters. 1 to 128 in length",
                 );
             }
-            None if queue == DUE => hex(&Sha256::digest(body)),
+            None if queue == SWEEP => hex(&Sha256::digest(body)),
             None => {
                 return invalid(
                     "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
