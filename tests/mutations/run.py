@@ -14,6 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = ROOT / "tests" / "mutations"
 CLONE = ROOT / "target" / "mutations"
+# Of its own: Cargo cannot tell two checkouts of one package apart in a shared target folder, and takes what was built last
+# from either for fresh, so a later `cargo test` here could run a mutant.
+BUILD = ROOT / "target" / "mutations-build"
 
 
 def run(*command, **options):
@@ -38,7 +41,7 @@ def tests(patch):
 def outcome(options, filters):
     """`green`, `red`, or `broken` where nothing was built or run."""
     command = ["cargo", "test", "--locked", "--no-fail-fast", *options, "--", *filters]
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target"), "RUST_BACKTRACE": "0"}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(BUILD), "RUST_BACKTRACE": "0"}
     done = run(*command, env=environment)
     said = done.stdout + done.stderr
     if "could not compile" in said:
