@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccessKeyId, AccountAlias, AccountId, IamUserName, PersonId, SlackUserId, UserGroupId};
+use crate::id::{
+    AccessKeyId, AccountAlias, AccountId, Digest256, IamUserName, PersonId, SlackUserId, UserGroupId,
+};
 use crate::time::Timestamp;
 
 /// The group that a member of `KEYVEND_APPROVERS` is in, whatever Slack group or channel that is.
@@ -46,7 +48,7 @@ pub struct Account {
 pub struct IamUser {
     /// Where it lives.
     pub account: Account,
-    /// Its name.
+    /// Its name, as IAM spells it.
     pub name: IamUserName,
     /// Its path, `/` or `/bots/`.
     pub path: String,
@@ -60,6 +62,8 @@ pub struct IamUser {
     pub groups: BTreeSet<String>,
     /// Names of every policy that counts: attached, inline (`inline:`), of its groups (`<group>:`).
     pub policies: BTreeSet<String>,
+    /// A digest over every policy that counts: where it is from, its name and its document.
+    pub policy_digest: Digest256,
     /// The permissions boundary's name: shown, never reckoned.
     pub boundary: Option<String>,
     /// Yes unless shown to be no.

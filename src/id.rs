@@ -153,6 +153,12 @@ id!(
     Revision, "a revision", |text| crockford(text, 16)
 );
 id!(
+    /// A SHA-256 digest: 64 lower-case hexadecimal digits.
+    Digest256, "a SHA-256 digest", |text| {
+        text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    }
+);
+id!(
     /// One attempt to issue: 80 random bits, 16 characters. Names the invocation that holds the intent.
     RunId, "a run id", |text| crockford(text, 16)
 );
@@ -184,6 +190,24 @@ impl Revision {
     #[must_use]
     pub fn of(canonical: &[u8]) -> Self {
         Self(crockford_of(&Sha256::digest(canonical), 16))
+    }
+}
+
+impl Digest256 {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let digits = Sha256::digest(bytes).iter().flat_map(|byte| [byte >> 4, byte & 15]).collect::<Vec<_>>();
+        Self(digits.into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+    }
+}
+
+impl IamUserName {
+    /// Whether both name one user: IAM does not distinguish names by case
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+    #[must_use]
+    pub fn is_same_user(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 

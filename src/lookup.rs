@@ -11,7 +11,8 @@ use crate::aws::{AttachedPolicy, Iam, IamError, Sts, TaggedUser, UserDetail};
 use crate::config::{Approvers, WorkerConfig};
 use crate::facts::{APPROVERS, AccessKey, AccessKeyLastUsed, Account, IamUser, Person};
 use crate::id::{
-    AccessKeyId, AccountId, ChannelId, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId,
+    AccessKeyId, AccountId, ChannelId, Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId,
+    UserGroupId,
 };
 use crate::privilege::is_privileged;
 use crate::session;
@@ -437,11 +438,11 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
     let of_user: Vec<_> = of_user.map(|document| (None, document)).collect();
     let of_groups = try_join_all(groups.iter().map(|group| documents_of_group(iam, group)));
     // The user's own documents and the keys' last uses are read while the groups are still being listed.
-    let read = try_join(judge(iam, name, of_user, &versions), of_groups);
+    let read = try_join(judge(iam, &detail, of_user, &versions), of_groups);
     let (keys, read) = join(with_last_use(iam, keys), read).await;
     let (own, of_groups) = read?;
-    let in_groups = judge(iam, name, of_groups.into_iter().flatten().collect(), &versions).await?;
-    Ok(assemble(account, name, detail, keys, groups, [own, in_groups].concat()))
+    let in_groups = judge(iam, &detail, of_groups.into_iter().flatten().collect(), &versions).await?;
+    Ok(assemble(account, detail, keys, groups, [own, in_groups].concat()))
 }
 
 async fn with_last_use(iam: &Iam, mut keys: Vec<AccessKey>) -> Vec<AccessKey> {
@@ -460,23 +461,26 @@ async fn documents_of_group(iam: &Iam, group: &str) -> Result<Vec<(Option<String
     Ok(all.map(|document| (Some(group.to_owned()), document)).collect())
 }
 
-/// Each policy's name as the card shows it, whether it makes privileged, and whether it is AWS's quarantine.
+/// Each policy's name as the card shows it, where it is from, its document's digest, whether it makes privileged, and
+/// whether it is AWS's quarantine.
 #[derive(Clone)]
 struct Judged {
     name: String,
+    source: String,
+    document: Digest256,
     privileged: bool,
     quarantine: bool,
 }
 
 async fn judge(
     iam: &Iam,
-    user: &IamUserName,
+    user: &UserDetail,
     documents: Vec<(Option<String>, Document)>,
     versions: &BTreeMap<String, String>,
 ) -> Result<Vec<Judged>, IamError> {
     try_join_all(documents.into_iter().map(|(group, document)| async move {
         let prefix = group.map(|group| format!("{group}: ")).unwrap_or_default();
-        let (name, text, quarantine) = match document {
+        let (name, source, text, quarantine) = match document {
             Document::Attached(policy) => {
                 let quarantine = policy.is_quarantine();
                 let text = match versions.get(&policy.arn) {
@@ -484,25 +488,25 @@ async fn judge(
                     // Attached a moment ago, or listed late: not shown to be ordinary.
                     None => String::new(),
                 };
-                (format!("{prefix}{}", policy.name), text, quarantine)
+                (format!("{prefix}{}", policy.name), policy.arn, text, quarantine)
             }
             Document::InlineOfUser(policy) => {
-                let text = iam.inline_document(user, &policy).await?;
-                (format!("{policy} (inline)"), text, false)
+                let text = iam.inline_document(&user.name, &policy).await?;
+                (format!("{policy} (inline)"), "user".to_owned(), text, false)
             }
             Document::InlineOfGroup(group, policy) => {
                 let text = iam.inline_group_document(&group, &policy).await?;
-                (format!("{prefix}{policy} (inline)"), text, false)
+                (format!("{prefix}{policy} (inline)"), "group".to_owned(), text, false)
             }
         };
-        Ok(Judged { name, privileged: is_privileged(&text), quarantine })
+        let privileged = is_privileged(&text, &user.arn);
+        Ok(Judged { name, source, document: Digest256::of(text.as_bytes()), privileged, quarantine })
     }))
     .await
 }
 
 fn assemble(
     account: &Account,
-    name: &IamUserName,
     detail: UserDetail,
     keys: Vec<AccessKey>,
     groups: Vec<String>,
@@ -511,7 +515,7 @@ fn assemble(
     let (owners, owner_groups) = read_owners(&detail.tags);
     IamUser {
         account: account.clone(),
-        name: name.clone(),
+        name: detail.name,
         path: detail.path,
         owners,
         owner_groups,
@@ -519,10 +523,18 @@ fn assemble(
         groups: groups.into_iter().collect(),
         privileged: judged.iter().any(|policy| policy.privileged),
         quarantined: judged.iter().any(|policy| policy.quarantine),
+        policy_digest: digest(&judged, detail.boundary.as_deref()),
         policies: judged.into_iter().map(|policy| policy.name).collect(),
         boundary: detail.boundary.map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned()),
         keys,
     }
+}
+
+/// Changes whenever a policy, its document or the boundary's ARN does, whatever order they are listed in.
+fn digest(judged: &[Judged], boundary: Option<&str>) -> Digest256 {
+    let policies: BTreeSet<_> =
+        judged.iter().map(|policy| (&policy.name, &policy.source, policy.document.as_str())).collect();
+    Digest256::of(serde_json::json!([policies, boundary]).to_string().as_bytes())
 }
 
 /// `keyvend:owners`, continued in `keyvend:owners2` to `4`: ids separated by blanks. A word that is no id names nobody.

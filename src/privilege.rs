@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Judges one policy document (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>).
 #[must_use]
-pub fn is_privileged(document: &str) -> bool {
+pub fn is_privileged(document: &str, _own_arn: &str) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(document) else { return true };
     match document.get("Statement") {
         Some(Value::Array(statements)) => statements.iter().any(statement_is_privileged),
@@ -125,7 +125,11 @@ mod tests {
             ("not JSON".to_owned(), true),
         ];
         for (document, privileged) in cases {
-            assert_eq!(is_privileged(&document), privileged, "{document}");
+            assert_eq!(
+                is_privileged(&document, "arn:aws:iam::123456789012:user/me"),
+                privileged,
+                "{document}"
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::audit::{Chain, Happened};
 use crate::command::Reason;
 use crate::facts::{AccessKey, Account, IamUser};
 use crate::id::{
-    AccessKeyId, ChannelId, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
+    AccessKeyId, ChannelId, Digest256, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
 };
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
@@ -122,6 +122,8 @@ pub struct Shown {
     pub groups: Vec<String>,
     /// Its policies, attached, inline and of its groups.
     pub policies: Vec<String>,
+    /// A digest over their documents: part of the revision, but not of what people read.
+    pub policy_digest: Digest256,
     /// Its permissions boundary.
     #[serde(deserialize_with = "Option::deserialize")]
     pub boundary: Option<String>,
@@ -291,6 +293,7 @@ impl Shown {
             privileged: user.privileged,
             groups: user.groups.iter().cloned().collect(),
             policies: user.policies.iter().cloned().collect(),
+            policy_digest: user.policy_digest.clone(),
             boundary: user.boundary.clone(),
             keys: user.keys.clone(),
         }
@@ -298,10 +301,13 @@ impl Shown {
 }
 
 impl Asked {
-    /// Whether it is the same wish, whatever the requester's address was when each was looked at.
+    /// Whether it is the same wish, whatever the requester's address was when each was looked at, and however the IAM
+    /// user's name was spelled.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        *self == Self { email_hash: self.email_hash.clone(), ..other.clone() }
+        let looked_up =
+            Self { email_hash: self.email_hash.clone(), user: self.user.clone(), ..other.clone() };
+        self.user.is_same_user(&other.user) && *self == looked_up
     }
 
     fn canonical(&self) -> Value {
@@ -371,6 +377,7 @@ impl KeyRequest {
             privileged: true,
             groups: Vec::new(),
             policies: Vec::new(),
+            policy_digest: Digest256::of(b""),
             boundary: None,
             keys: Vec::new(),
         };
@@ -408,12 +415,12 @@ impl KeyRequest {
         self.revision_of(&self.shown)
     }
 
-    /// The revision of its card if it showed this: over the request, how privileged the user is, its groups and policies,
-    /// and the approvals needed.
+    /// The revision of its card if it showed this: over the request, how privileged the user is, its groups, its policies
+    /// and their documents, and the approvals needed.
     #[must_use]
     pub fn revision_of(&self, shown: &Shown) -> Revision {
-        let Shown { needed, privileged, groups, policies, boundary, keys: _ } = shown;
-        self.salted("card", &json!([privileged, groups, policies, boundary, needed]))
+        let Shown { needed, privileged, groups, policies, policy_digest, boundary, keys: _ } = shown;
+        self.salted("card", &json!([privileged, groups, policies, policy_digest, boundary, needed]))
     }
 
     /// What its requester's own buttons carry. It stays as it is, as what was asked does, and is no revision of the card:

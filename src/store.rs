@@ -42,7 +42,8 @@ fn link_key(tid: &TicketId) -> String {
 }
 
 fn lease_key(account: &Account, user: &IamUserName) -> String {
-    format!("lease#{}/{user}", account.id)
+    // IAM does not distinguish names by case: both spellings are one user.
+    format!("lease#{}/{}", account.id, user.as_str().to_ascii_lowercase())
 }
 
 fn count_key(person: &PersonId, now: Timestamp) -> String {

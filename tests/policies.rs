@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use keyvend::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
-use keyvend::id::{PersonId, SlackUserId, UserGroupId};
+use keyvend::id::{Digest256, PersonId, SlackUserId, UserGroupId};
 use keyvend::policy::{
     Activate, Approve, Asked, Concern, Deactivate, Freeze, InvalidPolicies, Issue, KeyFacts, List, Needed,
     Policies, Request, Verdict, cases, distinct_approvals,
@@ -90,6 +90,7 @@ fn alices_iam_user() -> IamUser {
         owner_groups: BTreeSet::new(),
         groups: BTreeSet::new(),
         policies: BTreeSet::new(),
+        policy_digest: Digest256::of(b""),
         boundary: None,
         privileged: false,
         quarantined: false,

@@ -69,6 +69,10 @@ pub enum CreateError {
 /// A user as `GetUser` shows it.
 #[derive(Clone, Debug)]
 pub struct UserDetail {
+    /// As IAM spells it.
+    pub name: IamUserName,
+    /// Its ARN.
+    pub arn: String,
     /// `/` or `/bots/`.
     pub path: String,
     /// All of its tags.
@@ -112,7 +116,8 @@ impl Iam {
         Self(Client::new(config))
     }
 
-    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html>
+    /// The user, under the name that IAM spells it with: that may differ in case from the one that was asked for
+    /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetUser.html>).
     ///
     /// # Errors
     /// [`IamError`].
@@ -120,7 +125,11 @@ impl Iam {
         let answer = self.0.get_user().user_name(user.as_str()).send().await;
         let found = answer.map_err(|error| unless_missing("iam:GetUser", &error))?;
         let found = found.user.ok_or_else(|| anyhow::anyhow!("iam:GetUser: an answer without a user"))?;
+        let name: Option<IamUserName> = found.user_name.parse().ok();
+        let name = name.filter(|name| name.is_same_user(user));
         Ok(UserDetail {
+            name: name.ok_or_else(|| anyhow::anyhow!("iam:GetUser: an answer about another user"))?,
+            arn: found.arn,
             path: found.path,
             tags: found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
             boundary: found.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn),

@@ -156,9 +156,9 @@ async fn read(dynamo: &Dynamo, key: &AccessKeyId) -> anyhow::Result<Option<Store
 /// The IAM user: as given, which must be what keyvend wrote down when it issued the key.
 fn whose(args: &Deactivate, issued: Option<&IssuedKey>, unread: bool) -> Result<IamUserName, Failure> {
     match (&args.user, issued) {
-        (Some(given), Some(issued)) if *given != issued.user => Err(words::another_user(issued)),
-        (Some(given), _) => Ok(given.clone()),
-        (None, Some(issued)) => Ok(issued.user.clone()),
+        (Some(given), Some(issued)) if !given.is_same_user(&issued.user) => Err(words::another_user(issued)),
+        (_, Some(issued)) => Ok(issued.user.clone()),
+        (Some(given), None) => Ok(given.clone()),
         (None, None) => Err(words::whose_is_it(&args.key, unread)),
     }
 }

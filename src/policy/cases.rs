@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::action::{Action, Asked, Concern, KeyFacts};
 use super::{Policies, Question, Verdict};
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
-use crate::id::{IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
+use crate::id::{Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
@@ -227,6 +227,7 @@ fn iam_user(facts: &IamUserFacts) -> Result<IamUser> {
         owner_groups: facts.owner_groups.clone(),
         groups: facts.groups.clone(),
         policies: BTreeSet::new(),
+        policy_digest: Digest256::of(b""),
         boundary: None,
         privileged: facts.privileged,
         quarantined: facts.quarantined,

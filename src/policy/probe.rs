@@ -9,7 +9,7 @@ use cedar_policy::{Request, Schema};
 use super::action::{Action, Asked, Concern, Context, KeyFacts, On};
 use super::entities::Types;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
-use crate::id::{NotAnId, PersonId};
+use crate::id::{Digest256, NotAnId, PersonId};
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
@@ -91,6 +91,7 @@ fn samples() -> Result<(Sample, Sample), NotAnId> {
             owner_groups: BTreeSet::new(),
             groups: BTreeSet::new(),
             policies: BTreeSet::new(),
+            policy_digest: Digest256::of(b""),
             boundary: None,
             privileged: false,
             quarantined: false,

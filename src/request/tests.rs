@@ -53,6 +53,7 @@ fn shown(needed: u32) -> Shown {
         privileged: false,
         groups: vec!["builders".to_owned()],
         policies: vec!["upload-artifacts".to_owned()],
+        policy_digest: Digest256::of(b"{}"),
         boundary: None,
         keys: vec![listed(1)],
     }

@@ -146,6 +146,7 @@ impl Worker {
         };
         let request = match &found {
             Ok(facts) => {
+                asked.user = facts.iam_user.name.clone();
                 asked.email_hash = facts.requester.email.as_deref().map(address_hash);
                 self.weigh(policies, (id, salt), asked, facts)
             }

@@ -111,7 +111,7 @@ impl Worker {
             return Ok(self.answer(message, now, &no).await?);
         }
         let rows = self.rows(&facts, now).await?;
-        let listed = card::listed(&[(at, Some(rows))], &[], now);
+        let listed = card::listed(&[(facts.iam_user.at(), Some(rows))], &[], now);
         Ok(self.answer_with(message, now, &listed).await?)
     }
 

@@ -11,7 +11,7 @@ use hpke::kem::DhP256HkdfSha256;
 use hpke::{Kem as _, Serializable as _};
 use keyvend::claim::{Ack, Claim, Claimed, StoredTicket, TicketState};
 use keyvend::facts::{Account, IamUser};
-use keyvend::id::{AccessKeyId, ClaimId, PersonId, RequestId, TicketId};
+use keyvend::id::{AccessKeyId, ClaimId, Digest256, PersonId, RequestId, TicketId};
 use keyvend::item::{Table, Write, text, values};
 use keyvend::request::{Asked, KeyRequest, Salt, Shown, Wants};
 use keyvend::seal::{ClaimKey, Sealed};
@@ -80,6 +80,7 @@ pub static USER: LazyLock<IamUser> = LazyLock::new(|| IamUser {
     owner_groups: [].into(),
     groups: [].into(),
     policies: ["upload-artifacts".to_owned()].into(),
+    policy_digest: Digest256::of(b""),
     boundary: None,
     privileged: false,
     quarantined: false,

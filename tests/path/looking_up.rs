@@ -176,6 +176,49 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
     assert!(reading.contains("ordinary") && reading.contains("Boundary: `ReadOnlyAccess`"), "{reading}");
 }
 
+/// IAM does not distinguish names by case; what it calls the user is the name from then on.
+#[tokio::test]
+async fn a_user_name_in_another_case_is_the_one_that_iam_has() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, &ASK.replace("ci-deployer", "CI-Deployer")).await;
+    let card = keyvend.card();
+    assert!(card.reading().contains("`ci-deployer` in `home`"), "{}", card.reading());
+    assert!(!card.reading().contains("CI-Deployer"), "{}", card.reading());
+    assert_eq!(text(&keyvend.request().await["asked"]["user"]), "ci-deployer");
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.world.net.forget();
+    keyvend.reveals(&tab).await;
+    let calls = keyvend.world.net.calls();
+    let created: Vec<_> = calls.iter().filter(|call| call.operation == "CreateAccessKey").collect();
+    let tagged: Vec<_> = calls.iter().filter(|call| call.operation == "TagUser").collect();
+    for acting in [created, tagged] {
+        assert_eq!(acting.len(), 1);
+        assert_eq!(acting[0].parameters["UserName"], "ci-deployer");
+    }
+    let policies = calls.iter().filter(|call| call.operation == "AssumeRole");
+    let policies: String = policies.map(|call| text(&call.parameters["Policy"])).collect();
+    assert!(policies.contains(":user/ci-deployer\"") && !policies.contains("CI-Deployer"), "{policies}");
+    let tags = keyvend.world.net.iam().tags(HOME, "ci-deployer").await;
+    assert!(tags.keys().any(|tag| tag.starts_with("AKIA")), "{tags:?}");
+
+    // An answer about somebody else is no answer.
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "GetUser" => Interfere::Status(
+            200,
+            "<GetUserResponse><GetUserResult><User><Path>/</Path><UserName>another</UserName><UserId>AIDA</UserId>\
+             <Arn>arn:aws:iam::111122223333:user/another</Arn><CreateDate>2024-01-01T00:00:00Z</CreateDate></User>\
+             </GetUserResult></GetUserResponse>"
+                .to_owned(),
+        ),
+        _ => Interfere::Pass,
+    });
+    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.requests().await.len(), 0);
+}
+
 /// What comes page by page is read to its end: what stands on the last page counts.
 #[tokio::test]
 async fn what_is_on_the_last_page_counts_as_well() {

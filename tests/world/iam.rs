@@ -134,6 +134,7 @@ impl Iam {
             Ok(account) => account,
             Err(denied) => return denied,
         };
+        let (request, call) = &account.spelled(request, call).await;
         let reply = match call.operation.as_str() {
             "GetUser" => account.get_user(call).await,
             "GetAccountAuthorizationDetails" => account.authorization_details().await,

@@ -8,6 +8,7 @@ use winterbaume_core::StatefulService as _;
 use winterbaume_iam::IamService;
 use winterbaume_iam::views::{IamStateView, ManagedPolicyView, PolicyVersionView, UserView};
 
+use super::form;
 use super::iam_xml::{no_such_user, result};
 use super::net::{Call, HOME, Reply, Request, escape, winterbaume};
 
@@ -66,8 +67,23 @@ impl Account {
         self.service.snapshot(HOME, "us-east-1").await
     }
 
+    /// "Names are not distinguished by case", says "IAM and AWS STS quotas" of users, groups, roles and policies. Whether
+    /// GetUser answers for another spelling is not said; here it does, which asks more of keyvend.
     pub async fn user(&self, name: &str) -> Option<UserView> {
-        self.view().await.users.remove(name)
+        self.view().await.users.into_values().find(|user| user.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The same call with its user's name as it was given when the user was created.
+    pub async fn spelled(&self, request: &Request, call: &Call) -> (Request, Call) {
+        let (mut body, mut call) = (request.text(), call.clone());
+        let given = call.parameters["UserName"].as_str().unwrap_or_default().to_owned();
+        if let Some(user) = self.user(&given).await.filter(|user| user.name != given) {
+            let field = |name: &str| format!("UserName={}", form::percent(name));
+            body = body.replace(&field(&given), &field(&user.name));
+            call.parameters["UserName"] = user.name.into();
+        }
+        let (method, url, headers) = (request.method.clone(), request.url.clone(), request.headers.clone());
+        (Request { method, url, headers, body: body.into_bytes() }, call)
     }
 
     /// A text of winterbaume's one account, in this account.

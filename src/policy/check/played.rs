@@ -7,7 +7,7 @@ use super::super::action::{Approve, Asked, Request};
 use super::super::{Needed, Policies, Rule, Verdict};
 use super::Warning;
 use crate::facts::{APPROVERS, Account, IamUser, Person};
-use crate::id::{NotAnId, PersonId};
+use crate::id::{Digest256, NotAnId, PersonId};
 use crate::use_case::UseCase;
 
 /// The lifetimes that are tried.
@@ -151,6 +151,7 @@ impl Cast {
             owner_groups: self.groups.iter().filter_map(|group| group.parse().ok()).collect(),
             groups: BTreeSet::new(),
             policies: BTreeSet::new(),
+            policy_digest: Digest256::of(b""),
             boundary: None,
             privileged,
             quarantined: false,
