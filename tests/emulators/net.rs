@@ -124,6 +124,7 @@ async fn a_text_is_found_wherever_it_is() {
     let tag = Tag::builder().key("AKIA").value(secret).build().unwrap();
     iam.tag_user().user_name("full").tags(tag).send().await.unwrap();
     let sent = aws_sdk_sqs::Client::new(&world.net.admin(HOME)).send_message().queue_url(sqs::url(sqs::DUE));
+    let sent = sent.message_deduplication_id("1");
     sent.message_group_id("a").message_body(format!("{{\"x\":\"{secret}\"}}")).send().await.unwrap();
     world.net.forget();
     assert_eq!(world.places_holding(secret).await, ["table keyvend-requests", "queue due", "tags of full"]);
