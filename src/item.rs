@@ -33,7 +33,7 @@ pub struct Update {
     pub update: &'static str,
     /// What must hold, or nothing is written.
     pub condition: &'static str,
-    /// `:name` to value. `#state` always stands for the reserved word `state`.
+    /// `:name` to value. `#state` and `#end` always stand for the reserved words `state` and `end`.
     pub values: Item,
 }
 

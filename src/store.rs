@@ -46,8 +46,9 @@ fn lease_key(account: &Account, user: &IamUserName) -> String {
     format!("lease#{}/{}", account.id, user.as_str().to_ascii_lowercase())
 }
 
+/// By Slack user: somebody in two workspaces of one organization is one person, with one count.
 fn count_key(person: &PersonId, now: Timestamp) -> String {
-    format!("issued#{person}#{}", now.day())
+    format!("issued#{}#{}", person.user, now.day())
 }
 
 fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
@@ -82,6 +83,21 @@ pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
         ("changed_on", changed_on(chain.grown_at, id.as_str()).as_str().into()),
     ]);
     Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
+}
+
+/// Moves that end on from where it was, for a command that was refused and is carried out when it comes again.
+#[must_use]
+pub fn extend_lone_chain(id: &RequestId, chain: &Chain, from: &str) -> Write {
+    let update = Update {
+        update: "SET #end = :end, changed_on = :on",
+        condition: "#end = :from",
+        values: values([
+            (":end", chain.end().as_str().into()),
+            (":from", from.into()),
+            (":on", changed_on(chain.grown_at, id.as_str()).as_str().into()),
+        ]),
+    };
+    Write::Update { table: Table::Requests, key: format!("chain#{id}"), update }
 }
 
 /// The end of the chain that was kept of a command about no request, if one was.
@@ -331,28 +347,37 @@ pub fn not_frozen() -> Write {
     Write::Check { table: Table::Requests, key: FREEZE.to_owned(), condition, values: Item::new() }
 }
 
-/// Stops all issuing.
+/// Stops all issuing, where it goes on.
 #[must_use]
-pub fn freeze(by: impl fmt::Display, now: Timestamp) -> Update {
+pub fn freeze(by: impl fmt::Display, at: Timestamp) -> Update {
+    Update { condition: "attribute_not_exists(frozen_by)", ..freeze_again(by, at) }
+}
+
+/// Stops it once more, where it is stopped: whoever lets it go on without having seen this one loses.
+#[must_use]
+pub fn freeze_again(by: impl fmt::Display, at: Timestamp) -> Update {
     Update {
-        update: "SET frozen_by = :by, frozen_at = :now",
-        condition: "attribute_not_exists(frozen_by)",
-        values: values([(":by", by.to_string().as_str().into()), (":now", now.0.into())]),
+        update: "SET frozen_by = :by, frozen_at = :at",
+        condition: "attribute_exists(frozen_by)",
+        values: values([(":by", by.to_string().as_str().into()), (":at", at.0.into())]),
     }
 }
 
-/// Lets issuing go on.
+/// Lets issuing go on, if it was stopped before `asked_at`. Within one second it cannot be told which came first, and the
+/// stop stays.
 #[must_use]
-pub fn unfreeze() -> Update {
-    let update = "REMOVE frozen_by, frozen_at";
-    Update { update, condition: "attribute_exists(frozen_by)", values: Item::new() }
+pub fn unfreeze(asked_at: Timestamp) -> Update {
+    Update {
+        update: "REMOVE frozen_by, frozen_at",
+        condition: "frozen_at < :asked_at",
+        values: values([(":asked_at", asked_at.0.into())]),
+    }
 }
 
-/// Who stopped all issuing, as stored, and when.
+/// Who stopped all issuing last, as stored, and when; none while it goes on.
 ///
 /// # Errors
 /// A fault.
-#[cfg(feature = "cli")]
 pub async fn frozen(dynamo: &Dynamo) -> anyhow::Result<Option<(String, Timestamp)>> {
     let Some(item) = dynamo.get(Table::Requests, FREEZE, None).await? else { return Ok(None) };
     match text(&item, "frozen_by") {
@@ -405,4 +430,24 @@ pub fn uncount_issued(person: &PersonId, counted_at: Timestamp) -> Write {
         values: values([(":one", 1.into())]),
     };
     Write::Update { table: Table::Requests, key: count_key(person, counted_at), update }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_in_two_workspaces_has_one_count_of_keys_a_day() {
+        let now = Timestamp(1_700_000_000);
+        let item = |person: &str, now| match count_issued(&person.to_owned().try_into().unwrap(), now, 0) {
+            Write::Update { key, .. } => key,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(item("T0001.U0ALICE", now), item("T0002.U0ALICE", now));
+        assert_ne!(item("T0001.U0ALICE", now), item("T0001.U0BOB", now));
+        assert_ne!(
+            item("T0001.U0ALICE", now),
+            item("T0001.U0ALICE", now + std::time::Duration::from_secs(86_400))
+        );
+    }
 }

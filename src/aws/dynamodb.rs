@@ -290,12 +290,13 @@ impl Dynamo {
     }
 }
 
-/// `state` is a reserved word; wherever an expression says `#state`, this names it.
+/// `state` and `end` are reserved words; wherever an expression says `#state` or `#end`, this names it.
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
-    expressions
-        .iter()
-        .any(|expression| expression.contains("#state"))
-        .then(|| HashMap::from([("#state".to_owned(), "state".to_owned())]))
+    let reserved = ["state", "end"].map(|name| (format!("#{name}"), name.to_owned()));
+    let used = reserved
+        .into_iter()
+        .filter(|(placeholder, _)| expressions.iter().any(|expression| expression.contains(placeholder)));
+    Some(used.collect()).filter(|names: &HashMap<_, _>| !names.is_empty())
 }
 
 fn some_values(values: &Item) -> Option<HashMap<String, AttributeValue>> {

@@ -20,7 +20,9 @@ pub struct Stopped {
     pub frozen: bool,
     /// Whether that is of this run's doing.
     pub changed: bool,
-    /// Who had stopped it, as stored: before `unfreeze`, or before a `freeze` that came second.
+    /// Whether `unfreeze` was refused, because somebody froze at the same time or since.
+    pub raced: bool,
+    /// Who had stopped it last, as stored before this run.
     pub frozen_by: Option<String>,
     /// Since when.
     pub frozen_at: Option<Timestamp>,
@@ -36,8 +38,49 @@ impl Answer for Stopped {
     }
 
     fn ending(&self) -> Ending {
-        if self.recorded_in.is_some() { Ending::Done } else { Ending::Failed }
+        match (&self.recorded_in, self.raced) {
+            (None, _) => Ending::Failed,
+            (Some(_), true) => Ending::No,
+            (Some(_), false) => Ending::Done,
+        }
     }
+}
+
+/// What a run changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Made,
+    Nothing,
+    /// Somebody froze at the same time, or since by a clock that is ahead of this one.
+    Raced,
+}
+
+/// How often a write that crossed another one is tried again.
+const RACES: usize = 5;
+
+/// Makes it so, by the writes that the worker makes, and says who had stopped it before.
+async fn change(
+    dynamo: &Dynamo,
+    freeze: bool,
+    operator: &Operator,
+    now: Timestamp,
+) -> Result<(Change, Option<(String, Timestamp)>), Failure> {
+    for _ in 0..RACES {
+        let before = store::frozen(dynamo).await?;
+        let (change, update) = match (freeze, &before) {
+            (true, None) => (Change::Made, store::freeze(operator.actor(), now)),
+            (true, Some(_)) => (Change::Nothing, store::freeze_again(operator.actor(), now)),
+            (false, None) => return Ok((Change::Nothing, None)),
+            (false, Some((_, at))) if *at >= now => return Ok((Change::Raced, before)),
+            (false, Some(_)) => (Change::Made, store::unfreeze(now)),
+        };
+        match dynamo.update(Table::Requests, store::FREEZE, &update).await {
+            Ok(_) => return Ok((change, before)),
+            Err(WriteError::Lost(_)) => {}
+            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+        }
+    }
+    Err(anyhow::anyhow!("others froze and unfroze at the same time too often: run this again").into())
 }
 
 pub(super) async fn stop(stop: &Stop, freeze: bool, place: &Place<'_>) -> Result<Stopped, Failure> {
@@ -48,23 +91,23 @@ pub(super) async fn stop(stop: &Stop, freeze: bool, place: &Place<'_>) -> Result
     let dynamo = Dynamo::new(&sdk, names);
     let operator = Operator::of(&sdk, stop.as_name.as_ref()).await?;
 
-    let before = store::frozen(&dynamo).await?;
-    let update = if freeze { store::freeze(operator.actor(), place.now) } else { store::unfreeze() };
-    let (changed, before) = match dynamo.update(Table::Requests, store::FREEZE, &update).await {
-        Ok(_) => (true, before),
-        Err(WriteError::Lost(_)) => (false, store::frozen(&dynamo).await?),
-        Err(WriteError::Fault(fault)) => return Err(fault.into()),
-    };
+    let (change, before) = change(&dynamo, freeze, &operator, place.now).await?;
+    let (changed, raced) = (change == Change::Made, change == Change::Raced);
     let (frozen_by, frozen_at): (Option<String>, Option<Timestamp>) = before.unzip();
-    let event = if freeze { "frozen" } else { "unfrozen" };
+    let event = match (freeze, raced) {
+        (true, _) => "frozen",
+        (false, false) => "unfrozen",
+        (false, true) => "unfreeze-refused",
+    };
     let mut happened = operator.happened(event, [("changed", changed.to_string())]);
     happened.detail.extend(frozen_by.iter().map(|by| ("frozen_by".to_owned(), by.clone())));
     happened.detail.extend(frozen_at.iter().map(|at| ("frozen_at".to_owned(), at.rfc3339())));
     let chain = place.own_chain();
     let recorded = record_alone(&dynamo, &chain, place.now, happened).await;
     Ok(Stopped {
-        frozen: freeze,
+        frozen: freeze || raced,
         changed,
+        raced,
         frozen_by,
         frozen_at,
         not_recorded: recorded.as_ref().err().map(|fault| format!("{fault:#}")),

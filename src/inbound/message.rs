@@ -13,8 +13,9 @@ use crate::id::{AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId,
 use crate::signature::{SignatureHash, Verified};
 use crate::time::Timestamp;
 
-/// Longer than the id of any key of AWS's, and short enough for a queue's group.
-const KEY_ID_MOST: usize = 64;
+/// The longest group that SQS takes
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+const GROUP_ID_MOST: usize = 128;
 
 /// The whole body of a message on queue `slack`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,36 +146,44 @@ impl Message {
         }
     }
 
-    /// The queue's group: messages of one group keep their order. The request for a decision, the person for the rest.
+    /// The queue's group: messages of one group keep their order, and wait for one another. Every group is of one person, so
+    /// that nobody delays anybody else; and what stops something, or opens a form, has a group of its own, so that a person's
+    /// other messages do not delay it either. Nothing rests on that order: every write is conditional on what it read.
     #[must_use]
     pub fn group_id(&self) -> String {
-        // Stopping has groups of its own, so that nothing delays it: neither a person's other messages nor a request's.
-        // So has whatever opens a form, which must be opened within three seconds.
-        match &self.what {
+        let person = &self.person;
+        let group = match &self.what {
+            What::PersonLeft => format!("left.{person}"),
+            What::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
+            What::Command(Command::Deactivate(key)) => format!("off.{person}.{key}"),
+            // A form must be opened within three seconds.
+            What::Command(Command::Form) => format!("form.{person}.{}", self.id),
             What::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
-                return format!("view.{}", view.id);
+                format!("view.{person}.{}", view.id)
             }
-            What::Interaction(Interaction::BlockActions { action_id, .. })
-                if [action::OPEN_FORM, action::DENY, action::DETAILS].contains(&action_id.as_str()) =>
+            What::Interaction(Interaction::BlockActions { action_id, value, .. }) => match action_id.as_str()
             {
-                return format!("form.{}", self.id);
+                action::OPEN_FORM | action::DENY | action::DETAILS => format!("form.{person}.{}", self.id),
+                action::NOT_ME => format!("off.{person}.{}", self.about()),
+                action::SWITCH_OFF | action::RETIRE | action::OWNER_LEFT
+                    if value.parse::<AccessKeyId>().is_ok() =>
+                {
+                    format!("off.{person}.{value}")
+                }
+                _ => self.group_of_carried(),
+            },
+            What::Command(_) | What::Interaction(Interaction::ViewSubmission { .. }) => {
+                self.group_of_carried()
             }
-            What::Command(Command::Form) => return format!("form.{}", self.id),
-            What::Interaction(Interaction::BlockActions { action_id, .. }) if action_id == action::NOT_ME => {
-                return format!("off.{}", self.about());
-            }
-            What::Interaction(Interaction::BlockActions { action_id, value, .. })
-                if [action::SWITCH_OFF, action::RETIRE].contains(&action_id.as_str())
-                    && value.len() <= KEY_ID_MOST
-                    && value.parse::<AccessKeyId>().is_ok() =>
-            {
-                return format!("off.{value}");
-            }
-            What::Command(Command::Deactivate(key)) => return format!("off.{key}"),
-            What::Command(Command::Freeze | Command::Unfreeze) => return "freeze".to_owned(),
-            What::Command(_) | What::Interaction(_) | What::PersonLeft => {}
-        }
-        self.carried().map_or_else(|| self.person.to_string(), |id| id.to_string())
+        };
+        // All of it is ASCII. Keys whose long ids begin alike share a group, which does no harm.
+        group.chars().take(GROUP_ID_MOST).collect()
+    }
+
+    /// One person's decisions about one request keep their order, as their commands do.
+    fn group_of_carried(&self) -> String {
+        let person = &self.person;
+        self.carried().map_or_else(|| person.to_string(), |request| format!("{person}.{request}"))
     }
 
     /// The request that this is about: the one that a button or form carries, else the one that it makes.

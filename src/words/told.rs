@@ -544,6 +544,22 @@ pub const FREEZE_DONE: &str = "All issuing of keys is stopped. Keys that exist g
     lets issuing go on.";
 /// Issuing goes on.
 pub const UNFREEZE_DONE: &str = "Keys can be issued again.";
+/// A stop was carried out, and lifted before its answer went out.
+pub const FREEZE_REVERTED: &str = "Your command stopped all issuing of keys, and somebody has let it go on since: keys can \
+    be issued. Type `/access-key freeze` again to stop it.";
+/// A stop was lifted, and there was another before the answer went out.
+pub const UNFREEZE_REVERTED: &str = "Your command let the issuing of keys go on, and somebody has stopped it again since. \
+    Type `/access-key unfreeze` again if you want to let it go on.";
+
+/// An unfreeze that crossed a freeze: the freeze wins.
+#[must_use]
+pub fn unfreeze_raced(by: &str, at: Timestamp) -> String {
+    let by = by.to_owned().try_into().map_or_else(|_| mrkdwn(by), |by| person(&by));
+    format!(
+        "All issuing of keys is still stopped: {by} stopped it {}, which was not before you typed this. If you want to let it go on all the same, type `/access-key unfreeze` again.",
+        moment(at)
+    )
+}
 
 /// The approvers hear of either.
 #[must_use]

@@ -1,6 +1,9 @@
-//! `freeze`: one command stops all issuing within seconds; `unfreeze` lets it go on.
+//! `freeze`: one command stops all issuing within seconds; `unfreeze` lets it go on. Where the two race, the stop wins: an
+//! unfreeze lifts only what was stopped before it was typed.
 
 use std::time::Duration;
+
+use futures_util::future::try_join;
 
 use super::cancel::RACES;
 use super::{NotDone, Worker};
@@ -13,6 +16,23 @@ use crate::policy::Freeze;
 use crate::store;
 use crate::time::Timestamp;
 use crate::words;
+
+/// What `freeze` or `unfreeze` came to.
+#[derive(Clone, Debug)]
+enum Outcome {
+    /// This message made it so, by this delivery or an earlier one.
+    Made,
+    /// It was so before.
+    Nothing,
+    /// An earlier delivery was carried out, and somebody did the opposite since.
+    Reverted,
+    /// Not unfrozen: somebody froze at the time that it was typed, or since.
+    Raced { by: String, at: Timestamp },
+}
+
+fn refused(freeze: bool) -> &'static str {
+    if freeze { "freeze-refused" } else { "unfreeze-refused" }
+}
 
 impl Worker {
     pub(super) async fn freeze(
@@ -43,46 +63,94 @@ impl Worker {
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
             return self.refuse_freeze(message, freeze, &no, now).await;
         }
-        let event = if freeze { "frozen" } else { "unfrozen" };
-        let chain = alone(message, [Happened::new(event, &message.person, [])]);
-        if self.changes(message, freeze, &chain, now).await? {
-            self.insert_alone(message, &chain).await?;
-            let told = card::text(&words::frozen_by(freeze, &message.person));
-            slack.post(self.config.approvals_channel.as_str(), &told).await?;
-        } else {
-            let nothing = [("changed", "nothing".to_owned())];
-            self.audit_alone(message, [Happened::new(event, &message.person, nothing)]).await?;
-        }
-        Ok(self.answer(message, now, if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }).await?)
+        let (outcome, chain) = self.change_freeze(message, freeze, now).await?;
+        self.insert_alone(message, &chain).await?;
+        let answer = match outcome {
+            Outcome::Made => {
+                let told = card::text(&words::frozen_by(freeze, &message.person));
+                slack.post(self.config.approvals_channel.as_str(), &told).await?;
+                if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }.to_owned()
+            }
+            Outcome::Nothing => if freeze { words::FREEZE_DONE } else { words::UNFREEZE_DONE }.to_owned(),
+            Outcome::Reverted => {
+                if freeze { words::FREEZE_REVERTED } else { words::UNFREEZE_REVERTED }.to_owned()
+            }
+            Outcome::Raced { by, at } => words::unfreeze_raced(&by, at),
+        };
+        Ok(self.answer(message, now, &answer).await?)
     }
 
-    /// Makes it so, in one write with what the trail says of it. Whether this message made it so: delivered again it did, too,
-    /// and nobody may have been told yet.
-    async fn changes(
+    /// Makes it so, in one write with what the trail says of it. Delivered again, it changes nothing, whatever has happened
+    /// since: the end of its chain shows that it was carried out.
+    async fn change_freeze(
         &self,
         message: &Message,
         freeze: bool,
-        chain: &Chain,
         now: Timestamp,
-    ) -> Result<bool, NotDone> {
+    ) -> Result<(Outcome, Chain), NotDone> {
+        let by = &message.person;
+        let event = if freeze { "frozen" } else { "unfrozen" };
+        let refusal = alone(message, [Happened::new(refused(freeze), by, [])]);
         for _ in 0..RACES {
-            let update = if freeze { store::freeze(&message.person, now) } else { store::unfreeze() };
-            let update = Write::Update { table: Table::Requests, key: store::FREEZE.to_owned(), update };
-            let mut writes = vec![update];
-            match store::lone_end(&self.dynamo, &message.id).await? {
-                Some(end) if end == chain.end() => return Ok(true),
-                // It was refused before, and has its place in the trail: a stop is made all the same.
-                Some(_) => {}
-                None => writes.push(store::lone_chain(&message.id, chain)),
+            let (kept, frozen) =
+                try_join(store::lone_end(&self.dynamo, &message.id), store::frozen(&self.dynamo)).await?;
+            // It may have been refused by an earlier delivery: it is carried out all the same, and its trail says both.
+            let after = |chain: &Chain, detail: &[(&str, String)]| {
+                let mut chain = chain.clone();
+                let mut happened = Happened::new(event, by, []);
+                happened
+                    .detail
+                    .extend(detail.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+                chain.append(&message.id, message.signed_at, happened);
+                chain
+            };
+            let nothing = [("changed", "nothing".to_owned())];
+            if let Some(kept) = &kept {
+                let earlier = [Chain::default(), refusal.clone()];
+                let made = earlier.iter().map(|before| (after(before, &[]), Outcome::Made));
+                let found = earlier.iter().map(|before| (after(before, &nothing), Outcome::Nothing));
+                if let Some((chain, outcome)) = made.chain(found).find(|(chain, _)| chain.end() == *kept) {
+                    let stands = frozen.is_some() == freeze;
+                    return Ok((if stands { outcome } else { Outcome::Reverted }, chain));
+                }
+            }
+            let was_refused = kept.as_ref() == Some(&refusal.end());
+            let before = if was_refused { refusal.clone() } else { Chain::default() };
+            // The stop counts from when it is carried out: nobody who typed `unfreeze` before can have known of it.
+            let at = now.max(message.signed_at);
+            let (outcome, detail, update) = match (freeze, frozen) {
+                (true, None) => (Outcome::Made, Vec::new(), Some(store::freeze(by, at))),
+                (true, Some(_)) => (Outcome::Nothing, nothing.to_vec(), Some(store::freeze_again(by, at))),
+                (false, None) => (Outcome::Nothing, nothing.to_vec(), None),
+                (false, Some((by, at))) if at >= message.signed_at => {
+                    let detail = [("frozen_by", by.clone()), ("frozen_at", at.rfc3339())];
+                    let chain = alone(message, [Happened::new(refused(freeze), &message.person, detail)]);
+                    self.keep_alone(message, &chain).await?;
+                    return Ok((Outcome::Raced { by, at }, chain));
+                }
+                (false, Some(_)) => (Outcome::Made, Vec::new(), Some(store::unfreeze(message.signed_at))),
+            };
+            let chain = after(&before, &detail);
+            let update = update.map(|update| Write::Update {
+                table: Table::Requests,
+                key: store::FREEZE.to_owned(),
+                update,
+            });
+            let kept = match kept {
+                None => Some(store::lone_chain(&message.id, &chain)),
+                Some(kept) if was_refused => Some(store::extend_lone_chain(&message.id, &chain, &kept)),
+                // Somebody chose an id that is taken; the stop is made all the same.
+                Some(_) => None,
+            };
+            let writes: Vec<Write> = update.into_iter().chain(kept).collect();
+            if writes.is_empty() {
+                return Ok((outcome, chain));
             }
             match self.dynamo.write(writes).await {
-                Ok(()) => return Ok(true),
+                Ok(()) => return Ok((outcome, chain)),
+                // It crossed another stop, or a key that is being issued.
                 Err(WriteError::Lost(_)) => {}
                 Err(WriteError::Fault(fault)) => return Err(fault.into()),
-            }
-            // Else it crossed a key that is being issued.
-            if store::is_frozen(&self.dynamo).await? == freeze {
-                return Ok(false);
             }
         }
         Err(NotDone::Later(Duration::from_secs(1)))
@@ -95,8 +163,7 @@ impl Worker {
         no: &str,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let event = if freeze { "freeze-refused" } else { "unfreeze-refused" };
-        self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
+        self.audit_alone(message, [Happened::new(refused(freeze), &message.person, [])]).await?;
         Ok(self.answer(message, now, no).await?)
     }
 
@@ -108,12 +175,16 @@ impl Worker {
         events: impl IntoIterator<Item = Happened>,
     ) -> anyhow::Result<()> {
         let chain = alone(message, events);
-        match self.dynamo.write(vec![store::lone_chain(&message.id, &chain)]).await {
-            // Delivered again.
-            Ok(()) | Err(WriteError::Lost(_)) => {}
-            Err(WriteError::Fault(fault)) => return Err(fault),
-        }
+        self.keep_alone(message, &chain).await?;
         self.insert_alone(message, &chain).await
+    }
+
+    async fn keep_alone(&self, message: &Message, chain: &Chain) -> anyhow::Result<()> {
+        match self.dynamo.write(vec![store::lone_chain(&message.id, chain)]).await {
+            // Delivered again.
+            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault),
+        }
     }
 
     async fn insert_alone(&self, message: &Message, chain: &Chain) -> anyhow::Result<()> {

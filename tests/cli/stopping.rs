@@ -1,5 +1,7 @@
 //! `freeze` and `unfreeze` from an operator's machine: the worker issues nothing from then on, and it is known who did it.
 
+use std::time::Duration;
+
 use keyvend::cli::Ending;
 use serde_json::json;
 
@@ -41,6 +43,7 @@ async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
     assert!(deployed.world.net.calls_to("iam", "CreateAccessKey").is_empty());
     assert!(aws::keys(&deployed.world.net, HOME, "ci-deployer").is_empty());
 
+    deployed.world.clock.advance(Duration::from_secs(1));
     let again = keyvend(&deployed.world, &["unfreeze"]).await.done();
     insta::assert_snapshot!(stable(&again), @r"
     Keys can be issued again. It had been stopped by arn:aws:iam::123456789012:user/admin since 2025-11-24T16:00:02Z.
@@ -67,11 +70,14 @@ async fn whoever_comes_second_is_told_who_was_first() {
         ),
         "{second}"
     );
-    assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
+    // Whoever wants to lift it asks the one who wanted it last.
+    let arn = format!("arn:aws:iam::{HOME}:user/admin");
+    assert_eq!(frozen_by(&deployed).await, arn);
+    deployed.world.clock.advance(Duration::from_secs(1));
     let json = keyvend(&deployed.world, &["unfreeze", "--json"]).await.json();
     assert_eq!(
         (&json["changed"], &json["frozen"], &json["frozen_by"]),
-        (&json!(true), &json!(false), &json!("T0001.U0BOB"))
+        (&json!(true), &json!(false), &json!(arn))
     );
     let nothing = keyvend(&deployed.world, &["unfreeze"]).await.done();
     assert!(nothing.starts_with("Nothing was stopped: keys can be issued."), "{nothing}");
@@ -84,6 +90,7 @@ async fn what_was_done_is_recorded_under_the_operators_arn_or_a_name() {
     let arn = format!("arn:aws:iam::{HOME}:user/admin");
     keyvend(&deployed.world, &["freeze"]).await.done();
     keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
+    deployed.world.clock.advance(Duration::from_secs(1));
     keyvend(&deployed.world, &["unfreeze", "--as", "Jane on call"]).await.done();
     assert_eq!(frozen_by(&deployed).await, serde_json::Value::Null);
     let frozen = recorded(&deployed, "frozen").await;
@@ -122,4 +129,34 @@ async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
     assert!(!frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze"]).await.done();
     assert_eq!(recorded(&deployed, "frozen").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_freeze_stays() {
+    let deployed = Deployed::new().await;
+    deployed.types(BOB_APPROVER, "freeze").await;
+    let ran = keyvend(&deployed.world, &["unfreeze"]).await;
+    assert_eq!(ran.ending, Ending::No);
+    assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
+    assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
+    assert_eq!(recorded(&deployed, "unfreeze-refused").await.len(), 1);
+    deployed.world.clock.advance(Duration::from_secs(1));
+    keyvend(&deployed.world, &["unfreeze"]).await.done();
+    assert!(frozen_by(&deployed).await.is_null());
+}
+
+/// The worker and the tool make the same writes, so neither lifts what the other stopped meanwhile.
+#[tokio::test]
+async fn an_unfreeze_from_slack_that_was_typed_before_the_operators_freeze_is_refused() {
+    let deployed = Deployed::new().await;
+    deployed.arrive(deployed.world.slash_command(BOB_APPROVER, "unfreeze")).await;
+    deployed.world.clock.advance(Duration::from_secs(30));
+    keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
+    deployed.deliver().await;
+    assert_eq!(frozen_by(&deployed).await, "Jane on call");
+    assert!(
+        deployed.told(BOB_APPROVER).contains("Jane on call stopped it"),
+        "{}",
+        deployed.told(BOB_APPROVER)
+    );
 }

@@ -107,6 +107,7 @@ proptest! {
             prop_assert_eq!(&serde_json::from_str::<Message>(&body).unwrap(), message);
             let group = message.group_id();
             prop_assert!((1..=128).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_graphic()), "{}", group);
+            prop_assert!(group.contains(&message.person.to_string()), "nobody else's messages are in {}", group);
             prop_assert!(!matches!(message.what, What::Command(Command::Help)));
             let printed = format!("{message:?}");
             prop_assert!(!printed.contains("hooks.slack.com"), "{}", printed);

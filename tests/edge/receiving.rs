@@ -93,7 +93,7 @@ fn a_press_is_queued_with_the_button_and_its_message_only() {
     }
     "#);
     assert_eq!(message.person.to_string(), "T0001.U0002");
-    assert_eq!(message.group_id(), "0123456789ABCDEF");
+    assert_eq!(message.group_id(), "T0001.U0002.0123456789ABCDEF");
     assert_eq!(parts(&sent.receive()).1.body, "");
 }
 
@@ -116,7 +116,7 @@ fn a_submitted_form_is_queued_as_what_was_filled_in() {
       }
     }
     "#);
-    assert_eq!(message.group_id(), "0123456789ABCDEF");
+    assert_eq!(message.group_id(), "T0001.U0002.0123456789ABCDEF");
     let free = with(submission(), "/view/private_metadata", json!(""));
     assert_eq!(Sent::payload(&free).queued().group_id(), "T0001.U0002");
 }
@@ -128,7 +128,7 @@ fn the_form_is_asked_for_by_the_command_alone_and_answered_with_nothing() {
         let message = sent.queued();
         assert_eq!(message.what, What::Command(Command::Form), "{text:?}");
         assert_eq!(parts(&sent.receive()).1.body, "", "{text:?}");
-        assert_eq!(message.group_id(), format!("form.{}", message.id));
+        assert_eq!(message.group_id(), format!("form.{}.{}", message.person, message.id));
     }
 }
 
@@ -136,7 +136,52 @@ fn the_form_is_asked_for_by_the_command_alone_and_answered_with_nothing() {
 fn whatever_opens_a_form_waits_for_nothing_else() {
     for action in ["open-form", "deny", "details"] {
         let message = Sent::payload(&with(press(), "/actions/0/action_id", json!(action))).queued();
-        assert_eq!(message.group_id(), format!("form.{}", message.id), "{action}");
+        assert_eq!(message.group_id(), format!("form.{}.{}", message.person, message.id), "{action}");
+    }
+}
+
+/// Whoever fills a group delays what is in it: so each holds one person's messages alone, and fits SQS's limit
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+#[test]
+fn no_two_people_share_a_group() {
+    let key = "AKIAIOSFODNN7EXAMPLE".to_owned();
+    let long = "A".repeat(128);
+    let people = [("T0001", "U0001".to_owned()), ("T0001", format!("U{}", "1".repeat(31)))];
+    let typed = |line: String| {
+        people.clone().map(|(team, user)| {
+            slash(&[("text", Some(&line)), ("team_id", Some(team)), ("user_id", Some(&user))]).queued()
+        })
+    };
+    let pressed = |action: &str, value: &str| {
+        let button =
+            with(with(press(), "/actions/0/action_id", json!(action)), "/actions/0/value", json!(value));
+        people.clone().map(|(_, user)| Sent::payload(&with(button.clone(), "/user/id", json!(user))).queued())
+    };
+    let submitted =
+        people.clone().map(|(_, user)| Sent::payload(&with(submission(), "/user/id", json!(user))).queued());
+    let left = people
+        .clone()
+        .map(|(_, user)| Sent::event(&with(user_change(), "/event/user/id", json!(user))).queued());
+    let mut all = vec![submitted, left];
+    for line in ["", "status", "list", "freeze", "unfreeze"] {
+        all.push(typed(line.to_owned()));
+    }
+    all.extend([typed(format!("deactivate {key}")), typed(format!("delete {key}"))]);
+    let request = "0123456789ABCDEF.0123456789ABCDEF";
+    for action in ["approve", "deny", "details", "open-form", "get-key", "cancel", "not-me"] {
+        all.push(pressed(action, request));
+    }
+    for action in ["switch-off", "retire-key", "owner-left", "rotate-key", "delete-key"] {
+        all.extend([pressed(action, &key), pressed(action, &long)]);
+    }
+    for [one, other] in all {
+        let (group, others) = (one.group_id(), other.group_id());
+        assert_ne!(group, others, "{:?}", one.what);
+        for (message, group) in [(one, group), (other, others)] {
+            assert!(group.contains(&message.person.to_string()), "{group}");
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b.is_ascii_punctuation();
+            assert!(group.len() <= 128 && group.bytes().all(allowed), "{group}");
+        }
     }
 }
 
@@ -169,7 +214,7 @@ fn a_choice_in_a_form_is_queued_with_the_choice_and_the_view_only() {
       }
     }
     "#);
-    assert_eq!(message.group_id(), "view.V1");
+    assert_eq!(message.group_id(), format!("view.{}.V1", message.person));
 }
 
 #[test]

@@ -94,3 +94,13 @@ async fn a_press_from_a_workspace_that_is_none_of_ours_is_turned_away_at_the_doo
     assert_eq!(answer["statusCode"], 403);
     assert_eq!(keyvend.stands().await, "PENDING");
 }
+
+#[tokio::test]
+async fn keys_of_a_day_are_counted_by_person_whichever_workspace_they_ask_in() {
+    let keyvend = installed(&[("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002")]).await;
+    keyvend.confirmed().await;
+    assert_eq!(keyvend.counted().await, "1");
+    let items = super::world::aws::items(&keyvend.world.net, super::world::aws::REQUESTS).await;
+    let counted: Vec<&String> = items.keys().filter(|pk| pk.starts_with("issued#")).collect();
+    assert_eq!(counted, [&format!("issued#{ALICE_OWNER}#{}", keyvend.world.clock.now().day())]);
+}

@@ -49,7 +49,7 @@ fn offered(keyvend: &Deployed, person: &str, label: &str) -> Message {
 }
 
 #[tokio::test]
-async fn commands_keep_a_persons_order_and_decisions_a_requests_and_nothing_delays_a_form_or_a_stop() {
+async fn nobody_delays_anybody_and_nothing_delays_a_form_or_a_stop() {
     let keyvend = Deployed::new().await;
     let world = &keyvend.world;
     let person = |id: &str| format!("T0001.{id}");
@@ -59,32 +59,40 @@ async fn commands_keep_a_persons_order_and_decisions_a_requests_and_nothing_dela
     let request = text(&keyvend.request().await["id"]);
     for typed in ["", "create"] {
         let (body, group) = queued(&keyvend, world.slash_command(ALICE_OWNER, typed)).await;
-        assert_eq!(group, format!("form.{}", text(&body["id"])), "{typed:?}");
+        assert_eq!(group, format!("form.{}.{}", person(ALICE_OWNER), text(&body["id"])), "{typed:?}");
     }
     let form = keyvend.view(ALICE_OWNER);
-    assert_eq!(queued(&keyvend, world.choose(&form, "use-case", "cli")).await.1, format!("view.{}", form.id));
+    let chosen = queued(&keyvend, world.choose(&form, "use-case", "cli")).await.1;
+    assert_eq!(chosen, format!("view.{}.{}", person(ALICE_OWNER), form.id));
     for label in ["Details", "Deny"] {
         let (body, group) = queued(&keyvend, world.press(BOB_APPROVER, &keyvend.card(), label)).await;
-        assert_eq!(group, format!("form.{}", text(&body["id"])), "{label}");
+        assert_eq!(group, format!("form.{}.{}", person(BOB_APPROVER), text(&body["id"])), "{label}");
     }
     let form = keyvend.view(BOB_APPROVER);
-    // The decision itself is in the order of its request, whoever decides and however.
-    assert_eq!(queued(&keyvend, world.press(CAROL_APPROVER, &keyvend.card(), "Approve")).await.1, request);
+    // One person's decisions about a request are in order, however they decide.
+    let about = |id: &str| format!("{}.{request}", person(id));
+    let approved = queued(&keyvend, world.press(CAROL_APPROVER, &keyvend.card(), "Approve")).await.1;
+    assert_eq!(approved, about(CAROL_APPROVER));
     let ready = offered(&keyvend, ALICE_OWNER, "Get my key");
-    assert_eq!(queued(&keyvend, world.press(ALICE_OWNER, &ready, "Get my key")).await.1, request);
+    let collected = queued(&keyvend, world.press(ALICE_OWNER, &ready, "Get my key")).await.1;
+    assert_eq!(collected, about(ALICE_OWNER));
     let tab = keyvend.opens();
     keyvend.reveals(&tab).await;
     let issued = offered(&keyvend, ALICE_OWNER, "This wasn't me");
     for (who, message) in [(ALICE_OWNER, &issued), (BOB_APPROVER, &keyvend.card())] {
         let (_, group) = queued(&keyvend, world.press(who, message, "This wasn't me")).await;
-        assert_eq!(group, format!("off.{request}"));
+        assert_eq!(group, format!("off.{}", about(who)));
     }
     let denial = world.submit(&form, &form.values(&[("reason", "not wanted")]));
-    assert_eq!(queued(&keyvend, denial).await.1, request);
+    assert_eq!(queued(&keyvend, denial).await.1, about(BOB_APPROVER));
     for typed in ["freeze", "unfreeze"] {
-        assert_eq!(queued(&keyvend, world.slash_command(BOB_APPROVER, typed)).await.1, "freeze", "{typed}");
+        let group = queued(&keyvend, world.slash_command(BOB_APPROVER, typed)).await.1;
+        assert_eq!(group, format!("freeze.{}", person(BOB_APPROVER)), "{typed}");
     }
-    assert_eq!(queued(&keyvend, world.user_change(DORA_DELETED)).await.1, person(DORA_DELETED));
+    assert_eq!(
+        queued(&keyvend, world.user_change(DORA_DELETED)).await.1,
+        format!("left.{}", person(DORA_DELETED))
+    );
 }
 
 #[tokio::test]

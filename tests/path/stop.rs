@@ -7,7 +7,7 @@ use serde_json::json;
 use super::steps::failed;
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey, Tab};
-use super::world::net::{HOME, Interfere};
+use super::world::net::{HOME, Interfere, yield_now};
 use super::world::slack::{
     ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER, TEAM_GROUP,
 };
@@ -338,4 +338,102 @@ async fn a_stop_that_was_refused_and_comes_again_is_made() {
     keyvend.work(event).await;
     assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
     assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"));
+}
+
+/// Bob freezes while Carol unfreezes, one begun so many turns after the other.
+async fn crossed_by(keyvend: &Deployed, unfreezing_first: bool, turns: usize) {
+    let (now, unfreezing) =
+        (keyvend.world.clock.now(), keyvend.world.slash_command(CAROL_APPROVER, "unfreeze"));
+    assert_eq!(keyvend.arrive(keyvend.world.slash_command(BOB_APPROVER, "freeze")).await["statusCode"], 200);
+    assert_eq!(keyvend.arrive(unfreezing).await["statusCode"], 200);
+    // Nobody waits for the other: they are in groups of their own.
+    let (freeze, unfreeze) = (keyvend.receives(SLACK), keyvend.receives(SLACK));
+    assert_eq!(keyvend.world.clock.now(), now);
+    let (bob, carol) = if unfreezing_first { (turns, 0) } else { (0, turns) };
+    let later = async |turns: usize, event| {
+        for _ in 0..turns {
+            yield_now().await;
+        }
+        Box::pin(keyvend.work(event)).await
+    };
+    futures_util::future::join(later(bob, freeze), later(carol, unfreeze)).await;
+}
+
+#[tokio::test]
+async fn a_freeze_that_crosses_an_unfreeze_wins_in_every_interleaving() {
+    for (frozen_before, unfreezing_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        for turns in 0..=45 {
+            let keyvend = Deployed::new().await;
+            if frozen_before {
+                keyvend.types(CAROL_APPROVER, "freeze").await;
+                keyvend.world.clock.advance(Duration::from_secs(60));
+            }
+            crossed_by(&keyvend, unfreezing_first, turns).await;
+            let about = format!("{frozen_before} {unfreezing_first} {turns}");
+            assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0BOB", "{about}");
+            // Both are delivered again, as nobody said that they were done.
+            keyvend.deliver_everything().await;
+            assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0BOB", "{about}");
+            let told = keyvend.told(CAROL_APPROVER);
+            let knows = ["<@U0BOB> stopped it", "somebody has stopped it again", "Keys can be issued again"];
+            assert!(knows.iter().any(|part| told.contains(part)), "{about}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and_says_who_froze() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(BOB_APPROVER, "freeze").await;
+    // Typed in the same second.
+    keyvend.types(CAROL_APPROVER, "unfreeze").await;
+    let told = keyvend.told(CAROL_APPROVER);
+    assert!(told.contains("still stopped: <@U0BOB> stopped it"), "{told}");
+    assert!(told.contains("type `/access-key unfreeze` again"), "{told}");
+    assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
+    let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
+    let refused = audit.values().find(|entry| entry["event"]["S"] == "unfreeze-refused").unwrap();
+    assert_eq!(refused["detail"]["M"]["frozen_by"]["S"], "T0001.U0BOB");
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(CAROL_APPROVER, "unfreeze").await;
+    assert!(keyvend.told(CAROL_APPROVER).contains("Keys can be issued again"));
+    assert!(keyvend.item("freeze").await["frozen_by"].is_null());
+}
+
+#[tokio::test]
+async fn a_freeze_that_is_delivered_again_after_a_later_unfreeze_freezes_nothing() {
+    for (frozen_before, refused_before) in [(false, false), (false, true), (true, false), (true, true)] {
+        let about = format!("{frozen_before} {refused_before}");
+        let keyvend = Deployed::new().await;
+        let slack = keyvend.world.net.slack();
+        if frozen_before {
+            keyvend.types(CAROL_APPROVER, "freeze").await;
+            keyvend.world.clock.advance(Duration::from_secs(1));
+        }
+        keyvend.arrive(keyvend.world.slash_command(BOB_APPROVER, "freeze")).await;
+        let freeze = keyvend.receives(SLACK);
+        if refused_before {
+            slack.channel(APPROVALS, |channel| channel.archived = true);
+            keyvend.work(freeze.clone()).await;
+            slack.channel(APPROVALS, |channel| channel.archived = false);
+        }
+        keyvend.work(freeze.clone()).await;
+        assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"), "{about}");
+        keyvend.world.clock.advance(Duration::from_secs(5));
+        keyvend.types(CAROL_APPROVER, "unfreeze").await;
+        assert!(keyvend.item("freeze").await["frozen_by"].is_null(), "{about}");
+        keyvend.work(freeze.clone()).await;
+        assert!(keyvend.item("freeze").await["frozen_by"].is_null(), "{about}");
+        let told = keyvend.told(BOB_APPROVER);
+        assert!(told.contains("somebody has let it go on since"), "{about}: {told}");
+        let message: serde_json::Value =
+            serde_json::from_str(freeze["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let trail = keyvend.trail_of(message["id"].as_str().unwrap()).await;
+        let events: Vec<&str> = trail.iter().map(|entry| entry.event.as_str()).collect();
+        let expected: &[&str] = if refused_before { &["freeze-refused", "frozen"] } else { &["frozen"] };
+        assert_eq!(events, expected, "{about}");
+        let kept = keyvend.item(&format!("chain#{}", message["id"].as_str().unwrap())).await;
+        let last = trail.last().unwrap();
+        assert_eq!(kept["end"]["S"], format!("{}:{}", last.seq, last.hash), "{about}");
+    }
 }

@@ -18,6 +18,10 @@ pub fn stopped(done: &Stopped) -> String {
     };
     let head = match (done.frozen, done.changed) {
         (true, true) => "All issuing of keys is stopped.".to_owned(),
+        (true, false) if done.raced => format!(
+            "NOT lifted: all issuing of keys was stopped by {by}, which was not before this command. It stays so.\n\
+             Run `keyvend unfreeze` again if you want to lift it all the same."
+        ),
         (true, false) => format!("All issuing of keys had been stopped already, by {by}. It stays so."),
         (false, true) => format!("Keys can be issued again. It had been stopped by {by}."),
         (false, false) => "Nothing was stopped: keys can be issued.".to_owned(),
