@@ -43,6 +43,8 @@ pub struct Checkpoint {
     pub begun: String,
     /// The last page whose ends are in the chain.
     pub done: Option<Page>,
+    /// The page that follows it, if there is one.
+    pub following: Option<Page>,
     /// Whether anything went into the chain since that day was begun.
     pub grew: bool,
     /// Whether pages of that day are still to be gone through.
@@ -61,11 +63,14 @@ impl Checkpoint {
         self.open.then(|| done.unwrap_or_else(|| Page::first(self.begun.clone())))
     }
 
-    /// Whether a page of that day was done before the last one that was: its message came late.
+    /// Whether it is a page's turn: the last one that was done, whose message comes again, or the one that follows. Any
+    /// other would leave ends out, or is of a message that came late.
     #[must_use]
-    pub fn is_behind(&self, page: &Page) -> bool {
-        let place = |page: &Page| (page.back, page.shard, page.after.clone());
-        self.done.as_ref().is_some_and(|done| done.day == page.day && place(page) < place(done))
+    pub fn expects(&self, page: &Page) -> bool {
+        match self.done.as_ref().filter(|done| done.day == self.begun) {
+            Some(done) => done == page || self.following.as_ref() == Some(page),
+            None => Page::first(self.begun.clone()) == *page,
+        }
     }
 }
 

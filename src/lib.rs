@@ -10,6 +10,7 @@ pub mod claim;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod command;
+pub mod comparison;
 pub mod config;
 pub mod directory;
 pub mod facts;

@@ -8,9 +8,9 @@ use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
 use crate::id::{IamUserName, PersonId, RequestId, TicketId};
 use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, shard, text, values};
-use crate::request::{KeyRequest, State};
+use crate::request::{KeyRequest, Numbered, State, Telling};
 use crate::ticket::Psk;
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 
 /// A request as it was read, with the version that the next write must meet.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Link {
     /// Until the key is sealed or the ticket void.
     pub psk: Option<Psk>,
 }
+
+/// How long a notification is kept, in seconds. SQS keeps a message for 14 days, and for as long again once it is dead
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>).
+const NOTIFICATIONS_KEPT: i64 = 30 * DAY;
 
 /// The condition that no such item exists.
 pub const NEW: &str = "attribute_not_exists(pk)";
@@ -49,6 +53,38 @@ fn lease_key(account: &Account, user: &IamUserName) -> String {
 /// By Slack user: somebody in two workspaces of one organization is one person, with one count.
 fn count_key(person: &PersonId, now: Timestamp) -> String {
     format!("issued#{}#{}", person.user, now.day())
+}
+
+fn notification_key(request: &RequestId, number: u32) -> String {
+    format!("notification#{request}#{number}")
+}
+
+/// The writes that store the new notifications of a request: part of the write that stores the request. Every one comes
+/// with an audited change, so the time of the last one is theirs.
+fn put_notifications(request: &KeyRequest, new: &[Numbered]) -> anyhow::Result<Vec<Write>> {
+    let keep_until = request.chain.grown_at.0 + NOTIFICATIONS_KEPT;
+    let puts = new.iter().map(|Numbered { number, telling }| {
+        let item = values([
+            ("pk", notification_key(&request.id, *number).as_str().into()),
+            ("document", Attribute::Text(serde_json::to_string(telling)?)),
+            ("keep_until", keep_until.into()),
+        ]);
+        Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
+    });
+    puts.collect()
+}
+
+/// Reads one notification of a request, if there is such a one.
+///
+/// # Errors
+/// A fault, also where the item is half-written.
+pub async fn read_notification(
+    dynamo: &Dynamo,
+    request: &RequestId,
+    number: u32,
+) -> anyhow::Result<Option<Telling>> {
+    let item = dynamo.get(Table::Requests, &notification_key(request, number), None).await?;
+    item.map(|item| anyhow::Ok(serde_json::from_str(text(&item, "document")?)?)).transpose()
 }
 
 fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
@@ -166,22 +202,27 @@ pub fn state_name(state: &State) -> &'static str {
 }
 
 impl Stored {
-    /// Puts a new request where there is none.
+    /// Puts a new request where there is none, with its notifications in the same transaction.
     ///
     /// # Errors
     /// [`WriteError::Lost`] where there is one of this id.
     pub async fn create(dynamo: &Dynamo, request: &KeyRequest) -> Result<Self, WriteError> {
-        let item = encode(request, 1)?;
-        let put = Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() };
-        dynamo.write(vec![put]).await?;
-        Ok(Self { request: request.clone(), version: 1 })
+        let mut request = request.clone();
+        let new = request.tellings.take_new();
+        let item = encode(&request, 1)?;
+        let mut writes =
+            vec![Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }];
+        writes.extend(put_notifications(&request, &new)?);
+        dynamo.write(writes).await?;
+        Ok(Self { request, version: 1 })
     }
 
-    /// The write that replaces the request as it was read by `next`.
+    /// The write that replaces the request as it was read by `next`; [`Self::save`] adds the notifications.
     ///
     /// # Errors
-    /// A fault where it cannot be encoded.
+    /// A fault where it cannot be encoded, or has notifications that this write would not store.
     pub fn replace(&self, next: &KeyRequest) -> anyhow::Result<Write> {
+        anyhow::ensure!(next.tellings.is_stored(), "a request would be written without its notifications");
         Ok(Write::Put {
             table: Table::Requests,
             item: encode(next, self.version + 1)?,
@@ -199,7 +240,7 @@ impl Stored {
         item.as_ref().map(Self::try_from).transpose()
     }
 
-    /// Writes `next` in this one's place, with `others` in the same transaction.
+    /// Writes `next` in this one's place, with its new notifications and `others` in the same transaction.
     ///
     /// # Errors
     /// [`WriteError::Lost`] where any condition did not hold. A lost reply is no loss: what was to be written is
@@ -210,8 +251,11 @@ impl Stored {
         next: KeyRequest,
         others: Vec<Write>,
     ) -> Result<Self, WriteError> {
+        let mut next = next;
+        let new = next.tellings.take_new();
         let mut writes = vec![self.replace(&next)?];
         writes.extend(others);
+        writes.extend(put_notifications(&next, &new)?);
         let saved = Self { request: next, version: self.version + 1 };
         let error = match dynamo.write(writes).await {
             Ok(()) => return Ok(saved),
@@ -415,7 +459,7 @@ pub fn count_issued(person: &PersonId, now: Timestamp, seen: u32) -> Write {
         values: values([
             (":seen", i64::from(seen).into()),
             (":next", i64::from(seen + 1).into()),
-            (":keep", (now.0 + 3 * crate::time::DAY).into()),
+            (":keep", (now.0 + 3 * DAY).into()),
         ]),
     };
     Write::Update { table: Table::Requests, key: count_key(person, now), update }

@@ -124,18 +124,17 @@ impl ClaimEvent {
     }
 }
 
-/// A message on queue `due`, which only the worker itself sends.
+/// A message on queue `due`, which only the worker itself sends: it names an item and what to do with it, and holds no text
+/// that anybody is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Due {
-    /// Somebody is to be told.
+    /// Somebody is to be told. What it says is read from table `Requests`, never from the message.
     Tell {
         /// About which request.
         request: RequestId,
-        /// Which of its tellings.
+        /// Which of its notifications.
         number: u32,
-        /// What.
-        telling: Telling,
     },
     /// A timer ran out, of an item of table `Requests`.
     Timer {
@@ -178,10 +177,6 @@ pub struct DirectoryPage {
     pub marker: Option<String>,
     /// Whether all before it was read.
     pub complete: bool,
-    /// Keys found so far that do not fit what is on record, each on a line.
-    pub misfits: Vec<String>,
-    /// How many more.
-    pub more: usize,
 }
 
 /// Why a message is not done.
@@ -452,10 +447,8 @@ impl Worker {
 
     async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
         match serde_json::from_str::<Due>(body) {
-            Ok(Due::Tell { request, telling, .. }) => {
-                self.tell(&request, &telling, invocation.now, received).await
-            }
-            Ok(Due::Directory(page)) => self.read_directory(page, invocation.now, received).await,
+            Ok(Due::Tell { request, number }) => self.tell(&request, number, invocation.now, received).await,
+            Ok(Due::Directory(page)) => self.read_directory(page, invocation.now, received).boxed().await,
             Ok(Due::Checkpoint(page)) => self.take_page(&page, invocation.now).await,
             Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
             Ok(Due::Ticket { tid, due_at }) => {
@@ -551,11 +544,11 @@ impl Worker {
                 }
             }
         }
-        for numbered in &request.tellings.outbox {
-            match self.queue_telling(&request.id, numbered).await {
-                Ok(()) => next.tellings.drop_queued(numbered.number),
+        for number in &request.tellings.outbox {
+            match self.queue_telling(&request.id, *number).await {
+                Ok(()) => next.tellings.drop_queued(*number),
                 Err(fault) => {
-                    tracing::error!(fault = format!("{fault:#}"), "a telling stays in the outbox");
+                    tracing::error!(fault = format!("{fault:#}"), "a notification stays in the outbox");
                     break;
                 }
             }

@@ -1,4 +1,5 @@
-//! What people are to be told of a request: written with the change that it tells of, delivered on its own.
+//! What people are to be told of a request: stored with the change that it tells of, delivered on its own. What it says
+//! stands in table `Requests` alone, never in a queue.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +44,8 @@ pub enum Telling {
     },
 }
 
-/// A telling in its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A notification in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbered {
     /// Its number within the request, from 1.
     pub number: u32,
@@ -52,12 +53,15 @@ pub struct Numbered {
     pub telling: Telling,
 }
 
-/// The tellings of a request that are not yet known to be queued.
+/// The notifications of a request that are not yet known to be queued.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tellings {
     count: u32,
-    /// Still to be queued.
-    pub outbox: Vec<Numbered>,
+    /// The numbers of those that are still to be queued.
+    pub outbox: Vec<u32>,
+    /// Those that the next write of the request stores, each as an item of its own.
+    #[serde(skip)]
+    new: Vec<Numbered>,
 }
 
 impl Tellings {
@@ -65,12 +69,25 @@ impl Tellings {
     pub fn extend(&mut self, tellings: impl IntoIterator<Item = Telling>) {
         for telling in tellings {
             self.count += 1;
-            self.outbox.push(Numbered { number: self.count, telling });
+            self.outbox.push(self.count);
+            self.new.push(Numbered { number: self.count, telling });
         }
+    }
+
+    /// Takes those that are not stored yet.
+    #[must_use]
+    pub fn take_new(&mut self) -> Vec<Numbered> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Whether all of them are stored.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.new.is_empty()
     }
 
     /// Drops those that are known to be queued.
     pub fn drop_queued(&mut self, up_to: u32) {
-        self.outbox.retain(|numbered| numbered.number > up_to);
+        self.outbox.retain(|number| *number > up_to);
     }
 }

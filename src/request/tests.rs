@@ -568,6 +568,7 @@ fn every_state_reads_back_and_a_half_written_one_does_not() {
         whole
             .tellings
             .extend([Telling::Direct { to: person("U0ALICE"), message: crate::card::text("told") }]);
+        assert_eq!(whole.tellings.take_new().len(), 1, "stored beside the request, not in it");
         let document = serde_json::to_value(&whole).unwrap();
         assert_eq!(serde_json::from_value::<KeyRequest>(document.clone()).unwrap(), whole);
         let mut places = Vec::new();

@@ -55,16 +55,16 @@ impl Worker {
     /// One page: its ends go into the chain, and the next page is sent for. The last one's hash is posted.
     pub(super) async fn take_page(&self, page: &Page, now: Timestamp) -> Result<(), NotDone> {
         let stored = self.read_checkpoint().await?;
-        // Of another day, or done long ago: a message that came late.
-        if stored.checkpoint.begun != page.day || stored.checkpoint.is_behind(page) {
+        if !stored.checkpoint.expects(page) {
+            tracing::warn!("a page of the checkpoint whose turn it is not");
             return Ok(());
         }
         let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
-        let found = self.dynamo.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
-        let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let following = page.following(found.last().filter(|_| full).cloned());
         let mut next = stored.checkpoint.clone();
         if next.done.as_ref() != Some(page) {
+            let found = self.dynamo.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
+            let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+            let following = page.following(found.last().filter(|_| full).cloned());
             let ends = try_join_all(found.iter().map(|key| async move {
                 let item = self.dynamo.get(Table::Requests, key, None).await?;
                 item.as_ref().map(store::chain_end).transpose()
@@ -78,7 +78,9 @@ impl Worker {
                 next.chain.append(&chain_id(), now, happened);
             }
             next.done = Some(page.clone());
+            next.following = following;
         }
+        let following = next.following.clone();
         let stored = self.write_checkpoint(stored, next).await?;
         for entry in &stored.checkpoint.chain.outbox {
             self.dynamo.insert_audit(&chain_id(), entry).await?;

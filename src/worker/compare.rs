@@ -4,44 +4,64 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
+use super::cancel::RACES;
 use super::look_after::happened;
 use super::{DirectoryPage, NotDone, Worker};
+use crate::aws::WriteError;
 use crate::card::{self, Offer};
+use crate::comparison::{FINDINGS, Findings, Stored as StoredFindings};
 use crate::facts::{AccessKeyStatus, Account};
 use crate::id::AccessKeyId;
+use crate::item::Table;
 use crate::key::{GRACE, IssuedKey, StoredKey};
 use crate::lookup::OwnedUser;
 use crate::request::Telling;
 use crate::time::Timestamp;
 use crate::words;
 
-/// How many keys a report names; the rest it counts.
-const NAMED: usize = 20;
 /// How many IAM users are looked at at a time: IAM answers a few calls a second.
 const AT_ONCE: usize = 4;
 
 impl Worker {
-    /// Compares the keys of some IAM users with what is on record, and adds what does not fit to the page's findings. The
-    /// last time that the page comes, a key that cannot be noted holds up no other.
+    /// Compares the keys of some IAM users with what is on record, and stores what does not fit. The last time that the
+    /// page comes, a key that cannot be noted holds up no other.
     pub(super) async fn compare(
         &self,
         account: &Account,
         users: &[&OwnedUser],
-        page: &mut DirectoryPage,
+        page: &DirectoryPage,
         now: Timestamp,
         last: bool,
     ) -> anyhow::Result<()> {
+        let mut found = Vec::new();
         for some in users.chunks(AT_ONCE) {
-            let found = try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
-            for line in found.into_iter().flatten() {
-                if page.misfits.len() < NAMED {
-                    page.misfits.push(line);
-                } else {
-                    page.more += 1;
-                }
+            let lines = try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
+            found.extend(lines.into_iter().flatten());
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.store_findings(page, &found).await
+    }
+
+    /// Stores what one page found, once however often its message comes.
+    async fn store_findings(&self, page: &DirectoryPage, found: &[String]) -> anyhow::Result<()> {
+        let of_page = format!("{}/{}", page.account, page.page);
+        for _ in 0..RACES {
+            let stored = self.findings().await?;
+            let Some(next) = stored.with(page.begun, &of_page, found) else { return Ok(()) };
+            match self.dynamo.write(vec![stored.replace(&next)?]).await {
+                Ok(()) => return Ok(()),
+                Err(WriteError::Lost(_)) => {}
+                Err(WriteError::Fault(fault)) => return Err(fault),
             }
         }
-        Ok(())
+        anyhow::bail!("the findings of a comparison changed too often")
+    }
+
+    async fn findings(&self) -> anyhow::Result<StoredFindings> {
+        let item = self.dynamo.get(Table::Requests, FINDINGS, None).await?;
+        item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
     }
 
     /// The keys of one IAM user that are on and should not be, each on a line.
@@ -98,11 +118,12 @@ impl Worker {
     }
 
     /// The report of a whole reading, where there is anything to report.
-    pub(super) async fn report_misfits(&self, page: &DirectoryPage) -> anyhow::Result<()> {
-        if page.misfits.is_empty() {
+    pub(super) async fn report_findings(&self, begun: Timestamp) -> anyhow::Result<()> {
+        let Findings { begun: stored, lines, more, .. } = self.findings().await?.findings;
+        if stored != Some(begun) || lines.is_empty() {
             return Ok(());
         }
-        let told = card::text(&words::compared(&page.misfits, page.more));
+        let told = card::text(&words::compared(&lines, more));
         self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
         Ok(())
     }

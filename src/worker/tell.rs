@@ -8,9 +8,9 @@ use crate::card;
 use crate::id::{ChannelId, MessageTs, PersonId, RequestId};
 use crate::inbound;
 use crate::lookup::ChannelUnfit;
-use crate::request::{Card, Event, Numbered, State, Telling};
+use crate::request::{Card, Event, State, Telling};
 use crate::slack_api::{Message, SlackError};
-use crate::store::Stored;
+use crate::store::{self, Stored};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -67,23 +67,27 @@ impl Worker {
         Ok(())
     }
 
-    /// Queues one telling: in order within its request, and once.
-    pub(super) async fn queue_telling(&self, request: &RequestId, numbered: &Numbered) -> anyhow::Result<()> {
-        let Numbered { number, telling } = numbered.clone();
-        let due = Due::Tell { request: request.clone(), number, telling };
+    /// Queues one notification: in order within its request, and once.
+    pub(super) async fn queue_telling(&self, request: &RequestId, number: u32) -> anyhow::Result<()> {
+        let due = Due::Tell { request: request.clone(), number };
         let (body, once) = (serde_json::to_string(&due)?, format!("{request}.tell.{number}"));
         self.sqs.send(&self.config.due_queue, body, &format!("tell.{request}"), &once).await
     }
 
-    /// Tells what was queued. What Slack can never deliver is logged and let go; all else comes again.
+    /// Delivers a stored notification. What Slack can never deliver is logged and let go; all else comes again. A message
+    /// that names none does nothing: whoever can send to the queue can only have one repeated.
     pub(super) async fn tell(
         &self,
         request: &RequestId,
-        telling: &Telling,
+        number: u32,
         now: Timestamp,
         received: u32,
     ) -> Result<(), NotDone> {
-        let told = match telling {
+        let Some(telling) = store::read_notification(&self.dynamo, request, number).await? else {
+            tracing::error!(%request, number, "a message on queue `due` names a notification that does not exist");
+            return Ok(());
+        };
+        let told = match &telling {
             Telling::Card => self.draw(request, now).await,
             Telling::Direct { to, message } => self.direct(to, message).await,
             Telling::Reminder { to, key, end, message } => match self.direct(to, message).await {
@@ -94,12 +98,12 @@ impl Worker {
             Telling::Approvers { message } => self.to_approvers(message).await.map(drop),
         };
         match told {
-            Err(fault) if is_undeliverable(telling, &fault) => {
+            Err(fault) if is_undeliverable(&telling, &fault) => {
                 tracing::warn!(fault = format!("{fault:#}"), "somebody cannot be told");
                 Ok(())
             }
             Err(fault) => {
-                if *telling == Telling::Card && received >= RECEIVES {
+                if telling == Telling::Card && received >= RECEIVES {
                     self.tell_of_no_card(request).await;
                 }
                 Err(fault.into())

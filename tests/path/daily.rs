@@ -201,3 +201,40 @@ async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
     keyvend.deliver().await;
     assert_eq!(said(&keyvend, "has left").len(), 1, "who has no keys is not asked about");
 }
+
+/// A page out of its turn would close the day with chains left out of its checkpoint.
+#[tokio::test]
+async fn a_page_out_of_its_turn_leaves_no_chain_out_of_the_checkpoint() {
+    let keyvend = Deployed::new().await;
+    after(&keyvend, 60).await;
+    keyvend.confirmed().await;
+    keyvend.deliver_everything().await;
+    keyvend.world.clock.advance(Duration::from_secs(9 * HOUR));
+    keyvend.world.net.sqs().sweep();
+    let sqs = keyvend.world.net.sqs();
+    let mut forged = 0;
+    while let Some(event) = sqs.receive("due", keyvend.world.clock.now()) {
+        let record = &event["Records"][0];
+        let receipt = record["receiptHandle"].as_str().unwrap().to_owned();
+        let body: serde_json::Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+        if body["checkpoint"]["day"].is_string() && forged < 3 {
+            let ahead = [(0, 7, None), (2, 7, None), (0, 0, Some("request#zzz"))][forged];
+            forged += 1;
+            let mut page = body.clone();
+            page["checkpoint"]["back"] = ahead.0.into();
+            page["checkpoint"]["shard"] = ahead.1.into();
+            page["checkpoint"]["after"] = ahead.2.into();
+            let mut out_of_turn = event.clone();
+            out_of_turn["Records"][0]["body"] = page.to_string().into();
+            keyvend.work(out_of_turn).await;
+        }
+        keyvend.work(event).await;
+        sqs.finish("due", &receipt, true);
+    }
+    assert_eq!(forged, 3);
+    let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
+    let chain = checkpoints(&keyvend).await;
+    assert_eq!(chain.iter().filter(|entry| entry.detail.contains_key(&id)).count(), 1);
+    assert_eq!(chain.last().unwrap().event, "checkpoint-closed");
+    assert_eq!(said(&keyvend, "Audit checkpoint of").len(), 1);
+}

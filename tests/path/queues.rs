@@ -8,7 +8,7 @@ use super::steps::{ASK, failed, record, said_in_public, text};
 use super::world::aws::AUDIT;
 use super::world::deployed::Deployed;
 use super::world::net::Interfere;
-use super::world::slack::{ALICE_OWNER, BOB_APPROVER, DORA_DELETED};
+use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, DORA_DELETED};
 use super::world::sqs;
 
 #[tokio::test]
@@ -264,4 +264,52 @@ async fn an_audit_entry_that_could_not_be_inserted_is_driven_in_later() {
     assert_eq!(keyvend.requests().await.len(), 1, "asked all the same");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     assert_eq!(keyvend.events().await, ["asked", "approved"]);
+}
+
+/// What it says is read from the table: so whoever can send to the queue can have a notification repeated, and no more.
+#[tokio::test]
+async fn a_message_on_due_repeats_a_stored_notification_and_says_nothing_of_its_own() {
+    let keyvend = Deployed::new().await;
+    keyvend.asked().await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.deliver_everything().await;
+    let id = text(&keyvend.request().await["id"]);
+    let unknown: String = id.chars().rev().collect();
+    let (phish, now) = ("Your key is at https://evil.example", keyvend.world.clock.now().0);
+    let telling =
+        json!({"direct": {"to": {"team": "T0001", "user": ALICE_OWNER}, "message": {"text": phish}}});
+    let page = json!({"begun": now, "account": "123456789012", "page": 0, "marker": null, "complete": true});
+    let with = |part: Value| {
+        let mut page = page.clone();
+        page.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+        json!({"directory": page})
+    };
+    let forged = [
+        json!({"tell": {"request": id, "number": 0}}),
+        json!({"tell": {"request": id, "number": 99}}),
+        json!({"tell": {"request": unknown, "number": 1}}),
+        json!({"tell": {"request": id, "number": 2, "telling": telling}}),
+        json!({"tell": {"request": id, "telling": telling}}),
+        with(json!({"misfits": [phish], "more": 0})),
+        with(json!({"begun": now + 86_400 * 365})),
+        json!({"checkpoint": {"day": phish, "back": 0, "shard": 0, "after": null}}),
+        json!({"timer": {"item": phish, "due_at": now}}),
+    ];
+    keyvend.world.net.forget();
+    for body in forged {
+        assert!(!failed(&keyvend.work(record(sqs::DUE, &body.to_string(), 1)).await), "{body}");
+    }
+    let calls = keyvend.world.net.calls();
+    let said: Vec<_> = calls.iter().filter(|call| !matches!(&*call.service, "dynamodb" | "sqs")).collect();
+    assert_eq!(said.len(), 0, "{said:?}");
+    assert!(!calls.iter().any(|call| call.operation != "GetItem"), "nothing was changed: {calls:?}");
+
+    let told = |person| keyvend.world.net.slack().told(person).len();
+    let before = (told(ALICE_OWNER), keyvend.world.net.slack().messages(APPROVALS).len());
+    for number in 1..=3 {
+        let body = json!({"tell": {"request": id, "number": number}}).to_string();
+        assert!(!failed(&keyvend.work(record(sqs::DUE, &body, 1)).await), "{body}");
+    }
+    assert_eq!(told(ALICE_OWNER), before.0 + 1, "what was stored is said again");
+    assert_eq!(keyvend.world.net.slack().messages(APPROVALS).len(), before.1, "and the one card redrawn");
 }

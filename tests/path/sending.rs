@@ -1,16 +1,17 @@
 //! What is sent to the queues: each message in a group that keeps an order and delays nothing else, each once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::steps::{ASK, failed, text};
-use super::world::aws::TICKETS;
+use super::world::aws::{self, TICKETS};
 use super::world::deployed::{Deployed, Tab};
-use super::world::net::Interfere;
+use super::world::net::{HOME, Interfere};
 use super::world::slack::{
-    ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, DORA_DELETED, MALLORY_OUTSIDER, Message,
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DORA_DELETED, MALLORY_OUTSIDER, Message,
 };
 use super::world::sqs;
 
@@ -270,4 +271,44 @@ fn decoded(base64url: &str) -> Vec<u8> {
 fn bytes(base64: &Value) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(base64.as_str().unwrap()).unwrap()
+}
+
+/// The texts in a JSON value.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+/// Everything that is said stands in a table that only the worker can write: on queue `due` there are names and numbers.
+#[tokio::test]
+async fn no_message_on_due_carries_text_and_every_notification_is_kept_for_a_month() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    let now = keyvend.world.clock.now();
+    let items = aws::items(&keyvend.world.net, aws::REQUESTS).await;
+    let notifications: Vec<_> = items.iter().filter(|(key, _)| key.starts_with("notification#")).collect();
+    assert!(notifications.len() > 4, "{notifications:?}");
+    for (key, item) in notifications {
+        let kept = text(&item["keep_until"]["N"]).parse::<i64>().unwrap() - now.0;
+        assert!(((30 * 86_400 - 600)..=30 * 86_400).contains(&kept), "{key} is kept for {kept} s");
+    }
+    let admin = aws::iam(&keyvend.world.net, HOME);
+    admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    keyvend.world.clock.advance(Duration::from_secs(26 * 3_600));
+    keyvend.world.net.sqs().sweep();
+    keyvend.deliver_everything().await;
+    let told = keyvend.world.net.slack().messages(APPROVALS);
+    assert!(told.iter().any(|message| message.reading().contains("do not fit what is on record")));
+    let mut kinds = BTreeSet::new();
+    for (body, ..) in sent(&keyvend, sqs::DUE) {
+        kinds.extend(body.as_object().into_iter().flat_map(|body| body.keys().cloned()));
+        for text in texts(&body) {
+            assert!(!text.contains(char::is_whitespace) && text.len() < 100, "{body}");
+        }
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["checkpoint", "directory", "tell", "ticket", "timer"]);
 }

@@ -129,6 +129,7 @@ async fn what_belongs_together_changes_in_one_transaction() {
     Put request TICKETED if version = :version
     Put Tickets PENDING if attribute_not_exists(tid)
     Put ticket if attribute_not_exists(pk)
+    Put notification if attribute_not_exists(pk)
     ");
     let another = written(&keyvend, async |keyvend| drop(keyvend.collects(&ready).await)).await;
     insta::assert_snapshot!(another, @r"
@@ -137,6 +138,7 @@ async fn what_belongs_together_changes_in_one_transaction() {
     Put ticket if attribute_not_exists(pk)
     Update Tickets VOID if #state = :pending OR #state = :locked
     Update ticket REMOVE psk if attribute_exists(pk)
+    Put notification if attribute_not_exists(pk)
     ");
     let tab = keyvend.opens();
     let issued = written(&keyvend, async |keyvend| drop(keyvend.reveals(&tab).await)).await;
@@ -155,6 +157,8 @@ async fn what_belongs_together_changes_in_one_transaction() {
     Put key DELIVERED if attribute_not_exists(pk)
     Update ticket REMOVE psk if attribute_exists(pk)
     Update lease REMOVE holder if holder = :me
+    Put notification if attribute_not_exists(pk)
+    Put notification if attribute_not_exists(pk)
     ");
 }
 
@@ -182,9 +186,11 @@ async fn a_link_ends_in_the_transaction_that_ends_its_request() {
                 }
             });
             let was = if claimed { "#state = :claimed" } else { "#state = :pending OR #state = :locked" };
+            let notifications = if end == "cancel" { 1 } else { 2 };
             let expected = format!(
                 "Put request {from} if version = :version\nUpdate Tickets VOID if {was}\nUpdate ticket REMOVE psk if \
-                 attribute_exists(pk)"
+                 attribute_exists(pk){}",
+                "\nPut notification if attribute_not_exists(pk)".repeat(notifications)
             );
             let first = ended.await.split("\nand\n").next().unwrap().to_owned();
             assert_eq!(first, expected, "{end}, claimed: {claimed}");
@@ -207,6 +213,7 @@ async fn a_key_that_aws_refuses_gives_everything_back_in_one_transaction() {
     Update ticket REMOVE psk if attribute_exists(pk)
     Update lease REMOVE holder if holder = :me
     Update issued SET issued = issued - :one if issued >= :one
+    Put notification if attribute_not_exists(pk)
     ");
 }
 
