@@ -180,6 +180,15 @@ export async function openPage({ fragment = "", serve = () => { throw new Error(
       for (const listener of listeners.beforeunload ?? []) listener(event);
       return event.defaultPrevented ? "warned" : "left";
     },
+    /** Goes elsewhere; the browser keeps the page whole, as for its back/forward cache. */
+    hide() {
+      for (const listener of listeners.pagehide ?? []) listener(Object.assign(makeEvent("pagehide"), { persisted: true }));
+    },
+    /** Comes back by Back. */
+    restore() {
+      for (const listener of listeners.pageshow ?? []) listener(Object.assign(makeEvent("pageshow"), { persisted: true }));
+    },
+    downloadable: () => blobs.size,
     follow(next) {
       location.hash = next;
       for (const listener of listeners.hashchange) listener(makeEvent("hashchange"));

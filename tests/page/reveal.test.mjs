@@ -308,6 +308,114 @@ test("what_the_person_must_know_is_said_beside_the_key", async () => {
   for (const fact of [/10 seconds/, /Never share/, /password manager/, /only this tab can fetch it, for 10 minutes/, /switched off/]) assert.match(said, fact);
 });
 
+/* ---- Leaving, and coming back by Back ---- */
+
+function assertWiped(page) {
+  assert.equal(page.view(), "ended");
+  assert.match(page.text("ended-what"), /was left/);
+  for (const part of [KEY.secret_access_key, KEY.access_key_id, KEY.account]) assert.ok(!page.everything().includes(part), part);
+  assert.equal(page.leave(), "left");
+}
+
+test("leaving_wipes_the_key_and_coming_back_shows_none", async () => {
+  const page = await withKey();
+  page.press("show");
+  page.press("download=shell");
+  await page.until(() => /Confirmed/.test(page.text("receipt")));
+  page.hide();
+  assertWiped(page);
+  assert.equal(page.downloadable(), 0);
+  page.restore();
+  assertWiped(page);
+  page.element("show").click();
+  for (const button of page.element("key").descendants()) if (button.tag === "button") button.click();
+  assertWiped(page);
+  assert.deepEqual(page.clipboard, []);
+  assert.equal(page.claims().length, 1);
+});
+
+test("leaving_after_saving_wipes_what_named_the_key", async () => {
+  const page = await withKey();
+  page.press("saved");
+  page.hide();
+  assertWiped(page);
+});
+
+test("a_key_that_arrives_after_the_page_was_left_is_not_shown", async () => {
+  let release;
+  const held = new Promise((resolve) => { release = resolve; });
+  const { T, fragment } = newLink();
+  const page = await openPage({
+    fragment,
+    serve: async (path, body) => held.then(async () => ({ status: 200, body: await sealFor(T, body.pub) })),
+  });
+  page.press("claim");
+  await page.until(() => page.claims().length === 1);
+  page.hide();
+  release();
+  for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assertWiped(page);
+  page.restore();
+  assertWiped(page);
+});
+
+test("a_page_that_was_left_claims_no_more", async () => {
+  const page = await opened({ claims: [working, working, ...Array(100).fill(working)] });
+  page.press("claim");
+  await page.until(() => page.claims().length === 2);
+  page.hide();
+  const before = page.claims().length;
+  for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(page.claims().length, before);
+  assertWiped(page);
+});
+
+test("a_confirmation_goes_on_after_the_page_was_left", async () => {
+  let heard = false;
+  const page = await withKey({ ack: () => (heard ? confirmed : lost()) });
+  page.press("show");
+  await page.until(() => page.acks().length === 2);
+  page.hide();
+  heard = true;
+  await page.until(() => page.acks().length > 2);
+  assertWiped(page);
+});
+
+test("leaving_before_a_claim_wipes_the_link_and_a_new_one_starts_again", async () => {
+  const second = newLink();
+  const page = await openPage({ fragment: newLink().fragment, serve: server(second.T) });
+  page.hide();
+  page.restore();
+  assertWiped(page);
+  assert.equal(page.requests.length, 0);
+  page.follow(second.fragment);
+  await page.until(() => page.view() === "start");
+  page.press("claim");
+  await page.until(() => page.view() === "key");
+});
+
+test("leaving_wipes_a_code_and_sends_none_that_is_being_derived", async () => {
+  const page = await openPage({ fragment: mailed.fragment, serve: mailedServer([error(401, "code-wanted"), "seal"]) });
+  page.press("claim");
+  await page.until(() => page.view() === "code");
+  page.type(mailed.typed);
+  page.hide();
+  // Begun later, done later.
+  for (let turn = 0; turn < 2; turn += 1) await protocol.deriveCode("AAAAAAAA", new Uint8Array(32));
+  assertWiped(page);
+  assert.equal(page.element("code-typed").value, "");
+  assert.equal(page.claims().length, 1);
+});
+
+test("an_explanation_stays_when_the_page_is_left", async () => {
+  const page = await opened({ claims: [error(409, "used")] });
+  page.press("claim");
+  await page.until(() => page.view() === "ended");
+  page.hide();
+  page.restore();
+  assert.match(page.text("ended-what"), /already collected/);
+});
+
 /* ---- The mailed code ---- */
 
 const mailed = ticketCases[1];

@@ -137,6 +137,24 @@ await withServer((server) => withBrowser(async (browser) => {
     assert.deepEqual(left.slice(2), [0, 0, "", `${server.origin}/reveal`]);
   });
 
+  await step("coming_back_shows_no_key", async () => {
+    await openKey(["seal"]);
+    await press("#show");
+    await browser.until("return /Confirmed/.test(document.getElementById('receipt').textContent)");
+    await browser.go("about:blank");
+    await run("history.back()");
+    await view("ended");
+    assert.ok(!(await run("return document.documentElement.outerHTML")).includes(KEY.secret_access_key));
+    assert.equal(claims().length, 1);
+    await openKey(["seal"]);
+    await press("#show");
+    await run("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))");
+    await view("ended");
+    assert.match(await text("#ended"), /This page was left/);
+    assert.ok(!(await run("return document.documentElement.outerHTML")).includes(KEY.secret_access_key));
+    await look("left");
+  });
+
   await step("copies_reach_the_clipboard", async () => {
     await openKey(["seal"]);
     const pasted = () => browser.runAsync("navigator.clipboard.readText().then(arguments[0], (e) => arguments[0](String(e)))");
