@@ -123,6 +123,7 @@ async fn a_checkpoint_that_is_cut_off_is_finished_and_holds_nothing_twice() {
         keyvend.deliver_everything().await;
         keyvend.world.clock.advance(Duration::from_secs(9 * HOUR));
         keyvend.world.net.sqs().sweep();
+        keyvend.work(keyvend.receives("sweep")).await;
         let mut died = false;
         let mut armed = false;
         while let Some(event) = keyvend.world.net.sqs().receive("due", keyvend.world.clock.now()) {
@@ -211,6 +212,7 @@ async fn a_page_out_of_its_turn_leaves_no_chain_out_of_the_checkpoint() {
     keyvend.deliver_everything().await;
     keyvend.world.clock.advance(Duration::from_secs(9 * HOUR));
     keyvend.world.net.sqs().sweep();
+    keyvend.work(keyvend.receives("sweep")).await;
     let sqs = keyvend.world.net.sqs();
     let mut forged = 0;
     while let Some(event) = sqs.receive("due", keyvend.world.clock.now()) {

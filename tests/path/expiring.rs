@@ -181,7 +181,7 @@ async fn a_timer_that_runs_twice_reminds_and_switches_off_once() {
     let key = a_day_before_its_end(&keyvend).await;
     keyvend.world.clock.advance(Duration::from_secs(DAY));
     keyvend.world.net.sqs().sweep();
-    let event = keyvend.receives("due");
+    let event = keyvend.receives("sweep");
     keyvend.work(event).await;
     let timer = keyvend.receives("due");
     keyvend.work(timer.clone()).await;

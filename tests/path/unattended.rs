@@ -216,7 +216,7 @@ async fn what_was_cut_off_is_finished_by_the_timer() {
     after(&keyvend, 10 * MINUTE).await;
     keyvend.world.clock.advance(Duration::from_secs(DAY));
     keyvend.world.net.sqs().sweep();
-    let event = keyvend.receives("due");
+    let event = keyvend.receives("sweep");
     keyvend.work(event).await;
     keyvend.world.net.once("iam", "DeleteAccessKey", Interfere::CrashAfter);
     let event = keyvend.receives("due");

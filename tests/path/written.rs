@@ -214,6 +214,7 @@ async fn a_key_that_aws_refuses_gives_everything_back_in_one_transaction() {
     Update lease REMOVE holder if holder = :me
     Update issued SET issued = issued - :one if issued >= :one
     Put notification if attribute_not_exists(pk)
+    Put notification if attribute_not_exists(pk)
     ");
 }
 
