@@ -80,8 +80,9 @@ impl Happened {
 }
 
 impl Chain {
-    /// Appends one entry.
+    /// Appends one entry. Its time is never before that of the last: clocks differ, and the order is the chain's.
     pub fn append(&mut self, request: &RequestId, at: Timestamp, happened: Happened) {
+        let at = at.max(self.grown_at);
         let mut entry = Entry {
             seq: self.next,
             at,
@@ -94,8 +95,14 @@ impl Chain {
         entry.hash = entry.computed_hash(request);
         self.head.clone_from(&entry.hash);
         self.next += 1;
-        self.grown_at = self.grown_at.max(at);
+        self.grown_at = at;
         self.outbox.push(entry);
+    }
+
+    /// Its last entry's place; 0 where it has none.
+    #[must_use]
+    pub fn last_place(&self) -> u32 {
+        self.next.saturating_sub(1)
     }
 
     /// Its last entry's place and hash, as a checkpoint names it.

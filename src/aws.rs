@@ -29,7 +29,7 @@ pub use dynamodb::{KnownEnd, Page, Position, Unreadable};
 pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TaggedUser, UserDetail, UserPage};
 #[cfg(feature = "cli")]
 pub use operator::{NoAccess, operators_config};
-pub use secrets::{Secrets, Stage};
+pub use secrets::{SecretVersion, Secrets, Stage};
 pub use ses::{MailError, Ses};
 pub use sqs::{ReceiptHandle, Sqs};
 #[cfg(feature = "cli")]

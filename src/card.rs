@@ -6,6 +6,7 @@ mod keys;
 use serde_json::{Value, json};
 
 pub use self::keys::{Listed, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left};
+use crate::browser::Browser;
 use crate::config::Approvers;
 use crate::facts::AccessKey;
 use crate::id::AccessKeyId;
@@ -157,7 +158,7 @@ fn heading(request: &KeyRequest) -> String {
 fn fields(request: &KeyRequest) -> Value {
     let asked = &request.asked;
     let rights = if request.shown.privileged { ":warning: *privileged*" } else { "ordinary" };
-    let field = |name: &str, what: &str| json!({"type": "mrkdwn", "text": format!("*{name}*\n{what}")});
+    let field = |name: &str, what: &str| verbatim(&format!("*{name}*\n{what}"));
     json!({"type": "section", "fields": [
         field("For", words::use_case(asked.use_case)),
         field("Lifetime", &words::days(asked.days)),
@@ -227,7 +228,7 @@ fn instead(request: &KeyRequest) -> String {
 
 /// To the requester: the key was made, and how to switch it off if that wasn't them.
 #[must_use]
-pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> Message {
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Message {
     let sentence = words::issued(request, key, browser);
     Message { blocks: json!([section(&sentence), not_me(&requesters_value(request))]), text: sentence }
 }
@@ -293,17 +294,25 @@ pub fn again(sentence: &str, request: &KeyRequest) -> Message {
     Message { text: sentence.to_owned(), blocks }
 }
 
+/// The only kind of mrkdwn that is sent: what somebody typed in it names no channel and nobody, and links nowhere. What is
+/// written out, such as `<@U0ALICE>`, still does
+/// (<https://docs.slack.dev/reference/block-kit/composition-objects/text-object>).
+#[must_use]
+pub fn verbatim(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
 fn header(text: &str) -> Value {
     json!({"type": "header", "text": {"type": "plain_text", "text": text}})
 }
 
 /// Slack takes up to 3,000 characters here.
 fn section(text: &str) -> Value {
-    json!({"type": "section", "text": {"type": "mrkdwn", "text": cut(text, 2900)}})
+    json!({"type": "section", "text": verbatim(&cut(text, 2900))})
 }
 
 fn context(text: &str) -> Value {
-    json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(text, 1900)}]})
+    json!({"type": "context", "elements": [verbatim(&cut(text, 1900))]})
 }
 
 fn cut(text: &str, most: usize) -> String {

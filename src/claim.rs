@@ -4,6 +4,7 @@
 
 use subtle::ConstantTimeEq as _;
 
+use crate::browser::Browser;
 use crate::id::{ClaimId, TicketId};
 use crate::item::{Attribute, BadItem, Item, Update, bytes, number, shard, text, values};
 use crate::seal::ClaimKey;
@@ -99,8 +100,8 @@ pub struct Claimed {
     pub attempt: i64,
     /// When it was claimed.
     pub at: Timestamp,
-    /// Which browser it said it is.
-    pub browser: String,
+    /// Which browser it is, as it says.
+    pub browser: Browser,
 }
 
 /// Something `reveal` did, as its outbox keeps it.
@@ -157,8 +158,8 @@ pub struct Claim {
     pub cid: ClaimId,
     /// Its public key.
     pub key: ClaimKey,
-    /// Its browser, a few words.
-    pub browser: String,
+    /// Its browser.
+    pub browser: Browser,
 }
 
 /// A tab's confirmation: `POST /reveal/ack`.
@@ -330,7 +331,7 @@ fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
         (":cid", claim.cid.as_str().into()),
         (":pub", claim.key.as_bytes().into()),
         (":first", 1.into()),
-        (":browser", claim.browser.as_str().into()),
+        (":browser", claim.browser.to_string().as_str().into()),
         (":due", look_after(now)),
         (":event", event(TicketEventKind::Claimed, now, 1)),
     ]);
@@ -442,7 +443,8 @@ impl TryFrom<&Item> for StoredTicket {
                 key: bytes(item, "pub")?.to_vec().try_into().map_err(|_| BadItem("pub"))?,
                 attempt: number(item, "attempt")?,
                 at: Timestamp(number(item, "claimed_at")?),
-                browser: text(item, "browser")?.to_owned(),
+                // Whoever has the role of `reveal` can write anything there.
+                browser: Browser::from_stored(text(item, "browser")?),
             })
         };
         let state = match text(item, "state")? {

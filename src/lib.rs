@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod aws;
+pub mod browser;
 pub mod card;
 pub mod checkpoint;
 pub mod claim;

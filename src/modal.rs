@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::card::verbatim;
 use crate::command::{Field, Reason};
 use crate::policy::IamUserAt;
 use crate::request::KeyRequest;
@@ -59,7 +60,7 @@ pub fn ask(offer: &Offer, chosen: Option<UseCase>) -> Value {
     blocks.push(use_case);
     let alternative = chosen.map_or(words::ALTERNATIVE_UNKNOWN, words::alternative);
     blocks.push(json!({"type": "context", "block_id": "alternative", "elements": [
-        {"type": "mrkdwn", "text": alternative},
+        verbatim(alternative),
     ]}));
     let lifetimes: Vec<Value> = lifetimes(offer.max_days).into_iter().map(lifetime).collect();
     let menu = json!({"type": "static_select", "action_id": "choose", "options": lifetimes});
@@ -153,7 +154,7 @@ fn plain(text: &str) -> Value {
 
 fn section(text: &str) -> Value {
     let cut: String = text.chars().take(MOST_IN_SECTION).collect();
-    json!({"type": "section", "text": {"type": "mrkdwn", "text": cut}})
+    json!({"type": "section", "text": verbatim(&cut)})
 }
 
 fn form(callback_id: &str, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {

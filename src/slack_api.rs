@@ -235,7 +235,7 @@ impl SlackApi {
         }
         let body = json!({
             "channel": to, "text": message.text, "blocks": message.blocks,
-            "unfurl_links": false, "unfurl_media": false,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
         let answer: Answer = self.tell("chat.postMessage", &body).await?;
         Ok((answer.channel, answer.ts))
@@ -253,7 +253,7 @@ impl SlackApi {
     ) -> Result<(), SlackError> {
         let body = json!({
             "channel": channel, "thread_ts": thread, "text": message.text, "blocks": message.blocks,
-            "unfurl_links": false, "unfurl_media": false,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
         self.tell::<Value>("chat.postMessage", &body).await.map(drop)
     }
@@ -289,7 +289,7 @@ impl SlackApi {
     ) -> Result<(), SlackError> {
         let body = json!({
             "channel": channel, "user": person, "text": message.text, "blocks": message.blocks,
-            "unfurl_links": false, "unfurl_media": false,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
         self.tell::<Value>("chat.postEphemeral", &body).await.map(drop)
     }
@@ -306,7 +306,7 @@ impl SlackApi {
     ) -> Result<(), SlackError> {
         let body = json!({
             "channel": channel, "ts": ts, "text": message.text, "blocks": message.blocks,
-            "unfurl_links": false, "unfurl_media": false,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
         self.tell::<Value>("chat.update", &body).await.map(drop)
     }

@@ -26,11 +26,16 @@ pub struct Link {
     pub request: RequestId,
     /// Until the key is sealed or the ticket void.
     pub psk: Option<Psk>,
+    /// Until when it can be opened, where `reveal` cannot change it.
+    pub expires_at: Timestamp,
 }
 
 /// How long a notification is kept, in seconds. SQS keeps a message for 14 days, and for as long again once it is dead
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>).
 const NOTIFICATIONS_KEPT: i64 = 30 * DAY;
+
+/// How long it is kept where a ticket leads, after its expiry, in seconds.
+const LINKS_KEPT: i64 = 30 * DAY;
 
 /// The condition that no such item exists.
 pub const NEW: &str = "attribute_not_exists(pk)";
@@ -110,15 +115,19 @@ pub fn changed_on(grown_at: Timestamp, id: &str) -> String {
     format!("{}#{}", grown_at.day(), shard(id))
 }
 
-/// Where the end of a chain that no request carries is kept, for the checkpoints.
+/// Where the end of a chain that no request carries is kept, for the checkpoints and for `audit verify`. It replaces a
+/// shorter one of the same chain.
 #[must_use]
 pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
+    let entries: Attribute = i64::from(chain.last_place()).into();
     let item = values([
         ("pk", format!("chain#{id}").as_str().into()),
         ("end", chain.end().as_str().into()),
+        ("entries", entries.clone()),
         ("changed_on", changed_on(chain.grown_at, id.as_str()).as_str().into()),
     ]);
-    Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
+    let condition = "attribute_not_exists(pk) OR entries < :entries";
+    Write::Put { table: Table::Requests, item, condition, values: values([(":entries", entries)]) }
 }
 
 /// Moves that end on from where it was, for a command that was refused and is carried out when it comes again.
@@ -278,17 +287,19 @@ impl Link {
         Ok(Some(Self {
             request: text(&item, "request")?.parse().map_err(|_| BadItem("request"))?,
             psk: bytes(&item, "psk").ok().and_then(Psk::from_stored),
+            expires_at: Timestamp(number(&item, "expires_at")?),
         }))
     }
 
     /// The write that makes one.
     #[must_use]
-    pub fn create(tid: &TicketId, request: &RequestId, psk: &Psk, keep_until: Timestamp) -> Write {
+    pub fn create(tid: &TicketId, request: &RequestId, psk: &Psk, expires_at: Timestamp) -> Write {
         let item = values([
             ("pk", link_key(tid).as_str().into()),
             ("request", request.as_str().into()),
             ("psk", psk.expose().as_slice().into()),
-            ("keep_until", keep_until.0.into()),
+            ("expires_at", expires_at.0.into()),
+            ("keep_until", (expires_at.0 + LINKS_KEPT).into()),
         ]);
         Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }
     }

@@ -64,6 +64,9 @@ use crate::words;
 const RECEIVES: u32 = 6;
 /// A message older than this begins nothing.
 const TOO_OLD: i64 = 600;
+/// How far the clock of whoever wrote something may be ahead of this function's, in seconds. It is waited for until then; a
+/// time that is later still is none that a clock told.
+const CLOCK_SKEW: i64 = 5;
 
 /// Everything a message can need.
 pub struct Worker {
@@ -268,6 +271,10 @@ impl Worker {
             tracing::error!("a message on queue `slack` that cannot be read");
             return Ok(());
         };
+        let ahead = message.signed_at.since(invocation.now);
+        if (1..=CLOCK_SKEW).contains(&ahead) {
+            return Err(NotDone::Later(seconds(ahead)));
+        }
         let done = self.act(&message, invocation).await;
         if let (Err(not_done), true) = (&done, received >= RECEIVES) {
             let say = match (self.marked_off(&message).await, not_done) {
@@ -347,8 +354,10 @@ impl Worker {
         if let Some((key, why)) = to_switch_off(&message.what) {
             return self.deactivate(message, &key, why, invocation.now).boxed().await;
         }
-        // Nor is it from the future, in which no time would run out: Slack's clock is a few minutes off at most.
-        if invocation.now.since(message.signed_at).abs() > TOO_OLD {
+        // Nor is it from the future, in which no time would run out. Where Slack's clock is ahead, the time of receiving it
+        // counts.
+        let age = invocation.now.since(message.signed_at);
+        if !(0..=TOO_OLD).contains(&age) {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
         }
         // Boxed, each: else the one future has room for all of them at once, and the stack too.
@@ -566,6 +575,10 @@ impl Worker {
             Err(_) => stored,
         }
     }
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(u64::try_from(count).unwrap_or(0))
 }
 
 /// The key that a command or a button asks to switch off, and why.

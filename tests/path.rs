@@ -63,6 +63,8 @@ mod silence;
 mod slack_as_it_is;
 #[path = "path/steps.rs"]
 mod steps;
+#[path = "path/stolen_reveal.rs"]
+mod stolen_reveal;
 #[path = "path/stolen_slack.rs"]
 mod stolen_slack;
 #[path = "path/stop.rs"]

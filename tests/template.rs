@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyvend::browser::Browser;
 use keyvend::claim::{self, Ack, Claim, Claimed, Step, StoredTicket, TicketState};
 use keyvend::config::{RevealConfig, SlackConfig, WorkerConfig};
 use keyvend::item::Update;
@@ -111,7 +112,7 @@ fn updates() -> Vec<Update> {
         code_hash: Some([2; 32]),
         cid: cid.clone(),
         key: point.try_into().unwrap(),
-        browser: "Firefox on Linux".to_owned(),
+        browser: Browser::of_user_agent("Firefox/140.0 (Linux)"),
     };
     let pending = StoredTicket {
         tid: "BSTC2Bo9x_uu2YktyiEMaA".parse().unwrap(),
@@ -123,13 +124,8 @@ fn updates() -> Vec<Update> {
         due_at: None,
         outbox: Vec::new(),
     };
-    let claimed = Claimed {
-        cid: cid.clone(),
-        key: claim.key.clone(),
-        attempt: 1,
-        at: now,
-        browser: claim.browser.clone(),
-    };
+    let claimed =
+        Claimed { cid: cid.clone(), key: claim.key.clone(), attempt: 1, at: now, browser: claim.browser };
     let sealed = StoredTicket {
         state: TicketState::Sealed {
             claimed,

@@ -2,6 +2,8 @@
 
 use secrecy::SecretString;
 
+use crate::time::Timestamp;
+
 /// Secrets Manager.
 #[derive(Clone, Debug)]
 pub struct Secrets(aws_sdk_secretsmanager::Client);
@@ -15,6 +17,18 @@ pub enum Stage {
     Previous,
 }
 
+/// One version of a secret.
+#[derive(Debug)]
+pub struct SecretVersion {
+    /// What it holds.
+    pub text: SecretString,
+    /// Its id.
+    pub id: Option<String>,
+    /// When it was created
+    /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>).
+    pub created_at: Option<Timestamp>,
+}
+
 impl Secrets {
     /// A client.
     #[must_use]
@@ -22,17 +36,29 @@ impl Secrets {
         Self(aws_sdk_secretsmanager::Client::new(config))
     }
 
-    /// One version of a secret; `None` where there is no such version.
+    /// What one version of a secret holds; `None` where there is no such version.
     ///
     /// # Errors
     /// A fault.
     pub async fn get(&self, id: &str, stage: Stage) -> anyhow::Result<Option<SecretString>> {
+        Ok(self.version(id, stage).await?.map(|version| version.text))
+    }
+
+    /// One version of a secret; `None` where there is no such version.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn version(&self, id: &str, stage: Stage) -> anyhow::Result<Option<SecretVersion>> {
         let stage = match stage {
             Stage::Current => "AWSCURRENT",
             Stage::Previous => "AWSPREVIOUS",
         };
         match self.0.get_secret_value().secret_id(id).version_stage(stage).send().await {
-            Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
+            Ok(answer) => Ok(answer.secret_string.map(|text| SecretVersion {
+                text: SecretString::from(text),
+                id: answer.version_id,
+                created_at: answer.created_date.map(|created| Timestamp(created.secs())),
+            })),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
                 Ok(None)
             }

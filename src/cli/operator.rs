@@ -11,6 +11,7 @@ use crate::aws::{self, Caller, Dynamo, Iam, Sts, TableNames};
 use crate::config::{Environment, OperatorConfig};
 use crate::facts::Account;
 use crate::id::{AccountId, RequestId};
+use crate::store;
 use crate::time::Timestamp;
 use crate::words::operator as words;
 
@@ -159,10 +160,12 @@ pub(super) async fn record_alone(
 ) -> anyhow::Result<()> {
     let mut entries = Chain::default();
     entries.append(chain, now, happened);
+    // First, so that `audit verify` misses the entry if it is lost; but a table that cannot be written loses no entry.
+    let kept = dynamo.write(vec![store::lone_chain(chain, &entries)]).await;
     for entry in &entries.outbox {
         dynamo.insert_audit(chain, entry).await?;
     }
-    Ok(())
+    Ok(kept?)
 }
 
 /// The account that is meant: as given, looked for among those that are configured; a number may be of any other too.

@@ -1,9 +1,9 @@
 //! Whether an audit trail is whole: pure, from records in any order. Every record has the hash of its contents and
 //! names the one before it; no place in a chain is empty or taken twice; and a chain reaches at least as far as
-//! checkpoints and the requests' own items say. A trail that fits together may still have lost its newest records:
+//! checkpoints and the chains' items in table `Requests` say, which know every chain. A trail that fits together may still have lost its newest records:
 //! that shows an anchor, which is a checkpoint's hash kept elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -60,8 +60,12 @@ pub enum What {
         /// What does.
         named_by: By,
     },
-    /// It may be the last one or not: the request's own item, which says so, cannot be read.
+    /// It may be the last one or not: the chain's item in table `Requests`, which says so, cannot be read.
     EndUnknown,
+    /// It comes after the end of a chain to which nothing is ever added.
+    AfterEnd,
+    /// It begins a chain that table `Requests` does not know.
+    UnknownChain,
     /// A checkpoint that names the end of a chain in a way that cannot be read.
     BadHead {
         /// The chain that it means.
@@ -75,7 +79,7 @@ pub enum What {
 pub enum By {
     /// A checkpoint, by its place in its chain.
     Checkpoint(u32),
-    /// The request's own item in table `Requests`.
+    /// The chain's item in table `Requests`: the request's own, or that of a chain about no request.
     Requests,
 }
 
@@ -94,6 +98,7 @@ pub(super) struct Trail {
     chains: BTreeMap<String, Vec<Link>>,
     checkpoints: Vec<Checkpoint>,
     ends: Vec<End>,
+    known: BTreeSet<String>,
     problems: BTreeMap<String, Problem>,
     pub(super) records: usize,
 }
@@ -105,6 +110,8 @@ struct End {
     /// Place and hash; none where they cannot be read.
     at: Option<(u32, String)>,
     by: By,
+    /// Whether nothing may follow.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -112,6 +119,8 @@ struct Link {
     seq: u32,
     prev: String,
     hash: String,
+    /// Whether it is a checkpoint's.
+    checkpoint: bool,
     state: LinkState,
 }
 
@@ -136,7 +145,8 @@ impl Trail {
         let Record { request, entry } = record;
         self.records += 1;
         let genuine = entry.computed_hash_in(&request) == entry.hash;
-        if CHECKPOINTS.contains(&entry.event.as_str()) {
+        let checkpoint = CHECKPOINTS.contains(&entry.event.as_str());
+        if checkpoint {
             self.take_heads(&request, &entry);
             let Entry { seq, at, .. } = entry;
             self.checkpoints.push(Checkpoint { seq, at, hash: entry.hash.clone() });
@@ -145,6 +155,7 @@ impl Trail {
             seq: entry.seq,
             prev: entry.prev.clone(),
             hash: entry.hash.clone(),
+            checkpoint,
             state: if genuine { LinkState::Genuine } else { LinkState::Changed(Box::new(entry)) },
         };
         self.chains.entry(request).or_default().push(link);
@@ -155,17 +166,32 @@ impl Trail {
         let Unreadable { request, seq, lacks } = found;
         self.records += 1;
         let state = LinkState::Unreadable(lacks.to_owned());
-        let link = Link { seq: seq.unwrap_or(0), prev: String::new(), hash: String::new(), state };
+        let (seq, prev, hash) = (seq.unwrap_or(0), String::new(), String::new());
+        let link = Link { seq, prev, hash, checkpoint: false, state };
         self.chains.entry(request).or_default().push(link);
     }
 
     /// Takes in how far a chain reaches at least.
     pub(super) fn known_end(&mut self, known: KnownEnd) {
-        let KnownEnd { request, end } = known;
+        let KnownEnd { request, end, closed } = known;
+        self.known.insert(request.clone());
         // Place 0: nothing of it is known to be there yet.
         if end.as_ref().is_none_or(|(seq, _)| *seq > 0) {
-            self.ends.push(End { request, at: end, by: By::Requests });
+            self.ends.push(End { request, at: end, by: By::Requests, closed });
         }
+    }
+
+    /// The chains of which no end was read from table `Requests`. The checkpoints have an item of their own.
+    pub(super) fn unknown_chains(&self) -> Vec<String> {
+        let unknown = self.chains.iter().filter(|(chain, links)| {
+            !self.known.contains(*chain) && !links.iter().all(|link| link.checkpoint)
+        });
+        unknown.map(|(chain, _)| chain.clone()).collect()
+    }
+
+    /// Takes in that table `Requests` does not know a chain.
+    pub(super) fn unknown_chain(&mut self, chain: String) {
+        self.problem(Problem { request: chain, seq: 1, what: What::UnknownChain });
     }
 
     /// The ends of chains that a checkpoint names: `<request id>` -> `<seq>:<hash>`.
@@ -178,7 +204,7 @@ impl Trail {
             match end {
                 Some((seq @ 1.., hash)) => {
                     let (at, by) = (Some((seq, hash.to_owned())), By::Checkpoint(entry.seq));
-                    self.ends.push(End { request: name.clone(), at, by });
+                    self.ends.push(End { request: name.clone(), at, by, closed: false });
                 }
                 Some((0, _)) | None => self.problem(Problem {
                     request: chain.to_owned(),
@@ -285,6 +311,9 @@ impl Trail {
         let Some((seq, hash)) = &end.at else { return problem(last, What::EndUnknown) };
         let by = end.by.clone();
         match links.iter().find(|link| link.seq == *seq) {
+            Some(link) if link.hash == *hash && end.closed && last > *seq => {
+                problem(seq.saturating_add(1), What::AfterEnd)
+            }
             Some(link) if link.hash == *hash => None,
             Some(_) => problem(*seq, What::Replaced { named_by: by }),
             None => problem(last.saturating_add(1).min(*seq), What::Missing { named_by: Some(by) }),

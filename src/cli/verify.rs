@@ -27,7 +27,7 @@ pub struct Verified {
     pub chains: usize,
     /// How many checkpoints are among them.
     pub checkpoints: usize,
-    /// Whether the chains were held against the requests in table `Requests`.
+    /// Whether the chains were held against their items in table `Requests`.
     pub compared_with_requests: bool,
     /// The anchor that was asked about.
     pub anchor: Option<String>,
@@ -101,6 +101,14 @@ async fn read_tables(verify: &Verify, place: &mut Place<'_>, trail: &mut Trail) 
         progress.show(place.err, trail.records)?;
     }
     progress.end(place.err)?;
+    if compared {
+        // One that was begun since the ends were read has its item by now: it is written before the first record.
+        for chain in trail.unknown_chains() {
+            if !dynamo.knows_chain(&chain).await? {
+                trail.unknown_chain(chain);
+            }
+        }
+    }
     Ok(compared)
 }
 

@@ -1,6 +1,7 @@
 //! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
 
 use super::{asks_again, mrkdwn, quoted, wanted};
+use crate::browser::Browser;
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
@@ -510,11 +511,11 @@ pub fn ambiguous(request: &KeyRequest) -> String {
 
 /// The key was created and lies sealed for the tab.
 #[must_use]
-pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: &str) -> String {
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> String {
     format!(
         "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.",
         iam_user(&request.asked.user, &request.asked.account),
-        mrkdwn(browser)
+        browser
     )
 }
 

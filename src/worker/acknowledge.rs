@@ -96,8 +96,13 @@ fn take_events(
             alerts.extend(sentence);
         }
         let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
-        let happened = Happened::new(name, "reveal", detail);
-        next = next.apply(Event::Seen { happened, at: event.at, alert }, "reveal", now)?;
+        let mut happened = Happened::new(name, "reveal", detail);
+        // `reveal` says when. It was not later than now, and not before what is in the chain already.
+        let at = event.at.min(now).max(next.chain.grown_at);
+        if at != event.at {
+            happened.detail.insert("reported_at".to_owned(), event.at.0.to_string());
+        }
+        next = next.apply(Event::Seen { happened, at, alert }, "reveal", now)?;
     }
     Ok((next, alerts))
 }

@@ -7,7 +7,7 @@ use futures_util::future::{join_all, try_join};
 
 use super::cancel::RACES;
 use super::facts::Facts;
-use super::{DirectoryPage, Due, NotDone, RECEIVES, Worker};
+use super::{CLOCK_SKEW, DirectoryPage, Due, NotDone, RECEIVES, Worker};
 use crate::aws::WriteError;
 use crate::directory::{Directory, Entry, REFRESHED, Refreshed, item_key};
 use crate::facts::Account;
@@ -101,7 +101,7 @@ impl Worker {
         now: Timestamp,
         received: u32,
     ) -> Result<(), NotDone> {
-        if page.begun > now {
+        if page.begun.since(now) > CLOCK_SKEW {
             // Taken at its word, it would keep the next reading from beginning until then.
             tracing::error!("a page of a reading that begins later than now");
             return Ok(());

@@ -2,6 +2,7 @@
 //! touched otherwise. It has no item and no request, so what is done to it is audited in a chain of its own that the
 //! asking message names, before and after; while it is deleted, the IAM user's lease tells what is going on.
 
+use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
@@ -60,7 +61,7 @@ impl Worker {
         if let Some(no) = self.unmanaged(&message.person, &facts.iam_user) {
             return self.refuse_foreign(message, "deactivate-refused", &no, now).await;
         }
-        let work = work(message, key, at, facts.iam_user.path);
+        let work = work(message, key, at, facts.iam_user.path, now);
         self.audit(&work, &["deactivating"]).await?;
         let policy = session::acting(IamStep::Deactivate, &work.account, &work.path, &work.user);
         let iam = self.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
@@ -108,7 +109,7 @@ impl Worker {
             let no = card::about_key(&words::active_is_not_deleted(key), key, &[Offer::SwitchOff]);
             return Ok(self.answer_with(message, now, &no).await?);
         }
-        let work = work(message, key, at, facts.iam_user.path);
+        let work = work(message, key, at, facts.iam_user.path, now);
         let taken = work.held()?.take(&work.account, &work.user, Timestamp(now.0 + LOOK_AFTER));
         match self.dynamo.write(vec![taken]).await {
             Ok(()) => {}
@@ -161,18 +162,16 @@ impl Worker {
             ];
             chain.append(&work.message, work.at, Happened::new(event, &work.by, detail));
         }
-        if events.len() > 1 {
-            // Both are there: the checkpoints name where it ends.
+        let keep = async {
             match self.dynamo.write(vec![store::lone_chain(&work.message, &chain)]).await {
                 // Delivered again.
-                Ok(()) | Err(WriteError::Lost(_)) => {}
-                Err(WriteError::Fault(fault)) => return Err(fault),
+                Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
+                Err(WriteError::Fault(fault)) => Err(fault),
             }
-        }
-        match chain.outbox.last() {
-            Some(entry) => self.dynamo.insert_audit(&work.message, entry).await,
-            None => Ok(()),
-        }
+        };
+        let Some(entry) = chain.outbox.last() else { return Ok(()) };
+        // At once: what is to be done waits for it.
+        try_join(keep, self.dynamo.insert_audit(&work.message, entry)).await.map(drop)
     }
 
     async fn refuse_foreign(
@@ -192,6 +191,7 @@ fn work(
     key: &AccessKeyId,
     (account, user): (&Account, &IamUserName),
     path: String,
+    now: Timestamp,
 ) -> Work {
     Work {
         key: key.clone(),
@@ -200,6 +200,7 @@ fn work(
         path,
         by: message.person.clone(),
         message: message.id.clone(),
-        at: message.signed_at,
+        // Never later than now: deactivating is not refused for its time.
+        at: message.signed_at.min(now),
     }
 }

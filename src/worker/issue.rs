@@ -10,7 +10,7 @@ use super::cancel::RACES;
 use super::create::Limit;
 use super::facts::Facts;
 use super::ticket::random;
-use super::{ClaimMessage, Invocation, NotDone, Worker};
+use super::{CLOCK_SKEW, ClaimMessage, Invocation, NotDone, Worker, seconds};
 use crate::aws::{CreateError, Iam, WriteError};
 use crate::card;
 use crate::claim::{self, Claimed, TicketState};
@@ -127,7 +127,12 @@ impl Worker {
         if claimed.attempt != message.attempt {
             return Ok(());
         }
-        if now.since(claimed.at) > CLAIM_LIFE {
+        // `reveal` wrote that time: one that is still to come would never grow old.
+        let ahead = claimed.at.since(now);
+        if (1..=CLOCK_SKEW).contains(&ahead) {
+            return Err(NotDone::Later(seconds(ahead)));
+        }
+        if ahead > 0 || now.since(claimed.at) > CLAIM_LIFE {
             return self.fail(stored, None, Failed::again("too-late", words::TOO_LATE), now).await;
         }
         if invocation.deadline.since(now) < LEAST_TIME {
@@ -154,9 +159,13 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return no(stored, Failed::again("policies-invalid", words::POLICIES_INVALID));
         };
-        let Some(Link { psk: Some(psk), .. }) = Link::read(&self.dynamo, &tid).await? else {
+        let Some(Link { psk: Some(psk), expires_at, .. }) = Link::read(&self.dynamo, &tid).await? else {
             return no(stored, Failed::again("psk-gone", words::TOO_LATE));
         };
+        // The ticket's own expiry can be changed with the role of `reveal`, this one cannot.
+        if claimed.at > expires_at {
+            return no(stored, Failed::again("too-late", words::TOO_LATE));
+        }
         let asked = stored.request.asked.clone();
         if asked.wants.end().is_some_and(|end| end <= now) {
             let why = words::END_PASSED.to_owned();
@@ -320,7 +329,7 @@ impl Worker {
             keys_before: ready.facts.iam_user.keys.iter().map(|key| key.id.clone()).collect(),
             created: None,
         };
-        let event = Event::Begin { intent, browser: ready.claimed.browser.clone() };
+        let event = Event::Begin { intent, browser: ready.claimed.browser.to_string() };
         let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
         let others = vec![
             store::take_lease(&asked.account, &asked.user, ready.stored.request.id.as_str()),
@@ -373,7 +382,7 @@ impl Worker {
                 Link::forget_psk(&ready.tid),
                 store::release_lease(&asked.account, &asked.user, next.id.as_str()),
             ];
-            let message = card::issued(next, &key.id, &ready.claimed.browser);
+            let message = card::issued(next, &key.id, ready.claimed.browser);
             let told = Telling::Direct { to: asked.requester.clone(), message };
             Ok((others, vec![Telling::Card, told]))
         };

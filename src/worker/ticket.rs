@@ -62,7 +62,7 @@ impl Worker {
                     condition: "attribute_not_exists(tid)",
                     values: Item::new(),
                 },
-                Link::create(&made.stored.tid, &id, &made.ticket.psk(), Timestamp(now.0 + KEPT)),
+                Link::create(&made.stored.tid, &id, &made.ticket.psk(), made.stored.expires_at),
             ];
             writes.extend(replaced);
             match self.commit(&stored, next, writes, vec![Telling::Card]).await {

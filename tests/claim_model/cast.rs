@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::{Kem as _, Serializable as _};
+use keyvend::browser::Browser;
 use keyvend::claim::{Ack, Claim, Claimed, StoredTicket, TicketState};
 use keyvend::facts::{Account, IamUser};
 use keyvend::id::{AccessKeyId, ClaimId, Digest256, PersonId, RequestId, TicketId};
@@ -239,7 +240,13 @@ pub fn ticket(wants_code: bool) -> StoredTicket {
 }
 
 pub fn claimed(tab: usize) -> Claimed {
-    Claimed { cid: cid(tab), key: key(tab), attempt: 1, at: START, browser: "Firefox".to_owned() }
+    Claimed {
+        cid: cid(tab),
+        key: key(tab),
+        attempt: 1,
+        at: START,
+        browser: Browser::of_user_agent("Firefox/140.0"),
+    }
 }
 
 /// A claim of this link by this tab.
@@ -249,7 +256,7 @@ pub fn claim_of(link: usize, tab: usize, right_proof: bool, code: Code) -> Claim
         code_hash: code.hash(link),
         cid: cid(tab),
         key: key(tab),
-        browser: "Firefox".to_owned(),
+        browser: Browser::of_user_agent("Firefox/140.0"),
     }
 }
 

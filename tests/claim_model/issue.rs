@@ -143,7 +143,7 @@ impl Worker {
             keys_before: Vec::new(),
             created: None,
         };
-        let event = Event::Begin { intent, browser: claimed.browser.clone() };
+        let event = Event::Begin { intent, browser: claimed.browser.to_string() };
         let next = row.request.apply(event, &ALICE.to_string(), self.now).map_err(|_| NotDone)?;
         let others = vec![
             store::take_lease(&USER.account, &USER.name, row.request.id.as_str()),

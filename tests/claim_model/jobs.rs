@@ -242,8 +242,12 @@ impl Worker {
                 TicketEventKind::Locked => ("locked", true),
             };
             let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
-            let happened = Happened::new(name, "reveal", detail);
-            next = next.apply(Event::Seen { happened, at: event.at, alert }, "reveal", self.now).unwrap();
+            let mut happened = Happened::new(name, "reveal", detail);
+            let at = event.at.min(self.now).max(next.chain.grown_at);
+            if at != event.at {
+                happened.detail.insert("reported_at".to_owned(), event.at.0.to_string());
+            }
+            next = next.apply(Event::Seen { happened, at, alert }, "reveal", self.now).unwrap();
         }
         next
     }

@@ -423,9 +423,15 @@ fn ends_with(chain: &[Entry], events: &[TicketEvent]) -> bool {
         TicketEventKind::Acknowledged => "revealed",
         TicketEventKind::Misused => "misused",
     };
+    // Where it is told late, when it happened stands beside it.
+    let told_at = |entry: &Entry, event: &TicketEvent| match entry.detail.get("reported_at") {
+        Some(reported_at) => *reported_at == event.at.0.to_string() && event.at < entry.at,
+        None => entry.at == event.at,
+    };
     chain.len() >= events.len()
+        && chain.is_sorted_by_key(|entry| entry.at)
         && chain[chain.len() - events.len()..]
             .iter()
             .zip(events)
-            .all(|(entry, event)| entry.event == name(event.what) && entry.at == event.at)
+            .all(|(entry, event)| entry.event == name(event.what) && told_at(entry, event))
 }

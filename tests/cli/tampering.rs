@@ -95,6 +95,37 @@ impl Tamperer {
         self.0.put_item().table_name(REQUESTS).set_item(Some(item)).send().await.unwrap();
     }
 
+    /// Takes away the item that says where a chain ends, be it a request's or not.
+    pub async fn forgets(&self, item: &str) {
+        let key = AttributeValue::S(item.to_owned());
+        self.0.delete_item().table_name(REQUESTS).key("pk", key).send().await.unwrap();
+    }
+
+    /// Appends a record with all that belongs to it: the place, the hash of the one before, and its own.
+    pub async fn appends(&self, chain: &str, event: &str) {
+        let (seq, prev) = self.end(chain).await;
+        self.makes(chain, event, seq + 1, prev).await;
+    }
+
+    /// Makes a chain up.
+    pub async fn begins(&self, chain: &str, event: &str) {
+        self.makes(chain, event, 1, "0".repeat(64)).await;
+    }
+
+    async fn makes(&self, chain: &str, event: &str, seq: u32, prev: String) {
+        let mut entry = Entry {
+            seq,
+            at: Timestamp(1_764_028_800),
+            event: event.to_owned(),
+            actor: "T0001.U0MALLORY".to_owned(),
+            detail: std::collections::BTreeMap::new(),
+            prev,
+            hash: String::new(),
+        };
+        entry.hash = entry.computed_hash_in(chain);
+        self.writes(item(chain, &entry)).await;
+    }
+
     /// Writes a checkpoint over these ends of chains, in its place after `prev`; its hash.
     pub async fn checkpoint(&self, seq: u32, prev: &str, heads: &[(&str, u32, &str)]) -> String {
         let mut detail: std::collections::BTreeMap<String, String> = heads

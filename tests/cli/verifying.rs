@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::machine::{ASK, Operator, approved, keyvend, scratch, stable};
 use super::tampering::Tamperer;
-use super::world::World;
 use super::world::deployed::Deployed;
-use super::world::net::Interfere;
+use super::world::net::{HOME, Interfere};
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
+use super::world::{World, aws};
 
 /// Two requests' trails; the first has two records or more, the second more than three.
 struct Kept {
@@ -366,4 +366,81 @@ async fn a_line_that_is_no_record_is_named_and_decides_nothing() {
     let ran = keyvend(&world, &["audit", "verify", "--from", file.to_str().unwrap()]).await;
     assert_eq!(ran.ending, Ending::Failed);
     assert!(ran.err.contains("trail.jsonl:1: not a record"), "{}", ran.err);
+}
+
+/// The trails of commands about no request: a stop from Slack, one by the operator, and a key that keyvend did not issue.
+async fn lone() -> (Deployed, Vec<(String, u32)>) {
+    let deployed = Deployed::new().await;
+    deployed.types(BOB_APPROVER, "freeze").await;
+    keyvend(&deployed.world, &["unfreeze"]).await.done();
+    let admin = aws::iam(&deployed.world.net, HOME);
+    let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    let foreign = made.access_key.unwrap().access_key_id;
+    deployed.types(ALICE_OWNER, &format!("deactivate {foreign}")).await;
+    deployed.deliver_everything().await;
+    let mut chains = Vec::new();
+    for chain in requests(&deployed.world).await {
+        let (last, _) = Tamperer::of(&deployed.world).end(&chain).await;
+        chains.push((chain, last));
+    }
+    chains.sort_by_key(|(_, last)| *last);
+    (deployed, chains)
+}
+
+#[tokio::test]
+async fn chains_of_commands_about_no_request_are_verified_and_exported() {
+    let (deployed, chains) = lone().await;
+    assert_eq!(chains.iter().map(|(_, last)| *last).collect::<Vec<_>>(), [1, 1, 2]);
+    let found = problems(&deployed.world, "lone-whole", None).await;
+    assert_eq!(found, json!({"tables": [], "file": []}));
+    for (chain, last) in &chains {
+        let exported = keyvend(&deployed.world, &["audit", "export", "--json", "--request", chain]).await.out;
+        assert_eq!(exported.lines().count(), usize::try_from(*last).unwrap(), "{exported}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_tampers_with_a_chain_of_a_command_about_no_request_is_found_out() {
+    for nth in 0..3 {
+        let name = format!("lone-{nth}");
+        let found = async |tamper: &str| {
+            let (deployed, chains) = lone().await;
+            let (chain, last) = chains[nth].clone();
+            let tamperer = Tamperer::of(&deployed.world);
+            match tamper {
+                "changed" => tamperer.changes(&chain, last, "actor", "T0001.U0MALLORY").await,
+                "forged" => tamperer.forges(&chain, last, "actor", "T0001.U0MALLORY").await,
+                "cut off" => tamperer.removes(&chain, last).await,
+                "added" => tamperer.appends(&chain, "unfreeze").await,
+                _ => tamperer.forgets(&format!("chain#{chain}")).await,
+            }
+            let found = problems(&deployed.world, &name, None).await;
+            let tables = &found["tables"];
+            assert_eq!(tables.as_array().map(Vec::len), Some(1), "{tamper}: {found}");
+            assert_eq!(tables[0]["request"], json!(chain), "{tamper}: {found}");
+            (tables[0]["problem"].as_str().unwrap().to_owned(), tables[0]["seq"].as_u64().unwrap(), last)
+        };
+        for (tamper, problem, place) in [
+            ("changed", "changed", 0),
+            ("forged", "replaced", 0),
+            ("cut off", "missing", 0),
+            ("added", "after-end", 1),
+            ("forgotten", "unknown-chain", -1),
+        ] {
+            let (is, seq, last) = found(tamper).await;
+            let expected = if place < 0 { 1 } else { i64::from(last) + place };
+            assert_eq!((is.as_str(), i64::try_from(seq).unwrap()), (problem, expected), "{tamper}");
+        }
+    }
+}
+
+/// A made-up chain, right in itself, is no command's.
+#[tokio::test]
+async fn a_chain_that_the_table_does_not_know_is_named() {
+    let (deployed, _) = lone().await;
+    let tamperer = Tamperer::of(&deployed.world);
+    tamperer.begins("7ZS5X3M2K8T4QW9A", "freeze").await;
+    let found = problems(&deployed.world, "made-up", None).await;
+    let made_up = json!({"request": "7ZS5X3M2K8T4QW9A", "seq": 1, "problem": "unknown-chain"});
+    assert_eq!(found, json!({"tables": [made_up], "file": []}));
 }

@@ -57,13 +57,16 @@ async fn respond(world: &World, url: &str, input: &Value) -> (u16, String) {
 }
 
 fn said(channel: &str, text: &str) -> Value {
-    json!({"channel": channel, "text": text, "unfurl_links": false, "unfurl_media": false})
+    json!({
+        "channel": channel, "text": text, "parse": "none", "link_names": false,
+        "unfurl_links": false, "unfurl_media": false,
+    })
 }
 
 fn card() -> Value {
     let button = |label: &str, id: &str| json!({"type": "button", "action_id": id, "value": "R1.REV", "text": {"type": "plain_text", "text": label}});
     json!([
-        {"type": "section", "text": {"type": "mrkdwn", "text": "*alice* asks"}},
+        {"type": "section", "text": {"type": "mrkdwn", "text": "*alice* asks", "verbatim": true}},
         {"type": "actions", "block_id": "decide", "elements": [button("Approve", "approve"), button("Deny", "deny")]},
     ])
 }
@@ -296,7 +299,8 @@ async fn slack_can_be_made_to_fail() {
 #[test]
 fn the_limits_of_block_kit_are_kept() {
     let button = |text: &str, value: &str, id: &str| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "value": value, "action_id": id});
-    let section = |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": text}});
+    let section =
+        |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}});
     let actions = |elements: Value| json!({"type": "actions", "elements": elements});
     let message = |blocks: Value| json!({"text": "t", "blocks": blocks});
     let long = |count: usize| "ä".repeat(count);
@@ -341,8 +345,14 @@ fn the_limits_of_block_kit_are_kept() {
         ("no such element", message(json!([actions(json!([{"type": "knob"}]))]))),
         ("a field too many", message(json!([{"type": "divider", "text": "x"}]))),
         (
+            "mrkdwn that is parsed",
+            message(json!([{"type": "section", "text": {"type": "mrkdwn", "text": "@channel"}}])),
+        ),
+        (
             "emoji in mrkdwn",
-            message(json!([{"type": "section", "text": {"type": "mrkdwn", "text": "x", "emoji": true}}])),
+            message(
+                json!([{"type": "section", "text": {"type": "mrkdwn", "text": "x", "verbatim": true, "emoji": true}}]),
+            ),
         ),
         ("no elements", message(json!([actions(json!([]))]))),
         (
@@ -368,7 +378,10 @@ async fn a_message_that_could_be_previewed_stops_the_test() {
     api(
         &world,
         "chat.postMessage",
-        &json!({"channel": ALICE_OWNER, "text": "https://keys.example.com/reveal#1.T"}),
+        &json!({
+            "channel": ALICE_OWNER, "text": "https://keys.example.com/reveal#1.T",
+            "parse": "none", "link_names": false,
+        }),
     )
     .await;
 }

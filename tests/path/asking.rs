@@ -322,6 +322,30 @@ async fn the_same_command_delivered_twice_is_one_request_and_one_card() {
     assert_eq!(keyvend.events().await, ["asked"]);
 }
 
+/// Every mrkdwn object that is sent is verbatim: the stand-in for Slack takes no other.
+#[tokio::test]
+async fn a_reason_that_looks_like_a_mention_or_a_link_is_shown_as_it_is() {
+    let keyvend = Deployed::new().await;
+    let reason = "@channel see #general and https://evil.test/sign-in";
+    keyvend.types(ALICE_OWNER, &format!("create ci-deployer use:cli ttl:30d {reason}")).await;
+    let card = keyvend.card();
+    assert!(card.reading().contains(reason), "{}", stable(&card.reading()));
+    let blocks = card.blocks.to_string();
+    assert_eq!(
+        blocks.matches(r#""mrkdwn""#).count(),
+        blocks.matches(r#""verbatim":true"#).count(),
+        "{blocks}"
+    );
+    let posted = keyvend.world.net.calls_to("slack", "chat.postMessage");
+    assert!(!posted.is_empty());
+    for call in posted {
+        assert_eq!(
+            (&call.parameters["parse"], &call.parameters["link_names"]),
+            (&json!("none"), &json!(false))
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_reason_calls_nobody_and_links_nowhere() {
     for (typed, shown) in [

@@ -72,7 +72,7 @@ async fn bad_signatures_have_the_secrets_read_once_a_minute_at_most() {
         keyvend.world.clock.advance(Duration::from_secs(100));
         assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     }
-    assert_eq!(keyvend.reads(), 5, "good ones have nothing read");
+    assert_eq!(keyvend.reads(), 8, "good ones have the current one read, once in five minutes at most");
 }
 
 #[tokio::test]
@@ -90,6 +90,105 @@ async fn secrets_that_cannot_be_read_turn_away_no_good_signature_and_are_not_ask
         assert!([401, 503].contains(&status), "{status}");
     }
     assert!(keyvend.reads() - before <= 2, "{} reads", keyvend.reads() - before);
+    assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
+}
+
+/// Kept warm by whoever has the old secret alone, the function would never meet a signature that does not match.
+#[tokio::test]
+async fn a_rotated_secret_is_refused_within_five_minutes_though_nothing_else_comes() {
+    let keyvend = Deployed::new().await;
+    assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
+    let (reads, rotated_at) = (keyvend.reads(), keyvend.world.clock.now());
+    // Twice, so that it is not the previous one either.
+    for secret in [NEW, &NEW.replace('0', "f")] {
+        aws::rotate_secret(&keyvend.world.net, SIGNING_SECRET_ID, secret).await;
+    }
+    let mut refused_after = None;
+    while keyvend.world.clock.now().since(rotated_at) < 600 {
+        keyvend.world.clock.advance(Duration::from_secs(10));
+        match keyvend.signed_with(SIGNING_SECRET).await {
+            200 => assert_eq!(refused_after, None, "refused, and accepted again"),
+            status => {
+                assert_eq!(status, 401);
+                refused_after.get_or_insert(keyvend.world.clock.now().since(rotated_at));
+            }
+        }
+    }
+    assert!(refused_after.is_some_and(|seconds| seconds < 300), "{refused_after:?}");
+    assert!(keyvend.reads() - reads < 20, "{}", keyvend.reads() - reads);
+}
+
+#[tokio::test]
+async fn the_previous_secret_is_accepted_for_an_hour_after_the_rotation() {
+    for warm in [true, false] {
+        let keyvend = Deployed::new().await;
+        aws::rotate_secret(&keyvend.world.net, SIGNING_SECRET_ID, NEW).await;
+        if warm {
+            for _ in 0..59 {
+                assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
+                assert_eq!(keyvend.signed_with(NEW).await, 200);
+                keyvend.world.clock.advance(Duration::from_secs(60));
+            }
+            keyvend.world.clock.advance(Duration::from_secs(59));
+        } else {
+            keyvend.world.clock.advance(Duration::from_secs(3_599));
+        }
+        assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200, "warm: {warm}");
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 401, "warm: {warm}");
+        assert_eq!(keyvend.signed_with(NEW).await, 200, "warm: {warm}");
+        let cold = keyvend.redeployed(&[]);
+        assert_eq!(cold.signed_with(SIGNING_SECRET).await, 401);
+        assert_eq!(cold.signed_with(NEW).await, 200);
+    }
+}
+
+/// A rotation that a flood of bad signatures hides for a minute turns nobody away at the next reading.
+#[tokio::test]
+async fn a_rotation_that_is_noticed_without_a_bad_signature_keeps_the_previous_secret_good() {
+    let keyvend = Deployed::new().await;
+    assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
+    keyvend.world.clock.advance(Duration::from_secs(230));
+    assert_eq!(keyvend.signed_with("wrong").await, 401);
+    keyvend.world.clock.advance(Duration::from_secs(239));
+    assert_eq!(keyvend.signed_with("wrong").await, 401);
+    aws::rotate_secret(&keyvend.world.net, SIGNING_SECRET_ID, NEW).await;
+    keyvend.world.clock.advance(Duration::from_secs(30));
+    for secret in [SIGNING_SECRET, NEW, SIGNING_SECRET] {
+        let status = keyvend.signed_with(secret).await;
+        assert!(secret == NEW || status == 200, "{secret}: {status}");
+    }
+    keyvend.world.clock.advance(Duration::from_secs(240));
+    for secret in [SIGNING_SECRET, NEW] {
+        assert_eq!(keyvend.signed_with(secret).await, 200, "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_could_not_be_read_for_five_minutes_is_good_no_more() {
+    let keyvend = Deployed::new().await;
+    assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
+    keyvend.world.net.before(|call| match call.service.as_str() {
+        "secretsmanager" => Interfere::refused_json("AccessDeniedException"),
+        _ => Interfere::Pass,
+    });
+    let reads = keyvend.reads();
+    keyvend.world.clock.advance(Duration::from_secs(239));
+    assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
+    assert_eq!(keyvend.reads(), reads, "not yet read again");
+    for _ in 0..60 {
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200, "a short failure turns nobody away");
+    }
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    for _ in 0..60 {
+        assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 503);
+        assert_eq!(keyvend.signed_with("wrong").await, 503);
+        keyvend.world.clock.advance(Duration::from_secs(1));
+    }
+    assert!(keyvend.reads() - reads < 12, "a flood has nothing read: {}", keyvend.reads() - reads);
+    keyvend.world.net.undisturbed();
+    keyvend.world.clock.advance(Duration::from_secs(15));
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
 }
 

@@ -255,7 +255,7 @@ async fn a_ticket_tells_nothing_of_whom_it_is_for_and_its_sealing_key_is_elsewhe
         assert_eq!(names(&pending), has(&[&new, code], &[]));
         let expires: i64 = text(&pending["expires_at"]["N"]).parse().unwrap();
         assert_eq!(expires - keyvend.world.clock.now().0, 900, "fifteen minutes");
-        assert_eq!(names(&link(&keyvend, &tab).await), ["keep_until", "pk", "psk", "request"]);
+        assert_eq!(names(&link(&keyvend, &tab).await), ["expires_at", "keep_until", "pk", "psk", "request"]);
         if !mail.is_empty() {
             continue;
         }
@@ -266,7 +266,7 @@ async fn a_ticket_tells_nothing_of_whom_it_is_for_and_its_sealing_key_is_elsewhe
         assert_eq!(item["outbox"]["L"], json!([{"M": said}]), "what happened, when, at which attempt");
         keyvend.deliver().await;
         assert_eq!(names(&keyvend.ticket(&tab).await), has(&[&new, &claimed, &sealed], &["due_at"]));
-        assert_eq!(names(&link(&keyvend, &tab).await), ["keep_until", "pk", "request"]);
+        assert_eq!(names(&link(&keyvend, &tab).await), ["expires_at", "keep_until", "pk", "request"]);
         let (_, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
         keyvend.posts("/reveal/ack", &tab.ack(&tab.unseal(&body))).await;
         let acked = has(&[&new, &claimed, &sealed, &["acked_at"]], &["enc", "ct"]);

@@ -15,9 +15,22 @@ pub fn blocks_of(input: &Value) -> Value {
     }
 }
 
-/// Stops where a message breaks a limit.
+/// Stops where a message breaks a limit, or where Slack would make mentions and links out of what it says.
 pub fn check_message(input: &Value) {
     check(message(input), input);
+    if !input["channel"].is_null() {
+        check(unparsed(input), input);
+    }
+}
+
+/// What is wrong with the text that Slack shows where it shows no blocks: by `parse` and `link_names` it is taken as it is
+/// (<https://docs.slack.dev/reference/methods/chat.postMessage>).
+fn unparsed(input: &Value) -> Checked {
+    if input["parse"] == "none" && input["link_names"] == false {
+        Ok(())
+    } else {
+        Err("its text names channels and people, and links, by itself".to_owned())
+    }
 }
 
 /// Stops where a modal breaks a limit.
@@ -223,6 +236,11 @@ fn any_text(value: &Value, what: &str, most: usize) -> Checked {
         "mrkdwn" => "verbatim",
         other => return Err(format!("{what} is plain_text or mrkdwn, not {other}")),
     };
+    if kind == "mrkdwn" && value["verbatim"] != true {
+        return Err(format!(
+            "{what} names channels and people, and links, by itself: mrkdwn without verbatim"
+        ));
+    }
     let odd = value.as_object().unwrap().keys().find(|key| !["type", "text", only].contains(&key.as_str()));
     if let Some(odd) = odd {
         return Err(format!("{what}: a {kind} has no {odd}"));

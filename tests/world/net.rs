@@ -230,7 +230,7 @@ impl Net {
             iam: Iam::new(clock),
             sts: Sts::new(clock),
             sqs: Sqs::new(clock),
-            secrets: Secrets::default(),
+            secrets: Secrets::new(clock),
             ses: SesService::new(),
             slack: Slack::new(clock),
         }))

@@ -1,15 +1,27 @@
-//! Secrets Manager: winterbaume's, with the one thing put right that a rotation shows.
+//! Secrets Manager: winterbaume's, with the two things put right that a rotation shows.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use winterbaume_secretsmanager::SecretsManagerService;
 
+use super::clock::Clock;
 use super::net::{Reply, Request, winterbaume};
 
 /// The model.
-#[derive(Default)]
-pub struct Secrets(SecretsManagerService);
+pub struct Secrets {
+    service: SecretsManagerService,
+    clock: Clock,
+    /// When each version was created, by its id: winterbaume goes by the wall clock.
+    created: Mutex<BTreeMap<String, i64>>,
+}
 
 impl Secrets {
+    pub fn new(clock: &Clock) -> Self {
+        Self { service: SecretsManagerService::default(), clock: clock.clone(), created: Mutex::default() }
+    }
+
     /// At AWS one version is AWSPREVIOUS: the one that AWSCURRENT left last. winterbaume leaves the label on all
     /// of them, and answers with any.
     pub async fn answer(&self, request: &Request, operation: &str, input: &Value) -> Reply {
@@ -25,7 +37,19 @@ impl Secrets {
                 self.forward(request, "UpdateSecretVersionStage", &unlabel).await;
             }
         }
-        winterbaume(&self.0, request).await
+        let mut reply = winterbaume(&self.service, request).await;
+        let mut answer: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+        let Some(version) = answer["VersionId"].as_str().map(str::to_owned) else { return reply };
+        let mut created = self.created.lock().unwrap();
+        match operation {
+            "CreateSecret" | "PutSecretValue" => drop(created.insert(version, self.clock.now().0)),
+            "GetSecretValue" => {
+                answer["CreatedDate"] = json!(created[&version]);
+                reply.body = answer.to_string();
+            }
+            _ => {}
+        }
+        reply
     }
 
     async fn forward(&self, request: &Request, operation: &str, input: &Value) -> Reply {
@@ -33,6 +57,7 @@ impl Secrets {
         headers.retain(|(name, _)| name != "x-amz-target");
         headers.push(("x-amz-target".to_owned(), format!("secretsmanager.{operation}")));
         let (method, url) = (request.method.clone(), request.url.clone());
-        winterbaume(&self.0, &Request { method, url, headers, body: input.to_string().into_bytes() }).await
+        winterbaume(&self.service, &Request { method, url, headers, body: input.to_string().into_bytes() })
+            .await
     }
 }

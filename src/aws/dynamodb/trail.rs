@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::Dynamo;
 use crate::audit::{Chain, Entry, Record};
+use crate::item::Table;
 use crate::time::Timestamp;
 
 /// Where a reading stopped and goes on.
@@ -34,13 +35,16 @@ pub struct Unreadable {
     pub lacks: &'static str,
 }
 
-/// The last record of a chain that is known to be in table `Audit`, as the request's own item has it.
+/// The last record of a chain that is known to be in table `Audit`, as the chain's item in table `Requests` has it: the
+/// request's own, or that of a chain about no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownEnd {
     /// The chain.
     pub request: String,
     /// The record's place, and its hash; none where the item cannot be read.
     pub end: Option<(u32, String)>,
+    /// Whether nothing can follow: a chain about no request is written as a whole.
+    pub closed: bool,
 }
 
 impl Dynamo {
@@ -74,7 +78,7 @@ impl Dynamo {
         Ok(Page { items, next: next.map(Position) })
     }
 
-    /// A part of table `Requests`: where each request's chain ends.
+    /// A part of table `Requests`: where each chain ends, of requests and of commands about no request.
     ///
     /// # Errors
     /// A fault.
@@ -84,15 +88,30 @@ impl Dynamo {
             .scan()
             .table_name(&self.names.requests)
             .consistent_read(true)
-            .projection_expression("pk, document")
-            .filter_expression("begins_with(pk, :request)")
+            .projection_expression("pk, document, #end")
+            .filter_expression("begins_with(pk, :request) OR begins_with(pk, :chain)")
+            .expression_attribute_names("#end", "end")
             .expression_attribute_values(":request", AttributeValue::S("request#".to_owned()))
+            .expression_attribute_values(":chain", AttributeValue::S("chain#".to_owned()))
             .set_exclusive_start_key(from.map(|position| position.0))
             .send()
             .await
             .map_err(|error| super::super::fault("dynamodb:Scan", &error))?;
         let items = answer.items.unwrap_or_default().iter().filter_map(known_end).collect();
         Ok(Page { items, next: answer.last_evaluated_key.map(Position) })
+    }
+
+    /// Whether table `Requests` has an item of a chain.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn knows_chain(&self, chain: &str) -> anyhow::Result<bool> {
+        for kind in ["request", "chain"] {
+            if self.get(Table::Requests, &format!("{kind}#{chain}"), Some("pk")).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -137,9 +156,19 @@ fn known_end(item: &HashMap<String, AttributeValue>) -> Option<KnownEnd> {
     struct Document {
         chain: Chain,
     }
-    let request = item.get("pk")?.as_s().ok()?.strip_prefix("request#")?.to_owned();
+    let key = item.get("pk")?.as_s().ok()?;
+    if let Some(chain) = key.strip_prefix("chain#") {
+        let end = item.get("end").and_then(|end| end.as_s().ok()).and_then(|end| place_and_hash(end));
+        return Some(KnownEnd { request: chain.to_owned(), end, closed: true });
+    }
+    let request = key.strip_prefix("request#")?.to_owned();
     let document = item.get("document").and_then(|document| document.as_s().ok());
     let document = document.and_then(|text| serde_json::from_str::<Document>(text).ok());
     let end = document.map(|document| document.chain.inserted());
-    Some(KnownEnd { request, end })
+    Some(KnownEnd { request, end, closed: false })
+}
+
+fn place_and_hash(end: &str) -> Option<(u32, String)> {
+    let (seq, hash) = end.split_once(':')?;
+    Some((seq.parse().ok()?, hash.to_owned()))
 }

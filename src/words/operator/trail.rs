@@ -111,6 +111,8 @@ fn cut_out(what: &What) -> bool {
         | What::DoesNotFollow
         | What::Replaced { .. }
         | What::EndUnknown
+        | What::AfterEnd
+        | What::UnknownChain
         | What::BadHead { .. } => false,
     }
 }
@@ -136,8 +138,12 @@ fn what(problem: &Problem) -> String {
         }
         What::Replaced { named_by } => format!("replaced: {} names another hash for it", by(named_by)),
         What::EndUnknown => {
-            "perhaps not the last: the request's item in table Requests cannot be read".to_owned()
+            "perhaps not the last: the chain's item in table Requests cannot be read".to_owned()
         }
+        What::AfterEnd => {
+            "added: the chain ended before it, and nothing is ever added to this chain".to_owned()
+        }
+        What::UnknownChain => "added: table Requests does not know its chain".to_owned(),
         What::BadHead { name } => {
             format!("a checkpoint that names the end of {} in a way that cannot be read", plain(name))
         }
