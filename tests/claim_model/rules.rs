@@ -423,9 +423,10 @@ fn ends_with(chain: &[Entry], events: &[TicketEvent]) -> bool {
         TicketEventKind::Acknowledged => "revealed",
         TicketEventKind::Misused => "misused",
     };
-    // Where it is told late, when it happened stands beside it.
+    // Where it is recorded at another time, because the chain had gone on or the invocation began before it, when it
+    // happened stands beside it.
     let told_at = |entry: &Entry, event: &TicketEvent| match entry.detail.get("reported_at") {
-        Some(reported_at) => *reported_at == event.at.0.to_string() && event.at < entry.at,
+        Some(reported_at) => *reported_at == event.at.0.to_string() && event.at != entry.at,
         None => entry.at == event.at,
     };
     chain.len() >= events.len()
