@@ -372,6 +372,7 @@ async fn a_line_that_is_no_record_is_named_and_decides_nothing() {
 async fn lone() -> (Deployed, Vec<(String, u32)>) {
     let deployed = Deployed::new().await;
     deployed.types(BOB_APPROVER, "freeze").await;
+    deployed.world.clock.advance(Duration::from_secs(1));
     keyvend(&deployed.world, &["unfreeze"]).await.done();
     let admin = aws::iam(&deployed.world.net, HOME);
     let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
