@@ -82,7 +82,8 @@ fn salt(n: u8) -> Salt {
 }
 
 fn request(needed: u32) -> KeyRequest {
-    KeyRequest::new(press(0), asked(), shown(needed), salt(0), TTL, TTL)
+    let approvers = ["U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"].map(|user| person(user).user);
+    KeyRequest::new(press(0), asked(), shown(needed), salt(0), approvers.into_iter().collect(), (TTL, TTL))
 }
 
 fn intent(created: Option<AccessKeyId>) -> Intent {

@@ -3,7 +3,7 @@
 use super::{asks_again, mrkdwn, quoted, wanted};
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
-use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
+use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId};
 use crate::request::{KeyRequest, State, Wants};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
@@ -224,6 +224,46 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
         person(by),
         iam_user(&request.asked.user, &request.asked.account),
         approvals(lacking)
+    )
+}
+
+/// Said to a requester in addition, where too few can still give the approvals that a request lacks; else nothing.
+#[must_use]
+pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
+    let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
+    let lacking = usize::try_from(request.shown.needed.saturating_sub(had)).unwrap_or(usize::MAX);
+    if lacking <= left {
+        return String::new();
+    }
+    " Too few of those who were approvers when you submitted it are left to give them: cancel this request and submit it again."
+        .to_owned()
+}
+
+/// How many approvers are named to somebody whose approval cannot count.
+const MAX_NAMED: usize = 5;
+
+/// To an approver who became one after the request was created. `eligible` can still approve it.
+#[must_use]
+pub fn approver_since(request: &KeyRequest, eligible: &[&SlackUserId]) -> String {
+    let requester = person(&request.asked.requester);
+    let submit_again =
+        format!("{requester} can also cancel it and submit it again; then you can approve it.");
+    let named: Vec<String> = eligible.iter().take(MAX_NAMED).map(|user| format!("<@{user}>")).collect();
+    let others = if eligible.len() > MAX_NAMED { " or another of them" } else { "" };
+    let ask = match named.as_slice() {
+        [] => String::new(),
+        named => format!("Ask somebody who was an approver then: {}{others}. ", named.join(", ")),
+    };
+    format!(
+        "Your approval was not counted: you became an approver after this request was submitted. {ask}{submit_again}"
+    )
+}
+
+/// More approvers than a request can keep.
+#[must_use]
+pub fn too_many_approvers(most: usize) -> String {
+    format!(
+        "There are more than {most} approvers, and a request cannot record that many. Ask the person who runs keyvend to set `KEYVEND_APPROVERS` to a smaller channel or user group, then submit the request again."
     )
 }
 

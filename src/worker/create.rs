@@ -9,7 +9,7 @@ use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Create;
-use crate::facts::{Account, IamUser};
+use crate::facts::{Account, IamUser, MAX_ELIGIBLE_APPROVERS};
 use crate::id::{AccountAlias, PersonId, RequestId};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
@@ -184,10 +184,14 @@ impl Worker {
             let why = words::two_keys(&asked.user, &asked.account);
             return KeyRequest::refused(id, asked, salt, why, &[]);
         }
+        if let Some(Limit { by, why }) = too_many_approvers(facts) {
+            return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
+        }
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
             Needed::Approvals(needed) => {
                 let shown = Shown::of(&facts.iam_user, needed);
-                KeyRequest::new(id, asked, shown, salt, self.config.request_ttl, self.config.approved_ttl)
+                let ttls = (self.config.request_ttl, self.config.approved_ttl);
+                KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls)
             }
             Needed::Never(denial) => {
                 let why = words::refused(&denial.advice, help);
@@ -262,6 +266,12 @@ impl Worker {
         }
         self.answer_with(message, now, &answer).await
     }
+}
+
+/// More approvers than a request can keep.
+pub(super) fn too_many_approvers(facts: &Facts) -> Option<Limit> {
+    let why = || words::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
+    facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
 }
 
 /// Whether it was refused because there are two keys.

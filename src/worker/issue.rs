@@ -164,9 +164,7 @@ impl Worker {
             return no(stored, Failed { to, ..Failed::again("end-passed", why) });
         }
         let slack = self.slack().await?;
-        let subject = (&asked.account, &asked.user);
-        let people = (stored.request.approvals.as_slice(), None);
-        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await {
+        let facts = match self.facts_about(&slack, &stored.request, None, now).await {
             Ok(Ok(facts)) => facts,
             Ok(Err(NoSuchUser)) => {
                 let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
@@ -206,8 +204,11 @@ impl Worker {
                 // Whoever approved something else has not approved this.
                 let same = request.revision_of(&shown) == request.revision();
                 let hold = request.approvals.iter().filter(|approval| same && counts(approval));
-                let approvals = hold.cloned().collect();
-                let say = words::approvals_lacking(&KeyRequest { shown: shown.clone(), ..request.clone() });
+                let approvals = hold.cloned().collect::<Vec<_>>();
+                let next = KeyRequest { shown: shown.clone(), approvals, ..request.clone() };
+                let mut say = words::approvals_lacking(&next);
+                say.push_str(&words::too_few_left(&next, facts.may_still_approve(&next).len()));
+                let approvals = next.approvals;
                 let to = Withdrawn::Pending { shown, approvals, ttl: self.config.request_ttl };
                 Failed { to, ..Failed::again("approvals-lacking", say) }
             }

@@ -53,7 +53,13 @@ impl Worker {
             let event = Event::Ticket { tid: made.stored.tid.clone() };
             let next = match stored.request.apply(event, &message.person.to_string(), now) {
                 Ok(next) => next,
-                Err(Unfit::Expired | Unfit::MovedOn | Unfit::AlreadyApproved | Unfit::Replaced) => continue,
+                Err(
+                    Unfit::Expired
+                    | Unfit::MovedOn
+                    | Unfit::AlreadyApproved
+                    | Unfit::NotEligible
+                    | Unfit::Replaced,
+                ) => continue,
             };
             let mut writes = vec![
                 Write::Put {
