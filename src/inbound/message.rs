@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::response_url::ResponseUrl;
 use crate::card::action;
 use crate::command::Command;
-use crate::id::{AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId, ViewHash, ViewId};
+use crate::id::{
+    AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash,
+    ViewId,
+};
 use crate::signature::{SignatureHash, Verified};
 use crate::time::Timestamp;
 
@@ -25,7 +28,7 @@ pub struct Message {
     pub dedup: SignatureHash,
     /// When Slack signed it.
     pub signed_at: Timestamp,
-    /// Who did it; for [`What::PersonLeft`], who left.
+    /// Who did it; of an event, whom it is about.
     pub person: PersonId,
     /// Where it was typed or pressed.
     pub channel: Option<ChannelId>,
@@ -47,6 +50,36 @@ pub enum What {
     Interaction(Interaction),
     /// Was deactivated in Slack.
     PersonLeft,
+    /// Joined a channel that keyvend's bot is in.
+    JoinedChannel {
+        /// Which.
+        channel: ChannelId,
+        /// Who invited them, where somebody did.
+        inviter: Option<SlackUserId>,
+    },
+    /// Was added to a user group, with others perhaps.
+    JoinedGroup {
+        /// Which.
+        group: UserGroupId,
+        /// Who was, [`MAX_JOINED`] of them at most.
+        users: Vec<SlackUserId>,
+        /// How many more.
+        more: usize,
+    },
+}
+
+/// So many people are named of those who were added to a user group at once.
+pub(super) const MAX_JOINED: usize = 50;
+
+impl What {
+    /// Whether somebody did this to keyvend and waits for an answer. An event is about somebody who asked for nothing.
+    #[must_use]
+    pub fn is_of_a_person(&self) -> bool {
+        match self {
+            Self::Command(_) | Self::Interaction(_) => true,
+            Self::PersonLeft | Self::JoinedChannel { .. } | Self::JoinedGroup { .. } => false,
+        }
+    }
 }
 
 /// An interaction (<https://docs.slack.dev/reference/interaction-payloads>).
@@ -172,6 +205,8 @@ impl Message {
             }
             What::Command(Command::Deactivate(key)) => return format!("off.{key}"),
             What::Command(Command::Freeze | Command::Unfreeze) => return "freeze".to_owned(),
+            // Somebody's own messages wait for no announcement.
+            What::JoinedChannel { .. } | What::JoinedGroup { .. } => return format!("joined.{}", self.id),
             What::Command(_) | What::Interaction(_) | What::PersonLeft => {}
         }
         self.carried().map_or_else(|| self.person.to_string(), |id| id.to_string())
@@ -188,7 +223,11 @@ impl Message {
     pub fn submitted_view(&self) -> Option<&ViewId> {
         match &self.what {
             What::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
-            What::Interaction(Interaction::BlockActions { .. }) | What::Command(_) | What::PersonLeft => None,
+            What::Interaction(Interaction::BlockActions { .. })
+            | What::Command(_)
+            | What::PersonLeft
+            | What::JoinedChannel { .. }
+            | What::JoinedGroup { .. } => None,
         }
     }
 
@@ -196,7 +235,9 @@ impl Message {
         let carried = match &self.what {
             What::Interaction(Interaction::BlockActions { value, .. }) => value,
             What::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
-            What::Command(_) | What::PersonLeft => return None,
+            What::Command(_) | What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => {
+                return None;
+            }
         };
         carried.split('.').next().and_then(|id| id.parse().ok())
     }

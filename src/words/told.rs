@@ -3,7 +3,9 @@
 use super::{asks_again, mrkdwn, quoted, wanted};
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
-use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId};
+use crate::id::{
+    AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId,
+};
 use crate::request::{KeyRequest, State, Wants};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
@@ -132,6 +134,16 @@ pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Opt
     )
 }
 
+/// The IAM user's path would be read as a pattern by the policies that keyvend works with.
+#[must_use]
+pub fn unsupported_path(user: &IamUserName, account: &Account, help: Option<&ChannelId>) -> String {
+    format!(
+        "The path of {} contains `*`, `?` or `$`, and keyvend does not work with such IAM users. Have the user moved to another path. A key of it can be deactivated in the IAM console or with `keyvend key deactivate`. {}",
+        iam_user(user, account),
+        ask_help(help)
+    )
+}
+
 /// The IAM user has no owner.
 #[must_use]
 pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: Option<&ChannelId>) -> String {
@@ -239,12 +251,46 @@ pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
         .to_owned()
 }
 
+/// To the approvers: somebody joined this channel, or `other` where it is another one. Whether that makes them an approver.
+#[must_use]
+pub fn joined_channel(
+    user: &SlackUserId,
+    inviter: Option<&SlackUserId>,
+    other: Option<&ChannelId>,
+    approves: bool,
+) -> String {
+    let place = other.map_or_else(|| "this channel".to_owned(), |channel| format!("<#{channel}>"));
+    let by = match inviter {
+        Some(inviter) => format!("<@{user}> was added to {place} by <@{inviter}>."),
+        None => format!("<@{user}> joined {place}."),
+    };
+    if approves {
+        format!("{by} {}", approver_from_now_on())
+    } else {
+        format!(
+            "{by} They can read the requests here but cannot approve them: `KEYVEND_APPROVERS` names who can. Remove them if nobody expected this."
+        )
+    }
+}
+
+/// To the approvers: people were added to the user group whose members approve.
+#[must_use]
+pub fn joined_group(group: &UserGroupId, users: &[SlackUserId], more: usize) -> String {
+    let mut added: Vec<String> = users.iter().map(|user| format!("<@{user}>")).collect();
+    added.extend((more > 0).then(|| format!("{more} more")));
+    format!("Added to the user group `{group}`: {}. {}", added.join(", "), approver_from_now_on())
+}
+
+fn approver_from_now_on() -> &'static str {
+    "This makes them an approver. They can approve only requests submitted from now on. Remove them if nobody expected this, and look at the requests made since."
+}
+
 /// How many approvers are named to somebody whose approval cannot count.
 const MAX_NAMED: usize = 5;
 
 /// To an approver who became one after the request was created. `eligible` can still approve it.
 #[must_use]
-pub fn approver_since(request: &KeyRequest, eligible: &[&SlackUserId]) -> String {
+pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String {
     let requester = person(&request.asked.requester);
     let submit_again =
         format!("{requester} can also cancel it and submit it again; then you can approve it.");
@@ -628,6 +674,8 @@ pub fn not_done(reference: &RequestId) -> String {
 pub const MAIL_MISSING: &str = "Your Slack profile shows no mail address, and this key needs a code by mail. Add one to your profile and press *Get my key* again.";
 /// Mail: an address that Slack has not seen confirmed.
 pub const MAIL_UNCONFIRMED: &str = "The mail address in your Slack profile is not confirmed, and this key needs a code by mail. Confirm it in Slack and press *Get my key* again.";
+/// Mail: not one plain address.
+pub const MAIL_MALFORMED: &str = "The mail address in your Slack profile is not one plain address such as name@example.com, so no code is mailed to it. Correct it in your profile, then submit your request again.";
 /// Mail: an address elsewhere.
 pub const MAIL_FOREIGN: &str = "The mail address in your Slack profile is of a domain that codes are not mailed to. Change it to your work address and press *Get my key* again.";
 /// Mail: not the address of when it was asked.

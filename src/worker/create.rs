@@ -15,6 +15,7 @@ use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Policies, Request};
 use crate::request::{Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
+use crate::session::is_supported_path;
 use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -208,6 +209,9 @@ impl Worker {
     /// Why an IAM user is none that keyvend looks after, if so.
     pub(super) fn unmanaged(&self, asker: &PersonId, user: &IamUser) -> Option<String> {
         let help = self.config.help_channel.as_ref();
+        if !is_supported_path(&user.path) {
+            return Some(words::unsupported_path(&user.name, &user.account, help));
+        }
         if let Some(path) = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))
         {
             return Some(words::outside_path(&user.name, &user.account, path, help));
@@ -217,6 +221,11 @@ impl Worker {
     }
 
     fn outside_path(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
+        if !is_supported_path(&user.path) {
+            let help = self.config.help_channel.as_ref();
+            let why = words::unsupported_path(&asked.user, &asked.account, help);
+            return Some(Limit { by: "path", why });
+        }
         let path = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
         let why = words::outside_path(&asked.user, &asked.account, path, self.config.help_channel.as_ref());
         Some(Limit { by: "KEYVEND_IAM_PATH", why })

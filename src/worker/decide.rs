@@ -7,7 +7,6 @@ use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Reason;
-use crate::facts::Person;
 use crate::id::{PersonId, RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
 use crate::lookup::NoSuchUser;
@@ -138,7 +137,8 @@ impl Worker {
         Ok(match click {
             Click::Deny(reason) => Judged::Event(deny(&authorized, message, reason)),
             Click::Approve if !request.can_count(&presser.id) => {
-                Judged::No(words::approver_since(request, &facts.may_still_approve(request)))
+                let others = self.who_may_still_approve(&slack, &facts, request).await?;
+                Judged::No(words::approver_since(request, &others))
             }
             Click::Approve => {
                 if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
@@ -153,7 +153,8 @@ impl Worker {
                         } else if *revision != request.revision() {
                             Judged::OldCard
                         } else {
-                            self.approve(policies, &authorized, &facts, presser, request, message)
+                            let event = self.approval(policies, &authorized, &facts, request, message);
+                            self.with_fallen(policies, &slack, event, &facts, request).await?
                         }
                     }
                 }
@@ -206,30 +207,45 @@ impl Worker {
     }
 
     /// The approval, with whether policy then allows issuing.
-    fn approve(
+    fn approval(
         &self,
         policies: &Policies,
         authorized: &Authorized<Approve>,
         facts: &Facts,
-        presser: &Person,
         request: &KeyRequest,
         message: &Message,
-    ) -> Judged {
-        let count = facts.approvals(policies, &request.asked, Some(presser));
+    ) -> Event {
+        let count = facts.approvals(policies, &request.asked, facts.presser.as_ref());
         let issue = Issue(facts.asked(&request.asked, count));
         let enough =
             matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
-        let event = Event::Approve {
+        Event::Approve {
             by: authorized.principal().clone(),
             press: message.id.clone(),
             enough,
             approved_ttl: self.config.approved_ttl,
-        };
+        }
+    }
+
+    /// With the approvals that fall, and how many others could still give one where one is lacking.
+    async fn with_fallen(
+        &self,
+        policies: &Policies,
+        slack: &SlackApi,
+        event: Event,
+        facts: &Facts,
+        request: &KeyRequest,
+    ) -> anyhow::Result<Judged> {
         let given = request.approvals.iter().map(|approval| &approval.by);
-        let fallen: Vec<_> =
-            given.filter(|by| !facts.stands(policies, &request.asked, by)).cloned().collect();
-        let others = facts.may_still_approve(request).into_iter().filter(|user| **user != presser.id.user);
-        Judged::Approved { event, fallen, left: others.count() }
+        let fallen = given.filter(|by| !facts.stands(policies, &request.asked, by)).cloned().collect();
+        let left = if matches!(event, Event::Approve { enough: true, .. }) {
+            usize::MAX
+        } else {
+            let others = self.who_may_still_approve(slack, facts, request).await?;
+            let pressed = facts.presser.as_ref().map(|person| &person.id.user);
+            others.iter().filter(|user| Some(*user) != pressed).count()
+        };
+        Ok(Judged::Approved { event, fallen, left })
     }
 
     /// Writes what a click came to and tells whom it concerns; `false` where somebody else wrote first.

@@ -79,8 +79,20 @@ impl Worker {
         Ok(modal::paragraphs(words::DETAILS_TITLE, &paragraphs(request, user, &may, now)))
     }
 
+    /// The same without those who approved already.
+    pub(super) async fn who_may_still_approve(
+        &self,
+        slack: &SlackApi,
+        facts: &Facts,
+        request: &KeyRequest,
+    ) -> anyhow::Result<Vec<SlackUserId>> {
+        let mut may = self.who_may_approve(slack, facts, request).await?;
+        may.retain(|user| !request.approvals.iter().any(|approval| approval.by.user == *user));
+        Ok(may)
+    }
+
     /// The approvers whose approval policy would count now. Where there are many, all of them, unjudged.
-    async fn who_may_approve(
+    pub(super) async fn who_may_approve(
         &self,
         slack: &SlackApi,
         facts: &Facts,

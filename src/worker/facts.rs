@@ -5,7 +5,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use super::Worker;
 use crate::facts::{Account, EligibleApprovers, IamUser, Person};
-use crate::id::{IamUserName, PersonId, SlackUserId};
+use crate::id::{IamUserName, PersonId};
 use crate::key::IssuedKey;
 use crate::lookup::{Memberships, NoSuchUser};
 use crate::policy::{self, KeyFacts, Needed, Policies};
@@ -181,15 +181,5 @@ impl Facts {
     pub(super) fn approvals(&self, policies: &Policies, asked: &Asked, one_more: Option<&Person>) -> u32 {
         let people = self.approved_by.iter().chain(one_more);
         policies.approvals(people, &self.eligible, &self.iam_user, &self.to_approve(asked))
-    }
-
-    /// Those who could still give an approval that counts, as far as they are approvers: then and now, and have not yet.
-    pub(super) fn may_still_approve(&self, request: &KeyRequest) -> Vec<&SlackUserId> {
-        let gave = |user: &SlackUserId| request.approvals.iter().any(|approval| approval.by.user == *user);
-        self.eligible
-            .iter()
-            .filter(|user| self.memberships.approvers().contains(user))
-            .filter(|user| **user != request.asked.requester.user && !gave(user))
-            .collect()
     }
 }

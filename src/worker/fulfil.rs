@@ -145,7 +145,7 @@ impl Worker {
             return Err(anyhow::anyhow!("a key comes back for no request").into());
         };
         let actor = stored.request.asked.requester.to_string();
-        let policy = session::acting(IamStep::Activate, &issued.account, &issued.path, &issued.user);
+        let policy = session::acting(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
         let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
         if !iam.activate_access_key(&issued.user, &issued.key).await? {
