@@ -241,8 +241,7 @@ fn the_app_gets_the_events_that_are_handled() {
 
 #[test]
 fn an_iam_path_is_no_pattern() {
-    const ISSUER: &str = include_str!("../issuer-role.yaml");
-    for template in [TEMPLATE, ISSUER] {
+    for template in [TEMPLATE, ISSUER_ROLE] {
         let parameter = part(template, &["Parameters:", "IamPath:"]);
         // All that IAM allows in a path, but `$`, `*` and `?`.
         assert!(parameter.contains(r#"AllowedPattern: "/([!-#%-)+->@-~]+/)?""#), "{parameter}");
