@@ -14,6 +14,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use crate::facts::Account;
 use crate::id::{AccountAlias, AccountId, ChannelId, SlackAppId, SlackTeamId, UserGroupId};
 use crate::inbound::ResponseUrlRule;
+use crate::mail::{MailAddress, NotAMailAddress, is_domain};
+use crate::session::is_supported_path;
 
 /// An environment variable that is missing or wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -141,7 +143,7 @@ pub struct WorkerConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     /// The sender's address.
-    pub from: String,
+    pub from: MailAddress,
     /// The domains, lower case, that a person's address must be of.
     pub domains: Vec<String>,
 }
@@ -222,6 +224,9 @@ fn origin_of(url: &str) -> String {
     url.get(..end).unwrap_or(url).to_ascii_lowercase()
 }
 
+/// The longest that a link can be opened, in seconds: a link in Slack is what a thief would look for.
+const MAX_TICKET_TTL: u64 = 3_600;
+
 struct Reader<'e>(&'e dyn Environment);
 
 impl Reader<'_> {
@@ -280,10 +285,10 @@ impl Reader<'_> {
         Ok((channel.clone(), approvers.unwrap_or(Approvers::Channel(channel))))
     }
 
-    fn duration(&self, variable: &'static str, default: u64) -> Result<Duration, ConfigError> {
+    fn duration(&self, variable: &'static str, default: u64, most: u64) -> Result<Duration, ConfigError> {
         let seconds = self.optional(variable, |text| match text.parse::<u64>() {
-            Ok(seconds) if (60..=2_592_000).contains(&seconds) => Ok(seconds),
-            _ => Err("must be seconds, from 60 to 2592000".to_owned()),
+            Ok(seconds) if (60..=most).contains(&seconds) => Ok(seconds),
+            _ => Err(format!("must be seconds, from 60 to {most}")),
         })?;
         Ok(Duration::from_secs(seconds.unwrap_or(default)))
     }
@@ -361,26 +366,25 @@ fn accounts(json: &str) -> Result<Vec<Account>, String> {
         if accounts.iter().any(|known| known.alias == alias) {
             return Err(format!("names `{alias}` twice"));
         }
+        if let Some(known) = accounts.iter().find(|known| known.id == id) {
+            return Err(format!(
+                "names the account {id} twice, `{}` and `{alias}`: remove one of these aliases",
+                known.alias
+            ));
+        }
         accounts.push(Account { alias, id });
     }
     if accounts.is_empty() { Err(ACCOUNTS.to_owned()) } else { Ok(accounts) }
 }
 
-fn address(value: &str) -> Result<String, String> {
-    match value.split_once('@') {
-        Some((local, domain))
-            if !local.is_empty() && domain.contains('.') && value.bytes().all(|b| b.is_ascii_graphic()) =>
-        {
-            Ok(value.to_owned())
-        }
-        _ => Err("must be a mail address".to_owned()),
-    }
+fn address(value: &str) -> Result<MailAddress, String> {
+    value.parse().map_err(|error: NotAMailAddress| error.to_string())
 }
 
 fn domains(value: &str) -> Result<Vec<String>, String> {
     let domains: Vec<String> =
         value.split([',', ' ']).filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
-    if !domains.is_empty() && domains.iter().all(|domain| domain.contains('.') && !domain.contains('@')) {
+    if !domains.is_empty() && domains.iter().all(|domain| is_domain(domain)) {
         Ok(domains)
     } else {
         Err("must be domains such as example.com,example.org".to_owned())
@@ -388,10 +392,16 @@ fn domains(value: &str) -> Result<Vec<String>, String> {
 }
 
 fn iam_path(value: &str) -> Result<String, String> {
-    if value.len() <= 512 && value.starts_with('/') && value.ends_with('/') {
+    let plain = value.bytes().all(|b| b.is_ascii_graphic()) && value != "//";
+    if value.len() <= 512
+        && value.starts_with('/')
+        && value.ends_with('/')
+        && plain
+        && is_supported_path(value)
+    {
         Ok(value.to_owned())
     } else {
-        Err("must be an IAM path such as /keyvend/".to_owned())
+        Err("must be an IAM path such as /keyvend/, without `*`, `?` or `$`".to_owned())
     }
 }
 
@@ -488,9 +498,9 @@ impl WorkerConfig {
                 .optional("KEYVEND_POLICY_DIR", text)?
                 .unwrap_or_else(|| "/opt".to_owned())
                 .into(),
-            request_ttl: read.duration("KEYVEND_REQUEST_TTL", 86_400)?,
+            request_ttl: read.duration("KEYVEND_REQUEST_TTL", 86_400, 2_592_000)?,
             approved_ttl: Duration::from_secs(3 * 86_400),
-            ticket_ttl: read.duration("KEYVEND_TICKET_TTL", 900)?,
+            ticket_ttl: read.duration("KEYVEND_TICKET_TTL", 900, MAX_TICKET_TTL)?,
             max_key_days: read
                 .optional("KEYVEND_MAX_KEY_DAYS", |days| match days.parse::<u32>() {
                     Ok(days) if (1..=365).contains(&days) => Ok(days),
@@ -720,14 +730,23 @@ mod tests {
             ("KEYVEND_ACCOUNTS", r#"{"home":"1"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"Home":"123456789012"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012","home":"210987654321"}"#),
+            ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012","main":"123456789012"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012"} {}"#),
             ("KEYVEND_ACCOUNTS", r#"["home","123456789012"]"#),
             ("KEYVEND_IAM_PATH", "keyvend"),
+            ("KEYVEND_IAM_PATH", "//"),
+            ("KEYVEND_IAM_PATH", "/key vend/"),
+            ("KEYVEND_IAM_PATH", "/key*/"),
+            ("KEYVEND_IAM_PATH", "/key?end/"),
+            ("KEYVEND_IAM_PATH", "/${aws:username}/"),
             ("KEYVEND_TICKET_TTL", "0"),
+            ("KEYVEND_TICKET_TTL", "3601"),
             ("KEYVEND_REQUEST_TTL", "soon"),
             ("KEYVEND_MAX_KEY_DAYS", "0"),
             ("KEYVEND_SLACK_API_URL", "https://slack.com/api"),
             ("KEYVEND_MAIL_FROM", "keys"),
+            ("KEYVEND_MAIL_FROM", "keyvend <keys@example.com>"),
+            ("KEYVEND_MAIL_FROM", "keys@example.com,eve@evil.test"),
         ];
         for (variable, value) in wrong {
             let mut environment = complete();
@@ -746,6 +765,18 @@ mod tests {
         let accounts = WorkerConfig::read(&environment).unwrap().accounts;
         let aliases: Vec<&str> = accounts.iter().map(|account| account.alias.as_str()).collect();
         assert_eq!(aliases, ["zeta", "alpha", "mid"]);
+    }
+
+    #[test]
+    fn two_aliases_of_one_account_are_named() {
+        let mut environment = complete();
+        let written = r#"{"prod":"123456789012","dev":"210987654321","main":"123456789012"}"#;
+        environment.insert("KEYVEND_ACCOUNTS", written.to_owned());
+        let error = WorkerConfig::read(&environment).unwrap_err().to_string();
+        assert!(error.contains("the account 123456789012 twice, `prod` and `main`"), "{error}");
+        environment.insert("KEYVEND_TICKET_TTL", "3600".to_owned());
+        environment.insert("KEYVEND_ACCOUNTS", r#"{"prod":"123456789012"}"#.to_owned());
+        assert_eq!(WorkerConfig::read(&environment).unwrap().ticket_ttl, Duration::from_secs(3_600));
     }
 
     #[test]

@@ -34,6 +34,46 @@ pub struct Person {
     pub groups: BTreeSet<String>,
 }
 
+/// A request is not made while there are more approvers than this: it keeps their ids in its item.
+pub const MAX_ELIGIBLE_APPROVERS: usize = 1_000;
+
+/// Whose approval of a request can count: who was an approver when it was created. Kept with the request, and never renewed:
+/// else one approver could invite the second one to a request that waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EligibleApprovers(BTreeSet<SlackUserId>);
+
+impl EligibleApprovers {
+    /// Whether this person's approval can count. Met in two workspaces of an organization it is one person.
+    #[must_use]
+    pub fn contains(&self, user: &SlackUserId) -> bool {
+        self.0.contains(user)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &SlackUserId> {
+        self.0.iter()
+    }
+
+    /// The same without somebody: the holder of the key that a request is about.
+    #[must_use]
+    pub fn without(mut self, user: &SlackUserId) -> Self {
+        self.0.remove(user);
+        self
+    }
+
+    /// Whether they are too many to keep.
+    #[must_use]
+    pub fn are_too_many(&self) -> bool {
+        self.0.len() > MAX_ELIGIBLE_APPROVERS
+    }
+}
+
+impl FromIterator<SlackUserId> for EligibleApprovers {
+    fn from_iter<I: IntoIterator<Item = SlackUserId>>(users: I) -> Self {
+        Self(users.into_iter().collect())
+    }
+}
+
 /// An AWS account by the alias people type and the number AWS knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

@@ -23,6 +23,7 @@ pub mod inbound;
 pub mod item;
 pub mod key;
 pub mod lookup;
+pub mod mail;
 pub mod modal;
 pub mod policy;
 pub mod privilege;

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
-use crate::facts::{IamUser, Person};
+use crate::facts::{EligibleApprovers, IamUser, Person};
 use crate::id::{PersonId, SlackUserId, UserGroupId};
 
 pub use action::{
@@ -144,18 +144,22 @@ impl Policies {
         Needed::Never(refused)
     }
 
-    /// `context.approvals`: how many of those who approved still count, with facts about each as of now.
+    /// `context.approvals`: how many of those who approved count. Each must have been an approver when the request was
+    /// created, and be allowed to approve it with facts as of now. Every place that counts approvals counts them here.
     #[must_use]
     pub fn approvals<'a>(
         &self,
         approvers: impl IntoIterator<Item = &'a Person>,
+        eligible: &EligibleApprovers,
         iam_user: &IamUser,
         asked: &Asked,
     ) -> u32 {
         let still_allowed = approvers.into_iter().filter(|person| {
-            matches!(self.decide(person, &Approve(asked.clone()), iam_user), Verdict::Allow { .. })
+            eligible.contains(&person.id.user)
+                && matches!(self.decide(person, &Approve(asked.clone()), iam_user), Verdict::Allow { .. })
         });
-        distinct_approvals(&asked.requester, still_allowed.map(|person| &person.id))
+        let holder = asked.key.as_ref().and_then(|key| key.requester.as_ref());
+        distinct_approvals(&asked.requester, holder, still_allowed.map(|person| &person.id))
     }
 
     fn ask(&self, principal: &Person, action: Action, context: Context<'_>, on: On<'_>) -> Verdict {
@@ -222,14 +226,17 @@ impl Policies {
     }
 }
 
-/// How many different people these are, the requester not counted. The same Slack user met in two workspaces
-/// is one person.
+/// How many different people these are, without the requester and the holder of the key that the request is about. The same
+/// Slack user met in two workspaces is one person.
 #[must_use]
 pub fn distinct_approvals<'a>(
     requester: &PersonId,
+    holder: Option<&PersonId>,
     approvers: impl IntoIterator<Item = &'a PersonId>,
 ) -> u32 {
+    let is_concerned =
+        |user: &SlackUserId| *user == requester.user || holder.is_some_and(|holder| *user == holder.user);
     let people: BTreeSet<&SlackUserId> =
-        approvers.into_iter().map(|person| &person.user).filter(|user| **user != requester.user).collect();
+        approvers.into_iter().map(|person| &person.user).filter(|user| !is_concerned(user)).collect();
     u32::try_from(people.len()).unwrap_or(u32::MAX)
 }

@@ -15,7 +15,7 @@ pub use self::salt::Salt;
 pub use self::telling::{Numbered, Telling, Tellings};
 use crate::audit::{Chain, Happened};
 use crate::command::Reason;
-use crate::facts::{AccessKey, Account, IamUser};
+use crate::facts::{AccessKey, Account, EligibleApprovers, IamUser};
 use crate::id::{
     AccessKeyId, ChannelId, Digest256, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
 };
@@ -61,6 +61,15 @@ impl Wants {
         match self {
             Self::New | Self::InPlaceOf { .. } => None,
             Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
+        }
+    }
+
+    /// The key that the request is about, where it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<&AccessKeyId> {
+        match self {
+            Self::New => None,
+            Self::InPlaceOf { key, .. } | Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
         }
     }
 
@@ -251,6 +260,8 @@ pub struct KeyRequest {
     pub salt: Salt,
     /// The revisions that its card showed before the present one: a press that names one was once right.
     pub earlier: Vec<Revision>,
+    /// Who was an approver when it was created, without the holder of the key that it is about.
+    pub eligible_approvers: EligibleApprovers,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
     /// Since when its card has waited for approvals.
@@ -332,8 +343,8 @@ impl KeyRequest {
         asked: Asked,
         shown: Shown,
         salt: Salt,
-        request_ttl: Duration,
-        approved_ttl: Duration,
+        eligible_approvers: EligibleApprovers,
+        (request_ttl, approved_ttl): (Duration, Duration),
     ) -> Self {
         let (state, ttl) =
             if shown.needed == 0 { (State::Approved, approved_ttl) } else { (State::Pending, request_ttl) };
@@ -357,6 +368,7 @@ impl KeyRequest {
             shown,
             salt,
             earlier: Vec::new(),
+            eligible_approvers,
             approvals: Vec::new(),
             expires_at,
             card: None,
@@ -381,23 +393,25 @@ impl KeyRequest {
             boundary: None,
             keys: Vec::new(),
         };
-        let mut request = Self::new(id, asked, shown, salt, Duration::ZERO, Duration::ZERO);
+        let ttls = (Duration::ZERO, Duration::ZERO);
+        let mut request = Self::new(id, asked, shown, salt, EligibleApprovers::default(), ttls);
         let detail = [("by", by.join(" "))];
         request.chain.append(&request.id, request.asked.at, Happened::new("refused", "keyvend", detail));
         request.state = State::Refused { why };
         request
     }
 
-    /// The request with approvals that were given to another one and hold for this one too; `enough` says that policy
-    /// allows issuing with them.
+    /// The request with approvals that were given to another one and hold for this one too, as far as they can count here;
+    /// `enough` says that policy allows issuing with them.
     #[must_use]
     pub fn inheriting(
         mut self,
-        approvals: Vec<Approval>,
+        mut approvals: Vec<Approval>,
         of: &RequestId,
         enough: bool,
         approved_ttl: Duration,
     ) -> Self {
+        approvals.retain(|approval| self.can_count(&approval.by));
         let by: Vec<String> = approvals.iter().map(|approval| approval.by.to_string()).collect();
         let detail = [("of", of.to_string()), ("by", by.join(" ")), ("enough", enough.to_string())];
         self.chain.append(&self.id, self.asked.at, Happened::new("inherited", "keyvend", detail));
@@ -407,6 +421,12 @@ impl KeyRequest {
             self.expires_at = self.asked.at + approved_ttl;
         }
         self
+    }
+
+    /// Whether this person's approval can count: they were an approver when it was created, and it is not their own.
+    #[must_use]
+    pub fn can_count(&self, by: &PersonId) -> bool {
+        self.eligible_approvers.contains(&by.user) && by.user != self.asked.requester.user
     }
 
     /// The revision of what its card shows. Only the buttons of that card carry it.
@@ -551,6 +571,9 @@ impl KeyRequest {
                 self.must_wait(now)?;
                 if !matches!(self.state, State::Pending) {
                     return Err(Unfit::MovedOn);
+                }
+                if !self.can_count(&by) {
+                    return Err(Unfit::NotEligible);
                 }
                 // Met in two workspaces of an organisation it is still one person.
                 if self.approvals.iter().any(|approval| approval.by.user == by.user) {
@@ -710,6 +733,7 @@ impl KeyRequest {
                         next.state = State::Pending;
                         next.show(shown);
                         next.approvals = approvals;
+                        next.approvals.retain(|approval| self.can_count(&approval.by));
                         next.waits_since = now;
                         next.expires_at = now + ttl;
                         next.reminded = false;

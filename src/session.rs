@@ -1,7 +1,7 @@
 //! Session policies: what one step of work may do, to one IAM user and nothing else.
 //! The issuer role allows more; a session has what both allow.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::facts::Account;
 use crate::id::IamUserName;
@@ -32,10 +32,45 @@ impl IamStep {
     }
 }
 
-/// The policy for one step on one user, at the path it was looked up at.
+/// A path that IAM allows and that a policy would read as a pattern or as a policy variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the IAM path contains `*`, `?` or `$`, which a policy would not take literally")]
+pub struct UnsupportedPath;
+
+/// Whether a policy takes this path literally
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>).
 #[must_use]
-pub fn acting(step: IamStep, account: &Account, path: &str, user: &IamUserName) -> String {
-    let (action, resource) = (step.action(), format!("arn:aws:iam::{}:user{path}{user}", account.id));
+pub fn is_supported_path(path: &str) -> bool {
+    !path.contains(['*', '?', '$'])
+}
+
+/// The policy for one step on one user, at the path it was looked up at.
+///
+/// # Errors
+/// [`UnsupportedPath`]: the session would reach other users.
+pub fn acting(
+    step: IamStep,
+    account: &Account,
+    path: &str,
+    user: &IamUserName,
+) -> Result<String, UnsupportedPath> {
+    if !is_supported_path(path) {
+        return Err(UnsupportedPath);
+    }
+    Ok(policy(step, &json!(format!("arn:aws:iam::{}:user{path}{user}", account.id))))
+}
+
+/// The policy for deactivating a key of the user of this name, whose path is not known. The name is whole in it: names
+/// hold no slash, so no other user of the account has an ARN that ends in it.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn deactivating_at_any_path(account: &Account, user: &IamUserName) -> String {
+    let user_arn = |path: &str| format!("arn:aws:iam::{}:user{path}{user}", account.id);
+    policy(IamStep::Deactivate, &json!([user_arn("/"), user_arn("/*/")]))
+}
+
+fn policy(step: IamStep, resource: &Value) -> String {
+    let action = step.action();
     let statement = match step {
         // A tag named after a key is its description; any other tag may decide who owns the user.
         IamStep::Describe => json!({
@@ -80,7 +115,7 @@ mod tests {
             (IamStep::Describe, "iam:TagUser", Some(only_key_ids)),
         ] {
             for (path, arn) in [("/", "user/ci"), ("/bots/", "user/bots/ci")] {
-                let policy = acting(step, &account, path, &"ci".parse().unwrap());
+                let policy = acting(step, &account, path, &"ci".parse().unwrap()).unwrap();
                 let mut statement = json!({
                     "Effect": "Allow", "Action": action, "Resource": format!("arn:aws:iam::123456789012:{arn}"),
                 });
@@ -91,6 +126,33 @@ mod tests {
                 assert_eq!(serde_json::from_str::<serde_json::Value>(&policy).unwrap(), expected, "{step:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_session_policy_is_made_of_a_path_that_is_a_pattern() {
+        let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
+        for step in
+            [IamStep::Create, IamStep::Delete, IamStep::Activate, IamStep::Deactivate, IamStep::Describe]
+        {
+            for path in ["/*/", "/bots*/", "/b?ts/", "/${aws:username}/", "/$/", "/*"] {
+                let refused = acting(step, &account, path, &"ci".parse().unwrap());
+                assert_eq!(refused, Err(UnsupportedPath), "{step:?} {path}");
+            }
+        }
+        for name in ["ci*", "c?", "$", "${aws:username}"] {
+            assert!(name.parse::<IamUserName>().is_err(), "{name}");
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn at_any_path_it_is_still_one_user() {
+        let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
+        let policy = deactivating_at_any_path(&account, &"ci".parse().unwrap());
+        let policy: Value = serde_json::from_str(&policy).unwrap();
+        let arns = ["arn:aws:iam::123456789012:user/ci", "arn:aws:iam::123456789012:user/*/ci"];
+        assert_eq!(policy["Statement"][0]["Resource"], json!(arns));
+        assert_eq!(policy["Statement"][0]["Action"], "iam:UpdateAccessKey");
     }
 
     #[test]

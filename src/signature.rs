@@ -103,6 +103,12 @@ impl SignatureHash {
     pub fn request_id(&self) -> RequestId {
         RequestId::of_signature(&self.0)
     }
+
+    /// What stands in its place for an event of Slack's that has an id of its own (`event_id`).
+    #[must_use]
+    pub fn of_event(event_id: &str) -> Self {
+        Self(Sha256::digest(format!("event:{event_id}")).into())
+    }
 }
 
 impl fmt::Display for SignatureHash {

@@ -17,6 +17,7 @@ mod form;
 mod freeze;
 mod fulfil;
 mod issue;
+mod join;
 mod keys;
 mod leave;
 mod look_after;
@@ -283,7 +284,9 @@ impl Worker {
                 (None, NotDone::Later(_)) => words::not_done(&message.id),
             };
             self.note_not_done(&message, invocation.now).await;
-            self.try_to_reply(&message, invocation.now, &say).await;
+            if message.what.is_of_a_person() {
+                self.try_to_reply(&message, invocation.now, &say).await;
+            }
         }
         done
     }
@@ -344,6 +347,9 @@ impl Worker {
             // Facts are looked up afresh for every decision, so whoever left is refused from now on; what is left are
             // the keys that person asked for.
             return self.somebody_left(message).boxed().await;
+        }
+        if let What::JoinedChannel { .. } | What::JoinedGroup { .. } = &message.what {
+            return self.somebody_joined(message).boxed().await;
         }
         if let What::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
             // However late it comes, switching off is never too late.
@@ -432,7 +438,7 @@ impl Worker {
                     _ => Ok(self.reply(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
             }
-            What::PersonLeft => Ok(()),
+            What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => Ok(()),
         }
     }
 
@@ -594,7 +600,11 @@ fn to_switch_off(what: &What) -> Option<(AccessKeyId, Why)> {
             };
             Some((value.parse().ok()?, why))
         }
-        What::Command(_) | What::Interaction(_) | What::PersonLeft => None,
+        What::Command(_)
+        | What::Interaction(_)
+        | What::PersonLeft
+        | What::JoinedChannel { .. }
+        | What::JoinedGroup { .. } => None,
     }
 }
 

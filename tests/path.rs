@@ -3,6 +3,8 @@
 
 mod world;
 
+#[path = "path/approvers.rs"]
+mod approvers;
 #[path = "path/approving.rs"]
 mod approving;
 #[path = "path/asking.rs"]
@@ -43,6 +45,8 @@ mod late;
 mod looking_up;
 #[path = "path/organisation.rs"]
 mod organisation;
+#[path = "path/patterned.rs"]
+mod patterned;
 #[path = "path/people.rs"]
 mod people;
 #[path = "path/queues.rs"]

@@ -517,23 +517,28 @@ fn needed_approvals_end_at_five() {
 fn approvals_count_different_people_who_still_may() {
     let policies = default_policies();
     let asked = asked_by(&alice_owner());
-    let count = |people: &[Person]| policies.approvals(people, &alices_iam_user(), &asked);
+    let eligible = [bob_approver(), carol_approver(), mallory_outsider(), alice_owner()];
+    let eligible = eligible.into_iter().map(|person| person.id.user).collect();
+    let count = |people: &[Person]| policies.approvals(people, &eligible, &alices_iam_user(), &asked);
+    let dave_approver_since = person("T0HOME.UDAVE", &["approvers"]);
     let bob_elsewhere = person("T0OTHER.UBOBAPPROVER", &["approvers"]);
     let bob_left = Person { deleted: true, ..bob_approver() };
     let alice_approver = person("T0HOME.UALICEOWNER", &["approvers"]);
     assert_eq!(count(&[]), 0);
     assert_eq!(count(&[bob_approver(), carol_approver()]), 2);
     assert_eq!(count(&[bob_approver(), bob_approver(), bob_elsewhere]), 1);
+    assert_eq!(count(&[bob_approver(), dave_approver_since]), 1, "no approver when the request was created");
     assert_eq!(count(&[bob_left, carol_approver(), mallory_outsider(), alice_approver]), 1);
 }
 
 #[test]
-fn distinct_approvals_leave_the_requester_out_whatever_the_policies_say() {
+fn distinct_approvals_leave_requester_and_key_holder_out_whatever_the_policies_say() {
     let (alice, bob) = (alice_owner().id, bob_approver().id);
     let alice_elsewhere = PersonId { team: "T0OTHER".parse().unwrap(), ..alice.clone() };
-    assert_eq!(distinct_approvals(&alice, []), 0);
-    assert_eq!(distinct_approvals(&alice, [&alice, &alice_elsewhere]), 0);
-    assert_eq!(distinct_approvals(&alice, [&alice, &bob, &bob]), 1);
+    assert_eq!(distinct_approvals(&alice, None, []), 0);
+    assert_eq!(distinct_approvals(&alice, None, [&alice, &alice_elsewhere]), 0);
+    assert_eq!(distinct_approvals(&alice, None, [&alice, &bob, &bob]), 1);
+    assert_eq!(distinct_approvals(&bob, Some(&alice), [&alice, &alice_elsewhere]), 0);
 }
 
 #[test]

@@ -225,6 +225,37 @@ fn the_bot_has_the_scopes_of_the_methods_that_are_called() {
 }
 
 #[test]
+fn the_app_gets_the_events_that_are_handled() {
+    const HANDLED: &str = include_str!("../src/inbound/event.rs");
+    let handled = HANDLED.lines().filter_map(|line| line.trim().strip_prefix("Some(\"")?.split_once('"'));
+    let handled = names(handled.map(|(event, _)| event));
+    assert_eq!(items(&part(MANIFEST, &["event_subscriptions:", "bot_events:"])), handled);
+    // Joins of private channels come by groups:read, changes of user groups by usergroups:read.
+    let scopes = items(&part(MANIFEST, &["oauth_config:", "bot:"]));
+    assert!(scopes.is_superset(&names(["groups:read", "usergroups:read"])));
+}
+
+#[test]
+fn an_iam_path_is_no_pattern() {
+    for template in [TEMPLATE, ISSUER_ROLE] {
+        let parameter = part(template, &["Parameters:", "IamPath:"]);
+        // All that IAM allows in a path, but `$`, `*` and `?`.
+        assert!(parameter.contains(r#"AllowedPattern: "/([!-#%-)+->@-~]+/)?""#), "{parameter}");
+    }
+    let allowed = |c: char| {
+        [('!', '#'), ('%', ')'), ('+', '>'), ('@', '~')].iter().any(|(from, to)| (*from..=*to).contains(&c))
+    };
+    let refused: String = ('!'..='~').filter(|c| !allowed(*c)).collect();
+    assert_eq!(refused, "$*?");
+}
+
+#[test]
+fn a_link_can_be_opened_for_an_hour_at_most() {
+    let parameter = part(TEMPLATE, &["Parameters:", "TicketTtl:"]);
+    assert!(parameter.contains("MaxValue: 3600"), "{parameter}");
+}
+
+#[test]
 fn the_manifest_names_the_routes_that_the_template_has() {
     let routes = names(TEMPLATE.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: ")));
     for path in ["/slack/commands", "/slack/interactive", "/slack/events"] {

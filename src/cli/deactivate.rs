@@ -14,7 +14,7 @@ use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
 use crate::item::Table;
 use crate::key::{IssuedKey, StoredKey, Why};
 use crate::request::{Event, Telling};
-use crate::session::{self, IamStep};
+use crate::session;
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words::operator as words;
@@ -101,11 +101,10 @@ pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<D
     let issued = known.as_ref().ok().and_then(Option::as_ref).map(|stored| &stored.issued);
     let user = whose(args, issued, known.is_err())?;
     let account = where_(args, issued, &operator, &accounts)?;
-    // Where its path is not known, any will do: the name is in the pattern.
-    let path = issued.map_or("/*", |issued| issued.path.as_str());
     let iam = match &account {
         Some(account) => {
-            let policy = session::acting(IamStep::Deactivate, account, path, &user);
+            // At any path: it may have been moved since its key was issued.
+            let policy = session::deactivating_at_any_path(account, &user);
             operator.iam(&sdk, account, args.role.as_deref(), policy).await?
         }
         None => Iam::of_caller(&sdk),

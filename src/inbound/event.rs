@@ -1,13 +1,13 @@
-//! Events (<https://docs.slack.dev/apis/events-api>): somebody was deactivated. All others are acknowledged, so that
-//! Slack does not send them again.
+//! Events (<https://docs.slack.dev/apis/events-api>): somebody was deactivated, or somebody joined a channel or a user
+//! group, which may make them an approver. All others are acknowledged, so that Slack does not send them again.
 
 use serde_json::{Value, json};
 
-use super::message::{Message, What};
+use super::message::{MAX_JOINED, Message, What};
 use super::{Pins, Received, Refused, acknowledged, text};
 use crate::gateway::HttpResponse;
-use crate::id::PersonId;
-use crate::signature::Verified;
+use crate::id::{ChannelId, PersonId, SlackTeamId, SlackUserId, UserGroupId};
+use crate::signature::{SignatureHash, Verified};
 
 pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received, Refused> {
     let body = signed.get();
@@ -20,16 +20,82 @@ pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received,
         "event_callback" => {
             pins.app(text(body, "/api_app_id"))?;
             let team = pins.team(text(body, "/team_id"))?;
-            let left = text(body, "/event/type") == Some("user_change")
-                && body.pointer("/event/user/deleted") == Some(&Value::Bool(true));
-            if !left {
-                return Ok(acknowledged());
+            match text(body, "/event/type") {
+                Some("user_change") => left(signed, team),
+                Some("member_joined_channel") => joined_channel(signed, team),
+                Some("subteam_members_changed") => joined_group(signed, team),
+                Some(_) | None => Ok(acknowledged()),
             }
-            let user = text(body, "/event/user/id").and_then(|id| id.parse().ok());
-            let person = PersonId { team, user: user.ok_or(Refused::Lacks("user"))? };
-            let message = Message::of(signed, person, What::PersonLeft);
-            Ok(Received::Queue(Box::new(message), HttpResponse::empty(200)))
         }
         _ => Ok(acknowledged()),
     }
+}
+
+/// <https://docs.slack.dev/reference/events/user_change>
+fn left(signed: &Verified<Value>, team: SlackTeamId) -> Result<Received, Refused> {
+    let body = signed.get();
+    if body.pointer("/event/user/deleted") != Some(&Value::Bool(true)) {
+        return Ok(acknowledged());
+    }
+    let user = user(body, "/event/user/id")?;
+    Ok(queued(Message::of(signed, PersonId { team, user }, What::PersonLeft)))
+}
+
+/// <https://docs.slack.dev/reference/events/member_joined_channel>. There is no inviter where somebody joined by themselves.
+fn joined_channel(signed: &Verified<Value>, team: SlackTeamId) -> Result<Received, Refused> {
+    let body = signed.get();
+    let user = user(body, "/event/user")?;
+    if own_bot(body) == Some(user.as_str()) {
+        return Ok(acknowledged());
+    }
+    let channel: Option<ChannelId> = text(body, "/event/channel").and_then(|id| id.parse().ok());
+    let channel = channel.ok_or(Refused::Lacks("channel"))?;
+    let inviter = text(body, "/event/inviter").and_then(|id| id.parse().ok());
+    let what = What::JoinedChannel { channel, inviter };
+    Ok(queued(once(body, Message::of(signed, PersonId { team, user }, what))))
+}
+
+/// <https://docs.slack.dev/reference/events/subteam_members_changed>, which does not say who added them.
+fn joined_group(signed: &Verified<Value>, team: SlackTeamId) -> Result<Received, Refused> {
+    let body = signed.get();
+    let group: Option<UserGroupId> = text(body, "/event/subteam_id").and_then(|id| id.parse().ok());
+    let group = group.ok_or(Refused::Lacks("subteam_id"))?;
+    let Some(added) = body.pointer("/event/added_users").and_then(Value::as_array) else {
+        return Ok(acknowledged());
+    };
+    let mut users = Vec::new();
+    for added in added {
+        let user: Option<SlackUserId> = added.as_str().and_then(|id| id.parse().ok());
+        users.push(user.ok_or(Refused::Lacks("added_users"))?);
+    }
+    let Some(first) = users.first().cloned() else { return Ok(acknowledged()) };
+    let more = users.len().saturating_sub(MAX_JOINED);
+    users.truncate(MAX_JOINED);
+    let what = What::JoinedGroup { group, users, more };
+    Ok(queued(once(body, Message::of(signed, PersonId { team, user: first }, what))))
+}
+
+/// Slack signs an event that it sends again anew, with the same id: queued again within five minutes it is one message.
+fn once(body: &Value, message: Message) -> Message {
+    match text(body, "/event_id").filter(|id| !id.is_empty()) {
+        Some(event) => {
+            let dedup = SignatureHash::of_event(event);
+            Message { id: dedup.request_id(), dedup, ..message }
+        }
+        None => message,
+    }
+}
+
+fn queued(message: Message) -> Received {
+    Received::Queue(Box::new(message), HttpResponse::empty(200))
+}
+
+fn user(body: &Value, pointer: &str) -> Result<SlackUserId, Refused> {
+    text(body, pointer).and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user"))
+}
+
+/// keyvend's own bot user, for which Slack sends the event.
+fn own_bot(body: &Value) -> Option<&str> {
+    let is_bot = body.pointer("/authorizations/0/is_bot") == Some(&Value::Bool(true));
+    text(body, "/authorizations/0/user_id").filter(|_| is_bot)
 }

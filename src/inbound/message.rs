@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::response_url::ResponseUrl;
 use crate::card::action;
 use crate::command::Command;
-use crate::id::{AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId, ViewHash, ViewId};
+use crate::id::{
+    AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash,
+    ViewId,
+};
 use crate::signature::{SignatureHash, Verified};
 use crate::time::Timestamp;
 
@@ -26,7 +29,7 @@ pub struct Message {
     pub dedup: SignatureHash,
     /// When Slack signed it.
     pub signed_at: Timestamp,
-    /// Who did it; for [`What::PersonLeft`], who left.
+    /// Who did it; of an event, whom it is about.
     pub person: PersonId,
     /// Where it was typed or pressed.
     pub channel: Option<ChannelId>,
@@ -48,6 +51,36 @@ pub enum What {
     Interaction(Interaction),
     /// Was deactivated in Slack.
     PersonLeft,
+    /// Joined a channel that keyvend's bot is in.
+    JoinedChannel {
+        /// Which.
+        channel: ChannelId,
+        /// Who invited them, where somebody did.
+        inviter: Option<SlackUserId>,
+    },
+    /// Was added to a user group, with others perhaps.
+    JoinedGroup {
+        /// Which.
+        group: UserGroupId,
+        /// Who was, [`MAX_JOINED`] of them at most.
+        users: Vec<SlackUserId>,
+        /// How many more.
+        more: usize,
+    },
+}
+
+/// So many people are named of those who were added to a user group at once.
+pub(super) const MAX_JOINED: usize = 50;
+
+impl What {
+    /// Whether somebody did this to keyvend and waits for an answer. An event is about somebody who asked for nothing.
+    #[must_use]
+    pub fn is_of_a_person(&self) -> bool {
+        match self {
+            Self::Command(_) | Self::Interaction(_) => true,
+            Self::PersonLeft | Self::JoinedChannel { .. } | Self::JoinedGroup { .. } => false,
+        }
+    }
 }
 
 /// An interaction (<https://docs.slack.dev/reference/interaction-payloads>).
@@ -154,6 +187,8 @@ impl Message {
         let person = &self.person;
         let group = match &self.what {
             What::PersonLeft => format!("left.{person}"),
+            // Nobody's own messages wait for an announcement.
+            What::JoinedChannel { .. } | What::JoinedGroup { .. } => format!("joined.{person}.{}", self.id),
             What::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
             What::Command(Command::Deactivate(key)) => format!("off.{person}.{key}"),
             // A form must be opened within three seconds.
@@ -197,7 +232,11 @@ impl Message {
     pub fn submitted_view(&self) -> Option<&ViewId> {
         match &self.what {
             What::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
-            What::Interaction(Interaction::BlockActions { .. }) | What::Command(_) | What::PersonLeft => None,
+            What::Interaction(Interaction::BlockActions { .. })
+            | What::Command(_)
+            | What::PersonLeft
+            | What::JoinedChannel { .. }
+            | What::JoinedGroup { .. } => None,
         }
     }
 
@@ -205,7 +244,9 @@ impl Message {
         let carried = match &self.what {
             What::Interaction(Interaction::BlockActions { value, .. }) => value,
             What::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
-            What::Command(_) | What::PersonLeft => return None,
+            What::Command(_) | What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => {
+                return None;
+            }
         };
         carried.split('.').next().and_then(|id| id.parse().ok())
     }

@@ -187,7 +187,9 @@ impl Case {
         }
         ensure!(facts.approvals == 0, "either `approvals` or `approved_by`");
         let approvers = facts.approved_by.iter().map(person).collect::<Result<Vec<_>>>()?;
-        Ok(Asked { approvals: policies.approvals(&approvers, iam_user, &asked), ..asked })
+        // A case is about policy: all of them were approvers when the request was created.
+        let eligible = approvers.iter().map(|person| person.id.user.clone()).collect();
+        Ok(Asked { approvals: policies.approvals(&approvers, &eligible, iam_user, &asked), ..asked })
     }
 }
 

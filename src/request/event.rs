@@ -163,6 +163,9 @@ pub enum Unfit {
     /// This person approved already.
     #[error("already approved by this person")]
     AlreadyApproved,
+    /// This person was no approver when the request was created, or it is their own.
+    #[error("not one of those whose approval can count")]
+    NotEligible,
     /// Another invocation holds the intent.
     #[error("another invocation holds the intent")]
     Replaced,

@@ -82,7 +82,8 @@ fn salt(n: u8) -> Salt {
 }
 
 fn request(needed: u32) -> KeyRequest {
-    KeyRequest::new(press(0), asked(), shown(needed), salt(0), TTL, TTL)
+    let approvers = ["U0ALICE", "U0BOB", "U0CAROL", "U0DAVE"].map(|user| person(user).user);
+    KeyRequest::new(press(0), asked(), shown(needed), salt(0), approvers.into_iter().collect(), (TTL, TTL))
 }
 
 fn intent(created: Option<AccessKeyId>) -> Intent {
@@ -372,6 +373,34 @@ fn whoever_is_asked_again_is_reminded_anew() {
     assert!(again.apply(Event::Remind, "keyvend", due).is_ok());
     let approved = ticketed.apply(withdraw(None, "APPROVED", None), "keyvend", back).unwrap();
     assert!(approved.reminded, "nobody is asked again");
+}
+
+#[test]
+fn only_approvers_of_the_time_it_was_created_approve() {
+    let pending = request(2);
+    let approve =
+        |who: &str| Event::Approve { by: person(who), press: press(7), enough: false, approved_ttl: TTL };
+    let apply = |event| pending.apply(event, "a", ASKED);
+    assert!(apply(approve("U0BOB")).is_ok());
+    // Who became one since; and the requester, who is one.
+    for who in ["U0MALLORY", "U0ALICE"] {
+        assert_eq!(apply(approve(who)).unwrap_err(), Unfit::NotEligible, "{who}");
+    }
+    let of = |who: &str| Approval { by: person(who), press: press(7), at: ASKED };
+    let given = vec![of("U0BOB"), of("U0MALLORY"), of("U0ALICE")];
+    let inherited = pending.clone().inheriting(given.clone(), &press(8), false, TTL);
+    assert_eq!(inherited.approvals, [of("U0BOB")]);
+    // Neither a redrawn card nor a return to its approvers renews who they are.
+    let redrawn = apply(Event::Redraw(shown(1))).unwrap();
+    let ticketed = KeyRequest { state: State::Ticketed { tid: tid(1) }, ..pending.clone() };
+    let to = Withdrawn::Pending { shown: shown(2), approvals: given, ttl: TTL };
+    let back = Event::Withdraw { run: None, to, why: "approvals-lacking", deleted: None };
+    let back = ticketed.apply(back, "keyvend", ASKED).unwrap();
+    assert_eq!(back.approvals, [of("U0BOB")]);
+    for later in [redrawn, back] {
+        assert_eq!(later.eligible_approvers, pending.eligible_approvers);
+        assert_eq!(later.apply(approve("U0MALLORY"), "a", ASKED).unwrap_err(), Unfit::NotEligible);
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use super::{asks_again, mrkdwn, quoted, wanted};
 use crate::browser::Browser;
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
-use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
+use crate::id::{
+    AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId,
+};
 use crate::request::{KeyRequest, State, Wants};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
@@ -133,6 +135,16 @@ pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Opt
     )
 }
 
+/// The IAM user's path would be read as a pattern by the policies that keyvend works with.
+#[must_use]
+pub fn unsupported_path(user: &IamUserName, account: &Account, help: Option<&ChannelId>) -> String {
+    format!(
+        "The path of {} contains `*`, `?` or `$`, and keyvend does not work with such IAM users. Have the user moved to another path. A key of it can be deactivated in the IAM console or with `keyvend key deactivate`. {}",
+        iam_user(user, account),
+        ask_help(help)
+    )
+}
+
 /// The IAM user has no owner.
 #[must_use]
 pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: Option<&ChannelId>) -> String {
@@ -225,6 +237,80 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
         person(by),
         iam_user(&request.asked.user, &request.asked.account),
         approvals(lacking)
+    )
+}
+
+/// Said to a requester in addition, where too few can still give the approvals that a request lacks; else nothing.
+#[must_use]
+pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
+    let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
+    let lacking = usize::try_from(request.shown.needed.saturating_sub(had)).unwrap_or(usize::MAX);
+    if lacking <= left {
+        return String::new();
+    }
+    " Too few of those who were approvers when you submitted it are left to give them: cancel this request and submit it again."
+        .to_owned()
+}
+
+/// To the approvers: somebody joined this channel, or `other` where it is another one. Whether that makes them an approver.
+#[must_use]
+pub fn joined_channel(
+    user: &SlackUserId,
+    inviter: Option<&SlackUserId>,
+    other: Option<&ChannelId>,
+    approves: bool,
+) -> String {
+    let place = other.map_or_else(|| "this channel".to_owned(), |channel| format!("<#{channel}>"));
+    let by = match inviter {
+        Some(inviter) => format!("<@{user}> was added to {place} by <@{inviter}>."),
+        None => format!("<@{user}> joined {place}."),
+    };
+    if approves {
+        format!("{by} {}", approver_from_now_on())
+    } else {
+        format!(
+            "{by} They can read the requests here but cannot approve them: `KEYVEND_APPROVERS` names who can. Remove them if nobody expected this."
+        )
+    }
+}
+
+/// To the approvers: people were added to the user group whose members approve.
+#[must_use]
+pub fn joined_group(group: &UserGroupId, users: &[SlackUserId], more: usize) -> String {
+    let mut added: Vec<String> = users.iter().map(|user| format!("<@{user}>")).collect();
+    added.extend((more > 0).then(|| format!("{more} more")));
+    format!("Added to the user group `{group}`: {}. {}", added.join(", "), approver_from_now_on())
+}
+
+fn approver_from_now_on() -> &'static str {
+    "This makes them an approver. They can approve only requests submitted from now on. Remove them if nobody expected this, and look at the requests made since."
+}
+
+/// How many approvers are named to somebody whose approval cannot count.
+const MAX_NAMED: usize = 5;
+
+/// To an approver who became one after the request was created. `eligible` can still approve it.
+#[must_use]
+pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String {
+    let requester = person(&request.asked.requester);
+    let submit_again =
+        format!("{requester} can also cancel it and submit it again; then you can approve it.");
+    let named: Vec<String> = eligible.iter().take(MAX_NAMED).map(|user| format!("<@{user}>")).collect();
+    let others = if eligible.len() > MAX_NAMED { " or another of them" } else { "" };
+    let ask = match named.as_slice() {
+        [] => String::new(),
+        named => format!("Ask somebody who was an approver then: {}{others}. ", named.join(", ")),
+    };
+    format!(
+        "Your approval was not counted: you became an approver after this request was submitted. {ask}{submit_again}"
+    )
+}
+
+/// More approvers than a request can keep.
+#[must_use]
+pub fn too_many_approvers(most: usize) -> String {
+    format!(
+        "There are more than {most} approvers, and a request cannot record that many. Ask the person who runs keyvend to set `KEYVEND_APPROVERS` to a smaller channel or user group, then submit the request again."
     )
 }
 
@@ -605,6 +691,8 @@ pub fn not_done(reference: &RequestId) -> String {
 pub const MAIL_MISSING: &str = "Your Slack profile shows no mail address, and this key needs a code by mail. Add one to your profile and press *Get my key* again.";
 /// Mail: an address that Slack has not seen confirmed.
 pub const MAIL_UNCONFIRMED: &str = "The mail address in your Slack profile is not confirmed, and this key needs a code by mail. Confirm it in Slack and press *Get my key* again.";
+/// Mail: not one plain address.
+pub const MAIL_MALFORMED: &str = "The mail address in your Slack profile is not one plain address such as name@example.com, so no code is mailed to it. Correct it in your profile, then submit your request again.";
 /// Mail: an address elsewhere.
 pub const MAIL_FOREIGN: &str = "The mail address in your Slack profile is of a domain that codes are not mailed to. Change it to your work address and press *Get my key* again.";
 /// Mail: not the address of when it was asked.

@@ -4,6 +4,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join4};
 
+use super::create::{Limit, too_many_approvers};
 use super::facts::Facts;
 use super::ticket::{address_hash, random};
 use super::{NotDone, Worker};
@@ -202,8 +203,9 @@ impl Worker {
             email_hash: facts.requester.email.as_deref().map(address_hash),
             at: message.signed_at,
         };
-        let existing = asked.wants.existing().is_some();
-        let facts = Facts { key: existing.then(|| issued.clone()), ..facts };
+        // The holder of a key approves no change of it, whoever asks for it.
+        let eligible = facts.eligible.clone().without(&issued.requester.user);
+        let facts = Facts { eligible, ..facts }.with(&asked, Some(issued.clone()));
         let id = match (again, &issued.replacement) {
             // Begun before: goes on as it began.
             (Again::Replace, Some(begun)) => begun.clone(),
@@ -211,7 +213,10 @@ impl Worker {
         };
         let salt = Salt::of(random()?);
         let request = match self.may_ask_again(policies, &asked, &facts, issued, again) {
-            Ok(needed) => self.asked_again(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
+            Ok(needed) => match too_many_approvers(&facts) {
+                Some(Limit { by, why }) => KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]),
+                None => self.asked_again(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
+            },
             Err(denial) => {
                 let why = words::refused(&denial.advice, self.config.help_channel.as_ref());
                 KeyRequest::refused(id, asked, salt, why, &denial.by)
@@ -274,17 +279,14 @@ impl Worker {
         facts: &Facts,
         (issued, mut approvals, needed): (&IssuedKey, Vec<Approval>, u32),
     ) -> KeyRequest {
-        let question = facts.to_approve(&asked);
-        approvals.retain(|approval| {
-            let by = facts.approved_by.iter().filter(|person| person.id == approval.by);
-            policies.approvals(by, &facts.iam_user, &question) > 0
-        });
+        approvals.retain(|approval| facts.stands(policies, &asked, &approval.by));
         let issue = Issue(facts.asked(&asked, facts.approvals(policies, &asked, None)));
         let enough =
             matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
         let shown = Shown::of(&facts.iam_user, needed);
-        let (request_ttl, approved_ttl) = (self.config.request_ttl, self.config.approved_ttl);
-        let request = KeyRequest::new(id, asked, shown, salt, request_ttl, approved_ttl);
+        let approved_ttl = self.config.approved_ttl;
+        let ttls = (self.config.request_ttl, approved_ttl);
+        let request = KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls);
         if approvals.is_empty() {
             return request;
         }

@@ -84,7 +84,7 @@ impl Worker {
                     }
                 }
                 Err(Unfit::Expired) => self.lapse(&stored, now).await?,
-                Err(Unfit::MovedOn | Unfit::AlreadyApproved | Unfit::Replaced) => {
+                Err(Unfit::MovedOn | Unfit::AlreadyApproved | Unfit::NotEligible | Unfit::Replaced) => {
                     return Ok(self.answer(message, now, &words::standing(&stored.request)).await?);
                 }
             }

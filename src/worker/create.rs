@@ -9,12 +9,13 @@ use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Create;
-use crate::facts::{Account, IamUser};
+use crate::facts::{Account, IamUser, MAX_ELIGIBLE_APPROVERS};
 use crate::id::{AccountAlias, PersonId, RequestId};
 use crate::inbound::Message;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Needed, Policies, Request};
 use crate::request::{Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
+use crate::session::is_supported_path;
 use crate::slack_api;
 use crate::store::Stored;
 use crate::time::Timestamp;
@@ -184,10 +185,14 @@ impl Worker {
             let why = words::two_keys(&asked.user, &asked.account);
             return KeyRequest::refused(id, asked, salt, why, &[]);
         }
+        if let Some(Limit { by, why }) = too_many_approvers(facts) {
+            return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
+        }
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
             Needed::Approvals(needed) => {
                 let shown = Shown::of(&facts.iam_user, needed);
-                KeyRequest::new(id, asked, shown, salt, self.config.request_ttl, self.config.approved_ttl)
+                let ttls = (self.config.request_ttl, self.config.approved_ttl);
+                KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls)
             }
             Needed::Never(denial) => {
                 let why = words::refused(&denial.advice, help);
@@ -204,6 +209,9 @@ impl Worker {
     /// Why an IAM user is none that keyvend looks after, if so.
     pub(super) fn unmanaged(&self, asker: &PersonId, user: &IamUser) -> Option<String> {
         let help = self.config.help_channel.as_ref();
+        if !is_supported_path(&user.path) {
+            return Some(words::unsupported_path(&user.name, &user.account, help));
+        }
         if let Some(path) = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))
         {
             return Some(words::outside_path(&user.name, &user.account, path, help));
@@ -213,6 +221,11 @@ impl Worker {
     }
 
     fn outside_path(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
+        if !is_supported_path(&user.path) {
+            let help = self.config.help_channel.as_ref();
+            let why = words::unsupported_path(&asked.user, &asked.account, help);
+            return Some(Limit { by: "path", why });
+        }
         let path = self.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
         let why = words::outside_path(&asked.user, &asked.account, path, self.config.help_channel.as_ref());
         Some(Limit { by: "KEYVEND_IAM_PATH", why })
@@ -262,6 +275,12 @@ impl Worker {
         }
         self.answer_with(message, now, &answer).await
     }
+}
+
+/// More approvers than a request can keep.
+pub(super) fn too_many_approvers(facts: &Facts) -> Option<Limit> {
+    let why = || words::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
+    facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
 }
 
 /// Whether it was refused because there are two keys.

@@ -7,7 +7,6 @@ use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Reason;
-use crate::facts::Person;
 use crate::id::{PersonId, RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
 use crate::lookup::NoSuchUser;
@@ -55,8 +54,8 @@ pub(super) fn carried(value: &str) -> Option<(RequestId, Revision)> {
 enum Judged {
     /// Write this.
     Event(Event),
-    /// Write this approval, and that these people's no longer count.
-    Approved { event: Event, fallen: Vec<PersonId> },
+    /// Write this approval, and that these people's no longer count; so many others could still approve.
+    Approved { event: Event, fallen: Vec<PersonId>, left: usize },
     /// The card shows something else than what is so: draw it anew.
     Changed(Shown),
     /// The card in front of this person is an old one.
@@ -123,9 +122,7 @@ impl Worker {
         let request = &stored.request;
         let asked = &request.asked;
         let slack = self.slack().await?;
-        let subject = (&asked.account, &asked.user);
-        let people = (request.approvals.as_slice(), Some(&message.person));
-        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await {
+        let facts = match self.facts_about(&slack, request, Some(&message.person), now).await {
             Ok(Ok(facts)) => facts,
             Ok(Err(NoSuchUser)) => return self.judge_without_user(&slack, message, request).await,
             Err(fault) => return Ok(Judged::No(self.unreachable(fault)?)),
@@ -139,6 +136,10 @@ impl Worker {
         };
         Ok(match click {
             Click::Deny(reason) => Judged::Event(deny(&authorized, message, reason)),
+            Click::Approve if !request.can_count(&presser.id) => {
+                let others = self.who_may_still_approve(&slack, &facts, request).await?;
+                Judged::No(words::approver_since(request, &others))
+            }
             Click::Approve => {
                 if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
                     return Ok(Judged::Event(Event::Refuse { why }));
@@ -152,7 +153,8 @@ impl Worker {
                         } else if *revision != request.revision() {
                             Judged::OldCard
                         } else {
-                            self.approve(policies, &authorized, &facts, presser, request, message)
+                            let event = self.approval(policies, &authorized, &facts, request, message);
+                            self.with_fallen(policies, &slack, event, &facts, request).await?
                         }
                     }
                 }
@@ -205,28 +207,45 @@ impl Worker {
     }
 
     /// The approval, with whether policy then allows issuing.
-    fn approve(
+    fn approval(
         &self,
         policies: &Policies,
         authorized: &Authorized<Approve>,
         facts: &Facts,
-        presser: &Person,
         request: &KeyRequest,
         message: &Message,
-    ) -> Judged {
-        let count = facts.approvals(policies, &request.asked, Some(presser));
+    ) -> Event {
+        let count = facts.approvals(policies, &request.asked, facts.presser.as_ref());
         let issue = Issue(facts.asked(&request.asked, count));
         let enough =
             matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
-        let event = Event::Approve {
+        Event::Approve {
             by: authorized.principal().clone(),
             press: message.id.clone(),
             enough,
             approved_ttl: self.config.approved_ttl,
-        };
+        }
+    }
+
+    /// With the approvals that fall, and how many others could still give one where one is lacking.
+    async fn with_fallen(
+        &self,
+        policies: &Policies,
+        slack: &SlackApi,
+        event: Event,
+        facts: &Facts,
+        request: &KeyRequest,
+    ) -> anyhow::Result<Judged> {
         let given = request.approvals.iter().map(|approval| &approval.by);
         let fallen = given.filter(|by| !facts.stands(policies, &request.asked, by)).cloned().collect();
-        Judged::Approved { event, fallen }
+        let left = if matches!(event, Event::Approve { enough: true, .. }) {
+            usize::MAX
+        } else {
+            let others = self.who_may_still_approve(slack, facts, request).await?;
+            let pressed = facts.presser.as_ref().map(|person| &person.id.user);
+            others.iter().filter(|user| Some(*user) != pressed).count()
+        };
+        Ok(Judged::Approved { event, fallen, left })
     }
 
     /// Writes what a click came to and tells whom it concerns; `false` where somebody else wrote first.
@@ -237,7 +256,7 @@ impl Worker {
         stored: &Stored,
         now: Timestamp,
     ) -> Result<bool, NotDone> {
-        let (event, fallen) = match judged {
+        let (event, fallen, left) = match judged {
             Judged::No(sentence) => {
                 self.reply(message, now, &sentence).await?;
                 self.note(stored, "press-refused", message, now).await?;
@@ -248,9 +267,9 @@ impl Worker {
                 self.reply(message, now, &words::card_changed()).await?;
                 return Ok(true);
             }
-            Judged::Changed(shown) => (Event::Redraw(shown), Vec::new()),
-            Judged::Event(event) => (event, Vec::new()),
-            Judged::Approved { event, fallen } => (event, fallen),
+            Judged::Changed(shown) => (Event::Redraw(shown), Vec::new(), usize::MAX),
+            Judged::Event(event) => (event, Vec::new(), usize::MAX),
+            Judged::Approved { event, fallen, left } => (event, fallen, left),
         };
         let standing = if fallen.is_empty() {
             Ok(stored.request.clone())
@@ -265,10 +284,14 @@ impl Worker {
                 self.reply(message, now, words::ALREADY_APPROVED).await?;
                 return Ok(true);
             }
+            Err(Unfit::NotEligible) => {
+                self.reply(message, now, &words::approver_since(&stored.request, &[])).await?;
+                return Ok(true);
+            }
             Err(Unfit::Expired | Unfit::MovedOn | Unfit::Replaced) => return Ok(false),
         };
         let voided = if next.waits() { Vec::new() } else { self.void_ticket(stored).await? };
-        let (to_presser, to_requester) = told(&event, &next);
+        let (to_presser, to_requester) = told(&event, &next, left);
         let direct = Telling::Direct { to: next.asked.requester.clone(), message: to_requester };
         match self.commit(stored, next, voided, vec![Telling::Card, direct]).await {
             Ok(saved) => {
@@ -283,14 +306,15 @@ impl Worker {
 }
 
 /// What a decision is told as: to whoever pressed, and to the requester.
-fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
+fn told(event: &Event, next: &KeyRequest, left: usize) -> (String, slack_api::Message) {
     match event {
         Event::Approve { enough: true, .. } if next.asked.wants.existing().is_some() => {
             (words::APPROVAL_COUNTED.to_owned(), card::text(&words::being_done(next)))
         }
         Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),
         Event::Approve { by, .. } => {
-            (words::APPROVAL_COUNTED.to_owned(), card::text(&words::one_more(next, by)))
+            let lacking = words::one_more(next, by) + &words::too_few_left(next, left);
+            (words::APPROVAL_COUNTED.to_owned(), card::text(&lacking))
         }
         Event::Deny { by, reason, .. } => {
             let told = format!("{}\n{}", words::denied(next, by), words::because(reason));

@@ -67,9 +67,7 @@ impl Worker {
         if !approvers.contains(&message.person.user) {
             return Ok(modal::told(words::NOT_AN_APPROVER));
         }
-        let subject = (&asked.account, &asked.user);
-        let people = (request.approvals.as_slice(), Some(&message.person));
-        let found = match self.facts(&slack, &asked.requester, subject, people, now).await? {
+        let found = match self.facts_about(&slack, request, Some(&message.person), now).await? {
             Ok(facts) => Ok(self.with_key(facts, asked).await?),
             Err(missing) => Err(missing),
         };
@@ -81,8 +79,20 @@ impl Worker {
         Ok(modal::paragraphs(words::DETAILS_TITLE, &paragraphs(request, user, &may, now)))
     }
 
+    /// The same without those who approved already.
+    pub(super) async fn who_may_still_approve(
+        &self,
+        slack: &SlackApi,
+        facts: &Facts,
+        request: &KeyRequest,
+    ) -> anyhow::Result<Vec<SlackUserId>> {
+        let mut may = self.who_may_approve(slack, facts, request).await?;
+        may.retain(|user| !request.approvals.iter().any(|approval| approval.by.user == *user));
+        Ok(may)
+    }
+
     /// The approvers whose approval policy would count now. Where there are many, all of them, unjudged.
-    async fn who_may_approve(
+    pub(super) async fn who_may_approve(
         &self,
         slack: &SlackApi,
         facts: &Facts,
@@ -90,9 +100,9 @@ impl Worker {
     ) -> anyhow::Result<Vec<SlackUserId>> {
         let team = &request.asked.requester.team;
         let memberships = &facts.memberships;
-        let others = memberships.approvers().iter().filter(|user| **user != request.asked.requester.user);
-        let others: Vec<PersonId> =
-            others.map(|user| PersonId { team: team.clone(), user: user.clone() }).collect();
+        let approvers = memberships.approvers().iter();
+        let approvers = approvers.map(|user| PersonId { team: team.clone(), user: user.clone() });
+        let others: Vec<PersonId> = approvers.filter(|person| request.can_count(person)).collect();
         let Ok(policies) = &self.policies else { return Ok(Vec::new()) };
         if others.len() > MOST_JUDGED {
             return Ok(others.into_iter().map(|person| person.user).collect());

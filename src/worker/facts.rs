@@ -4,13 +4,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join_all};
 
 use super::Worker;
-use crate::facts::Account;
-use crate::facts::{IamUser, Person};
+use crate::facts::{Account, EligibleApprovers, IamUser, Person};
 use crate::id::{IamUserName, PersonId};
 use crate::key::IssuedKey;
 use crate::lookup::{Memberships, NoSuchUser};
 use crate::policy::{self, KeyFacts, Needed, Policies};
-use crate::request::{Approval, Asked};
+use crate::request::{Approval, Asked, KeyRequest};
 use crate::slack_api::SlackApi;
 use crate::store;
 use crate::time::Timestamp;
@@ -27,11 +26,30 @@ pub(super) struct Facts {
     pub presser: Option<Person>,
     /// Who is in the groups that decide.
     pub memberships: Memberships,
+    /// Who was an approver when the request was created; where it is being created, who is one now.
+    pub eligible: EligibleApprovers,
     /// The key that exists and that is to come back or to live longer.
     pub key: Option<IssuedKey>,
+    /// The key that is to be replaced by a new one.
+    pub replaced: Option<IssuedKey>,
 }
 
 impl Worker {
+    /// Looks up what decides over a request that exists: whose approvals can count was settled when it was created.
+    pub(super) async fn facts_about(
+        &self,
+        slack: &SlackApi,
+        request: &KeyRequest,
+        presser: Option<&PersonId>,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
+        let asked = &request.asked;
+        let subject = (&asked.account, &asked.user);
+        let people = (request.approvals.as_slice(), presser);
+        let found = self.facts(slack, &asked.requester, subject, people, now).await?;
+        Ok(found.map(|facts| Facts { eligible: request.eligible_approvers.clone(), ..facts }))
+    }
+
     /// Looks up what decides over a key for `user`, asked for by `requester`.
     pub(super) async fn facts(
         &self,
@@ -62,7 +80,18 @@ impl Worker {
         for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut presser) {
             person.groups = memberships.of(&person.id.user);
         }
-        Ok(Ok(Facts { requester, iam_user, issued_today, approved_by, presser, memberships, key: None }))
+        let eligible = memberships.approvers().iter().cloned().collect();
+        Ok(Ok(Facts {
+            requester,
+            iam_user,
+            issued_today,
+            approved_by,
+            presser,
+            memberships,
+            eligible,
+            key: None,
+            replaced: None,
+        }))
     }
 
     /// Who is in the groups that any policy names, the approvers among them.
@@ -74,24 +103,31 @@ impl Worker {
 
     /// The same facts with the key that exists and that the request is about, if it is about one.
     pub(super) async fn with_key(&self, facts: Facts, asked: &Asked) -> anyhow::Result<Facts> {
-        let key = match asked.wants.existing() {
+        let key = match asked.wants.key() {
             Some(key) => self.read_key(key).await?.map(|stored| stored.issued),
             None => None,
         };
-        Ok(Facts { key, ..facts })
+        Ok(facts.with(asked, key))
     }
 }
 
 impl Facts {
     /// The same facts about this key.
     pub(super) fn about(&self, key: Option<IssuedKey>) -> Self {
-        Self { key, ..self.clone() }
+        Self { key, replaced: None, ..self.clone() }
+    }
+
+    /// The same facts with the key that the request is about.
+    pub(super) fn with(self, asked: &Asked, key: Option<IssuedKey>) -> Self {
+        let (key, replaced) = if asked.wants.existing().is_some() { (key, None) } else { (None, key) };
+        Self { key, replaced, ..self }
     }
 
     /// What policy is asked about, with the approvals that count now: by whoever acts, who counts as one approval where
     /// there are concerns about the key of somebody else.
     pub(super) fn asked(&self, asked: &Asked, approvals: u32) -> policy::Asked {
-        let plain = policy::Asked { approvals, ..self.to_approve(asked) };
+        let key = self.key.as_ref().map(KeyFacts::from);
+        let plain = policy::Asked { approvals, key, ..self.to_approve(asked) };
         match &self.key {
             Some(key) if self.counts_as_one(asked) => {
                 policy::Asked { requester: key.requester.clone(), approvals: approvals + 1, ..plain }
@@ -100,10 +136,18 @@ impl Facts {
         }
     }
 
-    /// Whether whoever acts counts as one approval: an approver who brings back a key of somebody else that there are
-    /// concerns about.
+    /// Whether the request itself counts as its requester's approval: an approver reactivates a key of somebody else that
+    /// there are concerns about. As for every approval, they must have been an approver when the request was created and
+    /// still be one; nor is the holder of the key another person for acting in another workspace.
     fn counts_as_one(&self, asked: &Asked) -> bool {
-        self.key.as_ref().is_some_and(|key| !key.concerns().is_empty() && key.requester != asked.requester)
+        let requester = &asked.requester.user;
+        let of_somebody_else = self
+            .key
+            .as_ref()
+            .is_some_and(|key| !key.concerns().is_empty() && key.requester.user != *requester);
+        of_somebody_else
+            && self.eligible.contains(requester)
+            && self.memberships.approvers().contains(requester)
     }
 
     /// How many approvals the request needs beside that.
@@ -122,18 +166,20 @@ impl Facts {
             days: asked.days,
             approvals: 0,
             issued_today: self.issued_today,
-            key: self.key.as_ref().map(KeyFacts::from),
+            // Whose key is replaced matters too: its holder approves no change of it.
+            key: self.key.as_ref().or(self.replaced.as_ref()).map(KeyFacts::from),
         }
     }
 
     /// Whether the approval that this person gave still counts.
     pub(super) fn stands(&self, policies: &Policies, asked: &Asked, by: &PersonId) -> bool {
         let person = self.approved_by.iter().filter(|person| person.id == *by);
-        policies.approvals(person, &self.iam_user, &self.asked(asked, 0)) > 0
+        policies.approvals(person, &self.eligible, &self.iam_user, &self.to_approve(asked)) > 0
     }
 
     /// How many of those who approved still count, and `one_more` with them.
     pub(super) fn approvals(&self, policies: &Policies, asked: &Asked, one_more: Option<&Person>) -> u32 {
-        policies.approvals(self.approved_by.iter().chain(one_more), &self.iam_user, &self.to_approve(asked))
+        let people = self.approved_by.iter().chain(one_more);
+        policies.approvals(people, &self.eligible, &self.iam_user, &self.to_approve(asked))
     }
 }

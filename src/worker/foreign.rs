@@ -63,7 +63,7 @@ impl Worker {
         }
         let work = work(message, key, at, facts.iam_user.path, now);
         self.audit(&work, &["deactivating"]).await?;
-        let policy = session::acting(IamStep::Deactivate, &work.account, &work.path, &work.user);
+        let policy = session::acting(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
         let iam = self.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
         iam.deactivate_access_key(&work.user, key).await?;
         self.audit(&work, &["deactivating", "deactivated"]).await?;
@@ -137,7 +137,7 @@ impl Worker {
         let (event, sentence) = if active {
             ("not-deleted", words::foreign_not_deleted(&work.key))
         } else {
-            let policy = session::acting(IamStep::Delete, &work.account, &work.path, &work.user);
+            let policy = session::acting(IamStep::Delete, &work.account, &work.path, &work.user)?;
             let by = work.by.to_string();
             let iam = self.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
             iam.delete_access_key(&work.user, &work.key).await?;

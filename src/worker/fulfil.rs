@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::create::Limit;
-use super::facts::Facts;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
@@ -62,10 +61,8 @@ impl Worker {
     ) -> anyhow::Result<Result<Authorized<Issue>, String>> {
         let asked = &request.asked;
         let slack = self.slack().await?;
-        let subject = (&asked.account, &asked.user);
-        let people = (request.approvals.as_slice(), None);
-        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await? {
-            Ok(facts) => Facts { key: Some(key.issued.clone()), ..facts },
+        let facts = match self.facts_about(&slack, request, None, now).await? {
+            Ok(facts) => facts.with(asked, Some(key.issued.clone())),
             Err(NoSuchUser) => return Ok(Err(words::USER_GONE.to_owned())),
         };
         if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
@@ -148,7 +145,7 @@ impl Worker {
             return Err(anyhow::anyhow!("a key comes back for no request").into());
         };
         let actor = stored.request.asked.requester.to_string();
-        let policy = session::acting(IamStep::Activate, &issued.account, &issued.path, &issued.user);
+        let policy = session::acting(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
         let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
         if !iam.activate_access_key(&issued.user, &issued.key).await? {

@@ -14,7 +14,7 @@ use super::{CLOCK_SKEW, ClaimMessage, Invocation, NotDone, Worker, seconds};
 use crate::aws::{CreateError, Iam, WriteError};
 use crate::card;
 use crate::claim::{self, Claimed, TicketState};
-use crate::id::{AccessKeyId, RunId, TicketId};
+use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
 use crate::item::Write;
 use crate::key::IssuedKey;
 use crate::lookup::NoSuchUser;
@@ -173,9 +173,7 @@ impl Worker {
             return no(stored, Failed { to, ..Failed::again("end-passed", why) });
         }
         let slack = self.slack().await?;
-        let subject = (&asked.account, &asked.user);
-        let people = (stored.request.approvals.as_slice(), None);
-        let facts = match self.facts(&slack, &asked.requester, subject, people, now).await {
+        let facts = match self.facts_about(&slack, &stored.request, None, now).await {
             Ok(Ok(facts)) => facts,
             Ok(Err(NoSuchUser)) => {
                 let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
@@ -195,14 +193,21 @@ impl Worker {
         match policies.authorize(&facts.requester, issue, &facts.iam_user) {
             Ok(authorized) => Ok(Ok(Ready { stored, claimed, tid, psk, facts, authorized })),
             Err(_) => {
-                let failed = self.unauthorized(&stored.request, &facts, policies);
+                let may = self.who_may_approve(&slack, &facts, &stored.request).await?;
+                let failed = self.unauthorized(&stored.request, &facts, policies, &may);
                 no(stored, failed)
             }
         }
     }
 
     /// A no at issuing: for good, or until approvals are there that still count.
-    fn unauthorized(&self, request: &KeyRequest, facts: &Facts, policies: &Policies) -> Failed {
+    fn unauthorized(
+        &self,
+        request: &KeyRequest,
+        facts: &Facts,
+        policies: &Policies,
+        may: &[SlackUserId],
+    ) -> Failed {
         let asked = &request.asked;
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
             Needed::Never(denial) => {
@@ -215,8 +220,14 @@ impl Worker {
                 // Whoever approved something else has not approved this.
                 let same = request.revision_of(&shown) == request.revision();
                 let hold = request.approvals.iter().filter(|approval| same && counts(approval));
-                let approvals = hold.cloned().collect();
-                let say = words::approvals_lacking(&KeyRequest { shown: shown.clone(), ..request.clone() });
+                let approvals = hold.cloned().collect::<Vec<_>>();
+                let next = KeyRequest { shown: shown.clone(), approvals, ..request.clone() };
+                let mut say = words::approvals_lacking(&next);
+                let gave =
+                    |user: &SlackUserId| next.approvals.iter().any(|approval| approval.by.user == *user);
+                let left = may.iter().filter(|user| !gave(user)).count();
+                say.push_str(&words::too_few_left(&next, left));
+                let approvals = next.approvals;
                 let to = Withdrawn::Pending { shown, approvals, ttl: self.config.request_ttl };
                 Failed { to, ..Failed::again("approvals-lacking", say) }
             }
@@ -515,7 +526,7 @@ impl Worker {
 
     async fn session(&self, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
         let asked = &request.asked;
-        let policy = session::acting(step, &asked.account, path, &asked.user);
+        let policy = session::acting(step, &asked.account, path, &asked.user)?;
         self.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await
     }
 

@@ -152,8 +152,10 @@ impl Worker {
                     issued_today,
                     approved_by: Vec::new(),
                     presser: None,
+                    eligible: memberships.approvers().iter().cloned().collect(),
                     memberships,
                     key: None,
+                    replaced: None,
                 };
                 if policies.authorize(&facts.requester, List, &facts.iam_user).is_err() {
                     return Ok(None);

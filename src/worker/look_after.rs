@@ -150,7 +150,7 @@ impl Worker {
     async fn make_sure(&self, stored: &StoredKey) -> Result<(), NotDone> {
         let issued = &stored.issued;
         if !issued.state.is_live() {
-            let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user);
+            let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
             let iam = self.sts.session(&issued.account, issued.request.as_str(), EXPIRY, policy).await?;
             iam.deactivate_access_key(&issued.user, &issued.key).await?;
         }
@@ -211,7 +211,7 @@ impl Worker {
             Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         }
-        let policy = session::acting(IamStep::Delete, &issued.account, &issued.path, &issued.user);
+        let policy = session::acting(IamStep::Delete, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
         iam.delete_access_key(&issued.user, &issued.key).await?;
         let Some(stored) = self.read_key(&issued.key).await? else { return Ok(()) };

@@ -38,7 +38,7 @@ impl Worker {
         let found = self.suspects(&stored, doubt, now).await?;
         for key in &found {
             let policy =
-                session::acting(IamStep::Deactivate, &asked.account, &doubt.intent.path, &asked.user);
+                session::acting(IamStep::Deactivate, &asked.account, &doubt.intent.path, &asked.user)?;
             let iam = self.sts.session(&asked.account, stored.request.id.as_str(), EXPIRY, policy).await?;
             iam.deactivate_access_key(&asked.user, &key.id).await?;
         }

@@ -64,7 +64,14 @@ impl Worker {
                 let stored = Stored::read(&self.dynamo, &carried(value)?.0).await.ok()??;
                 stored.request.issued()?.0.clone()
             }
-            (What::Command(_) | What::Interaction(_) | What::PersonLeft, None) => return None,
+            (
+                What::Command(_)
+                | What::Interaction(_)
+                | What::PersonLeft
+                | What::JoinedChannel { .. }
+                | What::JoinedGroup { .. },
+                None,
+            ) => return None,
         };
         let stored = self.read_key(&key).await.ok()??;
         (stored.off.is_some() && stored.issued.state.is_live()).then_some(key)
@@ -99,7 +106,7 @@ impl Worker {
             Ok(_) | Err(WriteError::Lost(_)) => {}
             Err(WriteError::Fault(fault)) => return Err(fault),
         }
-        let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user);
+        let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, operation, actor, policy).await?;
         iam.deactivate_access_key(&issued.user, &issued.key).await
     }

@@ -13,6 +13,7 @@ use crate::config::Mail;
 use crate::id::{ChannelId, RequestId, Revision, SlackUserId, crockford_of};
 use crate::inbound::Message;
 use crate::item::{Item, Table, Write};
+use crate::mail::MailAddress;
 use crate::request::{Event, KeyRequest, State, Telling, Unfit};
 use crate::slack_api::{self, SlackApi, SlackError};
 use crate::store::{Link, Stored};
@@ -53,7 +54,13 @@ impl Worker {
             let event = Event::Ticket { tid: made.stored.tid.clone() };
             let next = match stored.request.apply(event, &message.person.to_string(), now) {
                 Ok(next) => next,
-                Err(Unfit::Expired | Unfit::MovedOn | Unfit::AlreadyApproved | Unfit::Replaced) => continue,
+                Err(
+                    Unfit::Expired
+                    | Unfit::MovedOn
+                    | Unfit::AlreadyApproved
+                    | Unfit::NotEligible
+                    | Unfit::Replaced,
+                ) => continue,
             };
             let mut writes = vec![
                 Write::Put {
@@ -133,7 +140,7 @@ impl Worker {
         &self,
         message: &Message,
         request: &KeyRequest,
-    ) -> anyhow::Result<Result<Option<String>, &'static str>> {
+    ) -> anyhow::Result<Result<Option<MailAddress>, &'static str>> {
         let Some(mail) = &self.config.mail else { return Ok(Ok(None)) };
         let user = self.slack().await?.user_info(&message.person.user).await?;
         let seen = request.asked.email_hash.as_deref();
@@ -162,7 +169,7 @@ impl Worker {
         message: &Message,
         saved: Stored,
         made: Made,
-        to: Option<String>,
+        to: Option<MailAddress>,
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let request = &saved.request;
@@ -170,7 +177,7 @@ impl Worker {
         if let (Some(mail), Some(to), Some(code), Some(label)) = (&self.config.mail, &to, &made.code, &label)
         {
             let text = words::mail_text(code.expose(), label, &request.asked.user, &request.asked.account);
-            match self.ses.send(&mail.from, to, &words::mail_subject(label), &text).await {
+            match self.ses.send(mail.from.as_str(), to.as_str(), &words::mail_subject(label), &text).await {
                 Ok(()) => {}
                 Err(error) => {
                     if let MailError::Fault(fault) = &error {
@@ -241,16 +248,16 @@ fn usable(
     confirmed: bool,
     seen: Option<&str>,
     mail: &Mail,
-) -> Result<String, &'static str> {
+) -> Result<MailAddress, &'static str> {
     let address = address.filter(|address| !address.is_empty()).ok_or(words::MAIL_MISSING)?;
     if !confirmed {
         return Err(words::MAIL_UNCONFIRMED);
     }
-    let domain = address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-    if !mail.domains.contains(&domain) {
+    let Ok(address) = address.parse::<MailAddress>() else { return Err(words::MAIL_MALFORMED) };
+    if !mail.domains.contains(&address.domain()) {
         return Err(words::MAIL_FOREIGN);
     }
-    if seen != Some(address_hash(&address).as_str()) {
+    if seen != Some(address_hash(address.as_str()).as_str()) {
         return Err(words::MAIL_CHANGED);
     }
     Ok(address)
@@ -279,10 +286,12 @@ mod tests {
 
     #[test]
     fn a_code_is_mailed_only_to_the_confirmed_address_that_was_seen_when_asking() {
-        let mail = Mail { from: "keys@example.com".to_owned(), domains: vec!["example.com".to_owned()] };
+        let mail =
+            Mail { from: "keys@example.com".parse().unwrap(), domains: vec!["example.com".to_owned()] };
         let seen = address_hash("alice@example.com");
         let try_it = |address: Option<&str>, confirmed, seen: Option<&str>| {
-            usable(address.map(str::to_owned), confirmed, seen, &mail)
+            let found = usable(address.map(str::to_owned), confirmed, seen, &mail);
+            found.map(|address| address.as_str().to_owned())
         };
         let cases = [
             (Some("alice@example.com"), true, Some(&seen), Ok("alice@example.com".to_owned())),
@@ -291,7 +300,12 @@ mod tests {
             (Some(""), true, Some(&seen), Err(words::MAIL_MISSING)),
             (Some("alice@example.com"), false, Some(&seen), Err(words::MAIL_UNCONFIRMED)),
             (Some("alice@evil.test"), true, Some(&seen), Err(words::MAIL_FOREIGN)),
-            (Some("alice@example.com@evil.test"), true, Some(&seen), Err(words::MAIL_FOREIGN)),
+            (Some("alice@example.com.evil.test"), true, Some(&seen), Err(words::MAIL_FOREIGN)),
+            (Some("alice@sub.example.com"), true, Some(&seen), Err(words::MAIL_FOREIGN)),
+            (Some("alice@example.com@evil.test"), true, Some(&seen), Err(words::MAIL_MALFORMED)),
+            (Some("eve@evil.test,alice@example.com"), true, Some(&seen), Err(words::MAIL_MALFORMED)),
+            (Some("Alice <alice@example.com>"), true, Some(&seen), Err(words::MAIL_MALFORMED)),
+            (Some("alice@example.com\r\nBcc: e@evil.test"), true, Some(&seen), Err(words::MAIL_MALFORMED)),
             (Some("bob@example.com"), true, Some(&seen), Err(words::MAIL_CHANGED)),
             (Some("alice@example.com"), true, None, Err(words::MAIL_CHANGED)),
         ];

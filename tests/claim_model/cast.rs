@@ -11,7 +11,7 @@ use hpke::kem::DhP256HkdfSha256;
 use hpke::{Kem as _, Serializable as _};
 use keyvend::browser::Browser;
 use keyvend::claim::{Ack, Claim, Claimed, StoredTicket, TicketState};
-use keyvend::facts::{Account, IamUser};
+use keyvend::facts::{Account, EligibleApprovers, IamUser};
 use keyvend::id::{AccessKeyId, ClaimId, Digest256, PersonId, RequestId, TicketId};
 use keyvend::item::{Table, Write, text, values};
 use keyvend::request::{Asked, KeyRequest, Salt, Shown, Wants};
@@ -107,7 +107,8 @@ pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
         at: START,
     };
     let id = RequestId::of_signature(&[7; 32]);
-    KeyRequest::new(id, asked, Shown::of(&USER, 0), Salt::of([1; 16]), REQUEST_LIFE, REQUEST_LIFE)
+    let (shown, salt, ttls) = (Shown::of(&USER, 0), Salt::of([1; 16]), (REQUEST_LIFE, REQUEST_LIFE));
+    KeyRequest::new(id, asked, shown, salt, EligibleApprovers::default(), ttls)
 });
 
 /// The keys of the other items that an attempt to issue writes.

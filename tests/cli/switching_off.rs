@@ -190,7 +190,8 @@ async fn another_accounts_key_is_switched_off_through_a_role_narrowed_to_that() 
     let session = deployed.world.net.sts().sessions().pop().unwrap();
     let (actions, resources) = session.allowed().remove(0);
     assert_eq!(actions, ["iam:UpdateAccessKey"]);
-    assert_eq!(resources, [format!("arn:aws:iam::{SANDBOX}:user/*ci-deployer")]);
+    let arn = |path: &str| format!("arn:aws:iam::{SANDBOX}:user{path}ci-deployer");
+    assert_eq!(resources, [arn("/"), arn("/*/")]);
     let own = foreign(&deployed, SANDBOX).await;
     let words = ["key", "deactivate", &own, "--user", "ci-deployer"];
     Operator::of(&deployed.world).in_account(SANDBOX).runs(&words).await.done();

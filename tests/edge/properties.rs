@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use crate::any_json::{any_json, damaged};
 use crate::sent::{
-    NOW, SECRET, Sent, UNWANTED, content_type, gateway_cases, ours, parts, pins, press, secret, submission,
-    user_change,
+    NOW, SECRET, Sent, UNWANTED, content_type, gateway_cases, member_joined, members_changed, ours, parts,
+    pins, press, secret, submission, user_change,
 };
 
 const STATUSES: [u16; 8] = [200, 400, 401, 403, 404, 405, 413, 415];
@@ -52,10 +52,11 @@ fn any_sent() -> impl Strategy<Value = (Sent, bool)> {
         let ours = payload["api_app_id"] == "A123456" && (team == "T0001" || team == "T0002");
         (Sent::payload(&payload), ours)
     });
-    let event = damaged(user_change()).prop_map(|event| {
-        let ours = event["api_app_id"] == "A123456" && event["team_id"] == "T0001";
-        (Sent::event(&event), ours)
-    });
+    let event = prop_oneof![damaged(user_change()), damaged(member_joined()), damaged(members_changed())]
+        .prop_map(|event| {
+            let ours = event["api_app_id"] == "A123456" && event["team_id"] == "T0001";
+            (Sent::event(&event), ours)
+        });
     let noise = (prop::collection::vec(any::<u8>(), 0..300), 0usize..3).prop_map(|(body, route)| {
         let (path, media_type) = [
             ("/slack/commands", "application/x-www-form-urlencoded"),

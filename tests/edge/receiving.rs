@@ -7,8 +7,8 @@ use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::sent::{
-    NOW, Sent, UNWANTED, body_json, content_type, ephemeral_text, parts, press, say, slash, submission,
-    user_change, with,
+    NOW, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed, parts,
+    press, say, slash, submission, user_change, with,
 };
 
 #[test]
@@ -248,6 +248,39 @@ fn a_person_who_was_deactivated_is_queued() {
 }
 
 #[test]
+fn who_joins_a_channel_or_a_user_group_is_queued_with_who_invited_them() {
+    let message = Sent::event(&member_joined()).queued();
+    let (channel, inviter) = ("C0APPROVE".parse().unwrap(), Some("U0008".parse().unwrap()));
+    assert_eq!(message.what, What::JoinedChannel { channel, inviter });
+    assert_eq!(message.person.to_string(), "T0001.U0009");
+    for none in [json!(null), json!(""), json!(7)] {
+        let message = Sent::event(&with(member_joined(), "/event/inviter", none)).queued();
+        assert!(matches!(message.what, What::JoinedChannel { inviter: None, .. }));
+    }
+    let message = Sent::event(&members_changed()).queued();
+    let (group, users) = ("S0001".parse().unwrap(), vec!["U0009".parse().unwrap(), "U0010".parse().unwrap()]);
+    assert_eq!(message.what, What::JoinedGroup { group, users, more: 0 });
+    assert_eq!(message.person.to_string(), "T0001.U0009");
+    let many: Vec<String> = (0..3_000).map(|n| format!("U{n:031}")).collect();
+    let message = Sent::event(&with(members_changed(), "/event/added_users", json!(many))).queued();
+    assert!(matches!(&message.what, What::JoinedGroup { users, more: 2_950, .. } if users.len() == 50));
+    assert!(serde_json::to_string(&message).unwrap().len() < 10_000);
+}
+
+#[test]
+fn an_event_that_slack_sends_again_is_one_message_of_the_queue() {
+    for event in [member_joined(), members_changed()] {
+        let first = Sent::event(&event).queued();
+        let again = Sent { skew: 60, ..Sent::event(&event) }.queued();
+        assert_eq!((&first.id, first.dedup), (&again.id, again.dedup));
+        let other = Sent::event(&with(event.clone(), "/event_id", json!("Ev0003"))).queued();
+        assert!(other.id != first.id && other.dedup != first.dedup);
+        let unnamed = Sent::event(&with(event, "/event_id", json!(null))).queued();
+        assert!(unnamed.id != first.id && unnamed.dedup != first.dedup);
+    }
+}
+
+#[test]
 fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
     let cases = [
         ("a link button", Sent::payload(&with(press(), "/actions/0/action_id", json!("open-link")))),
@@ -256,6 +289,9 @@ fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
         ("an unknown interaction", Sent::payload(&with(press(), "/type", json!("brand_new")))),
         ("a changed user", Sent::event(&with(user_change(), "/event/user/deleted", json!(false)))),
         ("a user deleted by word", Sent::event(&with(user_change(), "/event/user/deleted", json!("true")))),
+        ("keyvend's own bot", Sent::event(&with(member_joined(), "/event/user", json!("U0KEYVEND")))),
+        ("nobody added", Sent::event(&with(members_changed(), "/event/added_users", json!([])))),
+        ("nobody said to be added", Sent::event(&with(members_changed(), "/event/added_users", json!(null)))),
         ("another event", Sent::event(&with(user_change(), "/event/type", json!("team_join")))),
         ("another event type", Sent::event(&json!({ "type": "app_rate_limited" }))),
         ("ssl_check", Sent { signed_with: None, ..Sent::form("/slack/commands", &[("ssl_check", "1")]) }),
@@ -379,6 +415,13 @@ fn what_is_not_as_slack_sends_it_to_us_is_refused() {
         (403, "an event of another app", Sent::event(&with(user_change(), "/api_app_id", json!("A9")))),
         (403, "an event of another team", Sent::event(&with(user_change(), "/team_id", json!("T9999")))),
         (403, "an event of no team", Sent::event(&with(user_change(), "/team_id", json!(null)))),
+        (403, "a join of another team", Sent::event(&with(member_joined(), "/team_id", json!("T9999")))),
+        (403, "a join of another app", Sent::event(&with(member_joined(), "/api_app_id", json!("A9")))),
+        (403, "a group of another team", Sent::event(&with(members_changed(), "/team_id", json!("T9999")))),
+        (400, "nobody joined", Sent::event(&with(member_joined(), "/event/user", json!("C1")))),
+        (400, "joined nothing", Sent::event(&with(member_joined(), "/event/channel", json!("#approvals")))),
+        (400, "no group", Sent::event(&with(members_changed(), "/event/subteam_id", json!("C1")))),
+        (400, "no users", Sent::event(&with(members_changed(), "/event/added_users", json!(["U1", 7])))),
         (400, "nobody left", Sent::event(&with(user_change(), "/event/user/id", json!(7)))),
         (
             401,

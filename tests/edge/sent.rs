@@ -221,6 +221,37 @@ pub(crate) fn user_change() -> Value {
     })
 }
 
+pub(crate) fn member_joined() -> Value {
+    json!({
+        "type": "event_callback",
+        "token": UNWANTED,
+        "api_app_id": "A123456",
+        "team_id": "T0001",
+        "event_id": "Ev0001",
+        "authorizations": [{ "team_id": "T0001", "user_id": "U0KEYVEND", "is_bot": true }],
+        "event": {
+            "type": "member_joined_channel", "user": "U0009", "channel": "C0APPROVE", "channel_type": "G",
+            "team": "T0001", "inviter": "U0008", "enterprise": UNWANTED
+        }
+    })
+}
+
+pub(crate) fn members_changed() -> Value {
+    json!({
+        "type": "event_callback",
+        "token": UNWANTED,
+        "api_app_id": "A123456",
+        "team_id": "T0001",
+        "event_id": "Ev0002",
+        "event": {
+            "type": "subteam_members_changed", "subteam_id": "S0001", "team_id": "T0001",
+            "date_previous_update": 1_699_999_999, "date_update": 1_700_000_000,
+            "added_users": ["U0009", "U0010"], "added_users_count": "2",
+            "removed_users": ["U0011"], "removed_users_count": "1"
+        }
+    })
+}
+
 pub(crate) fn with(mut base: Value, pointer: &str, value: Value) -> Value {
     *base.pointer_mut(pointer).unwrap() = value;
     base

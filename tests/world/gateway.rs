@@ -12,7 +12,7 @@ use super::World;
 use super::aws::SIGNING_SECRET;
 use super::form;
 use super::net::HOME;
-use super::slack::{APP, Button, GENERAL, Message, ORGANISATION, TEAM, View};
+use super::slack::{APP, BOT, Button, GENERAL, Message, ORGANISATION, TEAM, View};
 
 /// Where keyvend is, for browsers and for Slack.
 pub const HOST: &str = "keys.example.com";
@@ -218,17 +218,54 @@ impl World {
     /// The event that somebody's profile changed, as it is now.
     pub fn user_change(&self, person: &str) -> Value {
         let now = self.clock.now();
+        let event = json!({
+            "type": "user_change", "user": self.net.slack().who(person).json(),
+            "cache_ts": now.0, "event_ts": format!("{}.000000", now.0),
+        });
+        self.event_callback(&format!("Ev{person}{}", now.0), &event)
+    }
+
+    /// Somebody is added to a channel, by `inviter` or by themselves; the event of it.
+    pub fn joins(&self, person: &str, channel: &str, inviter: Option<&str>) -> Value {
+        let slack = self.net.slack();
+        slack.channel(channel, |channel| _ = channel.members.insert(person.to_owned()));
+        let now = self.clock.now();
+        let mut event = json!({
+            "type": "member_joined_channel", "user": person, "channel": channel, "channel_type": "G",
+            "team": slack.who(person).team, "event_ts": format!("{}.000000", now.0),
+        });
+        if let Some(inviter) = inviter {
+            event["inviter"] = json!(inviter);
+        }
+        self.event_callback(&format!("Ev{person}{channel}{}", now.0), &event)
+    }
+
+    /// People are added to a user group and others removed; the event of it.
+    pub fn changes_group(&self, group: &str, added: &[&str], removed: &[&str]) -> Value {
+        let now = self.clock.now();
+        let event = json!({
+            "type": "subteam_members_changed", "subteam_id": group, "team_id": TEAM,
+            "date_previous_update": now.0 - 60, "date_update": now.0,
+            "added_users": added, "added_users_count": added.len().to_string(),
+            "removed_users": removed, "removed_users_count": removed.len().to_string(),
+            "event_ts": format!("{}.000000", now.0),
+        });
+        self.event_callback(&format!("Ev{group}{}", now.0), &event)
+    }
+
+    /// Slack sends an event.
+    pub fn event_callback(&self, id: &str, event: &Value) -> Value {
         let body = json!({
             "token": "verification-token",
             "team_id": TEAM,
             "api_app_id": APP,
             "type": "event_callback",
-            "event_id": format!("Ev{person}{}", now.0),
-            "event_time": now.0,
-            "event": {
-                "type": "user_change", "user": self.net.slack().who(person).json(),
-                "cache_ts": now.0, "event_ts": format!("{}.000000", now.0),
-            },
+            "event_id": id,
+            "event_time": self.clock.now().0,
+            "authorizations": [{
+                "enterprise_id": null, "team_id": TEAM, "user_id": BOT, "is_bot": true, "is_enterprise_install": false,
+            }],
+            "event": event,
         });
         self.posted("/slack/events", "application/json", &body.to_string())
     }

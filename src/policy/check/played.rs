@@ -131,7 +131,8 @@ impl Cast {
         let verdict = |person: &Person| policies.decide(person, &Approve(asked.clone()), iam_user);
         let verdicts: Vec<Verdict> = self.approvers.iter().map(verdict).collect();
         let anybody = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Allow { .. }));
-        if needed == 0 || anybody || policies.approvals(&self.named, iam_user, asked) >= needed {
+        let eligible = self.named.iter().map(|person| person.id.user.clone()).collect();
+        if needed == 0 || anybody || policies.approvals(&self.named, &eligible, iam_user, asked) >= needed {
             return None;
         }
         let first = verdicts.into_iter().find_map(|verdict| match verdict {
