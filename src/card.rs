@@ -121,7 +121,8 @@ fn outcome(request: &KeyRequest) -> Message {
     }
     buttons.push(button("Details", action::DETAILS, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
-    if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
+    // Also of a key that was reported before: it may be on again.
+    if matches!(request.state, State::Issued { .. }) {
         blocks.push(not_me(&value));
     }
     Message { text: standing, blocks: Value::Array(blocks) }

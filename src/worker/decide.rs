@@ -314,7 +314,6 @@ fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
         | Event::Withdraw { .. }
         | Event::Seal { .. }
         | Event::Seen { .. }
-        | Event::Report { .. }
         | Event::Posted(_) => (words::moved_on(next), card::text(&words::standing(next))),
     }
 }
@@ -325,11 +324,13 @@ fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) ->
 
 /// What to say where this very press was counted before: it was delivered again.
 fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
-    if let State::Denied { press, .. } = &request.state
-        && *press == message.id
+    // The id alone is no press of this person's: whoever can write to the queue chooses it.
+    let is_own = |by: &PersonId, press: &RequestId| *by == message.person && *press == message.id;
+    if let State::Denied { by, press, .. } = &request.state
+        && is_own(by, press)
     {
         return Some(words::DENIAL_COUNTED);
     }
-    let approved = request.approvals.iter().any(|approval| approval.press == message.id);
+    let approved = request.approvals.iter().any(|approval| is_own(&approval.by, &approval.press));
     approved.then_some(words::APPROVAL_COUNTED)
 }
