@@ -5,7 +5,9 @@ mod keys;
 
 use serde_json::{Value, json};
 
-pub use self::keys::{Listed, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left};
+pub use self::keys::{
+    Listed, MOST_LEFT, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left,
+};
 use crate::config::Approvers;
 use crate::facts::AccessKey;
 use crate::id::AccessKeyId;

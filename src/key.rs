@@ -95,6 +95,9 @@ pub struct IssuedKey {
     /// The press of **This wasn't me** that was last carried out: delivered again, it does nothing more.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reported: Option<RequestId>,
+    /// When the approvers were notified that whoever requested it has left: once.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub left_notified_at: Option<Timestamp>,
 }
 
 /// Which reminders of its end a key's requester was sent.
@@ -308,6 +311,22 @@ impl KeyState {
             | Self::Disowned { .. } => false,
         }
     }
+
+    /// Whether there is no such key any more, or none that keyvend has to do with.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Deleted { .. } | Self::Disowned { .. } => true,
+            Self::Delivered
+            | Self::Confirmed
+            | Self::Unconfirmed { .. }
+            | Self::Inactive { .. }
+            | Self::Activating { .. }
+            | Self::Active
+            | Self::Deleting { .. }
+            | Self::Suspect { .. } => false,
+        }
+    }
 }
 
 /// What each state may become, as docs/architecture.md draws it. Anything else is refused before it is written.
@@ -403,6 +422,13 @@ fn item_key(key: &AccessKeyId) -> String {
     format!("key#{key}")
 }
 
+/// The partition of index `by_person` with the keys that a Slack user requested and that are not deleted: whatever
+/// workspace that was in.
+#[must_use]
+pub fn holder(user: &SlackUserId) -> String {
+    format!("holder#{user}")
+}
+
 impl IssuedKey {
     /// The key of a request at its issuing.
     #[must_use]
@@ -445,6 +471,7 @@ impl IssuedKey {
             make_sure_at: None,
             quarantined_at: None,
             reported: None,
+            left_notified_at: None,
         }
     }
 
@@ -477,6 +504,7 @@ impl IssuedKey {
             make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)),
             quarantined_at: None,
             reported: None,
+            left_notified_at: None,
         }
     }
 
@@ -643,6 +671,8 @@ impl IssuedKey {
             ("version", 1.into()),
             ("document", Attribute::Text(serde_json::to_string(self)?)),
             ("due_shard", shard(self.key.as_str()).into()),
+            ("person", holder(&self.requester.user).as_str().into()),
+            ("asked_at", self.issued_at.0.into()),
         ]);
         item.extend(self.due_at().map(|at| ("due_at".to_owned(), at.0.into())));
         Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
@@ -775,10 +805,16 @@ impl StoredKey {
             Some(_) | None => next.due_at(),
         };
         values.extend(due_at.map(|at| (":due".to_owned(), at.0.into())));
-        let update = if due_at.is_some() {
-            "SET #state = :state, document = :document, version = :next, due_at = :due"
-        } else {
-            "SET #state = :state, document = :document, version = :next REMOVE due_at"
+        // What is gone is nobody's any more, and leaves index `by_person`.
+        let update = match (due_at.is_some(), next.state.is_gone()) {
+            (true, false) => "SET #state = :state, document = :document, version = :next, due_at = :due",
+            (false, false) => "SET #state = :state, document = :document, version = :next REMOVE due_at",
+            (true, true) => {
+                "SET #state = :state, document = :document, version = :next, due_at = :due REMOVE person, asked_at"
+            }
+            (false, true) => {
+                "SET #state = :state, document = :document, version = :next REMOVE due_at, person, asked_at"
+            }
         };
         let update = Update { update, condition: "version = :version", values };
         Ok(Write::Update { table: Table::Requests, key: item_key(&next.key), update })

@@ -37,6 +37,7 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         make_sure_at: None,
         quarantined_at: None,
         reported: None,
+        left_notified_at: None,
     }
 }
 

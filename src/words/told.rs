@@ -342,6 +342,10 @@ pub const NOT_YOURS: &str =
 pub const NOT_YOURS_TO_DECIDE: &str =
     "Only an approver, or the person who asked, can do this: ask one of them.";
 
+/// The same about a key whose IAM user is gone.
+pub const ONLY_APPROVERS_ANSWER: &str =
+    "The IAM user is gone, so only an approver can answer this: ask one of them.";
+
 /// A button that leads nowhere.
 pub const UNKNOWN_BUTTON: &str =
     "I can't tell what this button belongs to; it may be from before a change. Look at `/access-key status`.";

@@ -1,6 +1,8 @@
 //! Once a day, beside the reading of who owns what: the keys that IAM has are compared with those on record. What does not
 //! fit is reported; nothing is done to it. That AWS quarantined a user is noted with the keys that were issued for it.
 
+use std::collections::BTreeSet;
+
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
@@ -8,7 +10,7 @@ use super::look_after::happened;
 use super::{DirectoryPage, NotDone, Worker};
 use crate::card::{self, Offer};
 use crate::facts::{AccessKeyStatus, Account};
-use crate::id::AccessKeyId;
+use crate::id::{AccessKeyId, SlackUserId};
 use crate::key::{GRACE, IssuedKey, StoredKey};
 use crate::lookup::OwnedUser;
 use crate::request::Telling;
@@ -22,7 +24,8 @@ const AT_ONCE: usize = 4;
 
 impl Worker {
     /// Compares the keys of some IAM users with what is on record, and adds what does not fit to the page's findings. The
-    /// last time that the page comes, a key that cannot be noted holds up no other.
+    /// last time that the page comes, a key that cannot be noted holds up no other. Who requested the keys that are on is
+    /// the answer.
     pub(super) async fn compare(
         &self,
         account: &Account,
@@ -30,10 +33,13 @@ impl Worker {
         page: &mut DirectoryPage,
         now: Timestamp,
         last: bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeSet<SlackUserId>> {
+        let mut requesters = BTreeSet::new();
         for some in users.chunks(AT_ONCE) {
             let found = try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
-            for line in found.into_iter().flatten() {
+            for (line, requester) in found.into_iter().flatten() {
+                requesters.extend(requester);
+                let Some(line) = line else { continue };
                 if page.misfits.len() < NAMED {
                     page.misfits.push(line);
                 } else {
@@ -41,17 +47,18 @@ impl Worker {
                 }
             }
         }
-        Ok(())
+        Ok(requesters)
     }
 
-    /// The keys of one IAM user that are on and should not be, each on a line.
+    /// The keys of one IAM user that are on: a line about each that should not be, and who requested it, unless the
+    /// approvers were notified before that this person has left.
     async fn misfits(
         &self,
         account: &Account,
         user: &OwnedUser,
         now: Timestamp,
         last: bool,
-    ) -> anyhow::Result<Vec<String>> {
+    ) -> anyhow::Result<Vec<(Option<String>, Option<SlackUserId>)>> {
         let keys = self.lookup.keys(account, &user.name, now).await?;
         if user.quarantined {
             let noted = join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await;
@@ -65,14 +72,15 @@ impl Worker {
         let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
         let judged = try_join_all(live.map(|mut key| async move {
             let record = self.read_key(&key.id).await?;
+            let requester = record.as_ref().map(|record| &record.issued).and_then(requester_to_look_up);
             if record.as_ref().is_some_and(|record| fits(record, now)) {
-                return anyhow::Ok(None);
+                return anyhow::Ok((None, requester));
             }
             key.last_used = self.lookup.last_used(account, &key.id, now).await?;
             let record = record.as_ref().map(|record| &record.issued);
-            Ok(Some(words::compared_line(&user.name, account, &key, record, now)))
+            Ok((Some(words::compared_line(&user.name, account, &key, record, now)), requester))
         }));
-        Ok(judged.await?.into_iter().flatten().collect())
+        judged.await
     }
 
     /// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
@@ -106,6 +114,11 @@ impl Worker {
         self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
         Ok(())
     }
+}
+
+fn requester_to_look_up(issued: &IssuedKey) -> Option<SlackUserId> {
+    let wanted = issued.state.is_live() && issued.left_notified_at.is_none();
+    wanted.then(|| issued.requester.user.clone())
 }
 
 /// Whether a key that is on may be on. What ends late is on its way; only long after its end something is wrong.

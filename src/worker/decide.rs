@@ -172,10 +172,17 @@ impl Worker {
         let presser = self.lookup.person(slack, &message.person, &memberships).await?;
         let concerned =
             memberships.approvers().contains(&presser.id.user) || request.asked.requester == presser.id;
-        if !concerned || presser.guest || presser.external || presser.deleted || presser.bot {
+        if !concerned || !is_full_member(&presser) {
             return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
         }
         Ok(Judged::Event(Event::Refuse { why: words::USER_GONE.to_owned() }))
+    }
+
+    /// Whether somebody is a full member and approves now, where there is no IAM user that policy could be asked about.
+    pub(super) async fn approves_now(&self, slack: &SlackApi, person: &PersonId) -> anyhow::Result<bool> {
+        let memberships = self.memberships(slack).await?;
+        let person = self.lookup.person(slack, person, &memberships).await?;
+        Ok(memberships.approvers().contains(&person.id.user) && is_full_member(&person))
     }
 
     /// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
@@ -316,6 +323,10 @@ fn told(event: &Event, next: &KeyRequest) -> (String, slack_api::Message) {
         | Event::Seen { .. }
         | Event::Posted(_) => (words::moved_on(next), card::text(&words::standing(next))),
     }
+}
+
+fn is_full_member(person: &Person) -> bool {
+    !(person.guest || person.external || person.deleted || person.bot)
 }
 
 fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) -> Event {

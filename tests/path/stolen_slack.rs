@@ -464,6 +464,22 @@ async fn the_id_of_a_request_is_not_enough_for_the_id_of_its_key() {
 }
 
 #[tokio::test]
+async fn nobody_has_left_because_a_message_says_so() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    let thief = Thief::of(&keyvend).await;
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    keyvend.deliver_everything().await;
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    assert!(said.iter().all(|message| !message.reading().contains("has left")));
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    keyvend.deliver_everything().await;
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    assert!(said.iter().any(|message| message.reading().contains("has left")), "what is so is asked");
+}
+
+#[tokio::test]
 async fn a_message_from_the_future_begins_nothing() {
     let keyvend = Deployed::new().await;
     let thief = Thief::of(&keyvend).await;
