@@ -554,7 +554,7 @@ pub fn reported(issued: &IssuedKey, by: &str) -> String {
 pub fn reported_before(issued: &IssuedKey) -> String {
     if issued.state.is_live() {
         format!(
-            "The key `{}` was switched off when you said that it wasn't you, and has been switched on again since. Press again if it is to be off.",
+            "The key `{}` was deactivated when you said that it wasn't you, and has been activated again since. Press again to deactivate it.",
             issued.key
         )
     } else {

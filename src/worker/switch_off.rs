@@ -50,7 +50,7 @@ impl Worker {
         }
         let by = message.person.to_string();
         self.mark(&issued, StoredKey::mark_reported(&by, &message.id, now)).await?;
-        self.switch_off_in_iam(&issued, (message.id.as_str(), &by)).await?;
+        self.deactivate_in_iam(&issued, (message.id.as_str(), &by)).await?;
         self.settle_off(key, Why::Reported, now).await?;
         Ok(self.answer(message, now, &words::switched_off(key)).await?)
     }
@@ -98,7 +98,7 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         self.mark(issued, StoredKey::mark_off(actor, why, now)).await?;
-        self.switch_off_in_iam(issued, (operation, actor)).await
+        self.deactivate_in_iam(issued, (operation, actor)).await
     }
 
     async fn mark(&self, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
@@ -109,7 +109,7 @@ impl Worker {
         }
     }
 
-    async fn switch_off_in_iam(
+    async fn deactivate_in_iam(
         &self,
         issued: &IssuedKey,
         (operation, actor): (&str, &str),

@@ -216,7 +216,7 @@ async fn why_off(keyvend: &Deployed, key: &ShownKey) -> String {
 }
 
 #[tokio::test]
-async fn a_key_that_was_switched_on_again_can_be_reported_again() {
+async fn a_reactivated_key_can_be_reported_again() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let issued = keyvend.direct(ALICE_OWNER);
@@ -265,7 +265,7 @@ async fn a_report_that_is_delivered_again_is_told_once_and_undoes_no_later_decis
     keyvend.deliver_everything().await;
     assert_eq!((status(&keyvend, &key.id).as_str(), reports(&keyvend)), ("Active", 1));
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("has been switched on again since. Press again"), "{told}");
+    assert!(told.contains("has been activated again since. Press again"), "{told}");
 }
 
 /// What led to each state does not matter: a report is a report.
