@@ -5,7 +5,9 @@ mod keys;
 
 use serde_json::{Value, json};
 
-pub use self::keys::{Listed, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left};
+pub use self::keys::{
+    Listed, MOST_LEFT, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left,
+};
 use crate::browser::Browser;
 use crate::config::Approvers;
 use crate::facts::AccessKey;
@@ -122,7 +124,8 @@ fn outcome(request: &KeyRequest) -> Message {
     }
     buttons.push(button("Details", action::DETAILS, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
-    if matches!(request.state, State::Issued { .. }) && request.reported.is_none() {
+    // Also of a key that was reported before: it may be on again.
+    if matches!(request.state, State::Issued { .. }) {
         blocks.push(not_me(&value));
     }
     Message { text: standing, blocks: Value::Array(blocks) }

@@ -11,7 +11,7 @@ use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, SlackUserId, User
 use crate::item::{Attribute, Item, Table, Update, Write, number, shard, text, values};
 use crate::policy::Concern;
 use crate::request::{KeyRequest, Wants};
-use crate::store::NEW;
+use crate::store::{NEW, release_lease};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
 
@@ -92,6 +92,12 @@ pub struct IssuedKey {
     /// When its IAM user was first seen quarantined by AWS, which does so when a key of it leaked.
     #[serde(deserialize_with = "Option::deserialize")]
     pub quarantined_at: Option<Timestamp>,
+    /// The press of **This wasn't me** that was last carried out: delivered again, it does nothing more.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub reported: Option<RequestId>,
+    /// When the approvers were notified that whoever requested it has left: once.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub left_notified_at: Option<Timestamp>,
 }
 
 /// Which reminders of its end a key's requester was sent.
@@ -305,6 +311,22 @@ impl KeyState {
             | Self::Disowned { .. } => false,
         }
     }
+
+    /// Whether there is no such key any more, or none that keyvend has to do with.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Deleted { .. } | Self::Disowned { .. } => true,
+            Self::Delivered
+            | Self::Confirmed
+            | Self::Unconfirmed { .. }
+            | Self::Inactive { .. }
+            | Self::Activating { .. }
+            | Self::Active
+            | Self::Deleting { .. }
+            | Self::Suspect { .. } => false,
+        }
+    }
 }
 
 /// What each state may become, as docs/architecture.md draws it. Anything else is refused before it is written.
@@ -345,6 +367,8 @@ pub struct Off {
     pub by: String,
     /// Why.
     pub why: Why,
+    /// By which press of **This wasn't me**, where it is one.
+    pub press: Option<RequestId>,
 }
 
 /// What is to be done with a key when its timer runs out.
@@ -398,6 +422,13 @@ fn item_key(key: &AccessKeyId) -> String {
     format!("key#{key}")
 }
 
+/// The partition of index `by_person` with the keys that a Slack user requested and that are not deleted: whatever
+/// workspace that was in.
+#[must_use]
+pub fn holder(user: &SlackUserId) -> String {
+    format!("holder#{user}")
+}
+
 impl IssuedKey {
     /// The key of a request at its issuing.
     #[must_use]
@@ -439,6 +470,8 @@ impl IssuedKey {
             replacement: None,
             make_sure_at: None,
             quarantined_at: None,
+            reported: None,
+            left_notified_at: None,
         }
     }
 
@@ -470,6 +503,8 @@ impl IssuedKey {
             replacement: None,
             make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)),
             quarantined_at: None,
+            reported: None,
+            left_notified_at: None,
         }
     }
 
@@ -478,6 +513,45 @@ impl IssuedKey {
     pub fn switched_off(&self, why: Why, now: Timestamp) -> Self {
         let state = KeyState::Inactive { why, since: now };
         Self { state, make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)), ..self.clone() }
+    }
+
+    /// The key as reported, whatever state it is in: from now on it does not come back just because its owner says so.
+    #[must_use]
+    pub fn reported(&self, press: Option<&RequestId>, now: Timestamp) -> Self {
+        let why = Why::Reported;
+        let next = match self.state.clone() {
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Activating { .. }
+            | KeyState::Active => self.switched_off(why, now),
+            KeyState::Inactive { since, .. } => self.in_state(KeyState::Inactive { why, since }),
+            KeyState::Deleting { by, .. } => self.in_state(KeyState::Deleting { why, by }),
+            KeyState::Deleted { at, .. } => self.in_state(KeyState::Deleted { why, at }),
+            // Nobody has its secret, or it is none of keyvend's.
+            KeyState::Suspect { .. } | KeyState::Disowned { .. } => self.clone(),
+        };
+        Self { reported: press.or(self.reported.as_ref()).cloned(), ..next }
+    }
+
+    /// Whether its state says that it was reported. Of a key that keyvend never handed over there is nothing to report.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        match &self.state {
+            KeyState::Inactive { why, .. }
+            | KeyState::Deleting { why, .. }
+            | KeyState::Deleted { why, .. } => *why == Why::Reported,
+            KeyState::Suspect { .. } | KeyState::Disowned { .. } => true,
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Activating { .. }
+            | KeyState::Active => false,
+        }
+    }
+
+    fn in_state(&self, state: KeyState) -> Self {
+        Self { state, ..self.clone() }
     }
 
     /// The key with another end, of which nobody was reminded yet.
@@ -597,6 +671,8 @@ impl IssuedKey {
             ("version", 1.into()),
             ("document", Attribute::Text(serde_json::to_string(self)?)),
             ("due_shard", shard(self.key.as_str()).into()),
+            ("person", holder(&self.requester.user).as_str().into()),
+            ("asked_at", self.issued_at.0.into()),
         ]);
         item.extend(self.due_at().map(|at| ("due_at".to_owned(), at.0.into())));
         Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
@@ -664,10 +740,25 @@ impl StoredKey {
         key.strip_prefix("key#")?.parse().ok()
     }
 
+    /// Whether the mark that it is to be off is not carried out yet: it is on as far as its state says, or its state does
+    /// not say that it was reported.
+    #[must_use]
+    pub fn is_off_pending(&self) -> bool {
+        is_pending(self.off.as_ref(), &self.issued)
+    }
+
+    /// The write that gives back the lease of whoever was switching it on: that ends with the key being off.
+    #[must_use]
+    pub fn release_if_activating(&self) -> Option<Write> {
+        let issued = &self.issued;
+        let activating = matches!(issued.state, KeyState::Activating { .. });
+        activating.then(|| release_lease(&issued.account, &issued.user, &item_key(&issued.key)))
+    }
+
     /// What time and state call for.
     #[must_use]
     pub fn step(&self, now: Timestamp) -> Step {
-        if let (Some(off), true) = (&self.off, self.issued.state.is_live()) {
+        if let (Some(off), true) = (&self.off, self.is_off_pending()) {
             return Step::SwitchOff(off.why);
         }
         if self.issued.due_at().is_none_or(|due_at| now < due_at) {
@@ -710,14 +801,20 @@ impl StoredKey {
         ]);
         let due_at = match &self.off {
             // It is still to be switched off, whatever else is written of it.
-            Some(off) if next.state.is_live() => Some(Timestamp(off.since.0 + STEP)),
+            Some(off) if is_pending(Some(off), next) => Some(Timestamp(off.since.0 + STEP)),
             Some(_) | None => next.due_at(),
         };
         values.extend(due_at.map(|at| (":due".to_owned(), at.0.into())));
-        let update = if due_at.is_some() {
-            "SET #state = :state, document = :document, version = :next, due_at = :due"
-        } else {
-            "SET #state = :state, document = :document, version = :next REMOVE due_at"
+        // What is gone is nobody's any more, and leaves index `by_person`.
+        let update = match (due_at.is_some(), next.state.is_gone()) {
+            (true, false) => "SET #state = :state, document = :document, version = :next, due_at = :due",
+            (false, false) => "SET #state = :state, document = :document, version = :next REMOVE due_at",
+            (true, true) => {
+                "SET #state = :state, document = :document, version = :next, due_at = :due REMOVE person, asked_at"
+            }
+            (false, true) => {
+                "SET #state = :state, document = :document, version = :next REMOVE due_at, person, asked_at"
+            }
         };
         let update = Update { update, condition: "version = :version", values };
         Ok(Write::Update { table: Table::Requests, key: item_key(&next.key), update })
@@ -732,7 +829,7 @@ impl StoredKey {
         let mut write = self.replace(next)?;
         if let Write::Update { update, .. } = &mut write {
             update.update = "SET #state = :state, document = :document, version = :next, due_at = :due \
-                             REMOVE off_since, off_by, off_why";
+                             REMOVE off_since, off_by, off_why, off_press";
         }
         Ok(write)
     }
@@ -753,6 +850,25 @@ impl StoredKey {
             ]),
         }
     }
+
+    /// The same, because somebody pressed **This wasn't me**: whatever it is or is to be off for, it is now reported, and
+    /// every decision about it that did not know so loses.
+    #[must_use]
+    pub fn mark_reported(by: &str, press: &RequestId, now: Timestamp) -> Update {
+        let Update { mut values, .. } = Self::mark_off(by, Why::Reported, now);
+        values.insert(":press".to_owned(), press.as_str().into());
+        Update {
+            update: "SET off_since = :now, off_by = :by, off_why = :why, off_press = :press, due_at = :due, \
+                     version = version + :one",
+            condition: "attribute_exists(pk) AND (attribute_not_exists(off_why) OR off_why <> :why)",
+            values,
+        }
+    }
+}
+
+/// Whether a key of this state is still to become what its mark says.
+fn is_pending(off: Option<&Off>, issued: &IssuedKey) -> bool {
+    off.is_some_and(|off| issued.state.is_live() || (off.why == Why::Reported && !issued.is_reported()))
 }
 
 impl TryFrom<&Item> for StoredKey {
@@ -765,6 +881,7 @@ impl TryFrom<&Item> for StoredKey {
                 since: Timestamp(since),
                 by: text(item, "off_by")?.to_owned(),
                 why: why.ok_or_else(|| anyhow::anyhow!("a key that is off for no known reason"))?,
+                press: text(item, "off_press").ok().map(str::parse).transpose()?,
             })
         };
         Ok(Self {

@@ -277,9 +277,6 @@ pub struct KeyRequest {
     pub alerted: bool,
     /// Whether the approvers were reminded.
     pub reminded: bool,
-    /// Who said of its key that it wasn't them.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub reported: Option<PersonId>,
     /// Its audit chain.
     pub chain: Chain,
     /// What people are still to be told.
@@ -375,7 +372,6 @@ impl KeyRequest {
             state,
             alerted: false,
             reminded: false,
-            reported: None,
             chain,
             tellings: Tellings::default(),
         }
@@ -755,13 +751,6 @@ impl KeyRequest {
                 next.alerted |= alert;
                 next.chain.append(&self.id, at, happened);
                 return Ok(next);
-            }
-            Event::Report { by, happened } => {
-                if !matches!(self.state, State::Issued { .. }) || self.reported.is_some() {
-                    return Err(Unfit::MovedOn);
-                }
-                next.reported = Some(by);
-                happened
             }
             Event::Posted(card) => {
                 next.card = Some(card);

@@ -346,7 +346,7 @@ impl Worker {
         if message.what == What::PersonLeft {
             // Facts are looked up afresh for every decision, so whoever left is refused from now on; what is left are
             // the keys that person asked for.
-            return self.somebody_left(message).boxed().await;
+            return self.somebody_left(message, invocation.now).boxed().await;
         }
         if let What::JoinedChannel { .. } | What::JoinedGroup { .. } = &message.what {
             return self.somebody_joined(message).boxed().await;

@@ -194,6 +194,34 @@ impl Dynamo {
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
 
+    /// The partition keys of everything under `person` in index `by_person`, all pages of it. Hints, as above.
+    ///
+    /// # Errors
+    /// A fault; a page that cannot be read is never the end.
+    pub async fn all_of_person(&self, person: &str) -> anyhow::Result<Vec<String>> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.names.requests)
+                .index_name("by_person")
+                .key_condition_expression("person = :person")
+                .expression_attribute_values(":person", AttributeValue::S(person.to_owned()))
+                .set_exclusive_start_key(after)
+                .send()
+                .await
+                .map_err(|error| super::fault("dynamodb:Query", &error))?;
+            let items = answer.items.unwrap_or_default();
+            found.extend(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()));
+            after = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// A page of the partition keys of items whose audit chains last grew on a day, in one shard, after `after`. Hints, as
     /// above.
     ///

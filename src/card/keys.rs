@@ -101,21 +101,17 @@ pub fn off(issued: &IssuedKey, why: Why) -> Message {
     about_key(&words::key_off(issued, why), &issued.key, offers)
 }
 
-/// How many keys of somebody who left one message shows: Slack takes 50 blocks.
-const MOST_LEFT: usize = 20;
+/// How many keys of somebody who left one message can show: Slack takes 50 blocks.
+pub const MOST_LEFT: usize = 20;
 
 /// To the approvers: somebody left whose keys still work.
 #[must_use]
-pub fn owner_left(who: &PersonId, keys: &[IssuedKey]) -> Message {
+pub fn owner_left(who: &PersonId, keys: &[&IssuedKey]) -> Message {
     let sentence = words::owner_left(who, keys.len());
-    let (shown, rest) = keys.split_at(keys.len().min(MOST_LEFT));
     let mut blocks = vec![section(&sentence)];
-    for issued in shown {
+    for issued in keys {
         blocks.push(section(&words::left_key(issued)));
         blocks.extend(buttons(&issued.key, &[Offer::OwnerLeft]));
-    }
-    if !rest.is_empty() {
-        blocks.push(context(&words::more_left(rest.len())));
     }
     Message { text: sentence, blocks: Value::Array(blocks) }
 }

@@ -12,7 +12,7 @@ use crate::card;
 use crate::facts::Account;
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
 use crate::item::Table;
-use crate::key::{IssuedKey, StoredKey, Why};
+use crate::key::{IssuedKey, StoredKey};
 use crate::request::{Event, Telling};
 use crate::session;
 use crate::store::Stored;
@@ -110,7 +110,9 @@ pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<D
         None => Iam::of_caller(&sdk),
     };
     let marked = match &known {
-        Ok(Some(_)) => mark(&dynamo, &args.key, operator.actor(), place.now).await.into(),
+        Ok(Some(_)) => {
+            mark(&dynamo, &args.key, (operator.actor(), &place.own_chain()), place.now).await.into()
+        }
         Ok(None) => Outcome::Nothing,
         Err(fault) => Outcome::Failed(format!("{fault:#}")),
     };
@@ -179,8 +181,13 @@ fn where_(
 }
 
 /// The first write of switching off, which nothing that switches on may miss.
-async fn mark(dynamo: &Dynamo, key: &AccessKeyId, actor: &str, now: Timestamp) -> anyhow::Result<Outcome> {
-    let marked = StoredKey::mark_off(actor, Why::Reported, now);
+async fn mark(
+    dynamo: &Dynamo,
+    key: &AccessKeyId,
+    (actor, press): (&str, &RequestId),
+    now: Timestamp,
+) -> anyhow::Result<Outcome> {
+    let marked = StoredKey::mark_reported(actor, press, now);
     match dynamo.update(Table::Requests, &StoredKey::item_key(key), &marked).await {
         Ok(_) => Ok(Outcome::Done),
         Err(WriteError::Lost(_)) => Ok(Outcome::Already),
@@ -224,9 +231,13 @@ async fn record_with_request(
         let to = issued.requester.clone();
         next.tellings
             .extend([Telling::Approvers { message: told.clone() }, Telling::Direct { to, message: told }]);
-        let key = read(dynamo, &issued.key).await?.filter(|key| key.issued.state.is_live());
-        let off = key.map(|key| key.replace(&key.issued.switched_off(Why::Reported, now))).transpose()?;
-        let saved = match stored.save(dynamo, next, off.into_iter().collect()).await {
+        let mut others = Vec::new();
+        if let Some(key) = read(dynamo, &issued.key).await? {
+            let press = key.off.as_ref().and_then(|off| off.press.as_ref());
+            others.push(key.replace(&key.issued.reported(press, now))?);
+            others.extend(key.release_if_activating());
+        }
+        let saved = match stored.save(dynamo, next, others).await {
             Ok(saved) => saved,
             Err(WriteError::Lost(_)) => continue,
             Err(WriteError::Fault(fault)) => return Err(fault),

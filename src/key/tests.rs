@@ -36,6 +36,8 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         replacement: None,
         make_sure_at: None,
         quarantined_at: None,
+        reported: None,
+        left_notified_at: None,
     }
 }
 
@@ -205,7 +207,7 @@ fn each_state_is_looked_at_for_one_thing_at_its_time() {
 
 #[test]
 fn a_key_that_is_to_be_off_is_looked_at_for_that_whatever_else_is_written_of_it() {
-    let off = Off { since: Timestamp(START), by: "T0001.U0ALICE".to_owned(), why: Why::Asked };
+    let off = Off { since: Timestamp(START), by: "T0001.U0ALICE".to_owned(), why: Why::Asked, press: None };
     let marked = StoredKey { off: Some(off), ..stored(key(30)) };
     assert_eq!(marked.step(Timestamp(START)), Step::SwitchOff(Why::Asked));
     let due = |next: &IssuedKey| match marked.replace(next).unwrap() {
@@ -297,4 +299,55 @@ fn the_documents_diagram_of_a_key_is_the_codes() {
     assert_eq!(drawn, MOVES.into_iter().collect());
     let named: BTreeSet<&str> = drawn.iter().flat_map(|(from, to)| [*from, *to]).collect();
     assert_eq!(named.len(), 10, "every state of a key is drawn: {named:?}");
+}
+
+/// All states, live or not, for all reasons.
+fn all_states() -> Vec<KeyState> {
+    let (at, by) = (Timestamp(START), "T0001.U0BOB".to_owned());
+    let person: PersonId = by.clone().try_into().unwrap();
+    let whys = [Why::Reported, Why::Unconfirmed, Why::Expired, Why::Asked, Why::Replaced, Why::OwnerLeft];
+    let off = whys.into_iter().flat_map(|why| {
+        let request = RequestId::of_signature(&[3; 32]);
+        [
+            KeyState::Inactive { why, since: at },
+            KeyState::Activating { by: request, end: at, why, since: at },
+            KeyState::Deleting { why, by: by.clone() },
+            KeyState::Deleted { why, at },
+        ]
+    });
+    let others = [
+        KeyState::Delivered,
+        KeyState::Confirmed,
+        KeyState::Unconfirmed { since: at },
+        KeyState::Active,
+        KeyState::Suspect { asked_at: at },
+        KeyState::Disowned { by: person },
+    ];
+    others.into_iter().chain(off).collect()
+}
+
+#[test]
+fn a_key_of_any_state_is_reported_and_stays_so() {
+    let (now, press) = (Timestamp(START + DAY), RequestId::of_signature(&[4; 32]));
+    let off =
+        Off { since: now, by: "T0001.U0ALICE".to_owned(), why: Why::Reported, press: Some(press.clone()) };
+    for state in all_states() {
+        let before = IssuedKey { state: state.clone(), ..key(30) };
+        let marked = StoredKey { off: Some(off.clone()), ..stored(before.clone()) };
+        let next = before.reported(Some(&press), now);
+        assert!(marked.replace(&next).is_ok(), "{state:?} becomes {:?}", next.state);
+        assert!(next.is_reported(), "{state:?}");
+        assert!(!next.state.is_live(), "{state:?}");
+        assert_eq!(next.reported, Some(press.clone()), "{state:?}");
+        if !matches!(state, KeyState::Disowned { .. }) {
+            assert!(next.concerns().contains(&Concern::Reported), "{state:?}");
+        }
+        // What is cut off before its state says so is done by the timer, and once.
+        let pending = !before.is_reported();
+        assert_eq!(marked.is_off_pending(), pending, "{state:?}");
+        assert_eq!(marked.step(now) == Step::SwitchOff(Why::Reported), pending, "{state:?}");
+        let done = StoredKey { issued: next, ..marked.clone() };
+        assert_ne!(done.step(now), Step::SwitchOff(Why::Reported), "{state:?}");
+        assert!(!done.is_off_pending(), "{state:?}");
+    }
 }

@@ -119,13 +119,6 @@ pub enum Event {
         /// Whether the requester must hear of it.
         alert: bool,
     },
-    /// Somebody said of the issued key that it wasn't them, and it was switched off.
-    Report {
-        /// Who.
-        by: PersonId,
-        /// What the trail says.
-        happened: Happened,
-    },
     /// The card was posted. No step of the request's, so not audited.
     Posted(Card),
 }

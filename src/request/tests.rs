@@ -163,11 +163,6 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("lapse", Event::Lapse, ""),
         ("redraw", Event::Redraw(shown(3)), "PENDING > PENDING"),
         ("remind too early", Event::Remind, ""),
-        (
-            "report",
-            Event::Report { by: person("U0ALICE"), happened: Happened::new("deactivated", "a", []) },
-            "ISSUED > ISSUED",
-        ),
         ("ticket", Event::Ticket { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
         ("ticket gone", Event::TicketGone { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
         ("another ticket gone", Event::TicketGone { tid: tid(2), why: "test" }, ""),
@@ -416,15 +411,6 @@ fn an_approval_that_fell_is_gone_and_can_be_given_anew() {
     assert_eq!(fallen.apply(again, "T0001.U0CAROL", now).unwrap().approvals.len(), 1);
 }
 
-#[test]
-fn a_key_is_reported_once() {
-    let report = Event::Report { by: person("U0ALICE"), happened: Happened::new("deactivated", "a", []) };
-    let issued = in_state(State::Issued { key: key(2), tid: tid(1), at: ASKED });
-    let reported = issued.apply(report.clone(), "a", ASKED).unwrap();
-    assert_eq!(reported.reported, Some(person("U0ALICE")));
-    assert_eq!(reported.apply(report, "a", ASKED), Err(Unfit::MovedOn));
-}
-
 /// When each state is next looked at: what waits for somebody, or is under way, must never be forgotten.
 #[test]
 fn whatever_waits_or_is_under_way_has_its_timer() {
@@ -593,7 +579,6 @@ fn every_state_reads_back_and_a_half_written_one_does_not() {
     for state in states() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
         let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
-        whole.reported = Some(person("U0ALICE"));
         whole
             .tellings
             .extend([Telling::Direct { to: person("U0ALICE"), message: crate::card::text("told") }]);
@@ -760,7 +745,7 @@ fn the_documents_diagram_of_a_request_is_the_codes() {
                     };
                     let name: String =
                         format!("{event:?}").chars().take_while(char::is_ascii_alphabetic).collect();
-                    if ["Seen", "Posted", "Report"].contains(&name.as_str()) {
+                    if ["Seen", "Posted"].contains(&name.as_str()) {
                         assert_eq!(state_name(&next.state), state_name(&from.state));
                         continue;
                     }

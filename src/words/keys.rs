@@ -219,12 +219,6 @@ pub fn left_key(issued: &IssuedKey) -> String {
     )
 }
 
-/// Those that have no room.
-#[must_use]
-pub fn more_left(number: usize) -> String {
-    format!("and {number} more: `/access-key list` with the IAM user shows them.")
-}
-
 /// Somebody wants a key off, and IAM does not answer.
 #[must_use]
 pub fn off_not_done(key: &AccessKeyId) -> String {

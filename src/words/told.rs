@@ -7,6 +7,7 @@ use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{
     AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId,
 };
+use crate::key::{IssuedKey, KeyState};
 use crate::request::{KeyRequest, State, Wants};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
@@ -428,6 +429,10 @@ pub const NOT_YOURS: &str =
 pub const NOT_YOURS_TO_DECIDE: &str =
     "Only an approver, or the person who asked, can do this: ask one of them.";
 
+/// The same about a key whose IAM user is gone.
+pub const ONLY_APPROVERS_ANSWER: &str =
+    "The IAM user is gone, so only an approver can answer this: ask one of them.";
+
 /// A button that leads nowhere.
 pub const UNKNOWN_BUTTON: &str =
     "I can't tell what this button belongs to; it may be from before a change. Look at `/access-key status`.";
@@ -617,13 +622,31 @@ pub fn switched_off(key: &AccessKeyId) -> String {
 
 /// The same, to those whom it concerns.
 #[must_use]
-pub fn reported(request: &KeyRequest, key: &AccessKeyId, by: &PersonId) -> String {
+pub fn reported(issued: &IssuedKey, by: &str) -> String {
+    let said = match PersonId::try_from(by.to_owned()) {
+        Ok(by) => format!("{} said of", person(&by)),
+        Err(_) => "An operator said of".to_owned(),
+    };
+    let off = if matches!(issued.state, KeyState::Deleted { .. }) { "deleted" } else { "switched off" };
     format!(
-        "{} said of the key `{key}` for {}: this wasn't me. It is switched off. Look in CloudTrail for what was done with it since {}, and who opened the link.",
-        person(by),
-        iam_user(&request.asked.user, &request.asked.account),
-        moment(if let State::Issued { at, .. } = &request.state { *at } else { request.asked.at })
+        "{said} the key `{}` for {}: this wasn't me. It is {off}. Look in CloudTrail for what was done with it since {}, and who opened the link.",
+        issued.key,
+        iam_user(&issued.user, &issued.account),
+        moment(issued.issued_at)
     )
+}
+
+/// The same press was delivered again.
+#[must_use]
+pub fn reported_before(issued: &IssuedKey) -> String {
+    if issued.state.is_live() {
+        format!(
+            "The key `{}` was deactivated when you said that it wasn't you, and has been activated again since. Press again to deactivate it.",
+            issued.key
+        )
+    } else {
+        switched_off(&issued.key)
+    }
 }
 
 /// Issuing was stopped.

@@ -50,6 +50,20 @@ impl Again {
         }
     }
 
+    /// Whether this very message, about this key, is what made a request: its id alone, which whoever can write to the
+    /// queue chooses, says nothing.
+    fn made(self, asked: &Asked, message: &Message, key: &AccessKeyId) -> bool {
+        let about = match (self, &asked.wants) {
+            (Self::Rotate | Self::Replace, Wants::InPlaceOf { key, .. })
+            | (Self::Activate | Self::Undo | Self::Received, Wants::Back { key, .. })
+            | (Self::Extend, Wants::Longer { key, .. }) => key,
+            (_, Wants::New | Wants::InPlaceOf { .. } | Wants::Back { .. } | Wants::Longer { .. }) => {
+                return false;
+            }
+        };
+        about == key && asked.requester == message.person && asked.at == message.signed_at
+    }
+
     /// What this asks of a key as it stands, with how many days are asked for; or why it cannot be had.
     pub(super) fn wants(
         self,
@@ -58,6 +72,9 @@ impl Again {
         now: Timestamp,
     ) -> Result<(Wants, u32), String> {
         let issued = &stored.issued;
+        if stored.is_off_pending() && !issued.state.is_live() {
+            return Err(words::being_worked_on(&issued.key));
+        }
         match self {
             Self::Rotate => rotated(stored, now),
             Self::Activate | Self::Undo | Self::Received => back(self, issued, now),
@@ -165,6 +182,9 @@ impl Worker {
             try_join4(self.read_key(key), Stored::read(&self.dynamo, &message.id), self.slack(), session)
                 .await?;
         if let Some(before) = before {
+            if !again.made(&before.request.asked, message, key) {
+                return Ok(bears_anothers_id());
+            }
             // A redelivery goes on from what the first delivery recorded.
             return self.tell_again(message, before, None, now).await;
         }
@@ -228,7 +248,7 @@ impl Worker {
             }
             self.make_room(message, stored.clone(), &request.id, now).await?;
         }
-        self.record_again(message, request, &facts, again, now).await
+        self.record_again((message, key, again), request, &facts, now).await
     }
 
     /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
@@ -328,10 +348,9 @@ impl Worker {
     /// Records the request and answers. Where two keys are in the way, which of them could go is the answer.
     async fn record_again(
         &self,
-        message: &Message,
+        (message, key, again): (&Message, &AccessKeyId, Again),
         mut request: KeyRequest,
         facts: &Facts,
-        again: Again,
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let refused = matches!(request.state, State::Refused { .. });
@@ -355,10 +374,8 @@ impl Worker {
             }
         };
         let (stored, chooser) = try_join(create, chooser).await?;
-        if stored.request.asked.requester != message.person {
-            // No redelivery: whoever made the message chose the id, and is told nothing of the request that has it.
-            tracing::error!("a message bears the id of another one's request");
-            return Ok(());
+        if !again.made(&stored.request.asked, message, key) {
+            return Ok(bears_anothers_id());
         }
         self.tell_again(message, stored, chooser, now).await
     }
@@ -411,6 +428,11 @@ impl Worker {
         }
         Ok(self.answer(message, now, why).await?)
     }
+}
+
+/// No redelivery: whoever made the message chose the id, and is told nothing of the request that has it.
+fn bears_anothers_id() {
+    tracing::error!("a message bears the id of another one's request");
 }
 
 /// Whoever is to approve that a key comes back is told why it is off.
@@ -542,7 +564,7 @@ mod tests {
             assert_eq!(days, expected, "at most {most}, on day {at}");
         }
         let mut marked = stored(key(30));
-        marked.off = Some(Off { since: now(1), by: "a".to_owned(), why: Why::Asked });
+        marked.off = Some(Off { since: now(1), by: "a".to_owned(), why: Why::Asked, press: None });
         assert!(Again::Extend.wants(&marked, 90, now(10)).is_err(), "it is to be off");
         let successor = Successor {
             key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),

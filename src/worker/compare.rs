@@ -1,6 +1,8 @@
 //! Once a day, beside the reading of who owns what: the keys that IAM has are compared with those on record. What does not
 //! fit is reported; nothing is done to it. That AWS quarantined a user is noted with the keys that were issued for it.
 
+use std::collections::BTreeSet;
+
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
@@ -11,7 +13,7 @@ use crate::aws::WriteError;
 use crate::card::{self, Offer};
 use crate::comparison::{FINDINGS, Findings, Stored as StoredFindings};
 use crate::facts::{AccessKeyStatus, Account};
-use crate::id::AccessKeyId;
+use crate::id::{AccessKeyId, SlackUserId};
 use crate::item::Table;
 use crate::key::{GRACE, IssuedKey, StoredKey};
 use crate::lookup::OwnedUser;
@@ -24,7 +26,7 @@ const AT_ONCE: usize = 4;
 
 impl Worker {
     /// Compares the keys of some IAM users with what is on record, and stores what does not fit. The last time that the
-    /// page comes, a key that cannot be noted holds up no other.
+    /// page comes, a key that cannot be noted holds up no other. Returns who requested the keys that are on.
     pub(super) async fn compare(
         &self,
         account: &Account,
@@ -32,16 +34,21 @@ impl Worker {
         page: &DirectoryPage,
         now: Timestamp,
         last: bool,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeSet<SlackUserId>> {
+        let mut requesters = BTreeSet::new();
         let mut found = Vec::new();
         for some in users.chunks(AT_ONCE) {
-            let lines = try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
-            found.extend(lines.into_iter().flatten());
+            let compared =
+                try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
+            for (line, requester) in compared.into_iter().flatten() {
+                requesters.extend(requester);
+                found.extend(line);
+            }
         }
-        if found.is_empty() {
-            return Ok(());
+        if !found.is_empty() {
+            self.store_findings(page, &found).await?;
         }
-        self.store_findings(page, &found).await
+        Ok(requesters)
     }
 
     /// Stores what one page found, once however often its message comes.
@@ -64,14 +71,15 @@ impl Worker {
         item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
     }
 
-    /// The keys of one IAM user that are on and should not be, each on a line.
+    /// The keys of one IAM user that are on: a line about each that should not be, and who requested it, unless the
+    /// approvers were notified before that this person has left.
     async fn misfits(
         &self,
         account: &Account,
         user: &OwnedUser,
         now: Timestamp,
         last: bool,
-    ) -> anyhow::Result<Vec<String>> {
+    ) -> anyhow::Result<Vec<(Option<String>, Option<SlackUserId>)>> {
         let keys = self.lookup.keys(account, &user.name, now).await?;
         if user.quarantined {
             let noted = join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await;
@@ -85,14 +93,15 @@ impl Worker {
         let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
         let judged = try_join_all(live.map(|mut key| async move {
             let record = self.read_key(&key.id).await?;
+            let requester = record.as_ref().map(|record| &record.issued).and_then(requester_to_look_up);
             if record.as_ref().is_some_and(|record| fits(record, now)) {
-                return anyhow::Ok(None);
+                return anyhow::Ok((None, requester));
             }
             key.last_used = self.lookup.last_used(account, &key.id, now).await?;
             let record = record.as_ref().map(|record| &record.issued);
-            Ok(Some(words::compared_line(&user.name, account, &key, record, now)))
+            Ok((Some(words::compared_line(&user.name, account, &key, record, now)), requester))
         }));
-        Ok(judged.await?.into_iter().flatten().collect())
+        judged.await
     }
 
     /// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
@@ -127,6 +136,11 @@ impl Worker {
         self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
         Ok(())
     }
+}
+
+fn requester_to_look_up(issued: &IssuedKey) -> Option<SlackUserId> {
+    let wanted = issued.state.is_live() && issued.left_notified_at.is_none();
+    wanted.then(|| issued.requester.user.clone())
 }
 
 /// Whether a key that is on may be on. What ends late is on its way; only long after its end something is wrong.

@@ -7,6 +7,7 @@ use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Reason;
+use crate::facts::Person;
 use crate::id::{PersonId, RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
 use crate::lookup::NoSuchUser;
@@ -174,10 +175,17 @@ impl Worker {
         let presser = self.lookup.person(slack, &message.person, &memberships).await?;
         let concerned =
             memberships.approvers().contains(&presser.id.user) || request.asked.requester == presser.id;
-        if !concerned || presser.guest || presser.external || presser.deleted || presser.bot {
+        if !concerned || !is_full_member(&presser) {
             return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
         }
         Ok(Judged::Event(Event::Refuse { why: words::USER_GONE.to_owned() }))
+    }
+
+    /// Whether somebody is a full member and approves now, where there is no IAM user that policy could be asked about.
+    pub(super) async fn approves_now(&self, slack: &SlackApi, person: &PersonId) -> anyhow::Result<bool> {
+        let memberships = self.memberships(slack).await?;
+        let person = self.lookup.person(slack, person, &memberships).await?;
+        Ok(memberships.approvers().contains(&person.id.user) && is_full_member(&person))
     }
 
     /// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
@@ -338,9 +346,12 @@ fn told(event: &Event, next: &KeyRequest, left: usize) -> (String, slack_api::Me
         | Event::Withdraw { .. }
         | Event::Seal { .. }
         | Event::Seen { .. }
-        | Event::Report { .. }
         | Event::Posted(_) => (words::moved_on(next), card::text(&words::standing(next))),
     }
+}
+
+fn is_full_member(person: &Person) -> bool {
+    !(person.guest || person.external || person.deleted || person.bot)
 }
 
 fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) -> Event {
@@ -349,11 +360,13 @@ fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) ->
 
 /// What to say where this very press was counted before: it was delivered again.
 fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
-    if let State::Denied { press, .. } = &request.state
-        && *press == message.id
+    // The id alone is no press of this person's: whoever can write to the queue chooses it.
+    let is_own = |by: &PersonId, press: &RequestId| *by == message.person && *press == message.id;
+    if let State::Denied { by, press, .. } = &request.state
+        && is_own(by, press)
     {
         return Some(words::DENIAL_COUNTED);
     }
-    let approved = request.approvals.iter().any(|approval| approval.press == message.id);
+    let approved = request.approvals.iter().any(|approval| is_own(&approval.by, &approval.press));
     approved.then_some(words::APPROVAL_COUNTED)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join};
 
 use super::cancel::RACES;
@@ -160,7 +161,7 @@ impl Worker {
             .copied()
             .filter(|user| !user.owners.is_empty() || !user.owner_groups.is_empty())
             .collect();
-        self.compare(account, &opted_in, page, now, last).await?;
+        let requesters = self.compare(account, &opted_in, page, now, last).await?;
         let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
         let members = self.members(groups.into_iter().take(MOST_GROUPS)).await;
         let mut owned: BTreeMap<&SlackUserId, BTreeSet<Entry>> = BTreeMap::new();
@@ -182,6 +183,7 @@ impl Worker {
             });
             join_all(noted).await.into_iter().collect::<anyhow::Result<()>>()?;
         }
+        self.look_for_leavers(requesters, now).boxed().await;
         Ok(next)
     }
 

@@ -30,6 +30,10 @@ impl Worker {
         let Some(key) = self.read_key(id).await? else {
             return self.refuse(&stored, words::KEY_GONE.to_owned(), now).await;
         };
+        if !key.issued.state.is_live() && key.is_off_pending() {
+            // It was just reported, which its state does not say yet: judged when it does.
+            return Err(NotDone::Later(BUSY));
+        }
         let Ok(policies) = &self.policies else {
             return self.refuse(&stored, words::POLICIES_INVALID.to_owned(), now).await;
         };

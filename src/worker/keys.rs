@@ -430,7 +430,7 @@ impl Worker {
     }
 
     /// Audits something about a key that changed nothing, in the chain of the request that it came of.
-    async fn note_on_key(
+    pub(super) async fn note_on_key(
         &self,
         message: &Message,
         stored: &StoredKey,

@@ -126,24 +126,51 @@ impl Worker {
         self.settle_off(&issued.key, why, now).await
     }
 
-    /// IAM switched it off: its item and the trail say so, and its requester is told.
+    /// IAM switched it off: its item and the trail say so, and its requester is told; of a report the approvers, too.
     pub(super) async fn settle_off(
         &self,
         key: &AccessKeyId,
         why: Why,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        // The mark that was just made is a change of its own.
-        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
-        if !stored.issued.state.is_live() {
-            return Ok(());
+        for _ in 0..RACES {
+            // The mark that was just made is a change of its own.
+            let Some(stored) = self.read_key(key).await? else { return Ok(()) };
+            match self.settle_off_as_read(&stored, why, now).boxed().await {
+                // It changed meanwhile.
+                Err(NotDone::Later(_)) => {}
+                done => return done,
+            }
         }
+        Err(NotDone::Later(Duration::from_secs(1)))
+    }
+
+    async fn settle_off_as_read(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+        let issued = &stored.issued;
         let why = stored.off.as_ref().map_or(why, |off| off.why);
-        let next = stored.issued.switched_off(why, now);
-        let happened = happened("deactivated", &stored, [("why", why.as_str().to_owned())]);
-        let message = card::off(&next, why);
-        let told = vec![Telling::Card, Telling::Direct { to: next.requester.clone(), message }];
-        self.change_key(&stored, &next, happened, release_if_activating(&stored), told, now).await
+        let press = stored.off.as_ref().and_then(|off| off.press.as_ref());
+        let next = match why {
+            Why::Reported if issued.is_reported() => return Ok(()),
+            Why::Reported => issued.reported(press, now),
+            Why::Unconfirmed | Why::Expired | Why::Asked | Why::Replaced | Why::OwnerLeft => {
+                if !issued.state.is_live() {
+                    return Ok(());
+                }
+                issued.switched_off(why, now)
+            }
+        };
+        let happened = happened("deactivated", stored, [("why", why.as_str().to_owned())]);
+        let to = next.requester.clone();
+        let told = match (press, &stored.off) {
+            (Some(_), Some(off)) => {
+                let message = card::text(&words::reported(&next, &off.by));
+                let approvers = Telling::Approvers { message: message.clone() };
+                vec![approvers, Telling::Direct { to, message }, Telling::Card]
+            }
+            (_, _) => vec![Telling::Card, Telling::Direct { to, message: card::off(&next, why) }],
+        };
+        let others = stored.release_if_activating().into_iter().collect();
+        self.change_key(stored, &next, happened, others, told, now).await
     }
 
     /// Somebody may have been switching the key on while it was switched off: IAM is told once more.
@@ -202,6 +229,9 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let issued = &stored.issued;
+        // A key that was reported stays so.
+        let reported = stored.off.as_ref().is_some_and(|off| off.why == Why::Reported);
+        let why = if reported { Why::Reported } else { why };
         let holder = StoredKey::item_key(&issued.key);
         let deleting = IssuedKey { state: KeyState::Deleting { why, by: by.to_owned() }, ..issued.clone() };
         let lease = store::take_lease(&issued.account, &issued.user, &holder);
@@ -215,9 +245,8 @@ impl Worker {
         let iam = self.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
         iam.delete_access_key(&issued.user, &issued.key).await?;
         let Some(stored) = self.read_key(&issued.key).await? else { return Ok(()) };
-        if !matches!(stored.issued.state, KeyState::Deleting { .. }) {
-            return Ok(());
-        }
+        // It may have been reported meanwhile.
+        let KeyState::Deleting { why, .. } = stored.issued.state else { return Ok(()) };
         let next = IssuedKey { state: KeyState::Deleted { why, at: now }, ..stored.issued.clone() };
         let detail = [("key", next.key.to_string()), ("why", why.as_str().to_owned())];
         let happened = Happened::new("deleted", by, detail);
@@ -261,14 +290,6 @@ impl Worker {
         }
         Err(anyhow::anyhow!("a request changed too often for its key's end to be noted").into())
     }
-}
-
-/// Whoever was switching it on holds the lease; that ends with the key being off.
-pub(super) fn release_if_activating(stored: &StoredKey) -> Vec<Write> {
-    let issued = &stored.issued;
-    let holder = StoredKey::item_key(&issued.key);
-    let activating = matches!(issued.state, KeyState::Activating { .. });
-    activating.then(|| store::release_lease(&issued.account, &issued.user, &holder)).into_iter().collect()
 }
 
 /// What the trail says of a key: by whoever began to switch it off, else by time alone.

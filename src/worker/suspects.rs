@@ -11,6 +11,7 @@ use crate::facts::AccessKey;
 use crate::id::AccessKeyId;
 use crate::inbound::Message;
 use crate::key::{IssuedKey, KeyState, StoredKey, Why};
+use crate::lookup::NoSuchUser;
 use crate::policy::{Delete, KeyFacts};
 use crate::request::{Doubt, Event, State, Telling};
 use crate::session::{self, IamStep};
@@ -104,7 +105,8 @@ impl Worker {
         self.change_key(stored, &next, happened, Vec::new(), told, now).await
     }
 
-    /// Somebody says whether a suspect came of the request. Whoever may delete the IAM user's keys may say so.
+    /// Somebody says whether a suspect came of the request. Whoever may delete the IAM user's keys may say so. A no is in
+    /// the trail of the request.
     pub(super) async fn judge_suspect(
         &self,
         message: &Message,
@@ -128,12 +130,20 @@ impl Worker {
         };
         let slack = self.slack().await?;
         let subject = (&issued.account, &issued.user);
-        if let Ok(facts) = self.facts(&slack, &message.person, subject, (&[], None), now).await? {
-            let delete = Delete(KeyFacts::from(issued));
-            if let Err(denial) = policies.authorize(&facts.requester, delete, &facts.iam_user) {
-                let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
-                return Ok(self.answer(message, now, &no).await?);
+        let no = match self.facts(&slack, &message.person, subject, (&[], None), now).await? {
+            Ok(facts) => {
+                let denied = policies
+                    .authorize(&facts.requester, Delete(KeyFacts::from(issued)), &facts.iam_user)
+                    .err();
+                denied.map(|denial| words::refused(&denial.advice, self.config.help_channel.as_ref()))
             }
+            // There is no IAM user that policy could be asked about: then those may who approve now.
+            Err(NoSuchUser) if self.approves_now(&slack, &message.person).await? => None,
+            Err(NoSuchUser) => Some(words::ONLY_APPROVERS_ANSWER.to_owned()),
+        };
+        if let Some(no) = no {
+            self.note_on_key(message, &stored, "suspect-answer-refused", now).await?;
+            return Ok(self.answer(message, now, &no).await?);
         }
         let done = if ours {
             self.delete_key(&stored, (Why::Asked, &message.person.to_string()), now).await

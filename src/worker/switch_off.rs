@@ -5,21 +5,17 @@ use futures_util::future::join;
 
 use super::decide::carried;
 use super::{NotDone, Worker, to_switch_off};
-use crate::audit::Happened;
 use crate::aws::WriteError;
-use crate::card::{self, action};
+use crate::card::action;
 use crate::id::AccessKeyId;
 use crate::inbound::{Interaction, Message, What};
-use crate::item::Table;
-use crate::key::{IssuedKey, KeyState, StoredKey, Why};
-use crate::request::{Event, State, Telling};
+use crate::item::{Table, Update};
+use crate::key::{IssuedKey, StoredKey, Why};
+use crate::request::State;
 use crate::session::{self, IamStep};
 use crate::store::Stored;
 use crate::time::Timestamp;
 use crate::words;
-
-use super::cancel::RACES;
-use super::look_after::release_if_activating;
 
 impl Worker {
     pub(super) async fn switch_off(
@@ -48,9 +44,14 @@ impl Worker {
             self.note(&stored, "not-switched-off", message, now).await?;
             return Ok(self.answer(message, now, words::NOT_YOURS_TO_SWITCH_OFF).await?);
         }
-        self.take_off(&issued, (message.id.as_str(), &message.person.to_string()), Why::Reported, now)
-            .await?;
-        self.tell_off(message, &stored, key, now).await?;
+        if issued.reported.as_ref() == Some(&message.id) {
+            // Delivered again: it was carried out, and what was decided about the key since then stands.
+            return Ok(self.answer(message, now, &words::reported_before(&issued)).await?);
+        }
+        let by = message.person.to_string();
+        self.mark(&issued, StoredKey::mark_reported(&by, &message.id, now)).await?;
+        self.deactivate_in_iam(&issued, (message.id.as_str(), &by)).await?;
+        self.settle_off(key, Why::Reported, now).await?;
         Ok(self.answer(message, now, &words::switched_off(key)).await?)
     }
 
@@ -61,8 +62,11 @@ impl Worker {
             (What::Interaction(Interaction::BlockActions { action_id, value, .. }), None)
                 if action_id == action::NOT_ME =>
             {
-                let stored = Stored::read(&self.dynamo, &carried(value)?.0).await.ok()??;
-                stored.request.issued()?.0.clone()
+                let (id, revision) = carried(value)?;
+                let request = Stored::read(&self.dynamo, &id).await.ok()??.request;
+                // Which key it is about is nothing to whoever knows the request's id alone.
+                let shown = request.has_shown(&revision) || revision == request.requesters_revision();
+                request.issued().filter(|_| shown)?.0.clone()
             }
             (
                 What::Command(_)
@@ -74,7 +78,7 @@ impl Worker {
             ) => return None,
         };
         let stored = self.read_key(&key).await.ok()??;
-        (stored.off.is_some() && stored.issued.state.is_live()).then_some(key)
+        stored.is_off_pending().then_some(key)
     }
 
     /// Whether whoever pressed is in a group that owns the IAM user, or approves now.
@@ -100,66 +104,25 @@ impl Worker {
         why: Why,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let marked = StoredKey::mark_off(actor, why, now);
+        self.mark(issued, StoredKey::mark_off(actor, why, now)).await?;
+        self.deactivate_in_iam(issued, (operation, actor)).await
+    }
+
+    async fn mark(&self, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
         match self.dynamo.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
             // Marked before: what follows may still be lacking.
-            Ok(_) | Err(WriteError::Lost(_)) => {}
-            Err(WriteError::Fault(fault)) => return Err(fault),
+            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
+            Err(WriteError::Fault(fault)) => Err(fault),
         }
+    }
+
+    async fn deactivate_in_iam(
+        &self,
+        issued: &IssuedKey,
+        (operation, actor): (&str, &str),
+    ) -> anyhow::Result<()> {
         let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, operation, actor, policy).await?;
         iam.deactivate_access_key(&issued.user, &issued.key).await
-    }
-
-    /// Audits it and tells the approvers and the requester, once.
-    async fn tell_off(
-        &self,
-        message: &Message,
-        stored: &Stored,
-        key: &AccessKeyId,
-        now: Timestamp,
-    ) -> anyhow::Result<()> {
-        let mut stored = stored.clone();
-        for _ in 0..RACES {
-            let Some(off) = self.read_key(key).await? else { return Ok(()) };
-            if stored.request.reported.is_some() {
-                return Ok(());
-            }
-            let happened = Happened::new(
-                "deactivated",
-                &message.person,
-                [("key", key.to_string()), ("why", "reported".to_owned())],
-            );
-            let event = Event::Report { by: message.person.clone(), happened };
-            let next = stored.request.apply(event, &message.person.to_string(), now)?;
-            let told = card::text(&words::reported(&next, key, &message.person));
-            let to = next.asked.requester.clone();
-            let tellings = vec![
-                Telling::Approvers { message: told.clone() },
-                Telling::Direct { to, message: told },
-                Telling::Card,
-            ];
-            let mut others = Vec::new();
-            if off.issued.state.is_live() {
-                others.push(off.replace(&off.issued.switched_off(Why::Reported, now))?);
-                others.extend(release_if_activating(&off));
-            } else if let KeyState::Inactive { since, .. } = off.issued.state {
-                // Off for another reason; but from now on it does not come back just because its owner says so.
-                let state = KeyState::Inactive { why: Why::Reported, since };
-                others.push(off.replace(&IssuedKey { state, ..off.issued.clone() })?);
-            }
-            match self.commit(&stored, next, others, tellings).await {
-                Ok(saved) => {
-                    self.flush(saved).await;
-                    return Ok(());
-                }
-                Err(WriteError::Lost(_)) => match Stored::read(&self.dynamo, &stored.request.id).await? {
-                    Some(found) => stored = found,
-                    None => return Ok(()),
-                },
-                Err(WriteError::Fault(fault)) => return Err(fault),
-            }
-        }
-        anyhow::bail!("a request changed too often for its key's end to be noted")
     }
 }

@@ -73,6 +73,18 @@ def rob(emulator, stack, user, stranger):
     refused("reveal reads whole tickets", lambda: dynamo.get_item(TableName=tickets, Key=key))
     more = {"Key": key, "ProjectionExpression": "tid, keep_until"}
     refused("reveal reads keep_until", lambda: dynamo.get_item(TableName=tickets, **more))
+    # AWS has no condition key for what a failed condition returns. docs/threat-model.md says what that gives away.
+    failing = {
+        "Key": key,
+        "UpdateExpression": "SET tries = :none",
+        "ConditionExpression": "attribute_exists(tid)",
+        "ExpressionAttributeValues": {":none": {"N": "0"}},
+    }
+    try:
+        dynamo.update_item(TableName=tickets, ReturnValuesOnConditionCheckFailure="ALL_OLD", **failing)
+        raise AssertionError("a ticket that is not there was updated")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "ConditionalCheckFailedException", error
     refused("reveal looks for tickets", lambda: dynamo.scan(TableName=tickets))
     refused("reveal deletes tickets", lambda: dynamo.delete_item(TableName=tickets, Key=key))
     refused("reveal makes tickets", lambda: dynamo.put_item(TableName=tickets, Item=key))

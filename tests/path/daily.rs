@@ -240,3 +240,189 @@ async fn a_page_out_of_its_turn_leaves_no_chain_out_of_the_checkpoint() {
     assert_eq!(chain.last().unwrap().event, "checkpoint-closed");
     assert_eq!(said(&keyvend, "Audit checkpoint of").len(), 1);
 }
+
+/// Whoever was asked about, a key each, in the order of the questions.
+fn questions(keyvend: &Deployed) -> Vec<String> {
+    said(keyvend, "has left")
+}
+
+async fn leaves(keyvend: &Deployed, person: &str) {
+    keyvend.world.net.slack().person(person, |person| person.deleted = true);
+    keyvend.arrive(keyvend.world.user_change(person)).await;
+    keyvend.deliver_everything().await;
+}
+
+#[tokio::test]
+async fn a_leaver_hides_no_key_behind_other_requests() {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    for _ in 0..101 {
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        keyvend.types(ALICE_OWNER, "create no-such-user use:cli ttl:1d x").await;
+    }
+    assert!(keyvend.requests().await.len() > 101);
+    leaves(&keyvend, ALICE_OWNER).await;
+    let asked = questions(&keyvend);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains(&key.id), "{asked:?}");
+    let last = keyvend.trail().await.into_iter().find(|entry| entry.event == "owner-left").unwrap();
+    assert_eq!((last.detail["person"].as_str(), &last.detail["keys"]), ("T0001.U0ALICE", &key.id));
+}
+
+/// An organisation has one id for a person, and an event names one workspace.
+#[tokio::test]
+async fn keys_of_a_leaver_are_found_whatever_workspace_they_were_requested_in() {
+    let keyvend = Deployed::with(&[("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002")]).await;
+    let (_, key) = keyvend.confirmed().await;
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    let elsewhere = |team: &str| {
+        let now = keyvend.world.clock.now().0;
+        let body = serde_json::json!({
+            "token": "x", "team_id": team, "api_app_id": super::world::slack::APP, "type": "event_callback",
+            "event_id": format!("Ev{team}"), "event_time": now,
+            "event": {"type": "user_change", "user": keyvend.world.net.slack().who(ALICE_OWNER).json()},
+        });
+        keyvend.world.posted("/slack/events", "application/json", &body.to_string())
+    };
+    // One that is not configured is ignored.
+    keyvend.arrive(elsewhere("T0009")).await;
+    keyvend.deliver_everything().await;
+    assert!(questions(&keyvend).is_empty());
+    keyvend.arrive(elsewhere("T0002")).await;
+    keyvend.deliver_everything().await;
+    let asked = questions(&keyvend);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains(&key.id), "{asked:?}");
+}
+
+/// Alice's keys for two IAM users.
+async fn two_keys(keyvend: &Deployed) -> [String; 2] {
+    let (_, first) = keyvend.confirmed().await;
+    keyvend.deliver_everything().await;
+    keyvend.world.clock.advance(Duration::from_secs(60));
+    keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:30d x").await;
+    for approver in [BOB_APPROVER, super::world::slack::CAROL_APPROVER] {
+        keyvend.presses(approver, &keyvend.card(), "Approve").await;
+    }
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    let second = keyvend.reveals(&tab).await;
+    keyvend.posts("/reveal/ack", &tab.ack(&second)).await;
+    keyvend.deliver_everything().await;
+    [first.id, second.id]
+}
+
+#[tokio::test]
+async fn all_pages_of_a_leavers_keys_are_read_and_what_is_deleted_is_nobodys() {
+    let keyvend = Deployed::new().await;
+    let keys = two_keys(&keyvend).await;
+    keyvend.world.net.dynamo().page(1);
+    leaves(&keyvend, ALICE_OWNER).await;
+    let asked = questions(&keyvend);
+    assert_eq!(asked.len(), 1, "one question about all of them: {asked:?}");
+    assert!(keys.iter().all(|key| asked[0].contains(key)), "{asked:?}");
+    keyvend.world.net.dynamo().page(usize::MAX);
+
+    let item = keyvend.item(&format!("key#{}", keys[0])).await;
+    assert_eq!(item["person"]["S"], "holder#U0ALICE");
+    for verb in ["deactivate", "delete"] {
+        keyvend.types(BOB_APPROVER, &format!("{verb} {}", keys[0])).await;
+        keyvend.world.clock.advance(Duration::from_secs(1));
+    }
+    after(&keyvend, 60).await;
+    let item = keyvend.item(&format!("key#{}", keys[0])).await;
+    assert_eq!(item["state"]["S"], "DELETED");
+    assert!(item["person"].is_null() && item["asked_at"].is_null(), "{item}");
+}
+
+#[tokio::test]
+async fn a_leaver_whose_event_was_lost_is_found_daily_and_asked_about_once() {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    after(&keyvend, 25 * HOUR).await;
+    assert!(questions(&keyvend).is_empty(), "nobody left");
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    after(&keyvend, 25 * HOUR).await;
+    let asked = questions(&keyvend);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains(&key.id), "{asked:?}");
+    // Neither another day nor the event that comes after all asks again.
+    for _ in 0..2 {
+        after(&keyvend, 25 * HOUR).await;
+        leaves(&keyvend, ALICE_OWNER).await;
+    }
+    assert_eq!(questions(&keyvend).len(), 1);
+    // Of a key that came since, there is a question: of that one alone.
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = false);
+    keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:30d x").await;
+    for approver in [BOB_APPROVER, super::world::slack::CAROL_APPROVER] {
+        keyvend.presses(approver, &keyvend.card(), "Approve").await;
+    }
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    let second = keyvend.reveals(&tab).await;
+    keyvend.posts("/reveal/ack", &tab.ack(&second)).await;
+    keyvend.deliver_everything().await;
+    leaves(&keyvend, ALICE_OWNER).await;
+    let asked = questions(&keyvend);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked[1].contains(&second.id) && !asked[1].contains(&key.id), "{asked:?}");
+}
+
+#[tokio::test]
+async fn one_who_cannot_be_looked_up_keeps_no_other_leaver_from_being_found() {
+    for answer in [
+        Interfere::Status(200, r#"{"ok":false,"error":"internal_error"}"#.to_owned()),
+        Interfere::Status(500, String::new()),
+    ] {
+        let keyvend = Deployed::new().await;
+        let tag =
+            aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0ALICE U0BOB").build().unwrap();
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        iam.tag_user().user_name("admin-bot").tags(tag).send().await.unwrap();
+        let (_, _) = keyvend.confirmed().await;
+        keyvend.types(BOB_APPROVER, "create admin-bot use:cli ttl:30d x").await;
+        for approver in [super::world::slack::CAROL_APPROVER, super::world::slack::DAVE_APPROVER] {
+            keyvend.presses(approver, &keyvend.card(), "Approve").await;
+        }
+        let tab = keyvend.collects(&keyvend.world.net.slack().last_told(BOB_APPROVER)).await;
+        let key = keyvend.reveals(&tab).await;
+        keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
+        keyvend.deliver_everything().await;
+        for person in [ALICE_OWNER, BOB_APPROVER] {
+            keyvend.world.net.slack().person(person, |person| person.deleted = true);
+        }
+        keyvend.world.net.before(move |call| {
+            match call.operation == "users.info" && call.parameters["user"] == ALICE_OWNER {
+                true => answer.clone(),
+                false => Interfere::Pass,
+            }
+        });
+        after(&keyvend, 25 * HOUR).await;
+        let asked = questions(&keyvend);
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(asked[0].contains(&key.id), "{asked:?}");
+        let item = keyvend.item("directory").await;
+        assert!(!item["completed"].is_null(), "and the reading goes on");
+        keyvend.world.net.undisturbed();
+        after(&keyvend, 25 * HOUR).await;
+        assert_eq!(questions(&keyvend).len(), 2, "the next day");
+    }
+}
+
+/// Once Slack asks to wait, nobody else is looked up with that page.
+#[tokio::test]
+async fn a_rate_limit_of_slack_is_kept_and_the_next_day_goes_on() {
+    let keyvend = Deployed::new().await;
+    two_keys(&keyvend).await;
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "users.info" => Interfere::Status(429, String::new()),
+        _ => Interfere::Pass,
+    });
+    keyvend.world.net.forget();
+    after(&keyvend, 25 * HOUR).await;
+    assert_eq!(keyvend.world.net.calls_to("slack", "users.info").len(), 1, "one person, on one page");
+    assert!(questions(&keyvend).is_empty());
+    keyvend.world.net.undisturbed();
+    after(&keyvend, 25 * HOUR).await;
+    assert_eq!(questions(&keyvend).len(), 1);
+}

@@ -86,8 +86,13 @@ async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_pers
     assert!(told.reading().contains(&id), "which place is taken: {}", told.reading());
     assert_eq!(keyvend.counted().await, "1", "a key may have come of it");
 
-    keyvend.presses(MALLORY_OUTSIDER, &asked, "It is ours: delete it").await;
-    assert_eq!(keyvend.key_ids().len(), 1, "a stranger says nothing about it");
+    for label in ["It is ours: delete it", "It is not ours"] {
+        keyvend.presses(MALLORY_OUTSIDER, &asked, label).await;
+        assert_eq!(keyvend.key_ids().len(), 1, "a stranger says nothing about it");
+        assert_eq!(key_stands(&keyvend, &id).await, "SUSPECT");
+        let last = keyvend.trail().await.pop().unwrap();
+        assert_eq!((last.event.as_str(), last.actor.as_str()), ("suspect-answer-refused", "T0001.U0MALLORY"));
+    }
     let tab = keyvend.collects(&told).await;
     let second = keyvend.reveals(&tab).await;
     assert_eq!(keyvend.key_ids().len(), 2, "the other place is free");
@@ -119,6 +124,36 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
     assert_eq!(questions(), 2);
     let (id, status) = key(&keyvend);
     assert_eq!((key_stands(&keyvend, &id).await.as_str(), status.as_str()), ("DISOWNED", "Inactive"));
+}
+
+/// Without its IAM user policy cannot be asked about a suspect; that makes nobody an approver.
+#[tokio::test]
+async fn when_the_iam_user_is_gone_only_approvers_answer_for_a_suspect() {
+    for (person, label, is_guest, stands) in [
+        (MALLORY_OUTSIDER, "It is not ours", false, "SUSPECT"),
+        (MALLORY_OUTSIDER, "It is ours: delete it", false, "SUSPECT"),
+        (ALICE_OWNER, "It is not ours", false, "SUSPECT"),
+        (BOB_APPROVER, "It is not ours", true, "SUSPECT"),
+        (BOB_APPROVER, "It is not ours", false, "DISOWNED"),
+        (BOB_APPROVER, "It is ours: delete it", false, "DELETED"),
+    ] {
+        let (keyvend, _) = unanswered(Interfere::LoseReply, 0).await;
+        after(&keyvend, 20).await;
+        let (id, _) = key(&keyvend);
+        let asked = question(&keyvend);
+        keyvend.world.net.slack().person(person, |who| who.restricted = is_guest);
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        iam.delete_access_key().user_name("ci-deployer").access_key_id(&id).send().await.unwrap();
+        aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
+        keyvend.presses(person, &asked, label).await;
+        keyvend.deliver_everything().await;
+        assert_eq!(key_stands(&keyvend, &id).await, stands, "{person} {label}");
+        let refused = keyvend.events().await.iter().any(|event| event == "suspect-answer-refused");
+        assert_eq!(refused, stands == "SUSPECT", "{person} {label}");
+        if refused {
+            assert!(keyvend.told(person).contains("only an approver"), "{}", keyvend.told(person));
+        }
+    }
 }
 
 #[tokio::test]

@@ -202,6 +202,157 @@ async fn a_key_that_is_reported_after_it_expired_is_reported() {
     assert_eq!(status(&keyvend, &key.id), "Inactive");
 }
 
+/// How often the approvers were told of a report.
+fn reports(keyvend: &Deployed) -> usize {
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    said.iter().filter(|message| message.reading().contains("this wasn't me. It is")).count()
+}
+
+async fn why_off(keyvend: &Deployed, key: &ShownKey) -> String {
+    let state = item(keyvend, &key.id).await["state"].clone();
+    let why =
+        ["Inactive", "Deleting", "Deleted"].iter().find_map(|state_name| state[state_name]["why"].as_str());
+    why.unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_reactivated_key_can_be_reported_again() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let issued = keyvend.direct(ALICE_OWNER);
+    for times in 1..=3 {
+        // From the requester's own message, then from the card.
+        let (person, message) = if times == 2 {
+            (CAROL_APPROVER, keyvend.cards().remove(0))
+        } else {
+            (ALICE_OWNER, issued.clone())
+        };
+        keyvend.world.clock.advance(std::time::Duration::from_secs(1));
+        keyvend.presses(person, &message, "This wasn't me").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(status(&keyvend, &key.id), "Inactive", "{times}");
+        assert_eq!(why_off(&keyvend, &key).await, "reported", "{times}");
+        assert_eq!(reports(&keyvend), times, "the approvers hear of each");
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), times);
+        let request = item(&keyvend, &key.id).await["request"].clone();
+        let trail = keyvend.trail_of(request.as_str().unwrap()).await.into_iter();
+        let deactivated = trail.filter(|entry| entry.event == "deactivated").count();
+        assert_eq!(deactivated, times, "and the trail has each");
+        // Somebody else's press on a key that is off and reported changes nothing more.
+        keyvend.presses(BOB_APPROVER, &keyvend.cards().remove(0), "This wasn't me").await;
+        assert_eq!(reports(&keyvend), times);
+        assert!(keyvend.told(BOB_APPROVER).contains("is switched off"), "{}", keyvend.told(BOB_APPROVER));
+        typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
+        keyvend.deliver_everything().await;
+        assert_eq!(status(&keyvend, &key.id), "Active", "{times}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_is_delivered_again_is_told_once_and_undoes_no_later_decision() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let issued = keyvend.direct(ALICE_OWNER);
+    let event = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &issued, "This wasn't me")).await;
+    for _ in 0..3 {
+        keyvend.work(event.clone()).await;
+        keyvend.deliver_everything().await;
+        assert_eq!(reports(&keyvend), 1);
+    }
+    typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
+    keyvend.deliver_everything().await;
+    keyvend.work(event).await;
+    keyvend.deliver_everything().await;
+    assert_eq!((status(&keyvend, &key.id).as_str(), reports(&keyvend)), ("Active", 1));
+    let told = keyvend.told(ALICE_OWNER);
+    assert!(told.contains("has been activated again since. Press again"), "{told}");
+}
+
+/// What led to each state does not matter: a report is a report.
+#[tokio::test]
+async fn a_key_is_reported_whatever_state_it_is_in() {
+    for case in ["asked", "expired", "unconfirmed", "deleted", "activating"] {
+        let keyvend = Deployed::new().await;
+        let key = match case {
+            "expired" => expired(&keyvend).await.0,
+            "unconfirmed" => unconfirmed(&keyvend).await.0,
+            _ => had(&keyvend).await,
+        };
+        if ["asked", "deleted", "activating"].contains(&case) {
+            typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+        }
+        match case {
+            "deleted" => drop(typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await),
+            "activating" => {
+                typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
+                keyvend.world.net.before(|call| match call.parameters["Status"].as_str() {
+                    Some("Active") => super::world::net::Interfere::refused_xml(500, "ServiceFailure"),
+                    _ => super::world::net::Interfere::Pass,
+                });
+                keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
+                keyvend.deliver_everything().await;
+                assert_eq!(stands(&keyvend, &key.id).await, "ACTIVATING");
+                keyvend.world.net.undisturbed();
+            }
+            _ => {}
+        }
+        let card = keyvend.cards().into_iter().find(|card| buttons(card).contains(&"This wasn't me".into()));
+        keyvend.presses(BOB_APPROVER, &card.unwrap(), "This wasn't me").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(why_off(&keyvend, &key).await, "reported", "{case}");
+        assert_ne!(status(&keyvend, &key.id), "Active", "{case}");
+        assert_eq!(reports(&keyvend), 1, "{case}");
+        assert!(keyvend.lease().await.is_null(), "{case}");
+        let no = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await.reading();
+        assert!(!no.contains("It needs") && !no.contains("It is being done"), "{case}: {no}");
+        after(&keyvend, 8 * DAY).await;
+        assert_ne!(status(&keyvend, &key.id), "Active", "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_was_cut_off_is_finished_by_the_timer_and_told_once() {
+    use super::world::net::Interfere;
+    for (operation, how) in [
+        ("UpdateItem", Interfere::CrashAfter),
+        ("UpdateAccessKey", Interfere::CrashBefore),
+        ("UpdateAccessKey", Interfere::CrashAfter),
+        ("TransactWriteItems", Interfere::CrashAfter),
+    ] {
+        for was_expired in [false, true] {
+            let keyvend = Deployed::new().await;
+            let (key, undo) = if was_expired {
+                let (key, undo) = expired(&keyvend).await;
+                keyvend.presses(ALICE_OWNER, &undo, "Undo").await;
+                (key, Some(waiting(&keyvend)))
+            } else {
+                (had(&keyvend).await, None)
+            };
+            let cards = keyvend.cards().into_iter();
+            let card =
+                cards.filter(|card| buttons(card).contains(&"This wasn't me".into())).next_back().unwrap();
+            let event = keyvend.pressed(keyvend.world.press(CAROL_APPROVER, &card, "This wasn't me")).await;
+            keyvend.world.net.fault(move |call| call.operation == operation, how.clone());
+            assert!(keyvend.world.net.survive(keyvend.work(event)).await.is_none(), "nobody died");
+            keyvend.world.net.undisturbed();
+            if let Some(undo) = undo {
+                // An approval that crosses it brings nothing back.
+                keyvend.presses(BOB_APPROVER, &undo, "Approve").await;
+            }
+            after(&keyvend, 120).await;
+            after(&keyvend, 120).await;
+            let case = format!("{operation} {how:?} {was_expired}");
+            assert_eq!(status(&keyvend, &key.id), "Inactive", "{case}");
+            assert_eq!(why_off(&keyvend, &key).await, "reported", "{case}");
+            assert_eq!(reports(&keyvend), 1, "{case}");
+            let last = keyvend.trail().await.into_iter().rfind(|entry| entry.event == "deactivated");
+            if !was_expired {
+                assert_eq!(last.unwrap().actor, "T0001.U0CAROL", "{case}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
     let keyvend = Deployed::new().await;

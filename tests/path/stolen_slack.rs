@@ -13,7 +13,7 @@ use super::steps::{ASK, policies, text};
 use super::world::aws::{self, SIGNING_SECRET, SIGNING_SECRET_ID};
 use super::world::deployed::Deployed;
 use super::world::form;
-use super::world::net::HOME;
+use super::world::net::{HOME, Interfere};
 use super::world::rights::Function;
 use super::world::slack::{
     ALICE_OWNER, APP, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL, MALLORY_OUTSIDER, Message, TEAM,
@@ -83,6 +83,23 @@ impl<'a> Thief<'a> {
             self.keyvend.world.net.sqs().messages(sqs::SLACK).is_empty(),
             "it was a message like any other"
         );
+    }
+
+    /// One that fails is tried until it dies.
+    async fn queues_and_waits(&self, person: &str, what: Value) {
+        self.keyvend.world.clock.advance(Duration::from_secs(1));
+        self.sent.set(self.sent.get() + 1);
+        let own = format!("{:0>16}", self.sent.get());
+        let body = json!({
+            "id": own, "dedup": format!("{:0>64}", self.sent.get()), "signed_at": self.now(),
+            "person": format!("{TEAM}.{person}"), "channel": GENERAL, "response_url": self.response_url(),
+            "trigger_id": "1.2.thief", "what": what,
+        });
+        let queue = aws_sdk_sqs::Client::new(&self.keyvend.world.net.config(Function::Slack));
+        let sending = queue.send_message().queue_url(sqs::url(sqs::SLACK)).message_body(body.to_string());
+        let once = format!("thief-{own}");
+        sending.message_group_id(own).message_deduplication_id(once).send().await.unwrap();
+        self.keyvend.deliver_everything().await;
     }
 
     fn now(&self) -> i64 {
@@ -351,6 +368,115 @@ async fn a_message_that_bears_the_id_of_anothers_request_learns_nothing_of_it() 
     }
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
+}
+
+/// Alice asks for more of her key; a message with that request's id about anything else, or of anybody else, learns
+/// nothing and makes nothing.
+#[tokio::test]
+async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    keyvend.deliver_everything().await;
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(ALICE_OWNER, &format!("rotate {}", key.id)).await;
+    let before = keyvend.requests().await;
+    let own = before.iter().find(|request| !request["asked"]["wants"]["InPlaceOf"].is_null()).unwrap();
+    let (id, asked_at) = (text(&own["id"]), own["asked"]["at"].as_i64().unwrap());
+    let thief = Thief::of(&keyvend).await;
+    let typed = |verb: &str, key: &str| json!({"command": {verb: key}});
+    let pressed = |action: &str| {
+        json!({"interaction": {"block_actions": {
+            "action_id": action, "value": key.id, "message": null, "view": null, "ephemeral": false,
+        }}})
+    };
+    for (case, person, at, what) in [
+        ("another person", MALLORY_OUTSIDER, asked_at, typed("rotate", &key.id)),
+        ("an approver", BOB_APPROVER, asked_at, typed("rotate", &key.id)),
+        ("another time", ALICE_OWNER, asked_at + 1, typed("rotate", &key.id)),
+        ("another key", ALICE_OWNER, asked_at, typed("rotate", "AKIANOSUCHKEY0000000")),
+        ("another command", ALICE_OWNER, asked_at, typed("activate", &key.id)),
+        ("a button", MALLORY_OUTSIDER, asked_at, pressed("rotate-key")),
+        ("another button", ALICE_OWNER, asked_at, pressed("extend-key")),
+    ] {
+        thief.queues(person, Some(&id), at, what).await;
+        assert!(thief.told().is_empty(), "{case}: {:?}", thief.told());
+        assert_eq!(keyvend.requests().await, before, "{case}");
+    }
+    // Nor does the id of a request for a new key serve about a key that exists.
+    let first = before.iter().find(|request| request["asked"]["wants"] == "New").unwrap();
+    let at = thief.now();
+    thief.queues(MALLORY_OUTSIDER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
+    thief.queues(ALICE_OWNER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
+    assert!(thief.told().is_empty(), "{:?}", thief.told());
+    assert_eq!(keyvend.requests().await, before);
+
+    // Whoever knows all of it gets what alice was answered, as for a new key.
+    thief.queues(ALICE_OWNER, Some(&id), asked_at, typed("rotate", &key.id)).await;
+    assert_eq!(thief.learnt().len(), 1);
+    assert_eq!(keyvend.requests().await, before);
+}
+
+/// A press that was counted is known by its id; but whose it was counts, too.
+#[tokio::test]
+async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
+    let card = keyvend.card();
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    let press = text(&keyvend.request().await["approvals"][0]["press"]);
+    let thief = Thief::of(&keyvend).await;
+    let pressed = json!({"interaction": {"block_actions": {
+        "action_id": "approve", "value": card.button("Approve").value, "view": null, "ephemeral": false,
+        "message": {"channel": card.channel, "ts": card.ts},
+    }}});
+    thief.queues(MALLORY_OUTSIDER, Some(&press), thief.now(), pressed).await;
+    assert!(thief.told().iter().all(|told| !told.reading().contains("is recorded")), "{:?}", thief.told());
+    assert_eq!(keyvend.events().await.pop().unwrap(), "press-refused", "judged as mallory's own");
+    assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
+}
+
+/// A press of **This wasn't me** that dies is told which key goes on being switched off; not to whoever knows the request's
+/// id alone.
+#[tokio::test]
+async fn the_id_of_a_request_is_not_enough_for_the_id_of_its_key() {
+    let keyvend = Deployed::new().await;
+    let (_, key) = keyvend.confirmed().await;
+    keyvend.deliver_everything().await;
+    let (card, id) = (keyvend.card(), text(&keyvend.request().await["id"]));
+    // Everything fails as often as it is tried, while the key's mark is not carried out.
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "UpdateAccessKey" | "TransactWriteItems" => Interfere::FailBefore,
+        _ => Interfere::Pass,
+    });
+    keyvend.presses(BOB_APPROVER, &card, "This wasn't me").await;
+    keyvend.deliver_everything().await;
+    let thief = Thief::of(&keyvend).await;
+    for value in guesses(&keyvend).await {
+        let forged = json!({"interaction": {"block_actions": {
+            "action_id": "not-me", "value": value, "message": null, "view": null, "ephemeral": false,
+        }}});
+        thief.queues_and_waits(MALLORY_OUTSIDER, forged).await;
+    }
+    assert!(!thief.told().is_empty());
+    for told in thief.told() {
+        assert!(!told.reading().contains(&key.id), "{id}: {}", told.reading());
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_left_because_a_message_says_so() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    let thief = Thief::of(&keyvend).await;
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    keyvend.deliver_everything().await;
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    assert!(said.iter().all(|message| !message.reading().contains("has left")));
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    keyvend.deliver_everything().await;
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    assert!(said.iter().any(|message| message.reading().contains("has left")), "what is so is asked");
 }
 
 #[tokio::test]

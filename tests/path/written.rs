@@ -292,3 +292,40 @@ async fn a_link_whose_ticket_is_gone_is_replaced() {
     keyvend.reveals(&tab).await;
     assert_eq!(keyvend.creates(), 1);
 }
+
+/// No condition key of IAM's covers what DynamoDB returns of an item whose condition failed, so whoever has `reveal`'s role
+/// and a ticket's id reads the whole ticket. There is nothing in it but what the role may name anyway, and times.
+#[tokio::test]
+async fn what_a_failed_condition_returns_to_the_role_of_reveal_is_no_secret() {
+    use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure as OnFailure};
+
+    use super::world::rights::Function;
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.reveals(&tab).await;
+    let reveal = aws_sdk_dynamodb::Client::new(&keyvend.world.net.config(Function::Reveal));
+    let failed = reveal
+        .update_item()
+        .table_name(super::world::aws::TICKETS)
+        .key("tid", AttributeValue::S(tab.tid()))
+        .update_expression("SET tries = :none")
+        .condition_expression("tries = :none")
+        .expression_attribute_values(":none", AttributeValue::N("99".to_owned()))
+        .return_values_on_condition_check_failure(OnFailure::AllOld)
+        .send()
+        .await
+        .unwrap_err()
+        .into_service_error();
+    let aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(failed) =
+        failed
+    else {
+        panic!("{failed:?}")
+    };
+    let returned: BTreeSet<&str> = failed.item.as_ref().unwrap().keys().map(String::as_str).collect();
+    assert!(returned.contains("ct"), "the whole ticket: {returned:?}");
+    let template = include_str!("../../template.yaml");
+    let role = template.split("  RevealRole:").nth(1).unwrap().split("  WorkerRole:").next().unwrap();
+    let is_named = |name: &&&str| role.contains(&format!("- {name}\n"));
+    let unnamed: Vec<&str> = returned.iter().filter(|name| !is_named(name)).copied().collect();
+    assert_eq!(unnamed, ["due_shard", "keep_until"]);
+}
