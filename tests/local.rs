@@ -404,6 +404,8 @@ async fn freeze() {
         assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 410);
         assert!(browser.told(get.person).await.contains("Your approval stays"));
         assert!(browser.statuses("report-bot").await.is_empty());
+        // Only what was stopped before is lifted, and the example goes by the wall clock.
+        browser.passes(1).await;
         assert!(browser.takes(go_on).await.contains("Keys can be issued again"));
         browser.key(&browser.link(get.person).await, None).await;
         assert_eq!(browser.statuses("report-bot").await, ["Active"]);
