@@ -28,7 +28,8 @@ impl Worker {
                 );
                 let inviter = inviter.as_ref().map(SlackUserId::to_string).unwrap_or_default();
                 let detail = [("channel", channel.to_string()), ("inviter", inviter)];
-                (joined, Happened::new("approver-joined", person, detail))
+                let event = if approves { "approver-joined" } else { "approvals-channel-joined" };
+                (joined, Happened::new(event, person, detail))
             }
             (What::JoinedGroup { group, users, more }, Approvers::UserGroup(approvers))
                 if group == approvers =>

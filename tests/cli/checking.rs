@@ -166,7 +166,7 @@ async fn an_action_that_nothing_permits_is_warned_of_with_what_waits_for_it() {
     warning: a request for an IAM user that is not privileged would wait for 1 approval that nobody could give (no policy permits it; use: cli, local-code, third-party, outside-aws, other)
     warning: a request for a privileged IAM user would wait for 2 approvals that nobody could give (no policy permits it; use: cli, local-code, third-party, outside-aws, other)
 
-    <dir>: 25 policies are valid. There are no cases in ALLOW and DENY.
+    <dir>: 26 policies are valid. There are no cases in ALLOW and DENY.
     ");
 }
 

@@ -284,6 +284,12 @@ async fn who_joins_the_channel_or_group_that_approves_is_announced_in_the_approv
         "{approver}"
     );
     assert!(reader.contains("They can read the requests here but cannot approve them"), "{reader}");
+    let items = aws::items(&keyvend.world.net, AUDIT).await;
+    let events: Vec<&str> = items.values().map(|item| item["event"]["S"].as_str().unwrap()).collect();
+    assert!(
+        events.contains(&"approver-joined") && events.contains(&"approvals-channel-joined"),
+        "{events:?}"
+    );
 
     let keyvend = Deployed::with(&[("KEYVEND_APPROVERS", TEAM_GROUP)]).await;
     let event = keyvend.world.changes_group(TEAM_GROUP, &[MALLORY_OUTSIDER, DAVE_APPROVER], &[BOB_APPROVER]);
