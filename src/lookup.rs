@@ -438,11 +438,11 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
     let of_user: Vec<_> = of_user.map(|document| (None, document)).collect();
     let of_groups = try_join_all(groups.iter().map(|group| documents_of_group(iam, group)));
     // The user's own documents and the keys' last uses are read while the groups are still being listed.
-    let read = try_join(judge(iam, &detail, of_user, &versions), of_groups);
-    let (keys, read) = join(with_last_use(iam, keys), read).await;
-    let (own, of_groups) = read?;
+    let of_user = try_join(judge(iam, &detail, of_user, &versions), boundary(iam, &detail, &versions));
+    let (keys, read) = join(with_last_use(iam, keys), try_join(of_user, of_groups)).await;
+    let ((own, boundary), of_groups) = read?;
     let in_groups = judge(iam, &detail, of_groups.into_iter().flatten().collect(), &versions).await?;
-    Ok(assemble(account, detail, keys, groups, [own, in_groups].concat()))
+    Ok(assemble(account, detail, keys, groups, [own, in_groups].concat(), boundary.as_ref()))
 }
 
 async fn with_last_use(iam: &Iam, mut keys: Vec<AccessKey>) -> Vec<AccessKey> {
@@ -511,6 +511,7 @@ fn assemble(
     keys: Vec<AccessKey>,
     groups: Vec<String>,
     judged: Vec<Judged>,
+    boundary: Option<&Digest256>,
 ) -> IamUser {
     let (owners, owner_groups) = read_owners(&detail.tags);
     IamUser {
@@ -523,15 +524,38 @@ fn assemble(
         groups: groups.into_iter().collect(),
         privileged: judged.iter().any(|policy| policy.privileged),
         quarantined: judged.iter().any(|policy| policy.quarantine),
-        policy_digest: digest(&judged, detail.boundary.as_deref()),
+        policy_digest: digest(&judged, detail.boundary.as_deref().zip(boundary)),
         policies: judged.into_iter().map(|policy| policy.name).collect(),
         boundary: detail.boundary.map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned()),
         keys,
     }
 }
 
-/// Changes whenever a policy, its document or the boundary's ARN does, whatever order they are listed in.
-fn digest(judged: &[Judged], boundary: Option<&str>) -> Digest256 {
+/// The digest of the permissions boundary's document. Approvers see that there is one, and may count on it. It is seldom
+/// among the attached policies, of which the default versions are known.
+async fn boundary(
+    iam: &Iam,
+    user: &UserDetail,
+    versions: &BTreeMap<String, String>,
+) -> Result<Option<Digest256>, IamError> {
+    let Some(arn) = &user.boundary else { return Ok(None) };
+    let text = async {
+        match versions.get(arn) {
+            Some(version) => iam.policy_document(arn, version).await,
+            None => iam.policy_document(arn, &iam.default_version(arn).await?).await,
+        }
+    };
+    let text = match text.await {
+        Ok(text) => text,
+        // It is the policy that is gone, not the user.
+        Err(IamError::NoSuchEntity) => String::new(),
+        Err(fault) => return Err(fault),
+    };
+    Ok(Some(Digest256::of(text.as_bytes())))
+}
+
+/// Changes whenever a policy or the boundary, or the document of one, does, whatever order they are listed in.
+fn digest(judged: &[Judged], boundary: Option<(&str, &Digest256)>) -> Digest256 {
     let policies: BTreeSet<_> =
         judged.iter().map(|policy| (&policy.name, &policy.source, policy.document.as_str())).collect();
     Digest256::of(serde_json::json!([policies, boundary]).to_string().as_bytes())

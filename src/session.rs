@@ -93,7 +93,7 @@ pub fn reading() -> String {
             "iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListGroupsForUser",
             "iam:ListAttachedUserPolicies", "iam:ListUserPolicies", "iam:GetUserPolicy",
             "iam:ListAttachedGroupPolicies", "iam:ListGroupPolicies", "iam:GetGroupPolicy",
-            "iam:ListPolicies", "iam:GetPolicyVersion", "iam:GetAccountAuthorizationDetails",
+            "iam:ListPolicies", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetAccountAuthorizationDetails",
         ],
         "Resource": "*",
     });

@@ -305,6 +305,17 @@ impl Iam {
             .collect())
     }
 
+    /// The default version of a managed policy (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicy.html>).
+    ///
+    /// # Errors
+    /// [`IamError`].
+    pub async fn default_version(&self, arn: &str) -> Result<String, IamError> {
+        let answer = self.0.get_policy().policy_arn(arn).send().await;
+        let policy = answer.map_err(|error| unless_missing("iam:GetPolicy", &error))?.policy;
+        let version = policy.and_then(|policy| policy.default_version_id);
+        Ok(version.ok_or_else(|| anyhow::anyhow!("iam:GetPolicy: a policy without a default version"))?)
+    }
+
     /// The document of a managed policy.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html>
     ///

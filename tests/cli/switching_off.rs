@@ -24,6 +24,16 @@ async fn foreign(deployed: &Deployed, account: &str) -> String {
     created.access_key.unwrap().access_key_id
 }
 
+#[tokio::test]
+async fn a_user_name_in_another_case_is_the_same_user() {
+    let deployed = Deployed::new().await;
+    let key = issued(&deployed).await;
+    let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id, "--user", "CI-Deployer"]).await;
+    let done = ran.done();
+    assert!(done.contains("of ci-deployer in"), "{done}");
+    assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
+}
+
 fn denied() -> Interfere {
     Interfere::Status(400, r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned())
 }

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use keyvend::facts::Account;
+use keyvend::store;
+
 use super::steps::{ASK, policies, said_in_public, text};
 use super::world::aws;
 use super::world::deployed::Deployed;
@@ -77,10 +80,15 @@ async fn whatever_of_iam_cannot_be_read_is_no_answer_and_never_an_empty_set() {
         "ListGroupPolicies",
         "GetGroupPolicy",
         "ListPolicies",
+        "GetPolicy",
         "GetPolicyVersion",
     ];
     let with_everything = async || {
         let keyvend = Deployed::new().await;
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        // One that nobody holds: IAM lists no version of it.
+        let bound = iam.put_user_permissions_boundary().user_name("ci-deployer");
+        bound.permissions_boundary(arn("AmazonS3ReadOnlyAccess")).send().await.unwrap();
         holds(&keyvend, Place::Inline, "own", NARROW).await;
         holds(&keyvend, Place::InlineOfGroup, "builders-own", NARROW).await;
         let iam = aws::iam(&keyvend.world.net, HOME);
@@ -217,6 +225,17 @@ async fn a_user_name_in_another_case_is_the_one_that_iam_has() {
     keyvend.types(ALICE_OWNER, ASK).await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 0);
+}
+
+#[test]
+fn a_lease_is_the_same_for_every_spelling_of_a_user_name() {
+    let account = Account { alias: "home".parse().unwrap(), id: HOME.parse().unwrap() };
+    let [typed, named, another] =
+        ["CI-Deployer", "ci-deployer", "ci-deployers"].map(|name| name.parse().unwrap());
+    for lease in [store::take_lease, store::release_lease] {
+        assert_eq!(lease(&account, &typed, "me"), lease(&account, &named, "me"));
+        assert_ne!(lease(&account, &typed, "me"), lease(&account, &another, "me"));
+    }
 }
 
 /// What comes page by page is read to its end: what stands on the last page counts.
