@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::FETCH_AGAIN;
 use crate::facts::{AccessKey, AccessKeyLastUsed, Account, IamUser};
-use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
+use crate::id::{AccessKeyId, Digest256, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
 use crate::item::{Attribute, Item, Table, Update, Write, number, shard, text, values};
 use crate::policy::Concern;
 use crate::request::{KeyRequest, Wants};
@@ -57,6 +57,8 @@ pub struct IssuedKey {
     pub owner_groups: BTreeSet<UserGroupId>,
     /// Who approved it.
     pub approved_by: Vec<PersonId>,
+    /// A digest of what they were shown.
+    pub approved: Digest256,
     /// What it is for.
     pub use_case: UseCase,
     /// Why, in its requester's words.
@@ -444,6 +446,7 @@ impl IssuedKey {
             owners: user.owners.iter().cloned().collect(),
             owner_groups: user.owner_groups.clone(),
             approved_by: request.approvals.iter().map(|approval| approval.by.clone()).collect(),
+            approved: request.shown.digest(),
             use_case: asked.use_case,
             reason: asked.reason.clone(),
             issued_at: now,
@@ -489,6 +492,7 @@ impl IssuedKey {
             owners: Vec::new(),
             owner_groups: BTreeSet::new(),
             approved_by: Vec::new(),
+            approved: request.shown.digest(),
             use_case: asked.use_case,
             reason: asked.reason.clone(),
             issued_at: key.create_date,

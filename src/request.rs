@@ -308,6 +308,20 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// A digest over what approvers judge, whatever request shows it: approvals hold for what has the same one.
+    #[must_use]
+    pub fn digest(&self) -> Digest256 {
+        Digest256::of(self.canonical().to_string().as_bytes())
+    }
+
+    /// All but the keys.
+    fn canonical(&self) -> Value {
+        let Self { needed, privileged, groups, policies, policy_digest, boundary, keys: _ } = self;
+        json!([privileged, groups, policies, policy_digest, boundary, needed])
+    }
+}
+
 impl Asked {
     /// Whether it is the same wish, whatever the requester's address was when each was looked at, and however the IAM
     /// user's name was spelled.
@@ -435,8 +449,7 @@ impl KeyRequest {
     /// and their documents, and the approvals needed.
     #[must_use]
     pub fn revision_of(&self, shown: &Shown) -> Revision {
-        let Shown { needed, privileged, groups, policies, policy_digest, boundary, keys: _ } = shown;
-        self.salted("card", &json!([privileged, groups, policies, policy_digest, boundary, needed]))
+        self.salted("card", &shown.canonical())
     }
 
     /// What its requester's own buttons carry. It stays as it is, as what was asked does, and is no revision of the card:
@@ -466,6 +479,24 @@ impl KeyRequest {
         }
     }
 
+    /// Whether these facts are other than those that its approvals were given for. Where no approval is needed, none was
+    /// given for anything.
+    #[must_use]
+    pub fn is_outdated_by(&self, shown: &Shown) -> bool {
+        shown.needed > 0 && self.revision_of(shown) != self.revision()
+    }
+
+    /// It waits for approvals of what its card shows from now on.
+    fn wait_for_approvals(&mut self, shown: Shown, approvals: Vec<Approval>, now: Timestamp, ttl: Duration) {
+        let approvals = approvals.into_iter().filter(|approval| self.can_count(&approval.by)).collect();
+        self.state = State::Pending;
+        self.show(shown);
+        self.approvals = approvals;
+        self.waits_since = now;
+        self.expires_at = now + ttl;
+        self.reminded = false;
+    }
+
     /// Whether its time has run out while it still waits for a person.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
@@ -492,7 +523,7 @@ impl KeyRequest {
         match &self.state {
             State::Ambiguous(doubt) => doubt.look_at(),
             // There is no link to wait for.
-            State::Approved if self.asked.wants.existing().is_some() => Some(self.asked.at),
+            State::Approved if self.asked.wants.existing().is_some() => Some(self.waits_since),
             State::Pending if !self.reminded => Some(self.remind_at()),
             State::Pending | State::Approved | State::Ticketed { .. } => Some(self.expires_at),
             State::Issuing(_)
@@ -633,6 +664,15 @@ impl KeyRequest {
                 let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
                 Happened::new("redrawn", actor, detail)
             }
+            Event::Reopen { shown, ttl } => {
+                self.must_wait(now)?;
+                if self.state != State::Approved || self.asked.wants.existing().is_none() {
+                    return Err(Unfit::MovedOn);
+                }
+                next.wait_for_approvals(shown, Vec::new(), now, ttl);
+                let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
+                Happened::new("reopened", actor, detail)
+            }
             Event::Ticket { tid } => {
                 self.must_wait(now)?;
                 if matches!(self.state, State::Pending) || self.asked.wants.existing().is_some() {
@@ -726,13 +766,7 @@ impl KeyRequest {
                 match to {
                     Withdrawn::Approved => next.state = State::Approved,
                     Withdrawn::Pending { shown, approvals, ttl } => {
-                        next.state = State::Pending;
-                        next.show(shown);
-                        next.approvals = approvals;
-                        next.approvals.retain(|approval| self.can_count(&approval.by));
-                        next.waits_since = now;
-                        next.expires_at = now + ttl;
-                        next.reminded = false;
+                        next.wait_for_approvals(shown, approvals, now, ttl);
                     }
                     Withdrawn::Refused { why } => next.state = State::Refused { why },
                 }

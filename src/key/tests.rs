@@ -22,6 +22,7 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         owners: vec![person.user],
         owner_groups: BTreeSet::new(),
         approved_by: Vec::new(),
+        approved: crate::id::Digest256::of(b""),
         use_case: UseCase::Cli,
         reason: "to deploy".to_owned(),
         issued_at: Timestamp(START),

@@ -49,6 +49,13 @@ pub enum Event {
     },
     /// What the card showed is no longer so: it shows this, and the approvals so far fall.
     Redraw(Shown),
+    /// What was approved of a key that exists is no longer so: its card shows this, and it must be approved again.
+    Reopen {
+        /// What the card shows.
+        shown: Shown,
+        /// How long the card waits.
+        ttl: Duration,
+    },
     /// A link is given out, in place of any earlier one.
     Ticket {
         /// The new ticket.

@@ -162,6 +162,7 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("refuse", Event::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
         ("lapse", Event::Lapse, ""),
         ("redraw", Event::Redraw(shown(3)), "PENDING > PENDING"),
+        ("reopen a request for a new key", Event::Reopen { shown: shown(2), ttl: TTL }, ""),
         ("remind too early", Event::Remind, ""),
         ("ticket", Event::Ticket { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
         ("ticket gone", Event::TicketGone { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
@@ -508,6 +509,35 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
     let mut apart = request(1);
     apart.shown.groups = vec!["builders".to_owned(), "admins".to_owned()];
     assert_ne!(joined.revision(), apart.revision());
+}
+
+/// Names are what people read; the documents behind them are what they approve.
+#[test]
+fn another_document_under_the_same_name_is_another_revision() {
+    let first = request(1);
+    let other = Shown { policy_digest: Digest256::of(b"{\"Statement\": []}"), ..shown(1) };
+    assert_ne!(first.revision_of(&other), first.revision());
+    assert_ne!(other.digest(), shown(1).digest());
+    assert!(first.is_outdated_by(&other) && !first.is_outdated_by(&shown(1)));
+    let keys = Shown { keys: Vec::new(), ..shown(1) };
+    assert!(!first.is_outdated_by(&keys), "a last use moves all the time");
+    assert!(!first.is_outdated_by(&Shown { needed: 0, ..other }), "nobody needs to approve it");
+}
+
+#[test]
+fn what_was_approved_of_a_key_is_approved_again_if_it_changed() {
+    let now = Timestamp(ASKED.0 + 10);
+    let reopen = || Event::Reopen { shown: shown(2), ttl: TTL };
+    let wants = Wants::Longer { key: key(1), end: Timestamp(ASKED.0 + DAY) };
+    for state in states() {
+        let before = KeyRequest { asked: Asked { wants: wants.clone(), ..asked() }, ..in_state(state) };
+        let reopened = before.apply(reopen(), "keyvend", now);
+        assert_eq!(reopened.is_ok(), before.state == State::Approved, "{:?}", before.state);
+        let Ok(after) = reopened else { continue };
+        assert_eq!((&after.state, after.approvals.len()), (&State::Pending, 0));
+        assert_eq!((after.waits_since, after.expires_at), (now, now + TTL));
+        check(&before, &reopen(), &after).unwrap();
+    }
 }
 
 #[test]

@@ -183,7 +183,8 @@ impl Worker {
                 .await?;
         if let Some(before) = before {
             if !again.made(&before.request.asked, message, key) {
-                return Ok(bears_anothers_id());
+                bears_anothers_id();
+                return Ok(());
             }
             // A redelivery goes on from what the first delivery recorded.
             return self.tell_again(message, before, None, now).await;
@@ -291,7 +292,8 @@ impl Worker {
         approvals.collect()
     }
 
-    /// The request as it begins, with the approvals that it inherits and that still count.
+    /// The request as it begins, with the approvals that it inherits and that still count, if what they were given for is
+    /// still so.
     fn asked_again(
         &self,
         policies: &Policies,
@@ -299,11 +301,14 @@ impl Worker {
         facts: &Facts,
         (issued, mut approvals, needed): (&IssuedKey, Vec<Approval>, u32),
     ) -> KeyRequest {
-        approvals.retain(|approval| facts.stands(policies, &asked, &approval.by));
-        let issue = Issue(facts.asked(&asked, facts.approvals(policies, &asked, None)));
+        let shown = Shown::of(&facts.iam_user, needed);
+        // Who approved a user with other rights has not approved this.
+        let same = issued.approved == shown.digest();
+        approvals.retain(|approval| same && facts.stands(policies, &asked, &approval.by));
+        let count = if same { facts.approvals(policies, &asked, None) } else { 0 };
+        let issue = Issue(facts.asked(&asked, count));
         let enough =
             matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
-        let shown = Shown::of(&facts.iam_user, needed);
         let approved_ttl = self.config.approved_ttl;
         let ttls = (self.config.request_ttl, approved_ttl);
         let request = KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls);
@@ -375,7 +380,8 @@ impl Worker {
         };
         let (stored, chooser) = try_join(create, chooser).await?;
         if !again.made(&stored.request.asked, message, key) {
-            return Ok(bears_anothers_id());
+            bears_anothers_id();
+            return Ok(());
         }
         self.tell_again(message, stored, chooser, now).await
     }

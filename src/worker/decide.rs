@@ -337,6 +337,7 @@ fn told(event: &Event, next: &KeyRequest, left: usize) -> (String, slack_api::Me
         | Event::Remind
         | Event::Ticket { .. }
         | Event::TicketGone { .. }
+        | Event::Reopen { .. }
         | Event::Begin { .. }
         | Event::TakeOver { .. }
         | Event::Created { .. }

@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::create::Limit;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
 use crate::card;
+use crate::id::RequestId;
 use crate::key::{IssuedKey, KeyState, StoredKey};
 use crate::lookup::NoSuchUser;
-use crate::policy::{Authorized, Issue, Policies};
-use crate::request::{Event, KeyRequest, State, Telling, Wants};
+use crate::policy::{Authorized, Issue, Needed, Policies};
+use crate::request::{Event, KeyRequest, Shown, State, Telling, Wants};
 use crate::session::{self, IamStep};
 use crate::store::{self, Stored};
 use crate::time::Timestamp;
@@ -22,8 +24,17 @@ use crate::words;
 /// How long to wait for whoever else works on the same IAM user.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// What fresh facts make of an approved request about a key that exists.
+enum Judged {
+    Allowed(Authorized<Issue>),
+    /// The approvals were given for something else than this.
+    Outdated(Shown),
+    No(String),
+}
+
 impl Worker {
-    /// An approved request about a key that exists is carried out, if policy still allows it.
+    /// An approved request about a key that exists is carried out, if policy still allows it and what was approved is
+    /// still so.
     pub(super) async fn fulfil(&self, stored: Stored, now: Timestamp) -> Result<(), NotDone> {
         let request = &stored.request;
         let Some(id) = request.asked.wants.existing() else { return Ok(()) };
@@ -38,12 +49,20 @@ impl Worker {
             return self.refuse(&stored, words::POLICIES_INVALID.to_owned(), now).await;
         };
         let authorized = match self.judge_again(policies, request, &key, now).boxed().await? {
-            Ok(authorized) => authorized,
-            Err(why) => return self.refuse(&stored, why, now).await,
+            Judged::Allowed(authorized) => authorized,
+            Judged::Outdated(shown) => {
+                self.reopen(&stored, shown, now).await?;
+                return self.stop_activating(&key, &request.id, now).boxed().await;
+            }
+            Judged::No(why) => {
+                self.refuse(&stored, why, now).await?;
+                return self.stop_activating(&key, &request.id, now).boxed().await;
+            }
         };
         match &request.asked.wants {
             Wants::Back { end, .. } | Wants::Longer { end, .. } if *end <= now => {
-                self.refuse(&stored, words::past_end(&key.issued), now).await
+                self.refuse(&stored, words::past_end(&key.issued), now).await?;
+                self.stop_activating(&key, &request.id, now).boxed().await
             }
             // Two that were asked for at once: the first has it.
             Wants::Back { undo: true, .. } if key.issued.undone.is_some() => {
@@ -55,27 +74,82 @@ impl Worker {
         }
     }
 
-    /// Fresh facts, and policy asked again; or why not.
+    /// Fresh facts, and policy asked again.
     async fn judge_again(
         &self,
         policies: &Policies,
         request: &KeyRequest,
         key: &StoredKey,
         now: Timestamp,
-    ) -> anyhow::Result<Result<Authorized<Issue>, String>> {
+    ) -> anyhow::Result<Judged> {
         let asked = &request.asked;
         let slack = self.slack().await?;
         let facts = match self.facts_about(&slack, request, None, now).await? {
             Ok(facts) => facts.with(asked, Some(key.issued.clone())),
-            Err(NoSuchUser) => return Ok(Err(words::USER_GONE.to_owned())),
+            Err(NoSuchUser) => return Ok(Judged::No(words::USER_GONE.to_owned())),
         };
         if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
-            return Ok(Err(why));
+            return Ok(Judged::No(why));
+        }
+        if let Needed::Approvals(needed) = facts.needed(policies, asked) {
+            let shown = Shown::of(&facts.iam_user, needed);
+            if request.is_outdated_by(&shown) {
+                return Ok(Judged::Outdated(shown));
+            }
         }
         let count = facts.approvals(policies, asked, None);
         let issue = Issue(facts.asked(asked, count));
-        let decided = policies.authorize(&facts.requester, issue, &facts.iam_user);
-        Ok(decided.map_err(|denial| words::refused(&denial.advice, self.config.help_channel.as_ref())))
+        Ok(match policies.authorize(&facts.requester, issue, &facts.iam_user) {
+            Ok(authorized) => Judged::Allowed(authorized),
+            Err(denial) => Judged::No(words::refused(&denial.advice, self.config.help_channel.as_ref())),
+        })
+    }
+
+    /// The request must be approved again, by people who see what is so now.
+    async fn reopen(&self, stored: &Stored, shown: Shown, now: Timestamp) -> Result<(), NotDone> {
+        let event = Event::Reopen { shown, ttl: self.config.request_ttl };
+        let Ok(next) = stored.request.apply(event, "keyvend", now) else { return Ok(()) };
+        let message = card::text(&words::facts_changed(&next));
+        let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }, Telling::Card];
+        // A card that is updated notifies nobody; one that is posted does.
+        if next.card.is_some() {
+            let message = card::text(&words::asked_again(&next, &self.config.approvers));
+            tellings.push(Telling::Thread { message });
+        }
+        self.end(stored, next, Vec::new(), tellings).await
+    }
+
+    /// The request no longer activates this key. If that had begun, AWS may have been told already: it is deactivated.
+    async fn stop_activating(
+        &self,
+        key: &StoredKey,
+        request: &RequestId,
+        now: Timestamp,
+    ) -> Result<(), NotDone> {
+        match &key.issued.state {
+            KeyState::Activating { by, .. } if by == request => self.off_again(key, now).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// An activation that was interrupted is judged again before it goes on: facts may have changed since.
+    pub(super) fn resume_activation<'a>(
+        &'a self,
+        key: &'a StoredKey,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), NotDone>> {
+        async move {
+            let KeyState::Activating { by, .. } = &key.issued.state else { return Ok(()) };
+            let Some(stored) = Stored::read(&self.dynamo, by).await? else {
+                return Err(anyhow::anyhow!("a key is activated for a request that does not exist").into());
+            };
+            if is_to_fulfil(&stored.request) {
+                self.fulfil(stored, now).await
+            } else {
+                self.off_again(key, now).await
+            }
+        }
+        .boxed()
     }
 
     /// The end of a request that policy, or the key's own state, no longer allows.
@@ -136,6 +210,8 @@ impl Worker {
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         }
         match self.read_key(&issued.key).await? {
+            // Just judged.
+            Some(key) if key.off.is_none() => self.activate(&key, now).boxed().await,
             Some(key) => self.look_after(&key.issued.key, now).boxed().await,
             None => Ok(()),
         }

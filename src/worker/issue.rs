@@ -145,7 +145,7 @@ impl Worker {
         self.create_and_seal(ready, invocation).boxed().await
     }
 
-    /// Fresh facts, and policy asked again.
+    /// Fresh facts, policy asked again, and what was approved compared with what is so now.
     async fn ready(
         &self,
         stored: Stored,
@@ -190,9 +190,13 @@ impl Worker {
         }
         let count = facts.approvals(policies, &asked, None);
         let issue = Issue(facts.asked(&asked, count));
+        let outdated = match facts.needed(policies, &asked) {
+            Needed::Approvals(needed) => stored.request.is_outdated_by(&Shown::of(&facts.iam_user, needed)),
+            Needed::Never(_) => true,
+        };
         match policies.authorize(&facts.requester, issue, &facts.iam_user) {
-            Ok(authorized) => Ok(Ok(Ready { stored, claimed, tid, psk, facts, authorized })),
-            Err(_) => {
+            Ok(authorized) if !outdated => Ok(Ok(Ready { stored, claimed, tid, psk, facts, authorized })),
+            Ok(_) | Err(_) => {
                 let may = self.who_may_approve(&slack, &facts, &stored.request).await?;
                 let failed = self.unauthorized(&stored.request, &facts, policies, &may);
                 no(stored, failed)
@@ -218,18 +222,23 @@ impl Worker {
                 let counts = |approval: &Approval| facts.stands(policies, asked, &approval.by);
                 let shown = Shown::of(&facts.iam_user, needed);
                 // Whoever approved something else has not approved this.
-                let same = request.revision_of(&shown) == request.revision();
-                let hold = request.approvals.iter().filter(|approval| same && counts(approval));
+                let outdated = request.is_outdated_by(&shown);
+                let hold = request.approvals.iter().filter(|approval| !outdated && counts(approval));
                 let approvals = hold.cloned().collect::<Vec<_>>();
                 let next = KeyRequest { shown: shown.clone(), approvals, ..request.clone() };
-                let mut say = words::approvals_lacking(&next);
+                let facts = Shown { needed: request.shown.needed, ..shown.clone() };
+                let (why, mut say) = if request.revision_of(&facts) != request.revision() {
+                    ("facts-changed", words::facts_changed(&next))
+                } else {
+                    ("approvals-lacking", words::approvals_lacking(&next))
+                };
                 let gave =
                     |user: &SlackUserId| next.approvals.iter().any(|approval| approval.by.user == *user);
                 let left = may.iter().filter(|user| !gave(user)).count();
                 say.push_str(&words::too_few_left(&next, left));
                 let approvals = next.approvals;
                 let to = Withdrawn::Pending { shown, approvals, ttl: self.config.request_ttl };
-                Failed { to, ..Failed::again("approvals-lacking", say) }
+                Failed { to, ..Failed::again(why, say) }
             }
         }
     }

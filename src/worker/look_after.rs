@@ -52,7 +52,7 @@ impl Worker {
                 // Its own time may have come meanwhile, too.
                 Box::pin(self.look_after(key, now)).await
             }
-            Step::Activate => self.activate(&stored, now).boxed().await,
+            Step::Activate => self.resume_activation(&stored, now).await,
             Step::AskAgain => self.ask_again(&stored, now).boxed().await,
         }
     }

@@ -55,7 +55,9 @@ impl Worker {
 
     /// What was approved about a key that exists is carried out at once, not at the next sweep.
     pub(super) async fn queue_fulfilment(&self, request: &KeyRequest) -> anyhow::Result<()> {
-        self.queue_timer(Due::Timer { item: store::request_key(&request.id), due_at: request.asked.at }).await
+        // Sent once for each time that it was approved.
+        self.queue_timer(Due::Timer { item: store::request_key(&request.id), due_at: request.waits_since })
+            .await
     }
 
     pub(super) async fn timer(

@@ -124,17 +124,120 @@ async fn a_user_that_became_privileged_is_approved_anew_by_people_who_see_that()
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     attach(&keyvend, "AdministratorAccess").await;
-    gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
+    gets_none(&keyvend, &tab, "PENDING", "facts-changed").await;
     // Bob approved a card that showed an ordinary user.
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
     let reading = keyvend.card().reading();
     assert!(reading.contains("0 of 2") && reading.contains("`AdministratorAccess`"), "{reading}");
-    alice_was_told(&keyvend, &["It needs 2 approvals"]);
+    alice_was_told(&keyvend, &["it needs 2 approvals"]);
     keyvend.nothing_was_created().await;
     for approver in [BOB_APPROVER, CAROL_APPROVER] {
         keyvend.presses(approver, &keyvend.card(), "Approve").await;
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
+}
+
+/// Where a document is that counts, or that approvers count on.
+#[derive(Clone, Copy, Debug)]
+pub enum Document {
+    Managed,
+    Inline,
+    InlineOfGroup,
+    Boundary,
+}
+
+const READ: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::builds/*"}]}"#;
+const WRITE: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::builds/*"}]}"#;
+
+impl Document {
+    pub const ALL: [Self; 4] = [Self::Managed, Self::Inline, Self::InlineOfGroup, Self::Boundary];
+
+    /// `ci-deployer` has a policy that allows to read.
+    pub async fn put(self, keyvend: &Deployed) {
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        match self {
+            Self::Managed | Self::Boundary => {
+                let policy = iam.create_policy().policy_name("builds").policy_document(READ);
+                let arn = policy.send().await.unwrap().policy.unwrap().arn.unwrap();
+                if matches!(self, Self::Managed) {
+                    iam.attach_user_policy().user_name("ci-deployer").policy_arn(arn).send().await.unwrap();
+                } else {
+                    let put = iam.put_user_permissions_boundary().user_name("ci-deployer");
+                    put.permissions_boundary(arn).send().await.unwrap();
+                }
+            }
+            Self::Inline => self.write(keyvend, READ).await,
+            Self::InlineOfGroup => {
+                iam.create_group().group_name("builders").send().await.unwrap();
+                let add = iam.add_user_to_group().group_name("builders").user_name("ci-deployer");
+                add.send().await.unwrap();
+                self.write(keyvend, READ).await;
+            }
+        }
+    }
+
+    /// The policy of that name allows to write instead: as ordinary as before.
+    pub async fn change(self, keyvend: &Deployed) {
+        self.write(keyvend, WRITE).await;
+    }
+
+    async fn write(self, keyvend: &Deployed, document: &str) {
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        match self {
+            Self::Managed | Self::Boundary => {
+                let version =
+                    iam.create_policy_version().policy_arn(format!("arn:aws:iam::{HOME}:policy/builds"));
+                version.policy_document(document).set_as_default(true).send().await.map(drop).unwrap();
+            }
+            Self::Inline => {
+                let put = iam.put_user_policy().user_name("ci-deployer").policy_name("builds");
+                put.policy_document(document).send().await.map(drop).unwrap();
+            }
+            Self::InlineOfGroup => {
+                let put = iam.put_group_policy().group_name("builders").policy_name("builds");
+                put.policy_document(document).send().await.map(drop).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key() {
+    for document in Document::ALL {
+        let keyvend = Deployed::new().await;
+        document.put(&keyvend).await;
+        let tab = keyvend.linked().await;
+        document.change(&keyvend).await;
+        gets_none(&keyvend, &tab, "PENDING", "facts-changed").await;
+        assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{document:?}");
+        alice_was_told(&keyvend, &["changed while your request waited", "it needs 1 approval"]);
+        keyvend.nothing_was_created().await;
+        // No digest is shown to anybody.
+        let digest = keyvend.request().await["shown"]["policy_digest"].as_str().unwrap().to_owned();
+        let card = keyvend.card().reading();
+        assert!(card.contains("0 of 1") && !card.contains(&digest), "{document:?}: {card}");
+        assert!(card.contains("builds") && card.contains("ordinary"), "{document:?}: {card}");
+
+        keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+        let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+        keyvend.reveals(&tab).await;
+        assert_eq!(keyvend.key_ids().len(), 1, "{document:?}");
+    }
+}
+
+/// Nobody judged it, so there is nothing that it could differ from.
+#[tokio::test]
+async fn what_needs_no_approval_is_issued_whatever_changed() {
+    let no_approvals = policies("no-approval-for-changed", |text| {
+        text.replace("context.approvals >= 1", "context.approvals >= 0")
+    });
+    let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &no_approvals)]).await;
+    Document::Inline.put(&keyvend).await;
+    keyvend.types(ALICE_OWNER, super::steps::ASK).await;
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    Document::Inline.change(&keyvend).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.stands().await, "ISSUED");
 }
 
 #[tokio::test]

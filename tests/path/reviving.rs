@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::changed::Document;
 use super::keys::{DAY, after, buttons, had, item, said, stands, status, typed, waiting};
 use super::steps::stable;
 use super::world::aws;
 use super::world::deployed::{Deployed, ShownKey};
-use super::world::net::HOME;
+use super::world::net::{HOME, Interfere};
 use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, Message};
 
 /// A key of alice's that has expired, and the message that told her.
@@ -31,6 +32,13 @@ async fn unconfirmed(keyvend: &Deployed) -> (ShownKey, Message) {
 async fn approve(keyvend: &Deployed) {
     keyvend.presses(BOB_APPROVER, &waiting(keyvend), "Approve").await;
     keyvend.deliver_everything().await;
+}
+
+/// Bob approves; what follows from it is not delivered yet.
+async fn approved_only(keyvend: &Deployed) {
+    let press = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &waiting(keyvend), "Approve")).await;
+    keyvend.work(press).await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
 }
 
 #[tokio::test]
@@ -328,9 +336,8 @@ async fn a_report_that_was_cut_off_is_finished_by_the_timer_and_told_once() {
             } else {
                 (had(&keyvend).await, None)
             };
-            let cards = keyvend.cards().into_iter();
-            let card =
-                cards.filter(|card| buttons(card).contains(&"This wasn't me".into())).next_back().unwrap();
+            let mut cards = keyvend.cards().into_iter();
+            let card = cards.rfind(|card| buttons(card).contains(&"This wasn't me".into())).unwrap();
             let event = keyvend.pressed(keyvend.world.press(CAROL_APPROVER, &card, "This wasn't me")).await;
             keyvend.world.net.fault(move |call| call.operation == operation, how.clone());
             assert!(keyvend.world.net.survive(keyvend.work(event)).await.is_none(), "nobody died");
@@ -371,6 +378,104 @@ async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
     assert!(keyvend.told(ALICE_OWNER).contains("not switched off"), "{}", keyvend.told(ALICE_OWNER));
     after(&keyvend, 2 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
+}
+
+/// Approved with one document behind a policy's name, and to be carried out with another: it is asked again.
+#[tokio::test]
+async fn a_document_that_changed_since_it_was_approved_activates_and_extends_nothing() {
+    for (asked, document) in [
+        ("activate", Document::Inline),
+        ("activate", Document::Managed),
+        ("extend", Document::InlineOfGroup),
+        ("extend", Document::Boundary),
+    ] {
+        let keyvend = Deployed::new().await;
+        document.put(&keyvend).await;
+        let key = had(&keyvend).await;
+        after(&keyvend, 10 * DAY).await;
+        let before = if asked == "activate" {
+            typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+            typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
+            "Inactive"
+        } else {
+            let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
+            keyvend.presses(ALICE_OWNER, &listed, "Extend").await;
+            "Active"
+        };
+        let end = item(&keyvend, &key.id).await["expires_at"].clone();
+        let is_as_before = async |about: &str| {
+            assert_eq!(status(&keyvend, &key.id), before, "{asked} {document:?} {about}");
+            assert_eq!(item(&keyvend, &key.id).await["expires_at"], end, "{asked} {document:?} {about}");
+        };
+        let card = waiting(&keyvend);
+        approved_only(&keyvend).await;
+        keyvend.world.clock.advance(std::time::Duration::from_secs(5));
+        document.change(&keyvend).await;
+        keyvend.deliver_everything().await;
+        assert_eq!((keyvend.stands().await, keyvend.approvals().await), ("PENDING".into(), Vec::new()));
+        is_as_before("when it was to be carried out").await;
+        assert_eq!(keyvend.events().await.last().unwrap(), "reopened");
+        let told = keyvend.direct(ALICE_OWNER).reading();
+        assert!(told.contains("changed while your request waited"), "{told}");
+        assert!(said(&keyvend, "needs 1 approval again").thread_ts.is_some());
+        // The card that bob saw decides nothing more, the one that is there now does.
+        keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
+        is_as_before("after a press on the old card").await;
+        keyvend.presses(CAROL_APPROVER, &waiting(&keyvend), "Approve").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "FULFILLED", "{asked} {document:?}");
+        assert_eq!(status(&keyvend, &key.id), "Active", "{asked} {document:?}");
+    }
+}
+
+/// An activation that was cut off at AWS is judged again before it goes on, however much later that is.
+#[tokio::test]
+async fn a_document_that_changed_while_an_activation_was_interrupted_leaves_the_key_inactive() {
+    for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
+        let keyvend = Deployed::new().await;
+        Document::Inline.put(&keyvend).await;
+        let key = had(&keyvend).await;
+        typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+        after(&keyvend, DAY).await;
+        typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
+        approved_only(&keyvend).await;
+        keyvend.world.net.fault(|call| call.operation == "UpdateAccessKey", how);
+        keyvend.world.net.survive(keyvend.deliver_everything()).await;
+        assert_eq!(stands(&keyvend, &key.id).await, "ACTIVATING");
+        Document::Inline.change(&keyvend).await;
+        keyvend.world.net.forget();
+        after(&keyvend, 600).await;
+        let updates =
+            keyvend.world.net.calls().into_iter().filter(|call| call.operation == "UpdateAccessKey");
+        assert!(updates.clone().all(|call| call.parameters["Status"] == "Inactive") && updates.count() > 0);
+        assert_eq!(status(&keyvend, &key.id), "Inactive");
+        assert_eq!(stands(&keyvend, &key.id).await, "INACTIVE");
+        assert_eq!((keyvend.stands().await, keyvend.approvals().await), ("PENDING".into(), Vec::new()));
+        assert!(keyvend.lease().await.is_null());
+        keyvend.presses(CAROL_APPROVER, &waiting(&keyvend), "Approve").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(
+            (status(&keyvend, &key.id), keyvend.stands().await),
+            ("Active".into(), "FULFILLED".into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_approval_of_another_document_is_not_inherited() {
+    for document in Document::ALL {
+        let keyvend = Deployed::new().await;
+        document.put(&keyvend).await;
+        let (_, told) = unconfirmed(&keyvend).await;
+        document.change(&keyvend).await;
+        keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "PENDING", "{document:?}");
+        assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{document:?}");
+        keyvend.presses(CAROL_APPROVER, &waiting(&keyvend), "Approve").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "APPROVED", "{document:?}");
+    }
 }
 
 #[tokio::test]
@@ -416,7 +521,6 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
 
 #[tokio::test]
 async fn a_replacement_that_was_cut_off_goes_on_and_never_leaves_two_keys() {
-    use super::world::net::Interfere;
     for operation in ["DeleteAccessKey", "PutItem", "TransactWriteItems"] {
         for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
             let keyvend = Deployed::new().await;
