@@ -26,7 +26,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 pub use dynamodb::{Dynamo, Lost, TableNames, WriteError};
 #[cfg(feature = "cli")]
 pub use dynamodb::{KnownEnd, Page, Position, Unreadable};
-pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TaggedUser, UserDetail, UserPage};
+pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TagError, TaggedUser, UserDetail, UserPage};
 #[cfg(feature = "cli")]
 pub use operator::{NoAccess, operators_config};
 pub use secrets::{SecretVersion, Secrets, Stage};

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::facts::Account;
-use crate::id::{AccountAlias, AccountId, ChannelId, SlackAppId, SlackTeamId, UserGroupId};
+use crate::id::{AccountAlias, AccountId, ChannelId, Partition, SlackAppId, SlackTeamId, UserGroupId};
 use crate::inbound::ResponseUrlRule;
 use crate::mail::{MailAddress, NotAMailAddress, is_domain};
 use crate::session::is_supported_path;
@@ -123,6 +123,8 @@ pub struct WorkerConfig {
     pub mail: Option<Mail>,
     /// The role assumed in each account.
     pub issuer_role_name: String,
+    /// The partition that all accounts are in.
+    pub partition: Partition,
     /// The accounts by their alias; the first is used where none is typed.
     pub accounts: Vec<Account>,
     /// The path all managed IAM users are under, if limited.
@@ -171,7 +173,7 @@ impl QueueUrl {
         &self.url
     }
 
-    /// Whether an event source's ARN (`arn:aws:sqs:<region>:<account>:<name>`) is this queue.
+    /// Whether an event source's ARN (`arn:<partition>:sqs:<region>:<account>:<name>`) is this queue.
     #[must_use]
     pub fn is_source(&self, arn: &str) -> bool {
         arn.strip_prefix("arn:").is_some_and(|rest| rest.ends_with(&self.arn_end))
@@ -492,6 +494,7 @@ impl WorkerConfig {
             reveal_url: read.reveal_url()?,
             mail,
             issuer_role_name: read.required("KEYVEND_ISSUER_ROLE_NAME", text)?,
+            partition: read.optional("KEYVEND_AWS_PARTITION", id)?.unwrap_or_default(),
             accounts: read.required("KEYVEND_ACCOUNTS", accounts)?,
             iam_path: read.optional("KEYVEND_IAM_PATH", iam_path)?,
             policy_dir: read
@@ -689,6 +692,7 @@ mod tests {
             assert!(rule.check("https://hooks.slack.com/commands/T0001/1/x").is_ok());
             assert!(rule.check("https://slack.com/commands/T0001/1/x").is_err());
         }
+        assert_eq!(worker.partition.as_str(), "aws");
         assert_eq!((worker.mail, worker.help_channel, worker.iam_path), (None, None, None));
     }
 
@@ -733,6 +737,7 @@ mod tests {
             ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012","main":"123456789012"}"#),
             ("KEYVEND_ACCOUNTS", r#"{"home":"123456789012"} {}"#),
             ("KEYVEND_ACCOUNTS", r#"["home","123456789012"]"#),
+            ("KEYVEND_AWS_PARTITION", "us-gov"),
             ("KEYVEND_IAM_PATH", "keyvend"),
             ("KEYVEND_IAM_PATH", "//"),
             ("KEYVEND_IAM_PATH", "/key vend/"),

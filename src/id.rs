@@ -136,6 +136,24 @@ id!(
     }
 );
 id!(
+    /// An AWS partition, the second part of every ARN: `aws`, `aws-cn`, `aws-us-gov`
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html>).
+    Partition, "an AWS partition, such as aws or aws-us-gov", |text| {
+        let mut parts = text.split('-');
+        text.len() <= 32
+            && parts.next() == Some("aws")
+            && parts.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
+    }
+);
+
+impl Default for Partition {
+    /// The commercial regions.
+    fn default() -> Self {
+        Self("aws".to_owned())
+    }
+}
+
+id!(
     /// The name an AWS account goes by in a command, after `@`: 1 to 32 of `[a-z0-9-]`.
     AccountAlias, "an account alias", |text| {
         (1..=32).contains(&text.len())
@@ -301,6 +319,15 @@ mod tests {
             ("1700000000".parse::<MessageTs>().is_ok(), false),
             ("123456789012".parse::<AccountId>().is_ok(), true),
             ("12345678901".parse::<AccountId>().is_ok(), false),
+            ("aws".parse::<Partition>().is_ok(), true),
+            ("aws-cn".parse::<Partition>().is_ok(), true),
+            ("aws-us-gov".parse::<Partition>().is_ok(), true),
+            ("aws-iso-b".parse::<Partition>().is_ok(), true),
+            ("".parse::<Partition>().is_ok(), false),
+            ("aws-".parse::<Partition>().is_ok(), false),
+            ("awsome".parse::<Partition>().is_ok(), false),
+            ("aws:iam".parse::<Partition>().is_ok(), false),
+            ("*".parse::<Partition>().is_ok(), false),
             ("AKIAIOSFODNN7EXAMPLE".parse::<AccessKeyId>().is_ok(), true),
             ("AKIA".parse::<AccessKeyId>().is_ok(), false),
             ("aL_OqsS2rc4R0WwYVVBLhA".parse::<TicketId>().is_ok(), true),

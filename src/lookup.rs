@@ -280,6 +280,27 @@ impl Lookup {
         }
     }
 
+    /// The keys that tags of an IAM user are named after, whether they still exist or not; none where there is no such
+    /// user.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn described_keys(
+        &self,
+        account: &Account,
+        user: &IamUserName,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<AccessKeyId>> {
+        match self.reader(account, now).await?.get_user(user).await {
+            Ok(detail) => {
+                let named = detail.tags.into_keys().filter(|tag| tag.starts_with("AKIA"));
+                Ok(named.filter_map(|tag| tag.try_into().ok()).collect())
+            }
+            Err(IamError::NoSuchEntity) => Ok(Vec::new()),
+            Err(IamError::Fault(fault)) => Err(fault),
+        }
+    }
+
     /// When a key was last used, as far as AWS tells.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod checkpoint;
 mod compare;
 mod create;
 mod decide;
+mod descriptions;
 mod details;
 mod directory;
 mod ending;
@@ -211,7 +212,7 @@ impl Worker {
             tickets: config.tickets.clone(),
             audit: config.audit.clone(),
         };
-        let sts = Sts::new(sdk, &config.issuer_role_name);
+        let sts = Sts::new(sdk, &config.issuer_role_name, config.partition.clone());
         let sleep = sdk.sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
         Self {
             policies,

@@ -23,6 +23,8 @@ mod collecting;
 mod configured;
 #[path = "path/daily.rs"]
 mod daily;
+#[path = "path/descriptions.rs"]
+mod descriptions;
 #[path = "path/details.rs"]
 mod details;
 #[path = "path/doubt.rs"]

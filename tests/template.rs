@@ -194,7 +194,9 @@ fn the_issuer_role_is_the_same_in_every_account() {
 #[test]
 fn the_issuer_role_may_read_what_sessions_ask_for_and_the_test_world_grants() {
     let granted = items(&part(TEMPLATE, &["IssuerRole:", "- Sid: LooksUp", "Action:"]));
-    let session: Value = serde_json::from_str(&keyvend::session::reading()).unwrap();
+    let session: Value =
+        serde_json::from_str(&keyvend::session::reading().document(&keyvend::id::Partition::default()))
+            .unwrap();
     let asked = session.pointer("/Statement/0/Action").and_then(Value::as_array).unwrap();
     let asked = names(asked.iter().map(|action| action.as_str().unwrap()));
     assert!(asked.is_subset(&granted), "{:?}", &asked - &granted);
@@ -363,7 +365,7 @@ fn the_issuer_role_acts_on_tagged_users_under_its_path_and_tags_them_with_key_id
     let (_, acts) = acts.split_once("- Sid: HandlesKeysOfOwnedUsers").unwrap();
     insta::assert_snapshot!(statements(acts), @r#"
     Effect: Allow Action: [iam:CreateAccessKey, iam:UpdateAccessKey, iam:DeleteAccessKey] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false" }
-    - Sid: DescribesKeysOfOwnedUsers Effect: Allow Action: iam:TagUser Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false", aws:TagKeys: "false" } ForAllValues:StringLike: { aws:TagKeys: AKIA* }
+    - Sid: DescribesKeysOfOwnedUsers Effect: Allow Action: [iam:TagUser, iam:UntagUser] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false", aws:TagKeys: "false" } ForAllValues:StringLike: { aws:TagKeys: AKIA* }
     "#);
     let trust = flat(&part(TEMPLATE, &["IssuerRole:", "AssumeRolePolicyDocument:"]));
     insta::assert_snapshot!(trust, @r#"Version: "2012-10-17" Statement: - Effect: Allow Principal: { AWS: !GetAtt WorkerRole.Arn } Action: [sts:AssumeRole, sts:SetSourceIdentity] Condition: "Null": { sts:SourceIdentity: "false" }"#);
@@ -587,5 +589,31 @@ fn the_readmes_scp_keeps_the_owner_tags_from_everybody_else() {
         let found = found.unwrap_or_else(|| panic!("no statement on {keys}"));
         assert_eq!(found["Action"], json!(["iam:CreateUser", "iam:TagUser", "iam:UntagUser"]));
         assert_eq!(found["Resource"], "*");
+    }
+}
+
+/// Outside of its tests, no source file assumes the commercial partition.
+#[test]
+fn no_source_file_names_a_partition_in_an_arn() {
+    fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                files(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    files(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    for file in found {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in lines {
+            assert!(!line.contains("arn:aws"), "{}: {line}", file.display());
+        }
     }
 }

@@ -34,7 +34,10 @@ impl AttachedPolicy {
     /// (<https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCompromisedKeyQuarantineV3.html>).
     #[must_use]
     pub fn is_quarantine(&self) -> bool {
-        self.arn.starts_with("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine")
+        // AWS's own policies are of the account `aws`, in every partition.
+        let parts: Vec<&str> = self.arn.splitn(6, ':').collect();
+        matches!(parts.as_slice(), ["arn", _, "iam", "", "aws", policy]
+            if policy.starts_with("policy/AWSCompromisedKeyQuarantine"))
     }
 }
 
@@ -44,6 +47,17 @@ pub enum IamError {
     /// There is no such user, group or key.
     #[error("no such entity")]
     NoSuchEntity,
+    /// Anything else.
+    #[error(transparent)]
+    Fault(#[from] anyhow::Error),
+}
+
+/// Why a key was not described.
+#[derive(Debug, thiserror::Error)]
+pub enum TagError {
+    /// The user has 50 tags.
+    #[error("the user has as many tags as IAM allows")]
+    LimitExceeded,
     /// Anything else.
     #[error(transparent)]
     Fault(#[from] anyhow::Error),
@@ -431,17 +445,33 @@ impl Iam {
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html>
     ///
     /// # Errors
-    /// A fault.
+    /// [`TagError`].
     pub async fn tag_key(
         &self,
         user: &IamUserName,
         key: &AccessKeyId,
         description: &str,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), TagError> {
         let tag = Tag::builder().key(key.as_str()).value(description).build();
         let tag = tag.map_err(|_| anyhow::anyhow!("iam:TagUser: the tag could not be built"))?;
         let answer = self.0.tag_user().user_name(user.as_str()).tags(tag).send().await;
-        answer.map(drop).map_err(|error| super::fault("iam:TagUser", &error))
+        answer.map(drop).map_err(|error| {
+            match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+                Some("LimitExceeded") => TagError::LimitExceeded,
+                _ => TagError::Fault(super::fault("iam:TagUser", &error)),
+            }
+        })
+    }
+
+    /// Removes the descriptions of these keys; one that is not there is no error.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UntagUser.html>
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn untag_keys(&self, user: &IamUserName, keys: &[AccessKeyId]) -> anyhow::Result<()> {
+        let names = keys.iter().map(|key| key.as_str().to_owned()).collect();
+        let answer = self.0.untag_user().user_name(user.as_str()).set_tag_keys(Some(names)).send().await;
+        answer.map(drop).map_err(|error| super::fault("iam:UntagUser", &error))
     }
 }
 
@@ -500,5 +530,27 @@ fn create_error<E: ProvideErrorMetadata>(
             }
         }
         _ => CreateError::NoAnswer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quarantine_policies_are_those_of_aws_in_any_partition() {
+        for (arn, expected) in [
+            ("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3", true),
+            ("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine", true),
+            ("arn:aws-cn:iam::aws:policy/AWSCompromisedKeyQuarantineV2", true),
+            ("arn:aws-us-gov:iam::aws:policy/AWSCompromisedKeyQuarantineV3", true),
+            ("arn:aws:iam::123456789012:policy/AWSCompromisedKeyQuarantineV3", false),
+            ("arn:aws:iam::aws:policy/ReadOnlyAccess", false),
+            ("AWSCompromisedKeyQuarantineV3", false),
+        ] {
+            let policy =
+                AttachedPolicy { name: "AWSCompromisedKeyQuarantineV3".to_owned(), arn: arn.to_owned() };
+            assert_eq!(policy.is_quarantine(), expected, "{arn}");
+        }
     }
 }

@@ -4,6 +4,8 @@ use aws_sdk_iam::config::Credentials;
 
 use super::Iam;
 use crate::facts::Account;
+use crate::id::Partition;
+use crate::session::SessionPolicy;
 
 /// Whose credentials these are.
 #[cfg(feature = "cli")]
@@ -15,22 +17,33 @@ pub struct Caller {
     pub arn: String,
 }
 
+#[cfg(feature = "cli")]
+impl Caller {
+    /// The partition that the credentials are of.
+    #[must_use]
+    pub fn partition(&self) -> Option<Partition> {
+        self.arn.split(':').nth(1)?.parse().ok()
+    }
+}
+
 /// STS, and what it takes to make an IAM client of a session.
 #[derive(Clone, Debug)]
 pub struct Sts {
     client: aws_sdk_sts::Client,
     config: aws_config::SdkConfig,
     role_name: String,
+    partition: Partition,
 }
 
 impl Sts {
-    /// A client that assumes the role of this name in any account.
+    /// A client that assumes the role of this name in any account of the partition.
     #[must_use]
-    pub fn new(config: &aws_config::SdkConfig, role_name: &str) -> Self {
+    pub fn new(config: &aws_config::SdkConfig, role_name: &str, partition: Partition) -> Self {
         Self {
             client: aws_sdk_sts::Client::new(config),
             config: config.clone(),
             role_name: role_name.to_owned(),
+            partition,
         }
     }
 
@@ -45,7 +58,7 @@ impl Sts {
         account: &Account,
         session_name: &str,
         source_identity: &str,
-        policy: String,
+        policy: SessionPolicy,
     ) -> anyhow::Result<Iam> {
         self.assume(account, session_name, Some(source_identity), policy).await
     }
@@ -60,7 +73,7 @@ impl Sts {
         &self,
         account: &Account,
         session_name: &str,
-        policy: String,
+        policy: SessionPolicy,
     ) -> anyhow::Result<Iam> {
         self.assume(account, session_name, None, policy).await
     }
@@ -70,16 +83,16 @@ impl Sts {
         account: &Account,
         session_name: &str,
         source_identity: Option<&str>,
-        policy: String,
+        policy: SessionPolicy,
     ) -> anyhow::Result<Iam> {
         let answer = self
             .client
             .assume_role()
-            .role_arn(format!("arn:aws:iam::{}:role/{}", account.id, self.role_name))
+            .role_arn(format!("arn:{}:iam::{}:role/{}", self.partition, account.id, self.role_name))
             .role_session_name(session_name)
             .set_source_identity(source_identity.map(str::to_owned))
             .duration_seconds(900)
-            .policy(policy)
+            .policy(policy.document(&self.partition))
             .send()
             .await
             .map_err(|error| super::fault("sts:AssumeRole", &error))?;

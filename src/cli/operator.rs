@@ -11,6 +11,7 @@ use crate::aws::{self, Caller, Dynamo, Iam, Sts, TableNames};
 use crate::config::{Environment, OperatorConfig};
 use crate::facts::Account;
 use crate::id::{AccountId, RequestId};
+use crate::session::SessionPolicy;
 use crate::store;
 use crate::time::Timestamp;
 use crate::words::operator as words;
@@ -131,11 +132,12 @@ impl Operator {
         sdk: &aws_config::SdkConfig,
         account: &Account,
         role: Option<&str>,
-        policy: String,
+        policy: SessionPolicy,
     ) -> Result<Iam, Failure> {
         if let Some(role) = role {
             let name = session_name(self.actor());
-            return Ok(Sts::new(sdk, role).operators_session(account, &name, policy).await?);
+            let partition = self.caller.as_ref().and_then(Caller::partition).unwrap_or_default();
+            return Ok(Sts::new(sdk, role, partition).operators_session(account, &name, policy).await?);
         }
         match self.account() {
             Some(own) if *own != account.id => Err(words::other_account(own, account)),

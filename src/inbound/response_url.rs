@@ -24,8 +24,8 @@ pub struct NotASlackApiUrl;
 pub struct NotAResponseUrl;
 
 impl ResponseUrlRule {
-    /// The rule that goes with a Slack API URL: `https://hooks.slack.com` for Slack's own, the same origin for any
-    /// other.
+    /// The rule that goes with a Slack API URL: `https://hooks.slack.com` for Slack's own, `https://hooks.slack-gov.com`
+    /// for GovSlack's (<https://docs.slack.dev/govslack>), the same origin for any other.
     ///
     /// # Errors
     /// Where the URL is not `http(s)://<host>[:port]/...`.
@@ -38,6 +38,7 @@ impl ResponseUrlRule {
         }
         let origin = match format!("{scheme}://{host}").as_str() {
             "https://slack.com" => "https://hooks.slack.com".to_owned(),
+            "https://slack-gov.com" => "https://hooks.slack-gov.com".to_owned(),
             other => other.to_owned(),
         };
         Ok(Self { origin })
@@ -88,8 +89,15 @@ mod tests {
     #[test]
     fn a_response_url_points_to_slack_or_to_its_stand_in() {
         let slack = "https://slack.com/api/";
+        let gov = "https://slack-gov.com/api/";
         let local = "http://127.0.0.1:8080/api/";
         let cases = [
+            (gov, "https://hooks.slack-gov.com/commands/T0001/1/x", true),
+            (gov, "https://hooks.slack.com/commands/T0001/1/x", false),
+            (gov, "https://slack-gov.com/x", false),
+            (gov, "https://hooks.slack-gov.com.evil.test/x", false),
+            (gov, "http://hooks.slack-gov.com/x", false),
+            (slack, "https://hooks.slack-gov.com/x", false),
             (slack, "https://hooks.slack.com/commands/T0001/1/x", true),
             (slack, "https://hooks.slack.com/", true),
             (slack, "https://hooks.slack.com", false),

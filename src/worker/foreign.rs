@@ -2,9 +2,11 @@
 //! touched otherwise. It has no item and no request, so what is done to it is audited in a chain of its own that the
 //! asking message names, before and after; while it is deleted, the IAM user's lease tells what is going on.
 
+use futures_util::FutureExt as _;
 use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
+use super::descriptions::Described;
 use super::facts::Facts;
 use super::keys::foreign;
 use super::{NotDone, Worker};
@@ -117,7 +119,9 @@ impl Worker {
             Err(WriteError::Fault(fault)) => return Err(fault.into()),
         }
         let sentence = self.carry_out_deletion(&work, now).await?;
-        Ok(self.answer(message, now, &sentence).await?)
+        self.answer(message, now, &sentence).await?;
+        self.remove_descriptions_after(&work, now).await;
+        Ok(())
     }
 
     /// What was cut off while a lease was held is finished, and whoever asked for it is told.
@@ -125,7 +129,22 @@ impl Worker {
         let Some(held) = Held::read(&self.dynamo, item).await? else { return Ok(()) };
         let work: Work = serde_json::from_str(&held.work)?;
         let sentence = self.carry_out_deletion(&work, now).await?;
-        Ok(self.direct(&work.by, &card::text(&sentence)).await?)
+        self.direct(&work.by, &card::text(&sentence)).await?;
+        self.remove_descriptions_after(&work, now).await;
+        Ok(())
+    }
+
+    /// Its key may be there still, where somebody activated it meanwhile; then its description stays.
+    async fn remove_descriptions_after(&self, work: &Work, now: Timestamp) {
+        let by = work.by.to_string();
+        let described = Described {
+            account: &work.account,
+            user: &work.user,
+            path: &work.path,
+            operation: work.message.as_str(),
+            by: &by,
+        };
+        self.remove_descriptions(described, None, now).boxed().await;
     }
 
     /// Deletes the key unless it was switched on meanwhile; then writes down what is true, gives the lease back, and says

@@ -8,10 +8,11 @@ use hpke::rand_core::UnwrapErr;
 
 use super::cancel::RACES;
 use super::create::Limit;
+use super::descriptions::Described;
 use super::facts::Facts;
 use super::ticket::random;
 use super::{CLOCK_SKEW, ClaimMessage, Invocation, NotDone, Worker, seconds};
-use crate::aws::{CreateError, Iam, WriteError};
+use crate::aws::{CreateError, Iam, TagError, WriteError};
 use crate::card;
 use crate::claim::{self, Claimed, TicketState};
 use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
@@ -280,7 +281,7 @@ impl Worker {
         match self.record_and_seal(&ready, stored, &run, key, now).boxed().await {
             Ok(saved) => {
                 let saved = self.flush(saved).await;
-                self.describe(&ready, &saved, &id).await;
+                self.describe(&ready, &saved, &id, now).await;
                 Ok(())
             }
             Err(fault) => {
@@ -306,7 +307,7 @@ impl Worker {
         match &found.request.state {
             State::Issued { key: sealed, .. } if *sealed == key => {
                 let found = self.flush(found).await;
-                self.describe(ready, &found, &key).await;
+                self.describe(ready, &found, &key, now).await;
                 Ok(())
             }
             State::Issuing(intent) if intent.run == *run => {
@@ -432,12 +433,27 @@ impl Worker {
         anyhow::bail!("a request changed too often while its key was recorded")
     }
 
-    /// The key's description, as the console shows it. Going without is a note, no failure.
-    async fn describe(&self, ready: &Ready, saved: &Stored, key: &AccessKeyId) {
+    /// The key's description, as the console shows it. Going without is a note, no failure. Where the user has no room for
+    /// another tag, the descriptions of keys that are gone make some.
+    async fn describe(&self, ready: &Ready, saved: &Stored, key: &AccessKeyId, now: Timestamp) {
         let asked = &saved.request.asked;
         let described = async {
             let session = self.session_for(IamStep::Describe, ready).await?;
-            session.tag_key(&asked.user, key, &words::description(&saved.request)).await
+            let description = words::description(&saved.request);
+            match session.tag_key(&asked.user, key, &description).await {
+                Err(TagError::LimitExceeded) => {}
+                done => return Ok(done?),
+            }
+            let requester = asked.requester.to_string();
+            let described = Described {
+                account: &asked.account,
+                user: &asked.user,
+                path: &ready.facts.iam_user.path,
+                operation: saved.request.id.as_str(),
+                by: &requester,
+            };
+            self.remove_descriptions(described, None, now).boxed().await;
+            anyhow::Ok(session.tag_key(&asked.user, key, &description).await?)
         };
         if let Err(fault) = described.await {
             tracing::warn!(fault = format!("{fault:#}"), "a key stays without its description");
@@ -539,7 +555,7 @@ impl Worker {
         self.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await
     }
 
-    /// Deletes a key that this request created and nobody has read.
+    /// Deletes a key that this request created and nobody has read. It was not described yet: that follows the seal.
     async fn delete_own(&self, request: &KeyRequest, path: &str, key: &AccessKeyId) -> anyhow::Result<()> {
         let session = self.session(IamStep::Delete, request, path).await?;
         session.delete_access_key(&request.asked.user, key).await

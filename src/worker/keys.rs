@@ -410,7 +410,9 @@ impl Worker {
             }
         }
         let Some(StoredKey { issued, .. }) = self.read_key(key).await? else { return Ok(()) };
-        Ok(self.answer(message, now, &words::key_deleted(&issued, Why::Asked)).await?)
+        self.answer(message, now, &words::key_deleted(&issued, Why::Asked)).await?;
+        self.remove_description_of(&issued, &by, now).await;
+        Ok(())
     }
 
     /// Policy decides; while it is not valid, who may is what is stored with the key, and who approves.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use super::cancel::RACES;
+use super::descriptions::Described;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
@@ -217,7 +218,9 @@ impl Worker {
             | KeyState::Suspect { .. }
             | KeyState::Disowned { .. } => EXPIRY.to_owned(),
         };
-        self.delete_key(stored, (why, &by), now).await
+        self.delete_key(stored, (why, &by), now).await?;
+        self.remove_description_of(&stored.issued, &by, now).await;
+        Ok(())
     }
 
     /// Deletes a key that is off, under the IAM user's lease. Both the intent and the end are written down; what is cut
@@ -254,6 +257,18 @@ impl Worker {
         let told = vec![Telling::Direct { to: next.requester.clone(), message }];
         let release = store::release_lease(&next.account, &next.user, &holder);
         self.change_key(&stored, &next, happened, vec![release], told, now).await
+    }
+
+    /// The description of a deleted key goes with it, after everybody has been answered.
+    pub(super) async fn remove_description_of(&self, issued: &IssuedKey, by: &str, now: Timestamp) {
+        let described = Described {
+            account: &issued.account,
+            user: &issued.user,
+            path: &issued.path,
+            operation: issued.request.as_str(),
+            by,
+        };
+        self.remove_descriptions(described, Some(&issued.key), now).boxed().await;
     }
 
     /// Writes a key's next state with its audit entry and what is told of it, if the key is still as it was read.

@@ -156,6 +156,10 @@ impl Worker {
         done?;
         let Some(StoredKey { issued, .. }) = self.read_key(&issued.key).await? else { return Ok(()) };
         let text = words::suspect_settled(&issued);
-        Ok(self.answer(message, now, &text).await?)
+        self.answer(message, now, &text).await?;
+        if ours {
+            self.remove_description_of(&issued, &message.person.to_string(), now).await;
+        }
+        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 """What ministack 1.5.33 cannot do, and the edit of the built template that gets round it.
 
 Each edit fails where it finds nothing to edit, so none outlives what it is for. Not edited, and so not shown by the walk:
-EventBridge delivers without asking the queue's policy, `dynamodb:Attributes` is not looked for in an UpdateItem, and there is
-no `dynamodb:ReturnValues`.
+EventBridge delivers without asking the queue's policy, `dynamodb:Attributes` is not looked for in an UpdateItem, there is no
+`dynamodb:ReturnValues`, a table's resource policy is kept and never asked, a queue that refuses dead letters gets them all the
+same, and there are no message move tasks.
 """
 
 STAND_IN_FOR = {"SlackQueuePolicy": "Slack", "ClaimsQueuePolicy": "Reveal", "DueQueuePolicy": "Worker"}
+READER_OF = {"SigningSecretPolicy": "Slack", "BotTokenPolicy": "Worker"}
 
 
 def bridge(resources, environment):
@@ -21,8 +23,9 @@ def bridge(resources, environment):
 
 def _statements(resource):
     properties = resource["Properties"]
-    if "PolicyDocument" in properties:
-        yield from properties["PolicyDocument"]["Statement"]
+    for document in ("PolicyDocument", "ResourcePolicy"):
+        if document in properties:
+            yield from properties[document]["Statement"]
     for policy in properties.get("Policies", []):
         yield from policy["PolicyDocument"]["Statement"]
 
@@ -33,7 +36,7 @@ def _plain_http(resources):
     """
     for name in [*STAND_IN_FOR, "SweepQueuePolicy", "DeadLettersPolicy"]:
         statements = resources[name]["Properties"]["PolicyDocument"]["Statement"]
-        kept = [statement for statement in statements if statement["Sid"] != "OnlyByTls"]
+        kept = [statement for statement in statements if statement.get("Sid") != "OnlyByTls"]
         assert len(kept) == len(statements) - 1, name
         resources[name]["Properties"]["PolicyDocument"]["Statement"] = kept
 
@@ -42,13 +45,23 @@ def _principals_are_sessions(resources):
     """aws:PrincipalArn is the session's ARN there; on AWS it is the ARN of the session's role
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
     """
-    for name, function in STAND_IN_FOR.items():
-        (denial,) = [s for s in _statements(resources[name]) if s["Effect"] == "Deny"]
+    for name, function in (STAND_IN_FOR | READER_OF).items():
+        (denial,) = [s for s in _statements(resources[name]) if s.get("Effect") == "Deny"]
         conditions = denial["Condition"]
         assert conditions.keys() == {"ArnNotEquals"}, name
-        sender = conditions["ArnNotEquals"].pop("aws:PrincipalArn")
-        assert sender == {"Fn::GetAtt": [f"{function}Role", "Arn"]}, name
+        principals = conditions.pop("ArnNotEquals")
+        assert principals.keys() == {"aws:PrincipalArn"}, name
+        role = {"Fn::GetAtt": [f"{function}Role", "Arn"]}
         session = {"Fn::Sub": "arn:aws:sts::${AWS::AccountId}:assumed-role/${" + f"{function}Role" + "}/*"}
+        if name in STAND_IN_FOR:
+            redrive = {"Ref": "RedriveRoleArn"}
+            assert principals["aws:PrincipalArn"] == {"Fn::If": ["Redrive", [role, redrive], role]}, name
+            # arn:aws:iam::<account>:role/<name> to arn:aws:sts::<account>:assumed-role/<name>/*
+            named = {"Fn::Select": ["1", {"Fn::Split": [":role/", redrive]}]}
+            theirs = {"Fn::Sub": ["arn:aws:sts::${AWS::AccountId}:assumed-role/${Role}/*", {"Role": named}]}
+            session = {"Fn::If": ["Redrive", [session, theirs], session]}
+        else:
+            assert principals["aws:PrincipalArn"] == role, name
         conditions["ArnNotLike"] = {"aws:PrincipalArn": session}
 
 

@@ -25,7 +25,13 @@ class Keyvend:
         self.slack = slack
         page = urllib.parse.urlsplit(outputs["PageUrl"])
         self.origin = f"{page.scheme}://{page.netloc}"
-        self.base = f"/_aws/execute-api/{page.netloc.split('.')[0]}/$default"
+        self.page = self._base(page)
+        self.api = self._base(urllib.parse.urlsplit(outputs["CommandsUrl"]))
+        assert self.page != self.api, "Slack and the page share an API"
+
+    @staticmethod
+    def _base(url):
+        return f"/_aws/execute-api/{url.netloc.split('.')[0]}/$default"
 
     def from_slack(self, path, fields, secret=SIGNING_SECRET):
         body, now = urllib.parse.urlencode(fields), str(int(time.time()))
@@ -36,7 +42,7 @@ class Keyvend:
             "x-slack-request-timestamp": now,
             "x-slack-signature": f"v0={signature}",
         }
-        return self.emulator.http("POST", self.base + path, headers, body)[:2]
+        return self.emulator.http("POST", self.api + path, headers, body)[:2]
 
     def types(self, person, text, **options):
         fields = {
@@ -81,7 +87,7 @@ class Keyvend:
         assert status == 200, (status, body)
 
     def gets(self, path, method="GET"):
-        return self.emulator.http(method, self.base + path, {"user-agent": FIREFOX}, None)
+        return self.emulator.http(method, self.page + path, {"user-agent": FIREFOX}, None)
 
     def posts(self, path, body):
         headers = {
@@ -90,7 +96,7 @@ class Keyvend:
             "origin": self.origin,
             "sec-fetch-site": "same-origin",
         }
-        status, text, _ = self.emulator.http("POST", self.base + path, headers, json.dumps(body))
+        status, text, _ = self.emulator.http("POST", self.page + path, headers, json.dumps(body))
         return status, json.loads(text)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from samtranslator.yaml_helper import yaml_parse
 
 import gaps
+import operator_paths as operator
 import thief
 from emulator import ACCOUNT, Emulator, Stack, eventually, package
 from people import ROOT, SIGNING_SECRET, Keyvend, Tab
@@ -34,13 +35,12 @@ class Walk:
         self.iam = emulator.client("iam")
         template = yaml_parse((BUILT / "template.yaml").read_text(encoding="utf-8"))
         package(emulator, BUILT, template)
-        variables = {
-            "KEYVEND_POLICY_DIR": str(ROOT / "policies"),
-            "KEYVEND_SLACK_API_URL": slack.api,
-            }
-        gaps.bridge(template["Resources"], variables)
+        gaps.bridge(template["Resources"], {"KEYVEND_POLICY_DIR": str(ROOT / "policies")})
         thief.trust_the_harness(template["Resources"])
-        template["Resources"]["Slack"]["Properties"]["Environment"]["Variables"]["KEYVEND_SLACK_API_URL"] = slack.api
+        for function in ("Slack", "Worker"):
+            variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+            assert variables["KEYVEND_SLACK_API_URL"] == {"Ref": "SlackApiUrl"}
+            variables["KEYVEND_SLACK_API_URL"] = slack.api
         self.stack = Stack(emulator, template)
         # What must be nowhere but in a tab.
         self.secrets = []
@@ -58,6 +58,8 @@ class Walk:
         self.look_back()
         step("whoever steals a function's role gets neither an approval nor a key")
         thief.rob(self.emulator, self.stack, USER, STRANGER)
+        step("dead letters are sent back by the redrive role while it is named, and by nobody else")
+        operator.redrive(self.emulator, self.stack, CONNECTED)
 
     def connect(self):
         step("then its secrets are stored, and the second deployment names the app")

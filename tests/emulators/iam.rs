@@ -317,6 +317,28 @@ async fn the_issuer_role_has_its_limits() {
     let tag = Tag::builder().key("keyvend:owners").value("U0MALLORY").build().unwrap();
     let owners = iam.tag_user().user_name("ci-deployer").tags(tag).send().await.unwrap_err();
     assert_eq!(owners.code(), Some("AccessDenied"));
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    let describe = |user: &str| {
+        iam.tag_user().user_name(user).tags(Tag::builder().key(key).value("a key").build().unwrap()).send()
+    };
+    let untag = |user: &str, tags: &[&str]| {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        iam.untag_user().user_name(user).set_tag_keys(Some(tags)).send()
+    };
+    describe("ci-deployer").await.unwrap();
+    for (user, tags) in [
+        ("ci-deployer", ["keyvend:owners"].as_slice()),
+        ("ci-deployer", &[key, "keyvend:owners"]),
+        ("ci-deployer", &[]),
+        ("untagged", &[key]),
+    ] {
+        let refused = untag(user, tags).await.unwrap_err();
+        assert_eq!(refused.code(), Some("AccessDenied"), "{tags:?} of {user}");
+    }
+    assert!(world.net.iam().tags(HOME, "ci-deployer").await.contains_key(key));
+    untag("ci-deployer", &[key]).await.unwrap();
+    let left: Vec<String> = world.net.iam().tags(HOME, "ci-deployer").await.into_keys().collect();
+    assert_eq!(left, ["keyvend:owners"]);
     let delete = iam.delete_user().user_name("ci-deployer").send().await.unwrap_err();
     assert_eq!(delete.code(), Some("AccessDenied"));
     let direct = Client::new(&world.net.config(Function::Worker));

@@ -101,3 +101,15 @@ async fn a_person_sees_their_own_requests_newest_first_and_takes_back_the_one_th
     keyvend.types(ALICE_OWNER, "cancel").await;
     assert_eq!(stands().await, ["CANCELLED", "CANCELLED", "DENIED"]);
 }
+
+/// The partition is configured, not assumed: nothing of ours exists in another, so there the role is asked for in vain.
+#[tokio::test]
+async fn the_issuer_role_is_assumed_in_the_configured_partition() {
+    for (partition, wanted) in [("", "aws"), ("aws-us-gov", "aws-us-gov"), ("aws-cn", "aws-cn")] {
+        let keyvend = Deployed::with(&[("KEYVEND_AWS_PARTITION", partition)]).await;
+        keyvend.types(ALICE_OWNER, ASK).await;
+        let assumed = keyvend.world.net.calls_to("sts", "AssumeRole");
+        let role = assumed[0].parameters["RoleArn"].as_str().unwrap().to_owned();
+        assert_eq!(role, format!("arn:{wanted}:iam::{HOME}:role/keyvend-issuer"));
+    }
+}

@@ -42,7 +42,8 @@ const READS: [&str; 16] = [
     "GetAccountAuthorizationDetails",
 ];
 /// What it may do, to users that carry the owner tag.
-const KEY_ACTIONS: [&str; 4] = ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser"];
+const KEY_ACTIONS: [&str; 5] =
+    ["CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "TagUser", "UntagUser"];
 
 /// The model.
 pub struct Iam {
@@ -193,7 +194,9 @@ impl Iam {
         }
         let user = call.parameters["UserName"].as_str().unwrap_or_default();
         let tagged = account.user(user).await.is_some_and(|user| user.tags.contains_key(OWNERS));
-        let tags_keys_only = tag_keys.iter().all(|key| key.starts_with("AKIA"));
+        let tags = ["TagUser", "UntagUser"].contains(&call.operation.as_str());
+        let tags_keys_only =
+            tag_keys.iter().all(|key| key.starts_with("AKIA")) && tags != tag_keys.is_empty();
         match (tagged, tags_keys_only) {
             (true, true) => Ok(account),
             (false, _) => denied("the user carries no owner tag"),
@@ -295,9 +298,11 @@ impl Iam {
     }
 }
 
-/// `aws:TagKeys` of a call that tags.
+/// `aws:TagKeys` of a call that tags or untags.
 fn tag_keys(call: &Call) -> Vec<String> {
     let fields = call.parameters.as_object().unwrap();
-    let keys = fields.iter().filter(|(name, _)| name.starts_with("Tags.member.") && name.ends_with(".Key"));
+    let keys = fields.iter().filter(|(name, _)| {
+        name.starts_with("Tags.member.") && name.ends_with(".Key") || name.starts_with("TagKeys.member.")
+    });
     keys.map(|(_, key)| key.as_str().unwrap().to_owned()).collect()
 }
