@@ -84,7 +84,7 @@ fn each_function_is_given_the_variables_it_reads() {
 #[test]
 fn every_variable_is_in_the_template_but_those_for_other_places() {
     let all: Names = ["Slack", "Reveal", "Worker"].into_iter().flat_map(variables).collect();
-    let elsewhere = names(["KEYVEND_BOT_TOKEN", "KEYVEND_POLICY_DIR", "KEYVEND_SLACK_API_URL"]);
+    let elsewhere = names(["KEYVEND_BOT_TOKEN", "KEYVEND_POLICY_DIR"]);
     let read = quoted(CONFIG.split("#[cfg(test)]\nmod tests").next().unwrap(), "KEYVEND_");
     assert_eq!(&all | &elsewhere, read);
     assert_eq!(&all & &elsewhere, Names::new());
@@ -264,10 +264,79 @@ fn the_manifest_names_the_routes_that_the_template_has() {
         assert!(MANIFEST.contains(&format!("https://YOUR-API-HOST{path}\n")), "{path}");
         assert!(routes.contains(&format!("POST {path}")), "{path}");
     }
-    let throttled = part(TEMPLATE, &["RouteSettings:"]);
-    let throttled =
-        names(throttled.lines().filter_map(|line| line.trim().split_once(": {")).map(|(key, _)| key));
+    let throttled: Names =
+        ["Stage", "PageStage"].into_iter().flat_map(throttled).map(|(key, _)| key).collect();
     assert_eq!(routes, throttled, "every route has its own limit");
+}
+
+/// The routes of a stage that have a limit of their own, with its rate.
+fn throttled(stage: &str) -> Vec<(String, u32)> {
+    let settings = part(TEMPLATE, &[&format!("{stage}:"), "RouteSettings:"]);
+    let lines = settings.lines().filter_map(|line| line.trim().split_once(": { ThrottlingRateLimit: "));
+    let rate = |rest: &str| rest.split(',').next().unwrap().parse().unwrap();
+    lines.map(|(route, rest)| (route.to_owned(), rate(rest))).collect()
+}
+
+/// Slack's routes and the page's are of two APIs, so that they share neither a stage's limit nor a function's executions:
+/// whoever floods the page keeps nobody from **This wasn't me**.
+#[test]
+fn slack_and_the_page_share_no_limit() {
+    assert_eq!(of_type("AWS::ApiGatewayV2::Api"), ["Api", "PageApi"]);
+    assert_eq!(of_type("AWS::ApiGatewayV2::Stage"), ["Stage", "PageStage"]);
+    for route in of_type("AWS::ApiGatewayV2::Route") {
+        let own = properties(route);
+        let (api, integration) = match own.contains("/slack/") {
+            true => ("Api", "SlackIntegration"),
+            false => ("PageApi", "RevealIntegration"),
+        };
+        assert!(own.contains(&format!("ApiId: !Ref {api} ")), "{route}: {own}");
+        assert!(own.contains(&format!("integrations/${{{integration}}}")), "{route}: {own}");
+        assert!(properties(integration).contains(&format!("ApiId: !Ref {api} ")), "{integration}");
+    }
+    for (stage, api, path) in [("Stage", "Api", "/slack/"), ("PageStage", "PageApi", "/reveal")] {
+        assert!(says(stage, &format!("ApiId: !Ref {api}")), "{stage}");
+        let routes = throttled(stage);
+        assert!(routes.iter().all(|(route, _)| route.contains(path)), "{stage}: {routes:?}");
+        // What all routes of a stage may take together is no less than the sum of theirs: none takes from another.
+        let sum: u32 = routes.iter().map(|(_, rate)| rate).sum();
+        assert!(says(
+            stage,
+            &format!(
+                "DefaultRouteSettings: {{ ThrottlingRateLimit: {sum}, ThrottlingBurstLimit: {} }}",
+                2 * sum
+            )
+        ));
+    }
+    assert!(properties("ApiMayCallSlack").contains("${Api}/*/POST/slack/*"));
+    assert!(properties("ApiMayCallReveal").contains("${PageApi}/*/*/reveal*"));
+    for (function, least) in [("Slack", 20), ("Reveal", 10)] {
+        let reserved = format!("{function}ReservedConcurrency");
+        let own = format!(
+            "ReservedConcurrentExecutions: !If [{function}Reserved, !Ref {reserved}, !Ref AWS::NoValue]"
+        );
+        assert!(says(function, &own), "{function}");
+        let parameter = flat(&part(TEMPLATE, &["Parameters:", &format!("{reserved}:")]));
+        assert!(parameter.starts_with(&format!("Type: Number Default: {least} MinValue: 0 ")), "{parameter}");
+    }
+    // Throttles would count towards a message's six receives.
+    assert!(!properties("Worker").contains("ReservedConcurrentExecutions"));
+}
+
+/// With a domain of its own, Slack's API answers nobody but who has a client certificate under the CAs that are named.
+#[test]
+fn mutual_tls_cannot_be_bypassed_through_the_apis_own_name() {
+    assert!(says("Api", "DisableExecuteApiEndpoint: !If [SlackDomain, true, false]"));
+    assert_eq!(of_type("AWS::ApiGatewayV2::DomainName"), ["SlackDomainOfApi"]);
+    let domain = properties("SlackDomainOfApi");
+    for part in [
+        "Condition: SlackDomain",
+        "DomainName: !Ref SlackDomainName",
+        "MutualTlsAuthentication: { TruststoreUri: !Ref SlackTruststoreUri }",
+    ] {
+        assert!(domain.contains(part), "{part}: {domain}");
+    }
+    assert_eq!(of_type("AWS::ApiGatewayV2::ApiMapping"), ["SlackDomainMapping"]);
+    assert!(says("SlackDomainMapping", "ApiId: !Ref Api"), "and never the page's, whose visitors have none");
 }
 
 /// The resources of one type, in the order of the template.
@@ -317,6 +386,10 @@ fn slack_may_read_one_secret_and_write_to_one_queue() {
     - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: secretsmanager:GetSecretValue Resource: !Ref SigningSecret
     - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn
+    if OwnKey
+    - Effect: Allow Action: [kms:Decrypt, kms:GenerateDataKey] Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: !Sub "sqs.${AWS::Region}.${AWS::URLSuffix}"
+    if OwnKey
+    - Effect: Allow Action: kms:Decrypt Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: !Sub "secretsmanager.${AWS::Region}.${AWS::URLSuffix}"
     - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: [logs:CreateLogStream, logs:PutLogEvents] Resource: !GetAtt SlackLogs.Arn
     "#);
@@ -329,6 +402,10 @@ fn reveal_may_read_and_update_named_attributes_of_a_ticket_and_write_to_one_queu
     - Sid: ReadsATicket Effect: Allow Action: dynamodb:GetItem Resource: !GetAtt Tickets.Arn Condition: "Null": dynamodb:Attributes: "false" StringEqualsIfExists: dynamodb:Select: SPECIFIC_ATTRIBUTES ForAllValues:StringEquals: dynamodb:Attributes:
     - Sid: UpdatesATicket Effect: Allow Action: dynamodb:UpdateItem Resource: !GetAtt Tickets.Arn Condition: StringEqualsIfExists: dynamodb:ReturnValues: [NONE, UPDATED_NEW] ForAllValues:StringEquals: dynamodb:Attributes:
     - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn
+    if OwnKey
+    - Effect: Allow Action: [kms:Decrypt, kms:GenerateDataKey] Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: !Sub "sqs.${AWS::Region}.${AWS::URLSuffix}"
+    if OwnKey
+    - Effect: Allow Action: kms:Decrypt Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: !Sub "dynamodb.${AWS::Region}.${AWS::URLSuffix}"
     - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: [logs:CreateLogStream, logs:PutLogEvents] Resource: !GetAtt RevealLogs.Arn
     "#);
@@ -349,6 +426,10 @@ fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
     - Effect: Allow Action: ses:SendEmail Resource: !Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*" Condition: StringEquals: ses:FromAddress: !Ref MailFrom
     - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn
     - Effect: Allow Action: sqs:ChangeMessageVisibility Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn, !GetAtt SweepQueue.Arn]
+    if OwnKey
+    - Effect: Allow Action: [kms:Decrypt, kms:GenerateDataKey] Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: !Sub "sqs.${AWS::Region}.${AWS::URLSuffix}"
+    if OwnKey
+    - Effect: Allow Action: kms:Decrypt Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: - !Sub "secretsmanager.${AWS::Region}.${AWS::URLSuffix}" - !Sub "dynamodb.${AWS::Region}.${AWS::URLSuffix}"
     - PolicyName: event-sources PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes] Resource: [!GetAtt SlackQueue.Arn, !GetAtt ClaimsQueue.Arn, !GetAtt DueQueue.Arn, !GetAtt SweepQueue.Arn]
     - PolicyName: logs PolicyDocument: Version: "2012-10-17" Statement:
@@ -397,7 +478,7 @@ fn four_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute(
     assert_eq!(dead, ["SlackDeadLetters", "ClaimsDeadLetters", "DueDeadLetters", "SweepDeadLetters"]);
     for (live, dead) in live.iter().zip(&dead) {
         for queue in [live, dead] {
-            assert!(says(queue, "FifoQueue: true") && says(queue, "SqsManagedSseEnabled: true"), "{queue}");
+            assert!(says(queue, "FifoQueue: true"), "{queue}");
         }
         let redrive = format!("deadLetterTargetArn: !GetAtt {dead}.Arn maxReceiveCount: 6");
         assert!(says(live, "VisibilityTimeout: 60") && says(live, &redrive), "{live}");
@@ -436,17 +517,23 @@ fn no_queue_but_a_dead_letter_queue_takes_dead_letters() {
 fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["SlackQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref SlackQueue] PolicyDocument: Version: "2012-10-17" Statement:
-    - Sid: OnlyTheSlackFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt SlackRole.Arn }
+    - Sid: OnlyTheSlackFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt SlackRole.Arn, !Ref RedriveRoleArn], !GetAtt SlackRole.Arn]
+    if Redrive
+    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt SlackQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["ClaimsQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref ClaimsQueue] PolicyDocument: Version: "2012-10-17" Statement:
-    - Sid: OnlyTheRevealFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt RevealRole.Arn }
+    - Sid: OnlyTheRevealFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt RevealRole.Arn, !Ref RedriveRoleArn], !GetAtt RevealRole.Arn]
+    if Redrive
+    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt ClaimsQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["DueQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref DueQueue] PolicyDocument: Version: "2012-10-17" Statement:
-    - Sid: OnlyTheWorkerSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnNotEquals: { aws:PrincipalArn: !GetAtt WorkerRole.Arn }
+    - Sid: OnlyTheWorkerSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt WorkerRole.Arn, !Ref RedriveRoleArn], !GetAtt WorkerRole.Arn]
+    if Redrive
+    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt DueQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["SweepQueuePolicy:", "Properties:"])), @r#"
@@ -458,6 +545,8 @@ fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["DeadLettersPolicy:", "Properties:"])), @r#"
     Queues: [!Ref SlackDeadLetters, !Ref ClaimsDeadLetters, !Ref DueDeadLetters, !Ref SweepDeadLetters] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: NobodySends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: "*" Condition: "Null": { aws:PrincipalArn: "false" }
+    if Redrive
+    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: - sqs:StartMessageMoveTask - sqs:ListMessageMoveTasks - sqs:CancelMessageMoveTask - sqs:ReceiveMessage - sqs:DeleteMessage - sqs:GetQueueAttributes Resource: "*"
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: "*" Condition: Bool: { aws:SecureTransport: "false" }
     "#);
 }
@@ -479,8 +568,6 @@ fn the_worker_gets_one_message_at_a_time_and_is_held_back_by_its_mappings() {
         }
         assert!(!properties(mapping).contains("MaximumBatchingWindow"), "{mapping} waits");
     }
-    let reserved = "ReservedConcurrentExecutions";
-    assert!(!TEMPLATE.contains(reserved), "its throttles would eat receives");
     // Half of the visibility: a message is not seen again while its invocation may still run.
     assert!(says("Worker", "Timeout: 30"));
 }
@@ -500,7 +587,7 @@ fn tables_are_on_demand_encrypted_and_recoverable_and_their_indexes_hold_keys_al
         for part in [
             "BillingMode: PAY_PER_REQUEST",
             "PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }",
-            "SSESpecification: { SSEEnabled: true }",
+            "SSESpecification: SSEEnabled: true SSEType: KMS",
         ] {
             assert!(own.contains(part), "{table} has no {part}: {own}");
         }
@@ -519,6 +606,127 @@ fn tables_are_on_demand_encrypted_and_recoverable_and_their_indexes_hold_keys_al
     }
 }
 
+const WRITES: [&str; 7] = [
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:PartiQLInsert",
+    "dynamodb:PartiQLUpdate",
+    "dynamodb:PartiQLDelete",
+];
+const READS: [&str; 6] = [
+    "dynamodb:GetItem",
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:PartiQLSelect",
+];
+
+/// Rights over all tables of the account are none over these: a resource policy keeps every write of an item, and of what a
+/// ticket holds every read, to the functions, and to operators where their tool writes. Nothing that manages a table is
+/// denied, so that nobody is locked out.
+#[test]
+fn every_table_is_written_to_by_the_functions_and_named_operators_alone() {
+    let role = |function: &str| {
+        format!(
+            r#"!Sub "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/${{AWS::StackName}}-{function}""#
+        )
+    };
+    for function in ["slack", "reveal", "worker"] {
+        let logical = format!("{}Role", function[..1].to_uppercase() + &function[1..]);
+        assert!(says(&logical, &format!(r#"RoleName: !Sub "${{AWS::StackName}}-{function}""#)), "{logical}");
+    }
+    let tables = of_type("AWS::DynamoDB::Table");
+    assert_eq!(tables.len(), 3);
+    for table in tables {
+        let document = part(TEMPLATE, &[&format!("{table}:"), "ResourcePolicy:", "PolicyDocument:"]);
+        let one = flat(&document);
+        assert_eq!(one.matches("Effect: ").count(), 1, "{table}: {one}");
+        assert!(one.contains(r#"Effect: Deny Principal: "*" Action: "#), "{table}: {one}");
+        let denied = items(&part(&document, &["Action:"]));
+        let (actions, who) = match table {
+            "Tickets" => (
+                names(READS.into_iter().chain(WRITES)),
+                format!("aws:PrincipalArn: - {} - {}", role("worker"), role("reveal")),
+            ),
+            _ => (
+                names(WRITES),
+                format!(
+                    "aws:PrincipalArn: !If - Operators - !Split - \",\" - !Sub - {},${{Operators}}\" \
+                     - {{ Operators: !Join [\",\", !Ref OperatorRoleArns] }} - {}",
+                    role("worker").trim_start_matches("!Sub ").trim_end_matches('"'),
+                    role("worker")
+                ),
+            ),
+        };
+        assert_eq!(denied, actions, "{table}");
+        assert!(one.ends_with(&format!(r#"Resource: "*" Condition: ArnNotEquals: {who}"#)), "{table}: {one}");
+    }
+}
+
+/// Whoever may read all secrets of the account may not read these; storing a value is left to administrators.
+#[test]
+fn every_secret_is_read_by_its_function_alone() {
+    let secrets = of_type("AWS::SecretsManager::Secret");
+    let policies = of_type("AWS::SecretsManager::ResourcePolicy");
+    assert_eq!(secrets.len(), policies.len());
+    for (secret, role) in [("SigningSecret", "SlackRole"), ("BotToken", "WorkerRole")] {
+        assert!(secrets.contains(&secret));
+        let own = properties(&format!("{secret}Policy"));
+        assert!(own.contains(&format!("SecretId: !Ref {secret} BlockPublicPolicy: true ")), "{own}");
+        assert_eq!(own.matches("Effect: ").count(), 1, "{own}");
+        let denial = format!(
+            r#"Effect: Deny Principal: "*" Action: secretsmanager:GetSecretValue Resource: "*" Condition: ArnNotEquals: {{ aws:PrincipalArn: !GetAtt {role}.Arn }}"#
+        );
+        assert!(own.ends_with(&denial), "{own}");
+    }
+}
+
+/// Without a key of one's own everything is encrypted with AWS's; with one, nothing is left out.
+#[test]
+fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
+    for queue in of_type("AWS::SQS::Queue") {
+        let own = "SqsManagedSseEnabled: !If [OwnKey, false, true] KmsMasterKeyId: !If [OwnKey, !Ref KmsKeyArn, !Ref AWS::NoValue]";
+        assert!(says(queue, own), "{queue}");
+    }
+    for table in of_type("AWS::DynamoDB::Table") {
+        let own = "SSESpecification: SSEEnabled: true SSEType: KMS KMSMasterKeyId: !If [OwnKey, !Ref KmsKeyArn, !Ref AWS::NoValue]";
+        assert!(says(table, own), "{table}");
+    }
+    for secret in of_type("AWS::SecretsManager::Secret") {
+        assert!(says(secret, "KmsKeyId: !If [OwnKey, !Ref KmsKeyArn, !Ref AWS::NoValue]"), "{secret}");
+    }
+    // Whatever uses the key does so through the service whose data it encrypts.
+    let uses = statements(TEMPLATE);
+    let mut uses = uses.lines().filter(|line| line.contains("kms:Decrypt"));
+    assert!(uses.all(|line| line.contains("Condition: StringEquals: kms:ViaService:")));
+}
+
+/// A message move task does what its caller may do: the role needs a right at both ends, and has them only while it is named.
+#[test]
+fn dead_letters_return_by_the_redrive_role_and_only_while_it_is_named() {
+    let allowed =
+        "if Redrive\n- Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
+    for queue in ["Slack", "Claims", "Due"] {
+        let policy = statements(&part(TEMPLATE, &[&format!("{queue}QueuePolicy:"), "Properties:"]));
+        assert!(
+            policy.contains(&format!("{allowed}sqs:SendMessage Resource: !GetAtt {queue}Queue.Arn")),
+            "{policy}"
+        );
+        assert!(policy.contains(", !Ref RedriveRoleArn], !GetAtt "), "its own denial excepts it: {policy}");
+    }
+    let dead = statements(&part(TEMPLATE, &["DeadLettersPolicy:", "Properties:"]));
+    for action in ["StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"] {
+        assert!(dead.contains(allowed) && dead.contains(&format!("- sqs:{action} ")), "{action}: {dead}");
+    }
+    // Nobody returns a sweep: the next one comes within a minute.
+    assert!(!properties("SweepQueuePolicy").contains("RedriveRoleArn"));
+    let parameter = flat(&part(TEMPLATE, &["Parameters:", "RedriveRoleArn:"]));
+    assert!(parameter.starts_with(r#"Type: String Default: "" "#), "{parameter}");
+}
+
 #[test]
 fn the_functions_are_built_from_one_package_and_the_policies_are_a_layer_of_the_workers() {
     assert_eq!(of_type("AWS::Serverless::Function"), ["Slack", "Reveal", "Worker"]);
@@ -535,15 +743,17 @@ fn the_functions_are_built_from_one_package_and_the_policies_are_a_layer_of_the_
 
 #[test]
 fn the_api_is_an_http_api_whose_log_names_the_route_and_never_what_was_asked_for() {
-    assert!(properties("Api").contains("ProtocolType: HTTP"));
+    assert!(says("Api", "ProtocolType: HTTP") && says("PageApi", "ProtocolType: HTTP"));
     for integration in of_type("AWS::ApiGatewayV2::Integration") {
         assert!(properties(integration).contains(r#"PayloadFormatVersion: "2.0""#), "{integration}");
     }
-    let log = flat(&part(TEMPLATE, &["Stage:", "AccessLogSettings:"]));
-    let logged = names(log.split("$context.").skip(1).map(|rest| rest.split('"').next().unwrap()));
     let harmless =
         ["requestId", "requestTime", "routeKey", "status", "responseLatency", "integrationLatency"];
-    assert_eq!(logged, names(harmless));
+    for stage in of_type("AWS::ApiGatewayV2::Stage") {
+        let log = flat(&part(TEMPLATE, &[&format!("{stage}:"), "AccessLogSettings:"]));
+        let logged = names(log.split("$context.").skip(1).map(|rest| rest.split('"').next().unwrap()));
+        assert_eq!(logged, names(harmless), "{stage}");
+    }
 }
 
 #[test]

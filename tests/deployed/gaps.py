@@ -6,12 +6,16 @@ EventBridge delivers without asking the queue's policy, `dynamodb:Attributes` is
 same, and there are no message move tasks.
 """
 
+import json
+
 STAND_IN_FOR = {"SlackQueuePolicy": "Slack", "ClaimsQueuePolicy": "Reveal", "DueQueuePolicy": "Worker"}
-READER_OF = {"SigningSecretPolicy": "Slack", "BotTokenPolicy": "Worker"}
+READER_OF = {"SigningSecret": "Slack", "BotToken": "Worker"}
 
 
 def bridge(resources, environment):
-    """Edits the resources of the built template in place; the worker gets `environment` on top."""
+    """Edits the resources of the built template in place; the worker gets `environment` on top. Returns the policies of the
+    secrets, for `put_secret_policies`.
+    """
     _plain_http(resources)
     _principals_are_sessions(resources)
     _no_source_identity(resources)
@@ -19,13 +23,13 @@ def bridge(resources, environment):
     _mail_is_of_no_identity(resources)
     _secret_refs_are_names(resources)
     _layers_are_not_mounted(resources, environment)
+    return _secret_policies_are_no_resources(resources)
 
 
 def _statements(resource):
     properties = resource["Properties"]
-    for document in ("PolicyDocument", "ResourcePolicy"):
-        if document in properties:
-            yield from properties[document]["Statement"]
+    if "PolicyDocument" in properties:
+        yield from properties["PolicyDocument"]["Statement"]
     for policy in properties.get("Policies", []):
         yield from policy["PolicyDocument"]["Statement"]
 
@@ -45,7 +49,7 @@ def _principals_are_sessions(resources):
     """aws:PrincipalArn is the session's ARN there; on AWS it is the ARN of the session's role
     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn).
     """
-    for name, function in (STAND_IN_FOR | READER_OF).items():
+    for name, function in STAND_IN_FOR.items():
         (denial,) = [s for s in _statements(resources[name]) if s.get("Effect") == "Deny"]
         conditions = denial["Condition"]
         assert conditions.keys() == {"ArnNotEquals"}, name
@@ -53,16 +57,12 @@ def _principals_are_sessions(resources):
         assert principals.keys() == {"aws:PrincipalArn"}, name
         role = {"Fn::GetAtt": [f"{function}Role", "Arn"]}
         session = {"Fn::Sub": "arn:aws:sts::${AWS::AccountId}:assumed-role/${" + f"{function}Role" + "}/*"}
-        if name in STAND_IN_FOR:
-            redrive = {"Ref": "RedriveRoleArn"}
-            assert principals["aws:PrincipalArn"] == {"Fn::If": ["Redrive", [role, redrive], role]}, name
-            # arn:aws:iam::<account>:role/<name> to arn:aws:sts::<account>:assumed-role/<name>/*
-            named = {"Fn::Select": ["1", {"Fn::Split": [":role/", redrive]}]}
-            theirs = {"Fn::Sub": ["arn:aws:sts::${AWS::AccountId}:assumed-role/${Role}/*", {"Role": named}]}
-            session = {"Fn::If": ["Redrive", [session, theirs], session]}
-        else:
-            assert principals["aws:PrincipalArn"] == role, name
-        conditions["ArnNotLike"] = {"aws:PrincipalArn": session}
+        redrive = {"Ref": "RedriveRoleArn"}
+        assert principals["aws:PrincipalArn"] == {"Fn::If": ["Redrive", [role, redrive], role]}, name
+        # arn:aws:iam::<account>:role/<name> to arn:aws:sts::<account>:assumed-role/<name>/*
+        named = {"Fn::Select": ["1", {"Fn::Split": [":role/", redrive]}]}
+        theirs = {"Fn::Sub": ["arn:aws:sts::${AWS::AccountId}:assumed-role/${Role}/*", {"Role": named}]}
+        conditions["ArnNotLike"] = {"aws:PrincipalArn": {"Fn::If": ["Redrive", [session, theirs], session]}}
 
 
 def _no_source_identity(resources):
@@ -110,3 +110,29 @@ def _layers_are_not_mounted(resources, environment):
     assert worker.pop("Layers") == [{"Ref": "PolicyFiles"}]
     assert not environment.keys() & worker["Environment"]["Variables"].keys()
     worker["Environment"]["Variables"] |= environment
+
+
+def _secret_policies_are_no_resources(resources):
+    """CloudFormation there knows no AWS::SecretsManager::ResourcePolicy
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-secretsmanager-resourcepolicy.html), while
+    Secrets Manager does keep to a policy that it is given.
+    """
+    policies = {}
+    for secret, function in READER_OF.items():
+        properties = resources.pop(f"{secret}Policy")["Properties"]
+        assert properties["SecretId"] == {"Ref": secret}
+        (denial,) = properties["ResourcePolicy"]["Statement"]
+        assert denial["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": [f"{function}Role", "Arn"]}}}
+        policies[secret] = properties["ResourcePolicy"]
+    return policies
+
+
+def put_secret_policies(emulator, stack, policies):
+    """Puts them, with a session's ARN for its role's as in `_principals_are_sessions`."""
+    for secret, policy in policies.items():
+        session = f"arn:aws:sts::123456789012:assumed-role/{stack.resource(READER_OF[secret] + 'Role')}/*"
+        (denial,) = policy["Statement"]
+        put = denial | {"Condition": {"ArnNotLike": {"aws:PrincipalArn": session}}}
+        emulator.client("secretsmanager").put_resource_policy(
+            SecretId=stack.resource(secret), ResourcePolicy=json.dumps(policy | {"Statement": [put]})
+        )

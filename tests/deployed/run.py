@@ -35,7 +35,7 @@ class Walk:
         self.iam = emulator.client("iam")
         template = yaml_parse((BUILT / "template.yaml").read_text(encoding="utf-8"))
         package(emulator, BUILT, template)
-        gaps.bridge(template["Resources"], {"KEYVEND_POLICY_DIR": str(ROOT / "policies")})
+        self.policies = gaps.bridge(template["Resources"], {"KEYVEND_POLICY_DIR": str(ROOT / "policies")})
         thief.trust_the_harness(template["Resources"])
         for function in ("Slack", "Worker"):
             variables = template["Resources"][function]["Properties"]["Environment"]["Variables"]
@@ -48,6 +48,7 @@ class Walk:
     def walk(self):
         step("the first deployment takes no parameter, and tells Slack that it is not connected")
         self.keyvend = Keyvend(self.emulator, self.slack, self.stack.deploy())
+        gaps.put_secret_policies(self.emulator, self.stack, self.policies)
         status, body = self.keyvend.types(ALICE_OWNER, "help")
         assert status == 503 and "not yet connected" in body, (status, body)
         self.connect()
