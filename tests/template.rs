@@ -774,6 +774,13 @@ fn dead_letters_and_faults_raise_an_alarm() {
         assert!(alarm.contains(&watches) && alarm.contains(at_once), "{alarm}");
         assert!(alarm.contains("MetricName: ApproximateNumberOfMessagesVisible"), "{alarm}");
     }
+    let silence = properties("NoSweepAlarm");
+    for part in [
+        "MetricName: NumberOfMessagesSent Dimensions: [{ Name: QueueName, Value: !GetAtt SweepQueue.QueueName }]",
+        "Threshold: 1 ComparisonOperator: LessThanThreshold TreatMissingData: breaching",
+    ] {
+        assert!(silence.contains(part), "{silence}");
+    }
     // What is logged as an error, an invalid policy set too, is counted and told.
     let counted = properties("WorkerFaults");
     assert!(counted.contains("LogGroupName: !Ref WorkerLogs"), "{counted}");
@@ -784,7 +791,8 @@ fn dead_letters_and_faults_raise_an_alarm() {
 /// The SCP in the README is JSON, denies whoever is not excepted to write an owner tag or take one off, and names each.
 #[test]
 fn the_readmes_scp_keeps_the_owner_tags_from_everybody_else() {
-    let (_, after) = README.split_once("```json\n").unwrap();
+    let (_, section) = README.split_once("## Owner tags").unwrap();
+    let (_, after) = section.split_once("```json\n").unwrap();
     let scp: Value = serde_json::from_str(after.split("```").next().unwrap()).unwrap();
     let statements = scp["Statement"].as_array().unwrap();
     assert!(

@@ -25,7 +25,7 @@ pub struct NotAResponseUrl;
 
 impl ResponseUrlRule {
     /// The rule that goes with a Slack API URL: `https://hooks.slack.com` for Slack's own, `https://hooks.slack-gov.com`
-    /// for GovSlack's (<https://docs.slack.dev/govslack>), the same origin for any other.
+    /// for GovSlack's, the same origin for any other.
     ///
     /// # Errors
     /// Where the URL is not `http(s)://<host>[:port]/...`.
