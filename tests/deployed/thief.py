@@ -137,6 +137,10 @@ def rob(emulator, stack, user, stranger):
         tags = [{"Key": tag, "Value": "U0MALLORY"}]
         refused(f"issuer sets {tag}", lambda tags=tags: iam.tag_user(UserName=user, Tags=tags))
         refused(f"issuer sets {tag} of an untagged user", lambda tags=tags: iam.tag_user(UserName=stranger, Tags=tags))
+        refused(f"issuer removes {tag}", lambda tag=tag: iam.untag_user(UserName=user, TagKeys=[tag]))
+    refused("issuer removes tags of an untagged user", lambda: iam.untag_user(UserName=stranger, TagKeys=[made]))
+    iam.tag_user(UserName=user, Tags=[{"Key": made, "Value": "a key that is gone"}])
+    iam.untag_user(UserName=user, TagKeys=[made])
     admin = "arn:aws:iam::aws:policy/AdministratorAccess"
     refused("issuer attaches a policy", lambda: iam.attach_user_policy(UserName=user, PolicyArn=admin))
     refused("issuer makes a user", lambda: iam.create_user(UserName="mallory"))
