@@ -89,7 +89,7 @@ pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestam
 
 fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
     let asked = &request.asked;
-    let call = mention.map(|approvers| format!("{} ", words::call(approvers))).unwrap_or_default();
+    let call = words::calling(mention);
     let reason = words::reason(&asked.reason);
     let value = value(request);
     let blocks = json!([

@@ -74,6 +74,14 @@ impl FromIterator<SlackUserId> for EligibleApprovers {
     }
 }
 
+impl Person {
+    /// Whether this is a person of the workspace itself, and still there.
+    #[must_use]
+    pub fn is_full_member(&self) -> bool {
+        !(self.guest || self.external || self.deleted || self.bot)
+    }
+}
+
 /// An AWS account by the alias people type and the number AWS knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

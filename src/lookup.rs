@@ -79,6 +79,12 @@ impl From<ApproverSet> for Memberships {
 }
 
 impl Memberships {
+    /// Nobody's.
+    #[must_use]
+    pub fn none() -> Self {
+        ApproverSet(BTreeSet::new()).into()
+    }
+
     /// Who approves.
     #[must_use]
     pub fn approvers(&self) -> &ApproverSet {
@@ -255,12 +261,24 @@ impl Lookup {
         name: &IamUserName,
         now: Timestamp,
     ) -> anyhow::Result<Result<IamUser, NoSuchUser>> {
-        let iam = self.reader(account, now).await?;
-        match read_user(&iam, account, name).await {
-            Ok(user) => Ok(Ok(user)),
-            Err(IamError::NoSuchEntity) => Ok(Err(NoSuchUser)),
-            Err(IamError::Fault(fault)) => Err(fault),
+        match self.listed_user(account, name, now).await? {
+            Ok(listed) => listed.documented().await,
+            Err(missing) => Ok(Err(missing)),
         }
+    }
+
+    /// The first of these steps: whose the user is and what it has, without any policy document.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn listed_user(
+        &self,
+        account: &Account,
+        name: &IamUserName,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<ListedUser, NoSuchUser>> {
+        let iam = self.reader(account, now).await?;
+        found(list_user(iam, account, name).await)
     }
 
     /// An IAM user's keys as IAM lists them, without their last uses; none where there is no such user.
@@ -439,7 +457,48 @@ enum Document {
     InlineOfGroup(String, String),
 }
 
-async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<IamUser, IamError> {
+/// An IAM user as IAM lists it: its policy documents are still to be read.
+#[derive(Debug)]
+pub struct ListedUser {
+    iam: Iam,
+    account: Account,
+    detail: UserDetail,
+    keys: Vec<AccessKey>,
+    groups: Vec<String>,
+    attached: Vec<AttachedPolicy>,
+    inline: Vec<String>,
+    versions: BTreeMap<String, String>,
+}
+
+impl ListedUser {
+    /// What is known by now, with this as whether it is privileged: for a preliminary question to policy, of which only a no
+    /// counts.
+    #[must_use]
+    pub fn as_if(&self, privileged: bool) -> IamUser {
+        let (detail, keys, groups) = (self.detail.clone(), self.keys.clone(), self.groups.clone());
+        // What its groups hold is not known yet.
+        let quarantined = self.attached.iter().any(AttachedPolicy::is_quarantine);
+        IamUser { privileged, quarantined, ..assemble(&self.account, detail, keys, groups, Vec::new()) }
+    }
+
+    /// The user with what its policy documents say, read in two steps of parallel calls at most.
+    ///
+    /// # Errors
+    /// A fault; that the user is gone meanwhile is an answer.
+    pub async fn documented(self) -> anyhow::Result<Result<IamUser, NoSuchUser>> {
+        found(read_documents(self).await)
+    }
+}
+
+fn found<T>(read: Result<T, IamError>) -> anyhow::Result<Result<T, NoSuchUser>> {
+    match read {
+        Ok(found) => Ok(Ok(found)),
+        Err(IamError::NoSuchEntity) => Ok(Err(NoSuchUser)),
+        Err(IamError::Fault(fault)) => Err(fault),
+    }
+}
+
+async fn list_user(iam: Iam, account: &Account, name: &IamUserName) -> Result<ListedUser, IamError> {
     let (detail, (keys, (groups, (attached, (inline, versions))))) = try_join(
         iam.get_user(name),
         try_join(
@@ -454,6 +513,13 @@ async fn read_user(iam: &Iam, account: &Account, name: &IamUserName) -> Result<I
         ),
     )
     .await?;
+    let account = account.clone();
+    Ok(ListedUser { iam, account, detail, keys, groups, attached, inline, versions })
+}
+
+async fn read_documents(listed: ListedUser) -> Result<IamUser, IamError> {
+    let ListedUser { iam, account, detail, keys, groups, attached, inline, versions } = listed;
+    let (iam, account) = (&iam, &account);
     let of_user =
         attached.into_iter().map(Document::Attached).chain(inline.into_iter().map(Document::InlineOfUser));
     let of_user: Vec<_> = of_user.map(|document| (None, document)).collect();

@@ -12,13 +12,14 @@ mod load;
 mod probe;
 mod question;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
-use crate::facts::{EligibleApprovers, IamUser, Person};
-use crate::id::{PersonId, SlackUserId, UserGroupId};
+use crate::facts::{Account, EligibleApprovers, IamUser, Person};
+use crate::id::{Digest256, PersonId, SlackUserId, UserGroupId};
+use crate::use_case::UseCase;
 
 pub use action::{
     Act, Action, Activate, Approve, Asked, Concern, Context, Deactivate, Delete, Freeze, IamUserAt, Issue,
@@ -127,6 +128,40 @@ impl Policies {
         match self.decide(principal, &act, resource) {
             Verdict::Allow { by } => Ok(Authorized::new(principal.id.clone(), act, resource.at(), by)),
             Verdict::Deny(denial) => Err(denial),
+        }
+    }
+
+    /// Why somebody can ask for nothing at all, if so: `request` is asked about an IAM user that is theirs, with nothing else
+    /// against it. None exists by that name, so the answer tells nothing of those that do.
+    #[must_use]
+    pub fn bars(&self, person: &Person, account: &Account) -> Option<Denial> {
+        let Ok(name) = "placeholder".parse() else { return Some(Denial::default()) };
+        let own = IamUser {
+            account: account.clone(),
+            name,
+            path: "/".to_owned(),
+            tags: BTreeMap::new(),
+            owners: BTreeSet::from([person.id.user.clone()]),
+            owner_groups: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            policies: BTreeSet::new(),
+            policy_digest: Digest256::of(b""),
+            boundary: None,
+            privileged: false,
+            quarantined: false,
+            keys: Vec::new(),
+        };
+        let asked = Asked {
+            requester: person.id.clone(),
+            use_case: UseCase::Cli,
+            days: 1,
+            approvals: 0,
+            issued_today: 0,
+            key: None,
+        };
+        match self.decide(person, &Request(asked), &own) {
+            Verdict::Allow { .. } => None,
+            Verdict::Deny(denial) => Some(denial),
         }
     }
 

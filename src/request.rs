@@ -503,6 +503,13 @@ impl KeyRequest {
         self.waits() && self.expires_at <= now
     }
 
+    /// Whether it may still come to a key.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let under_way = matches!(self.state, State::Issuing(_) | State::Ambiguous(_));
+        under_way || (self.waits() && !self.is_expired(now))
+    }
+
     /// When a quarter of the card's time is gone.
     #[must_use]
     pub fn remind_at(&self) -> Timestamp {

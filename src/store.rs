@@ -6,7 +6,7 @@ use std::fmt;
 use crate::audit::Chain;
 use crate::aws::{Dynamo, WriteError};
 use crate::facts::Account;
-use crate::id::{IamUserName, PersonId, RequestId, TicketId};
+use crate::id::{IamUserName, PersonId, RequestId, SlackUserId, TicketId};
 use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, shard, text, values};
 use crate::request::{KeyRequest, Numbered, State, Telling};
 use crate::ticket::Psk;
@@ -211,17 +211,23 @@ pub fn state_name(state: &State) -> &'static str {
 }
 
 impl Stored {
-    /// Puts a new request where there is none, with its notifications in the same transaction.
+    /// Puts a new request where there is none, with its notifications, and among its requester's open ones if it is open, in the
+    /// same transaction.
     ///
     /// # Errors
-    /// [`WriteError::Lost`] where there is one of this id.
-    pub async fn create(dynamo: &Dynamo, request: &KeyRequest) -> Result<Self, WriteError> {
+    /// [`WriteError::Lost`] where there is one of this id, or its requester opened another meanwhile.
+    pub async fn create(
+        dynamo: &Dynamo,
+        request: &KeyRequest,
+        open: Option<&OpenRequests>,
+    ) -> Result<Self, WriteError> {
         let mut request = request.clone();
         let new = request.tellings.take_new();
         let item = encode(&request, 1)?;
         let mut writes =
             vec![Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }];
         writes.extend(put_notifications(&request, &new)?);
+        writes.extend(open.filter(|_| request.waits()).map(|open| open.add(&request.id)));
         dynamo.write(writes).await?;
         Ok(Self { request, version: 1 })
     }
@@ -485,6 +491,123 @@ pub fn uncount_issued(person: &PersonId, counted_at: Timestamp) -> Write {
         values: values([(":one", 1.into())]),
     };
     Write::Update { table: Table::Requests, key: count_key(person, counted_at), update }
+}
+
+/// A number of things that one person may have in a span of time, each counted once however often it comes.
+#[derive(Clone, Debug)]
+pub struct Quota {
+    key: String,
+    most: usize,
+    keep_until: Timestamp,
+}
+
+impl Quota {
+    /// At most `most` of one `kind` in the span of this number. By Slack user: somebody in two workspaces of one organization
+    /// is one person.
+    #[must_use]
+    pub fn new(kind: &str, person: &PersonId, span: i64, most: usize, now: Timestamp) -> Self {
+        let keep_until = Timestamp(now.0 + crate::time::DAY);
+        Self { key: format!("{kind}#{}#{span}", person.user), most, keep_until }
+    }
+
+    /// Counts one more by its name; `false` where there are too many. Counted before, it is not counted again.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn take(&self, dynamo: &Dynamo, name: &str) -> anyhow::Result<bool> {
+        let counted = Attribute::Text(name.to_owned());
+        let update = Update {
+            update: "SET counted = list_append(if_not_exists(counted, :none), :these), keep_until = :keep",
+            condition: "attribute_not_exists(counted) OR (size(counted) < :most AND NOT contains(counted, :this))",
+            values: values([
+                (":none", Attribute::List(Vec::new())),
+                (":these", Attribute::List(vec![counted.clone()])),
+                (":this", counted.clone()),
+                (":most", i64::try_from(self.most)?.into()),
+                (":keep", self.keep_until.0.into()),
+            ]),
+        };
+        match dynamo.update(Table::Requests, &self.key, &update).await {
+            Ok(_) => Ok(true),
+            Err(WriteError::Lost(_)) => {
+                let kept = dynamo.get(Table::Requests, &self.key, None).await?;
+                let before = kept.as_ref().and_then(|item| item.get("counted"));
+                Ok(matches!(before, Some(Attribute::List(before)) if before.contains(&counted)))
+            }
+            Err(WriteError::Fault(fault)) => Err(fault),
+        }
+    }
+}
+
+/// A person's requests that were open when they last made one. Whether they still are is read from each.
+#[derive(Clone, Debug)]
+pub struct OpenRequests {
+    user: SlackUserId,
+    kept: Vec<RequestId>,
+    open: Vec<RequestId>,
+}
+
+impl OpenRequests {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn read(dynamo: &Dynamo, user: &SlackUserId) -> anyhow::Result<Self> {
+        let item = dynamo.get(Table::Requests, &open_key(user), None).await?;
+        let kept = match item.as_ref().map(|item| item.get("open_requests")) {
+            None => Vec::new(),
+            Some(Some(Attribute::List(ids))) => ids
+                .iter()
+                .map(|id| match id {
+                    Attribute::Text(id) => id.parse().map_err(|_| BadItem("open_requests")),
+                    _ => Err(BadItem("open_requests")),
+                })
+                .collect::<Result<_, _>>()?,
+            Some(_) => return Err(BadItem("open_requests").into()),
+        };
+        Ok(Self { user: user.clone(), open: kept.clone(), kept })
+    }
+
+    /// Those that were open then.
+    pub fn ids(&self) -> impl Iterator<Item = &RequestId> {
+        self.kept.iter()
+    }
+
+    /// The same, with those that were found open now.
+    #[must_use]
+    pub fn still(self, open: Vec<RequestId>) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Those that are open now.
+    #[must_use]
+    pub fn open(&self) -> &[RequestId] {
+        &self.open
+    }
+
+    /// The write that adds one: part of the transaction that makes it, so that two at once cannot both be the last.
+    #[must_use]
+    pub fn add(&self, id: &RequestId) -> Write {
+        let list = |ids: &[RequestId]| {
+            Attribute::List(ids.iter().map(|id| Attribute::Text(id.as_str().to_owned())).collect())
+        };
+        let next: Vec<RequestId> = self.open.iter().filter(|open| *open != id).chain([id]).cloned().collect();
+        let new = self.kept.is_empty();
+        let update = Update {
+            update: "SET open_requests = :next",
+            condition: if new {
+                "attribute_not_exists(open_requests) OR open_requests = :kept"
+            } else {
+                "open_requests = :kept"
+            },
+            values: values([(":next", list(&next)), (":kept", list(&self.kept))]),
+        };
+        Write::Update { table: Table::Requests, key: open_key(&self.user), update }
+    }
+}
+
+fn open_key(user: &SlackUserId) -> String {
+    format!("open#{user}")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod issue;
 mod join;
 mod keys;
 mod leave;
+mod limits;
 mod look_after;
 mod redrive;
 mod suspects;
@@ -37,6 +38,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use futures_util::FutureExt as _;
+use futures_util::future::join;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -189,6 +191,8 @@ pub struct DirectoryPage {
 enum NotDone {
     /// It is not time yet; nothing is wrong.
     Later(Duration),
+    /// Its person sent too many in one minute.
+    RateLimited,
     /// Something failed.
     Fault(anyhow::Error),
 }
@@ -278,11 +282,15 @@ impl Worker {
             return Err(NotDone::Later(seconds(ahead)));
         }
         let done = self.act(&message, invocation).await;
+        if let Err(NotDone::RateLimited) = done {
+            self.refuse_rate(&message).await;
+            return Ok(());
+        }
         if let (Err(not_done), true) = (&done, received >= RECEIVES) {
             let say = match (self.marked_off(&message).await, not_done) {
                 (Some(key), _) => words::off_not_done(&key),
                 (None, NotDone::Fault(fault)) => self.sorry(fault, &message.id),
-                (None, NotDone::Later(_)) => words::not_done(&message.id),
+                (None, NotDone::Later(_) | NotDone::RateLimited) => words::not_done(&message.id),
             };
             self.note_not_done(&message, invocation.now).await;
             if message.what.is_of_a_person() {
@@ -366,6 +374,19 @@ impl Worker {
         let age = invocation.now.since(message.signed_at);
         if !(0..=TOO_OLD).contains(&age) {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
+        }
+        if !limits::admits_itself(&message.what) {
+            let account = if let What::Command(Command::List(Some(typed))) = &message.what {
+                self.account_named(typed.account.as_ref()).ok()
+            } else {
+                None
+            };
+            join(self.admit(message), self.fetch_ahead(account, invocation.now)).await.0?;
+        }
+        if limits::tells_of_iam_users(&message.what)
+            && let Some(barred) = self.barred(&message.person).await?
+        {
+            return self.refuse_barred(message, barred, invocation.now).boxed().await;
         }
         // Boxed, each: else the one future has room for all of them at once, and the stack too.
         match &message.what {
@@ -484,6 +505,7 @@ impl Worker {
     async fn put_back(&self, queue: &QueueUrl, receipt: Option<String>, not_done: NotDone, received: u32) {
         let delay = match not_done {
             NotDone::Later(delay) => delay,
+            NotDone::RateLimited => Duration::from_secs(60),
             NotDone::Fault(fault) => {
                 let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
                 if slack.is_some_and(SlackError::is_about_the_token) {

@@ -75,6 +75,8 @@ mod stolen_reveal;
 mod stolen_slack;
 #[path = "path/stop.rs"]
 mod stop;
+#[path = "path/throttling.rs"]
+mod throttling;
 #[path = "path/timers.rs"]
 mod timers;
 #[path = "path/unattended.rs"]

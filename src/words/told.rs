@@ -329,14 +329,20 @@ pub fn call(approvers: &Approvers) -> String {
     }
 }
 
+/// The same before a sentence, where they are mentioned.
+#[must_use]
+pub fn calling(mention: Option<&Approvers>) -> String {
+    mention.map(|approvers| format!("{} ", call(approvers))).unwrap_or_default()
+}
+
 /// A quarter of the card's time is gone.
 #[must_use]
-pub fn reminder(request: &KeyRequest, approvers: &Approvers) -> String {
+pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let lacking =
         request.shown.needed.saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
     format!(
-        "{} {} still waits for {}. It lapses {}.",
-        call(approvers),
+        "{}{} still waits for {}. It lapses {}.",
+        calling(mention),
         person(&request.asked.requester),
         approvals(lacking.max(1)),
         moment(request.expires_at)
@@ -345,11 +351,11 @@ pub fn reminder(request: &KeyRequest, approvers: &Approvers) -> String {
 
 /// A request was approved, but not by enough people who still may: the approvers are called once more.
 #[must_use]
-pub fn asked_again(request: &KeyRequest, approvers: &Approvers) -> String {
+pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
     format!(
-        "{} {} was about to get this key, but what was approved no longer counts, or is no longer enough. It needs {} again, by {}.",
-        call(approvers),
+        "{}{} was about to get this key, but what was approved no longer counts, or is no longer enough. It needs {} again, by {}.",
+        calling(mention),
         person(&request.asked.requester),
         approvals(request.shown.needed.saturating_sub(had).max(1)),
         moment(request.expires_at)
@@ -451,6 +457,25 @@ pub const NOTHING_TO_CANCEL: &str = "You have no request that could be cancelled
 pub fn which_to_cancel(ids: &[RequestId]) -> String {
     let lines: Vec<String> = ids.iter().map(|id| format!("\u{2022} `cancel {id}`")).collect();
     format!("You have more than one open request. Say which:\n{}", lines.join("\n"))
+}
+
+/// One person sends more than is looked at.
+#[must_use]
+pub fn rate_limited(most: usize) -> String {
+    format!(
+        "You sent more than {most} commands, button presses and forms within one minute, so this one was not looked at. Wait a minute, then send it again. Deactivating a key, *This wasn't me*, `cancel` and `freeze` are never limited."
+    )
+}
+
+/// One person has as many open requests as anybody may have.
+#[must_use]
+pub fn too_many_open(open: &[RequestId]) -> String {
+    let lines: Vec<String> = open.iter().map(|id| format!("\u{2022} `/access-key cancel {id}`")).collect();
+    format!(
+        "You have {} open requests, and that is the most. Get the keys that were approved, or cancel what you no longer need, then ask again:\n{}",
+        open.len(),
+        lines.join("\n")
+    )
 }
 
 /// No requests.

@@ -2,10 +2,10 @@
 //! new key, only by an `issue` decision; approvals it needs are asked for on a card like any other's.
 
 use futures_util::FutureExt as _;
-use futures_util::future::{try_join, try_join4};
+use futures_util::future::{try_join, try_join5};
 
-use super::create::{Limit, too_many_approvers};
-use super::facts::Facts;
+use super::create::{Limit, too_many_approvers, too_many_open};
+use super::facts::{Facts, Found};
 use super::ticket::{address_hash, random};
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
@@ -13,10 +13,9 @@ use crate::card;
 use crate::id::{AccessKeyId, RequestId};
 use crate::inbound::Message;
 use crate::key::{IssuedKey, KeyState, StoredKey, UNDO, Why, days_until};
-use crate::lookup::NoSuchUser;
 use crate::policy::{Activate, Denial, Issue, KeyFacts, Needed, Policies, Request, Rotate, Verdict};
 use crate::request::{Approval, Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
-use crate::store::Stored;
+use crate::store::{OpenRequests, Stored};
 use crate::time::{DAY, Timestamp};
 use crate::words;
 
@@ -178,9 +177,12 @@ impl Worker {
                 None => Ok(()),
             }
         };
-        let (found, before, slack, ()) =
-            try_join4(self.read_key(key), Stored::read(&self.dynamo, &message.id), self.slack(), session)
-                .await?;
+        let read = async {
+            let before = Stored::read(&self.dynamo, &message.id);
+            let open = OpenRequests::read(&self.dynamo, &message.person.user);
+            Ok(try_join5(self.read_key(key), before, open, self.slack(), session).await?)
+        };
+        let ((found, before, open, slack, ()), ()) = try_join(read, self.admit(message)).await?;
         if let Some(before) = before {
             if !again.made(&before.request.asked, message, key) {
                 bears_anothers_id();
@@ -188,6 +190,9 @@ impl Worker {
             }
             // A redelivery goes on from what the first delivery recorded.
             return self.tell_again(message, before, None, now).await;
+        }
+        if let Some(barred) = self.barred(&message.person).await? {
+            return self.refuse_barred(message, barred, now).await;
         }
         let stored = match found {
             Some(stored) if stored.is_known_to_be_ours() => self.as_succeeded(stored).await?,
@@ -209,11 +214,7 @@ impl Worker {
         };
         let approvals = self.inherited(message, issued, again);
         let subject = (&issued.account, &issued.user);
-        let facts = self.facts(&slack, &message.person, subject, (&approvals, None), now).boxed().await?;
-        let Ok(facts) = facts.map_err(|NoSuchUser| ()) else {
-            return self.refuse_again(message, issued, again, words::USER_GONE, now).await;
-        };
-        let asked = Asked {
+        let mut asked = Asked {
             wants,
             requester: message.person.clone(),
             account: issued.account.clone(),
@@ -221,19 +222,41 @@ impl Worker {
             use_case: issued.use_case,
             days,
             reason: issued.reason.clone(),
-            email_hash: facts.requester.email.as_deref().map(address_hash),
+            email_hash: None,
             at: message.signed_at,
         };
         // The holder of a key approves no change of it, whoever asks for it.
-        let eligible = facts.eligible.clone().without(&issued.requester.user);
-        let facts = Facts { eligible, ..facts }.with(&asked, Some(issued.clone()));
+        let about_key = |facts: Facts, asked: &Asked| {
+            let eligible = facts.eligible.clone().without(&issued.requester.user);
+            Facts { eligible, ..facts }.with(asked, Some(issued.clone()))
+        };
+        let ask = |policies: &Policies, facts: &Facts| {
+            let facts = about_key(facts.clone(), &asked);
+            self.may_ask_again(policies, &asked, &facts, issued, again).map(drop)
+        };
+        let looked_up =
+            self.facts_unless_denied(&slack, &message.person, subject, (&approvals, None), now, ask).boxed();
+        let (found, open) = try_join(looked_up, self.still_open(open, now)).await?;
+        let (facts, denied) = match found {
+            Found::Facts(facts) => (*facts, None),
+            Found::Denied(denial, facts) => (*facts, Some(denial)),
+            Found::NoSuchUser => {
+                return self.refuse_again(message, issued, again, words::USER_GONE, now).await;
+            }
+        };
+        asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+        let facts = about_key(facts, &asked);
         let id = match (again, &issued.replacement) {
             // Begun before: goes on as it began.
             (Again::Replace, Some(begun)) => begun.clone(),
             (_, _) => message.id.clone(),
         };
         let salt = Salt::of(random()?);
-        let request = match self.may_ask_again(policies, &asked, &facts, issued, again) {
+        let may = match denied {
+            Some(denial) => Err(denial),
+            None => self.may_ask_again(policies, &asked, &facts, issued, again),
+        };
+        let request = match may {
             Ok(needed) => match too_many_approvers(&facts) {
                 Some(Limit { by, why }) => KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]),
                 None => self.asked_again(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
@@ -243,6 +266,7 @@ impl Worker {
                 KeyRequest::refused(id, asked, salt, why, &denial.by)
             }
         };
+        let request = too_many_open(request, &open);
         if again == Again::Replace && !matches!(request.state, State::Refused { .. }) {
             if self.replaced_before(&stored, &request.id).await? {
                 return Ok(self.answer(message, now, &words::replacement_asked(issued)).await?);
@@ -252,7 +276,7 @@ impl Worker {
             self.remove_description_of(&stored.issued, &message.person.to_string(), now).await;
             return Ok(());
         }
-        self.record_again((message, key, again), request, &facts, now).await
+        self.record_again((message, key, again), (request, &open), &facts, now).await
     }
 
     /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
@@ -357,7 +381,7 @@ impl Worker {
     async fn record_again(
         &self,
         (message, key, again): (&Message, &AccessKeyId, Again),
-        mut request: KeyRequest,
+        (mut request, open): (KeyRequest, &OpenRequests),
         facts: &Facts,
         now: Timestamp,
     ) -> Result<(), NotDone> {
@@ -373,7 +397,7 @@ impl Worker {
         }
         let chooser = async { if full { self.chooser(facts, now).await.map(Some) } else { Ok(None) } };
         let create = async {
-            match Stored::create(&self.dynamo, &request).await {
+            match Stored::create(&self.dynamo, &request, Some(open)).await {
                 Ok(stored) => Ok(stored),
                 Err(WriteError::Lost(lost)) => {
                     Stored::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())

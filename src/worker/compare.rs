@@ -121,7 +121,7 @@ impl Worker {
             .await
         {
             // Somebody else is about the key: it is looked at again tomorrow.
-            Ok(()) | Err(NotDone::Later(_)) => Ok(()),
+            Ok(()) | Err(NotDone::Later(_) | NotDone::RateLimited) => Ok(()),
             Err(NotDone::Fault(fault)) => Err(fault),
         }
     }

@@ -1,8 +1,10 @@
 //! `create`: facts, policy, the record, then the card or the button.
 
-use futures_util::future::try_join;
+use futures_util::FutureExt as _;
+use futures_util::future::{join, try_join, try_join3};
 
-use super::facts::Facts;
+use super::facts::{Facts, Found};
+use super::limits::{Barred, OPEN_REQUESTS};
 use super::ticket::{address_hash, random};
 use super::{NotDone, Worker};
 use crate::audit::Happened;
@@ -17,9 +19,23 @@ use crate::policy::{Needed, Policies, Request};
 use crate::request::{Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
 use crate::session::is_supported_path;
 use crate::slack_api;
-use crate::store::Stored;
+use crate::store::{OpenRequests, Stored};
 use crate::time::Timestamp;
 use crate::words;
+
+/// A request as it begins, with what was looked up for it.
+struct Begun {
+    request: KeyRequest,
+    seen: Option<Result<Facts, NoSuchUser>>,
+    open: Option<OpenRequests>,
+}
+
+impl Begun {
+    /// One that is refused before anything in IAM was looked up.
+    fn unseen(request: KeyRequest) -> Self {
+        Self { request, seen: None, open: None }
+    }
+}
 
 /// A no that the configuration says, not policy.
 pub(super) struct Limit {
@@ -36,7 +52,12 @@ impl Worker {
         create: &Create,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let account = match self.account(create) {
+        let account = self.account(create);
+        // Whether they may ask so often is seen beside what can be fetched before anything is looked up.
+        let open = async { Ok(OpenRequests::read(&self.dynamo, &message.person.user).await?) };
+        let ahead = self.fetch_ahead(account.ok(), now).map(Ok);
+        let (open, (), ()) = try_join3(open, self.admit(message), ahead).await?;
+        let account = match account {
             Ok(account) => account,
             Err(alias) => return self.refuse_account(message, create, alias, now).await,
         };
@@ -51,7 +72,8 @@ impl Worker {
             email_hash: None,
             at: message.signed_at,
         };
-        let (mut request, seen) = self.judge(message, asked, Salt::of(random()?), now).await?;
+        let Begun { mut request, seen, open } =
+            self.judge(message, (asked, open), Salt::of(random()?), now).await?;
         if request.state == State::Pending {
             request.tellings.extend([Telling::Card]);
         }
@@ -62,7 +84,7 @@ impl Worker {
             }
         };
         let create = async {
-            match Stored::create(&self.dynamo, &request).await {
+            match Stored::create(&self.dynamo, &request, open.as_ref()).await {
                 Ok(stored) => Ok(stored),
                 // A redelivery goes on from what the first delivery recorded.
                 Err(WriteError::Lost(lost)) => {
@@ -115,9 +137,18 @@ impl Worker {
             ("reason", create.reason.as_str().to_owned()),
         ];
         let asked = Happened::new("asked", &message.person, detail);
-        let refused = Happened::new("refused", "keyvend", [("by", "KEYVEND_ACCOUNTS".to_owned())]);
+        // In the order in which a known account's are refused, so that whoever may not ask cannot tell the two apart.
+        let (by, why) = if self.policies.is_err() {
+            (String::new(), words::POLICIES_INVALID.to_owned())
+        } else if let Some(Limit { by, why }) = self.too_long(u32::from(create.days.get())) {
+            (by.to_owned(), why)
+        } else if let Some(Barred { by, why }) = self.barred(&message.person).await? {
+            (by.join(" "), why)
+        } else {
+            ("KEYVEND_ACCOUNTS".to_owned(), words::unknown_account(alias, &self.config.accounts))
+        };
+        let refused = Happened::new("refused", "keyvend", [("by", by)]);
         self.audit_alone(message, [asked, refused]).await?;
-        let why = words::unknown_account(alias, &self.config.accounts);
         Ok(self.reply(message, now, &why).await?)
     }
 
@@ -125,38 +156,69 @@ impl Worker {
     async fn judge(
         &self,
         message: &Message,
-        mut asked: Asked,
+        (mut asked, open): (Asked, OpenRequests),
         salt: Salt,
         now: Timestamp,
-    ) -> anyhow::Result<(KeyRequest, Option<Result<Facts, NoSuchUser>>)> {
+    ) -> anyhow::Result<Begun> {
         let id = message.id.clone();
         let Ok(policies) = &self.policies else {
-            return Ok((KeyRequest::refused(id, asked, salt, words::POLICIES_INVALID.to_owned(), &[]), None));
+            let why = words::POLICIES_INVALID.to_owned();
+            return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &[])));
         };
-        if let Some(Limit { by, why }) = self.too_long(&asked) {
-            return Ok((KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]), None));
+        if let Some(Limit { by, why }) = self.too_long(asked.days) {
+            return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &[by.to_owned()])));
         }
         let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
+        if let Some(Barred { by, why }) = self.barred(&asked.requester).await? {
+            return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &by)));
+        }
         let subject = (&asked.account, &asked.user);
-        let found = match self.facts(&slack, &asked.requester, subject, (&[], None), now).await {
+        let ask = |policies: &Policies, facts: &Facts| {
+            let request = Request(facts.asked(&asked, 0));
+            policies.authorize(&facts.requester, request, &facts.iam_user).map(drop)
+        };
+        let found = self.facts_unless_denied(&slack, &asked.requester, subject, (&[], None), now, ask);
+        let (found, open) = join(found.boxed(), self.still_open(open, now)).await;
+        let found = match found {
             Ok(found) => found,
             Err(fault) => {
                 let (why, by) = (self.unreachable(fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
-                return Ok((KeyRequest::refused(id, asked, salt, why, &[by]), None));
+                return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &[by])));
             }
         };
-        let request = match &found {
-            Ok(facts) => {
-                asked.user = facts.iam_user.name.clone();
-                asked.email_hash = facts.requester.email.as_deref().map(address_hash);
-                self.weigh(policies, (id, salt), asked, facts)
+        let help = self.config.help_channel.as_ref();
+        if let Found::Facts(facts) | Found::Denied(_, facts) = &found {
+            asked.user = facts.iam_user.name.clone();
+            asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+        }
+        let (request, seen) = match found {
+            Found::Facts(facts) => (self.weigh(policies, (id, salt), asked, &facts), Ok(*facts)),
+            Found::Denied(denial, facts) => {
+                let request = match self.unfit(&asked, &facts.iam_user) {
+                    Some((why, by)) => KeyRequest::refused(id, asked, salt, why, &by),
+                    None => {
+                        KeyRequest::refused(id, asked, salt, words::refused(&denial.advice, help), &denial.by)
+                    }
+                };
+                (request, Ok(*facts))
             }
-            Err(NoSuchUser) => {
-                let why = words::no_such_user(&asked.user, &asked.account, self.config.help_channel.as_ref());
-                KeyRequest::refused(id, asked, salt, why, &[])
+            Found::NoSuchUser => {
+                let why = words::no_such_user(&asked.user, &asked.account, help);
+                (KeyRequest::refused(id, asked, salt, why, &[]), Err(NoSuchUser))
             }
         };
-        Ok((request, Some(found)))
+        let open = open?;
+        Ok(Begun { request: too_many_open(request, &open), seen: Some(seen), open: Some(open) })
+    }
+
+    /// Why nobody gets a key for this IAM user here, whoever asks, with what says so.
+    fn unfit(&self, asked: &Asked, user: &IamUser) -> Option<(String, Vec<String>)> {
+        if let Some(Limit { by, why }) = self.outside_path(asked, user) {
+            return Some((why, vec![by.to_owned()]));
+        }
+        let help = self.config.help_channel.as_ref();
+        (user.owners.is_empty() && user.owner_groups.is_empty())
+            .then(|| (words::no_owner(&asked.user, &asked.account, &asked.requester, help), Vec::new()))
     }
 
     /// The request as policy lets it begin, by these facts.
@@ -168,12 +230,8 @@ impl Worker {
         facts: &Facts,
     ) -> KeyRequest {
         let help = self.config.help_channel.as_ref();
-        if let Some(Limit { by, why }) = self.outside_path(&asked, &facts.iam_user) {
-            return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
-        }
-        if facts.iam_user.owners.is_empty() && facts.iam_user.owner_groups.is_empty() {
-            let why = words::no_owner(&asked.user, &asked.account, &asked.requester, help);
-            return KeyRequest::refused(id, asked, salt, why, &[]);
+        if let Some((why, by)) = self.unfit(&asked, &facts.iam_user) {
+            return KeyRequest::refused(id, asked, salt, why, &by);
         }
         let question = facts.asked(&asked, 0);
         if let Err(denial) = policies.authorize(&facts.requester, Request(question.clone()), &facts.iam_user)
@@ -201,9 +259,9 @@ impl Worker {
         }
     }
 
-    fn too_long(&self, asked: &Asked) -> Option<Limit> {
+    fn too_long(&self, days: u32) -> Option<Limit> {
         let most = self.config.max_key_days;
-        (asked.days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: words::too_many_days(most) })
+        (days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: words::too_many_days(most) })
     }
 
     /// Why an IAM user is none that keyvend looks after, if so.
@@ -234,7 +292,7 @@ impl Worker {
     /// Why this keyvend gives no such key, whatever policy says. Either setting, and the user's path, may have changed
     /// since it was asked for.
     pub(super) fn beyond_limits(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
-        self.too_long(asked).or_else(|| self.outside_path(asked, user))
+        self.too_long(asked.days).or_else(|| self.outside_path(asked, user))
     }
 
     /// Which of two keys could go. In a form it is a sentence, as below.
@@ -281,6 +339,17 @@ impl Worker {
 pub(super) fn too_many_approvers(facts: &Facts) -> Option<Limit> {
     let why = || words::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
     facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
+}
+
+/// The request as it is made where its requester has as many open ones as anybody may have. One that is made already, by an
+/// earlier delivery, is among them.
+pub(super) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequest {
+    let others = open.open();
+    if !request.waits() || others.len() < OPEN_REQUESTS || others.contains(&request.id) {
+        return request;
+    }
+    let why = words::too_many_open(others);
+    KeyRequest::refused(request.id, request.asked, request.salt, why, &["open-requests".to_owned()])
 }
 
 /// Whether it was refused because there are two keys.

@@ -1,16 +1,16 @@
 //! An approver's click: judged with fresh facts, against what the card showed, by what the table holds.
 
+use futures_util::future::try_join;
+
 use super::cancel::RACES;
 use super::create::Limit;
-use super::facts::Facts;
+use super::facts::{Facts, Found};
 use super::{NotDone, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Reason;
-use crate::facts::Person;
 use crate::id::{PersonId, RequestId, Revision};
 use crate::inbound::{ButtonMessage, Message};
-use crate::lookup::NoSuchUser;
 use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
 use crate::request::{Event, KeyRequest, Shown, State, Telling, Unfit};
 use crate::slack_api::{self, SlackApi};
@@ -74,14 +74,28 @@ impl Worker {
         place: Place<'_>,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let Some((id, revision)) = carried(value) else {
+        let named = carried(value);
+        // Whether they may press so often is seen beside the first read.
+        let read = async {
+            match &named {
+                Some((id, _)) => Ok(Stored::read(&self.dynamo, id).await?),
+                None => Ok(None),
+            }
+        };
+        let (read, ()) = try_join(read, self.admit(message)).await?;
+        let mut read = Some(read);
+        let Some((id, revision)) = named else {
             return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
         };
         let Ok(policies) = &self.policies else {
             return Ok(self.reply(message, now, words::POLICIES_INVALID).await?);
         };
         for _ in 0..RACES {
-            let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
+            let found = match read.take() {
+                Some(found) => found,
+                None => Stored::read(&self.dynamo, &id).await?,
+            };
+            let Some(stored) = found else {
                 return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
             };
             if !stored.request.has_shown(&revision) {
@@ -123,12 +137,26 @@ impl Worker {
         let request = &stored.request;
         let asked = &request.asked;
         let slack = self.slack().await?;
-        let facts = match self.facts_about(&slack, request, Some(&message.person), now).await {
-            Ok(Ok(facts)) => facts,
-            Ok(Err(NoSuchUser)) => return self.judge_without_user(&slack, message, request).await,
+        let subject = (&asked.account, &asked.user);
+        let people = (request.approvals.as_slice(), Some(&message.person));
+        let key = self.key_about(asked).await?;
+        let about_request = |facts: Facts| facts.of_request(request, key.clone());
+        let ask = |policies: &Policies, facts: &Facts| match &facts.presser {
+            Some(presser) => {
+                let approve = Approve(about_request(facts.clone()).to_approve(asked));
+                policies.authorize(presser, approve, &facts.iam_user).map(drop)
+            }
+            None => Ok(()),
+        };
+        let found = self.facts_unless_denied(&slack, &asked.requester, subject, people, now, ask).await;
+        let facts = match found {
+            Ok(Found::Facts(facts)) => about_request(*facts),
+            Ok(Found::Denied(denial, _)) => return Ok(Judged::No(self.no(&denial))),
+            Ok(Found::NoSuchUser) => {
+                return self.judge_without_user(policies, &slack, message, request).await;
+            }
             Err(fault) => return Ok(Judged::No(self.unreachable(fault)?)),
         };
-        let facts = self.with_key(facts, asked).await?;
         let presser = facts.presser.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
         let authorized = policies.authorize(presser, Approve(facts.to_approve(asked)), &facts.iam_user);
         let authorized = match authorized {
@@ -167,6 +195,7 @@ impl Worker {
     /// whom it concerns: its requester, and whoever approves now.
     async fn judge_without_user(
         &self,
+        policies: &Policies,
         slack: &SlackApi,
         message: &Message,
         request: &KeyRequest,
@@ -175,7 +204,12 @@ impl Worker {
         let presser = self.lookup.person(slack, &message.person, &memberships).await?;
         let concerned =
             memberships.approvers().contains(&presser.id.user) || request.asked.requester == presser.id;
-        if !concerned || !is_full_member(&presser) {
+        if !presser.is_full_member()
+            && let Some(denial) = policies.bars(&presser, &request.asked.account)
+        {
+            return Ok(Judged::No(self.no(&denial)));
+        }
+        if !concerned || !presser.is_full_member() {
             return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
         }
         Ok(Judged::Event(Event::Refuse { why: words::USER_GONE.to_owned() }))
@@ -185,7 +219,7 @@ impl Worker {
     pub(super) async fn approves_now(&self, slack: &SlackApi, person: &PersonId) -> anyhow::Result<bool> {
         let memberships = self.memberships(slack).await?;
         let person = self.lookup.person(slack, person, &memberships).await?;
-        Ok(memberships.approvers().contains(&person.id.user) && is_full_member(&person))
+        Ok(memberships.approvers().contains(&person.id.user) && person.is_full_member())
     }
 
     /// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
@@ -349,10 +383,6 @@ fn told(event: &Event, next: &KeyRequest, left: usize) -> (String, slack_api::Me
         | Event::Seen { .. }
         | Event::Posted(_) => (words::moved_on(next), card::text(&words::standing(next))),
     }
-}
-
-fn is_full_member(person: &Person) -> bool {
-    !(person.guest || person.external || person.deleted || person.bot)
 }
 
 fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) -> Event {

@@ -8,7 +8,7 @@ use crate::facts::{Account, EligibleApprovers, IamUser, Person};
 use crate::id::{IamUserName, PersonId};
 use crate::key::IssuedKey;
 use crate::lookup::{Memberships, NoSuchUser};
-use crate::policy::{self, KeyFacts, Needed, Policies};
+use crate::policy::{self, Denial, KeyFacts, Needed, Policies};
 use crate::request::{Approval, Asked, KeyRequest};
 use crate::slack_api::SlackApi;
 use crate::store;
@@ -34,6 +34,17 @@ pub(super) struct Facts {
     pub replaced: Option<IssuedKey>,
 }
 
+/// What looking up came to.
+pub(super) enum Found {
+    /// All of it.
+    Facts(Box<Facts>),
+    /// There is no such IAM user.
+    NoSuchUser,
+    /// What is known without the user's policy documents is enough for a no, whatever they say: none was read. The facts are
+    /// those, with the user taken for privileged.
+    Denied(Denial, Box<Facts>),
+}
+
 impl Worker {
     /// Looks up what decides over a request that exists: whose approvals can count was settled when it was created.
     pub(super) async fn facts_about(
@@ -55,10 +66,28 @@ impl Worker {
         &self,
         slack: &SlackApi,
         requester: &PersonId,
+        subject: (&Account, &IamUserName),
+        people: (&[Approval], Option<&PersonId>),
+        now: Timestamp,
+    ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
+        let ask = |_: &Policies, _: &Facts| Ok(());
+        Ok(match self.facts_unless_denied(slack, requester, subject, people, now, ask).await? {
+            Found::Facts(facts) => Ok(*facts),
+            Found::NoSuchUser | Found::Denied(..) => Err(NoSuchUser),
+        })
+    }
+
+    /// The same, but policy is asked first who the person is and whose the user: `ask` is what is wanted of it. Where it is
+    /// denied both to an ordinary and to a privileged user, nobody's documents are read for somebody who may not ask.
+    pub(super) async fn facts_unless_denied(
+        &self,
+        slack: &SlackApi,
+        requester: &PersonId,
         (account, user): (&Account, &IamUserName),
         (approvals, presser): (&[Approval], Option<&PersonId>),
         now: Timestamp,
-    ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
+        ask: impl Fn(&Policies, &Facts) -> Result<(), Denial>,
+    ) -> anyhow::Result<Found> {
         let people = async {
             let memberships = self.memberships(slack).await?;
             let look_up = |id| self.lookup.person(slack, id, &memberships);
@@ -70,18 +99,16 @@ impl Worker {
         };
         let counted = store::issued_today(&self.dynamo, requester, now);
         let (people, (found, issued_today)) =
-            try_join(people, try_join(self.lookup.iam_user(account, user, now).boxed(), counted)).await?;
-        let iam_user = match found {
-            Ok(iam_user) => iam_user,
-            Err(missing) => return Ok(Err(missing)),
-        };
+            try_join(people, try_join(self.lookup.listed_user(account, user, now).boxed(), counted)).await?;
+        let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(Found::NoSuchUser) };
         let (mut requester, mut approved_by, mut presser, mut memberships) = people;
+        let iam_user = listed.as_if(false);
         self.lookup.look_into(slack, &mut memberships, &iam_user.owner_groups).await?;
         for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut presser) {
             person.groups = memberships.of(&person.id.user);
         }
         let eligible = memberships.approvers().iter().cloned().collect();
-        Ok(Ok(Facts {
+        let known = Facts {
             requester,
             iam_user,
             issued_today,
@@ -91,7 +118,19 @@ impl Worker {
             eligible,
             key: None,
             replaced: None,
-        }))
+        };
+        if let Ok(policies) = &self.policies
+            && let Err(denial) = ask(policies, &known)
+        {
+            let privileged = Facts { iam_user: listed.as_if(true), ..known.clone() };
+            if ask(policies, &privileged).is_err() {
+                return Ok(Found::Denied(denial, Box::new(privileged)));
+            }
+        }
+        Ok(match listed.documented().boxed().await? {
+            Ok(iam_user) => Found::Facts(Box::new(Facts { iam_user, ..known })),
+            Err(NoSuchUser) => Found::NoSuchUser,
+        })
     }
 
     /// Who is in the groups that any policy names, the approvers among them.
@@ -103,11 +142,16 @@ impl Worker {
 
     /// The same facts with the key that exists and that the request is about, if it is about one.
     pub(super) async fn with_key(&self, facts: Facts, asked: &Asked) -> anyhow::Result<Facts> {
-        let key = match asked.wants.key() {
+        let key = self.key_about(asked).await?;
+        Ok(facts.with(asked, key))
+    }
+
+    /// That key, as it is now.
+    pub(super) async fn key_about(&self, asked: &Asked) -> anyhow::Result<Option<IssuedKey>> {
+        Ok(match asked.wants.key() {
             Some(key) => self.read_key(key).await?.map(|stored| stored.issued),
             None => None,
-        };
-        Ok(facts.with(asked, key))
+        })
     }
 }
 
@@ -115,6 +159,12 @@ impl Facts {
     /// The same facts about this key.
     pub(super) fn about(&self, key: Option<IssuedKey>) -> Self {
         Self { key, replaced: None, ..self.clone() }
+    }
+
+    /// The same facts about a request that exists, with the key that it is about: whose approvals can count was settled when it
+    /// was created.
+    pub(super) fn of_request(self, request: &KeyRequest, key: Option<IssuedKey>) -> Self {
+        Self { eligible: request.eligible_approvers.clone(), ..self }.with(&request.asked, key)
     }
 
     /// The same facts with the key that the request is about.

@@ -488,7 +488,10 @@ impl Worker {
         }
         // A card that is drawn anew calls nobody; one that is posted does.
         if next.card.is_some() && next.state == State::Pending {
-            let message = card::text(&words::asked_again(&next, &self.config.approvers));
+            let what = format!("{}.again", next.id);
+            let mention = self.may_mention(&next.asked.requester, &what, now).await?;
+            let mention = mention.then_some(&self.config.approvers);
+            let message = card::text(&words::asked_again(&next, mention));
             tellings.push(Telling::Thread { message });
         }
         self.end(&stored, next, others, tellings).await
@@ -529,7 +532,7 @@ impl Worker {
     /// The message dies with this receive: whoever waits is told, and may press again.
     pub(super) async fn give_up(&self, message: &ClaimMessage, not_done: &NotDone, now: Timestamp) {
         let say = match not_done {
-            NotDone::Later(_) => words::BUSY,
+            NotDone::Later(_) | NotDone::RateLimited => words::BUSY,
             NotDone::Fault(_) => words::TOO_LATE,
         };
         let given_up = async {

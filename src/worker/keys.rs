@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join, try_join_all, try_join3};
 
 use super::again::Again;
-use super::facts::Facts;
+use super::facts::{Facts, Found};
 use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::card::{self, Listed, MOST_LISTED, Offer, Row};
@@ -27,7 +27,7 @@ use crate::words;
 pub(super) const KEYS_PER_USER: usize = 2;
 
 /// What a key's id leads to.
-pub(super) enum Found {
+pub(super) enum KeyFound {
     /// A key that keyvend issued.
     Issued(Box<StoredKey>),
     /// A key that may have come of an unanswered request.
@@ -40,14 +40,25 @@ pub(super) enum Found {
 
 impl Worker {
     /// Whose a key is, as the table or else AWS tells.
-    pub(super) async fn find(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<Found> {
-        match self.read_key(key).await? {
-            Some(stored) if stored.is_known_to_be_ours() => Ok(Found::Issued(Box::new(stored))),
-            Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => Ok(Found::Suspect),
-            Some(StoredKey { issued, .. }) => Ok(Found::Foreign(issued.account, issued.user)),
+    pub(super) async fn find(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<KeyFound> {
+        let stored = self.read_key(key).await?;
+        self.find_as(stored, key, now).await
+    }
+
+    /// The same, of a key that was read.
+    async fn find_as(
+        &self,
+        stored: Option<StoredKey>,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> anyhow::Result<KeyFound> {
+        match stored {
+            Some(stored) if stored.is_known_to_be_ours() => Ok(KeyFound::Issued(Box::new(stored))),
+            Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => Ok(KeyFound::Suspect),
+            Some(StoredKey { issued, .. }) => Ok(KeyFound::Foreign(issued.account, issued.user)),
             None => match self.lookup.owner_of(&self.config.accounts, key, now).await? {
-                Some((account, user)) => Ok(Found::Foreign(account.clone(), user)),
-                None => Ok(Found::Nowhere),
+                Some((account, user)) => Ok(KeyFound::Foreign(account.clone(), user)),
+                None => Ok(KeyFound::Nowhere),
             },
         }
     }
@@ -57,7 +68,7 @@ impl Worker {
     }
 
     /// The account of this alias, or the first one; else what to say.
-    fn account_named(&self, alias: Option<&AccountAlias>) -> Result<&Account, String> {
+    pub(super) fn account_named(&self, alias: Option<&AccountAlias>) -> Result<&Account, String> {
         let Some(alias) = alias else {
             return self.config.accounts.first().ok_or_else(|| words::UNKNOWN_BUTTON.to_owned());
         };
@@ -73,6 +84,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let Ok(policies) = &self.policies else {
+            self.admit(message).await?;
             return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
         };
         match of {
@@ -96,15 +108,24 @@ impl Worker {
     ) -> Result<(), NotDone> {
         let (slack, ()) = try_join(self.slack(), self.lookup.open(&at.account, now)).await?;
         let subject = (&at.account, &at.name);
-        let facts = match self.facts(&slack, &message.person, subject, (&[], None), now).await? {
-            Ok(facts) => facts,
-            Err(NoSuchUser) => {
+        let may_list = |policies: &Policies, facts: &Facts| {
+            policies.authorize(&facts.requester, List, &facts.iam_user).map(drop)
+        };
+        let found =
+            self.facts_unless_denied(&slack, &message.person, subject, (&[], None), now, may_list).await?;
+        let (facts, allowed) = match found {
+            Found::Facts(facts) => {
+                let allowed = may_list(policies, &facts);
+                (*facts, allowed)
+            }
+            Found::Denied(denial, facts) => (*facts, Err(denial)),
+            Found::NoSuchUser => {
                 let help = self.config.help_channel.as_ref();
                 let no = words::no_such_user(&at.name, &at.account, help);
                 return Ok(self.answer(message, now, &no).await?);
             }
         };
-        if let Err(denial) = policies.authorize(&facts.requester, List, &facts.iam_user) {
+        if let Err(denial) = allowed {
             let of = [("account", at.account.id.to_string()), ("user", at.name.to_string())];
             self.audit_alone(message, [Happened::new("list-refused", &message.person, of)]).await?;
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
@@ -123,16 +144,17 @@ impl Worker {
                 join_all(self.config.accounts.iter().map(|account| self.lookup.open(account, now))).await,
             )
         };
-        let known = async { anyhow::Ok(self.known_users(&message.person.user).await) };
-        let who = async {
-            let slack = self.slack().await?;
-            let memberships = self.memberships(&slack).await?;
-            let person = self.lookup.person(&slack, &message.person, &memberships).await?;
-            anyhow::Ok((slack, person, memberships))
+        let read = async {
+            let known = async { anyhow::Ok(self.known_users(&message.person.user).await) };
+            let issued_today = store::issued_today(&self.dynamo, &message.person, now);
+            Ok(try_join3(try_join(known, open), self.slack(), issued_today).await?)
         };
-        let issued_today = store::issued_today(&self.dynamo, &message.person, now);
-        let ((known, _), (slack, person, memberships), issued_today) =
-            try_join3(try_join(known, open), who, issued_today).await?;
+        let (((known, _), slack, issued_today), ()) = try_join(read, self.admit(message)).await?;
+        if let Some(barred) = self.barred(&message.person).await? {
+            return self.refuse_barred(message, barred, now).await;
+        }
+        let memberships = self.memberships(&slack).await?;
+        let person = self.lookup.person(&slack, &message.person, &memberships).await?;
         if known.own.is_empty() {
             self.answer(message, now, words::NOTHING_TO_LIST).await?;
             self.refresh_directory(&known, now).await;
@@ -142,10 +164,18 @@ impl Worker {
         let listed = join_all(shown.iter().map(|at| {
             let (slack, person, mut memberships) = (&slack, &person, memberships.clone());
             async move {
-                let found = self.lookup.iam_user(&at.account, &at.name, now).await?;
-                let Ok(iam_user) = found.map_err(|NoSuchUser| ()) else { return Ok(None) };
-                self.lookup.look_into(slack, &mut memberships, &iam_user.owner_groups).await?;
+                let found = self.lookup.listed_user(&at.account, &at.name, now).await?;
+                let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(None) };
+                let known = listed.as_if(false);
+                self.lookup.look_into(slack, &mut memberships, &known.owner_groups).await?;
                 let requester = Person { groups: memberships.of(&person.id.user), ..person.clone() };
+                let denied = |user: &IamUser| policies.authorize(&requester, List, user).is_err();
+                if denied(&known) && denied(&listed.as_if(true)) {
+                    return Ok(None);
+                }
+                let Ok(iam_user) = listed.documented().await?.map_err(|NoSuchUser| ()) else {
+                    return Ok(None);
+                };
                 let facts = Facts {
                     requester,
                     iam_user,
@@ -285,7 +315,7 @@ impl Worker {
     }
 
     /// Whether policy lets whoever acts do this to a key of that IAM user, by facts looked up afresh; or what to say.
-    pub(super) async fn may<A: Act<On = IamUser>>(
+    pub(super) async fn may<A: Act<On = IamUser> + Send + Sync>(
         &self,
         message: &Message,
         (account, user): (&Account, &IamUserName),
@@ -294,9 +324,21 @@ impl Worker {
     ) -> anyhow::Result<Result<(Authorized<A>, Facts), String>> {
         let Ok(policies) = &self.policies else { return Ok(Err(words::POLICIES_INVALID.to_owned())) };
         let slack = self.slack().await?;
-        let found = self.facts(&slack, &message.person, (account, user), (&[], None), now).boxed().await?;
-        let Ok(facts) = found.map_err(|NoSuchUser| ()) else {
-            return Ok(Err(words::user_gone(user, account)));
+        let ask = |policies: &Policies, facts: &Facts| match policies.decide(
+            &facts.requester,
+            &act,
+            &facts.iam_user,
+        ) {
+            Verdict::Allow { .. } => Ok(()),
+            Verdict::Deny(denial) => Err(denial),
+        };
+        let found = self.facts_unless_denied(&slack, &message.person, (account, user), (&[], None), now, ask);
+        let facts = match found.boxed().await? {
+            Found::Facts(facts) => *facts,
+            Found::NoSuchUser => return Ok(Err(words::user_gone(user, account))),
+            Found::Denied(denial, _) => {
+                return Ok(Err(words::refused(&denial.advice, self.config.help_channel.as_ref())));
+            }
         };
         Ok(match policies.authorize(&facts.requester, act, &facts.iam_user) {
             Ok(authorized) => Ok((authorized, facts)),
@@ -312,15 +354,22 @@ impl Worker {
         why: Why,
         now: Timestamp,
     ) -> Result<(), NotDone> {
-        let stored = match self.find(key, now).await? {
-            Found::Issued(stored) => *stored,
-            Found::Suspect => {
+        let stored = self.read_key(key).await?;
+        let at_once = stored.as_ref().is_some_and(|stored| {
+            stored.is_known_to_be_ours() && stored.issued.may_switch_off(&message.person)
+        });
+        if !at_once && let Some(barred) = self.barred(&message.person).await? {
+            return self.refuse_barred(message, barred, now).await;
+        }
+        let stored = match self.find_as(stored, key, now).await? {
+            KeyFound::Issued(stored) => *stored,
+            KeyFound::Suspect => {
                 return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
             }
-            Found::Foreign(account, user) => {
+            KeyFound::Foreign(account, user) => {
                 return self.deactivate_foreign(message, key, (&account, &user), now).boxed().await;
             }
-            Found::Nowhere => return Ok(self.answer(message, now, &words::no_such_key(key)).await?),
+            KeyFound::Nowhere => return Ok(self.answer(message, now, &words::no_such_key(key)).await?),
         };
         let issued = &stored.issued;
         match &issued.state {
@@ -373,14 +422,14 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), NotDone> {
         let stored = match self.find(key, now).await? {
-            Found::Issued(stored) => *stored,
-            Found::Suspect => {
+            KeyFound::Issued(stored) => *stored,
+            KeyFound::Suspect => {
                 return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
             }
-            Found::Foreign(account, user) => {
+            KeyFound::Foreign(account, user) => {
                 return self.delete_foreign(message, key, (&account, &user), now).boxed().await;
             }
-            Found::Nowhere => return Ok(self.answer(message, now, &words::no_such_key(key)).await?),
+            KeyFound::Nowhere => return Ok(self.answer(message, now, &words::no_such_key(key)).await?),
         };
         let issued = &stored.issued;
         if let KeyState::Deleted { why, .. } = &issued.state {

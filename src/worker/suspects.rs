@@ -3,6 +3,7 @@
 
 use futures_util::future::try_join_all;
 
+use super::limits::Barred;
 use super::{NotDone, Worker};
 use crate::audit::Happened;
 use crate::aws::WriteError;
@@ -118,8 +119,17 @@ impl Worker {
             Ok(key) => self.read_key(&key).await?,
             Err(_) => None,
         };
-        let Some(stored) = found else {
-            return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
+        let barred = self.barred(&message.person).await?;
+        let stored = match (found, barred) {
+            (Some(stored), Some(Barred { why, .. }))
+                if matches!(stored.issued.state, KeyState::Suspect { .. }) =>
+            {
+                self.note_on_key(message, &stored, "suspect-answer-refused", now).await?;
+                return Ok(self.answer(message, now, &why).await?);
+            }
+            (_, Some(barred)) => return self.refuse_barred(message, barred, now).await,
+            (Some(stored), None) => stored,
+            (None, None) => return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?),
         };
         let issued = &stored.issued;
         let KeyState::Suspect { .. } = issued.state else {

@@ -135,7 +135,10 @@ impl Worker {
         let Ok(next) = stored.request.apply(Event::Remind, "keyvend", now) else { return Ok(()) };
         // Where the card could not be posted, that is still to be done, and calls the approvers too.
         let telling = if next.card.is_some() {
-            Telling::Thread { message: card::text(&words::reminder(&next, &self.config.approvers)) }
+            let what = format!("{}.reminder", next.id);
+            let mention = self.may_mention(&next.asked.requester, &what, now).await?;
+            let mention = mention.then_some(&self.config.approvers);
+            Telling::Thread { message: card::text(&words::reminder(&next, mention)) }
         } else {
             Telling::Card
         };

@@ -152,7 +152,8 @@ impl Worker {
         if stored.request.state != State::Pending {
             return Ok(());
         }
-        let drawn = card::approval(&stored.request, Some(&self.config.approvers), now);
+        let mention = self.may_mention(&stored.request.asked.requester, request.as_str(), now).await?;
+        let drawn = card::approval(&stored.request, mention.then_some(&self.config.approvers), now);
         let (channel, ts) = self.to_approvers(&drawn).await?;
         for _ in 0..RACES {
             let posted = Event::Posted(Card { channel: channel.clone(), ts: ts.clone() });

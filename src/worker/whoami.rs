@@ -21,8 +21,11 @@ impl Worker {
             self.known_users(&message.person.user),
         )
         .await;
-        let who = words::whoami(&person?, memberships.approvers().contains(&message.person.user));
-        let sentence = format!("{who}\n{}", words::own_users(&known.own));
+        let person = person?;
+        let who = words::whoami(&person, memberships.approvers().contains(&message.person.user));
+        let barred = if person.is_full_member() { None } else { self.barred(&message.person).await? };
+        let rest = barred.map_or_else(|| words::own_users(&known.own), |barred| barred.why);
+        let sentence = format!("{who}\n{rest}");
         self.answer(message, now, &sentence).await?;
         self.refresh_directory(&known, now).await;
         Ok(())

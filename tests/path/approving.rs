@@ -193,11 +193,15 @@ async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_conce
         aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
         let slack = keyvend.world.net.slack();
         slack.channel(APPROVALS, |channel| _ = channel.members.insert(GUS_GUEST.to_owned()));
-        for (outsider, theirs) in
-            [(MALLORY_OUTSIDER, "Approve"), (MALLORY_OUTSIDER, "Deny"), (GUS_GUEST, "Deny")]
-        {
+        let outsiders = "Only an approver, or the person who asked, can do this";
+        // A guest hears what every guest hears, whether the IAM user is there or not.
+        for (outsider, theirs, says) in [
+            (MALLORY_OUTSIDER, "Approve", outsiders),
+            (MALLORY_OUTSIDER, "Deny", outsiders),
+            (GUS_GUEST, "Deny", "Guests of this workspace cannot use this"),
+        ] {
             decides(&keyvend, outsider, &card, theirs).await;
-            answered(&keyvend, outsider, theirs, "Only an approver, or the person who asked, can do this");
+            answered(&keyvend, outsider, theirs, says);
             assert_eq!(keyvend.stands().await, "PENDING", "{outsider} {theirs}");
             assert_eq!(keyvend.card().reading(), card.reading(), "{outsider} {theirs}");
         }

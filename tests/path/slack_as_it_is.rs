@@ -59,7 +59,9 @@ async fn an_answer_waits_for_four_aws_steps_in_sequence_at_most() {
     // What the groups of an IAM user hold can be asked once they are known; the session is kept for some minutes.
     let (cold, names) = steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await;
     assert_eq!(cold, 5, "{names:?}");
-    four_at_most("create, in a group", steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await);
+    // So can the rate limit, and a session that is kept leaves nothing to do beside it.
+    let (warm, names) = steps(&keyvend, world.slash_command(ALICE_OWNER, CREATE)).await;
+    assert_eq!(warm, 5, "{names:?}");
 }
 
 #[tokio::test]
