@@ -478,7 +478,7 @@ impl ListedUser {
         let (detail, keys, groups) = (self.detail.clone(), self.keys.clone(), self.groups.clone());
         // What its groups hold is not known yet.
         let quarantined = self.attached.iter().any(AttachedPolicy::is_quarantine);
-        IamUser { privileged, quarantined, ..assemble(&self.account, detail, keys, groups, Vec::new()) }
+        IamUser { privileged, quarantined, ..assemble(&self.account, detail, keys, groups, Vec::new(), None) }
     }
 
     /// The user with what its policy documents say, read in two steps of parallel calls at most.

@@ -272,7 +272,7 @@ impl Worker {
                 return Ok(self.answer(message, now, &words::replacement_asked(issued)).await?);
             }
             self.make_room(message, stored.clone(), &request.id, now).await?;
-            self.record_again((message, key, again), request, &facts, now).await?;
+            self.record_again((message, key, again), (request, &open), &facts, now).await?;
             self.remove_description_of(&stored.issued, &message.person.to_string(), now).await;
             return Ok(());
         }

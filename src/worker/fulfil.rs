@@ -113,7 +113,10 @@ impl Worker {
         let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }, Telling::Card];
         // A card that is updated notifies nobody; one that is posted does.
         if next.card.is_some() {
-            let message = card::text(&words::asked_again(&next, &self.config.approvers));
+            let what = format!("{}.again", next.id);
+            let mention = self.may_mention(&next.asked.requester, &what, now).await?;
+            let mention = mention.then_some(&self.config.approvers);
+            let message = card::text(&words::asked_again(&next, mention));
             tellings.push(Telling::Thread { message });
         }
         self.end(stored, next, Vec::new(), tellings).await
