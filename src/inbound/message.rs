@@ -62,7 +62,7 @@ pub enum What {
     JoinedGroup {
         /// Which.
         group: UserGroupId,
-        /// Who was, [`MAX_JOINED`] of them at most.
+        /// Who was: 50 of them at most.
         users: Vec<SlackUserId>,
         /// How many more.
         more: usize,
