@@ -142,7 +142,7 @@ await withServer((server) => withBrowser(async (browser) => {
     await press("#show");
     await browser.until("return /Confirmed/.test(document.getElementById('receipt').textContent)");
     await browser.go("about:blank");
-    await run("history.back()");
+    await browser.back();
     await view("ended");
     assert.ok(!(await run("return document.documentElement.outerHTML")).includes(KEY.secret_access_key));
     assert.equal(claims().length, 1);

@@ -44,6 +44,7 @@ export async function withBrowser(work) {
 
     const browser = {
       go: (url) => at("POST", "/url", { url }),
+      back: () => at("POST", "/back", {}),
       address: () => at("GET", "/url"),
       title: () => at("GET", "/title"),
       reload: () => at("POST", "/refresh", {}),
