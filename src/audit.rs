@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// One record. Never holds a secret, a ticket, a code or an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Its place in the request's chain, from 1.
     pub seq: u32,
     /// When it happened.
@@ -30,34 +30,34 @@ pub struct Entry {
 
 /// An entry with the chain that it is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct AuditRecord {
     /// The chain: a request's id, or what else has one.
     pub request: String,
     /// The entry.
     #[serde(flatten)]
-    pub entry: Entry,
+    pub entry: AuditEntry,
 }
 
 /// The end of a request's chain, and the entries not yet known to be in table `Audit`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chain {
+pub struct AuditChain {
     next: u32,
     head: String,
     /// When it last grew.
-    pub grown_at: Timestamp,
+    pub last_appended_at: Timestamp,
     /// Written with the item, still to be inserted.
-    pub outbox: Vec<Entry>,
+    pub outbox: Vec<AuditEntry>,
 }
 
-impl Default for Chain {
+impl Default for AuditChain {
     fn default() -> Self {
-        Self { next: 1, head: "0".repeat(64), grown_at: Timestamp(0), outbox: Vec::new() }
+        Self { next: 1, head: "0".repeat(64), last_appended_at: Timestamp(0), outbox: Vec::new() }
     }
 }
 
 /// What an entry says, before it has its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happened {
+pub struct NewAuditEntry {
     /// What: one word.
     pub event: &'static str,
     /// Who.
@@ -66,7 +66,7 @@ pub struct Happened {
     pub detail: BTreeMap<String, String>,
 }
 
-impl Happened {
+impl NewAuditEntry {
     /// Something that somebody did.
     #[must_use]
     pub fn new<const N: usize>(
@@ -79,11 +79,11 @@ impl Happened {
     }
 }
 
-impl Chain {
+impl AuditChain {
     /// Appends one entry. Its time is never before that of the last: clocks differ, and the order is the chain's.
-    pub fn append(&mut self, request: &RequestId, at: Timestamp, happened: Happened) {
-        let at = at.max(self.grown_at);
-        let mut entry = Entry {
+    pub fn append(&mut self, request: &RequestId, at: Timestamp, happened: NewAuditEntry) {
+        let at = at.max(self.last_appended_at);
+        let mut entry = AuditEntry {
             seq: self.next,
             at,
             event: happened.event.to_owned(),
@@ -95,7 +95,7 @@ impl Chain {
         entry.hash = entry.computed_hash(request);
         self.head.clone_from(&entry.hash);
         self.next += 1;
-        self.grown_at = at;
+        self.last_appended_at = at;
         self.outbox.push(entry);
     }
 
@@ -107,13 +107,13 @@ impl Chain {
 
     /// Its last entry's place and hash, as a checkpoint names it.
     #[must_use]
-    pub fn end(&self) -> String {
+    pub fn head(&self) -> String {
         format!("{}:{}", self.next - 1, self.head)
     }
 
     /// The last entry that is known to be in table `Audit`: its place, 0 where there is none, and its hash.
     #[must_use]
-    pub fn inserted(&self) -> (u32, String) {
+    pub fn last_inserted(&self) -> (u32, String) {
         match self.outbox.first() {
             Some(waiting) => (waiting.seq.saturating_sub(1), waiting.prev.clone()),
             None => (self.next.saturating_sub(1), self.head.clone()),
@@ -121,12 +121,12 @@ impl Chain {
     }
 
     /// Drops the entries that are known to be in table `Audit`.
-    pub fn drop_inserted(&mut self, up_to: u32) {
+    pub fn remove_inserted(&mut self, up_to: u32) {
         self.outbox.retain(|entry| entry.seq > up_to);
     }
 }
 
-impl Entry {
+impl AuditEntry {
     /// The hash that this entry must have: over its parts, each preceded by its length, so that no two entries
     /// have the same canonical form.
     #[must_use]
@@ -168,9 +168,13 @@ mod tests {
     fn each_entry_is_bound_to_the_one_before_and_to_its_request() {
         let request = RequestId::of_signature(&[7; 32]);
         let other = RequestId::of_signature(&[8; 32]);
-        let mut chain = Chain::default();
-        chain.append(&request, Timestamp(1), Happened::new("asked", "T1.U1", [("user", "ci".to_owned())]));
-        chain.append(&request, Timestamp(2), Happened::new("approved", "T1.U2", []));
+        let mut chain = AuditChain::default();
+        chain.append(
+            &request,
+            Timestamp(1),
+            NewAuditEntry::new("asked", "T1.U1", [("user", "ci".to_owned())]),
+        );
+        chain.append(&request, Timestamp(2), NewAuditEntry::new("approved", "T1.U2", []));
         let [first, second] = chain.outbox.as_slice() else { panic!("two entries") };
         assert_eq!((first.seq, second.seq), (1, 2));
         assert_eq!(first.prev, "0".repeat(64));
@@ -178,12 +182,12 @@ mod tests {
         assert_eq!(first.hash, first.computed_hash(&request));
         assert_ne!(first.hash, first.computed_hash(&other));
         for change in [
-            |entry: &mut Entry| entry.actor.push('x'),
-            |entry: &mut Entry| entry.event.push('x'),
-            |entry: &mut Entry| entry.at.0 += 1,
-            |entry: &mut Entry| entry.seq += 1,
-            |entry: &mut Entry| entry.prev = "1".repeat(64),
-            |entry: &mut Entry| drop(entry.detail.insert("user".to_owned(), "cj".to_owned())),
+            |entry: &mut AuditEntry| entry.actor.push('x'),
+            |entry: &mut AuditEntry| entry.event.push('x'),
+            |entry: &mut AuditEntry| entry.at.0 += 1,
+            |entry: &mut AuditEntry| entry.seq += 1,
+            |entry: &mut AuditEntry| entry.prev = "1".repeat(64),
+            |entry: &mut AuditEntry| drop(entry.detail.insert("user".to_owned(), "cj".to_owned())),
         ] {
             let mut changed = first.clone();
             change(&mut changed);
@@ -194,12 +198,12 @@ mod tests {
     #[test]
     fn what_was_inserted_leaves_the_outbox_and_the_chain_goes_on() {
         let request = RequestId::of_signature(&[7; 32]);
-        let mut chain = Chain::default();
-        chain.append(&request, Timestamp(1), Happened::new("asked", "a", []));
+        let mut chain = AuditChain::default();
+        chain.append(&request, Timestamp(1), NewAuditEntry::new("asked", "a", []));
         let head = chain.outbox[0].hash.clone();
-        chain.drop_inserted(1);
+        chain.remove_inserted(1);
         assert!(chain.outbox.is_empty());
-        chain.append(&request, Timestamp(2), Happened::new("denied", "b", []));
+        chain.append(&request, Timestamp(2), NewAuditEntry::new("denied", "b", []));
         assert_eq!((chain.outbox[0].seq, &chain.outbox[0].prev), (2, &head));
     }
 }

@@ -23,13 +23,13 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-pub use dynamodb::{Dynamo, Lost, TableNames, WriteError};
+pub use dynamodb::{Conflict, TableNames, Tables, WriteError};
 #[cfg(feature = "cli")]
-pub use dynamodb::{KnownEnd, Page, Position, Unreadable};
+pub use dynamodb::{KnownEnd, Page, Position, UnreadableRecord};
 pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TagError, TaggedUser, UserDetail, UserPage};
 #[cfg(feature = "cli")]
 pub use operator::{NoAccess, operators_config};
-pub use secrets::{SecretVersion, Secrets, Stage};
+pub use secrets::{SecretVersion, Secrets, VersionStage};
 pub use ses::{MailError, Ses};
 pub use sqs::{ReceiptHandle, Sqs};
 #[cfg(feature = "cli")]

@@ -6,7 +6,7 @@ mod keys;
 use serde_json::{Value, json};
 
 pub use self::keys::{
-    Listed, MOST_LEFT, MOST_LISTED, Offer, Row, about_key, chooser, listed, off, owner_left,
+    KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, listed, off, owner_left,
 };
 use crate::browser::Browser;
 use crate::config::Approvers;
@@ -14,8 +14,8 @@ use crate::facts::AccessKey;
 use crate::id::AccessKeyId;
 use crate::inbound::LINK_ACTION_ID;
 use crate::key::IssuedKey;
-use crate::request::{KeyRequest, State, Wants};
-use crate::slack_api::Message;
+use crate::request::{KeyRequest, RequestKind, RequestState};
+use crate::slack_api::SlackMessage;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -71,23 +71,23 @@ pub fn value(request: &KeyRequest) -> String {
 /// Such messages may go to a response URL, and so to whoever named it.
 #[must_use]
 pub fn requesters_value(request: &KeyRequest) -> String {
-    format!("{}.{}", request.id, request.requesters_revision())
+    format!("{}.{}", request.id, request.requester_revision())
 }
 
 /// A message of nothing but text.
 #[must_use]
-pub fn text(sentence: &str) -> Message {
-    Message { text: sentence.to_owned(), blocks: json!([section(sentence)]) }
+pub fn text(sentence: &str) -> SlackMessage {
+    SlackMessage { text: sentence.to_owned(), blocks: json!([section(sentence)]) }
 }
 
 /// The card in the approvals channel. While a request waits for approvals it shows what they judge; afterwards it is the
 /// outcome. `mention` says whom the first posting calls.
 #[must_use]
-pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
-    if request.state == State::Pending { to_decide(request, mention, now) } else { outcome(request) }
+pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
+    if request.state == RequestState::Pending { to_decide(request, mention, now) } else { outcome(request) }
 }
 
-fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> Message {
+fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
     let asked = &request.asked;
     let call = words::calling(mention);
     let reason = words::reason(&asked.reason);
@@ -103,57 +103,57 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
             button("Details", action::DETAILS, &value, None, None),
         ]},
     ]);
-    let text = format!("{call}{} {}", words::asks(request), words::mrkdwn(&asked.reason));
-    Message { text, blocks }
+    let text = format!("{call}{} {}", words::asks(request), words::escape_mrkdwn(&asked.reason));
+    SlackMessage { text, blocks }
 }
 
-fn outcome(request: &KeyRequest) -> Message {
+fn outcome(request: &KeyRequest) -> SlackMessage {
     let standing = words::standing(request);
     let mut blocks = vec![
         header(&heading(request)),
         section(&standing),
         context(&format!("{}\n{}", words::reason(&request.asked.reason), words::asked_for(request))),
     ];
-    if let State::Denied { reason, .. } = &request.state {
+    if let RequestState::Denied { reason, .. } = &request.state {
         blocks.push(section(&words::because(reason)));
     }
     let mut buttons = Vec::new();
     let value = value(request);
-    if request.waits() {
+    if request.is_actionable() {
         buttons.push(button("Deny after all", action::DENY, &value, None, None));
     }
     buttons.push(button("Details", action::DETAILS, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
     // Also of a key that was reported before: it may be on again.
-    if matches!(request.state, State::Issued { .. }) {
+    if matches!(request.state, RequestState::Issued { .. }) {
         blocks.push(not_me(&value));
     }
-    Message { text: standing, blocks: Value::Array(blocks) }
+    SlackMessage { text: standing, blocks: Value::Array(blocks) }
 }
 
 fn heading(request: &KeyRequest) -> String {
-    let what = match &request.asked.wants {
-        Wants::New => "access key",
-        Wants::InPlaceOf { .. } => "replacement of an access key",
-        Wants::Back { .. } => "bringing back an access key",
-        Wants::Longer { .. } => "more time for an access key",
+    let what = match &request.asked.kind {
+        RequestKind::New => "access key",
+        RequestKind::Rotate { .. } => "replacement of an access key",
+        RequestKind::Back { .. } => "bringing back an access key",
+        RequestKind::Longer { .. } => "more time for an access key",
     };
     let user = &request.asked.user;
     let happened = match &request.state {
-        State::Pending if request.shown.privileged => return format!("Privileged {what} for {user}"),
-        State::Pending => {
+        RequestState::Pending if request.shown.privileged => return format!("Privileged {what} for {user}"),
+        RequestState::Pending => {
             let (first, rest) = what.split_at(1);
             return format!("{}{rest} for {user}", first.to_ascii_uppercase());
         }
-        State::Approved | State::Ticketed { .. } => "Approved",
-        State::Issuing(_) => "Being created",
-        State::Ambiguous(_) => "Outcome unknown",
-        State::Issued { .. } => "Issued",
-        State::Fulfilled { .. } => "Done",
-        State::Denied { .. } => "Denied",
-        State::Cancelled => "Cancelled",
-        State::Lapsed => "Lapsed",
-        State::Refused { .. } => "Refused",
+        RequestState::Approved | RequestState::LinkIssued { .. } => "Approved",
+        RequestState::Issuing(_) => "Being created",
+        RequestState::Ambiguous(_) => "Outcome unknown",
+        RequestState::Issued { .. } => "Issued",
+        RequestState::Completed { .. } => "Done",
+        RequestState::Denied { .. } => "Denied",
+        RequestState::Cancelled => "Cancelled",
+        RequestState::Expired => "Lapsed",
+        RequestState::PolicyDenied { .. } => "Refused",
     };
     format!("{happened}: {what} for {user}")
 }
@@ -194,7 +194,7 @@ fn holds(request: &KeyRequest) -> String {
 
 /// To the requester: your key can be made.
 #[must_use]
-pub fn ready(request: &KeyRequest) -> Message {
+pub fn ready(request: &KeyRequest) -> SlackMessage {
     let sentence = words::ready(request);
     let value = requesters_value(request);
     let blocks = json!([
@@ -206,12 +206,12 @@ pub fn ready(request: &KeyRequest) -> Message {
         ]},
         context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
     ]);
-    Message { text: sentence, blocks }
+    SlackMessage { text: sentence, blocks }
 }
 
 /// To the requester: your request waits.
 #[must_use]
-pub fn asked(request: &KeyRequest) -> Message {
+pub fn asked(request: &KeyRequest) -> SlackMessage {
     let sentence = words::asked(request);
     let blocks = json!([
         section(&sentence),
@@ -221,7 +221,7 @@ pub fn asked(request: &KeyRequest) -> Message {
         ]},
         context(&format!("{}Request `{}`", instead(request), request.id)),
     ]);
-    Message { text: sentence, blocks }
+    SlackMessage { text: sentence, blocks }
 }
 
 /// What AWS recommends instead, on a line of its own, where a key is to be made.
@@ -231,9 +231,9 @@ fn instead(request: &KeyRequest) -> String {
 
 /// To the requester: the key was made, and how to switch it off if that wasn't them.
 #[must_use]
-pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Message {
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> SlackMessage {
     let sentence = words::issued(request, key, browser);
-    Message { blocks: json!([section(&sentence), not_me(&requesters_value(request))]), text: sentence }
+    SlackMessage { blocks: json!([section(&sentence), not_me(&requesters_value(request))]), text: sentence }
 }
 
 fn not_me(value: &str) -> Value {
@@ -246,7 +246,7 @@ fn not_me(value: &str) -> Value {
 
 /// To the approvers: is this key one of ours?
 #[must_use]
-pub fn suspect(issued: &IssuedKey) -> Message {
+pub fn suspect(issued: &IssuedKey) -> SlackMessage {
     let sentence = words::suspect(issued);
     let sure = confirm("Delete this key?", "It cannot be brought back.", "Delete it");
     let blocks = json!([
@@ -256,12 +256,12 @@ pub fn suspect(issued: &IssuedKey) -> Message {
             key_button("It is not ours", action::SUSPECT_NOT_OURS, issued, None, None),
         ]},
     ]);
-    Message { text: sentence, blocks }
+    SlackMessage { text: sentence, blocks }
 }
 
 /// To whoever asked for a form that could not be opened in time.
 #[must_use]
-pub fn form_late() -> Message {
+pub fn form_late() -> SlackMessage {
     let blocks = json!([
         section(words::FORM_LATE),
         {"type": "actions", "block_id": "late", "elements": [{
@@ -269,12 +269,12 @@ pub fn form_late() -> Message {
             "text": {"type": "plain_text", "text": "Open the form"},
         }]},
     ]);
-    Message { text: words::FORM_LATE.to_owned(), blocks }
+    SlackMessage { text: words::FORM_LATE.to_owned(), blocks }
 }
 
 /// To the requester alone: the one-time link. The link is in its button and nowhere else.
 #[must_use]
-pub fn link(sentence: &str, url: &str) -> Message {
+pub fn link(sentence: &str, url: &str) -> SlackMessage {
     let blocks = json!([
         section(sentence),
         {"type": "actions", "block_id": "link", "elements": [{
@@ -282,19 +282,19 @@ pub fn link(sentence: &str, url: &str) -> Message {
             "text": {"type": "plain_text", "text": "Open the one-time link"},
         }]},
     ]);
-    Message { text: sentence.to_owned(), blocks }
+    SlackMessage { text: sentence.to_owned(), blocks }
 }
 
 /// To the requester, after something went wrong with a link that can be had again.
 #[must_use]
-pub fn again(sentence: &str, request: &KeyRequest) -> Message {
+pub fn again(sentence: &str, request: &KeyRequest) -> SlackMessage {
     let blocks = json!([
         section(sentence),
         {"type": "actions", "block_id": "collect", "elements": [
             button("Get my key", action::GET_KEY, &requesters_value(request), Some("primary"), None),
         ]},
     ]);
-    Message { text: sentence.to_owned(), blocks }
+    SlackMessage { text: sentence.to_owned(), blocks }
 }
 
 /// The only kind of mrkdwn that is sent: what somebody typed in it names no channel and nobody, and links nowhere. What is

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Chain;
+use crate::audit::AuditChain;
 use crate::id::RequestId;
 use crate::item::{Attribute, Item, SHARDS, Table, Write, number, text, values};
 use crate::store::NEW;
@@ -25,7 +25,7 @@ pub fn chain_id() -> RequestId {
 /// One page of what a checkpoint goes through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Page {
+pub struct CheckpointPage {
     /// The day that is closed, `2025-11-24`.
     pub day: String,
     /// How many days before that, from 0.
@@ -42,45 +42,45 @@ pub struct Checkpoint {
     /// The last day that was begun.
     pub begun: String,
     /// The last page whose ends are in the chain.
-    pub done: Option<Page>,
+    pub done: Option<CheckpointPage>,
     /// The page that follows it, if there is one.
-    pub following: Option<Page>,
+    pub following: Option<CheckpointPage>,
     /// Whether anything went into the chain since that day was begun.
     pub grew: bool,
     /// Whether pages of that day are still to be gone through.
     #[serde(default)]
     pub open: bool,
     /// The chain.
-    pub chain: Chain,
+    pub chain: AuditChain,
 }
 
 impl Checkpoint {
     /// Where to go on with a day that is not closed yet: with the last page that was done, which sends for the one that
     /// follows, or with the first.
     #[must_use]
-    pub fn goes_on_with(&self) -> Option<Page> {
+    pub fn resume_page(&self) -> Option<CheckpointPage> {
         let done = self.done.clone().filter(|done| done.day == self.begun);
-        self.open.then(|| done.unwrap_or_else(|| Page::first(self.begun.clone())))
+        self.open.then(|| done.unwrap_or_else(|| CheckpointPage::first(self.begun.clone())))
     }
 
     /// Whether it is a page's turn: the last one that was done, whose message comes again, or the one that follows. Any
     /// other would leave ends out, or is of a message that came late.
     #[must_use]
-    pub fn expects(&self, page: &Page) -> bool {
+    pub fn expects(&self, page: &CheckpointPage) -> bool {
         match self.done.as_ref().filter(|done| done.day == self.begun) {
             Some(done) => done == page || self.following.as_ref() == Some(page),
-            None => Page::first(self.begun.clone()) == *page,
+            None => CheckpointPage::first(self.begun.clone()) == *page,
         }
     }
 }
 
 /// The day that ought to be closed by now, and when it began.
 #[must_use]
-pub fn day_to_close(now: Timestamp) -> String {
+pub fn day_due_for_close(now: Timestamp) -> String {
     Timestamp(now.0 - AFTER - DAY).day()
 }
 
-impl Page {
+impl CheckpointPage {
     /// The first one of a day.
     #[must_use]
     pub fn first(day: String) -> Self {
@@ -111,13 +111,13 @@ impl Page {
 
 /// A checkpoint's item as read, or what stands for it before there is one.
 #[derive(Clone, Debug, Default)]
-pub struct Stored {
+pub struct StoredCheckpoint {
     /// What it holds.
     pub checkpoint: Checkpoint,
     version: i64,
 }
 
-impl Stored {
+impl StoredCheckpoint {
     /// Whether there never was a checkpoint.
     #[must_use]
     pub fn is_new(&self) -> bool {
@@ -143,7 +143,7 @@ impl Stored {
     }
 }
 
-impl TryFrom<&Item> for Stored {
+impl TryFrom<&Item> for StoredCheckpoint {
     type Error = anyhow::Error;
 
     fn try_from(item: &Item) -> anyhow::Result<Self> {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn every_shard_of_three_days_is_gone_through_once() {
         let noon = Timestamp(1_764_000_000);
-        let mut page = Some(Page::first(noon.day()));
+        let mut page = Some(CheckpointPage::first(noon.day()));
         let mut partitions = Vec::new();
         while let Some(at) = page {
             if at.shard == 2 && at.back == 1 && at.after.is_none() {
@@ -180,7 +180,7 @@ mod tests {
     fn a_day_is_closed_ten_minutes_after_its_end() {
         let midnight = Timestamp(1_764_028_800);
         assert_eq!(midnight.rfc3339(), "2025-11-25T00:00:00Z");
-        assert_eq!(day_to_close(Timestamp(midnight.0 + 599)), "2025-11-23");
-        assert_eq!(day_to_close(Timestamp(midnight.0 + 600)), "2025-11-24");
+        assert_eq!(day_due_for_close(Timestamp(midnight.0 + 599)), "2025-11-23");
+        assert_eq!(day_due_for_close(Timestamp(midnight.0 + 600)), "2025-11-24");
     }
 }

@@ -6,22 +6,22 @@ use subtle::ConstantTimeEq as _;
 
 use crate::browser::Browser;
 use crate::id::{ClaimId, TicketId};
-use crate::item::{Attribute, BadItem, Item, Update, bytes, number, shard, text, values};
+use crate::item::{Attribute, Item, ItemError, Update, bytes, number, shard, text, values};
 use crate::seal::ClaimKey;
 use crate::time::Timestamp;
 
 mod served;
 
 pub use served::{
-    expired, failed, lapsed, locked, look_again, outbox_taken, raised, sealed, settled, still_claimed, void,
-    void_claimed,
+    assert_claimed, clear_outbox, clear_timer, expired, failed, increment_attempt, lapsed, locked,
+    reschedule, sealed, void, void_claimed,
 };
 
 /// How many codes are judged before the ticket locks.
 pub const TRIES: i64 = 5;
 
 /// How long the claiming tab may fetch its sealed key again, in seconds; unconfirmed, the key is switched off then.
-pub const FETCH_AGAIN: i64 = 600;
+pub const FETCH_WINDOW: i64 = 600;
 
 /// How long after a claim, or after anything else that the worker must hear of, the timer looks, in seconds.
 pub const LOOK_AFTER: i64 = 60;
@@ -56,7 +56,7 @@ pub enum TicketState {
     /// Nobody has claimed it.
     Pending,
     /// A tab has, and waits for the key.
-    Claimed(Claimed),
+    Claimed(ClaimHolder),
     /// Five codes were wrong.
     Locked,
     /// Withdrawn.
@@ -66,7 +66,7 @@ pub enum TicketState {
     /// The key lies sealed to the tab.
     Sealed {
         /// Whose.
-        claimed: Claimed,
+        claimed: ClaimHolder,
         /// When it was sealed.
         sealed_at: Timestamp,
         /// The encapsulated key.
@@ -81,17 +81,17 @@ pub enum TicketState {
     /// The tab confirmed.
     Acked {
         /// Whose.
-        claimed: Claimed,
+        claimed: ClaimHolder,
         /// SHA-256 of the receipt that was shown.
         receipt_hash: [u8; 32],
     },
     /// The tab never confirmed.
-    Lapsed(Claimed),
+    Lapsed(ClaimHolder),
 }
 
 /// The tab that holds a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimed {
+pub struct ClaimHolder {
     /// The tab's random id.
     pub cid: ClaimId,
     /// The tab's public key.
@@ -175,18 +175,18 @@ pub struct Ack {
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ClaimStep {
     /// Answer; nothing is written.
-    Answer(Answer),
+    Answer(ClaimOutcome),
     /// Take a try by this write; if it holds, [`after_try`] says what follows.
-    TakeTry(Update),
+    CountAttempt(Update),
     /// Write this; if it holds, answer so.
-    Write(Update, Answer),
+    Write(Update, ClaimOutcome),
 }
 
 /// What the tab is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ClaimOutcome {
     /// 404: unknown ticket or wrong proof, which nobody can tell apart.
     NotFound,
     /// 200: the sealed key.
@@ -239,7 +239,7 @@ fn event(what: TicketEventKind, at: Timestamp, attempt: i64) -> Attribute {
 }
 
 /// When the worker looks by itself, in case the message that would tell it is lost.
-fn look_after(now: Timestamp) -> Attribute {
+fn recheck_at(now: Timestamp) -> Attribute {
     (now.0 + LOOK_AFTER).into()
 }
 
@@ -249,45 +249,47 @@ fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
 
 /// What a claim leads to, given the ticket as last read.
 #[must_use]
-pub fn claim(ticket: &StoredTicket, claim: &Claim, now: Timestamp) -> Step {
+pub fn claim(ticket: &StoredTicket, claim: &Claim, now: Timestamp) -> ClaimStep {
     if !same(&ticket.proof_hash, &claim.proof_hash) {
-        return Step::Answer(Answer::NotFound);
+        return ClaimStep::Answer(ClaimOutcome::NotFound);
     }
-    let mine = |claimed: &Claimed| claimed.cid == claim.cid && claimed.key == claim.key;
-    Step::Answer(match &ticket.state {
-        TicketState::Pending if ticket.tries >= TRIES => Answer::Locked,
-        TicketState::Pending if ticket.expires_at <= now => Answer::Expired,
+    let mine = |claimed: &ClaimHolder| claimed.cid == claim.cid && claimed.key == claim.key;
+    ClaimStep::Answer(match &ticket.state {
+        TicketState::Pending if ticket.tries >= TRIES => ClaimOutcome::Locked,
+        TicketState::Pending if ticket.expires_at <= now => ClaimOutcome::Expired,
         TicketState::Pending => match (ticket.code_hash, claim.code_hash) {
-            (None, _) => return take(claim, None, now),
-            (Some(_), None) => Answer::CodeWanted { tries_left: TRIES - ticket.tries },
-            (Some(_), Some(_)) => return Step::TakeTry(take_try(claim, now)),
+            (None, _) => return claim_write(claim, None, now),
+            (Some(_), None) => ClaimOutcome::CodeWanted { tries_left: TRIES - ticket.tries },
+            (Some(_), Some(_)) => return ClaimStep::CountAttempt(count_attempt(claim, now)),
         },
-        TicketState::Claimed(claimed) if mine(claimed) => Answer::Working { attempt: claimed.attempt },
+        TicketState::Claimed(claimed) if mine(claimed) => ClaimOutcome::Working { attempt: claimed.attempt },
         TicketState::Sealed { claimed, sealed_at, enc, ct, aad, .. } if mine(claimed) => {
-            if now.since(*sealed_at) < FETCH_AGAIN {
-                Answer::Sealed { enc: enc.clone(), ct: ct.clone(), aad: aad.clone() }
+            if now.since(*sealed_at) < FETCH_WINDOW {
+                ClaimOutcome::Sealed { enc: enc.clone(), ct: ct.clone(), aad: aad.clone() }
             } else {
-                Answer::Lapsed
+                ClaimOutcome::Lapsed
             }
         }
-        TicketState::Acked { claimed, .. } if mine(claimed) => Answer::Acknowledged,
-        TicketState::Claimed(_) | TicketState::Sealed { .. } | TicketState::Acked { .. } => Answer::Used,
-        TicketState::Lapsed(_) => Answer::Lapsed,
-        TicketState::Locked => Answer::Locked,
-        TicketState::Void => Answer::Void,
-        TicketState::Failed => Answer::Failed,
+        TicketState::Acked { claimed, .. } if mine(claimed) => ClaimOutcome::Acknowledged,
+        TicketState::Claimed(_) | TicketState::Sealed { .. } | TicketState::Acked { .. } => {
+            ClaimOutcome::Used
+        }
+        TicketState::Lapsed(_) => ClaimOutcome::Lapsed,
+        TicketState::Locked => ClaimOutcome::Locked,
+        TicketState::Void => ClaimOutcome::Void,
+        TicketState::Failed => ClaimOutcome::Failed,
     })
 }
 
 /// What follows a try that was taken: `tries` is the count that the write returned, this try included.
 #[must_use]
-pub fn after_try(ticket: &StoredTicket, claim: &Claim, tries: i64, now: Timestamp) -> Step {
+pub fn after_try(ticket: &StoredTicket, claim: &Claim, tries: i64, now: Timestamp) -> ClaimStep {
     let right = match (&ticket.code_hash, &claim.code_hash) {
         (Some(stored), Some(shown)) => same(stored, shown),
         _ => false,
     };
     if right {
-        take(claim, Some(tries), now)
+        claim_write(claim, Some(tries), now)
     } else if tries >= TRIES {
         let update = Update {
             update: "SET #state = :locked, due_at = :due, outbox = list_append(outbox, :event)",
@@ -297,17 +299,17 @@ pub fn after_try(ticket: &StoredTicket, claim: &Claim, tries: i64, now: Timestam
                 (":pending", "PENDING".into()),
                 (":proof", claim.proof_hash.as_slice().into()),
                 (":most", TRIES.into()),
-                (":due", look_after(now)),
+                (":due", recheck_at(now)),
                 (":event", event(TicketEventKind::Locked, now, 0)),
             ]),
         };
-        Step::Write(update, Answer::Locked)
+        ClaimStep::Write(update, ClaimOutcome::Locked)
     } else {
-        Step::Answer(Answer::CodeWrong { tries_left: TRIES - tries })
+        ClaimStep::Answer(ClaimOutcome::CodeWrong { tries_left: TRIES - tries })
     }
 }
 
-fn take_try(claim: &Claim, now: Timestamp) -> Update {
+fn count_attempt(claim: &Claim, now: Timestamp) -> Update {
     Update {
         update: "SET tries = tries + :one",
         condition: "#state = :pending AND proof_sha256 = :proof AND expires_at > :now AND tries < :most",
@@ -322,7 +324,7 @@ fn take_try(claim: &Claim, now: Timestamp) -> Update {
 }
 
 /// Takes the ticket for this tab: without a code where none is wanted, or on the strength of the try just taken.
-fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
+fn claim_write(claim: &Claim, tries: Option<i64>, now: Timestamp) -> ClaimStep {
     let mut named = values([
         (":claimed", "CLAIMED".into()),
         (":pending", "PENDING".into()),
@@ -332,7 +334,7 @@ fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
         (":pub", claim.key.as_bytes().into()),
         (":first", 1.into()),
         (":browser", claim.browser.to_string().as_str().into()),
-        (":due", look_after(now)),
+        (":due", recheck_at(now)),
         (":event", event(TicketEventKind::Claimed, now, 1)),
     ]);
     let condition = match tries {
@@ -350,7 +352,7 @@ fn take(claim: &Claim, tries: Option<i64>, now: Timestamp) -> Step {
         condition,
         values: named,
     };
-    Step::Write(update, Answer::Working { attempt: 1 })
+    ClaimStep::Write(update, ClaimOutcome::Working { attempt: 1 })
 }
 
 /// The write that records, once, that a second tab came with the right link.
@@ -362,7 +364,7 @@ pub fn misuse(proof_hash: &[u8; 32], now: Timestamp) -> Update {
         values: values([
             (":proof", proof_hash.as_slice().into()),
             (":now", now.0.into()),
-            (":due", look_after(now)),
+            (":due", recheck_at(now)),
             (":event", event(TicketEventKind::Misused, now, 0)),
         ]),
     }
@@ -370,14 +372,14 @@ pub fn misuse(proof_hash: &[u8; 32], now: Timestamp) -> Update {
 
 /// What a confirmation leads to. State decides, not the clock.
 #[must_use]
-pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> Step {
+pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> ClaimStep {
     if !same(&ticket.proof_hash, &ack.proof_hash) {
-        return Step::Answer(Answer::NotFound);
+        return ClaimStep::Answer(ClaimOutcome::NotFound);
     }
-    Step::Answer(match &ticket.state {
+    ClaimStep::Answer(match &ticket.state {
         TicketState::Sealed { claimed, receipt_hash, .. } if claimed.cid == ack.cid => {
             if !same(receipt_hash, &ack.receipt_hash) {
-                return Step::Answer(Answer::WrongReceipt);
+                return ClaimStep::Answer(ClaimOutcome::WrongReceipt);
             }
             let update = Update {
                 update: "SET #state = :acked, acked_at = :now, due_at = :due, outbox = list_append(outbox, :event) \
@@ -390,21 +392,27 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> Step {
                     (":cid", ack.cid.as_str().into()),
                     (":receipt", ack.receipt_hash.as_slice().into()),
                     (":now", now.0.into()),
-                    (":due", look_after(now)),
+                    (":due", recheck_at(now)),
                     (":event", event(TicketEventKind::Acknowledged, now, claimed.attempt)),
                 ]),
             };
-            return Step::Write(update, Answer::Confirmed);
+            return ClaimStep::Write(update, ClaimOutcome::Confirmed);
         }
         TicketState::Acked { claimed, receipt_hash } if claimed.cid == ack.cid => {
-            if same(receipt_hash, &ack.receipt_hash) { Answer::Confirmed } else { Answer::WrongReceipt }
+            if same(receipt_hash, &ack.receipt_hash) {
+                ClaimOutcome::Confirmed
+            } else {
+                ClaimOutcome::WrongReceipt
+            }
         }
-        TicketState::Lapsed(_) => Answer::Lapsed,
-        TicketState::Sealed { .. } | TicketState::Acked { .. } | TicketState::Claimed(_) => Answer::Used,
-        TicketState::Pending => Answer::NotFound,
-        TicketState::Locked => Answer::Locked,
-        TicketState::Void => Answer::Void,
-        TicketState::Failed => Answer::Failed,
+        TicketState::Lapsed(_) => ClaimOutcome::Lapsed,
+        TicketState::Sealed { .. } | TicketState::Acked { .. } | TicketState::Claimed(_) => {
+            ClaimOutcome::Used
+        }
+        TicketState::Pending => ClaimOutcome::NotFound,
+        TicketState::Locked => ClaimOutcome::Locked,
+        TicketState::Void => ClaimOutcome::Void,
+        TicketState::Failed => ClaimOutcome::Failed,
     })
 }
 
@@ -433,14 +441,14 @@ pub fn new_item(ticket: &StoredTicket, keep_until: Timestamp) -> Item {
 }
 
 impl TryFrom<&Item> for StoredTicket {
-    type Error = BadItem;
+    type Error = ItemError;
 
-    fn try_from(item: &Item) -> Result<Self, BadItem> {
-        let hash = |name| bytes(item, name)?.try_into().map_err(|_| BadItem(name));
+    fn try_from(item: &Item) -> Result<Self, ItemError> {
+        let hash = |name| bytes(item, name)?.try_into().map_err(|_| ItemError(name));
         let claimed = || {
-            Ok(Claimed {
-                cid: text(item, "cid")?.parse().map_err(|_| BadItem("cid"))?,
-                key: bytes(item, "pub")?.to_vec().try_into().map_err(|_| BadItem("pub"))?,
+            Ok(ClaimHolder {
+                cid: text(item, "cid")?.parse().map_err(|_| ItemError("cid"))?,
+                key: bytes(item, "pub")?.to_vec().try_into().map_err(|_| ItemError("pub"))?,
                 attempt: number(item, "attempt")?,
                 at: Timestamp(number(item, "claimed_at")?),
                 // Whoever has the role of `reveal` can write anything there.
@@ -463,10 +471,10 @@ impl TryFrom<&Item> for StoredTicket {
             },
             "ACKED" => TicketState::Acked { claimed: claimed()?, receipt_hash: hash("receipt_sha256")? },
             "LAPSED" => TicketState::Lapsed(claimed()?),
-            _ => return Err(BadItem("state")),
+            _ => return Err(ItemError("state")),
         };
         Ok(Self {
-            tid: text(item, "tid")?.parse().map_err(|_| BadItem("tid"))?,
+            tid: text(item, "tid")?.parse().map_err(|_| ItemError("tid"))?,
             proof_hash: hash("proof_sha256")?,
             expires_at: Timestamp(number(item, "expires_at")?),
             code_hash: if item.contains_key("code_sha256") { Some(hash("code_sha256")?) } else { None },
@@ -478,14 +486,14 @@ impl TryFrom<&Item> for StoredTicket {
     }
 }
 
-fn outbox(item: &Item) -> Result<Vec<TicketEvent>, BadItem> {
-    let Some(Attribute::List(entries)) = item.get("outbox") else { return Err(BadItem("outbox")) };
+fn outbox(item: &Item) -> Result<Vec<TicketEvent>, ItemError> {
+    let Some(Attribute::List(entries)) = item.get("outbox") else { return Err(ItemError("outbox")) };
     entries
         .iter()
         .map(|entry| {
-            let Attribute::Map(entry) = entry else { return Err(BadItem("outbox")) };
+            let Attribute::Map(entry) = entry else { return Err(ItemError("outbox")) };
             Ok(TicketEvent {
-                what: TicketEventKind::from_stored(text(entry, "event")?).ok_or(BadItem("event"))?,
+                what: TicketEventKind::from_stored(text(entry, "event")?).ok_or(ItemError("event"))?,
                 at: Timestamp(number(entry, "at")?),
                 attempt: number(entry, "attempt")?,
             })

@@ -30,13 +30,13 @@ pub use self::deactivate::{Deactivated, Outcome};
 pub(crate) use self::explain::domain;
 pub use self::explain::{Decisive, Explained};
 pub use self::policies::{Checked, Wrong};
-pub use self::stop::Stopped;
-pub use self::trail::{Anchored, By, Problem, What};
+pub use self::stop::FreezeResult;
+pub use self::trail::{Anchored, By, Problem, RecordProblem};
 pub use self::typed::Cli;
 pub use self::verify::Verified;
 
 /// What a command works with and where it writes.
-pub struct Place<'p> {
+pub struct CommandContext<'p> {
     /// The variables.
     pub environment: &'p dyn Environment,
     /// AWS, where it is not to be reached as the machine is set up.
@@ -57,7 +57,7 @@ pub struct Place<'p> {
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExitStatus {
     /// Done, yes, or in order.
     Done,
     /// No, or not in order.
@@ -66,7 +66,7 @@ pub enum Ending {
     Failed,
 }
 
-impl Ending {
+impl ExitStatus {
     /// The exit status. 2 is what the command line itself is answered with where it cannot be read.
     #[must_use]
     pub fn status(self) -> u8 {
@@ -127,11 +127,11 @@ trait Answer: Serialize {
     /// For people, ending in a line end.
     fn text(&self) -> String;
     /// How it ends.
-    fn ending(&self) -> Ending;
+    fn ending(&self) -> ExitStatus;
 }
 
 /// Does what was typed.
-pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
+pub async fn run(cli: Cli, mut place: CommandContext<'_>) -> ExitStatus {
     let (json, place) = (cli.json, &mut place);
     // Boxed, each: a future has room for the largest of them.
     let done = match &cli.command {
@@ -162,7 +162,7 @@ pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
     };
     match done {
         Ok(ending) => ending,
-        Err(Failure::Closed) => Ending::Done,
+        Err(Failure::Closed) => ExitStatus::Done,
         Err(failure) => {
             let (said, next) = words::failure(&failure);
             let told = if json {
@@ -172,12 +172,12 @@ pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
             };
             // Where not even this can be written, the exit status is all there is.
             let _ = writeln!(place.err, "{}", told.trim_end());
-            Ending::Failed
+            ExitStatus::Failed
         }
     }
 }
 
-fn say<A: Answer>(answer: &A, json: bool, place: &mut Place<'_>) -> Result<Ending, Failure> {
+fn say<A: Answer>(answer: &A, json: bool, place: &mut CommandContext<'_>) -> Result<ExitStatus, Failure> {
     if json {
         let line = serde_json::to_string(answer).map_err(anyhow::Error::from)?;
         writeln!(place.out, "{line}")?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "cli")]
 pub(crate) use self::create::iam_user;
-pub use self::create::{Create, Days, NotAReason, NotDays, Reason};
+pub use self::create::{Create, Days, InvalidLifetime, InvalidReason, Reason};
 pub use self::filled::{Field, denial_reason};
 pub use self::keys::TypedUser;
 use crate::id::{AccessKeyId, RequestId};
@@ -103,13 +103,13 @@ pub enum Problem {
     /// `use:` more than once.
     UseRepeated,
     /// Not a use case. Holds what was typed.
-    NotAUseCase(String),
+    UnknownUseCase(String),
     /// No `ttl:`.
     TtlMissing,
     /// `ttl:` more than once.
     TtlRepeated,
     /// Not a number of days. Holds what was typed.
-    NotDays(String),
+    InvalidLifetime(String),
     /// No reason.
     ReasonMissing,
     /// A reason of more than [`Reason::MOST`] characters.
@@ -146,11 +146,11 @@ impl FromStr for Command {
             "deactivate" => keys::key("deactivate", words).map(Self::Deactivate),
             "activate" => keys::key("activate", words).map(Self::Activate),
             "delete" => keys::key("delete", words).map(Self::Delete),
-            "status" => request("status", words).map(Self::Status),
-            "cancel" => request("cancel", words).map(Self::Cancel),
-            "freeze" => nothing("freeze", words).map(|()| Self::Freeze),
-            "unfreeze" => nothing("unfreeze", words).map(|()| Self::Unfreeze),
-            "whoami" => nothing("whoami", words).map(|()| Self::Whoami),
+            "status" => parse_request_id("status", words).map(Self::Status),
+            "cancel" => parse_request_id("cancel", words).map(Self::Cancel),
+            "freeze" => ensure_no_args("freeze", words).map(|()| Self::Freeze),
+            "unfreeze" => ensure_no_args("unfreeze", words).map(|()| Self::Unfreeze),
+            "whoami" => ensure_no_args("whoami", words).map(|()| Self::Whoami),
             "help" => Ok(Self::Help),
             _ => Err(SyntaxError {
                 problem: Problem::UnknownCommand(first.to_owned()),
@@ -161,7 +161,7 @@ impl FromStr for Command {
 }
 
 /// The request that a command names, if it names one. Crockford's O, I and L are the digits they look like.
-fn request<'a>(
+fn parse_request_id<'a>(
     command: &'static str,
     mut words: impl Iterator<Item = &'a str>,
 ) -> Result<Option<RequestId>, SyntaxError> {
@@ -177,7 +177,10 @@ fn request<'a>(
     Ok(Some(id))
 }
 
-fn nothing<'a>(command: &'static str, mut words: impl Iterator<Item = &'a str>) -> Result<(), SyntaxError> {
+fn ensure_no_args<'a>(
+    command: &'static str,
+    mut words: impl Iterator<Item = &'a str>,
+) -> Result<(), SyntaxError> {
     match words.next() {
         None => Ok(()),
         Some(_) => Err(SyntaxError { problem: Problem::TooMuch(command), correct: command.to_owned() }),

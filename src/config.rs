@@ -313,7 +313,7 @@ fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-fn id<T: std::str::FromStr<Err = crate::id::NotAnId>>(value: &str) -> Result<T, String> {
+fn id<T: std::str::FromStr<Err = crate::id::InvalidId>>(value: &str) -> Result<T, String> {
     value.trim().parse().map_err(|error| format!("is {error}"))
 }
 

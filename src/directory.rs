@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::facts::Account;
 use crate::id::{AccountId, IamUserName, SlackUserId};
-use crate::item::{Attribute, BadItem, Item, Update, number, values};
-use crate::policy::IamUserAt;
+use crate::item::{Attribute, Item, ItemError, Update, number, values};
+use crate::policy::IamUserRef;
 use crate::time::{DAY, Timestamp};
 
 /// An IAM user by account number and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct OwnedUserRef {
     /// The account.
     pub account: AccountId,
     /// The name.
@@ -20,14 +20,14 @@ pub struct Entry {
 
 /// One person's IAM users, each with when its tags last named them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Directory {
-    users: BTreeMap<Entry, Timestamp>,
+pub struct OwnedUsers {
+    users: BTreeMap<OwnedUserRef, Timestamp>,
     version: i64,
 }
 
 /// How far the reading of all accounts has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refreshed {
+pub struct RefreshState {
     /// When the last one began.
     pub begun: Option<Timestamp>,
     /// When the last one that reached its end began: what it did not see is owned no more.
@@ -43,13 +43,13 @@ pub fn item_key(person: &SlackUserId) -> String {
     format!("directory#{person}")
 }
 
-impl Directory {
+impl OwnedUsers {
     /// The most IAM users that are kept of a person.
     pub const MOST: usize = 100;
 
     /// Notes that the tags named the person at `at`; whether this is worth writing. What is known to be newer than
     /// `stale` stays as it is.
-    pub fn note(&mut self, entry: &Entry, at: Timestamp, stale: Timestamp) -> bool {
+    pub fn insert(&mut self, entry: &OwnedUserRef, at: Timestamp, stale: Timestamp) -> bool {
         let before = self.users.clone();
         match self.users.get_mut(entry) {
             Some(seen) if *seen >= stale => {}
@@ -66,20 +66,20 @@ impl Directory {
     }
 
     /// Forgets an IAM user; whether it was known.
-    pub fn forget(&mut self, entry: &Entry) -> bool {
+    pub fn remove(&mut self, entry: &OwnedUserRef) -> bool {
         self.users.remove(entry).is_some()
     }
 
     /// The IAM users to offer: in accounts of ours, and seen since the last complete reading began.
     #[must_use]
-    pub fn offered(&self, completed: Option<Timestamp>, accounts: &[Account]) -> Vec<IamUserAt> {
+    pub fn choices(&self, completed: Option<Timestamp>, accounts: &[Account]) -> Vec<IamUserRef> {
         let current = |seen: Timestamp| completed.is_none_or(|completed| seen >= completed);
         accounts
             .iter()
             .flat_map(|account| {
                 let own =
                     self.users.iter().filter(|(entry, seen)| entry.account == account.id && current(**seen));
-                own.map(|(entry, _)| IamUserAt { account: account.clone(), name: entry.name.clone() })
+                own.map(|(entry, _)| IamUserRef { account: account.clone(), name: entry.name.clone() })
             })
             .collect()
     }
@@ -107,26 +107,26 @@ impl Directory {
     }
 }
 
-impl TryFrom<&Item> for Directory {
-    type Error = BadItem;
-    fn try_from(item: &Item) -> Result<Self, BadItem> {
-        let Some(Attribute::Map(users)) = item.get("owned") else { return Err(BadItem("owned")) };
+impl TryFrom<&Item> for OwnedUsers {
+    type Error = ItemError;
+    fn try_from(item: &Item) -> Result<Self, ItemError> {
+        let Some(Attribute::Map(users)) = item.get("owned") else { return Err(ItemError("owned")) };
         let users = users.iter().map(|(name, seen)| {
-            let (account, name) = name.split_once('/').ok_or(BadItem("owned"))?;
-            let entry = Entry {
-                account: account.parse().map_err(|_| BadItem("owned"))?,
-                name: name.parse().map_err(|_| BadItem("owned"))?,
+            let (account, name) = name.split_once('/').ok_or(ItemError("owned"))?;
+            let entry = OwnedUserRef {
+                account: account.parse().map_err(|_| ItemError("owned"))?,
+                name: name.parse().map_err(|_| ItemError("owned"))?,
             };
             match seen {
                 Attribute::Number(seen) => Ok((entry, Timestamp(*seen))),
-                _ => Err(BadItem("owned")),
+                _ => Err(ItemError("owned")),
             }
         });
         Ok(Self { users: users.collect::<Result<_, _>>()?, version: number(item, "version")? })
     }
 }
 
-impl Refreshed {
+impl RefreshState {
     /// Whether all accounts should be read again.
     #[must_use]
     pub fn is_old(self, now: Timestamp) -> bool {
@@ -154,7 +154,7 @@ impl Refreshed {
     }
 }
 
-impl From<&Item> for Refreshed {
+impl From<&Item> for RefreshState {
     fn from(item: &Item) -> Self {
         let at = |name| number(item, name).ok().map(Timestamp);
         Self { begun: at("begun"), completed: at("completed") }
@@ -165,52 +165,52 @@ impl From<&Item> for Refreshed {
 mod tests {
     use super::*;
 
-    fn entry(name: &str) -> Entry {
-        Entry { account: "123456789012".parse().unwrap(), name: name.parse().unwrap() }
+    fn entry(name: &str) -> OwnedUserRef {
+        OwnedUserRef { account: "123456789012".parse().unwrap(), name: name.parse().unwrap() }
     }
 
     fn home() -> Vec<Account> {
         vec![Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() }]
     }
 
-    fn names(directory: &Directory, completed: Option<i64>) -> Vec<String> {
-        let offered = directory.offered(completed.map(Timestamp), &home());
+    fn names(directory: &OwnedUsers, completed: Option<i64>) -> Vec<String> {
+        let offered = directory.choices(completed.map(Timestamp), &home());
         offered.into_iter().map(|user| user.name.to_string()).collect()
     }
 
     #[test]
     fn what_a_complete_reading_did_not_see_is_offered_no_more() {
-        let mut directory = Directory::default();
-        assert!(directory.note(&entry("old"), Timestamp(10), Timestamp(0)));
-        assert!(directory.note(&entry("new"), Timestamp(20), Timestamp(0)));
-        assert!(!directory.note(&entry("new"), Timestamp(21), Timestamp(15)), "seen lately");
+        let mut directory = OwnedUsers::default();
+        assert!(directory.insert(&entry("old"), Timestamp(10), Timestamp(0)));
+        assert!(directory.insert(&entry("new"), Timestamp(20), Timestamp(0)));
+        assert!(!directory.insert(&entry("new"), Timestamp(21), Timestamp(15)), "seen lately");
         assert_eq!(names(&directory, None), ["new", "old"]);
         assert_eq!(names(&directory, Some(20)), ["new"]);
-        assert!(directory.forget(&entry("new")));
-        assert!(!directory.forget(&entry("new")));
-        assert!(directory.offered(None, &[]).is_empty(), "an account that is none of ours any more");
+        assert!(directory.remove(&entry("new")));
+        assert!(!directory.remove(&entry("new")));
+        assert!(directory.choices(None, &[]).is_empty(), "an account that is none of ours any more");
     }
 
     #[test]
     fn no_more_than_a_hundred_are_kept_and_those_seen_last_stay() {
-        let mut directory = Directory::default();
+        let mut directory = OwnedUsers::default();
         for n in 0..250 {
-            directory.note(&entry(&format!("user-{n:03}")), Timestamp(n), Timestamp(0));
+            directory.insert(&entry(&format!("user-{n:03}")), Timestamp(n), Timestamp(0));
         }
         let kept = names(&directory, None);
-        assert_eq!((kept.len(), kept[0].as_str()), (Directory::MOST, "user-150"));
-        assert!(!directory.note(&entry("zzz"), Timestamp(0), Timestamp(0)), "older than all of them");
+        assert_eq!((kept.len(), kept[0].as_str()), (OwnedUsers::MOST, "user-150"));
+        assert!(!directory.insert(&entry("zzz"), Timestamp(0), Timestamp(0)), "older than all of them");
     }
 
     #[test]
     fn an_item_reads_back() {
-        let mut directory = Directory::default();
-        directory.note(&entry("bob@example.com"), Timestamp(10), Timestamp(0));
+        let mut directory = OwnedUsers::default();
+        directory.insert(&entry("bob@example.com"), Timestamp(10), Timestamp(0));
         let mut item = directory.replace().values;
         item.insert("owned".to_owned(), item[":owned"].clone());
         item.insert("version".to_owned(), item[":next"].clone());
-        let read = Directory::try_from(&item).unwrap();
-        assert_eq!(read, Directory { version: 1, ..directory });
-        assert_eq!(Directory::try_from(&Item::new()), Err(BadItem("owned")));
+        let read = OwnedUsers::try_from(&item).unwrap();
+        assert_eq!(read, OwnedUsers { version: 1, ..directory });
+        assert_eq!(OwnedUsers::try_from(&Item::new()), Err(ItemError("owned")));
     }
 }

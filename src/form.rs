@@ -15,7 +15,7 @@ pub struct Form(BTreeMap<String, String>);
 
 /// Why bytes are no form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadForm {
+pub enum FormError {
     /// A `%` without two hexadecimal digits after it.
     #[error("a percent sign without two hexadecimal digits")]
     Percent,
@@ -32,14 +32,14 @@ impl Form {
     ///
     /// # Errors
     /// Where the body could be read in more than one way, or in none.
-    pub fn parse(body: &[u8]) -> Result<Self, BadForm> {
+    pub fn parse(body: &[u8]) -> Result<Self, FormError> {
         let mut fields = BTreeMap::new();
         for field in body.split(|b| *b == b'&').filter(|field| !field.is_empty()) {
             let mut halves = field.splitn(2, |b| *b == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
             if fields.insert(name, value).is_some() {
-                return Err(BadForm::Repeated);
+                return Err(FormError::Repeated);
             }
         }
         Ok(Self(fields))
@@ -57,7 +57,7 @@ impl Form {
     }
 }
 
-fn decode(text: &[u8]) -> Result<String, BadForm> {
+fn decode(text: &[u8]) -> Result<String, FormError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(&byte) = rest.next() {
@@ -65,13 +65,13 @@ fn decode(text: &[u8]) -> Result<String, BadForm> {
             b'+' => b' ',
             b'%' => {
                 let mut digit = || rest.next().and_then(|b| char::from(*b).to_digit(16));
-                let (Some(high), Some(low)) = (digit(), digit()) else { return Err(BadForm::Percent) };
-                u8::try_from(high << 4 | low).map_err(|_| BadForm::Percent)?
+                let (Some(high), Some(low)) = (digit(), digit()) else { return Err(FormError::Percent) };
+                u8::try_from(high << 4 | low).map_err(|_| FormError::Percent)?
             }
             plain => plain,
         });
     }
-    String::from_utf8(bytes).map_err(|_| BadForm::Utf8)
+    String::from_utf8(bytes).map_err(|_| FormError::Utf8)
 }
 
 /// Whether a `Content-Type` header names this media type, in UTF-8 if it names a character set.
@@ -100,7 +100,7 @@ mod tests {
         let read = |pairs: &[(&str, &str)]| {
             Ok(Form(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()))
         };
-        let cases: &[(&[u8], Result<Form, BadForm>)] = &[
+        let cases: &[(&[u8], Result<Form, FormError>)] = &[
             (b"", read(&[])),
             (b"a=1&b=2", read(&[("a", "1"), ("b", "2")])),
             (b"a=b+c%20d%2Be%2be", read(&[("a", "b c d+e+e")])),
@@ -111,19 +111,19 @@ mod tests {
             (b"a=%F0%9F%94%91", read(&[("a", "\u{1f511}")])),
             (b"a=%00", read(&[("a", "\0")])),
             (b"a+b%3D=1", read(&[("a b=", "1")])),
-            (b"a=%", Err(BadForm::Percent)),
-            (b"a=%4", Err(BadForm::Percent)),
-            (b"a=%4g", Err(BadForm::Percent)),
-            (b"a=%+1", Err(BadForm::Percent)),
-            (b"%zz=1", Err(BadForm::Percent)),
-            (b"a=%FF", Err(BadForm::Utf8)),
-            (b"a=\xff", Err(BadForm::Utf8)),
-            (b"a=%C0%AF", Err(BadForm::Utf8)),
-            (b"a=%ED%A0%80", Err(BadForm::Utf8)),
-            (b"a=%F0%9F&b=%94%91", Err(BadForm::Utf8)),
-            (b"a=1&a=1", Err(BadForm::Repeated)),
-            (b"user_id=U1&user%5Fid=U2", Err(BadForm::Repeated)),
-            (b"a&a=", Err(BadForm::Repeated)),
+            (b"a=%", Err(FormError::Percent)),
+            (b"a=%4", Err(FormError::Percent)),
+            (b"a=%4g", Err(FormError::Percent)),
+            (b"a=%+1", Err(FormError::Percent)),
+            (b"%zz=1", Err(FormError::Percent)),
+            (b"a=%FF", Err(FormError::Utf8)),
+            (b"a=\xff", Err(FormError::Utf8)),
+            (b"a=%C0%AF", Err(FormError::Utf8)),
+            (b"a=%ED%A0%80", Err(FormError::Utf8)),
+            (b"a=%F0%9F&b=%94%91", Err(FormError::Utf8)),
+            (b"a=1&a=1", Err(FormError::Repeated)),
+            (b"user_id=U1&user%5Fid=U2", Err(FormError::Repeated)),
+            (b"a&a=", Err(FormError::Repeated)),
         ];
         for (body, expected) in cases {
             assert_eq!(&Form::parse(body), expected, "{}", body.escape_ascii());

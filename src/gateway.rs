@@ -34,7 +34,7 @@ pub enum Header<'a> {
 
 /// An event that is no request we read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotARequest {
+pub enum GatewayEventError {
     /// The JSON is no gateway event; holds the part that is missing or not what it should be.
     #[error("the event has no usable {0}")]
     Malformed(&'static str),
@@ -43,7 +43,7 @@ pub enum NotARequest {
     TooLarge,
 }
 
-impl NotARequest {
+impl GatewayEventError {
     /// 400 or 413.
     #[must_use]
     pub fn response(self) -> HttpResponse {
@@ -64,9 +64,9 @@ impl HttpRequest {
         path: String,
         headers: impl IntoIterator<Item = (String, String)>,
         body: Vec<u8>,
-    ) -> Result<Self, NotARequest> {
+    ) -> Result<Self, GatewayEventError> {
         if body.len() > BODY_LIMIT {
-            return Err(NotARequest::TooLarge);
+            return Err(GatewayEventError::TooLarge);
         }
         let mut by_name: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in headers {
@@ -114,9 +114,9 @@ impl fmt::Debug for HttpRequest {
 /// Reads both payload versions
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
 impl TryFrom<Value> for HttpRequest {
-    type Error = NotARequest;
+    type Error = GatewayEventError;
 
-    fn try_from(mut event: Value) -> Result<Self, NotARequest> {
+    fn try_from(mut event: Value) -> Result<Self, GatewayEventError> {
         let (method, path) = match event.get("rawPath") {
             Some(path) => (event.pointer("/requestContext/http/method"), Some(path)),
             None => (event.get("httpMethod"), event.get("path")),
@@ -127,27 +127,27 @@ impl TryFrom<Value> for HttpRequest {
         let flagged = match event.get("isBase64Encoded") {
             None | Some(Value::Null) => false,
             Some(Value::Bool(flagged)) => *flagged,
-            Some(_) => return Err(NotARequest::Malformed("isBase64Encoded")),
+            Some(_) => return Err(GatewayEventError::Malformed("isBase64Encoded")),
         };
         let body = match event.get_mut("body").map(Value::take) {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::String(text)) if flagged => decode(&text)?,
             Some(Value::String(text)) => text.into_bytes(),
-            Some(_) => return Err(NotARequest::Malformed("body")),
+            Some(_) => return Err(GatewayEventError::Malformed("body")),
         };
         Self::new(method, path, headers, body)
     }
 }
 
-fn text<'a>(value: Option<&'a Value>, what: &'static str) -> Result<&'a str, NotARequest> {
-    value.and_then(Value::as_str).ok_or(NotARequest::Malformed(what))
+fn text<'a>(value: Option<&'a Value>, what: &'static str) -> Result<&'a str, GatewayEventError> {
+    value.and_then(Value::as_str).ok_or(GatewayEventError::Malformed(what))
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, NotARequest> {
+fn decode(text: &str) -> Result<Vec<u8>, GatewayEventError> {
     if text.len() > BODY_LIMIT.div_ceil(3) * 4 {
-        return Err(NotARequest::TooLarge);
+        return Err(GatewayEventError::TooLarge);
     }
-    STANDARD.decode(text).map_err(|_| NotARequest::Malformed("base64 body"))
+    STANDARD.decode(text).map_err(|_| GatewayEventError::Malformed("base64 body"))
 }
 
 /// A named stage stands before the path in `rawPath`, unless a custom domain maps it away; in `path` it does not.
@@ -167,8 +167,8 @@ fn without_stage<'a>(path: &'a str, event: &Value) -> &'a str {
 
 /// `multiValueHeaders` tells what `headers` of version 1.0 hides: a repeated header's other values. Version 2.0 joins
 /// them with commas, which no value that we read may contain.
-fn headers(event: &Value) -> Result<Vec<(String, String)>, NotARequest> {
-    const WRONG: NotARequest = NotARequest::Malformed("headers");
+fn headers(event: &Value) -> Result<Vec<(String, String)>, GatewayEventError> {
+    const WRONG: GatewayEventError = GatewayEventError::Malformed("headers");
     let object = |name| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
@@ -332,7 +332,7 @@ mod tests {
         ];
         for (event, part) in cases {
             let refused = HttpRequest::try_from(event.clone()).unwrap_err();
-            assert_eq!(refused, NotARequest::Malformed(part), "{event}");
+            assert_eq!(refused, GatewayEventError::Malformed(part), "{event}");
             assert_eq!(refused.response().status, 400, "{event}");
         }
     }
@@ -352,7 +352,7 @@ mod tests {
             assert_eq!(read(event(&full, flagged)).unwrap(), full, "flagged {flagged}");
             for over in [1, 2, 3, 4, BODY_LIMIT] {
                 let refused = read(event(&vec![b'a'; BODY_LIMIT + over], flagged)).unwrap_err();
-                assert_eq!(refused, NotARequest::TooLarge, "{over} over, flagged {flagged}");
+                assert_eq!(refused, GatewayEventError::TooLarge, "{over} over, flagged {flagged}");
                 assert_eq!(refused.response().status, 413);
             }
         }

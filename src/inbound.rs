@@ -12,8 +12,8 @@ use serde_json::Value;
 
 pub use self::interaction::LINK_ACTION_ID;
 pub(crate) use self::message::is_unsendable;
-pub use self::message::{ButtonMessage, Interaction, Message, OpenView, TriggerId, What};
-pub use self::response_url::{NotAResponseUrl, NotASlackApiUrl, ResponseUrl, ResponseUrlRule};
+pub use self::message::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, TriggerId};
+pub use self::response_url::{InvalidResponseUrl, InvalidSlackApiUrl, ResponseUrl, ResponseUrlRule};
 use crate::form::{self, FORM, Form, JSON};
 use crate::gateway::{HttpRequest, HttpResponse};
 use crate::id::{SlackAppId, SlackTeamId};
@@ -23,7 +23,7 @@ use crate::words;
 
 /// Whose requests count: one Slack app's, from these workspaces.
 #[derive(Debug)]
-pub struct Pins {
+pub struct AppIdentity {
     /// Our app.
     pub app_id: SlackAppId,
     /// The workspaces it serves.
@@ -34,11 +34,11 @@ pub struct Pins {
 
 /// What is to be done about a request.
 #[derive(Debug)]
-pub enum Received {
+pub enum ReceiveOutcome {
     /// Give this answer; there is nothing else to do.
     Answer(HttpResponse),
     /// Queue the message, then give the answer.
-    Queue(Box<Message>, HttpResponse),
+    Queue(Box<SlackEnvelope>, HttpResponse),
     /// No secret at hand made this signature. Where another secret may have come, look and try once more; else give
     /// the answer.
     SignatureMismatch(HttpResponse),
@@ -46,7 +46,7 @@ pub enum Received {
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refused {
+enum RejectReason {
     NoSuchPath,
     Method,
     Signature(SignatureError),
@@ -56,7 +56,7 @@ enum Refused {
     Lacks(&'static str),
 }
 
-impl Refused {
+impl RejectReason {
     fn response(self) -> HttpResponse {
         match self {
             Self::NoSuchPath => HttpResponse::text(404, words::NOT_FOUND),
@@ -97,25 +97,30 @@ impl Route {
 
 /// Decides about one request.
 #[must_use]
-pub fn receive(request: &HttpRequest, pins: &Pins, secrets: &[SigningSecret], now: Timestamp) -> Received {
+pub fn receive(
+    request: &HttpRequest,
+    pins: &AppIdentity,
+    secrets: &[SigningSecret],
+    now: Timestamp,
+) -> ReceiveOutcome {
     match read(request, pins, secrets, now) {
         Ok(received) => received,
-        Err(refused @ Refused::Signature(SignatureError::Mismatch)) => {
-            Received::SignatureMismatch(refused.response())
+        Err(refused @ RejectReason::Signature(SignatureError::Mismatch)) => {
+            ReceiveOutcome::SignatureMismatch(refused.response())
         }
-        Err(refused) => Received::Answer(refused.response()),
+        Err(refused) => ReceiveOutcome::Answer(refused.response()),
     }
 }
 
 fn read(
     request: &HttpRequest,
-    pins: &Pins,
+    pins: &AppIdentity,
     secrets: &[SigningSecret],
     now: Timestamp,
-) -> Result<Received, Refused> {
-    let route = Route::of(request.path()).ok_or(Refused::NoSuchPath)?;
+) -> Result<ReceiveOutcome, RejectReason> {
+    let route = Route::of(request.path()).ok_or(RejectReason::NoSuchPath)?;
     if request.method() != "POST" {
-        return Err(Refused::Method);
+        return Err(RejectReason::Method);
     }
     let right_type = form::is_media_type(request.header("content-type"), route.media_type());
     if right_type && is_bare_ssl_check(route, request.body()) {
@@ -123,13 +128,14 @@ fn read(
     }
     let timestamp = request.header("x-slack-request-timestamp");
     let signature = request.header("x-slack-signature");
-    let verified = verify(secrets, timestamp, signature, request.body(), now).map_err(Refused::Signature)?;
+    let verified =
+        verify(secrets, timestamp, signature, request.body(), now).map_err(RejectReason::Signature)?;
     if !right_type {
-        return Err(Refused::MediaType);
+        return Err(RejectReason::MediaType);
     }
     match route {
         Route::Commands => {
-            slash::receive(&verified.try_map(Form::parse).map_err(|_| Refused::Unreadable)?, pins)
+            slash::receive(&verified.try_map(Form::parse).map_err(|_| RejectReason::Unreadable)?, pins)
         }
         Route::Interactive => interaction::receive(&verified.try_map(interaction::payload)?, pins),
         Route::Events => event::receive(&verified.try_map(json)?, pins),
@@ -152,29 +158,29 @@ fn is_bare_ssl_check(route: Route, body: &[u8]) -> bool {
     }
 }
 
-fn json(body: &[u8]) -> Result<Value, Refused> {
-    serde_json::from_slice(body).ok().filter(Value::is_object).ok_or(Refused::Unreadable)
+fn json(body: &[u8]) -> Result<Value, RejectReason> {
+    serde_json::from_slice(body).ok().filter(Value::is_object).ok_or(RejectReason::Unreadable)
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-fn acknowledged() -> Received {
-    Received::Answer(HttpResponse::empty(200))
+fn acknowledged() -> ReceiveOutcome {
+    ReceiveOutcome::Answer(HttpResponse::empty(200))
 }
 
-impl Pins {
-    fn app(&self, app_id: Option<&str>) -> Result<(), Refused> {
-        if app_id == Some(self.app_id.as_str()) { Ok(()) } else { Err(Refused::NotOurs) }
+impl AppIdentity {
+    fn app(&self, app_id: Option<&str>) -> Result<(), RejectReason> {
+        if app_id == Some(self.app_id.as_str()) { Ok(()) } else { Err(RejectReason::NotOurs) }
     }
 
-    fn team(&self, team_id: Option<&str>) -> Result<SlackTeamId, Refused> {
-        self.team_ids.iter().find(|ours| team_id == Some(ours.as_str())).cloned().ok_or(Refused::NotOurs)
+    fn team(&self, team_id: Option<&str>) -> Result<SlackTeamId, RejectReason> {
+        self.team_ids.iter().find(|ours| team_id == Some(ours.as_str())).cloned().ok_or(RejectReason::NotOurs)
     }
 
-    fn response_url(&self, url: Option<&str>) -> Result<Option<ResponseUrl>, Refused> {
+    fn response_url(&self, url: Option<&str>) -> Result<Option<ResponseUrl>, RejectReason> {
         let checked = url.map(|url| self.response_urls.check(url)).transpose();
-        checked.map_err(|_| Refused::Lacks("response_url"))
+        checked.map_err(|_| RejectReason::Lacks("response_url"))
     }
 }

@@ -24,7 +24,7 @@ pub type Item = BTreeMap<String, Attribute>;
 /// A half-written or foreign item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored item has no proper `{0}`")]
-pub struct BadItem(pub &'static str);
+pub struct ItemError(pub &'static str);
 
 /// One conditional update: expressions as DynamoDB reads them, and the values they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,33 +64,33 @@ impl From<&[u8]> for Attribute {
 /// The text under `name`.
 ///
 /// # Errors
-/// [`BadItem`] where there is none.
-pub fn text<'i>(item: &'i Item, name: &'static str) -> Result<&'i str, BadItem> {
+/// [`ItemError`] where there is none.
+pub fn text<'i>(item: &'i Item, name: &'static str) -> Result<&'i str, ItemError> {
     match item.get(name) {
         Some(Attribute::Text(text)) => Ok(text),
-        _ => Err(BadItem(name)),
+        _ => Err(ItemError(name)),
     }
 }
 
 /// The number under `name`.
 ///
 /// # Errors
-/// [`BadItem`] where there is none.
-pub fn number(item: &Item, name: &'static str) -> Result<i64, BadItem> {
+/// [`ItemError`] where there is none.
+pub fn number(item: &Item, name: &'static str) -> Result<i64, ItemError> {
     match item.get(name) {
         Some(Attribute::Number(number)) => Ok(*number),
-        _ => Err(BadItem(name)),
+        _ => Err(ItemError(name)),
     }
 }
 
 /// The bytes under `name`.
 ///
 /// # Errors
-/// [`BadItem`] where there are none.
-pub fn bytes<'i>(item: &'i Item, name: &'static str) -> Result<&'i [u8], BadItem> {
+/// [`ItemError`] where there are none.
+pub fn bytes<'i>(item: &'i Item, name: &'static str) -> Result<&'i [u8], ItemError> {
     match item.get(name) {
         Some(Attribute::Bytes(bytes)) => Ok(bytes),
-        _ => Err(BadItem(name)),
+        _ => Err(ItemError(name)),
     }
 }
 

@@ -5,30 +5,30 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::FETCH_AGAIN;
+use crate::claim::FETCH_WINDOW;
 use crate::facts::{AccessKey, AccessKeyLastUsed, Account, IamUser};
 use crate::id::{AccessKeyId, Digest256, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
 use crate::item::{Attribute, Item, Table, Update, Write, number, shard, text, values};
-use crate::policy::Concern;
-use crate::request::{KeyRequest, Wants};
+use crate::policy::RiskFlag;
+use crate::request::{KeyRequest, RequestKind};
 use crate::store::{NEW, release_lease};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
 
 /// How long a key that is off can still be asked back before it is deleted, in seconds.
-pub const GRACE: i64 = 7 * DAY;
+pub const DELETION_GRACE: i64 = 7 * DAY;
 /// How long the requester of a key that nobody confirmed has to say so, in seconds.
-pub const UNCONFIRMED_GRACE: i64 = DAY;
+pub const UNCONFIRMED_DELETION_GRACE: i64 = DAY;
 /// How long after it was switched off IAM is told once more, in seconds.
-pub const MAKE_SURE: i64 = 30;
+pub const REASSERT_DELAY: i64 = 30;
 /// How long after an interrupted step the timer does it again, in seconds.
-pub const STEP: i64 = 60;
+pub const RETRY_DELAY: i64 = 60;
 /// What taking an expiry back gives at most, in seconds.
-pub const UNDO: i64 = DAY;
+pub const UNDO_EXTENSION: i64 = DAY;
 /// A key that was used within so many seconds counts as in use.
-pub const IN_USE: i64 = 7 * DAY;
+pub const RECENT_USE_WINDOW: i64 = 7 * DAY;
 /// How often the end of a key that is in use is put off before it is switched off all the same.
-pub const PUT_OFFS: u32 = 7;
+pub const MAX_POSTPONEMENTS: u32 = 7;
 /// How long before its end a reminder must have been delivered, in seconds.
 const NOTICE: i64 = DAY;
 /// How long before the end its requester is reminded, in seconds. The second is an hour early, so that it is still
@@ -75,13 +75,13 @@ pub struct IssuedKey {
     pub reminders: Reminders,
     /// How its end was put off because it was in use.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub put_off: Option<PutOff>,
+    pub postponement: Option<Postponement>,
     /// The end that taking its expiry back gave it, which happens once.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub undone: Option<Timestamp>,
+    pub undone_expiry: Option<Timestamp>,
     /// The key that it takes the place of.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub in_place_of: Option<AccessKeyId>,
+    pub replaces: Option<AccessKeyId>,
     /// The key that took its place.
     #[serde(deserialize_with = "Option::deserialize")]
     pub successor: Option<Successor>,
@@ -90,13 +90,13 @@ pub struct IssuedKey {
     pub replacement: Option<RequestId>,
     /// When IAM is told once more that it is off: somebody may have been switching it on at that moment.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub make_sure_at: Option<Timestamp>,
+    pub reassert_at: Option<Timestamp>,
     /// When its IAM user was first seen quarantined by AWS, which does so when a key of it leaked.
     #[serde(deserialize_with = "Option::deserialize")]
     pub quarantined_at: Option<Timestamp>,
     /// The press of **This wasn't me** that was last carried out: delivered again, it does nothing more.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub reported: Option<RequestId>,
+    pub reported_by: Option<RequestId>,
     /// When the approvers were notified that whoever requested it has left: once.
     #[serde(deserialize_with = "Option::deserialize")]
     pub left_notified_at: Option<Timestamp>,
@@ -124,9 +124,9 @@ impl Reminders {
 
 /// The end of a key that is in use, put off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PutOff {
+pub struct Postponement {
     /// Until when.
-    pub until: Timestamp,
+    pub new_deadline: Timestamp,
     /// The how manyth time this is.
     pub times: u32,
 }
@@ -142,21 +142,21 @@ pub struct Successor {
     pub confirmed_at: Timestamp,
     /// When the old key's last use is looked at next; no more, once its requester was asked.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub look_at: Option<Timestamp>,
+    pub check_at: Option<Timestamp>,
 }
 
 impl Successor {
     /// The old key was used neither since the new one was confirmed nor within a day. One that was used since is quiet
     /// after a week without a use. A last use that cannot be read is no quiet.
     #[must_use]
-    pub fn is_quiet(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
+    pub fn is_idle(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
         if now.since(self.confirmed_at) < DAY {
             return false;
         }
         match last_used {
             AccessKeyLastUsed::Never => true,
             AccessKeyLastUsed::At { at, .. } => {
-                now.since(*at) >= if *at <= self.confirmed_at { DAY } else { IN_USE }
+                now.since(*at) >= if *at <= self.confirmed_at { DAY } else { RECENT_USE_WINDOW }
             }
             AccessKeyLastUsed::Unknown => false,
         }
@@ -165,16 +165,16 @@ impl Successor {
 
 /// What becomes of a key whose time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
+pub enum ExpiryDecision {
     /// It is switched off.
-    SwitchOff,
+    Deactivate,
     /// It is in use, and goes on for now.
-    PutOff(PutOff, Unready),
+    Postpone(Postponement, PostponeReason),
 }
 
 /// Why a key that is in use is not yet switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unready {
+pub enum PostponeReason {
     /// No reminder was delivered a day before.
     Unreminded,
     /// It is not between 09:00 and 15:00 of Monday to Thursday where its requester is.
@@ -196,7 +196,7 @@ pub enum KeyState {
     /// Switched off.
     Inactive {
         /// Why.
-        why: Why,
+        why: DeactivationReason,
         /// Since when.
         since: Timestamp,
     },
@@ -207,7 +207,7 @@ pub enum KeyState {
         /// Until when it then lives.
         end: Timestamp,
         /// Why it was off.
-        why: Why,
+        why: DeactivationReason,
         /// Since when.
         since: Timestamp,
     },
@@ -216,14 +216,14 @@ pub enum KeyState {
     /// About to be deleted: the lease is held, and the timer finishes what was begun.
     Deleting {
         /// Why.
-        why: Why,
+        why: DeactivationReason,
         /// Who, or `keyvend.expiry`.
         by: String,
     },
     /// Gone.
     Deleted {
         /// Why.
-        why: Why,
+        why: DeactivationReason,
         /// When.
         at: Timestamp,
     },
@@ -233,7 +233,7 @@ pub enum KeyState {
         asked_at: Timestamp,
     },
     /// A suspect of which somebody said that keyvend did not make it: nothing to do with it any more.
-    Disowned {
+    NotOurs {
         /// Who said so.
         by: PersonId,
     },
@@ -242,7 +242,7 @@ pub enum KeyState {
 /// Why a key is off or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Why {
+pub enum DeactivationReason {
     /// Somebody pressed **This wasn't me**.
     Reported,
     /// Nobody confirmed having received it.
@@ -250,14 +250,14 @@ pub enum Why {
     /// Its time ran out.
     Expired,
     /// Somebody who may asked for it.
-    Asked,
+    UserRequested,
     /// Another key took its place.
-    Replaced,
+    Rotated,
     /// Whoever owned it left.
-    OwnerLeft,
+    OwnerDeactivated,
 }
 
-impl Why {
+impl DeactivationReason {
     /// As the trail and the table say it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -265,16 +265,23 @@ impl Why {
             Self::Reported => "reported",
             Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
-            Self::Asked => "asked",
-            Self::Replaced => "replaced",
-            Self::OwnerLeft => "owner-left",
+            Self::UserRequested => "asked",
+            Self::Rotated => "replaced",
+            Self::OwnerDeactivated => "owner-left",
         }
     }
 
     fn from_stored(text: &str) -> Option<Self> {
-        [Self::Reported, Self::Unconfirmed, Self::Expired, Self::Asked, Self::Replaced, Self::OwnerLeft]
-            .into_iter()
-            .find(|why| why.as_str() == text)
+        [
+            Self::Reported,
+            Self::Unconfirmed,
+            Self::Expired,
+            Self::UserRequested,
+            Self::Rotated,
+            Self::OwnerDeactivated,
+        ]
+        .into_iter()
+        .find(|why| why.as_str() == text)
     }
 }
 
@@ -292,13 +299,13 @@ impl KeyState {
             Self::Deleting { .. } => "DELETING",
             Self::Deleted { .. } => "DELETED",
             Self::Suspect { .. } => "SUSPECT",
-            Self::Disowned { .. } => "DISOWNED",
+            Self::NotOurs { .. } => "DISOWNED",
         }
     }
 
     /// Whether IAM has it on, as far as its item says.
     #[must_use]
-    pub fn is_live(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         match self {
             // It may be on already while it is being activated.
             Self::Delivered
@@ -310,7 +317,7 @@ impl KeyState {
             | Self::Deleting { .. }
             | Self::Deleted { .. }
             | Self::Suspect { .. }
-            | Self::Disowned { .. } => false,
+            | Self::NotOurs { .. } => false,
         }
     }
 
@@ -318,7 +325,7 @@ impl KeyState {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         match self {
-            Self::Deleted { .. } | Self::Disowned { .. } => true,
+            Self::Deleted { .. } | Self::NotOurs { .. } => true,
             Self::Delivered
             | Self::Confirmed
             | Self::Unconfirmed { .. }
@@ -332,7 +339,7 @@ impl KeyState {
 }
 
 /// What each state may become, as docs/architecture.md draws it. Anything else is refused before it is written.
-const MOVES: [(&str, &str); 15] = [
+const TRANSITIONS: [(&str, &str); 15] = [
     ("DELIVERED", "CONFIRMED"),
     ("DELIVERED", "UNCONFIRMED"),
     ("UNCONFIRMED", "CONFIRMED"),
@@ -356,48 +363,48 @@ pub struct StoredKey {
     /// The key.
     pub issued: IssuedKey,
     /// That it is to be off, whatever `state` says yet: written before IAM is called, by a write that waits for nothing.
-    pub off: Option<Off>,
+    pub deactivation_mark: Option<DeactivationMark>,
     version: i64,
 }
 
 /// The mark of a key that is to be off.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Off {
+pub struct DeactivationMark {
     /// Since when.
     pub since: Timestamp,
     /// Who, or `keyvend.expiry`.
     pub by: String,
     /// Why.
-    pub why: Why,
+    pub why: DeactivationReason,
     /// By which press of **This wasn't me**, where it is one.
     pub press: Option<RequestId>,
 }
 
 /// What is to be done with a key when its timer runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum DueAction {
     /// Nothing.
     Nothing,
     /// IAM is to switch it off, and its item is to say so.
-    SwitchOff(Why),
+    Deactivate(DeactivationReason),
     /// Its time ran out: its last use decides whether it is switched off now.
     Expire,
     /// Its requester is reminded of its end.
     Remind,
     /// Another took its place: its last use decides whether to ask about switching it off.
-    SeeWhetherQuiet,
+    CheckOldKeyIdle,
     /// Its ticket decides whether it was received.
-    SeeWhetherConfirmed,
+    CheckConfirmation,
     /// Its last use does.
-    SeeWhetherUsed,
+    CheckLastUse,
     /// It is to be deleted.
-    Delete(Why),
+    Delete(DeactivationReason),
     /// IAM is told once more that it is off.
-    MakeSure,
+    ReassertInactive,
     /// It is to be switched on: the decision was written down.
     Activate,
     /// The approvers are asked once more whether it is keyvend's.
-    AskAgain,
+    RemindAboutSuspect,
 }
 
 /// How many days there are until `end`, begun ones whole.
@@ -407,7 +414,7 @@ pub fn days_until(end: Timestamp, now: Timestamp) -> u32 {
 }
 
 /// Whether it is between 09:00 and 15:00 of Monday to Thursday where clocks are `offset` seconds ahead of UTC.
-fn in_hours(now: Timestamp, offset: i64) -> bool {
+fn is_office_hours(now: Timestamp, offset: i64) -> bool {
     let local = now.0.saturating_add(offset);
     // The epoch was a Thursday.
     let weekday = (local.div_euclid(DAY) + 3).rem_euclid(7);
@@ -415,7 +422,7 @@ fn in_hours(now: Timestamp, offset: i64) -> bool {
 }
 
 /// Noon of the next day there. Moved by 24 hours alone, an end at night would stay one.
-fn next_noon(now: Timestamp, offset: i64) -> Timestamp {
+fn next_local_noon(now: Timestamp, offset: i64) -> Timestamp {
     let local = now.0.saturating_add(offset);
     Timestamp((local.div_euclid(DAY) + 1) * DAY + 12 * HOUR - offset)
 }
@@ -434,7 +441,7 @@ pub fn holder(user: &SlackUserId) -> String {
 impl IssuedKey {
     /// The key of a request at its issuing.
     #[must_use]
-    pub fn of(request: &KeyRequest, user: &IamUser, key: &AccessKeyId, now: Timestamp) -> Self {
+    pub fn from_request(request: &KeyRequest, user: &IamUser, key: &AccessKeyId, now: Timestamp) -> Self {
         let asked = &request.asked;
         Self {
             key: key.clone(),
@@ -450,37 +457,37 @@ impl IssuedKey {
             use_case: asked.use_case,
             reason: asked.reason.clone(),
             issued_at: now,
-            expires_at: match &asked.wants {
+            expires_at: match &asked.kind {
                 // The end that was approved is not moved by replacing a key.
-                Wants::InPlaceOf { end, .. } => *end,
-                Wants::New | Wants::Back { .. } | Wants::Longer { .. } => {
+                RequestKind::Rotate { end, .. } => *end,
+                RequestKind::New | RequestKind::Back { .. } | RequestKind::Longer { .. } => {
                     Timestamp(now.0 + i64::from(asked.days) * DAY)
                 }
             },
-            days: match &asked.wants {
-                Wants::InPlaceOf { days, .. } => *days,
-                Wants::New | Wants::Back { .. } | Wants::Longer { .. } => asked.days,
+            days: match &asked.kind {
+                RequestKind::Rotate { days, .. } => *days,
+                RequestKind::New | RequestKind::Back { .. } | RequestKind::Longer { .. } => asked.days,
             },
-            in_place_of: match &asked.wants {
-                Wants::InPlaceOf { key, .. } => Some(key.clone()),
-                Wants::New | Wants::Back { .. } | Wants::Longer { .. } => None,
+            replaces: match &asked.kind {
+                RequestKind::Rotate { key, .. } => Some(key.clone()),
+                RequestKind::New | RequestKind::Back { .. } | RequestKind::Longer { .. } => None,
             },
             state: KeyState::Delivered,
             reminders: Reminders::none(now),
-            put_off: None,
-            undone: None,
+            postponement: None,
+            undone_expiry: None,
             successor: None,
             replacement: None,
-            make_sure_at: None,
+            reassert_at: None,
             quarantined_at: None,
-            reported: None,
+            reported_by: None,
             left_notified_at: None,
         }
     }
 
     /// A key that may have come of a request's unanswered `CreateAccessKey`.
     #[must_use]
-    pub fn suspected(request: &KeyRequest, path: &str, key: &AccessKey, now: Timestamp) -> Self {
+    pub fn suspect_from_request(request: &KeyRequest, path: &str, key: &AccessKey, now: Timestamp) -> Self {
         let asked = &request.asked;
         Self {
             key: key.id.clone(),
@@ -498,31 +505,31 @@ impl IssuedKey {
             issued_at: key.create_date,
             expires_at: now,
             days: 0,
-            in_place_of: None,
+            replaces: None,
             state: KeyState::Suspect { asked_at: now },
             reminders: Reminders::none(now),
-            put_off: None,
-            undone: None,
+            postponement: None,
+            undone_expiry: None,
             successor: None,
             replacement: None,
-            make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)),
+            reassert_at: Some(Timestamp(now.0 + REASSERT_DELAY)),
             quarantined_at: None,
-            reported: None,
+            reported_by: None,
             left_notified_at: None,
         }
     }
 
     /// The key switched off.
     #[must_use]
-    pub fn switched_off(&self, why: Why, now: Timestamp) -> Self {
+    pub fn switched_off(&self, why: DeactivationReason, now: Timestamp) -> Self {
         let state = KeyState::Inactive { why, since: now };
-        Self { state, make_sure_at: Some(Timestamp(now.0 + MAKE_SURE)), ..self.clone() }
+        Self { state, reassert_at: Some(Timestamp(now.0 + REASSERT_DELAY)), ..self.clone() }
     }
 
     /// The key as reported, whatever state it is in: from now on it does not come back just because its owner says so.
     #[must_use]
     pub fn reported(&self, press: Option<&RequestId>, now: Timestamp) -> Self {
-        let why = Why::Reported;
+        let why = DeactivationReason::Reported;
         let next = match self.state.clone() {
             KeyState::Delivered
             | KeyState::Confirmed
@@ -533,9 +540,9 @@ impl IssuedKey {
             KeyState::Deleting { by, .. } => self.in_state(KeyState::Deleting { why, by }),
             KeyState::Deleted { at, .. } => self.in_state(KeyState::Deleted { why, at }),
             // Nobody has its secret, or it is none of keyvend's.
-            KeyState::Suspect { .. } | KeyState::Disowned { .. } => self.clone(),
+            KeyState::Suspect { .. } | KeyState::NotOurs { .. } => self.clone(),
         };
-        Self { reported: press.or(self.reported.as_ref()).cloned(), ..next }
+        Self { reported_by: press.or(self.reported_by.as_ref()).cloned(), ..next }
     }
 
     /// Whether its state says that it was reported. Of a key that keyvend never handed over there is nothing to report.
@@ -544,8 +551,8 @@ impl IssuedKey {
         match &self.state {
             KeyState::Inactive { why, .. }
             | KeyState::Deleting { why, .. }
-            | KeyState::Deleted { why, .. } => *why == Why::Reported,
-            KeyState::Suspect { .. } | KeyState::Disowned { .. } => true,
+            | KeyState::Deleted { why, .. } => *why == DeactivationReason::Reported,
+            KeyState::Suspect { .. } | KeyState::NotOurs { .. } => true,
             KeyState::Delivered
             | KeyState::Confirmed
             | KeyState::Unconfirmed { .. }
@@ -560,14 +567,14 @@ impl IssuedKey {
 
     /// The key with another end, of which nobody was reminded yet.
     #[must_use]
-    pub fn until(&self, end: Timestamp, now: Timestamp) -> Self {
-        Self { expires_at: end, reminders: Reminders::none(now), put_off: None, ..self.clone() }
+    pub fn with_expiry(&self, end: Timestamp, now: Timestamp) -> Self {
+        Self { expires_at: end, reminders: Reminders::none(now), postponement: None, ..self.clone() }
     }
 
     /// When it is switched off if nobody does anything: its end, or what that was put off to.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
-        self.put_off.map_or(self.expires_at, |put_off| put_off.until)
+        self.postponement.map_or(self.expires_at, |put_off| put_off.new_deadline)
     }
 
     /// How many days remain to its approved end, begun ones whole.
@@ -583,7 +590,7 @@ impl IssuedKey {
         let [first, last] = REMINDERS.map(|before| Timestamp(self.expires_at.0 - before));
         let last = last.max(self.reminders.from);
         match self.reminders.sent {
-            _ if self.is_undone() => None,
+            _ if self.expiry_was_undone() => None,
             0 if first > self.reminders.from => Some(first),
             0 | 1 => Some(last),
             _ => None,
@@ -592,75 +599,82 @@ impl IssuedKey {
 
     /// The key with the reminder that is due noted as sent.
     #[must_use]
-    pub fn reminded(&self, now: Timestamp) -> Self {
+    pub fn with_reminder_sent(&self, now: Timestamp) -> Self {
         let last = Timestamp(self.expires_at.0 - REMINDERS[1]);
         let sent = if now >= last { REMINDERS.len() } else { self.reminders.sent + 1 };
         Self { reminders: Reminders { sent, ..self.reminders }, ..self.clone() }
     }
 
     /// Whether its present end is what taking an expiry back gave it.
-    fn is_undone(&self) -> bool {
-        self.undone == Some(self.expires_at)
+    fn expiry_was_undone(&self) -> bool {
+        self.undone_expiry == Some(self.expires_at)
     }
 
     /// Whether another end than its expiry can be had once by taking that back.
     #[must_use]
-    pub fn can_undo(&self) -> bool {
-        matches!(self.state, KeyState::Inactive { why: Why::Expired, .. }) && self.undone.is_none()
+    pub fn can_undo_expiry(&self) -> bool {
+        matches!(self.state, KeyState::Inactive { why: DeactivationReason::Expired, .. })
+            && self.undone_expiry.is_none()
     }
 
     /// Whether its end may still be put off, seeing its last use. One that cannot be read shows nothing.
     #[must_use]
-    pub fn may_be_put_off(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
+    pub fn can_postpone(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
         let in_use = match last_used {
             AccessKeyLastUsed::Never => false,
-            AccessKeyLastUsed::At { at, .. } => now.since(*at) < IN_USE,
+            AccessKeyLastUsed::At { at, .. } => now.since(*at) < RECENT_USE_WINDOW,
             AccessKeyLastUsed::Unknown => true,
         };
-        in_use && !self.is_undone() && self.put_offs() < PUT_OFFS
+        in_use && !self.expiry_was_undone() && self.postponements() < MAX_POSTPONEMENTS
     }
 
-    fn put_offs(&self) -> u32 {
-        self.put_off.map_or(0, |put_off| put_off.times)
+    fn postponements(&self) -> u32 {
+        self.postponement.map_or(0, |put_off| put_off.times)
     }
 
     /// What becomes of a key that is in use now that its time ran out. `offset` is how far its requester's clock is ahead of
     /// UTC, in seconds.
     #[must_use]
-    pub fn expiry(&self, offset: i64, now: Timestamp) -> Expiry {
+    pub fn expiry_decision(&self, offset: i64, now: Timestamp) -> ExpiryDecision {
         let reminded = self.reminders.delivered_at.is_some_and(|at| now.since(at) >= NOTICE);
-        let unready = match (reminded, in_hours(now, offset)) {
-            (true, true) => return Expiry::SwitchOff,
-            (false, _) => Unready::Unreminded,
-            (true, false) => Unready::OutOfHours,
+        let unready = match (reminded, is_office_hours(now, offset)) {
+            (true, true) => return ExpiryDecision::Deactivate,
+            (false, _) => PostponeReason::Unreminded,
+            (true, false) => PostponeReason::OutOfHours,
         };
-        Expiry::PutOff(PutOff { until: next_noon(now, offset), times: self.put_offs() + 1 }, unready)
+        ExpiryDecision::Postpone(
+            Postponement { new_deadline: next_local_noon(now, offset), times: self.postponements() + 1 },
+            unready,
+        )
     }
 
     /// What speaks against switching it on just because its owner says so.
     #[must_use]
-    pub fn concerns(&self) -> BTreeSet<Concern> {
-        self.quarantined_at.map(|_| Concern::Quarantined).into_iter().chain(self.why_off()).collect()
+    pub fn concerns(&self) -> BTreeSet<RiskFlag> {
+        self.quarantined_at.map(|_| RiskFlag::Quarantined).into_iter().chain(self.why_off()).collect()
     }
 
     /// What speaks against it by why it is off.
-    fn why_off(&self) -> Option<Concern> {
+    fn why_off(&self) -> Option<RiskFlag> {
         let why = match &self.state {
             KeyState::Inactive { why, .. }
             | KeyState::Activating { why, .. }
             | KeyState::Deleting { why, .. }
             | KeyState::Deleted { why, .. } => why,
-            KeyState::Suspect { .. } => &Why::Reported,
+            KeyState::Suspect { .. } => &DeactivationReason::Reported,
             KeyState::Delivered
             | KeyState::Confirmed
             | KeyState::Unconfirmed { .. }
             | KeyState::Active
-            | KeyState::Disowned { .. } => return None,
+            | KeyState::NotOurs { .. } => return None,
         };
         match why {
-            Why::Reported => Some(Concern::Reported),
-            Why::OwnerLeft => Some(Concern::OwnerLeft),
-            Why::Unconfirmed | Why::Expired | Why::Asked | Why::Replaced => None,
+            DeactivationReason::Reported => Some(RiskFlag::Reported),
+            DeactivationReason::OwnerDeactivated => Some(RiskFlag::OwnerLeft),
+            DeactivationReason::Unconfirmed
+            | DeactivationReason::Expired
+            | DeactivationReason::UserRequested
+            | DeactivationReason::Rotated => None,
         }
     }
 
@@ -684,7 +698,7 @@ impl IssuedKey {
 
     /// Whether this person may switch it off by what was stored alone: its requester, an owner, an approver of it.
     #[must_use]
-    pub fn may_switch_off(&self, person: &PersonId) -> bool {
+    pub fn can_deactivate(&self, person: &PersonId) -> bool {
         let owner = self.requester.team == person.team && self.owners.contains(&person.user);
         owner || self.requester == *person || self.approved_by.contains(person)
     }
@@ -693,22 +707,22 @@ impl IssuedKey {
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         let next = match &self.state {
-            KeyState::Delivered => Some(Timestamp(self.issued_at.0 + FETCH_AGAIN)),
+            KeyState::Delivered => Some(Timestamp(self.issued_at.0 + FETCH_WINDOW)),
             KeyState::Confirmed | KeyState::Active => {
-                let look_at = self.successor.as_ref().and_then(|successor| successor.look_at);
+                let look_at = self.successor.as_ref().and_then(|successor| successor.check_at);
                 [Some(self.deadline()), self.remind_at(), look_at].into_iter().flatten().min()
             }
             KeyState::Unconfirmed { since } => Some(*since),
-            KeyState::Inactive { why: Why::Unconfirmed, since } => {
-                Some(Timestamp(since.0 + UNCONFIRMED_GRACE))
+            KeyState::Inactive { why: DeactivationReason::Unconfirmed, since } => {
+                Some(Timestamp(since.0 + UNCONFIRMED_DELETION_GRACE))
             }
-            KeyState::Inactive { since, .. } => Some(Timestamp(since.0 + GRACE)),
+            KeyState::Inactive { since, .. } => Some(Timestamp(since.0 + DELETION_GRACE)),
             // Under way: whenever the next sweep finds it so.
             KeyState::Activating { .. } | KeyState::Deleting { .. } => Some(self.issued_at),
             KeyState::Suspect { asked_at } => Some(Timestamp(asked_at.0 + DAY)),
-            KeyState::Deleted { .. } | KeyState::Disowned { .. } => None,
+            KeyState::Deleted { .. } | KeyState::NotOurs { .. } => None,
         };
-        [next, self.make_sure_at].into_iter().flatten().min()
+        [next, self.reassert_at].into_iter().flatten().min()
     }
 }
 
@@ -721,13 +735,13 @@ impl StoredKey {
 
     /// Whether keyvend issued it, for all that is known.
     #[must_use]
-    pub fn is_known_to_be_ours(&self) -> bool {
-        !matches!(self.issued.state, KeyState::Suspect { .. } | KeyState::Disowned { .. })
+    pub fn is_managed(&self) -> bool {
+        !matches!(self.issued.state, KeyState::Suspect { .. } | KeyState::NotOurs { .. })
     }
 
     /// The key as if nothing had taken its place.
     #[must_use]
-    pub fn without_successor(mut self) -> Self {
+    pub fn clear_successor(mut self) -> Self {
         self.issued.successor = None;
         self
     }
@@ -747,8 +761,8 @@ impl StoredKey {
     /// Whether the mark that it is to be off is not carried out yet: it is on as far as its state says, or its state does
     /// not say that it was reported.
     #[must_use]
-    pub fn is_off_pending(&self) -> bool {
-        is_pending(self.off.as_ref(), &self.issued)
+    pub fn is_deactivation_pending(&self) -> bool {
+        is_pending(self.deactivation_mark.as_ref(), &self.issued)
     }
 
     /// The write that gives back the lease of whoever was switching it on: that ends with the key being off.
@@ -761,32 +775,32 @@ impl StoredKey {
 
     /// What time and state call for.
     #[must_use]
-    pub fn step(&self, now: Timestamp) -> Step {
-        if let (Some(off), true) = (&self.off, self.is_off_pending()) {
-            return Step::SwitchOff(off.why);
+    pub fn due_action(&self, now: Timestamp) -> DueAction {
+        if let (Some(off), true) = (&self.deactivation_mark, self.is_deactivation_pending()) {
+            return DueAction::Deactivate(off.why);
         }
         if self.issued.due_at().is_none_or(|due_at| now < due_at) {
-            return Step::Nothing;
+            return DueAction::Nothing;
         }
-        if self.issued.make_sure_at.is_some_and(|at| at <= now) {
-            return Step::MakeSure;
+        if self.issued.reassert_at.is_some_and(|at| at <= now) {
+            return DueAction::ReassertInactive;
         }
         match &self.issued.state {
-            KeyState::Delivered => Step::SeeWhetherConfirmed,
+            KeyState::Delivered => DueAction::CheckConfirmation,
             KeyState::Confirmed | KeyState::Active => {
                 if self.issued.deadline() <= now {
-                    Step::Expire
+                    DueAction::Expire
                 } else if self.issued.remind_at().is_some_and(|at| at <= now) {
-                    Step::Remind
+                    DueAction::Remind
                 } else {
-                    Step::SeeWhetherQuiet
+                    DueAction::CheckOldKeyIdle
                 }
             }
-            KeyState::Unconfirmed { .. } => Step::SeeWhetherUsed,
-            KeyState::Inactive { why, .. } | KeyState::Deleting { why, .. } => Step::Delete(*why),
-            KeyState::Activating { .. } => Step::Activate,
-            KeyState::Suspect { .. } => Step::AskAgain,
-            KeyState::Deleted { .. } | KeyState::Disowned { .. } => Step::Nothing,
+            KeyState::Unconfirmed { .. } => DueAction::CheckLastUse,
+            KeyState::Inactive { why, .. } | KeyState::Deleting { why, .. } => DueAction::Delete(*why),
+            KeyState::Activating { .. } => DueAction::Activate,
+            KeyState::Suspect { .. } => DueAction::RemindAboutSuspect,
+            KeyState::Deleted { .. } | KeyState::NotOurs { .. } => DueAction::Nothing,
         }
     }
 
@@ -794,18 +808,21 @@ impl StoredKey {
     ///
     /// # Errors
     /// A fault where it cannot be encoded, or is no next state of this one.
-    pub fn replace(&self, next: &IssuedKey) -> anyhow::Result<Write> {
+    pub fn update(&self, next: &IssuedKey) -> anyhow::Result<Write> {
         let (from, to) = (self.issued.state.as_str(), next.state.as_str());
-        anyhow::ensure!(from == to || MOVES.contains(&(from, to)), "a key does not become {to} from {from}");
+        anyhow::ensure!(
+            from == to || TRANSITIONS.contains(&(from, to)),
+            "a key does not become {to} from {from}"
+        );
         let mut values = values([
             (":state", next.state.as_str().into()),
             (":document", Attribute::Text(serde_json::to_string(next)?)),
             (":version", self.version.into()),
             (":next", (self.version + 1).into()),
         ]);
-        let due_at = match &self.off {
+        let due_at = match &self.deactivation_mark {
             // It is still to be switched off, whatever else is written of it.
-            Some(off) if is_pending(Some(off), next) => Some(Timestamp(off.since.0 + STEP)),
+            Some(off) if is_pending(Some(off), next) => Some(Timestamp(off.since.0 + RETRY_DELAY)),
             Some(_) | None => next.due_at(),
         };
         values.extend(due_at.map(|at| (":due".to_owned(), at.0.into())));
@@ -829,8 +846,8 @@ impl StoredKey {
     ///
     /// # Errors
     /// A fault where it cannot be encoded.
-    pub fn replace_unmarked(&self, next: &IssuedKey) -> anyhow::Result<Write> {
-        let mut write = self.replace(next)?;
+    pub fn update_if_unmarked(&self, next: &IssuedKey) -> anyhow::Result<Write> {
+        let mut write = self.update(next)?;
         if let Write::Update { update, .. } = &mut write {
             update.update = "SET #state = :state, document = :document, version = :next, due_at = :due \
                              REMOVE off_since, off_by, off_why, off_press";
@@ -841,7 +858,7 @@ impl StoredKey {
     /// The key is to be off from now on: the first write of switching off, which waits for nothing and which nothing that
     /// switches on may miss. Should what follows be cut off, the timer does it.
     #[must_use]
-    pub fn mark_off(by: &str, why: Why, now: Timestamp) -> Update {
+    pub fn mark_off(by: &str, why: DeactivationReason, now: Timestamp) -> Update {
         Update {
             update: "SET off_since = :now, off_by = :by, off_why = :why, due_at = :due, version = version + :one",
             condition: "attribute_exists(pk) AND attribute_not_exists(off_since)",
@@ -849,7 +866,7 @@ impl StoredKey {
                 (":now", now.0.into()),
                 (":by", by.into()),
                 (":why", why.as_str().into()),
-                (":due", (now.0 + STEP).into()),
+                (":due", (now.0 + RETRY_DELAY).into()),
                 (":one", 1.into()),
             ]),
         }
@@ -859,7 +876,7 @@ impl StoredKey {
     /// every decision about it that did not know so loses.
     #[must_use]
     pub fn mark_reported(by: &str, press: &RequestId, now: Timestamp) -> Update {
-        let Update { mut values, .. } = Self::mark_off(by, Why::Reported, now);
+        let Update { mut values, .. } = Self::mark_off(by, DeactivationReason::Reported, now);
         values.insert(":press".to_owned(), press.as_str().into());
         Update {
             update: "SET off_since = :now, off_by = :by, off_why = :why, off_press = :press, due_at = :due, \
@@ -871,17 +888,19 @@ impl StoredKey {
 }
 
 /// Whether a key of this state is still to become what its mark says.
-fn is_pending(off: Option<&Off>, issued: &IssuedKey) -> bool {
-    off.is_some_and(|off| issued.state.is_live() || (off.why == Why::Reported && !issued.is_reported()))
+fn is_pending(off: Option<&DeactivationMark>, issued: &IssuedKey) -> bool {
+    off.is_some_and(|off| {
+        issued.state.is_active() || (off.why == DeactivationReason::Reported && !issued.is_reported())
+    })
 }
 
 impl TryFrom<&Item> for StoredKey {
     type Error = anyhow::Error;
 
     fn try_from(item: &Item) -> anyhow::Result<Self> {
-        let off = |since: i64| -> anyhow::Result<Off> {
-            let why = Why::from_stored(text(item, "off_why")?);
-            Ok(Off {
+        let off = |since: i64| -> anyhow::Result<DeactivationMark> {
+            let why = DeactivationReason::from_stored(text(item, "off_why")?);
+            Ok(DeactivationMark {
                 since: Timestamp(since),
                 by: text(item, "off_by")?.to_owned(),
                 why: why.ok_or_else(|| anyhow::anyhow!("a key that is off for no known reason"))?,
@@ -890,7 +909,7 @@ impl TryFrom<&Item> for StoredKey {
         };
         Ok(Self {
             issued: serde_json::from_str(text(item, "document")?)?,
-            off: number(item, "off_since").ok().map(off).transpose()?,
+            deactivation_mark: number(item, "off_since").ok().map(off).transpose()?,
             version: number(item, "version")?,
         })
     }

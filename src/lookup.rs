@@ -102,7 +102,7 @@ impl Memberships {
 
 /// The approvers' channel cannot be used as it is. What is to be done about it is said to whoever reads the log.
 #[derive(Debug, thiserror::Error)]
-pub enum ChannelUnfit {
+pub enum ApprovalsChannelError {
     /// It is not there, or keyvend is not in it.
     #[error(
         "Slack says {code} of the channel {channel}: invite keyvend there (/invite), or correct KEYVEND_APPROVALS_CHANNEL \
@@ -119,7 +119,7 @@ pub enum ChannelUnfit {
     Open(ChannelId),
 }
 
-impl ChannelUnfit {
+impl ApprovalsChannelError {
     /// Slack's answer about a channel, told apart where it says that the channel cannot be used.
     #[must_use]
     pub fn of(channel: &ChannelId, error: SlackError) -> anyhow::Error {
@@ -135,7 +135,7 @@ impl ChannelUnfit {
 
     /// Whether this is what a fault comes of.
     #[must_use]
-    pub fn is_behind(fault: &anyhow::Error) -> bool {
+    pub fn is_cause_of(fault: &anyhow::Error) -> bool {
         fault.chain().any(|cause| cause.is::<Self>())
     }
 }
@@ -173,12 +173,14 @@ impl Lookup {
         approvers: &Approvers,
     ) -> anyhow::Result<ApproverSet> {
         let members = match approvers {
-            Approvers::UserGroup(group) => try_join(closed(slack, cards), members_of(slack, group)).await?.1,
+            Approvers::UserGroup(group) => {
+                try_join(ensure_private(slack, cards), members_of(slack, group)).await?.1
+            }
             Approvers::Channel(channel) if channel == cards => {
-                try_join(closed(slack, cards), members_in(slack, channel)).await?.1
+                try_join(ensure_private(slack, cards), members_in(slack, channel)).await?.1
             }
             Approvers::Channel(channel) => {
-                let both = try_join(closed(slack, cards), closed(slack, channel));
+                let both = try_join(ensure_private(slack, cards), ensure_private(slack, channel));
                 try_join(both, members_in(slack, channel)).await?.1
             }
         };
@@ -210,7 +212,7 @@ impl Lookup {
     ///
     /// # Errors
     /// A fault.
-    pub async fn look_into(
+    pub async fn load_groups(
         &self,
         slack: &SlackApi,
         memberships: &mut Memberships,
@@ -277,7 +279,7 @@ impl Lookup {
         name: &IamUserName,
         now: Timestamp,
     ) -> anyhow::Result<Result<ListedUser, NoSuchUser>> {
-        let iam = self.reader(account, now).await?;
+        let iam = self.read_session(account, now).await?;
         found(list_user(iam, account, name).await)
     }
 
@@ -291,7 +293,7 @@ impl Lookup {
         user: &IamUserName,
         now: Timestamp,
     ) -> anyhow::Result<Vec<AccessKey>> {
-        match self.reader(account, now).await?.list_access_keys(user).await {
+        match self.read_session(account, now).await?.list_access_keys(user).await {
             Ok(keys) => Ok(keys),
             Err(IamError::NoSuchEntity) => Ok(Vec::new()),
             Err(IamError::Fault(fault)) => Err(fault),
@@ -309,7 +311,7 @@ impl Lookup {
         user: &IamUserName,
         now: Timestamp,
     ) -> anyhow::Result<Vec<AccessKeyId>> {
-        match self.reader(account, now).await?.get_user(user).await {
+        match self.read_session(account, now).await?.get_user(user).await {
             Ok(detail) => {
                 let named = detail.tags.into_keys().filter(|tag| tag.starts_with("AKIA"));
                 Ok(named.filter_map(|tag| tag.try_into().ok()).collect())
@@ -329,7 +331,7 @@ impl Lookup {
         key: &AccessKeyId,
         now: Timestamp,
     ) -> anyhow::Result<AccessKeyLastUsed> {
-        Ok(self.reader(account, now).await?.last_used(key).await)
+        Ok(self.read_session(account, now).await?.last_used(key).await)
     }
 
     /// The account and the IAM user that a key is of, asked in every account at once.
@@ -343,7 +345,7 @@ impl Lookup {
         now: Timestamp,
     ) -> anyhow::Result<Option<(&'a Account, IamUserName)>> {
         let asked = join_all(accounts.iter().map(|account| async move {
-            let user = self.reader(account, now).await?.owner_of(key).await?;
+            let user = self.read_session(account, now).await?.user_of_key(key).await?;
             anyhow::Ok(user.map(|user| (account, user)))
         }));
         let mut failed = None;
@@ -367,7 +369,7 @@ impl Lookup {
         marker: Option<&str>,
         now: Timestamp,
     ) -> anyhow::Result<(Vec<OwnedUser>, Option<String>)> {
-        let page = self.reader(account, now).await?.page_of_users(marker).await?;
+        let page = self.read_session(account, now).await?.page_of_users(marker).await?;
         let owned = page.users.into_iter().map(|user| {
             let (owners, owner_groups) = read_owners(&user.tags);
             let TaggedUser { name, path, quarantined, .. } = user;
@@ -380,12 +382,12 @@ impl Lookup {
     ///
     /// # Errors
     /// A fault.
-    pub async fn open(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
-        self.reader(account, now).await.map(drop)
+    pub async fn warm_session(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
+        self.read_session(account, now).await.map(drop)
     }
 
     /// The read-only session of an account.
-    async fn reader(&self, account: &Account, now: Timestamp) -> anyhow::Result<Iam> {
+    async fn read_session(&self, account: &Account, now: Timestamp) -> anyhow::Result<Iam> {
         let kept = |sessions: &BTreeMap<AccountId, (Iam, Timestamp)>| {
             sessions
                 .get(&account.id)
@@ -396,7 +398,7 @@ impl Lookup {
             return Ok(iam);
         }
         let sts = self.sts.as_ref().context("no session of that account")?;
-        let iam = sts.session(account, "keyvend-read", "keyvend.read", session::reading()).await?;
+        let iam = sts.session(account, "keyvend-read", "keyvend.read", session::read_policy()).await?;
         if let Ok(mut sessions) = self.sessions.lock() {
             sessions.insert(account.id.clone(), (iam.clone(), now));
         }
@@ -420,18 +422,19 @@ async fn members_of_all(
 
 async fn members_in(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<Vec<SlackUserId>> {
     let members = slack.channel_members(channel).await;
-    members.map_err(|error| ChannelUnfit::of(channel, error)).context("conversations.members")
+    members.map_err(|error| ApprovalsChannelError::of(channel, error)).context("conversations.members")
 }
 
 /// That a channel is private and not shared with anybody outside.
-async fn closed(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<()> {
+async fn ensure_private(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result<()> {
     let info = slack.channel_info(channel).await;
-    let info = info.map_err(|error| ChannelUnfit::of(channel, error)).context("conversations.info")?;
+    let info =
+        info.map_err(|error| ApprovalsChannelError::of(channel, error)).context("conversations.info")?;
     if info.is_archived {
-        return Err(ChannelUnfit::of(channel, SlackError::Said("is_archived".to_owned())));
+        return Err(ApprovalsChannelError::of(channel, SlackError::Said("is_archived".to_owned())));
     }
     let shared = info.is_shared || info.is_ext_shared || info.is_org_shared;
-    if info.is_private && !shared { Ok(()) } else { Err(ChannelUnfit::Open(channel.clone()).into()) }
+    if info.is_private && !shared { Ok(()) } else { Err(ApprovalsChannelError::Open(channel.clone()).into()) }
 }
 
 fn read_person(id: &PersonId, user: User, memberships: &Memberships) -> Person {
@@ -551,7 +554,7 @@ async fn documents_of_group(iam: &Iam, group: &str) -> Result<Vec<(Option<String
 /// Each policy's name as the card shows it, where it is from, its document's digest, whether it makes privileged, and
 /// whether it is AWS's quarantine.
 #[derive(Clone)]
-struct Judged {
+struct EvaluatedPolicy {
     name: String,
     source: String,
     document: Digest256,
@@ -564,7 +567,7 @@ async fn judge(
     user: &UserDetail,
     documents: Vec<(Option<String>, Document)>,
     versions: &BTreeMap<String, String>,
-) -> Result<Vec<Judged>, IamError> {
+) -> Result<Vec<EvaluatedPolicy>, IamError> {
     try_join_all(documents.into_iter().map(|(group, document)| async move {
         let prefix = group.map(|group| format!("{group}: ")).unwrap_or_default();
         let (name, source, text, quarantine) = match document {
@@ -587,7 +590,7 @@ async fn judge(
             }
         };
         let privileged = is_privileged(&text, &user.arn);
-        Ok(Judged { name, source, document: Digest256::of(text.as_bytes()), privileged, quarantine })
+        Ok(EvaluatedPolicy { name, source, document: Digest256::of(text.as_bytes()), privileged, quarantine })
     }))
     .await
 }
@@ -597,7 +600,7 @@ fn assemble(
     detail: UserDetail,
     keys: Vec<AccessKey>,
     groups: Vec<String>,
-    judged: Vec<Judged>,
+    judged: Vec<EvaluatedPolicy>,
     boundary: Option<&Digest256>,
 ) -> IamUser {
     let (owners, owner_groups) = read_owners(&detail.tags);
@@ -642,7 +645,7 @@ async fn boundary(
 }
 
 /// Changes whenever a policy or the boundary, or the document of one, does, whatever order they are listed in.
-fn digest(judged: &[Judged], boundary: Option<(&str, &Digest256)>) -> Digest256 {
+fn digest(judged: &[EvaluatedPolicy], boundary: Option<(&str, &Digest256)>) -> Digest256 {
     let policies: BTreeSet<_> =
         judged.iter().map(|policy| (&policy.name, &policy.source, policy.document.as_str())).collect();
     Digest256::of(serde_json::json!([policies, boundary]).to_string().as_bytes())

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::card::verbatim;
 use crate::command::{Field, Reason};
-use crate::policy::IamUserAt;
+use crate::policy::IamUserRef;
 use crate::request::KeyRequest;
 use crate::use_case::UseCase;
 use crate::words;
@@ -30,16 +30,16 @@ const LIFETIMES: [u32; 4] = [1, 7, 30, 90];
 
 /// What the form offers.
 #[derive(Clone, Debug)]
-pub struct Offer {
+pub struct FormChoices {
     /// The person's own IAM users.
-    pub own: Vec<IamUserAt>,
+    pub own: Vec<IamUserRef>,
     /// The longest lifetime.
     pub max_days: u32,
 }
 
 /// The form in which a key is asked for; `chosen` is the use case whose alternative is shown.
 #[must_use]
-pub fn ask(offer: &Offer, chosen: Option<UseCase>) -> Value {
+pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     let mut blocks = Vec::new();
     if offer.own.is_empty() {
         blocks.push(typed_user("IAM user", false));
@@ -172,19 +172,19 @@ fn shown(title: &str, blocks: Vec<Value>) -> Value {
 mod tests {
     use super::*;
 
-    fn own(number: usize) -> Vec<IamUserAt> {
+    fn own(number: usize) -> Vec<IamUserRef> {
         let account = crate::facts::Account {
             alias: "an-alias-of-thirty-two-characters".get(..32).unwrap().parse().unwrap(),
             id: "123456789012".parse().unwrap(),
         };
         (0..number)
-            .map(|n| IamUserAt { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() })
+            .map(|n| IamUserRef { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() })
             .collect()
     }
 
     #[test]
     fn the_form_offers_what_it_can_hold_and_every_choice_reads_back() {
-        let form = ask(&Offer { own: own(140), max_days: 90 }, None);
+        let form = ask(&FormChoices { own: own(140), max_days: 90 }, None);
         let options = form.pointer("/blocks/0/element/options").unwrap().as_array().unwrap();
         assert_eq!(options.len(), MOST_OPTIONS);
         for option in options {
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn whoever_owns_nothing_must_write_the_name() {
-        let form = ask(&Offer { own: Vec::new(), max_days: 90 }, None);
+        let form = ask(&FormChoices { own: Vec::new(), max_days: 90 }, None);
         let first = form.pointer("/blocks/0").unwrap();
         assert_eq!((&first["block_id"], &first["optional"]), (&json!("other"), &json!(false)));
     }

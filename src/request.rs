@@ -10,10 +10,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use self::event::{Event, Unfit, Withdrawn};
-pub use self::salt::Salt;
-pub use self::telling::{Numbered, Telling, Tellings};
-use crate::audit::{Chain, Happened};
+pub use self::event::{AbortOutcome, RequestEvent, TransitionError};
+pub use self::salt::RevisionSalt;
+pub use self::telling::{Notification, Outbox, OutboxEntry};
+use crate::audit::{AuditChain, NewAuditEntry};
 use crate::command::Reason;
 use crate::facts::{AccessKey, Account, EligibleApprovers, IamUser};
 use crate::id::{
@@ -24,11 +24,11 @@ use crate::use_case::UseCase;
 
 /// What a request is for. Everything but a new key is about one that exists, and is judged with what remains of its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wants {
+pub enum RequestKind {
     /// A new key.
     New,
     /// A new key in place of one, until that one's approved end.
-    InPlaceOf {
+    Rotate {
         /// Which.
         key: AccessKeyId,
         /// Its approved end.
@@ -54,12 +54,12 @@ pub enum Wants {
     },
 }
 
-impl Wants {
+impl RequestKind {
     /// The key that exists and comes back or lives longer: no link is needed for it.
     #[must_use]
     pub fn existing(&self) -> Option<&AccessKeyId> {
         match self {
-            Self::New | Self::InPlaceOf { .. } => None,
+            Self::New | Self::Rotate { .. } => None,
             Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
         }
     }
@@ -69,7 +69,7 @@ impl Wants {
     pub fn key(&self) -> Option<&AccessKeyId> {
         match self {
             Self::New => None,
-            Self::InPlaceOf { key, .. } | Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
+            Self::Rotate { key, .. } | Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
         }
     }
 
@@ -78,7 +78,7 @@ impl Wants {
     pub fn end(&self) -> Option<Timestamp> {
         match self {
             Self::New => None,
-            Self::InPlaceOf { end, .. } | Self::Back { end, .. } | Self::Longer { end, .. } => Some(*end),
+            Self::Rotate { end, .. } | Self::Back { end, .. } | Self::Longer { end, .. } => Some(*end),
         }
     }
 
@@ -86,7 +86,7 @@ impl Wants {
     fn detail(&self) -> Vec<(String, String)> {
         let (wants, key, end) = match self {
             Self::New => return Vec::new(),
-            Self::InPlaceOf { key, end, .. } => ("rotate", key, end),
+            Self::Rotate { key, end, .. } => ("rotate", key, end),
             Self::Back { key, end, undo: true } => ("undo", key, end),
             Self::Back { key, end, undo: false } => ("activate", key, end),
             Self::Longer { key, end } => ("extend", key, end),
@@ -98,9 +98,9 @@ impl Wants {
 
 /// What somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct RequestDetails {
     /// What for.
-    pub wants: Wants,
+    pub kind: RequestKind,
     /// Who.
     pub requester: PersonId,
     /// In which account.
@@ -122,9 +122,9 @@ pub struct Asked {
 
 /// What the card shows and its approvers judged: another value at the click redraws the card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct ReviewSnapshot {
     /// Approvals that policy wants.
-    pub needed: u32,
+    pub required_approvals: u32,
     /// Whether the IAM user is privileged.
     pub privileged: bool,
     /// Its IAM groups.
@@ -146,26 +146,26 @@ pub struct Approval {
     /// Whose.
     pub by: PersonId,
     /// By which press: one that is delivered again meets its own approval.
-    pub press: RequestId,
+    pub interaction_id: RequestId,
     /// When.
     pub at: Timestamp,
 }
 
 /// The intent to create a key, held by one invocation until its own deadline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
+pub struct IssueIntent {
     /// The ticket that the key goes to.
     pub tid: TicketId,
     /// The invocation.
-    pub run: RunId,
+    pub invocation: RunId,
     /// When the intent was first written down: the day whose count it is in.
-    pub begun: Timestamp,
+    pub started_at: Timestamp,
     /// Its holder's deadline.
-    pub until: Timestamp,
+    pub deadline: Timestamp,
     /// The IAM user's path.
     pub path: String,
     /// The user's keys before.
-    pub keys_before: Vec<AccessKeyId>,
+    pub existing_keys: Vec<AccessKeyId>,
     /// The key, once `CreateAccessKey` answered.
     #[serde(deserialize_with = "Option::deserialize")]
     pub created: Option<AccessKeyId>,
@@ -173,44 +173,44 @@ pub struct Intent {
 
 /// `CreateAccessKey` was asked and nobody heard the answer: IAM is looked at until it is settled what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
+pub struct AmbiguousCreate {
     /// What was intended, and the keys there were before.
-    pub intent: Intent,
+    pub intent: IssueIntent,
     /// Since when it is not known.
     pub since: Timestamp,
     /// How often IAM was looked at since.
-    pub looks: usize,
+    pub checks_done: usize,
     /// Keys that may have come of it, found so far.
-    pub suspects: Vec<AccessKeyId>,
+    pub suspect_keys: Vec<AccessKeyId>,
 }
 
 /// When IAM is looked at after an unanswered `CreateAccessKey`, in seconds: its lists lag behind.
-pub const LOOKS: [i64; 4] = [15, 60, 300, 1_200];
+pub const RECHECK_DELAYS: [i64; 4] = [15, 60, 300, 1_200];
 
-impl Doubt {
+impl AmbiguousCreate {
     /// When IAM is looked at next.
     #[must_use]
     pub fn look_at(&self) -> Option<Timestamp> {
-        Some(Timestamp(self.since.0 + LOOKS.get(self.looks)?))
+        Some(Timestamp(self.since.0 + RECHECK_DELAYS.get(self.checks_done)?))
     }
 }
 
 /// Where a request stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+pub enum RequestState {
     /// Waits for approvals.
     Pending,
     /// Waits for its requester to press Get my key.
     Approved,
     /// A link was given out.
-    Ticketed {
+    LinkIssued {
         /// The link's ticket.
         tid: TicketId,
     },
     /// A key is being created.
-    Issuing(Intent),
+    Issuing(IssueIntent),
     /// `CreateAccessKey` gave no answer: whether there is a key is not known, and it is never repeated.
-    Ambiguous(Doubt),
+    Ambiguous(AmbiguousCreate),
     /// The key exists.
     Issued {
         /// Which.
@@ -221,7 +221,7 @@ pub enum State {
         at: Timestamp,
     },
     /// A key that exists was switched on again, or lives longer.
-    Fulfilled {
+    Completed {
         /// Which.
         key: AccessKeyId,
         /// When.
@@ -239,9 +239,9 @@ pub enum State {
     /// The requester took it back.
     Cancelled,
     /// Nobody answered in time.
-    Lapsed,
+    Expired,
     /// Policy said no after all.
-    Refused {
+    PolicyDenied {
         /// What the requester was told.
         why: String,
     },
@@ -253,34 +253,34 @@ pub struct KeyRequest {
     /// Its id.
     pub id: RequestId,
     /// What was asked.
-    pub asked: Asked,
+    pub asked: RequestDetails,
     /// What the card shows.
-    pub shown: Shown,
+    pub shown: ReviewSnapshot,
     /// What its revisions are salted with.
-    pub salt: Salt,
+    pub salt: RevisionSalt,
     /// The revisions that its card showed before the present one: a press that names one was once right.
-    pub earlier: Vec<Revision>,
+    pub previous_revisions: Vec<Revision>,
     /// Who was an approver when it was created, without the holder of the key that it is about.
     pub eligible_approvers: EligibleApprovers,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
     /// Since when its card has waited for approvals.
-    pub waits_since: Timestamp,
+    pub pending_since: Timestamp,
     /// When it lapses in its present state.
     pub expires_at: Timestamp,
     /// The card, once posted.
     #[serde(deserialize_with = "Option::deserialize")]
     pub card: Option<Card>,
     /// Where it stands.
-    pub state: State,
+    pub state: RequestState,
     /// Whether it was told that the present link was misused.
-    pub alerted: bool,
+    pub misuse_alert_sent: bool,
     /// Whether the approvers were reminded.
-    pub reminded: bool,
+    pub reminder_sent: bool,
     /// Its audit chain.
-    pub chain: Chain,
+    pub chain: AuditChain,
     /// What people are still to be told.
-    pub tellings: Tellings,
+    pub notifications: Outbox,
 }
 
 /// The message in the approvals channel.
@@ -292,12 +292,12 @@ pub struct Card {
     pub ts: MessageTs,
 }
 
-impl Shown {
+impl ReviewSnapshot {
     /// What an IAM user and the needed approvals show.
     #[must_use]
     pub fn of(user: &IamUser, needed: u32) -> Self {
         Self {
-            needed,
+            required_approvals: needed,
             privileged: user.privileged,
             groups: user.groups.iter().cloned().collect(),
             policies: user.policies.iter().cloned().collect(),
@@ -308,7 +308,7 @@ impl Shown {
     }
 }
 
-impl Shown {
+impl ReviewSnapshot {
     /// A digest over what approvers judge, whatever request shows it: approvals hold for what has the same one.
     #[must_use]
     pub fn digest(&self) -> Digest256 {
@@ -317,12 +317,20 @@ impl Shown {
 
     /// All but the keys.
     fn canonical(&self) -> Value {
-        let Self { needed, privileged, groups, policies, policy_digest, boundary, keys: _ } = self;
+        let Self {
+            required_approvals: needed,
+            privileged,
+            groups,
+            policies,
+            policy_digest,
+            boundary,
+            keys: _,
+        } = self;
         json!([privileged, groups, policies, policy_digest, boundary, needed])
     }
 }
 
-impl Asked {
+impl RequestDetails {
     /// Whether it is the same wish, whatever the requester's address was when each was looked at, and however the IAM
     /// user's name was spelled.
     #[must_use]
@@ -341,7 +349,7 @@ impl Asked {
             self.days,
             self.reason,
             self.at.0,
-            self.wants,
+            self.kind,
         ])
     }
 }
@@ -351,51 +359,60 @@ impl KeyRequest {
     #[must_use]
     pub fn new(
         id: RequestId,
-        asked: Asked,
-        shown: Shown,
-        salt: Salt,
+        asked: RequestDetails,
+        shown: ReviewSnapshot,
+        salt: RevisionSalt,
         eligible_approvers: EligibleApprovers,
         (request_ttl, approved_ttl): (Duration, Duration),
     ) -> Self {
-        let (state, ttl) =
-            if shown.needed == 0 { (State::Approved, approved_ttl) } else { (State::Pending, request_ttl) };
-        let mut chain = Chain::default();
+        let (state, ttl) = if shown.required_approvals == 0 {
+            (RequestState::Approved, approved_ttl)
+        } else {
+            (RequestState::Pending, request_ttl)
+        };
+        let mut chain = AuditChain::default();
         let detail = [
             ("account", asked.account.id.to_string()),
             ("user", asked.user.to_string()),
             ("use_case", asked.use_case.to_string()),
             ("days", asked.days.to_string()),
             ("reason", asked.reason.clone()),
-            ("needed", shown.needed.to_string()),
+            ("needed", shown.required_approvals.to_string()),
         ];
-        let mut happened = Happened::new("asked", &asked.requester, detail);
-        happened.detail.extend(asked.wants.detail());
+        let mut happened = NewAuditEntry::new("asked", &asked.requester, detail);
+        happened.detail.extend(asked.kind.detail());
         chain.append(&id, asked.at, happened);
         let expires_at = asked.at + ttl;
         Self {
             id,
-            waits_since: asked.at,
+            pending_since: asked.at,
             asked,
             shown,
             salt,
-            earlier: Vec::new(),
+            previous_revisions: Vec::new(),
             eligible_approvers,
             approvals: Vec::new(),
             expires_at,
             card: None,
             state,
-            alerted: false,
-            reminded: false,
+            misuse_alert_sent: false,
+            reminder_sent: false,
             chain,
-            tellings: Tellings::default(),
+            notifications: Outbox::default(),
         }
     }
 
     /// A request that policy refused when it was asked: kept, so that a redelivery meets it, and audited.
     #[must_use]
-    pub fn refused(id: RequestId, asked: Asked, salt: Salt, why: String, by: &[String]) -> Self {
-        let shown = Shown {
-            needed: 0,
+    pub fn refused(
+        id: RequestId,
+        asked: RequestDetails,
+        salt: RevisionSalt,
+        why: String,
+        by: &[String],
+    ) -> Self {
+        let shown = ReviewSnapshot {
+            required_approvals: 0,
             privileged: true,
             groups: Vec::new(),
             policies: Vec::new(),
@@ -406,8 +423,8 @@ impl KeyRequest {
         let ttls = (Duration::ZERO, Duration::ZERO);
         let mut request = Self::new(id, asked, shown, salt, EligibleApprovers::default(), ttls);
         let detail = [("by", by.join(" "))];
-        request.chain.append(&request.id, request.asked.at, Happened::new("refused", "keyvend", detail));
-        request.state = State::Refused { why };
+        request.chain.append(&request.id, request.asked.at, NewAuditEntry::new("refused", "keyvend", detail));
+        request.state = RequestState::PolicyDenied { why };
         request
     }
 
@@ -424,10 +441,10 @@ impl KeyRequest {
         approvals.retain(|approval| self.can_count(&approval.by));
         let by: Vec<String> = approvals.iter().map(|approval| approval.by.to_string()).collect();
         let detail = [("of", of.to_string()), ("by", by.join(" ")), ("enough", enough.to_string())];
-        self.chain.append(&self.id, self.asked.at, Happened::new("inherited", "keyvend", detail));
+        self.chain.append(&self.id, self.asked.at, NewAuditEntry::new("inherited", "keyvend", detail));
         self.approvals = approvals;
         if enough {
-            self.state = State::Approved;
+            self.state = RequestState::Approved;
             self.expires_at = self.asked.at + approved_ttl;
         }
         self
@@ -448,114 +465,122 @@ impl KeyRequest {
     /// The revision of its card if it showed this: over the request, how privileged the user is, its groups, its policies
     /// and their documents, and the approvals needed.
     #[must_use]
-    pub fn revision_of(&self, shown: &Shown) -> Revision {
-        self.salted("card", &shown.canonical())
+    pub fn revision_of(&self, shown: &ReviewSnapshot) -> Revision {
+        self.salted_hash("card", &shown.canonical())
     }
 
     /// What its requester's own buttons carry. It stays as it is, as what was asked does, and is no revision of the card:
     /// whoever gets hold of an answer to the requester can decide nothing by it.
     #[must_use]
-    pub fn requesters_revision(&self) -> Revision {
-        self.salted("requester", &Value::Null)
+    pub fn requester_revision(&self) -> Revision {
+        self.salted_hash("requester", &Value::Null)
     }
 
     /// Whether its card shows this revision, or did.
     #[must_use]
-    pub fn has_shown(&self, revision: &Revision) -> bool {
-        *revision == self.revision() || self.earlier.contains(revision)
+    pub fn is_known_revision(&self, revision: &Revision) -> bool {
+        *revision == self.revision() || self.previous_revisions.contains(revision)
     }
 
-    fn salted(&self, to: &str, shown: &Value) -> Revision {
+    fn salted_hash(&self, to: &str, shown: &Value) -> Revision {
         let canonical = json!([self.salt.encoded(), to, self.asked.canonical(), shown]);
         Revision::of(canonical.to_string().as_bytes())
     }
 
     /// The card shows this from now on.
-    fn show(&mut self, shown: Shown) {
+    fn set_snapshot(&mut self, shown: ReviewSnapshot) {
         let before = self.revision();
         self.shown = shown;
-        if before != self.revision() && !self.earlier.contains(&before) {
-            self.earlier.push(before);
+        if before != self.revision() && !self.previous_revisions.contains(&before) {
+            self.previous_revisions.push(before);
         }
     }
 
     /// Whether these facts are other than those that its approvals were given for. Where no approval is needed, none was
     /// given for anything.
     #[must_use]
-    pub fn is_outdated_by(&self, shown: &Shown) -> bool {
-        shown.needed > 0 && self.revision_of(shown) != self.revision()
+    pub fn is_outdated_by(&self, shown: &ReviewSnapshot) -> bool {
+        shown.required_approvals > 0 && self.revision_of(shown) != self.revision()
     }
 
     /// It waits for approvals of what its card shows from now on.
-    fn wait_for_approvals(&mut self, shown: Shown, approvals: Vec<Approval>, now: Timestamp, ttl: Duration) {
+    fn wait_for_approvals(
+        &mut self,
+        shown: ReviewSnapshot,
+        approvals: Vec<Approval>,
+        now: Timestamp,
+        ttl: Duration,
+    ) {
         let approvals = approvals.into_iter().filter(|approval| self.can_count(&approval.by)).collect();
-        self.state = State::Pending;
-        self.show(shown);
+        self.state = RequestState::Pending;
+        self.set_snapshot(shown);
         self.approvals = approvals;
-        self.waits_since = now;
+        self.pending_since = now;
         self.expires_at = now + ttl;
-        self.reminded = false;
+        self.reminder_sent = false;
     }
 
     /// Whether its time has run out while it still waits for a person.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.waits() && self.expires_at <= now
+        self.is_actionable() && self.expires_at <= now
     }
 
     /// Whether it may still come to a key.
     #[must_use]
-    pub fn is_open(&self, now: Timestamp) -> bool {
-        let under_way = matches!(self.state, State::Issuing(_) | State::Ambiguous(_));
-        under_way || (self.waits() && !self.is_expired(now))
+    pub fn is_unresolved(&self, now: Timestamp) -> bool {
+        let under_way = matches!(self.state, RequestState::Issuing(_) | RequestState::Ambiguous(_));
+        under_way || (self.is_actionable() && !self.is_expired(now))
     }
 
     /// When a quarter of the card's time is gone.
     #[must_use]
     pub fn remind_at(&self) -> Timestamp {
-        Timestamp(self.waits_since.0 + self.expires_at.since(self.waits_since) / 4)
+        Timestamp(self.pending_since.0 + self.expires_at.since(self.pending_since) / 4)
     }
 
     /// When it must next be looked at, if nobody does anything.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         // Whoever holds an intent is left alone until its deadline: any other write would take it from them.
-        if let State::Issuing(intent) = &self.state {
-            return Some(intent.until);
+        if let RequestState::Issuing(intent) = &self.state {
+            return Some(intent.deadline);
         }
-        if !self.chain.outbox.is_empty() || !self.tellings.outbox.is_empty() {
+        if !self.chain.outbox.is_empty() || !self.notifications.outbox.is_empty() {
             // Written, but not yet known to be audited and told: at the next sweep that finds it so.
             return Some(self.asked.at);
         }
         match &self.state {
-            State::Ambiguous(doubt) => doubt.look_at(),
+            RequestState::Ambiguous(doubt) => doubt.look_at(),
             // There is no link to wait for.
-            State::Approved if self.asked.wants.existing().is_some() => Some(self.waits_since),
-            State::Pending if !self.reminded => Some(self.remind_at()),
-            State::Pending | State::Approved | State::Ticketed { .. } => Some(self.expires_at),
-            State::Issuing(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => None,
+            RequestState::Approved if self.asked.kind.existing().is_some() => Some(self.pending_since),
+            RequestState::Pending if !self.reminder_sent => Some(self.remind_at()),
+            RequestState::Pending | RequestState::Approved | RequestState::LinkIssued { .. } => {
+                Some(self.expires_at)
+            }
+            RequestState::Issuing(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => None,
         }
     }
 
     /// Whether a person can still decide it.
     #[must_use]
-    pub fn waits(&self) -> bool {
+    pub fn is_actionable(&self) -> bool {
         match self.state {
-            State::Pending | State::Approved | State::Ticketed { .. } => true,
-            State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => false,
+            RequestState::Pending | RequestState::Approved | RequestState::LinkIssued { .. } => true,
+            RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => false,
         }
     }
 
@@ -563,17 +588,17 @@ impl KeyRequest {
     #[must_use]
     pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {
         match &self.state {
-            State::Issued { key, tid, .. } => Some((key, tid)),
-            State::Pending
-            | State::Approved
-            | State::Ticketed { .. }
-            | State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => None,
+            RequestState::Issued { key, tid, .. } => Some((key, tid)),
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::LinkIssued { .. }
+            | RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => None,
         }
     }
 
@@ -581,219 +606,233 @@ impl KeyRequest {
     #[must_use]
     pub fn ticket(&self) -> Option<&TicketId> {
         match &self.state {
-            State::Ticketed { tid } | State::Issued { tid, .. } => Some(tid),
-            State::Issuing(intent) => Some(&intent.tid),
-            State::Ambiguous(doubt) => Some(&doubt.intent.tid),
-            State::Pending
-            | State::Approved
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => None,
+            RequestState::LinkIssued { tid } | RequestState::Issued { tid, .. } => Some(tid),
+            RequestState::Issuing(intent) => Some(&intent.tid),
+            RequestState::Ambiguous(doubt) => Some(&doubt.intent.tid),
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => None,
         }
     }
 
     /// The next state, or why the event does not fit this one.
     ///
     /// # Errors
-    /// [`Unfit`]; nothing changed then.
-    pub fn apply(&self, event: Event, actor: &str, now: Timestamp) -> Result<Self, Unfit> {
+    /// [`TransitionError`]; nothing changed then.
+    pub fn apply(&self, event: RequestEvent, actor: &str, now: Timestamp) -> Result<Self, TransitionError> {
         let mut next = self.clone();
         let happened = match event {
-            Event::Approve { by, press, enough, approved_ttl } => {
-                self.must_wait(now)?;
-                if !matches!(self.state, State::Pending) {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::Approve { by, press, enough, approved_ttl } => {
+                self.ensure_open(now)?;
+                if !matches!(self.state, RequestState::Pending) {
+                    return Err(TransitionError::InvalidState);
                 }
                 if !self.can_count(&by) {
-                    return Err(Unfit::NotEligible);
+                    return Err(TransitionError::NotEligible);
                 }
                 // Met in two workspaces of an organisation it is still one person.
                 if self.approvals.iter().any(|approval| approval.by.user == by.user) {
-                    return Err(Unfit::AlreadyApproved);
+                    return Err(TransitionError::AlreadyApproved);
                 }
-                next.approvals.push(Approval { by, press, at: now });
+                next.approvals.push(Approval { by, interaction_id: press, at: now });
                 if enough {
-                    next.state = State::Approved;
+                    next.state = RequestState::Approved;
                     next.expires_at = now + approved_ttl;
                 }
                 let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
-                Happened::new("approved", actor, detail)
+                NewAuditEntry::new("approved", actor, detail)
             }
-            Event::Fall { by } => {
-                self.must_wait(now)?;
-                if !matches!(self.state, State::Pending) {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::RevokeApprovals { by } => {
+                self.ensure_open(now)?;
+                if !matches!(self.state, RequestState::Pending) {
+                    return Err(TransitionError::InvalidState);
                 }
                 next.approvals.retain(|approval| !by.contains(&approval.by));
                 let by: Vec<String> = by.iter().map(PersonId::to_string).collect();
-                Happened::new("approval-fell", actor, [("by", by.join(" "))])
+                NewAuditEntry::new("approval-fell", actor, [("by", by.join(" "))])
             }
-            Event::Deny { by, press, reason } => {
-                self.must_wait(now)?;
+            RequestEvent::Deny { by, press, reason } => {
+                self.ensure_open(now)?;
                 let why = ("reason", reason.as_str().to_owned());
-                next.state = State::Denied { by, press, reason };
-                Happened::new("denied", actor, [("revision", self.revision().to_string()), why])
+                next.state = RequestState::Denied { by, press, reason };
+                NewAuditEntry::new("denied", actor, [("revision", self.revision().to_string()), why])
             }
-            Event::Cancel => {
-                self.must_wait(now)?;
-                next.state = State::Cancelled;
-                Happened::new("cancelled", actor, [])
+            RequestEvent::Cancel => {
+                self.ensure_open(now)?;
+                next.state = RequestState::Cancelled;
+                NewAuditEntry::new("cancelled", actor, [])
             }
-            Event::Lapse => {
+            RequestEvent::Expire => {
                 if !self.is_expired(now) {
-                    return Err(Unfit::MovedOn);
+                    return Err(TransitionError::InvalidState);
                 }
-                next.state = State::Lapsed;
-                Happened::new("expired", actor, [])
+                next.state = RequestState::Expired;
+                NewAuditEntry::new("expired", actor, [])
             }
-            Event::Remind => {
-                self.must_wait(now)?;
-                if self.state != State::Pending || self.reminded || now < self.remind_at() {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::Remind => {
+                self.ensure_open(now)?;
+                if self.state != RequestState::Pending || self.reminder_sent || now < self.remind_at() {
+                    return Err(TransitionError::InvalidState);
                 }
-                next.reminded = true;
-                Happened::new("reminded", actor, [])
+                next.reminder_sent = true;
+                NewAuditEntry::new("reminded", actor, [])
             }
-            Event::Refuse { why } => {
-                self.must_wait(now)?;
-                next.state = State::Refused { why };
-                Happened::new("refused", actor, [])
+            RequestEvent::Refuse { why } => {
+                self.ensure_open(now)?;
+                next.state = RequestState::PolicyDenied { why };
+                NewAuditEntry::new("refused", actor, [])
             }
-            Event::Redraw(shown) => {
-                self.must_wait(now)?;
-                if !matches!(self.state, State::Pending) {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::FactsChanged(shown) => {
+                self.ensure_open(now)?;
+                if !matches!(self.state, RequestState::Pending) {
+                    return Err(TransitionError::InvalidState);
                 }
-                next.show(shown);
+                next.set_snapshot(shown);
                 next.approvals.clear();
                 let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
-                Happened::new("redrawn", actor, detail)
+                NewAuditEntry::new("redrawn", actor, detail)
             }
-            Event::Reopen { shown, ttl } => {
-                self.must_wait(now)?;
-                if self.state != State::Approved || self.asked.wants.existing().is_none() {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::Reopen { shown, ttl } => {
+                self.ensure_open(now)?;
+                if self.state != RequestState::Approved || self.asked.kind.existing().is_none() {
+                    return Err(TransitionError::InvalidState);
                 }
                 next.wait_for_approvals(shown, Vec::new(), now, ttl);
                 let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
-                Happened::new("reopened", actor, detail)
+                NewAuditEntry::new("reopened", actor, detail)
             }
-            Event::Ticket { tid } => {
-                self.must_wait(now)?;
-                if matches!(self.state, State::Pending) || self.asked.wants.existing().is_some() {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::IssueLink { tid } => {
+                self.ensure_open(now)?;
+                if matches!(self.state, RequestState::Pending) || self.asked.kind.existing().is_some() {
+                    return Err(TransitionError::InvalidState);
                 }
                 let detail = [("tid", tid.to_string())];
-                next.state = State::Ticketed { tid };
-                next.alerted = false;
-                Happened::new("ticketed", actor, detail)
+                next.state = RequestState::LinkIssued { tid };
+                next.misuse_alert_sent = false;
+                NewAuditEntry::new("ticketed", actor, detail)
             }
-            Event::TicketGone { tid, why } => {
-                if self.state != (State::Ticketed { tid: tid.clone() }) {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::TicketVoided { tid, why } => {
+                if self.state != (RequestState::LinkIssued { tid: tid.clone() }) {
+                    return Err(TransitionError::InvalidState);
                 }
-                next.state = State::Approved;
-                Happened::new("withdrawn", actor, [("tid", tid.to_string()), ("why", why.to_owned())])
+                next.state = RequestState::Approved;
+                NewAuditEntry::new("withdrawn", actor, [("tid", tid.to_string()), ("why", why.to_owned())])
             }
-            Event::Begin { intent, browser } => {
-                self.must_wait(now)?;
-                if self.state != (State::Ticketed { tid: intent.tid.clone() }) {
-                    return Err(Unfit::MovedOn);
+            RequestEvent::StartIssuing { intent, browser } => {
+                self.ensure_open(now)?;
+                if self.state != (RequestState::LinkIssued { tid: intent.tid.clone() }) {
+                    return Err(TransitionError::InvalidState);
                 }
-                let detail =
-                    [("tid", intent.tid.to_string()), ("run", intent.run.to_string()), ("browser", browser)];
-                next.state = State::Issuing(intent);
-                Happened::new("issuing", actor, detail)
+                let detail = [
+                    ("tid", intent.tid.to_string()),
+                    ("run", intent.invocation.to_string()),
+                    ("browser", browser),
+                ];
+                next.state = RequestState::Issuing(intent);
+                NewAuditEntry::new("issuing", actor, detail)
             }
-            Event::TakeOver { run, until } => {
-                let State::Issuing(intent) = &self.state else { return Err(Unfit::MovedOn) };
-                if now <= intent.until {
-                    return Err(Unfit::Replaced);
+            RequestEvent::ResumeIssuing { run, until } => {
+                let RequestState::Issuing(intent) = &self.state else {
+                    return Err(TransitionError::InvalidState);
+                };
+                if now <= intent.deadline {
+                    return Err(TransitionError::IntentLost);
                 }
-                let detail = [("from", intent.run.to_string()), ("run", run.to_string())];
-                next.state = State::Issuing(Intent { run, until, ..intent.clone() });
-                Happened::new("taken-over", actor, detail)
+                let detail = [("from", intent.invocation.to_string()), ("run", run.to_string())];
+                next.state =
+                    RequestState::Issuing(IssueIntent { invocation: run, deadline: until, ..intent.clone() });
+                NewAuditEntry::new("taken-over", actor, detail)
             }
-            Event::Created { run, key } => {
-                let intent = self.intent_of(&run)?;
+            RequestEvent::Created { run, key } => {
+                let intent = self.intent_held_by(&run)?;
                 if intent.created.is_some() {
-                    return Err(Unfit::MovedOn);
+                    return Err(TransitionError::InvalidState);
                 }
                 let detail = [("key", key.to_string()), ("run", run.to_string())];
-                next.state = State::Issuing(Intent { created: Some(key), ..intent.clone() });
-                Happened::new("created", actor, detail)
+                next.state = RequestState::Issuing(IssueIntent { created: Some(key), ..intent.clone() });
+                NewAuditEntry::new("created", actor, detail)
             }
-            Event::NoAnswer { run } => {
-                let intent = self.intent_of(&run)?;
+            RequestEvent::CreateTimedOut { run } => {
+                let intent = self.intent_held_by(&run)?;
                 if intent.created.is_some() {
-                    return Err(Unfit::MovedOn);
+                    return Err(TransitionError::InvalidState);
                 }
-                let doubt = Doubt { intent: intent.clone(), since: now, looks: 0, suspects: Vec::new() };
-                next.state = State::Ambiguous(doubt);
-                Happened::new("create-unanswered", actor, [("run", run.to_string())])
+                let doubt = AmbiguousCreate {
+                    intent: intent.clone(),
+                    since: now,
+                    checks_done: 0,
+                    suspect_keys: Vec::new(),
+                };
+                next.state = RequestState::Ambiguous(doubt);
+                NewAuditEntry::new("create-unanswered", actor, [("run", run.to_string())])
             }
-            Event::Looked { suspects } => {
-                let State::Ambiguous(doubt) = &self.state else { return Err(Unfit::MovedOn) };
+            RequestEvent::Rechecked { suspects } => {
+                let RequestState::Ambiguous(doubt) = &self.state else {
+                    return Err(TransitionError::InvalidState);
+                };
                 if doubt.look_at().is_none_or(|look_at| now < look_at) {
-                    return Err(Unfit::MovedOn);
+                    return Err(TransitionError::InvalidState);
                 }
                 let found = suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-                let mut doubt = Doubt { looks: doubt.looks + 1, ..doubt.clone() };
-                doubt.suspects.extend(suspects);
-                let detail = [("look", doubt.looks.to_string()), ("suspects", found)];
+                let mut doubt = AmbiguousCreate { checks_done: doubt.checks_done + 1, ..doubt.clone() };
+                doubt.suspect_keys.extend(suspects);
+                let detail = [("look", doubt.checks_done.to_string()), ("suspects", found)];
                 // After the last look the request may be tried again: what there was to find is found.
                 let settled = doubt.look_at().is_none();
-                next.state = if settled { State::Approved } else { State::Ambiguous(doubt) };
-                Happened::new("looked", actor, detail)
+                next.state = if settled { RequestState::Approved } else { RequestState::Ambiguous(doubt) };
+                NewAuditEntry::new("looked", actor, detail)
             }
-            Event::Fulfil => {
-                self.must_wait(now)?;
-                let (event, key, end) = match (&self.state, &self.asked.wants) {
-                    (State::Approved, Wants::Back { key, end, .. }) => ("activated", key, end),
-                    (State::Approved, Wants::Longer { key, end }) => ("extended", key, end),
-                    _ => return Err(Unfit::MovedOn),
+            RequestEvent::Complete => {
+                self.ensure_open(now)?;
+                let (event, key, end) = match (&self.state, &self.asked.kind) {
+                    (RequestState::Approved, RequestKind::Back { key, end, .. }) => ("activated", key, end),
+                    (RequestState::Approved, RequestKind::Longer { key, end }) => ("extended", key, end),
+                    _ => return Err(TransitionError::InvalidState),
                 };
-                next.state = State::Fulfilled { key: key.clone(), at: now };
-                Happened::new(event, actor, [("key", key.to_string()), ("end", end.rfc3339())])
+                next.state = RequestState::Completed { key: key.clone(), at: now };
+                NewAuditEntry::new(event, actor, [("key", key.to_string()), ("end", end.rfc3339())])
             }
-            Event::Withdraw { run, to, why, deleted } => {
+            RequestEvent::AbortIssuing { run, to, why, deleted } => {
                 let fits = match &run {
                     // A key that was recorded is given up only once it is deleted.
                     Some(run) => {
-                        let created = &self.intent_of(run)?.created;
-                        (created.is_none() || *created == deleted) && !matches!(to, Withdrawn::Pending { .. })
+                        let created = &self.intent_held_by(run)?.created;
+                        (created.is_none() || *created == deleted)
+                            && !matches!(to, AbortOutcome::Pending { .. })
                     }
-                    None => matches!(self.state, State::Ticketed { .. }) && deleted.is_none(),
+                    None => matches!(self.state, RequestState::LinkIssued { .. }) && deleted.is_none(),
                 };
                 if !fits {
-                    return Err(Unfit::MovedOn);
+                    return Err(TransitionError::InvalidState);
                 }
                 match to {
-                    Withdrawn::Approved => next.state = State::Approved,
-                    Withdrawn::Pending { shown, approvals, ttl } => {
+                    AbortOutcome::Approved => next.state = RequestState::Approved,
+                    AbortOutcome::Pending { shown, approvals, ttl } => {
                         next.wait_for_approvals(shown, approvals, now, ttl);
                     }
-                    Withdrawn::Refused { why } => next.state = State::Refused { why },
+                    AbortOutcome::Refused { why } => next.state = RequestState::PolicyDenied { why },
                 }
-                let mut happened = Happened::new("withdrawn", actor, [("why", why.to_owned())]);
+                let mut happened = NewAuditEntry::new("withdrawn", actor, [("why", why.to_owned())]);
                 happened.detail.extend(deleted.map(|key| ("deleted".to_owned(), key.to_string())));
                 happened
             }
-            Event::Seal { run } => {
-                let intent = self.intent_of(&run)?;
-                let key = intent.created.clone().ok_or(Unfit::MovedOn)?;
+            RequestEvent::Seal { run } => {
+                let intent = self.intent_held_by(&run)?;
+                let key = intent.created.clone().ok_or(TransitionError::InvalidState)?;
                 let detail = [("key", key.to_string()), ("run", run.to_string())];
-                next.state = State::Issued { key, tid: intent.tid.clone(), at: now };
-                Happened::new("issued", actor, detail)
+                next.state = RequestState::Issued { key, tid: intent.tid.clone(), at: now };
+                NewAuditEntry::new("issued", actor, detail)
             }
-            Event::Seen { happened, at, alert } => {
-                next.alerted |= alert;
+            RequestEvent::RecordTicketEvent { happened, at, alert } => {
+                next.misuse_alert_sent |= alert;
                 next.chain.append(&self.id, at, happened);
                 return Ok(next);
             }
-            Event::Posted(card) => {
+            RequestEvent::CardPosted(card) => {
                 next.card = Some(card);
                 return Ok(next);
             }
@@ -802,30 +841,30 @@ impl KeyRequest {
         Ok(next)
     }
 
-    fn must_wait(&self, now: Timestamp) -> Result<(), Unfit> {
+    fn ensure_open(&self, now: Timestamp) -> Result<(), TransitionError> {
         if self.is_expired(now) {
-            Err(Unfit::Expired)
-        } else if self.waits() {
+            Err(TransitionError::Expired)
+        } else if self.is_actionable() {
             Ok(())
         } else {
-            Err(Unfit::MovedOn)
+            Err(TransitionError::InvalidState)
         }
     }
 
-    fn intent_of(&self, run: &RunId) -> Result<&Intent, Unfit> {
+    fn intent_held_by(&self, run: &RunId) -> Result<&IssueIntent, TransitionError> {
         match &self.state {
-            State::Issuing(intent) if intent.run == *run => Ok(intent),
-            State::Issuing(_) => Err(Unfit::Replaced),
-            State::Pending
-            | State::Approved
-            | State::Ticketed { .. }
-            | State::Ambiguous(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => Err(Unfit::Replaced),
+            RequestState::Issuing(intent) if intent.invocation == *run => Ok(intent),
+            RequestState::Issuing(_) => Err(TransitionError::IntentLost),
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::LinkIssued { .. }
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => Err(TransitionError::IntentLost),
         }
     }
 }

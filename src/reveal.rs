@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::aws::{Dynamo, Sqs, TableNames, WriteError};
-use crate::claim::{self, Ack, Answer, Claim, READ, Step, StoredTicket};
+use crate::aws::{Sqs, TableNames, Tables, WriteError};
+use crate::claim::{self, Ack, Claim, ClaimOutcome, ClaimStep, READ, StoredTicket};
 use crate::config::RevealConfig;
 use crate::gateway::{Header, HttpRequest, HttpResponse};
 use crate::id::TicketId;
@@ -23,12 +23,12 @@ use posted::Posted;
 pub const PAGE: &str = include_str!("page/reveal.html");
 
 /// How often a lost race is judged again.
-const RACES: usize = 4;
+const MAX_CONFLICT_RETRIES: usize = 4;
 
 /// The `reveal` function.
 pub struct Reveal {
     config: RevealConfig,
-    dynamo: Dynamo,
+    dynamo: Tables,
     sqs: Sqs,
     page: HttpResponse,
 }
@@ -38,7 +38,7 @@ impl Reveal {
     #[must_use]
     pub fn new(config: RevealConfig, sdk: &aws_config::SdkConfig) -> Self {
         let names = TableNames { tickets: config.tickets.clone(), ..TableNames::default() };
-        Self { dynamo: Dynamo::new(sdk, names), sqs: Sqs::new(sdk), page: page(), config }
+        Self { dynamo: Tables::new(sdk, names), sqs: Sqs::new(sdk), page: page(), config }
     }
 
     /// Answers one gateway event. Never fails: what cannot be done is a status.
@@ -109,7 +109,7 @@ impl Reveal {
             &what.proof_hash,
             now,
             |ticket| claim::acknowledge(ticket, &what, now),
-            |_, _| Step::Answer(Answer::NotFound),
+            |_, _| ClaimStep::Answer(ClaimOutcome::NotFound),
         );
         self.render(&tid, answer.await).await
     }
@@ -120,38 +120,38 @@ impl Reveal {
         tid: &TicketId,
         proof_hash: &[u8; 32],
         now: Timestamp,
-        judge: impl Fn(&StoredTicket) -> Step,
-        after_try: impl Fn(&StoredTicket, i64) -> Step,
-    ) -> anyhow::Result<Answer> {
-        for _ in 0..RACES {
+        judge: impl Fn(&StoredTicket) -> ClaimStep,
+        after_try: impl Fn(&StoredTicket, i64) -> ClaimStep,
+    ) -> anyhow::Result<ClaimOutcome> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let Some(item) = self.dynamo.get(Table::Tickets, tid.as_str(), Some(READ)).await? else {
-                return Ok(Answer::NotFound);
+                return Ok(ClaimOutcome::NotFound);
             };
             let ticket = StoredTicket::try_from(&item)?;
             let mut step = judge(&ticket);
-            if let Step::TakeTry(update) = &step {
+            if let ClaimStep::CountAttempt(update) = &step {
                 match self.dynamo.update(Table::Tickets, tid.as_str(), update).await {
                     Ok(written) => step = after_try(&ticket, number(&written, "tries")?),
-                    Err(WriteError::Lost(_)) => continue,
-                    Err(WriteError::Fault(fault)) => return Err(fault),
+                    Err(WriteError::Conflict(_)) => continue,
+                    Err(WriteError::Other(fault)) => return Err(fault),
                 }
             }
             let answer = match step {
-                Step::Answer(answer) => answer,
-                Step::TakeTry(_) => continue,
-                Step::Write(update, answer) => {
+                ClaimStep::Answer(answer) => answer,
+                ClaimStep::CountAttempt(_) => continue,
+                ClaimStep::Write(update, answer) => {
                     match self.dynamo.update(Table::Tickets, tid.as_str(), &update).await {
                         Ok(_) => answer,
-                        Err(WriteError::Lost(_)) => continue,
-                        Err(WriteError::Fault(fault)) => return Err(fault),
+                        Err(WriteError::Conflict(_)) => continue,
+                        Err(WriteError::Other(fault)) => return Err(fault),
                     }
                 }
             };
-            if answer == Answer::Used {
+            if answer == ClaimOutcome::Used {
                 let misused = claim::misuse(proof_hash, now);
                 match self.dynamo.update(Table::Tickets, tid.as_str(), &misused).await {
-                    Ok(_) | Err(WriteError::Lost(_)) => {}
-                    Err(WriteError::Fault(fault)) => return Err(fault),
+                    Ok(_) | Err(WriteError::Conflict(_)) => {}
+                    Err(WriteError::Other(fault)) => return Err(fault),
                 }
             }
             return Ok(answer);
@@ -160,23 +160,23 @@ impl Reveal {
     }
 
     /// Queues what the worker must hear, and answers.
-    async fn render(&self, tid: &TicketId, answer: anyhow::Result<Answer>) -> HttpResponse {
+    async fn render(&self, tid: &TicketId, answer: anyhow::Result<ClaimOutcome>) -> HttpResponse {
         let queued = async {
             let answer = answer?;
             let event = match answer {
-                Answer::Working { attempt } => Some((ClaimEvent::Claimed, attempt)),
-                Answer::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
-                Answer::Used | Answer::Locked => Some((ClaimEvent::Misused, 0)),
-                Answer::NotFound
-                | Answer::Sealed { .. }
-                | Answer::CodeWanted { .. }
-                | Answer::CodeWrong { .. }
-                | Answer::Expired
-                | Answer::Void
-                | Answer::Failed
-                | Answer::Acknowledged
-                | Answer::Lapsed
-                | Answer::WrongReceipt => None,
+                ClaimOutcome::Working { attempt } => Some((ClaimEvent::Claimed, attempt)),
+                ClaimOutcome::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
+                ClaimOutcome::Used | ClaimOutcome::Locked => Some((ClaimEvent::Misused, 0)),
+                ClaimOutcome::NotFound
+                | ClaimOutcome::Sealed { .. }
+                | ClaimOutcome::CodeWanted { .. }
+                | ClaimOutcome::CodeWrong { .. }
+                | ClaimOutcome::Expired
+                | ClaimOutcome::Void
+                | ClaimOutcome::Failed
+                | ClaimOutcome::Acknowledged
+                | ClaimOutcome::Lapsed
+                | ClaimOutcome::WrongReceipt => None,
             };
             if let Some((event, attempt)) = event {
                 self.queue(tid, event, attempt).await?;
@@ -204,27 +204,27 @@ impl Reveal {
     }
 }
 
-fn response(answer: Answer) -> HttpResponse {
+fn response(answer: ClaimOutcome) -> HttpResponse {
     let encode = crate::seal::base64url;
     let code =
         |what: &str, tries_left: i64| json_response(401, &json!({"error": what, "tries_left": tries_left}));
     match answer {
-        Answer::NotFound => error(404, "not-found"),
-        Answer::Sealed { enc, ct, aad } => {
+        ClaimOutcome::NotFound => error(404, "not-found"),
+        ClaimOutcome::Sealed { enc, ct, aad } => {
             json_response(200, &json!({"enc": encode(&enc), "ct": encode(&ct), "aad": encode(&aad)}))
         }
-        Answer::Working { .. } => json_response(202, &json!({})),
-        Answer::Confirmed => json_response(200, &json!({})),
-        Answer::CodeWanted { tries_left } => code("code-wanted", tries_left),
-        Answer::CodeWrong { tries_left } => code("code-wrong", tries_left),
-        Answer::Used => error(409, "used"),
-        Answer::Expired => error(410, "expired"),
-        Answer::Void => error(410, "void"),
-        Answer::Failed => error(410, "failed"),
-        Answer::Acknowledged => error(410, "acknowledged"),
-        Answer::Lapsed => error(410, "lapsed"),
-        Answer::Locked => error(423, "locked"),
-        Answer::WrongReceipt => error(400, "bad-request"),
+        ClaimOutcome::Working { .. } => json_response(202, &json!({})),
+        ClaimOutcome::Confirmed => json_response(200, &json!({})),
+        ClaimOutcome::CodeWanted { tries_left } => code("code-wanted", tries_left),
+        ClaimOutcome::CodeWrong { tries_left } => code("code-wrong", tries_left),
+        ClaimOutcome::Used => error(409, "used"),
+        ClaimOutcome::Expired => error(410, "expired"),
+        ClaimOutcome::Void => error(410, "void"),
+        ClaimOutcome::Failed => error(410, "failed"),
+        ClaimOutcome::Acknowledged => error(410, "acknowledged"),
+        ClaimOutcome::Lapsed => error(410, "lapsed"),
+        ClaimOutcome::Locked => error(423, "locked"),
+        ClaimOutcome::WrongReceipt => error(400, "bad-request"),
     }
 }
 

@@ -23,12 +23,12 @@ pub struct ClaimKey(Vec<u8>);
 /// 65 bytes that are no point of the curve, or another number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an uncompressed P-256 point")]
-pub struct NotAPoint;
+pub struct InvalidPublicKey;
 
 impl TryFrom<Vec<u8>> for ClaimKey {
-    type Error = NotAPoint;
-    fn try_from(bytes: Vec<u8>) -> Result<Self, NotAPoint> {
-        PublicKey::from_bytes(&bytes).map(|_| Self(bytes)).map_err(|_| NotAPoint)
+    type Error = InvalidPublicKey;
+    fn try_from(bytes: Vec<u8>) -> Result<Self, InvalidPublicKey> {
+        PublicKey::from_bytes(&bytes).map(|_| Self(bytes)).map_err(|_| InvalidPublicKey)
     }
 }
 
@@ -65,7 +65,7 @@ pub struct Sealed {
 /// Seals `key` to `to`, bound to the ticket by `tid` and `psk`. `receipt` is 16 random bytes.
 ///
 /// # Errors
-/// [`NotAPoint`] where the encapsulation fails, which a checked [`ClaimKey`] does not let happen.
+/// [`InvalidPublicKey`] where the encapsulation fails, which a checked [`ClaimKey`] does not let happen.
 pub fn seal(
     key: &NewAccessKey,
     (account, user): (&Account, &IamUserName),
@@ -73,7 +73,7 @@ pub fn seal(
     (tid, psk): (&[u8; 16], &Psk),
     receipt: &[u8; 16],
     rng: &mut impl CryptoRng,
-) -> Result<Sealed, NotAPoint> {
+) -> Result<Sealed, InvalidPublicKey> {
     let aad = format!("{}\n{}\n{}", account.id, user, key.id).into_bytes();
     let receipt_text = Zeroizing::new(base64url(receipt));
     // Sized up front: growing would leave copies behind that nothing wipes.
@@ -83,7 +83,7 @@ pub fn seal(
         secret_access_key: key.secret.expose_secret(),
         receipt: &receipt_text,
     };
-    serde_json::to_writer(&mut *plaintext, &opened).map_err(|_| NotAPoint)?;
+    serde_json::to_writer(&mut *plaintext, &opened).map_err(|_| InvalidPublicKey)?;
     let info = [b"keyvend/1".as_slice(), tid].concat();
     let (enc, ct) = single_shot(to, (psk.expose(), tid), &info, &plaintext, &aad, rng)?;
     Ok(Sealed { enc, ct, aad, receipt_hash: hash(receipt) })
@@ -104,14 +104,14 @@ fn single_shot(
     plaintext: &[u8],
     aad: &[u8],
     rng: &mut impl CryptoRng,
-) -> Result<(Vec<u8>, Vec<u8>), NotAPoint> {
-    let to = PublicKey::from_bytes(&to.0).map_err(|_| NotAPoint)?;
-    let mode = OpModeS::Psk(PskBundle::new(psk, psk_id).map_err(|_| NotAPoint)?);
+) -> Result<(Vec<u8>, Vec<u8>), InvalidPublicKey> {
+    let to = PublicKey::from_bytes(&to.0).map_err(|_| InvalidPublicKey)?;
+    let mode = OpModeS::Psk(PskBundle::new(psk, psk_id).map_err(|_| InvalidPublicKey)?);
     hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, DhP256HkdfSha256>(
         &mode, &to, info, plaintext, aad, rng,
     )
     .map(|(enc, ct)| (enc.to_bytes().to_vec(), ct))
-    .map_err(|_| NotAPoint)
+    .map_err(|_| InvalidPublicKey)
 }
 
 /// Unpadded base64url, as every field of the wire format is written.
@@ -295,7 +295,7 @@ mod tests {
             ("all ones", vec![0xff; 65]),
         ];
         for (what, bytes) in wrong {
-            assert_eq!(ClaimKey::try_from(bytes), Err(NotAPoint), "{what}");
+            assert_eq!(ClaimKey::try_from(bytes), Err(InvalidPublicKey), "{what}");
         }
         assert_eq!(ClaimKey::try_from(good.clone()).unwrap().as_bytes(), good);
     }

@@ -66,7 +66,7 @@ pub fn is_supported_path(path: &str) -> bool {
 ///
 /// # Errors
 /// [`UnsupportedPath`]: the session would reach other users.
-pub fn acting(
+pub fn write_policy(
     step: IamStep,
     account: &Account,
     path: &str,
@@ -90,7 +90,7 @@ pub fn deactivating_at_any_path(account: &Account, user: &IamUserName) -> Sessio
 
 /// The policy for looking things up.
 #[must_use]
-pub fn reading() -> SessionPolicy {
+pub fn read_policy() -> SessionPolicy {
     SessionPolicy(Allowed::Reading)
 }
 
@@ -163,7 +163,7 @@ mod tests {
             };
             for (path, user) in [("/", "user/ci"), ("/bots/", "user/bots/ci")] {
                 for partition in ["aws", "aws-cn", "aws-us-gov", "aws-iso-b"] {
-                    let policy = acting(step, &account, path, &"ci".parse().unwrap()).unwrap();
+                    let policy = write_policy(step, &account, path, &"ci".parse().unwrap()).unwrap();
                     let arn = format!("arn:{partition}:iam::123456789012:{user}");
                     let mut statement = json!({"Effect": "Allow", "Action": action, "Resource": arn});
                     if tags {
@@ -183,7 +183,7 @@ mod tests {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         for step in STEPS {
             for path in ["/*/", "/bots*/", "/b?ts/", "/${aws:username}/", "/$/", "/*"] {
-                let refused = acting(step, &account, path, &"ci".parse().unwrap());
+                let refused = write_policy(step, &account, path, &"ci".parse().unwrap());
                 assert_eq!(refused, Err(UnsupportedPath), "{step:?} {path}");
             }
         }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn reading_changes_nothing() {
-        let policy: Value = serde_json::from_str(&reading().document(&Partition::default())).unwrap();
+        let policy: Value = serde_json::from_str(&read_policy().document(&Partition::default())).unwrap();
         for action in policy["Statement"][0]["Action"].as_array().unwrap() {
             let name = action.as_str().unwrap();
             assert!(name.starts_with("iam:Get") || name.starts_with("iam:List"), "{name}");

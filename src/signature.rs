@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::gateway::Header;
-use crate::id::{NotAnId, RequestId};
+use crate::id::{InvalidId, RequestId};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -22,7 +22,7 @@ pub struct SigningSecret(SecretString);
 
 /// A text that is no signing secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadSigningSecret {
+pub enum SigningSecretError {
     /// Nothing at all; anybody can sign with that.
     #[error("{}", words::SIGNING_SECRET_EMPTY)]
     Empty,
@@ -36,13 +36,13 @@ impl SigningSecret {
     ///
     /// # Errors
     /// Where it is empty or has white space around it.
-    pub fn new(text: String) -> Result<Self, BadSigningSecret> {
+    pub fn new(text: String) -> Result<Self, SigningSecretError> {
         let secret = SecretString::from(text);
         let text = secret.expose_secret();
         if text.is_empty() {
-            Err(BadSigningSecret::Empty)
+            Err(SigningSecretError::Empty)
         } else if text.trim().len() != text.len() {
-            Err(BadSigningSecret::Blanks)
+            Err(SigningSecretError::Blanks)
         } else {
             Ok(Self(secret))
         }
@@ -124,9 +124,9 @@ impl From<SignatureHash> for String {
 }
 
 impl TryFrom<String> for SignatureHash {
-    type Error = NotAnId;
-    fn try_from(text: String) -> Result<Self, NotAnId> {
-        bytes_of(&text).map(Self).ok_or(NotAnId("a signature's hash"))
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        bytes_of(&text).map(Self).ok_or(InvalidId("a signature's hash"))
     }
 }
 
@@ -234,12 +234,12 @@ mod tests {
     #[test]
     fn a_signing_secret_is_not_empty_and_has_no_blanks_around_it() {
         let cases = [
-            ("", Some(BadSigningSecret::Empty)),
-            (" ", Some(BadSigningSecret::Blanks)),
-            ("abc\n", Some(BadSigningSecret::Blanks)),
-            ("abc\r\n", Some(BadSigningSecret::Blanks)),
-            ("\tabc", Some(BadSigningSecret::Blanks)),
-            ("abc\u{a0}", Some(BadSigningSecret::Blanks)),
+            ("", Some(SigningSecretError::Empty)),
+            (" ", Some(SigningSecretError::Blanks)),
+            ("abc\n", Some(SigningSecretError::Blanks)),
+            ("abc\r\n", Some(SigningSecretError::Blanks)),
+            ("\tabc", Some(SigningSecretError::Blanks)),
+            ("abc\u{a0}", Some(SigningSecretError::Blanks)),
             ("a b c", None),
             ("8f742231b10e8888abcd99yyyzzz85a5", None),
         ];

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use crate::aws::{SecretVersion, Secrets, Sqs, Stage};
+use crate::aws::{SecretVersion, Secrets, Sqs, VersionStage};
 use crate::config::SlackConfig;
 use crate::gateway::{HttpRequest, HttpResponse};
-use crate::inbound::{Message, Pins, Received, receive};
+use crate::inbound::{AppIdentity, ReceiveOutcome, SlackEnvelope, receive};
 use crate::signature::SigningSecret;
 use crate::time::Timestamp;
 use crate::words;
@@ -27,16 +27,16 @@ const PREVIOUS_LIFE: i64 = 3_600;
 /// The `slack` function.
 pub struct Slack {
     config: SlackConfig,
-    pins: Option<Pins>,
+    pins: Option<AppIdentity>,
     secrets: Secrets,
     sqs: Sqs,
-    kept: Mutex<Kept>,
+    kept: Mutex<CachedSecrets>,
 }
 
 /// The signing secrets as last read. Both versions are good while a rotation is under way; the previous one is read
 /// only once something does not fit the current one, for at a start every call counts.
 #[derive(Default)]
-struct Kept {
+struct CachedSecrets {
     /// The current secret, where it can be used, and then the previous one, where it was read.
     secrets: Vec<SigningSecret>,
     /// How many of them are current.
@@ -53,7 +53,7 @@ struct Kept {
     both_at: Option<Timestamp>,
 }
 
-impl Kept {
+impl CachedSecrets {
     fn age(&self, now: Timestamp) -> Option<i64> {
         self.read_at.map(|read_at| now.since(read_at))
     }
@@ -74,7 +74,7 @@ impl Slack {
     /// The function, from what it is told and the SDK's configuration.
     #[must_use]
     pub fn new(config: SlackConfig, sdk: &aws_config::SdkConfig) -> Self {
-        let pins = config.app_id.clone().map(|app_id| Pins {
+        let pins = config.app_id.clone().map(|app_id| AppIdentity {
             app_id,
             team_ids: config.team_ids.clone(),
             response_urls: config.response_urls.clone(),
@@ -96,8 +96,8 @@ impl Slack {
             return HttpResponse::text(503, words::NOT_CONNECTED);
         };
         match self.received(request, pins, now).await {
-            Ok(Received::Answer(response) | Received::SignatureMismatch(response)) => response,
-            Ok(Received::Queue(message, response)) => match self.queue(&message).await {
+            Ok(ReceiveOutcome::Answer(response) | ReceiveOutcome::SignatureMismatch(response)) => response,
+            Ok(ReceiveOutcome::Queue(message, response)) => match self.queue(&message).await {
                 Ok(()) => response,
                 Err(fault) => failed(&fault),
             },
@@ -106,24 +106,29 @@ impl Slack {
     }
 
     /// Judges the request with the secrets at hand, and once more with fresh ones where none of them made its signature.
-    async fn received(&self, request: &HttpRequest, pins: &Pins, now: Timestamp) -> anyhow::Result<Received> {
+    async fn received(
+        &self,
+        request: &HttpRequest,
+        pins: &AppIdentity,
+        now: Timestamp,
+    ) -> anyhow::Result<ReceiveOutcome> {
         Box::pin(self.refresh(now)).await?;
-        let judge = |kept: &Kept| receive(request, pins, kept.accepted(now), now);
-        let first = judge(&*self.kept()?);
-        let may_reread = self.kept()?.both_at.is_none_or(|both_at| now.since(both_at) >= REREAD);
-        if !matches!(first, Received::SignatureMismatch(_)) || !may_reread {
+        let judge = |kept: &CachedSecrets| receive(request, pins, kept.accepted(now), now);
+        let first = judge(&*self.cached()?);
+        let may_reread = self.cached()?.both_at.is_none_or(|both_at| now.since(both_at) >= REREAD);
+        if !matches!(first, ReceiveOutcome::SignatureMismatch(_)) || !may_reread {
             return Ok(first);
         }
-        self.kept()?.both_at = Some(now);
+        self.cached()?.both_at = Some(now);
         Box::pin(self.read(true, now)).await?;
-        Ok(judge(&*self.kept()?))
+        Ok(judge(&*self.cached()?))
     }
 
     /// Reads the secret where it was not read yet, or lately: one that was rotated must not stay good for as long as
     /// nothing else comes. A reading that fails is made up for until [`MAX_AGE`]; from then on nothing is accepted.
     async fn refresh(&self, now: Timestamp) -> anyhow::Result<()> {
         let (age, tried_at, both) = {
-            let kept = self.kept()?;
+            let kept = self.cached()?;
             (kept.age(now), kept.tried_at, kept.has_previous(now))
         };
         let is_good = age.is_some_and(|age| age < MAX_AGE);
@@ -134,7 +139,7 @@ impl Slack {
             }
             anyhow::ensure!(!just_tried, "the signing secret could not be read for {age} s");
         }
-        self.kept()?.tried_at = Some(now);
+        self.cached()?.tried_at = Some(now);
         match self.read(both, now).await {
             Err(fault) if is_good => {
                 tracing::warn!(fault = format!("{fault:#}"), "the signing secret was not read again");
@@ -147,27 +152,27 @@ impl Slack {
     /// Reads the current secret; the previous one, too, where it is asked for or the current one is a new one.
     async fn read(&self, both: bool, now: Timestamp) -> anyhow::Result<()> {
         let id = &self.config.signing_secret_id;
-        let previous = || self.secrets.version(id, Stage::Previous);
-        let current = self.secrets.version(id, Stage::Current);
+        let previous = || self.secrets.version(id, VersionStage::Previous);
+        let current = self.secrets.version(id, VersionStage::Current);
         let (current, previous) = if both {
             futures_util::future::try_join(current, previous()).await?
         } else {
             let current = current.await?;
             let is_new = {
-                let kept = self.kept()?;
+                let kept = self.cached()?;
                 kept.read_at.is_some()
                     && kept.version != current.as_ref().and_then(|version| version.id.clone())
             };
             (current, if is_new { previous().await? } else { None })
         };
-        self.keep(current, previous, now)
+        self.cache(current, previous, now)
     }
 
-    fn kept(&self) -> anyhow::Result<MutexGuard<'_, Kept>> {
+    fn cached(&self) -> anyhow::Result<MutexGuard<'_, CachedSecrets>> {
         self.kept.lock().map_err(|_| anyhow::anyhow!("the secrets are poisoned"))
     }
 
-    fn keep(
+    fn cache(
         &self,
         current: Option<SecretVersion>,
         previous: Option<SecretVersion>,
@@ -188,7 +193,7 @@ impl Slack {
         let mut secrets: Vec<SigningSecret> = current.iter().filter_map(usable).collect();
         let only_current = secrets.len();
         secrets.extend(previous.as_ref().filter(|version| !same(version)).and_then(usable));
-        let mut kept = self.kept()?;
+        let mut kept = self.cached()?;
         kept.previous_until = created_at
             .filter(|_| secrets.len() > only_current)
             .map(|created_at| Timestamp(created_at.0.saturating_add(PREVIOUS_LIFE)));
@@ -199,7 +204,7 @@ impl Slack {
         Ok(())
     }
 
-    async fn queue(&self, message: &Message) -> anyhow::Result<()> {
+    async fn queue(&self, message: &SlackEnvelope) -> anyhow::Result<()> {
         let body = serde_json::to_string(message)?;
         self.sqs.send(&self.config.queue, body, &message.group_id(), &message.dedup.to_string()).await
     }

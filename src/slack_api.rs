@@ -57,7 +57,7 @@ impl SlackError {
 
 /// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct SlackMessage {
     /// Plain mrkdwn, never empty.
     pub text: String,
     /// Block Kit (<https://docs.slack.dev/reference/block-kit/blocks>), an array.
@@ -227,7 +227,7 @@ impl SlackApi {
     ///
     /// # Errors
     /// [`SlackError`].
-    pub async fn post(&self, to: &str, message: &Message) -> Result<(ChannelId, MessageTs), SlackError> {
+    pub async fn post(&self, to: &str, message: &SlackMessage) -> Result<(ChannelId, MessageTs), SlackError> {
         #[derive(Deserialize)]
         struct Answer {
             channel: ChannelId,
@@ -237,7 +237,7 @@ impl SlackApi {
             "channel": to, "text": message.text, "blocks": message.blocks,
             "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
-        let answer: Answer = self.tell("chat.postMessage", &body).await?;
+        let answer: Answer = self.send_ignoring_response("chat.postMessage", &body).await?;
         Ok((answer.channel, answer.ts))
     }
 
@@ -249,13 +249,13 @@ impl SlackApi {
         &self,
         channel: &ChannelId,
         thread: &MessageTs,
-        message: &Message,
+        message: &SlackMessage,
     ) -> Result<(), SlackError> {
         let body = json!({
             "channel": channel, "thread_ts": thread, "text": message.text, "blocks": message.blocks,
             "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
-        self.tell::<Value>("chat.postMessage", &body).await.map(drop)
+        self.send_ignoring_response::<Value>("chat.postMessage", &body).await.map(drop)
     }
 
     /// Opens the direct messages with a person, where they may never have been any
@@ -285,13 +285,13 @@ impl SlackApi {
         &self,
         channel: &ChannelId,
         person: &SlackUserId,
-        message: &Message,
+        message: &SlackMessage,
     ) -> Result<(), SlackError> {
         let body = json!({
             "channel": channel, "user": person, "text": message.text, "blocks": message.blocks,
             "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
-        self.tell::<Value>("chat.postEphemeral", &body).await.map(drop)
+        self.send_ignoring_response::<Value>("chat.postEphemeral", &body).await.map(drop)
     }
 
     /// Replaces a message of ours (<https://docs.slack.dev/reference/methods/chat.update>).
@@ -302,13 +302,13 @@ impl SlackApi {
         &self,
         channel: &ChannelId,
         ts: &MessageTs,
-        message: &Message,
+        message: &SlackMessage,
     ) -> Result<(), SlackError> {
         let body = json!({
             "channel": channel, "ts": ts, "text": message.text, "blocks": message.blocks,
             "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
         });
-        self.tell::<Value>("chat.update", &body).await.map(drop)
+        self.send_ignoring_response::<Value>("chat.update", &body).await.map(drop)
     }
 
     /// Answers through a response URL: to the one person who acted, if it is theirs. Never with a link to a key, nor with
@@ -317,7 +317,7 @@ impl SlackApi {
     ///
     /// # Errors
     /// [`SlackError`]; a URL that is used up or too old is `Said`.
-    pub async fn respond(&self, url: &ResponseUrl, message: &Message) -> Result<(), SlackError> {
+    pub async fn respond(&self, url: &ResponseUrl, message: &SlackMessage) -> Result<(), SlackError> {
         let body = json!({
             "response_type": "ephemeral", "replace_original": false,
             "text": message.text, "blocks": message.blocks, "unfurl_links": false, "unfurl_media": false,
@@ -345,7 +345,7 @@ impl SlackApi {
             id: ViewId,
         }
         let body = json!({"trigger_id": trigger.expose(), "view": view});
-        let answer: Answer = self.tell("views.open", &body).await?;
+        let answer: Answer = self.send_ignoring_response("views.open", &body).await?;
         Ok(answer.view.id)
     }
 
@@ -363,7 +363,7 @@ impl SlackApi {
         if let (Some(hash), Some(body)) = (hash, body.as_object_mut()) {
             body.insert("hash".to_owned(), hash.as_str().into());
         }
-        self.tell::<Value>("views.update", &body).await.map(drop)
+        self.send_ignoring_response::<Value>("views.update", &body).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -379,7 +379,11 @@ impl SlackApi {
         self.method(method, "application/x-www-form-urlencoded", form.join("&")).await
     }
 
-    async fn tell<T: DeserializeOwned>(&self, method: &'static str, body: &Value) -> Result<T, SlackError> {
+    async fn send_ignoring_response<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        body: &Value,
+    ) -> Result<T, SlackError> {
         self.method(method, "application/json; charset=utf-8", body.to_string()).await
     }
 

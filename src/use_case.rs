@@ -52,12 +52,12 @@ impl fmt::Display for UseCase {
 /// A text that is none of the use cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a use case")]
-pub struct NotAUseCase;
+pub struct UnknownUseCase;
 
 impl FromStr for UseCase {
-    type Err = NotAUseCase;
-    fn from_str(text: &str) -> Result<Self, NotAUseCase> {
-        Self::ALL.into_iter().find(|use_case| use_case.as_str() == text).ok_or(NotAUseCase)
+    type Err = UnknownUseCase;
+    fn from_str(text: &str) -> Result<Self, UnknownUseCase> {
+        Self::ALL.into_iter().find(|use_case| use_case.as_str() == text).ok_or(UnknownUseCase)
     }
 }
 
@@ -71,6 +71,6 @@ mod tests {
             assert_eq!(use_case.as_str().parse(), Ok(use_case));
             assert_eq!(serde_json::to_value(use_case).unwrap(), use_case.as_str());
         }
-        assert_eq!("CLI".parse::<UseCase>(), Err(NotAUseCase));
+        assert_eq!("CLI".parse::<UseCase>(), Err(UnknownUseCase));
     }
 }

@@ -63,7 +63,7 @@ pub fn help(slash: &str) -> String {
         let mut lines = lines.iter().map(|line| line.trim());
         let usage = lines.next().unwrap_or_default().trim_matches('`');
         let says = lines.collect::<Vec<_>>().join(" ");
-        help.push_str(&format!("\u{2022} `{}` {says}\n", mrkdwn(&format!("{slash} {usage}"))));
+        help.push_str(&format!("\u{2022} `{}` {says}\n", escape_mrkdwn(&format!("{slash} {usage}"))));
     }
     help.push_str(&format!("The use cases are {}.", use_cases()));
     help
@@ -72,7 +72,7 @@ pub fn help(slash: &str) -> String {
 /// What is wrong with a line, and the line to type instead. For Slack, as mrkdwn.
 #[must_use]
 pub fn syntax(error: &SyntaxError, slash: &str) -> String {
-    format!("{} Type `{}`", problem(&error.problem), mrkdwn(&format!("{slash} {}", error.correct)))
+    format!("{} Type `{}`", problem(&error.problem), escape_mrkdwn(&format!("{slash} {}", error.correct)))
 }
 
 /// What is wrong with a line. For Slack, as mrkdwn.
@@ -80,13 +80,13 @@ pub fn syntax(error: &SyntaxError, slash: &str) -> String {
 pub fn problem(problem: &Problem) -> String {
     match problem {
         Problem::UnknownCommand(word) => {
-            format!("I don't know {}. The help shows everything you can ask for.", quoted(word))
+            format!("I don't know {}. The help shows everything you can ask for.", inline_code(word))
         }
         Problem::TooMuch(command) => format!("There is too much after `{command}`."),
         Problem::NotARequestId(word) => {
             format!(
                 "{} is not a request id; those have 16 letters and digits. Leave it out and I look up yours.",
-                quoted(word)
+                inline_code(word)
             )
         }
         Problem::KeyMissing(command) => {
@@ -98,17 +98,17 @@ pub fn problem(problem: &Problem) -> String {
         }
         Problem::UserMissing => "Which IAM user is the key for? Name it right after `create`.".to_owned(),
         Problem::NotAnIamUser(word) => {
-            format!("{} is not an IAM user name. Write it as it stands in the AWS console.", quoted(word))
+            format!("{} is not an IAM user name. Write it as it stands in the AWS console.", inline_code(word))
         }
         Problem::UseMissing => format!("What is the key for? Add `use:` and one of {}.", use_cases()),
         Problem::UseRepeated => "There is more than one `use:`. Keep one.".to_owned(),
-        Problem::NotAUseCase(word) => {
-            format!("{} is not a use case. Choose one of {}.", quoted(word), use_cases())
+        Problem::UnknownUseCase(word) => {
+            format!("{} is not a use case. Choose one of {}.", inline_code(word), use_cases())
         }
         Problem::TtlMissing => "How many days should the key live? Add `ttl:`, such as `ttl:30d`.".to_owned(),
         Problem::TtlRepeated => "There is more than one `ttl:`. Keep one.".to_owned(),
-        Problem::NotDays(word) => {
-            format!("{} is not a lifetime. Write whole days from 1 to 3650, such as `ttl:30d`.", quoted(word))
+        Problem::InvalidLifetime(word) => {
+            format!("{} is not a lifetime. Write whole days from 1 to 3650, such as `ttl:30d`.", inline_code(word))
         }
         Problem::ReasonMissing => {
             "Why do you need the key? Add a few words at the end; whoever approves it reads them.".to_owned()
@@ -120,12 +120,12 @@ pub fn problem(problem: &Problem) -> String {
 /// A text with Slack's three special characters escaped
 /// (<https://docs.slack.dev/messaging/formatting-message-text>).
 #[must_use]
-pub fn mrkdwn(text: &str) -> String {
+pub fn escape_mrkdwn(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The first 50 characters of what somebody typed, as code.
-fn quoted(text: &str) -> String {
+fn inline_code(text: &str) -> String {
     const MOST: usize = 50;
     if text.is_empty() {
         return "Nothing".to_owned();
@@ -134,7 +134,7 @@ fn quoted(text: &str) -> String {
     if text.chars().nth(MOST).is_some() {
         cut.push('\u{2026}');
     }
-    format!("`{}`", mrkdwn(&cut))
+    format!("`{}`", escape_mrkdwn(&cut))
 }
 
 fn use_cases() -> String {
@@ -156,7 +156,7 @@ mod tests {
             (&"<".repeat(51), &format!("`{}\u{2026}`", "&lt;".repeat(50))),
         ];
         for (text, expected) in cases {
-            assert_eq!(quoted(text), expected, "{text:?}");
+            assert_eq!(inline_code(text), expected, "{text:?}");
         }
     }
 

@@ -43,31 +43,31 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use self::again::Again;
-use self::decide::{Click, Place};
-use crate::audit::Happened;
-use crate::aws::{Dynamo, ReceiptHandle, Secrets, Ses, Sqs, Stage, Sts, TableNames, WriteError};
+use self::again::KeyChange;
+use self::decide::{PressOrigin, ReviewAction};
+use crate::audit::NewAuditEntry;
+use crate::aws::{ReceiptHandle, Secrets, Ses, Sqs, Sts, TableNames, Tables, VersionStage, WriteError};
 use crate::card::action;
-use crate::checkpoint::Page;
+use crate::checkpoint::CheckpointPage;
 use crate::command::{self, Command, Create};
 use crate::config::{QueueUrl, WorkerConfig};
 use crate::id::{AccessKeyId, AccountId, RequestId, TicketId};
-use crate::inbound::{Interaction, Message, What};
+use crate::inbound::{Interaction, SlackEnvelope, SlackEvent};
 use crate::item::Write;
-use crate::key::Why;
-use crate::lookup::{ChannelUnfit, Lookup};
+use crate::key::DeactivationReason;
+use crate::lookup::{ApprovalsChannelError, Lookup};
 use crate::modal;
 use crate::policy::{InvalidPolicies, Policies};
-use crate::request::{Event, KeyRequest, State, Telling};
+use crate::request::{KeyRequest, Notification, RequestEvent, RequestState};
 use crate::slack_api::{SlackApi, SlackError};
-use crate::store::Stored;
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
 use crate::words;
 
 /// How often a message is received before it dies.
-const RECEIVES: u32 = 6;
+const MAX_RECEIVES: u32 = 6;
 /// A message older than this begins nothing.
-const TOO_OLD: i64 = 600;
+const MAX_COMMAND_AGE: i64 = 600;
 /// How far the clock of whoever wrote something may be ahead of this function's, in seconds. It is waited for until then; a
 /// time that is later still is none that a clock told.
 const CLOCK_SKEW: i64 = 5;
@@ -76,7 +76,7 @@ const CLOCK_SKEW: i64 = 5;
 pub struct Worker {
     config: WorkerConfig,
     policies: Result<Policies, InvalidPolicies>,
-    dynamo: Dynamo,
+    dynamo: Tables,
     sqs: Sqs,
     ses: Ses,
     sts: Sts,
@@ -135,7 +135,7 @@ impl ClaimEvent {
 /// that anybody is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Due {
+pub enum DueMessage {
     /// Somebody is to be told. What it says is read from table `Requests`, never from the message.
     Tell {
         /// About which request.
@@ -165,15 +165,15 @@ pub enum Due {
         attempt: i64,
     },
     /// Who owns which IAM users is to be read afresh: one page of one account.
-    Directory(DirectoryPage),
+    Directory(OwnershipPage),
     /// A page of the daily audit checkpoint.
-    Checkpoint(Page),
+    Checkpoint(CheckpointPage),
 }
 
 /// One step of reading who owns which IAM users.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DirectoryPage {
+pub struct OwnershipPage {
     /// When the reading began.
     pub begun: Timestamp,
     /// Which account.
@@ -188,18 +188,18 @@ pub struct DirectoryPage {
 
 /// Why a message is not done.
 #[derive(Debug)]
-enum NotDone {
+enum HandleError {
     /// It is not time yet; nothing is wrong.
-    Later(Duration),
+    RetryAfter(Duration),
     /// Its person sent too many in one minute.
     RateLimited,
     /// Something failed.
-    Fault(anyhow::Error),
+    Failed(anyhow::Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for NotDone {
+impl<E: Into<anyhow::Error>> From<E> for HandleError {
     fn from(error: E) -> Self {
-        Self::Fault(error.into())
+        Self::Failed(error.into())
     }
 }
 
@@ -220,7 +220,7 @@ impl Worker {
         let sleep = sdk.sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
         Self {
             policies,
-            dynamo: Dynamo::new(sdk, names),
+            dynamo: Tables::new(sdk, names),
             sqs: Sqs::new(sdk),
             ses: Ses::new(sdk),
             secrets: Secrets::new(sdk),
@@ -268,31 +268,31 @@ impl Worker {
             return Err(id);
         };
         let Err(not_done) = done else { return Ok(()) };
-        self.put_back(queue, message.receipt_handle, not_done, received).await;
+        self.delay_retry(queue, message.receipt_handle, not_done, received).await;
         Err(id)
     }
 
-    async fn on_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
-        let Ok(message) = serde_json::from_str::<Message>(body) else {
+    async fn on_slack(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
+        let Ok(message) = serde_json::from_str::<SlackEnvelope>(body) else {
             tracing::error!("a message on queue `slack` that cannot be read");
             return Ok(());
         };
         let ahead = message.signed_at.since(invocation.now);
         if (1..=CLOCK_SKEW).contains(&ahead) {
-            return Err(NotDone::Later(seconds(ahead)));
+            return Err(HandleError::RetryAfter(seconds(ahead)));
         }
-        let done = self.act(&message, invocation).await;
-        if let Err(NotDone::RateLimited) = done {
+        let done = self.dispatch(&message, invocation).await;
+        if let Err(HandleError::RateLimited) = done {
             self.refuse_rate(&message).await;
             return Ok(());
         }
-        if let (Err(not_done), true) = (&done, received >= RECEIVES) {
+        if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
             let say = match (self.marked_off(&message).await, not_done) {
                 (Some(key), _) => words::off_not_done(&key),
-                (None, NotDone::Fault(fault)) => self.sorry(fault, &message.id),
-                (None, NotDone::Later(_) | NotDone::RateLimited) => words::not_done(&message.id),
+                (None, HandleError::Failed(fault)) => self.failure_text(fault, &message.id),
+                (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => words::not_done(&message.id),
             };
-            self.note_not_done(&message, invocation.now).await;
+            self.record_failure(&message, invocation.now).await;
             if message.what.is_of_a_person() {
                 self.try_to_reply(&message, invocation.now, &say).await;
             }
@@ -301,8 +301,8 @@ impl Worker {
     }
 
     /// What whoever waits is told of a fault, and what they can do.
-    fn sorry(&self, fault: &anyhow::Error, reference: &RequestId) -> String {
-        if ChannelUnfit::is_behind(fault) {
+    fn failure_text(&self, fault: &anyhow::Error, reference: &RequestId) -> String {
+        if ApprovalsChannelError::is_cause_of(fault) {
             words::approvers_unreachable(self.config.help_channel.as_ref())
         } else {
             words::not_done(reference)
@@ -314,8 +314,8 @@ impl Worker {
     ///
     /// # Errors
     /// Every other fault.
-    fn unreachable(&self, fault: anyhow::Error) -> anyhow::Result<String> {
-        if !ChannelUnfit::is_behind(&fault) {
+    fn approvers_unreachable(&self, fault: anyhow::Error) -> anyhow::Result<String> {
+        if !ApprovalsChannelError::is_cause_of(&fault) {
             return Err(fault);
         }
         tracing::error!(fault = format!("{fault:#}"), "the approvers cannot be reached");
@@ -324,25 +324,29 @@ impl Worker {
 
     /// Audits something that changed nothing: a press that was refused, a message that dies. Losing the race to write it
     /// is a fault, so that the message comes again.
-    async fn note(
+    async fn record_audit(
         &self,
-        stored: &Stored,
+        stored: &StoredRequest,
         event: &'static str,
-        message: &Message,
+        message: &SlackEnvelope,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let happened = Happened::new(event, &message.person, [("message", message.id.to_string())]);
-        let next = stored.request.apply(Event::Seen { happened, at: now, alert: false }, "keyvend", now)?;
+        let happened = NewAuditEntry::new(event, &message.person, [("message", message.id.to_string())]);
+        let next = stored.request.apply(
+            RequestEvent::RecordTicketEvent { happened, at: now, alert: false },
+            "keyvend",
+            now,
+        )?;
         let saved = self.commit(stored, next, Vec::new(), Vec::new()).await?;
-        self.flush(saved).await;
+        self.drain_outbox(saved).await;
         Ok(())
     }
 
     /// Audits that a message dies undone, where there is a request that it was about.
-    async fn note_not_done(&self, message: &Message, now: Timestamp) {
+    async fn record_failure(&self, message: &SlackEnvelope, now: Timestamp) {
         let noted = async {
-            match Stored::read(&self.dynamo, &message.about()).await? {
-                Some(stored) => self.note(&stored, "not-done", message, now).await,
+            match StoredRequest::read(&self.dynamo, &message.about()).await? {
+                Some(stored) => self.record_audit(&stored, "not-done", message, now).await,
                 None => Ok(()),
             }
         };
@@ -351,32 +355,32 @@ impl Worker {
         }
     }
 
-    async fn act(&self, message: &Message, invocation: Invocation) -> Result<(), NotDone> {
-        if message.what == What::PersonLeft {
+    async fn dispatch(&self, message: &SlackEnvelope, invocation: Invocation) -> Result<(), HandleError> {
+        if message.what == SlackEvent::UserDeactivated {
             // Facts are looked up afresh for every decision, so whoever left is refused from now on; what is left are
             // the keys that person asked for.
             return self.somebody_left(message, invocation.now).boxed().await;
         }
-        if let What::JoinedChannel { .. } | What::JoinedGroup { .. } = &message.what {
+        if let SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } = &message.what {
             return self.somebody_joined(message).boxed().await;
         }
-        if let What::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
+        if let SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
             // However late it comes, switching off is never too late.
             if action_id == action::NOT_ME {
                 return self.switch_off(message, value, invocation.now).await;
             }
         }
-        if let Some((key, why)) = to_switch_off(&message.what) {
+        if let Some((key, why)) = key_to_deactivate(&message.what) {
             return self.deactivate(message, &key, why, invocation.now).boxed().await;
         }
         // Nor is it from the future, in which no time would run out. Where Slack's clock is ahead, the time of receiving it
         // counts.
         let age = invocation.now.since(message.signed_at);
-        if !(0..=TOO_OLD).contains(&age) {
+        if !(0..=MAX_COMMAND_AGE).contains(&age) {
             return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
         }
         if !limits::admits_itself(&message.what) {
-            let account = if let What::Command(Command::List(Some(typed))) = &message.what {
+            let account = if let SlackEvent::Command(Command::List(Some(typed))) = &message.what {
                 self.account_named(typed.account.as_ref()).ok()
             } else {
                 None
@@ -390,13 +394,15 @@ impl Worker {
         }
         // Boxed, each: else the one future has room for all of them at once, and the stack too.
         match &message.what {
-            What::Command(command) => match command {
+            SlackEvent::Command(command) => match command {
                 Command::Form => self.open_form(message, invocation.now).boxed().await,
                 Command::Create(create) => self.create(message, create, invocation.now).boxed().await,
                 Command::List(user) => self.list(message, user.as_ref(), invocation.now).boxed().await,
-                Command::Rotate(key) => self.again(message, key, Again::Rotate, invocation.now).boxed().await,
+                Command::Rotate(key) => {
+                    self.change_key(message, key, KeyChange::Rotate, invocation.now).boxed().await
+                }
                 Command::Activate(key) => {
-                    self.again(message, key, Again::Activate, invocation.now).boxed().await
+                    self.change_key(message, key, KeyChange::Activate, invocation.now).boxed().await
                 }
                 Command::Delete(key) => self.delete(message, key, invocation.now).boxed().await,
                 Command::Status(request) => {
@@ -410,33 +416,39 @@ impl Worker {
                 Command::Unfreeze => self.freeze(message, false, invocation.now).boxed().await,
                 Command::Deactivate(_) | Command::Help => Ok(()),
             },
-            What::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
+            SlackEvent::Interaction(Interaction::BlockActions {
+                action_id, value, view: Some(view), ..
+            }) => {
                 match action_id.as_str() {
                     modal::CHOOSE_USE_CASE => self.show_alternative(message, view, value).boxed().await,
                     // Whatever else is chosen in a form counts when it is submitted.
                     _ => Ok(()),
                 }
             }
-            What::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {
-                let place = Place::Card(button.as_ref());
+            SlackEvent::Interaction(Interaction::BlockActions {
+                action_id, value, message: button, ..
+            }) => {
+                let place = PressOrigin::Card(button.as_ref());
                 match action_id.as_str() {
                     action::APPROVE => {
-                        self.decide(message, Click::Approve, value, place, invocation.now).boxed().await
+                        self.review(message, ReviewAction::Approve, value, place, invocation.now)
+                            .boxed()
+                            .await
                     }
                     action::DENY => self.open_denial(message, value, place, invocation.now).boxed().await,
                     action::DETAILS => self.details(message, value, place, invocation.now).boxed().await,
                     action::OPEN_FORM => self.open_form(message, invocation.now).boxed().await,
-                    action::GET_KEY => self.give_ticket(message, value, invocation.now).boxed().await,
+                    action::GET_KEY => self.get_key(message, value, invocation.now).boxed().await,
                     action::CANCEL => self.cancel_by_button(message, value, invocation.now).boxed().await,
                     action::SUSPECT_OURS => {
-                        self.judge_suspect(message, value, true, invocation.now).boxed().await
+                        self.review_suspect(message, value, true, invocation.now).boxed().await
                     }
                     action::SUSPECT_NOT_OURS => {
-                        self.judge_suspect(message, value, false, invocation.now).boxed().await
+                        self.review_suspect(message, value, false, invocation.now).boxed().await
                     }
-                    other => match (value.parse(), asks_again(other)) {
+                    other => match (value.parse(), key_change_of(other)) {
                         (Ok(key), Some(again)) => {
-                            self.again(message, &key, again, invocation.now).boxed().await
+                            self.change_key(message, &key, again, invocation.now).boxed().await
                         }
                         (Ok(key), None) if other == action::DELETE => {
                             self.delete(message, &key, invocation.now).boxed().await
@@ -447,24 +459,32 @@ impl Worker {
                     },
                 }
             }
-            What::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
+            SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
                 match (callback_id.as_str(), Create::filled(values), command::denial_reason(values)) {
                     (modal::ASK, Ok(create), _) => {
                         self.create(message, &create, invocation.now).boxed().await
                     }
                     (modal::DENY, _, Ok(reason)) => {
-                        self.decide(message, Click::Deny(reason), carried, Place::Form, invocation.now)
-                            .boxed()
-                            .await
+                        self.review(
+                            message,
+                            ReviewAction::Deny(reason),
+                            carried,
+                            PressOrigin::Form,
+                            invocation.now,
+                        )
+                        .boxed()
+                        .await
                     }
                     _ => Ok(self.reply(message, invocation.now, words::UNKNOWN_BUTTON).await?),
                 }
             }
-            What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => Ok(()),
+            SlackEvent::UserDeactivated
+            | SlackEvent::JoinedChannel { .. }
+            | SlackEvent::JoinedGroup { .. } => Ok(()),
         }
     }
 
-    async fn on_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
+    async fn on_claims(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
         let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
             tracing::error!("a message on queue `claims` that cannot be read");
             return Ok(());
@@ -472,27 +492,33 @@ impl Worker {
         match message.event {
             ClaimEvent::Claimed => {
                 let done = self.issue(&message, invocation).boxed().await;
-                if let (Err(not_done), true) = (&done, received >= RECEIVES) {
-                    self.give_up(&message, not_done, invocation.now).await;
+                if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
+                    self.give_up_claim(&message, not_done, invocation.now).await;
                 }
                 done
             }
-            ClaimEvent::Acknowledged => self.acknowledged(&message, invocation.now).await,
+            ClaimEvent::Acknowledged => self.confirm_ticket(&message, invocation.now).await,
             ClaimEvent::Misused => self.misused(&message.tid, invocation.now).await,
         }
     }
 
-    async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), NotDone> {
-        match serde_json::from_str::<Due>(body) {
-            Ok(Due::Tell { request, number }) => self.tell(&request, number, invocation.now, received).await,
-            Ok(Due::Directory(page)) => self.read_directory(page, invocation.now, received).boxed().await,
-            Ok(Due::Checkpoint(page)) => self.take_page(&page, invocation.now).await,
-            Ok(Due::Timer { item, due_at }) => self.timer(&item, due_at, invocation, received).await,
-            Ok(Due::Ticket { tid, due_at }) => {
+    async fn on_due(&self, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
+        match serde_json::from_str::<DueMessage>(body) {
+            Ok(DueMessage::Tell { request, number }) => {
+                self.deliver_notification(&request, number, invocation.now, received).await
+            }
+            Ok(DueMessage::Directory(page)) => {
+                self.refresh_ownership_page(page, invocation.now, received).boxed().await
+            }
+            Ok(DueMessage::Checkpoint(page)) => self.take_page(&page, invocation.now).await,
+            Ok(DueMessage::Timer { item, due_at }) => {
+                self.run_item_timer(&item, due_at, invocation, received).await
+            }
+            Ok(DueMessage::Ticket { tid, due_at }) => {
                 self.ticket_timer(&tid, due_at, invocation.now, received).boxed().await
             }
-            Ok(Due::Issue { tid, attempt }) => {
-                self.issue_again(tid, attempt, invocation, received >= RECEIVES).boxed().await
+            Ok(DueMessage::Issue { tid, attempt }) => {
+                self.resume_issue(tid, attempt, invocation, received >= MAX_RECEIVES).boxed().await
             }
             Err(_) => {
                 tracing::error!("a message on queue `due` that cannot be read");
@@ -502,11 +528,17 @@ impl Worker {
     }
 
     /// Makes the message visible again when it is worth another look.
-    async fn put_back(&self, queue: &QueueUrl, receipt: Option<String>, not_done: NotDone, received: u32) {
+    async fn delay_retry(
+        &self,
+        queue: &QueueUrl,
+        receipt: Option<String>,
+        not_done: HandleError,
+        received: u32,
+    ) {
         let delay = match not_done {
-            NotDone::Later(delay) => delay,
-            NotDone::RateLimited => Duration::from_secs(60),
-            NotDone::Fault(fault) => {
+            HandleError::RetryAfter(delay) => delay,
+            HandleError::RateLimited => Duration::from_secs(60),
+            HandleError::Failed(fault) => {
                 let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
                 if slack.is_some_and(SlackError::is_about_the_token) {
                     // The next look reads it again.
@@ -520,7 +552,7 @@ impl Worker {
             }
         };
         let Some(receipt) = receipt.map(ReceiptHandle) else { return };
-        if let Err(fault) = self.sqs.put_back(queue, &receipt, delay).await {
+        if let Err(fault) = self.sqs.change_visibility(queue, &receipt, delay).await {
             tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
         }
     }
@@ -531,7 +563,7 @@ impl Worker {
         if let Some(slack) = slack.as_ref() {
             return Ok(Arc::clone(slack));
         }
-        let token = self.secrets.get(&self.config.bot_token_id, Stage::Current).await?;
+        let token = self.secrets.get(&self.config.bot_token_id, VersionStage::Current).await?;
         let token = token.ok_or_else(|| anyhow::anyhow!("there is no bot token yet"))?;
         let (api, rule) = (self.config.slack_api.clone(), self.config.response_urls.clone());
         let made = SlackApi::new(self.connector.clone(), api, rule, token, self.config.team.clone());
@@ -541,7 +573,7 @@ impl Worker {
     }
 
     /// Slack, with the bot's token read again: the one in `stale` is no longer good.
-    async fn slack_again(&self, stale: &Arc<SlackApi>) -> anyhow::Result<Arc<SlackApi>> {
+    async fn refresh_slack_client(&self, stale: &Arc<SlackApi>) -> anyhow::Result<Arc<SlackApi>> {
         let mut slack = self.slack.lock().await;
         // Somebody else may have been here meanwhile.
         if slack.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, stale)) {
@@ -554,37 +586,37 @@ impl Worker {
     /// Writes a request's next state with what goes with it: its audit entry and tellings in the same item.
     async fn commit(
         &self,
-        stored: &Stored,
+        stored: &StoredRequest,
         next: KeyRequest,
         others: Vec<Write>,
-        tellings: Vec<Telling>,
-    ) -> Result<Stored, WriteError> {
+        notifications: Vec<Notification>,
+    ) -> Result<StoredRequest, WriteError> {
         let mut next = next;
-        next.tellings.extend(tellings);
+        next.notifications.extend(notifications);
         stored.save(&self.dynamo, next, others).await
     }
 
     /// Inserts a request's audit entries and queues its tellings: the last thing every handler does, when whoever waits
     /// has been answered. What fails or never came to this stays in the item's outboxes, and the next sweep finds it.
-    async fn flush(&self, stored: Stored) -> Stored {
+    async fn drain_outbox(&self, stored: StoredRequest) -> StoredRequest {
         let request = &stored.request;
-        if matches!(request.state, State::Issuing(_)) {
+        if matches!(request.state, RequestState::Issuing(_)) {
             // Another write would cross whoever holds the intent; what it leaves is flushed when it ends.
             return stored;
         }
         let mut next = request.clone();
         for entry in &request.chain.outbox {
             match self.dynamo.insert_audit(&request.id, entry).await {
-                Ok(()) => next.chain.drop_inserted(entry.seq),
+                Ok(()) => next.chain.remove_inserted(entry.seq),
                 Err(fault) => {
                     tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
                     break;
                 }
             }
         }
-        for number in &request.tellings.outbox {
-            match self.queue_telling(&request.id, *number).await {
-                Ok(()) => next.tellings.drop_queued(*number),
+        for number in &request.notifications.outbox {
+            match self.queue_notification(&request.id, *number).await {
+                Ok(()) => next.notifications.remove_delivered(*number),
                 Err(fault) => {
                     tracing::error!(fault = format!("{fault:#}"), "a notification stays in the outbox");
                     break;
@@ -611,35 +643,37 @@ fn seconds(count: i64) -> Duration {
 }
 
 /// The key that a command or a button asks to switch off, and why.
-fn to_switch_off(what: &What) -> Option<(AccessKeyId, Why)> {
+fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, DeactivationReason)> {
     match what {
-        What::Command(Command::Deactivate(key)) => Some((key.clone(), Why::Asked)),
-        What::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
+        SlackEvent::Command(Command::Deactivate(key)) => {
+            Some((key.clone(), DeactivationReason::UserRequested))
+        }
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
             let why = match action_id.as_str() {
-                action::SWITCH_OFF => Why::Asked,
-                action::RETIRE => Why::Replaced,
-                action::OWNER_LEFT => Why::OwnerLeft,
+                action::SWITCH_OFF => DeactivationReason::UserRequested,
+                action::RETIRE => DeactivationReason::Rotated,
+                action::OWNER_LEFT => DeactivationReason::OwnerDeactivated,
                 _ => return None,
             };
             Some((value.parse().ok()?, why))
         }
-        What::Command(_)
-        | What::Interaction(_)
-        | What::PersonLeft
-        | What::JoinedChannel { .. }
-        | What::JoinedGroup { .. } => None,
+        SlackEvent::Command(_)
+        | SlackEvent::Interaction(_)
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => None,
     }
 }
 
 /// What a button about a key asks for, if it asks for more of it.
-fn asks_again(action_id: &str) -> Option<Again> {
+fn key_change_of(action_id: &str) -> Option<KeyChange> {
     Some(match action_id {
-        action::ROTATE => Again::Rotate,
-        action::EXTEND => Again::Extend,
-        action::UNDO => Again::Undo,
-        action::RECEIVED => Again::Received,
-        action::REPLACE => Again::Replace,
-        action::SWITCH_ON => Again::Activate,
+        action::ROTATE => KeyChange::Rotate,
+        action::EXTEND => KeyChange::Extend,
+        action::UNDO => KeyChange::Undo,
+        action::RECEIVED => KeyChange::Received,
+        action::REPLACE => KeyChange::Replace,
+        action::SWITCH_ON => KeyChange::Activate,
         _ => return None,
     })
 }

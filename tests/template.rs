@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyvend::browser::Browser;
-use keyvend::claim::{self, Ack, Claim, Claimed, Step, StoredTicket, TicketState};
+use keyvend::claim::{self, Ack, Claim, ClaimHolder, ClaimStep, StoredTicket, TicketState};
 use keyvend::config::{RevealConfig, SlackConfig, WorkerConfig};
 use keyvend::item::Update;
 use keyvend::time::Timestamp;
@@ -125,7 +125,7 @@ fn updates() -> Vec<Update> {
         outbox: Vec::new(),
     };
     let claimed =
-        Claimed { cid: cid.clone(), key: claim.key.clone(), attempt: 1, at: now, browser: claim.browser };
+        ClaimHolder { cid: cid.clone(), key: claim.key.clone(), attempt: 1, at: now, browser: claim.browser };
     let sealed = StoredTicket {
         state: TicketState::Sealed {
             claimed,
@@ -148,8 +148,8 @@ fn updates() -> Vec<Update> {
         claim::acknowledge(&sealed, &ack, now),
     ];
     let update = |step| match step {
-        Step::TakeTry(update) | Step::Write(update, _) => update,
-        Step::Answer(answer) => panic!("{answer:?} where something is written"),
+        ClaimStep::CountAttempt(update) | ClaimStep::Write(update, _) => update,
+        ClaimStep::Answer(answer) => panic!("{answer:?} where something is written"),
     };
     steps.into_iter().map(update).chain([claim::misuse(&[1; 32], now)]).collect()
 }
@@ -195,7 +195,7 @@ fn the_issuer_role_is_the_same_in_every_account() {
 fn the_issuer_role_may_read_what_sessions_ask_for_and_the_test_world_grants() {
     let granted = items(&part(TEMPLATE, &["IssuerRole:", "- Sid: LooksUp", "Action:"]));
     let session: Value =
-        serde_json::from_str(&keyvend::session::reading().document(&keyvend::id::Partition::default()))
+        serde_json::from_str(&keyvend::session::read_policy().document(&keyvend::id::Partition::default()))
             .unwrap();
     let asked = session.pointer("/Statement/0/Action").and_then(Value::as_array).unwrap();
     let asked = names(asked.iter().map(|action| action.as_str().unwrap()));

@@ -12,17 +12,17 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValue, TransactWriteItem, Update as UpdateItem,
 };
 
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::id::{PersonId, RequestId};
 use crate::item::{Attribute, Item, Table, Update, Write};
 use crate::time::Timestamp;
 
 #[cfg(feature = "cli")]
-pub use trail::{KnownEnd, Page, Position, Unreadable};
+pub use trail::{KnownEnd, Page, Position, UnreadableRecord};
 
 /// DynamoDB with the names of the tables.
 #[derive(Clone, Debug)]
-pub struct Dynamo {
+pub struct Tables {
     client: Client,
     names: TableNames,
 }
@@ -41,20 +41,20 @@ pub struct TableNames {
 /// The condition did not hold: somebody else wrote first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("somebody else wrote first")]
-pub struct Lost;
+pub struct Conflict;
 
 /// Why a write did not take place, or may not have.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Its condition did not hold.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Conflict(#[from] Conflict),
     /// Anything else.
     #[error(transparent)]
-    Fault(#[from] anyhow::Error),
+    Other(#[from] anyhow::Error),
 }
 
-impl Dynamo {
+impl Tables {
     /// A client for these tables.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, names: TableNames) -> Self {
@@ -112,8 +112,10 @@ impl Dynamo {
             .send()
             .await
             .map_err(|error| match error.as_service_error() {
-                Some(failed) if failed.is_conditional_check_failed_exception() => WriteError::Lost(Lost),
-                _ => WriteError::Fault(super::fault("dynamodb:UpdateItem", &error)),
+                Some(failed) if failed.is_conditional_check_failed_exception() => {
+                    WriteError::Conflict(Conflict)
+                }
+                _ => WriteError::Other(super::fault("dynamodb:UpdateItem", &error)),
             })?;
         Ok(read_item(answer.attributes.unwrap_or_default())?)
     }
@@ -135,7 +137,7 @@ impl Dynamo {
                     .any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict")),
                 _ => false,
             };
-            if lost { Lost.into() } else { super::fault("dynamodb:TransactWriteItems", &error).into() }
+            if lost { Conflict.into() } else { super::fault("dynamodb:TransactWriteItems", &error).into() }
         })
     }
 
@@ -284,7 +286,7 @@ impl Dynamo {
     ///
     /// # Errors
     /// A fault.
-    pub async fn insert_audit(&self, request: &RequestId, entry: &Entry) -> anyhow::Result<()> {
+    pub async fn insert_audit(&self, request: &RequestId, entry: &AuditEntry) -> anyhow::Result<()> {
         let detail =
             entry.detail.iter().map(|(name, value)| (name.clone(), AttributeValue::S(value.clone())));
         let text = |text: &str| AttributeValue::S(text.to_owned());

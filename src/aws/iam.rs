@@ -77,7 +77,7 @@ pub enum CreateError {
     Refused(String),
     /// No answer, or none that says: a key may exist.
     #[error("no answer from AWS")]
-    NoAnswer,
+    Unknown,
 }
 
 /// A user as `GetUser` shows it.
@@ -228,7 +228,7 @@ impl Iam {
     ///
     /// # Errors
     /// A fault.
-    pub async fn owner_of(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
+    pub async fn user_of_key(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
         let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
         match answer {
             Ok(answer) => Ok(answer.user_name.and_then(|name| name.parse().ok())),
@@ -379,10 +379,10 @@ impl Iam {
             .send()
             .await;
         let key = match answer {
-            Ok(answer) => answer.access_key.ok_or(CreateError::NoAnswer)?,
+            Ok(answer) => answer.access_key.ok_or(CreateError::Unknown)?,
             Err(error) => return Err(create_error(&error)),
         };
-        let id = key.access_key_id.try_into().map_err(|_| CreateError::NoAnswer)?;
+        let id = key.access_key_id.try_into().map_err(|_| CreateError::Unknown)?;
         Ok(NewAccessKey { id, secret: SecretString::from(key.secret_access_key) })
     }
 
@@ -529,7 +529,7 @@ fn create_error<E: ProvideErrorMetadata>(
                 code => CreateError::Refused(code.unwrap_or("an unnamed error").to_owned()),
             }
         }
-        _ => CreateError::NoAnswer,
+        _ => CreateError::Unknown,
     }
 }
 

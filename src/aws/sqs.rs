@@ -47,7 +47,7 @@ impl Sqs {
     ///
     /// # Errors
     /// A fault; the message then comes back after the queue's own time-out.
-    pub async fn put_back(
+    pub async fn change_visibility(
         &self,
         queue: &QueueUrl,
         receipt: &ReceiptHandle,

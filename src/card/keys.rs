@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::{action, button as element, confirm, context, section};
 use crate::facts::AccessKey;
 use crate::id::{AccessKeyId, PersonId};
-use crate::key::{IssuedKey, Why};
-use crate::policy::IamUserAt;
-use crate::slack_api::Message;
+use crate::key::{DeactivationReason, IssuedKey};
+use crate::policy::IamUserRef;
+use crate::slack_api::SlackMessage;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -17,7 +17,7 @@ pub const MOST_LISTED: usize = 8;
 
 /// What somebody may do about a key: a button each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Offer {
+pub enum KeyAction {
     /// Ask for a key in its place.
     Rotate,
     /// Ask for it to live longer.
@@ -31,7 +31,7 @@ pub enum Offer {
     /// Ask for it to be switched on again.
     SwitchOn,
     /// Switch it off.
-    SwitchOff,
+    Deactivate,
     /// Switch it off, because another took its place.
     Retire,
     /// Switch it off, because whoever asked for it has left.
@@ -48,15 +48,15 @@ pub struct Row {
     /// What keyvend knows of it.
     pub issued: Option<IssuedKey>,
     /// What whoever reads the list may do about it.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<KeyAction>,
 }
 
 /// One IAM user in a list; no rows at all where it could not be looked up.
-pub type Listed = (IamUserAt, Option<Vec<Row>>);
+pub type Listed = (IamUserRef, Option<Vec<Row>>);
 
 /// The access keys of these IAM users, and the names of those that there was no room for.
 #[must_use]
-pub fn listed(users: &[Listed], rest: &[IamUserAt], now: Timestamp) -> Message {
+pub fn listed(users: &[Listed], rest: &[IamUserRef], now: Timestamp) -> SlackMessage {
     let mut blocks = vec![context(words::KEYS_LISTED)];
     for (user, rows) in users {
         match rows {
@@ -70,33 +70,37 @@ pub fn listed(users: &[Listed], rest: &[IamUserAt], now: Timestamp) -> Message {
     if !rest.is_empty() {
         blocks.push(context(&words::more_users(rest)));
     }
-    Message { text: words::KEYS_LISTED.to_owned(), blocks: Value::Array(blocks) }
+    SlackMessage { text: words::KEYS_LISTED.to_owned(), blocks: Value::Array(blocks) }
 }
 
 /// Where there are two keys, and a third is asked for: which is to go?
 #[must_use]
-pub fn chooser(user: &IamUserAt, rows: &[Row], now: Timestamp) -> Message {
+pub fn chooser(user: &IamUserRef, rows: &[Row], now: Timestamp) -> SlackMessage {
     let sentence = words::two_keys(&user.name, &user.account);
     let mut blocks = vec![section(&sentence)];
     blocks.extend(rows_of(rows, now));
-    Message { text: sentence, blocks: Value::Array(blocks) }
+    SlackMessage { text: sentence, blocks: Value::Array(blocks) }
 }
 
 /// A sentence about one key, with what can be done about it.
 #[must_use]
-pub fn about_key(sentence: &str, key: &AccessKeyId, offers: &[Offer]) -> Message {
+pub fn about_key(sentence: &str, key: &AccessKeyId, offers: &[KeyAction]) -> SlackMessage {
     let mut blocks = vec![section(sentence)];
     blocks.extend(buttons(key, offers));
-    Message { text: sentence.to_owned(), blocks: Value::Array(blocks) }
+    SlackMessage { text: sentence.to_owned(), blocks: Value::Array(blocks) }
 }
 
 /// To its requester: a key is off, and what can be done about that.
 #[must_use]
-pub fn off(issued: &IssuedKey, why: Why) -> Message {
-    let offers: &[Offer] = match why {
-        Why::Expired if issued.can_undo() => &[Offer::Undo],
-        Why::Unconfirmed => &[Offer::Received, Offer::Replace],
-        Why::Expired | Why::Reported | Why::Asked | Why::Replaced | Why::OwnerLeft => &[],
+pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
+    let offers: &[KeyAction] = match why {
+        DeactivationReason::Expired if issued.can_undo_expiry() => &[KeyAction::Undo],
+        DeactivationReason::Unconfirmed => &[KeyAction::Received, KeyAction::Replace],
+        DeactivationReason::Expired
+        | DeactivationReason::Reported
+        | DeactivationReason::UserRequested
+        | DeactivationReason::Rotated
+        | DeactivationReason::OwnerDeactivated => &[],
     };
     about_key(&words::key_off(issued, why), &issued.key, offers)
 }
@@ -106,14 +110,14 @@ pub const MOST_LEFT: usize = 20;
 
 /// To the approvers: somebody left whose keys still work.
 #[must_use]
-pub fn owner_left(who: &PersonId, keys: &[&IssuedKey]) -> Message {
+pub fn owner_left(who: &PersonId, keys: &[&IssuedKey]) -> SlackMessage {
     let sentence = words::owner_left(who, keys.len());
     let mut blocks = vec![section(&sentence)];
     for issued in keys {
         blocks.push(section(&words::left_key(issued)));
-        blocks.extend(buttons(&issued.key, &[Offer::OwnerLeft]));
+        blocks.extend(buttons(&issued.key, &[KeyAction::OwnerLeft]));
     }
-    Message { text: sentence, blocks: Value::Array(blocks) }
+    SlackMessage { text: sentence, blocks: Value::Array(blocks) }
 }
 
 fn rows_of(rows: &[Row], now: Timestamp) -> Vec<Value> {
@@ -124,37 +128,41 @@ fn rows_of(rows: &[Row], now: Timestamp) -> Vec<Value> {
     blocks.flatten().collect()
 }
 
-fn buttons(key: &AccessKeyId, offers: &[Offer]) -> Option<Value> {
+fn buttons(key: &AccessKeyId, offers: &[KeyAction]) -> Option<Value> {
     let elements: Vec<Value> = offers.iter().map(|offer| button(*offer, key)).collect();
     (!elements.is_empty()).then(|| json!({"type": "actions", "elements": elements}))
 }
 
-fn button(offer: Offer, key: &AccessKeyId) -> Value {
+fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
     let (text, action, style) = match offer {
-        Offer::Rotate => ("Rotate", action::ROTATE, None),
-        Offer::Extend => ("Extend", action::EXTEND, None),
-        Offer::Undo => ("Undo", action::UNDO, Some("primary")),
-        Offer::Received => ("I have it", action::RECEIVED, Some("primary")),
-        Offer::Replace => ("Replace it", action::REPLACE, None),
-        Offer::SwitchOn => ("Switch on", action::SWITCH_ON, None),
-        Offer::SwitchOff => ("Switch off", action::SWITCH_OFF, Some("danger")),
-        Offer::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
-        Offer::OwnerLeft => ("Switch off", action::OWNER_LEFT, Some("danger")),
-        Offer::Delete => ("Delete", action::DELETE, Some("danger")),
+        KeyAction::Rotate => ("Rotate", action::ROTATE, None),
+        KeyAction::Extend => ("Extend", action::EXTEND, None),
+        KeyAction::Undo => ("Undo", action::UNDO, Some("primary")),
+        KeyAction::Received => ("I have it", action::RECEIVED, Some("primary")),
+        KeyAction::Replace => ("Replace it", action::REPLACE, None),
+        KeyAction::SwitchOn => ("Switch on", action::SWITCH_ON, None),
+        KeyAction::Deactivate => ("Switch off", action::SWITCH_OFF, Some("danger")),
+        KeyAction::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
+        KeyAction::OwnerLeft => ("Switch off", action::OWNER_LEFT, Some("danger")),
+        KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
     };
     let sure = match offer {
-        Offer::SwitchOff | Offer::Retire | Offer::OwnerLeft => Some(confirm(
+        KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => Some(confirm(
             "Switch this key off?",
             "It stops working at once, wherever it is used.",
             "Switch it off",
         )),
-        Offer::Delete => Some(confirm("Delete this key?", "It cannot be brought back.", "Delete it")),
-        Offer::Replace => Some(confirm(
+        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be brought back.", "Delete it")),
+        KeyAction::Replace => Some(confirm(
             "Replace this key?",
             "It is deleted now, and you get a link for another one.",
             "Replace it",
         )),
-        Offer::Rotate | Offer::Extend | Offer::Undo | Offer::Received | Offer::SwitchOn => None,
+        KeyAction::Rotate
+        | KeyAction::Extend
+        | KeyAction::Undo
+        | KeyAction::Received
+        | KeyAction::SwitchOn => None,
     };
     element(text, action, key.as_str(), style, sure)
 }
@@ -168,7 +176,7 @@ mod tests {
     fn the_longest_list_fits_into_one_message_of_slacks() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user =
-            |n: usize| IamUserAt { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };
+            |n: usize| IamUserRef { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };
         let row = || Row {
             key: AccessKey {
                 id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
@@ -177,10 +185,10 @@ mod tests {
                 last_used: AccessKeyLastUsed::Unknown,
             },
             issued: None,
-            offers: vec![Offer::Rotate, Offer::Extend, Offer::SwitchOff],
+            offers: vec![KeyAction::Rotate, KeyAction::Extend, KeyAction::Deactivate],
         };
         let users: Vec<Listed> = (0..MOST_LISTED).map(|n| (user(n), Some(vec![row(), row()]))).collect();
-        let rest: Vec<IamUserAt> = (0..92).map(user).collect();
+        let rest: Vec<IamUserRef> = (0..92).map(user).collect();
         let message = listed(&users, &rest, Timestamp(0));
         assert!(message.blocks.as_array().unwrap().len() <= 50, "{}", message.blocks);
     }

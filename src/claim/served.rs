@@ -1,6 +1,6 @@
 //! What the worker writes to a ticket, each as part of the transaction that changes its request.
 
-use super::{ATTEMPTS, FETCH_AGAIN, LOOK_AFTER, TRIES, TicketEventKind, event};
+use super::{ATTEMPTS, FETCH_WINDOW, LOOK_AFTER, TRIES, TicketEventKind, event};
 use crate::id::TicketId;
 use crate::item::{Attribute, Item, Table, Update, Write, values};
 use crate::seal::Sealed;
@@ -16,7 +16,7 @@ fn update(tid: &TicketId, update: &'static str, condition: &'static str, values:
 
 /// Holds while the tab waits, at this attempt, for its key.
 #[must_use]
-pub fn still_claimed(tid: &TicketId, attempt: i64) -> Write {
+pub fn assert_claimed(tid: &TicketId, attempt: i64) -> Write {
     Write::Check {
         table: Table::Tickets,
         key: tid.to_string(),
@@ -82,7 +82,7 @@ pub fn void_claimed(tid: &TicketId) -> Write {
 
 /// The first `taken` events are in the request's chain: empties the outbox, if it has not grown.
 #[must_use]
-pub fn outbox_taken(tid: &TicketId, taken: usize) -> Write {
+pub fn clear_outbox(tid: &TicketId, taken: usize) -> Write {
     let taken = i64::try_from(taken).unwrap_or(i64::MAX);
     update(
         tid,
@@ -94,7 +94,7 @@ pub fn outbox_taken(tid: &TicketId, taken: usize) -> Write {
 
 /// The tab still waits and nobody serves it: the next attempt, which messages of the one before no longer begin.
 #[must_use]
-pub fn raised(tid: &TicketId, attempt: i64, now: Timestamp) -> Write {
+pub fn increment_attempt(tid: &TicketId, attempt: i64, now: Timestamp) -> Write {
     update(
         tid,
         "SET attempt = :next, due_at = :due",
@@ -111,7 +111,7 @@ pub fn raised(tid: &TicketId, attempt: i64, now: Timestamp) -> Write {
 
 /// Nothing to do yet: the timer is set anew, if it is still the one that ran out.
 #[must_use]
-pub fn look_again(tid: &TicketId, due_at: Timestamp, at: Timestamp) -> Write {
+pub fn reschedule(tid: &TicketId, due_at: Timestamp, at: Timestamp) -> Write {
     update(
         tid,
         "SET due_at = :next",
@@ -158,14 +158,14 @@ pub fn lapsed(tid: &TicketId, now: Timestamp) -> Write {
         values([
             (":lapsed", "LAPSED".into()),
             (":sealed", "SEALED".into()),
-            (":then", (now.0 - FETCH_AGAIN).into()),
+            (":then", (now.0 - FETCH_WINDOW).into()),
         ]),
     )
 }
 
 /// It is over, and all that `reveal` did to it is in its request's chain: no timer any more.
 #[must_use]
-pub fn settled(tid: &TicketId, due_at: Timestamp) -> Write {
+pub fn clear_timer(tid: &TicketId, due_at: Timestamp) -> Write {
     update(
         tid,
         "REMOVE due_at",

@@ -1,4 +1,4 @@
-//! What can be given to a flag: each checked as it is read, with an error that says what would be right.
+//! RecordProblem can be given to a flag: each checked as it is read, with an error that says what would be right.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::command::iam_user;
 use crate::id::{AccountAlias, AccountId, IamUserName, PersonId, SlackUserId};
-use crate::policy::{Action, Concern};
+use crate::policy::{Action, RiskFlag};
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 use crate::words::operator as words;
@@ -16,18 +16,18 @@ use crate::words::operator as words;
 /// A value that is not what a flag takes.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NotThat(&'static str);
+pub struct InvalidArgument(&'static str);
 
 /// A moment, or the beginning of a day (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment(pub Timestamp);
 
 impl FromStr for Moment {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
+    type Err = InvalidArgument;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
         let at = DateTime::from_str(&whole, Format::DateTimeWithOffset);
-        at.map(|at| Self(Timestamp(at.secs()))).map_err(|_| NotThat(words::NOT_A_MOMENT))
+        at.map(|at| Self(Timestamp(at.secs()))).map_err(|_| InvalidArgument(words::NOT_A_MOMENT))
     }
 }
 
@@ -36,51 +36,51 @@ impl FromStr for Moment {
 pub struct Anchor(pub String);
 
 impl FromStr for Anchor {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
+    type Err = InvalidArgument;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let hash = text.trim().to_ascii_lowercase();
         let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_hash { Ok(Self(hash)) } else { Err(NotThat(words::NOT_A_HASH)) }
+        if is_hash { Ok(Self(hash)) } else { Err(InvalidArgument(words::NOT_A_HASH)) }
     }
 }
 
 /// A person, whose workspace may be clear without being said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Someone {
+pub enum PersonArg {
     /// `U...`
     User(SlackUserId),
     /// `T....U...`
     Person(PersonId),
 }
 
-impl FromStr for Someone {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
+impl FromStr for PersonArg {
+    type Err = InvalidArgument;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let user = text.parse().map(Self::User);
         user.or_else(|_| PersonId::try_from(text.to_owned()).map(Self::Person))
-            .map_err(|_| NotThat(words::NOT_A_PERSON))
+            .map_err(|_| InvalidArgument(words::NOT_A_PERSON))
     }
 }
 
 /// An account by the alias or number that somebody gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccountGiven {
+pub enum AccountArg {
     /// 12 digits.
     Id(AccountId),
     /// An alias of `KEYVEND_ACCOUNTS`.
     Alias(AccountAlias),
 }
 
-impl From<AccountAlias> for AccountGiven {
+impl From<AccountAlias> for AccountArg {
     fn from(alias: AccountAlias) -> Self {
         alias.as_str().parse().map_or(Self::Alias(alias), Self::Id)
     }
 }
 
-impl FromStr for AccountGiven {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        text.parse::<AccountAlias>().map(Self::from).map_err(|_| NotThat(words::NOT_AN_ACCOUNT))
+impl FromStr for AccountArg {
+    type Err = InvalidArgument;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
+        text.parse::<AccountAlias>().map(Self::from).map_err(|_| InvalidArgument(words::NOT_AN_ACCOUNT))
     }
 }
 
@@ -90,14 +90,14 @@ pub struct UserAt {
     /// Its name.
     pub name: IamUserName,
     /// Its account.
-    pub account: Option<AccountGiven>,
+    pub account: Option<AccountArg>,
 }
 
 impl FromStr for UserAt {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        let (name, account) = iam_user(text).ok_or(NotThat(words::NOT_AN_IAM_USER))?;
-        Ok(Self { name, account: account.map(AccountGiven::from) })
+    type Err = InvalidArgument;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
+        let (name, account) = iam_user(text).ok_or(InvalidArgument(words::NOT_AN_IAM_USER))?;
+        Ok(Self { name, account: account.map(AccountArg::from) })
     }
 }
 
@@ -113,13 +113,13 @@ impl OperatorName {
 }
 
 impl FromStr for OperatorName {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
+    type Err = InvalidArgument;
+    fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let plain = |c: char| c.is_alphanumeric() || " .,@_+-".contains(c);
         let taken =
             PersonId::try_from(text.to_owned()).is_ok() || text.starts_with("keyvend") || text == "reveal";
         let fits = (1..=64).contains(&text.chars().count()) && text.chars().all(plain) && text.trim() == text;
-        if fits && !taken { Ok(Self(text.to_owned())) } else { Err(NotThat(words::NOT_A_NAME)) }
+        if fits && !taken { Ok(Self(text.to_owned())) } else { Err(InvalidArgument(words::NOT_A_NAME)) }
     }
 }
 
@@ -134,8 +134,8 @@ pub fn use_case() -> impl TypedValueParser<Value = UseCase> {
 }
 
 /// Reads a concern.
-pub fn concern() -> impl TypedValueParser<Value = Concern> {
-    one_of(Concern::ALL.map(|concern| (concern.as_str(), concern)))
+pub fn concern() -> impl TypedValueParser<Value = RiskFlag> {
+    one_of(RiskFlag::ALL.map(|concern| (concern.as_str(), concern)))
 }
 
 fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
@@ -143,7 +143,7 @@ fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |text| {
         let found = all.iter().find(|(name, _)| *name == text);
-        found.map(|(_, value)| *value).ok_or(NotThat(words::NOT_ONE_OF_THESE))
+        found.map(|(_, value)| *value).ok_or(InvalidArgument(words::NOT_ONE_OF_THESE))
     })
 }
 
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn twelve_digits_are_an_account_number_and_other_words_an_alias() {
         let user: UserAt = "ci@123456789012".parse().unwrap();
-        assert_eq!(user.account, Some(AccountGiven::Id("123456789012".parse().unwrap())));
+        assert_eq!(user.account, Some(AccountArg::Id("123456789012".parse().unwrap())));
         let user: UserAt = "ci@prod".parse().unwrap();
-        assert_eq!(user.account, Some(AccountGiven::Alias("prod".parse().unwrap())));
+        assert_eq!(user.account, Some(AccountArg::Alias("prod".parse().unwrap())));
         assert_eq!("ci".parse::<UserAt>().unwrap().account, None);
         assert!("ci/x".parse::<UserAt>().is_err());
     }

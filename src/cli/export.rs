@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::operator::Flags;
 use super::typed::{Export, Format};
-use super::{Ending, Failure, Place, csv};
-use crate::audit::Record;
-use crate::aws::{Dynamo, Position, TableNames};
+use super::{CommandContext, ExitStatus, Failure, csv};
+use crate::audit::AuditRecord;
+use crate::aws::{Position, TableNames, Tables};
 use crate::words::operator as words;
 
 /// A line of progress where nobody looks on.
@@ -24,7 +24,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(place: &Place<'_>) -> Self {
+    pub(super) fn new(place: &CommandContext<'_>) -> Self {
         Self { watched: place.watched, shown: 0 }
     }
 
@@ -87,11 +87,15 @@ impl Target {
     }
 }
 
-pub(super) async fn export(export: &Export, json: bool, place: &mut Place<'_>) -> Result<Ending, Failure> {
+pub(super) async fn export(
+    export: &Export,
+    json: bool,
+    place: &mut CommandContext<'_>,
+) -> Result<ExitStatus, Failure> {
     let table = [("KEYVEND_AUDIT_TABLE", export.audit_table.clone())];
     let flags = Flags::over(place.environment, export.aws.flags().into_iter().chain(table));
     let names = TableNames { audit: flags.config().audit()?, ..TableNames::default() };
-    let dynamo = Dynamo::new(&place.aws(flags.config()).await?, names);
+    let dynamo = Tables::new(&place.aws(flags.config()).await?, names);
     let format = if json { Format::Jsonl } else { export.format };
     let chain = export.request.as_ref().map(|request| request.as_str());
 
@@ -134,17 +138,17 @@ pub(super) async fn export(export: &Export, json: bool, place: &mut Place<'_>) -
         words::exported(written, unreadable, to)
     };
     writeln!(place.err, "{said}")?;
-    Ok(if unreadable == 0 { Ending::Done } else { Ending::No })
+    Ok(if unreadable == 0 { ExitStatus::Done } else { ExitStatus::No })
 }
 
 impl Export {
-    fn takes(&self, record: &Record) -> bool {
+    fn takes(&self, record: &AuditRecord) -> bool {
         let at = record.entry.at;
         self.since.is_none_or(|since| at >= since.0) && self.until.is_none_or(|until| at < until.0)
     }
 }
 
-fn line(record: &Record, format: Format) -> Result<String, Failure> {
+fn line(record: &AuditRecord, format: Format) -> Result<String, Failure> {
     match format {
         Format::Csv => Ok(csv::line(record)),
         Format::Jsonl => Ok(format!("{}\n", serde_json::to_string(record).map_err(anyhow::Error::from)?)),

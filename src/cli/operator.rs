@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::args::{AccountGiven, OperatorName};
-use super::typed::{Aws, Tables};
-use super::{Failure, Place};
-use crate::audit::{Chain, Happened};
-use crate::aws::{self, Caller, Dynamo, Iam, Sts, TableNames};
+use super::args::{AccountArg, OperatorName};
+use super::typed::{Aws, TableArgs};
+use super::{CommandContext, Failure};
+use crate::audit::{AuditChain, NewAuditEntry};
+use crate::aws::{self, Caller, Iam, Sts, TableNames, Tables};
 use crate::config::{Environment, OperatorConfig};
 use crate::facts::Account;
 use crate::id::{AccountId, RequestId};
@@ -49,7 +49,7 @@ impl Aws {
     }
 }
 
-impl Tables {
+impl TableArgs {
     pub(super) fn flags(&self) -> [(&'static str, Option<String>); 2] {
         [
             ("KEYVEND_AUDIT_TABLE", self.audit_table.clone()),
@@ -58,7 +58,7 @@ impl Tables {
     }
 }
 
-impl Place<'_> {
+impl CommandContext<'_> {
     /// AWS, as this command is to reach it.
     pub(super) async fn aws(&self, config: OperatorConfig<'_>) -> Result<aws_config::SdkConfig, Failure> {
         match &self.sdk {
@@ -118,8 +118,8 @@ impl Operator {
         &self,
         event: &'static str,
         detail: [(&str, String); N],
-    ) -> Happened {
-        let mut happened = Happened::new(event, self.actor(), detail);
+    ) -> NewAuditEntry {
+        let mut happened = NewAuditEntry::new(event, self.actor(), detail);
         let arn = self.caller.as_ref().map_or(words::ARN_UNKNOWN, |caller| &caller.arn);
         happened.detail.insert("arn".to_owned(), arn.to_owned());
         happened.detail.insert("by".to_owned(), "command-line tool".to_owned());
@@ -146,7 +146,7 @@ impl Operator {
     }
 }
 
-/// What a session may be named: the end of an ARN, or a name, in the characters that STS takes.
+/// RecordProblem a session may be named: the end of an ARN, or a name, in the characters that STS takes.
 fn session_name(actor: &str) -> String {
     let end = actor.rsplit(['/', ':']).next().unwrap_or_default();
     let fits = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };
@@ -155,15 +155,15 @@ fn session_name(actor: &str) -> String {
 
 /// Records something that belongs to no request, in a chain of its own.
 pub(super) async fn record_alone(
-    dynamo: &Dynamo,
+    dynamo: &Tables,
     chain: &RequestId,
     now: Timestamp,
-    happened: Happened,
+    happened: NewAuditEntry,
 ) -> anyhow::Result<()> {
-    let mut entries = Chain::default();
+    let mut entries = AuditChain::default();
     entries.append(chain, now, happened);
     // First, so that `audit verify` misses the entry if it is lost; but a table that cannot be written loses no entry.
-    let kept = dynamo.write(vec![store::lone_chain(chain, &entries)]).await;
+    let kept = dynamo.write(vec![store::put_standalone_chain_head(chain, &entries)]).await;
     for entry in &entries.outbox {
         dynamo.insert_audit(chain, entry).await?;
     }
@@ -171,15 +171,15 @@ pub(super) async fn record_alone(
 }
 
 /// The account that is meant: as given, looked for among those that are configured; a number may be of any other too.
-pub(super) fn account(given: &AccountGiven, known: &[Account]) -> Result<Account, Failure> {
+pub(super) fn account(given: &AccountArg, known: &[Account]) -> Result<Account, Failure> {
     let found = known.iter().find(|account| match given {
-        AccountGiven::Id(id) => account.id == *id,
-        AccountGiven::Alias(alias) => account.alias == *alias,
+        AccountArg::Id(id) => account.id == *id,
+        AccountArg::Alias(alias) => account.alias == *alias,
     });
     match (found, given) {
         (Some(account), _) => Ok(account.clone()),
-        (None, AccountGiven::Id(id)) => unnamed(id, known),
-        (None, AccountGiven::Alias(alias)) => Err(words::unknown_account(alias, known)),
+        (None, AccountArg::Id(id)) => unnamed(id, known),
+        (None, AccountArg::Alias(alias)) => Err(words::unknown_account(alias, known)),
     }
 }
 

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::operator::Flags;
 use super::typed::Check;
-use super::{Answer, Ending, Failure, Place};
+use super::{Answer, CommandContext, ExitStatus, Failure};
 use crate::policy::check::{self, Warning};
 use crate::words::operator as words;
 
-/// What checking found.
+/// RecordProblem checking found.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// Whether the folder can be deployed.
@@ -21,9 +21,9 @@ pub struct Checked {
     pub policies: usize,
     /// How many cases were run, where it holds any.
     pub cases: Option<usize>,
-    /// What is wrong.
+    /// RecordProblem is wrong.
     pub problems: Vec<Wrong>,
-    /// What is probably not meant so.
+    /// RecordProblem is probably not meant so.
     pub warnings: Vec<Warning>,
 }
 
@@ -36,7 +36,7 @@ pub struct Wrong {
     pub line: Option<usize>,
     /// The policy's `@id`.
     pub policy: Option<String>,
-    /// What.
+    /// RecordProblem.
     pub reason: String,
 }
 
@@ -45,12 +45,12 @@ impl Answer for Checked {
         words::checked(self)
     }
 
-    fn ending(&self) -> Ending {
-        if self.valid { Ending::Done } else { Ending::No }
+    fn ending(&self) -> ExitStatus {
+        if self.valid { ExitStatus::Done } else { ExitStatus::No }
     }
 }
 
-pub(super) fn check(args: &Check, place: &Place<'_>) -> Result<Checked, Failure> {
+pub(super) fn check(args: &Check, place: &CommandContext<'_>) -> Result<Checked, Failure> {
     let dir = folder(args.dir.as_ref(), place)?;
     let report = check::check(&dir);
     let problems = report.problems.into_iter().map(|problem| Wrong {
@@ -65,7 +65,7 @@ pub(super) fn check(args: &Check, place: &Place<'_>) -> Result<Checked, Failure>
 }
 
 /// The folder that was given, else the configured one, else the one of a checkout.
-pub(super) fn folder(given: Option<&PathBuf>, place: &Place<'_>) -> Result<PathBuf, Failure> {
+pub(super) fn folder(given: Option<&PathBuf>, place: &CommandContext<'_>) -> Result<PathBuf, Failure> {
     if let Some(dir) = given {
         return Ok(dir.clone());
     }

@@ -5,17 +5,17 @@ use serde::Serialize;
 
 use super::operator::{Flags, Operator, record_alone, tables};
 use super::typed::Stop;
-use super::{Answer, Ending, Failure, Place};
-use crate::aws::{Dynamo, WriteError};
+use super::{Answer, CommandContext, ExitStatus, Failure};
+use crate::aws::{Tables, WriteError};
 use crate::id::RequestId;
 use crate::item::Table;
 use crate::store;
 use crate::time::Timestamp;
 use crate::words::operator as words;
 
-/// What came of it.
+/// RecordProblem came of it.
 #[derive(Debug, Serialize)]
-pub struct Stopped {
+pub struct FreezeResult {
     /// Whether all issuing is stopped now.
     pub frozen: bool,
     /// Whether that is of this run's doing.
@@ -32,21 +32,21 @@ pub struct Stopped {
     pub not_recorded: Option<String>,
 }
 
-impl Answer for Stopped {
+impl Answer for FreezeResult {
     fn text(&self) -> String {
         words::stopped(self)
     }
 
-    fn ending(&self) -> Ending {
+    fn ending(&self) -> ExitStatus {
         match (&self.recorded_in, self.raced) {
-            (None, _) => Ending::Failed,
-            (Some(_), true) => Ending::No,
-            (Some(_), false) => Ending::Done,
+            (None, _) => ExitStatus::Failed,
+            (Some(_), true) => ExitStatus::No,
+            (Some(_), false) => ExitStatus::Done,
         }
     }
 }
 
-/// What a run changed.
+/// RecordProblem a run changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Made,
@@ -56,16 +56,16 @@ enum Change {
 }
 
 /// How often a write that crossed another one is tried again.
-const RACES: usize = 5;
+const MAX_CONFLICT_RETRIES: usize = 5;
 
 /// Makes it so, by the writes that the worker makes, and says who had stopped it before.
 async fn change(
-    dynamo: &Dynamo,
+    dynamo: &Tables,
     freeze: bool,
     operator: &Operator,
     now: Timestamp,
 ) -> Result<(Change, Option<(String, Timestamp)>), Failure> {
-    for _ in 0..RACES {
+    for _ in 0..MAX_CONFLICT_RETRIES {
         let before = store::frozen(dynamo).await?;
         let (change, update) = match (freeze, &before) {
             (true, None) => (Change::Made, store::freeze(operator.actor(), now)),
@@ -76,19 +76,23 @@ async fn change(
         };
         match dynamo.update(Table::Requests, store::FREEZE, &update).await {
             Ok(_) => return Ok((change, before)),
-            Err(WriteError::Lost(_)) => {}
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
         }
     }
     Err(anyhow::anyhow!("others froze and unfroze at the same time too often: run this again").into())
 }
 
-pub(super) async fn stop(stop: &Stop, freeze: bool, place: &Place<'_>) -> Result<Stopped, Failure> {
+pub(super) async fn stop(
+    stop: &Stop,
+    freeze: bool,
+    place: &CommandContext<'_>,
+) -> Result<FreezeResult, Failure> {
     let given = stop.aws.flags().into_iter().chain(stop.tables.flags());
     let flags = Flags::over(place.environment, given);
     let names = tables(flags.config())?;
     let sdk = place.aws(flags.config()).await?;
-    let dynamo = Dynamo::new(&sdk, names);
+    let dynamo = Tables::new(&sdk, names);
     let operator = Operator::of(&sdk, stop.as_name.as_ref()).await?;
 
     let (change, before) = change(&dynamo, freeze, &operator, place.now).await?;
@@ -104,7 +108,7 @@ pub(super) async fn stop(stop: &Stop, freeze: bool, place: &Place<'_>) -> Result
     happened.detail.extend(frozen_at.iter().map(|at| ("frozen_at".to_owned(), at.rfc3339())));
     let chain = place.own_chain();
     let recorded = record_alone(&dynamo, &chain, place.now, happened).await;
-    Ok(Stopped {
+    Ok(FreezeResult {
         frozen: freeze || raced,
         changed,
         raced,

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::audit::{Entry, Record};
-use crate::aws::{KnownEnd, Unreadable};
+use crate::audit::{AuditEntry, AuditRecord};
+use crate::aws::{KnownEnd, UnreadableRecord};
 use crate::id::RequestId;
 use crate::time::Timestamp;
 
-/// What a checkpoint's entries are called: the last one of a day closes it.
+/// RecordProblem a checkpoint's entries are called: the last one of a day closes it.
 const CHECKPOINTS: [&str; 2] = ["checkpoint", "checkpoint-closed"];
 
 /// The first record of a chain that does not fit.
@@ -22,18 +22,18 @@ pub struct Problem {
     pub request: String,
     /// The record's place in it.
     pub seq: u32,
-    /// What is wrong with it.
+    /// RecordProblem is wrong with it.
     #[serde(flatten)]
-    pub what: What,
+    pub what: RecordProblem,
 }
 
-/// What is wrong with a record.
+/// RecordProblem is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "problem", rename_all = "kebab-case")]
-pub enum What {
+pub enum RecordProblem {
     /// It is not there, though later ones are, or something names it or a later one.
     Missing {
-        /// What names it, where no later record of the chain does.
+        /// RecordProblem names it, where no later record of the chain does.
         #[serde(skip_serializing_if = "Option::is_none")]
         named_by: Option<By>,
     },
@@ -41,7 +41,7 @@ pub enum What {
     Twice,
     /// It cannot be read.
     Unreadable {
-        /// What it lacks.
+        /// RecordProblem it lacks.
         lacks: String,
     },
     /// Its contents do not have its hash: they were changed.
@@ -57,7 +57,7 @@ pub enum What {
     DoesNotFollow,
     /// It is not the one that was written: something names another hash in its place.
     Replaced {
-        /// What does.
+        /// RecordProblem does.
         named_by: By,
     },
     /// It may be the last one or not: the chain's item in table `Requests`, which says so, cannot be read.
@@ -73,7 +73,7 @@ pub enum What {
     },
 }
 
-/// What says of a chain how far it reaches.
+/// RecordProblem says of a chain how far it reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -95,7 +95,7 @@ pub struct Anchored {
 /// A trail as far as it was read: of each record what verifying takes.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
-    chains: BTreeMap<String, Vec<Link>>,
+    chains: BTreeMap<String, Vec<ChainEntry>>,
     checkpoints: Vec<Checkpoint>,
     ends: Vec<End>,
     known: BTreeSet<String>,
@@ -115,7 +115,7 @@ struct End {
 }
 
 #[derive(Debug)]
-struct Link {
+struct ChainEntry {
     seq: u32,
     prev: String,
     hash: String,
@@ -128,7 +128,7 @@ struct Link {
 enum LinkState {
     Genuine,
     /// With its contents, to find out where they belong.
-    Changed(Box<Entry>),
+    Changed(Box<AuditEntry>),
     Unreadable(String),
 }
 
@@ -141,17 +141,17 @@ struct Checkpoint {
 
 impl Trail {
     /// Takes a record in.
-    pub(super) fn add(&mut self, record: Record) {
-        let Record { request, entry } = record;
+    pub(super) fn add(&mut self, record: AuditRecord) {
+        let AuditRecord { request, entry } = record;
         self.records += 1;
         let genuine = entry.computed_hash_in(&request) == entry.hash;
         let checkpoint = CHECKPOINTS.contains(&entry.event.as_str());
         if checkpoint {
             self.take_heads(&request, &entry);
-            let Entry { seq, at, .. } = entry;
+            let AuditEntry { seq, at, .. } = entry;
             self.checkpoints.push(Checkpoint { seq, at, hash: entry.hash.clone() });
         }
-        let link = Link {
+        let link = ChainEntry {
             seq: entry.seq,
             prev: entry.prev.clone(),
             hash: entry.hash.clone(),
@@ -162,12 +162,12 @@ impl Trail {
     }
 
     /// Takes in that there is something that is no record.
-    pub(super) fn unreadable(&mut self, found: Unreadable) {
-        let Unreadable { request, seq, lacks } = found;
+    pub(super) fn unreadable(&mut self, found: UnreadableRecord) {
+        let UnreadableRecord { request, seq, lacks } = found;
         self.records += 1;
         let state = LinkState::Unreadable(lacks.to_owned());
         let (seq, prev, hash) = (seq.unwrap_or(0), String::new(), String::new());
-        let link = Link { seq, prev, hash, checkpoint: false, state };
+        let link = ChainEntry { seq, prev, hash, checkpoint: false, state };
         self.chains.entry(request).or_default().push(link);
     }
 
@@ -191,11 +191,11 @@ impl Trail {
 
     /// Takes in that table `Requests` does not know a chain.
     pub(super) fn unknown_chain(&mut self, chain: String) {
-        self.problem(Problem { request: chain, seq: 1, what: What::UnknownChain });
+        self.problem(Problem { request: chain, seq: 1, what: RecordProblem::UnknownChain });
     }
 
     /// The ends of chains that a checkpoint names: `<request id>` -> `<seq>:<hash>`.
-    fn take_heads(&mut self, chain: &str, entry: &Entry) {
+    fn take_heads(&mut self, chain: &str, entry: &AuditEntry) {
         for (name, value) in &entry.detail {
             if name.parse::<RequestId>().is_err() {
                 continue;
@@ -209,7 +209,7 @@ impl Trail {
                 Some((0, _)) | None => self.problem(Problem {
                     request: chain.to_owned(),
                     seq: entry.seq,
-                    what: What::BadHead { name: name.clone() },
+                    what: RecordProblem::BadHead { name: name.clone() },
                 }),
             }
         }
@@ -245,7 +245,7 @@ impl Trail {
             .chains
             .iter()
             .filter_map(|(request, links)| {
-                let (seq, what) = self.first_misfit(request, links, &places)?;
+                let (seq, what) = self.first_invalid(request, links, &places)?;
                 Some(Problem { request: request.clone(), seq, what })
             })
             .collect();
@@ -255,17 +255,24 @@ impl Trail {
         self.problems.into_values().collect()
     }
 
-    fn first_misfit(&self, request: &str, links: &[Link], places: &Places<'_>) -> Option<(u32, What)> {
+    fn first_invalid(
+        &self,
+        request: &str,
+        links: &[ChainEntry],
+        places: &Places<'_>,
+    ) -> Option<(u32, RecordProblem)> {
         let mut prev = "0".repeat(64);
         for (expected, link) in (1u32..).zip(links) {
             if link.seq > expected {
-                return Some((expected, What::Missing { named_by: None }));
+                return Some((expected, RecordProblem::Missing { named_by: None }));
             }
             let what = match &link.state {
-                LinkState::Unreadable(lacks) => Some(What::Unreadable { lacks: lacks.clone() }),
-                LinkState::Changed(_) | LinkState::Genuine if link.seq < expected => Some(What::Twice),
+                LinkState::Unreadable(lacks) => Some(RecordProblem::Unreadable { lacks: lacks.clone() }),
+                LinkState::Changed(_) | LinkState::Genuine if link.seq < expected => {
+                    Some(RecordProblem::Twice)
+                }
                 LinkState::Changed(entry) => Some(self.belongs_to(request, entry, places)),
-                LinkState::Genuine if link.prev != prev => Some(What::DoesNotFollow),
+                LinkState::Genuine if link.prev != prev => Some(RecordProblem::DoesNotFollow),
                 LinkState::Genuine => None,
             };
             if let Some(what) = what {
@@ -289,7 +296,7 @@ impl Trail {
     }
 
     /// Where the contents of a record that do not have its hash would have it, as far as that can be found out.
-    fn belongs_to(&self, request: &str, entry: &Entry, places: &Places<'_>) -> What {
+    fn belongs_to(&self, request: &str, entry: &AuditEntry, places: &Places<'_>) -> RecordProblem {
         let own = self.chains.get(request).map_or(0, Vec::len);
         let own = (1..=u32::try_from(own).unwrap_or(u32::MAX).saturating_add(1)).map(|seq| (request, seq));
         let elsewhere = places.get(entry.hash.as_str()).copied();
@@ -297,26 +304,26 @@ impl Trail {
         for (chain, seq) in elsewhere.into_iter().chain(own) {
             moved.seq = seq;
             if moved.computed_hash_in(chain) == entry.hash {
-                return What::Moved { from_request: chain.to_owned(), from_seq: seq };
+                return RecordProblem::Moved { from_request: chain.to_owned(), from_seq: seq };
             }
         }
-        What::Changed
+        RecordProblem::Changed
     }
 
-    /// What a chain lacks of an end that is named for it.
+    /// RecordProblem a chain lacks of an end that is named for it.
     fn lacks(&self, end: &End) -> Option<Problem> {
         let links = self.chains.get(&end.request).map_or(&[][..], Vec::as_slice);
         let last = links.last().map_or(0, |link| link.seq);
         let problem = |seq, what| Some(Problem { request: end.request.clone(), seq, what });
-        let Some((seq, hash)) = &end.at else { return problem(last, What::EndUnknown) };
+        let Some((seq, hash)) = &end.at else { return problem(last, RecordProblem::EndUnknown) };
         let by = end.by.clone();
         match links.iter().find(|link| link.seq == *seq) {
             Some(link) if link.hash == *hash && end.closed && last > *seq => {
-                problem(seq.saturating_add(1), What::AfterEnd)
+                problem(seq.saturating_add(1), RecordProblem::AfterEnd)
             }
             Some(link) if link.hash == *hash => None,
-            Some(_) => problem(*seq, What::Replaced { named_by: by }),
-            None => problem(last.saturating_add(1).min(*seq), What::Missing { named_by: Some(by) }),
+            Some(_) => problem(*seq, RecordProblem::Replaced { named_by: by }),
+            None => problem(last.saturating_add(1).min(*seq), RecordProblem::Missing { named_by: Some(by) }),
         }
     }
 }

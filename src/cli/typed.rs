@@ -1,12 +1,12 @@
-//! What can be typed: the doc comments are the help.
+//! RecordProblem can be typed: the doc comments are the help.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::args::{self, AccountGiven, Anchor, Moment, OperatorName, Someone, UserAt};
+use super::args::{self, AccountArg, Anchor, Moment, OperatorName, PersonArg, UserAt};
 use crate::id::{AccessKeyId, IamUserName, RequestId};
-use crate::policy::{Action, Concern};
+use crate::policy::{Action, RiskFlag};
 use crate::use_case::UseCase;
 use crate::words::operator as words;
 
@@ -19,7 +19,7 @@ use crate::words::operator as words;
 #[command(name = "keyvend", version, after_help = words::EXIT_STATUS, verbatim_doc_comment)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to do.
+    /// RecordProblem to do.
     #[command(subcommand)]
     pub(super) command: Command,
     /// Answer in JSON, for programs
@@ -52,7 +52,7 @@ pub(super) enum Command {
 pub(super) enum Audit {
     /// Write the audit trail as CSV or JSON lines
     ///
-    /// Records come chain after chain, each from its first to its last. What is read back by
+    /// Records come chain after chain, each from its first to its last. RecordProblem is read back by
     /// `audit verify --from` is a whole trail as JSON lines, without --since, --until or --request.
     #[command(verbatim_doc_comment)]
     Export(Export),
@@ -111,7 +111,7 @@ pub(super) struct Aws {
 /// Which tables.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Tables")]
-pub(super) struct Tables {
+pub(super) struct TableArgs {
     /// Table Audit; else KEYVEND_AUDIT_TABLE
     #[arg(long, value_name = "TABLE")]
     pub(super) audit_table: Option<String>,
@@ -164,7 +164,7 @@ pub(super) struct Verify {
     #[command(flatten)]
     pub(super) aws: Aws,
     #[command(flatten)]
-    pub(super) tables: Tables,
+    pub(super) tables: TableArgs,
 }
 
 #[derive(Debug, Args)]
@@ -195,14 +195,14 @@ pub(super) struct Explain {
 pub(super) struct Live {
     /// Who acts: U..., or T....U... where there are several workspaces
     #[arg(long, value_name = "PERSON", requires = "user", requires = "action")]
-    pub(super) person: Option<Someone>,
+    pub(super) person: Option<PersonArg>,
     /// On which IAM user; the account by alias or number
     #[arg(long, value_name = "NAME[@ACCOUNT]", requires = "person")]
     pub(super) user: Option<UserAt>,
-    /// What they do
+    /// RecordProblem they do
     #[arg(long, requires = "person", value_parser = args::action())]
     pub(super) action: Option<Action>,
-    /// What the key is for
+    /// RecordProblem the key is for
     #[arg(long, requires = "person", value_parser = args::use_case(), default_value = "other")]
     pub(super) use_case: UseCase,
     /// How many days it is to live
@@ -213,13 +213,13 @@ pub(super) struct Live {
     pub(super) approvals: u32,
     /// Who asked, where that is somebody else; with `approve` it must be said
     #[arg(long, value_name = "PERSON", requires = "person", required_if_eq("action", "approve"))]
-    pub(super) requester: Option<Someone>,
+    pub(super) requester: Option<PersonArg>,
     /// Which key an action on keys is about, or comes back with `request` or `issue`
     #[arg(long, value_name = "KEY", requires = "person")]
     pub(super) key: Option<AccessKeyId>,
-    /// What speaks against switching that key on
+    /// RecordProblem speaks against switching that key on
     #[arg(long, requires = "key", value_parser = args::concern())]
-    pub(super) concern: Vec<Concern>,
+    pub(super) concern: Vec<RiskFlag>,
     /// Look the IAM user up through this role in its account, not with your credentials
     #[arg(long, value_name = "NAME", requires = "person")]
     pub(super) role: Option<String>,
@@ -233,7 +233,7 @@ pub(super) struct Stop {
     #[command(flatten)]
     pub(super) aws: Aws,
     #[command(flatten)]
-    pub(super) tables: Tables,
+    pub(super) tables: TableArgs,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +245,7 @@ pub(super) struct Deactivate {
     pub(super) user: Option<IamUserName>,
     /// The user's account, by alias or number; else where it was issued, else your own
     #[arg(long, value_name = "ACCOUNT")]
-    pub(super) account: Option<AccountGiven>,
+    pub(super) account: Option<AccountArg>,
     /// Act in that account through this role, not with your own credentials
     #[arg(long, value_name = "NAME")]
     pub(super) role: Option<String>,
@@ -255,5 +255,5 @@ pub(super) struct Deactivate {
     #[command(flatten)]
     pub(super) aws: Aws,
     #[command(flatten)]
-    pub(super) tables: Tables,
+    pub(super) tables: TableArgs,
 }

@@ -36,7 +36,7 @@ pub struct Days(u16);
 /// A number that is no lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a number of days from 1 to 3650")]
-pub struct NotDays;
+pub struct InvalidLifetime;
 
 impl Days {
     /// The number of days.
@@ -47,9 +47,9 @@ impl Days {
 }
 
 impl TryFrom<u16> for Days {
-    type Error = NotDays;
-    fn try_from(days: u16) -> Result<Self, NotDays> {
-        if (1..=3650).contains(&days) { Ok(Self(days)) } else { Err(NotDays) }
+    type Error = InvalidLifetime;
+    fn try_from(days: u16) -> Result<Self, InvalidLifetime> {
+        if (1..=3650).contains(&days) { Ok(Self(days)) } else { Err(InvalidLifetime) }
     }
 }
 
@@ -73,7 +73,7 @@ pub struct Reason(String);
 
 /// A text that is no reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAReason {
+pub enum InvalidReason {
     /// Nothing, or only blanks.
     #[error("no reason")]
     Empty,
@@ -92,20 +92,20 @@ impl Reason {
         &self.0
     }
 
-    fn of<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, NotAReason> {
+    fn of<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, InvalidReason> {
         let text = words.collect::<Vec<_>>().join(" ");
         match text.chars().count() {
-            0 => Err(NotAReason::Empty),
+            0 => Err(InvalidReason::Empty),
             1..=Self::MOST => Ok(Self(text)),
-            _ => Err(NotAReason::TooLong),
+            _ => Err(InvalidReason::TooLong),
         }
     }
 }
 
 /// Line ends, controls and the like become blanks.
 impl TryFrom<String> for Reason {
-    type Error = NotAReason;
-    fn try_from(text: String) -> Result<Self, NotAReason> {
+    type Error = InvalidReason;
+    fn try_from(text: String) -> Result<Self, InvalidReason> {
         Self::of(text.split(blank).filter(|word| !word.is_empty()))
     }
 }
@@ -147,14 +147,14 @@ pub(super) fn create<'a>(words: impl Iterator<Item = &'a str>) -> Result<Create,
             if std::mem::replace(&mut draft.use_seen, true) {
                 draft.problem.get_or_insert(Problem::UseRepeated);
             } else if draft.use_case.is_none() {
-                draft.problem.get_or_insert_with(|| Problem::NotAUseCase(value.to_owned()));
+                draft.problem.get_or_insert_with(|| Problem::UnknownUseCase(value.to_owned()));
             }
         } else if let Some(value) = option(word, "ttl:") {
             draft.days = draft.days.or(days(value));
             if std::mem::replace(&mut draft.ttl_seen, true) {
                 draft.problem.get_or_insert(Problem::TtlRepeated);
             } else if draft.days.is_none() {
-                draft.problem.get_or_insert_with(|| Problem::NotDays(value.to_owned()));
+                draft.problem.get_or_insert_with(|| Problem::InvalidLifetime(value.to_owned()));
             }
         } else {
             draft.reason.push(word);
@@ -174,8 +174,8 @@ impl Draft<'_> {
             (None, None, ..) => Problem::UserMissing,
             (None, _, None, ..) => Problem::UseMissing,
             (None, _, _, None, _) => Problem::TtlMissing,
-            (None, .., Err(NotAReason::Empty)) => Problem::ReasonMissing,
-            (None, .., Err(NotAReason::TooLong)) => Problem::ReasonTooLong,
+            (None, .., Err(InvalidReason::Empty)) => Problem::ReasonMissing,
+            (None, .., Err(InvalidReason::TooLong)) => Problem::ReasonTooLong,
         };
         Err(SyntaxError { problem, correct: correct(self.user, self.use_case, self.days) })
     }
@@ -310,10 +310,10 @@ mod tests {
             ("create ci use:other use:cli ttl:7d x", Problem::UseRepeated, all),
             ("create ci use:other use:other ttl:7d x", Problem::UseRepeated, all),
             ("create ci use:other ttl:7d ttl:8d x", Problem::TtlRepeated, all),
-            ("create ci use:nope use:other ttl:7d x", Problem::NotAUseCase("nope".to_owned()), all),
+            ("create ci use:nope use:other ttl:7d x", Problem::UnknownUseCase("nope".to_owned()), all),
             (
                 "create ci use: ttl:7d x",
-                Problem::NotAUseCase(String::new()),
+                Problem::UnknownUseCase(String::new()),
                 "create ci use:cli ttl:7d why you need it",
             ),
             ("create bob@prod", Problem::UseMissing, "create bob@prod use:cli ttl:30d why you need it"),
@@ -326,7 +326,7 @@ mod tests {
         for wrong in ["", "d", "30", "0d", "3651d", "99999d", "-1d", "+1d", "1.5d", "1w", "30dd", "\u{663}d"]
         {
             let error = format!("create ci use:cli ttl:{wrong} x").parse::<Command>().unwrap_err();
-            assert_eq!(error.problem, Problem::NotDays(wrong.to_owned()), "{wrong:?}");
+            assert_eq!(error.problem, Problem::InvalidLifetime(wrong.to_owned()), "{wrong:?}");
         }
     }
 
@@ -336,8 +336,8 @@ mod tests {
         let reason = |text: &str| Reason::try_from(text.to_owned());
         assert_eq!(reason(" a\r\n\tb\u{2028}c "), Ok(Reason("a b c".to_owned())));
         assert_eq!(reason(&key.repeat(200)), Ok(Reason(key.repeat(200))));
-        assert_eq!(reason(&key.repeat(201)), Err(NotAReason::TooLong));
-        assert_eq!(reason("\0\u{feff}"), Err(NotAReason::Empty));
+        assert_eq!(reason(&key.repeat(201)), Err(InvalidReason::TooLong));
+        assert_eq!(reason("\0\u{feff}"), Err(InvalidReason::Empty));
     }
 
     fn a_user() -> impl Strategy<Value = String> {

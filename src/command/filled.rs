@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::create::{Create, NotAReason, Reason, days, iam_user};
+use super::create::{Create, InvalidReason, Reason, days, iam_user};
 use super::{Problem, shown};
 
 /// A field of a form; its name is the block's that it is in.
@@ -57,11 +57,15 @@ impl Create {
         };
         let use_case = match field(Field::UseCase) {
             None => Err((Field::UseCase, Problem::UseMissing)),
-            Some(word) => word.parse().map_err(|_| (Field::UseCase, Problem::NotAUseCase(word.to_owned()))),
+            Some(word) => {
+                word.parse().map_err(|_| (Field::UseCase, Problem::UnknownUseCase(word.to_owned())))
+            }
         };
         let days = match field(Field::Lifetime) {
             None => Err((Field::Lifetime, Problem::TtlMissing)),
-            Some(word) => days(word).ok_or_else(|| (Field::Lifetime, Problem::NotDays(word.to_owned()))),
+            Some(word) => {
+                days(word).ok_or_else(|| (Field::Lifetime, Problem::InvalidLifetime(word.to_owned())))
+            }
         };
         match (user, use_case, days, reason(values)) {
             (Ok((user, account)), Ok(use_case), Ok(days), Ok(reason)) => {
@@ -85,8 +89,8 @@ pub fn denial_reason(values: &BTreeMap<String, String>) -> Result<Reason, Wrong>
 fn reason(values: &BTreeMap<String, String>) -> Result<Reason, Wrong> {
     let text = values.get(Field::Reason.block_id()).cloned().unwrap_or_default();
     Reason::try_from(text).map_err(|wrong| match wrong {
-        NotAReason::Empty => (Field::Reason, Problem::ReasonMissing),
-        NotAReason::TooLong => (Field::Reason, Problem::ReasonTooLong),
+        InvalidReason::Empty => (Field::Reason, Problem::ReasonMissing),
+        InvalidReason::TooLong => (Field::Reason, Problem::ReasonTooLong),
     })
 }
 
@@ -130,8 +134,8 @@ mod tests {
         ];
         let expected = vec![
             (Field::Other, Problem::NotAnIamUser("a/b".to_owned())),
-            (Field::UseCase, Problem::NotAUseCase("laptop".to_owned())),
-            (Field::Lifetime, Problem::NotDays("forever".to_owned())),
+            (Field::UseCase, Problem::UnknownUseCase("laptop".to_owned())),
+            (Field::Lifetime, Problem::InvalidLifetime("forever".to_owned())),
             (Field::Reason, Problem::ReasonTooLong),
         ];
         assert_eq!(Create::filled(&values(&wrong)), Err(expected));

@@ -3,19 +3,19 @@
 
 use serde_json::{Value, json};
 
-use super::message::{MAX_JOINED, Message, What};
-use super::{Pins, Received, Refused, acknowledged, text};
+use super::message::{MAX_JOINED, SlackEnvelope, SlackEvent};
+use super::{AppIdentity, ReceiveOutcome, RejectReason, acknowledged, text};
 use crate::gateway::HttpResponse;
 use crate::id::{ChannelId, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::signature::{SignatureHash, Verified};
 
-pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received, Refused> {
+pub(super) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
     let body = signed.get();
-    match text(body, "/type").ok_or(Refused::Lacks("type"))? {
+    match text(body, "/type").ok_or(RejectReason::Lacks("type"))? {
         // JSON, never text: a challenge echoed as HTML would run in a browser.
         "url_verification" => {
-            let challenge = text(body, "/challenge").ok_or(Refused::Lacks("challenge"))?;
-            Ok(Received::Answer(HttpResponse::json(&json!({ "challenge": challenge }))))
+            let challenge = text(body, "/challenge").ok_or(RejectReason::Lacks("challenge"))?;
+            Ok(ReceiveOutcome::Answer(HttpResponse::json(&json!({ "challenge": challenge }))))
         }
         "event_callback" => {
             pins.app(text(body, "/api_app_id"))?;
@@ -32,66 +32,66 @@ pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received,
 }
 
 /// <https://docs.slack.dev/reference/events/user_change>
-fn left(signed: &Verified<Value>, team: SlackTeamId) -> Result<Received, Refused> {
+fn left(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOutcome, RejectReason> {
     let body = signed.get();
     if body.pointer("/event/user/deleted") != Some(&Value::Bool(true)) {
         return Ok(acknowledged());
     }
     let user = user(body, "/event/user/id")?;
-    Ok(queued(Message::of(signed, PersonId { team, user }, What::PersonLeft)))
+    Ok(queued(SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::UserDeactivated)))
 }
 
 /// <https://docs.slack.dev/reference/events/member_joined_channel>. There is no inviter where somebody joined by themselves.
-fn joined_channel(signed: &Verified<Value>, team: SlackTeamId) -> Result<Received, Refused> {
+fn joined_channel(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOutcome, RejectReason> {
     let body = signed.get();
     let user = user(body, "/event/user")?;
     if own_bot(body) == Some(user.as_str()) {
         return Ok(acknowledged());
     }
     let channel: Option<ChannelId> = text(body, "/event/channel").and_then(|id| id.parse().ok());
-    let channel = channel.ok_or(Refused::Lacks("channel"))?;
+    let channel = channel.ok_or(RejectReason::Lacks("channel"))?;
     let inviter = text(body, "/event/inviter").and_then(|id| id.parse().ok());
-    let what = What::JoinedChannel { channel, inviter };
-    Ok(queued(once(body, Message::of(signed, PersonId { team, user }, what))))
+    let what = SlackEvent::JoinedChannel { channel, inviter };
+    Ok(queued(once(body, SlackEnvelope::of(signed, PersonId { team, user }, what))))
 }
 
 /// <https://docs.slack.dev/reference/events/subteam_members_changed>, which does not say who added them.
-fn joined_group(signed: &Verified<Value>, team: SlackTeamId) -> Result<Received, Refused> {
+fn joined_group(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOutcome, RejectReason> {
     let body = signed.get();
     let group: Option<UserGroupId> = text(body, "/event/subteam_id").and_then(|id| id.parse().ok());
-    let group = group.ok_or(Refused::Lacks("subteam_id"))?;
+    let group = group.ok_or(RejectReason::Lacks("subteam_id"))?;
     let Some(added) = body.pointer("/event/added_users").and_then(Value::as_array) else {
         return Ok(acknowledged());
     };
     let mut users = Vec::new();
     for added in added {
         let user: Option<SlackUserId> = added.as_str().and_then(|id| id.parse().ok());
-        users.push(user.ok_or(Refused::Lacks("added_users"))?);
+        users.push(user.ok_or(RejectReason::Lacks("added_users"))?);
     }
     let Some(first) = users.first().cloned() else { return Ok(acknowledged()) };
     let more = users.len().saturating_sub(MAX_JOINED);
     users.truncate(MAX_JOINED);
-    let what = What::JoinedGroup { group, users, more };
-    Ok(queued(once(body, Message::of(signed, PersonId { team, user: first }, what))))
+    let what = SlackEvent::JoinedGroup { group, users, more };
+    Ok(queued(once(body, SlackEnvelope::of(signed, PersonId { team, user: first }, what))))
 }
 
 /// Slack signs an event that it sends again anew, with the same id: queued again within five minutes it is one message.
-fn once(body: &Value, message: Message) -> Message {
+fn once(body: &Value, message: SlackEnvelope) -> SlackEnvelope {
     match text(body, "/event_id").filter(|id| !id.is_empty()) {
         Some(event) => {
             let dedup = SignatureHash::of_event(event);
-            Message { id: dedup.request_id(), dedup, ..message }
+            SlackEnvelope { id: dedup.request_id(), dedup, ..message }
         }
         None => message,
     }
 }
 
-fn queued(message: Message) -> Received {
-    Received::Queue(Box::new(message), HttpResponse::empty(200))
+fn queued(message: SlackEnvelope) -> ReceiveOutcome {
+    ReceiveOutcome::Queue(Box::new(message), HttpResponse::empty(200))
 }
 
-fn user(body: &Value, pointer: &str) -> Result<SlackUserId, Refused> {
-    text(body, pointer).and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user"))
+fn user(body: &Value, pointer: &str) -> Result<SlackUserId, RejectReason> {
+    text(body, pointer).and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user"))
 }
 
 /// keyvend's own bot user, for which Slack sends the event.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::message::{ButtonMessage, Interaction, Message, OpenView, What, bounded};
-use super::{Pins, Received, Refused, acknowledged, text};
+use super::message::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, bounded};
+use super::{AppIdentity, ReceiveOutcome, RejectReason, acknowledged, text};
 use crate::command::{self, Create};
 use crate::form::Form;
 use crate::gateway::HttpResponse;
@@ -28,16 +28,16 @@ const INPUT_MOST: usize = 300;
 const INPUTS_MOST: usize = 12;
 
 /// The JSON in the form's `payload`.
-pub(super) fn payload(body: &[u8]) -> Result<Value, Refused> {
-    let form = Form::parse(body).map_err(|_| Refused::Unreadable)?;
-    super::json(form.get("payload").ok_or(Refused::Lacks("payload"))?.as_bytes())
+pub(super) fn payload(body: &[u8]) -> Result<Value, RejectReason> {
+    let form = Form::parse(body).map_err(|_| RejectReason::Unreadable)?;
+    super::json(form.get("payload").ok_or(RejectReason::Lacks("payload"))?.as_bytes())
 }
 
-pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received, Refused> {
+pub(super) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
     let payload = signed.get();
     pins.app(text(payload, "/api_app_id"))?;
     let team = team(payload, pins)?;
-    let interaction = match text(payload, "/type").ok_or(Refused::Lacks("type"))? {
+    let interaction = match text(payload, "/type").ok_or(RejectReason::Lacks("type"))? {
         "block_actions" => block_actions(payload)?,
         "view_submission" => Some(view_submission(payload)?),
         _ => None,
@@ -48,15 +48,16 @@ pub(super) fn receive(signed: &Verified<Value>, pins: &Pins) -> Result<Received,
         Interaction::BlockActions { .. } => HttpResponse::empty(200),
         Interaction::ViewSubmission { callback_id, values, .. } => match judge(callback_id, values) {
             Ok(answer) => answer,
-            Err(errors) => return Ok(Received::Answer(errors)),
+            Err(errors) => return Ok(ReceiveOutcome::Answer(errors)),
         },
     };
-    let user = text(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user"))?;
-    let mut message = Message::of(signed, PersonId { team, user }, What::Interaction(interaction));
+    let user = text(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user"))?;
+    let mut message =
+        SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Interaction(interaction));
     message.response_url = pins.response_url(text(payload, "/response_url"))?;
     message.channel = text(payload, "/channel/id").and_then(|id| id.parse().ok());
     message.trigger_id = text(payload, "/trigger_id").and_then(|id| id.to_owned().try_into().ok());
-    Ok(Received::Queue(Box::new(message), answer))
+    Ok(ReceiveOutcome::Queue(Box::new(message), answer))
 }
 
 /// What a submitted form shows meanwhile, or what the grammar finds wrong in its fields
@@ -80,7 +81,7 @@ fn judge(callback_id: &str, values: &BTreeMap<String, String>) -> Result<HttpRes
 
 /// The workspace it happened in. An app installed for a whole organisation gets none outside of a workspace; then it is
 /// the person's own.
-fn team(payload: &Value, pins: &Pins) -> Result<SlackTeamId, Refused> {
+fn team(payload: &Value, pins: &AppIdentity) -> Result<SlackTeamId, RejectReason> {
     let org_wide = payload.get("is_enterprise_install") == Some(&Value::Bool(true));
     match payload.get("team") {
         None | Some(Value::Null) if org_wide => pins.team(text(payload, "/user/team_id")),
@@ -88,16 +89,16 @@ fn team(payload: &Value, pins: &Pins) -> Result<SlackTeamId, Refused> {
     }
 }
 
-fn block_actions(payload: &Value) -> Result<Option<Interaction>, Refused> {
+fn block_actions(payload: &Value) -> Result<Option<Interaction>, RejectReason> {
     let Some([action]) = payload.get("actions").and_then(Value::as_array).map(Vec::as_slice) else {
-        return Err(Refused::Lacks("action"));
+        return Err(RejectReason::Lacks("action"));
     };
-    let action_id = text(action, "/action_id").ok_or(Refused::Lacks("action_id"))?;
+    let action_id = text(action, "/action_id").ok_or(RejectReason::Lacks("action_id"))?;
     if action_id == LINK_ACTION_ID {
         return Ok(None);
     }
     let message = || {
-        Some(ButtonMessage {
+        Some(MessageRef {
             channel: text(payload, "/container/channel_id")?.parse().ok()?,
             ts: text(payload, "/container/message_ts")?.parse().ok()?,
         })
@@ -117,8 +118,8 @@ fn block_actions(payload: &Value) -> Result<Option<Interaction>, Refused> {
     }))
 }
 
-fn view_submission(payload: &Value) -> Result<Interaction, Refused> {
-    let callback_id = text(payload, "/view/callback_id").ok_or(Refused::Lacks("callback_id"))?;
+fn view_submission(payload: &Value) -> Result<Interaction, RejectReason> {
+    let callback_id = text(payload, "/view/callback_id").ok_or(RejectReason::Lacks("callback_id"))?;
     let blocks = payload.pointer("/view/state/values").and_then(Value::as_object);
     let mut values = BTreeMap::new();
     for (block_id, elements) in blocks.into_iter().flatten() {
@@ -130,7 +131,7 @@ fn view_submission(payload: &Value) -> Result<Interaction, Refused> {
         }
     }
     Ok(Interaction::ViewSubmission {
-        view: text(payload, "/view/id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("view"))?,
+        view: text(payload, "/view/id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("view"))?,
         callback_id: bounded(callback_id, ID_MOST),
         carried: bounded(text(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
         values,

@@ -10,7 +10,7 @@ use super::response_url::ResponseUrl;
 use crate::card::action;
 use crate::command::Command;
 use crate::id::{
-    AccessKeyId, ChannelId, MessageTs, NotAnId, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash,
+    AccessKeyId, ChannelId, InvalidId, MessageTs, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash,
     ViewId,
 };
 use crate::signature::{SignatureHash, Verified};
@@ -22,7 +22,7 @@ const GROUP_ID_MOST: usize = 128;
 
 /// The whole body of a message on queue `slack`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub struct SlackEnvelope {
     /// The id that a request made of this would have.
     pub id: RequestId,
     /// The hash of Slack's signature, which is the queue's deduplication id.
@@ -38,19 +38,19 @@ pub struct Message {
     /// With what to open a form, for 3 seconds.
     pub trigger_id: Option<TriggerId>,
     /// What was done.
-    pub what: What,
+    pub what: SlackEvent,
 }
 
 /// What a person did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum SlackEvent {
     /// Typed a command.
     Command(Command),
     /// Pressed a button or submitted a form.
     Interaction(Interaction),
     /// Was deactivated in Slack.
-    PersonLeft,
+    UserDeactivated,
     /// Joined a channel that keyvend's bot is in.
     JoinedChannel {
         /// Which.
@@ -72,13 +72,13 @@ pub enum What {
 /// So many people are named of those who were added to a user group at once.
 pub(super) const MAX_JOINED: usize = 50;
 
-impl What {
+impl SlackEvent {
     /// Whether somebody did this to keyvend and waits for an answer. An event is about somebody who asked for nothing.
     #[must_use]
     pub fn is_of_a_person(&self) -> bool {
         match self {
             Self::Command(_) | Self::Interaction(_) => true,
-            Self::PersonLeft | Self::JoinedChannel { .. } | Self::JoinedGroup { .. } => false,
+            Self::UserDeactivated | Self::JoinedChannel { .. } | Self::JoinedGroup { .. } => false,
         }
     }
 }
@@ -94,7 +94,7 @@ pub enum Interaction {
         /// What the button carries: `<request id>.<revision>` where it is a decision, a key's id where it is about a key.
         value: String,
         /// The message it is in, if it is in one.
-        message: Option<ButtonMessage>,
+        message: Option<MessageRef>,
         /// The form it is in, if it is in one.
         view: Option<OpenView>,
         /// Whether only this person sees that message.
@@ -124,7 +124,7 @@ pub struct OpenView {
 
 /// The message that a button is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ButtonMessage {
+pub struct MessageRef {
     /// Its conversation.
     pub channel: ChannelId,
     /// Its time stamp there.
@@ -145,10 +145,10 @@ impl TriggerId {
 }
 
 impl TryFrom<String> for TriggerId {
-    type Error = NotAnId;
-    fn try_from(text: String) -> Result<Self, NotAnId> {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
         let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if fits { Ok(Self(text)) } else { Err(NotAnId("a trigger id")) }
+        if fits { Ok(Self(text)) } else { Err(InvalidId("a trigger id")) }
     }
 }
 
@@ -164,9 +164,9 @@ impl fmt::Debug for TriggerId {
     }
 }
 
-impl Message {
+impl SlackEnvelope {
     /// A message about something signed, with nothing to answer to yet.
-    pub(super) fn of<T>(signed: &Verified<T>, person: PersonId, what: What) -> Self {
+    pub(super) fn of<T>(signed: &Verified<T>, person: PersonId, what: SlackEvent) -> Self {
         Self {
             id: signed.hash().request_id(),
             dedup: signed.hash(),
@@ -186,17 +186,20 @@ impl Message {
     pub fn group_id(&self) -> String {
         let person = &self.person;
         let group = match &self.what {
-            What::PersonLeft => format!("left.{person}"),
+            SlackEvent::UserDeactivated => format!("left.{person}"),
             // Nobody's own messages wait for an announcement.
-            What::JoinedChannel { .. } | What::JoinedGroup { .. } => format!("joined.{person}.{}", self.id),
-            What::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
-            What::Command(Command::Deactivate(key)) => format!("off.{person}.{key}"),
+            SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
+                format!("joined.{person}.{}", self.id)
+            }
+            SlackEvent::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
+            SlackEvent::Command(Command::Deactivate(key)) => format!("off.{person}.{key}"),
             // A form must be opened within three seconds.
-            What::Command(Command::Form) => format!("form.{person}.{}", self.id),
-            What::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
+            SlackEvent::Command(Command::Form) => format!("form.{person}.{}", self.id),
+            SlackEvent::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
                 format!("view.{person}.{}", view.id)
             }
-            What::Interaction(Interaction::BlockActions { action_id, value, .. }) => match action_id.as_str()
+            SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) => match action_id
+                .as_str()
             {
                 action::OPEN_FORM | action::DENY | action::DETAILS => format!("form.{person}.{}", self.id),
                 action::NOT_ME => format!("off.{person}.{}", self.about()),
@@ -207,7 +210,7 @@ impl Message {
                 }
                 _ => self.group_of_carried(),
             },
-            What::Command(_) | What::Interaction(Interaction::ViewSubmission { .. }) => {
+            SlackEvent::Command(_) | SlackEvent::Interaction(Interaction::ViewSubmission { .. }) => {
                 self.group_of_carried()
             }
         };
@@ -231,20 +234,23 @@ impl Message {
     #[must_use]
     pub fn submitted_view(&self) -> Option<&ViewId> {
         match &self.what {
-            What::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
-            What::Interaction(Interaction::BlockActions { .. })
-            | What::Command(_)
-            | What::PersonLeft
-            | What::JoinedChannel { .. }
-            | What::JoinedGroup { .. } => None,
+            SlackEvent::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
+            SlackEvent::Interaction(Interaction::BlockActions { .. })
+            | SlackEvent::Command(_)
+            | SlackEvent::UserDeactivated
+            | SlackEvent::JoinedChannel { .. }
+            | SlackEvent::JoinedGroup { .. } => None,
         }
     }
 
     fn carried(&self) -> Option<RequestId> {
         let carried = match &self.what {
-            What::Interaction(Interaction::BlockActions { value, .. }) => value,
-            What::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
-            What::Command(_) | What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => {
+            SlackEvent::Interaction(Interaction::BlockActions { value, .. }) => value,
+            SlackEvent::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
+            SlackEvent::Command(_)
+            | SlackEvent::UserDeactivated
+            | SlackEvent::JoinedChannel { .. }
+            | SlackEvent::JoinedGroup { .. } => {
                 return None;
             }
         };

@@ -16,12 +16,12 @@ pub struct ResponseUrlRule {
 /// A text that is no URL of a Slack API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", words::SLACK_API_URL_WRONG)]
-pub struct NotASlackApiUrl;
+pub struct InvalidSlackApiUrl;
 
 /// A text that is no `response_url` of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a response_url")]
-pub struct NotAResponseUrl;
+pub struct InvalidResponseUrl;
 
 impl ResponseUrlRule {
     /// The rule that goes with a Slack API URL: `https://hooks.slack.com` for Slack's own, `https://hooks.slack-gov.com`
@@ -29,12 +29,12 @@ impl ResponseUrlRule {
     ///
     /// # Errors
     /// Where the URL is not `http(s)://<host>[:port]/...`.
-    pub fn for_api(url: &str) -> Result<Self, NotASlackApiUrl> {
-        let (scheme, rest) = url.split_once("://").ok_or(NotASlackApiUrl)?;
+    pub fn for_api(url: &str) -> Result<Self, InvalidSlackApiUrl> {
+        let (scheme, rest) = url.split_once("://").ok_or(InvalidSlackApiUrl)?;
         let host = rest.split('/').next().unwrap_or_default();
         let plain = host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
         if !matches!(scheme, "http" | "https") || host.is_empty() || !plain {
-            return Err(NotASlackApiUrl);
+            return Err(InvalidSlackApiUrl);
         }
         let origin = match format!("{scheme}://{host}").as_str() {
             "https://slack.com" => "https://hooks.slack.com".to_owned(),
@@ -55,8 +55,8 @@ impl ResponseUrlRule {
     ///
     /// # Errors
     /// Where it does not.
-    pub fn check(&self, url: &str) -> Result<ResponseUrl, NotAResponseUrl> {
-        if self.allows(url) { Ok(ResponseUrl(url.to_owned())) } else { Err(NotAResponseUrl) }
+    pub fn check(&self, url: &str) -> Result<ResponseUrl, InvalidResponseUrl> {
+        if self.allows(url) { Ok(ResponseUrl(url.to_owned())) } else { Err(InvalidResponseUrl) }
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         }
         let rule = ResponseUrlRule::for_api(slack).unwrap();
         let long = format!("https://hooks.slack.com/{}", "x".repeat(512));
-        assert_eq!(rule.check(&long), Err(NotAResponseUrl));
+        assert_eq!(rule.check(&long), Err(InvalidResponseUrl));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         for url in
             ["", "slack.com", "ftp://slack.com/", "https:///x", "https://a@b/", "https://a b/", "https://a?b"]
         {
-            assert_eq!(ResponseUrlRule::for_api(url), Err(NotASlackApiUrl), "{url:?}");
+            assert_eq!(ResponseUrlRule::for_api(url), Err(InvalidSlackApiUrl), "{url:?}");
         }
     }
 

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::message::{Message, What};
-use super::{Pins, Received, Refused};
+use super::message::{SlackEnvelope, SlackEvent};
+use super::{AppIdentity, ReceiveOutcome, RejectReason};
 use crate::command::Command;
 use crate::form::Form;
 use crate::gateway::HttpResponse;
@@ -12,16 +12,16 @@ use crate::id::PersonId;
 use crate::signature::Verified;
 use crate::words;
 
-pub(super) fn receive(signed: &Verified<Form>, pins: &Pins) -> Result<Received, Refused> {
+pub(super) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
     let form = signed.get();
     pins.app(form.get("api_app_id"))?;
     let team = pins.team(form.get("team_id"))?;
-    let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(Refused::Lacks("user_id"))?;
+    let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user_id"))?;
     let response_url = pins.response_url(form.get("response_url"))?;
     let slash = name(form.get("command"));
     Ok(match form.get("text").unwrap_or_default().parse() {
-        Err(error) => Received::Answer(ephemeral(&words::syntax(&error, slash))),
-        Ok(Command::Help) => Received::Answer(ephemeral(&words::help(slash))),
+        Err(error) => ReceiveOutcome::Answer(ephemeral(&words::syntax(&error, slash))),
+        Ok(Command::Help) => ReceiveOutcome::Answer(ephemeral(&words::help(slash))),
         Ok(
             command @ (Command::Form
             | Command::Create(_)
@@ -41,11 +41,12 @@ pub(super) fn receive(signed: &Verified<Form>, pins: &Pins) -> Result<Received, 
                 Command::Form => HttpResponse::empty(200),
                 _ => ephemeral(words::CHECKING),
             };
-            let mut message = Message::of(signed, PersonId { team, user }, What::Command(command));
+            let mut message =
+                SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Command(command));
             message.response_url = response_url;
             message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
             message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
-            Received::Queue(Box::new(message), answer)
+            ReceiveOutcome::Queue(Box::new(message), answer)
         }
     })
 }

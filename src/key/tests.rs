@@ -30,21 +30,21 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         days: u32::try_from(days).unwrap(),
         state: KeyState::Confirmed,
         reminders: Reminders::none(Timestamp(START)),
-        put_off: None,
-        undone: None,
-        in_place_of: None,
+        postponement: None,
+        undone_expiry: None,
+        replaces: None,
         successor: None,
         replacement: None,
-        make_sure_at: None,
+        reassert_at: None,
         quarantined_at: None,
-        reported: None,
+        reported_by: None,
         left_notified_at: None,
     }
 }
 
 /// The same as read.
 pub(crate) fn stored(issued: IssuedKey) -> StoredKey {
-    StoredKey { issued, off: None, version: 1 }
+    StoredKey { issued, deactivation_mark: None, version: 1 }
 }
 
 fn at(seconds: i64) -> AccessKeyLastUsed {
@@ -56,7 +56,7 @@ fn successor(look_at: Option<i64>) -> Successor {
         key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),
         requester: key(30).requester,
         confirmed_at: Timestamp(START),
-        look_at: look_at.map(Timestamp),
+        check_at: look_at.map(Timestamp),
     }
 }
 
@@ -76,21 +76,22 @@ fn a_key_is_reminded_of_a_week_and_a_day_before_its_end() {
         assert_eq!(issued.remind_at(), expected.map(Timestamp), "{days} days, {sent} sent");
     }
     // Both at once where nobody looked for a week.
-    let late = key(30).reminded(Timestamp(end(30) - DAY));
+    let late = key(30).with_reminder_sent(Timestamp(end(30) - DAY));
     assert_eq!((late.reminders.sent, late.remind_at()), (2, None));
-    let first = key(30).reminded(Timestamp(end(30) - 7 * DAY));
+    let first = key(30).with_reminder_sent(Timestamp(end(30) - 7 * DAY));
     assert_eq!(first.reminders.sent, 1);
-    let short = key(3).reminded(Timestamp(end(3) - DAY - HOUR));
+    let short = key(3).with_reminder_sent(Timestamp(end(3) - DAY - HOUR));
     assert_eq!((short.reminders.sent, short.remind_at()), (2, None), "the last is the only one");
-    let undone = IssuedKey { undone: Some(Timestamp(end(1))), ..key(1) };
+    let undone = IssuedKey { undone_expiry: Some(Timestamp(end(1))), ..key(1) };
     assert_eq!(undone.remind_at(), None, "whoever took the expiry back knows");
 }
 
 #[test]
 fn only_a_key_that_is_in_use_or_may_be_is_put_off() {
     let now = Timestamp(START + 30 * DAY);
-    let undone = IssuedKey { undone: Some(now), ..key(30) };
-    let often = |times| IssuedKey { put_off: Some(PutOff { until: now, times }), ..key(30) };
+    let undone = IssuedKey { undone_expiry: Some(now), ..key(30) };
+    let often =
+        |times| IssuedKey { postponement: Some(Postponement { new_deadline: now, times }), ..key(30) };
     for (issued, last_used, expected) in [
         (key(30), AccessKeyLastUsed::Never, false),
         (key(30), AccessKeyLastUsed::Unknown, true),
@@ -102,8 +103,8 @@ fn only_a_key_that_is_in_use_or_may_be_is_put_off() {
         (often(7), AccessKeyLastUsed::Unknown, false),
         (often(7), at(now.0), false),
     ] {
-        let put_off = issued.put_off;
-        assert_eq!(issued.may_be_put_off(&last_used, now), expected, "{last_used:?} {put_off:?}");
+        let put_off = issued.postponement;
+        assert_eq!(issued.can_postpone(&last_used, now), expected, "{last_used:?} {put_off:?}");
     }
 }
 
@@ -122,33 +123,33 @@ fn a_key_in_use_is_switched_off_in_office_hours_after_notice_and_else_at_noon_of
         (when(0, 9, 0), 0, notice, None),
         (when(0, 14, 59), 0, notice, None),
         (when(3, 12, 0), 0, notice, None),
-        (when(0, 15, 0), 0, notice, Some((noon(1, 0), Unready::OutOfHours))),
-        (when(0, 8, 59), 0, notice, Some((noon(1, 0), Unready::OutOfHours))),
-        (when(3, 15, 0), 0, notice, Some((noon(4, 0), Unready::OutOfHours))),
-        (when(4, 12, 0), 0, notice, Some((noon(5, 0), Unready::OutOfHours))),
-        (when(5, 12, 0), 0, notice, Some((noon(6, 0), Unready::OutOfHours))),
-        (when(6, 12, 0), 0, notice, Some((noon(7, 0), Unready::OutOfHours))),
+        (when(0, 15, 0), 0, notice, Some((noon(1, 0), PostponeReason::OutOfHours))),
+        (when(0, 8, 59), 0, notice, Some((noon(1, 0), PostponeReason::OutOfHours))),
+        (when(3, 15, 0), 0, notice, Some((noon(4, 0), PostponeReason::OutOfHours))),
+        (when(4, 12, 0), 0, notice, Some((noon(5, 0), PostponeReason::OutOfHours))),
+        (when(5, 12, 0), 0, notice, Some((noon(6, 0), PostponeReason::OutOfHours))),
+        (when(6, 12, 0), 0, notice, Some((noon(7, 0), PostponeReason::OutOfHours))),
         (when(7, 12, 0), 0, notice, None),
         // Where its requester is.
         (when(0, 8, 0), amsterdam, notice, None),
-        (when(0, 14, 0), amsterdam, notice, Some((noon(1, amsterdam), Unready::OutOfHours))),
+        (when(0, 14, 0), amsterdam, notice, Some((noon(1, amsterdam), PostponeReason::OutOfHours))),
         (when(0, 4, 0), delhi, notice, None),
         (when(0, 20, 0), honolulu, notice, None),
-        (when(0, 23, 0), delhi, notice, Some((noon(2, delhi), Unready::OutOfHours))),
-        (when(0, 5, 0), honolulu, notice, Some((noon(0, honolulu), Unready::OutOfHours))),
+        (when(0, 23, 0), delhi, notice, Some((noon(2, delhi), PostponeReason::OutOfHours))),
+        (when(0, 5, 0), honolulu, notice, Some((noon(0, honolulu), PostponeReason::OutOfHours))),
         (when(4, 0, 30), honolulu, notice, None),
-        (when(4, 1, 0), honolulu, notice, Some((noon(4, honolulu), Unready::OutOfHours))),
+        (when(4, 1, 0), honolulu, notice, Some((noon(4, honolulu), PostponeReason::OutOfHours))),
         // Notice first.
-        (when(0, 12, 0), 0, Some(1 - DAY), Some((noon(1, 0), Unready::Unreminded))),
-        (when(0, 12, 0), 0, None, Some((noon(1, 0), Unready::Unreminded))),
-        (when(5, 12, 0), 0, None, Some((noon(6, 0), Unready::Unreminded))),
+        (when(0, 12, 0), 0, Some(1 - DAY), Some((noon(1, 0), PostponeReason::Unreminded))),
+        (when(0, 12, 0), 0, None, Some((noon(1, 0), PostponeReason::Unreminded))),
+        (when(5, 12, 0), 0, None, Some((noon(6, 0), PostponeReason::Unreminded))),
     ] {
         let mut issued = key(30);
         issued.reminders.delivered_at = delivered.map(|before| Timestamp(now.0 + before));
-        let expected = expected.map_or(Expiry::SwitchOff, |(until, unready)| {
-            Expiry::PutOff(PutOff { until: Timestamp(until), times: 1 }, unready)
+        let expected = expected.map_or(ExpiryDecision::Deactivate, |(until, unready)| {
+            ExpiryDecision::Postpone(Postponement { new_deadline: Timestamp(until), times: 1 }, unready)
         });
-        assert_eq!(issued.expiry(offset, now), expected, "{} with {offset}", now.rfc3339());
+        assert_eq!(issued.expiry_decision(offset, now), expected, "{} with {offset}", now.rfc3339());
     }
 }
 
@@ -167,7 +168,7 @@ fn an_old_key_is_quiet_when_it_was_not_used_since_the_new_one_was_there_and_for_
         (at(START + 1), day(7) + 1, true),
         (at(day(6)), day(7), false),
     ] {
-        assert_eq!(successor(None).is_quiet(&last_used, Timestamp(now)), expected, "{last_used:?} at {now}");
+        assert_eq!(successor(None).is_idle(&last_used, Timestamp(now)), expected, "{last_used:?} at {now}");
     }
 }
 
@@ -181,54 +182,76 @@ fn each_state_is_looked_at_for_one_thing_at_its_time() {
         ..issued
     };
     let replaced = |look_at| IssuedKey { successor: Some(successor(look_at)), ..reminded(key(30)) };
-    let put_off =
-        IssuedKey { put_off: Some(PutOff { until: time(31 * DAY), times: 1 }), ..reminded(key(30)) };
+    let put_off = IssuedKey {
+        postponement: Some(Postponement { new_deadline: time(31 * DAY), times: 1 }),
+        ..reminded(key(30))
+    };
     for (what, issued, due, step) in [
-        ("delivered", is(KeyState::Delivered), Some(FETCH_AGAIN), Step::SeeWhetherConfirmed),
-        ("confirmed", key(30), Some(23 * DAY), Step::Remind),
-        ("active", reminded(is(KeyState::Active)), Some(30 * DAY), Step::Expire),
-        ("put off", put_off, Some(31 * DAY), Step::Expire),
-        ("replaced", replaced(Some(START + DAY)), Some(DAY), Step::SeeWhetherQuiet),
-        ("replaced and asked", replaced(None), Some(30 * DAY), Step::Expire),
-        ("unconfirmed", is(KeyState::Unconfirmed { since: time(5) }), Some(5), Step::SeeWhetherUsed),
-        ("expired", is(inactive(Why::Expired)), Some(GRACE), Step::Delete(Why::Expired)),
-        ("off unconfirmed", is(inactive(Why::Unconfirmed)), Some(DAY), Step::Delete(Why::Unconfirmed)),
-        ("gone", is(KeyState::Deleted { why: Why::Asked, at: time(0) }), None, Step::Nothing),
+        ("delivered", is(KeyState::Delivered), Some(FETCH_WINDOW), DueAction::CheckConfirmation),
+        ("confirmed", key(30), Some(23 * DAY), DueAction::Remind),
+        ("active", reminded(is(KeyState::Active)), Some(30 * DAY), DueAction::Expire),
+        ("put off", put_off, Some(31 * DAY), DueAction::Expire),
+        ("replaced", replaced(Some(START + DAY)), Some(DAY), DueAction::CheckOldKeyIdle),
+        ("replaced and asked", replaced(None), Some(30 * DAY), DueAction::Expire),
+        ("unconfirmed", is(KeyState::Unconfirmed { since: time(5) }), Some(5), DueAction::CheckLastUse),
+        (
+            "expired",
+            is(inactive(DeactivationReason::Expired)),
+            Some(DELETION_GRACE),
+            DueAction::Delete(DeactivationReason::Expired),
+        ),
+        (
+            "off unconfirmed",
+            is(inactive(DeactivationReason::Unconfirmed)),
+            Some(DAY),
+            DueAction::Delete(DeactivationReason::Unconfirmed),
+        ),
+        (
+            "gone",
+            is(KeyState::Deleted { why: DeactivationReason::UserRequested, at: time(0) }),
+            None,
+            DueAction::Nothing,
+        ),
     ] {
         let stored = stored(issued);
         assert_eq!(stored.issued.due_at(), due.map(time), "{what}");
         if let Some(due) = due {
-            assert_eq!(stored.step(time(due - 1)), Step::Nothing, "{what}, before");
-            assert_eq!(stored.step(time(due)), step, "{what}");
+            assert_eq!(stored.due_action(time(due - 1)), DueAction::Nothing, "{what}, before");
+            assert_eq!(stored.due_action(time(due)), step, "{what}");
         } else {
-            assert_eq!(stored.step(time(1_000 * DAY)), Step::Nothing, "{what}");
+            assert_eq!(stored.due_action(time(1_000 * DAY)), DueAction::Nothing, "{what}");
         }
     }
 }
 
 #[test]
 fn a_key_that_is_to_be_off_is_looked_at_for_that_whatever_else_is_written_of_it() {
-    let off = Off { since: Timestamp(START), by: "T0001.U0ALICE".to_owned(), why: Why::Asked, press: None };
-    let marked = StoredKey { off: Some(off), ..stored(key(30)) };
-    assert_eq!(marked.step(Timestamp(START)), Step::SwitchOff(Why::Asked));
-    let due = |next: &IssuedKey| match marked.replace(next).unwrap() {
+    let off = DeactivationMark {
+        since: Timestamp(START),
+        by: "T0001.U0ALICE".to_owned(),
+        why: DeactivationReason::UserRequested,
+        press: None,
+    };
+    let marked = StoredKey { deactivation_mark: Some(off), ..stored(key(30)) };
+    assert_eq!(marked.due_action(Timestamp(START)), DueAction::Deactivate(DeactivationReason::UserRequested));
+    let due = |next: &IssuedKey| match marked.update(next).unwrap() {
         Write::Update { update, .. } => update.values.get(":due").cloned(),
         other => panic!("{other:?}"),
     };
-    let noted = key(30).reminded(Timestamp(START));
-    assert_eq!(due(&noted), Some(Attribute::Number(START + STEP)));
-    let switched_off = key(30).switched_off(Why::Asked, Timestamp(START));
-    assert_eq!(due(&switched_off), Some(Attribute::Number(START + MAKE_SURE)));
+    let noted = key(30).with_reminder_sent(Timestamp(START));
+    assert_eq!(due(&noted), Some(Attribute::Number(START + RETRY_DELAY)));
+    let switched_off = key(30).switched_off(DeactivationReason::UserRequested, Timestamp(START));
+    assert_eq!(due(&switched_off), Some(Attribute::Number(START + REASSERT_DELAY)));
 }
 
 #[test]
 fn another_end_begins_with_no_reminder_and_nothing_put_off() {
-    let mut issued = key(30).reminded(Timestamp(START + 29 * DAY));
+    let mut issued = key(30).with_reminder_sent(Timestamp(START + 29 * DAY));
     issued.reminders.delivered_at = Some(Timestamp(START + 29 * DAY));
-    issued.put_off = Some(PutOff { until: Timestamp(START + 31 * DAY), times: 1 });
+    issued.postponement = Some(Postponement { new_deadline: Timestamp(START + 31 * DAY), times: 1 });
     let now = Timestamp(START + 30 * DAY);
-    let longer = issued.until(Timestamp(now.0 + 30 * DAY), now);
-    assert_eq!((longer.reminders, longer.put_off), (Reminders::none(now), None));
+    let longer = issued.with_expiry(Timestamp(now.0 + 30 * DAY), now);
+    assert_eq!((longer.reminders, longer.postponement), (Reminders::none(now), None));
     assert_eq!(longer.deadline(), longer.expires_at);
 }
 
@@ -254,21 +277,21 @@ proptest! {
         let mut times = 0;
         loop {
             let now = Timestamp(issued.deadline().0 + late);
-            if !issued.may_be_put_off(&AccessKeyLastUsed::Unknown, now) {
+            if !issued.can_postpone(&AccessKeyLastUsed::Unknown, now) {
                 break;
             }
-            let Expiry::PutOff(put_off, unready) = issued.expiry(offset, now) else {
-                prop_assert!(in_hours(now, offset));
+            let ExpiryDecision::Postpone(put_off, unready) = issued.expiry_decision(offset, now) else {
+                prop_assert!(is_office_hours(now, offset));
                 break;
             };
             times += 1;
             prop_assert_eq!(put_off.times, times);
-            prop_assert!(put_off.until > now && put_off.until.since(now) <= 2 * DAY, "{:?}", put_off);
-            prop_assert_eq!(put_off.until.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
-            prop_assert!(unready == Unready::Unreminded || !in_hours(now, offset));
-            issued.put_off = Some(put_off);
+            prop_assert!(put_off.new_deadline > now && put_off.new_deadline.since(now) <= 2 * DAY, "{:?}", put_off);
+            prop_assert_eq!(put_off.new_deadline.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
+            prop_assert!(unready == PostponeReason::Unreminded || !is_office_hours(now, offset));
+            issued.postponement = Some(put_off);
         }
-        prop_assert!(times <= PUT_OFFS);
+        prop_assert!(times <= MAX_POSTPONEMENTS);
     }
 
     /// Whatever its state, a key that works has a time at which it is looked at, no later than its deadline.
@@ -297,7 +320,7 @@ fn the_documents_diagram_of_a_key_is_the_codes() {
             }
         }
     }
-    assert_eq!(drawn, MOVES.into_iter().collect());
+    assert_eq!(drawn, TRANSITIONS.into_iter().collect());
     let named: BTreeSet<&str> = drawn.iter().flat_map(|(from, to)| [*from, *to]).collect();
     assert_eq!(named.len(), 10, "every state of a key is drawn: {named:?}");
 }
@@ -306,7 +329,14 @@ fn the_documents_diagram_of_a_key_is_the_codes() {
 fn all_states() -> Vec<KeyState> {
     let (at, by) = (Timestamp(START), "T0001.U0BOB".to_owned());
     let person: PersonId = by.clone().try_into().unwrap();
-    let whys = [Why::Reported, Why::Unconfirmed, Why::Expired, Why::Asked, Why::Replaced, Why::OwnerLeft];
+    let whys = [
+        DeactivationReason::Reported,
+        DeactivationReason::Unconfirmed,
+        DeactivationReason::Expired,
+        DeactivationReason::UserRequested,
+        DeactivationReason::Rotated,
+        DeactivationReason::OwnerDeactivated,
+    ];
     let off = whys.into_iter().flat_map(|why| {
         let request = RequestId::of_signature(&[3; 32]);
         [
@@ -322,7 +352,7 @@ fn all_states() -> Vec<KeyState> {
         KeyState::Unconfirmed { since: at },
         KeyState::Active,
         KeyState::Suspect { asked_at: at },
-        KeyState::Disowned { by: person },
+        KeyState::NotOurs { by: person },
     ];
     others.into_iter().chain(off).collect()
 }
@@ -330,25 +360,33 @@ fn all_states() -> Vec<KeyState> {
 #[test]
 fn a_key_of_any_state_is_reported_and_stays_so() {
     let (now, press) = (Timestamp(START + DAY), RequestId::of_signature(&[4; 32]));
-    let off =
-        Off { since: now, by: "T0001.U0ALICE".to_owned(), why: Why::Reported, press: Some(press.clone()) };
+    let off = DeactivationMark {
+        since: now,
+        by: "T0001.U0ALICE".to_owned(),
+        why: DeactivationReason::Reported,
+        press: Some(press.clone()),
+    };
     for state in all_states() {
         let before = IssuedKey { state: state.clone(), ..key(30) };
-        let marked = StoredKey { off: Some(off.clone()), ..stored(before.clone()) };
+        let marked = StoredKey { deactivation_mark: Some(off.clone()), ..stored(before.clone()) };
         let next = before.reported(Some(&press), now);
-        assert!(marked.replace(&next).is_ok(), "{state:?} becomes {:?}", next.state);
+        assert!(marked.update(&next).is_ok(), "{state:?} becomes {:?}", next.state);
         assert!(next.is_reported(), "{state:?}");
-        assert!(!next.state.is_live(), "{state:?}");
-        assert_eq!(next.reported, Some(press.clone()), "{state:?}");
-        if !matches!(state, KeyState::Disowned { .. }) {
-            assert!(next.concerns().contains(&Concern::Reported), "{state:?}");
+        assert!(!next.state.is_active(), "{state:?}");
+        assert_eq!(next.reported_by, Some(press.clone()), "{state:?}");
+        if !matches!(state, KeyState::NotOurs { .. }) {
+            assert!(next.concerns().contains(&RiskFlag::Reported), "{state:?}");
         }
         // What is cut off before its state says so is done by the timer, and once.
         let pending = !before.is_reported();
-        assert_eq!(marked.is_off_pending(), pending, "{state:?}");
-        assert_eq!(marked.step(now) == Step::SwitchOff(Why::Reported), pending, "{state:?}");
+        assert_eq!(marked.is_deactivation_pending(), pending, "{state:?}");
+        assert_eq!(
+            marked.due_action(now) == DueAction::Deactivate(DeactivationReason::Reported),
+            pending,
+            "{state:?}"
+        );
         let done = StoredKey { issued: next, ..marked.clone() };
-        assert_ne!(done.step(now), Step::SwitchOff(Why::Reported), "{state:?}");
-        assert!(!done.is_off_pending(), "{state:?}");
+        assert_ne!(done.due_action(now), DueAction::Deactivate(DeactivationReason::Reported), "{state:?}");
+        assert!(!done.is_deactivation_pending(), "{state:?}");
     }
 }

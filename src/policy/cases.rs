@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::action::{Action, Asked, Concern, KeyFacts};
-use super::{Policies, Question, Verdict};
+use super::action::{Action, KeyFacts, RequestContext, RiskFlag};
+use super::{Policies, PolicyDecision, Question};
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
 use crate::id::{Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::time::Timestamp;
@@ -92,7 +92,7 @@ struct AskedFacts {
 #[serde(default, deny_unknown_fields)]
 struct KeyHistory {
     requester: Option<SlackUserId>,
-    concerns: BTreeSet<Concern>,
+    concerns: BTreeSet<RiskFlag>,
 }
 
 /// All cases of a folder of policies.
@@ -141,9 +141,13 @@ impl Case {
     pub fn run(&self, policies: &Policies) -> Result<BTreeSet<String>> {
         let verdict = self.verdict(policies)?;
         let by: BTreeSet<String> = match (&verdict, self.allow) {
-            (Verdict::Allow { by }, true) => by.iter().cloned().collect(),
-            (Verdict::Deny(denial), false) if denial.failed.is_empty() => denial.by.iter().cloned().collect(),
-            (Verdict::Allow { .. } | Verdict::Deny(_), _) => bail!("{}: {verdict:?}", self.file.display()),
+            (PolicyDecision::Allow { by }, true) => by.iter().cloned().collect(),
+            (PolicyDecision::Deny(denial), false) if denial.failed.is_empty() => {
+                denial.by.iter().cloned().collect()
+            }
+            (PolicyDecision::Allow { .. } | PolicyDecision::Deny(_), _) => {
+                bail!("{}: {verdict:?}", self.file.display())
+            }
         };
         match &self.facts.by {
             Some(wanted) if *wanted != by => {
@@ -153,7 +157,7 @@ impl Case {
         }
     }
 
-    fn verdict(&self, policies: &Policies) -> Result<Verdict> {
+    fn verdict(&self, policies: &Policies) -> Result<PolicyDecision> {
         Ok(self.question(policies)?.verdict(policies))
     }
 
@@ -170,11 +174,11 @@ impl Case {
         Ok(Question { principal, action: facts.action, iam_user, asked, key })
     }
 
-    fn asked(&self, policies: &Policies, principal: &Person, iam_user: &IamUser) -> Result<Asked> {
+    fn asked(&self, policies: &Policies, principal: &Person, iam_user: &IamUser) -> Result<RequestContext> {
         let facts = &self.facts.asked;
         let team = &principal.id.team;
         let requester = facts.requester.clone().unwrap_or_else(|| principal.id.user.clone());
-        let asked = Asked {
+        let asked = RequestContext {
             requester: PersonId { team: team.clone(), user: requester },
             use_case: facts.use_case.unwrap_or(UseCase::OutsideAws),
             days: facts.days.unwrap_or(30),
@@ -189,7 +193,7 @@ impl Case {
         let approvers = facts.approved_by.iter().map(person).collect::<Result<Vec<_>>>()?;
         // A case is about policy: all of them were approvers when the request was created.
         let eligible = approvers.iter().map(|person| person.id.user.clone()).collect();
-        Ok(Asked { approvals: policies.approvals(&approvers, &eligible, iam_user, &asked), ..asked })
+        Ok(RequestContext { approvals: policies.approvals(&approvers, &eligible, iam_user, &asked), ..asked })
     }
 }
 
@@ -209,7 +213,7 @@ fn person(facts: &PersonFacts) -> Result<Person> {
 
 fn iam_user(facts: &IamUserFacts) -> Result<IamUser> {
     let home =
-        || Ok::<_, crate::id::NotAnId>(Account { alias: "home".parse()?, id: "111122223333".parse()? });
+        || Ok::<_, crate::id::InvalidId>(Account { alias: "home".parse()?, id: "111122223333".parse()? });
     let active = (0..facts.active_keys).map(|_| AccessKeyStatus::Active);
     let inactive = (0..facts.inactive_keys).map(|_| AccessKeyStatus::Inactive);
     let keys = active.chain(inactive).enumerate().map(|(number, status)| {

@@ -9,7 +9,7 @@ use cedar_policy::{
     RestrictedExpression as Value, Schema,
 };
 
-use super::action::{Action, Asked, Concern, Context, KeyFacts, On};
+use super::action::{Action, Context, KeyFacts, On, RequestContext, RiskFlag};
 use crate::facts::{AccessKeyStatus, Account, IamUser, Person};
 use crate::id::{PersonId, SlackTeamId, SlackUserId};
 
@@ -78,13 +78,13 @@ impl Types {
     pub(super) fn context(&self, team: &SlackTeamId, context: Context<'_>) -> Result<CedarContext> {
         let pairs = match context {
             Context::Nothing => Attributes::new(),
-            Context::Asked(asked) => self.asked(team, asked)?,
+            Context::RequestContext(asked) => self.asked(team, asked)?,
             Context::Key(key) => Attributes::from([("key".to_owned(), self.key(team, key)?)]),
         };
         Ok(CedarContext::from_pairs(pairs)?)
     }
 
-    fn asked(&self, team: &SlackTeamId, asked: &Asked) -> Result<Attributes> {
+    fn asked(&self, team: &SlackTeamId, asked: &RequestContext) -> Result<Attributes> {
         let mut pairs = Attributes::from([
             ("requester".to_owned(), self.member(team, &asked.requester.user)),
             ("use_case".to_owned(), value(&self.use_case, asked.use_case.as_str())),
@@ -99,7 +99,7 @@ impl Types {
     }
 
     fn key(&self, team: &SlackTeamId, key: &KeyFacts) -> Result<Value> {
-        let concerns = key.concerns.iter().copied().map(Concern::as_str);
+        let concerns = key.concerns.iter().copied().map(RiskFlag::as_str);
         let mut pairs = Attributes::from([(
             "concerns".to_owned(),
             Value::new_set(concerns.map(|concern| value(&self.concern, concern))),

@@ -6,10 +6,10 @@ use std::fmt;
 
 use cedar_policy::{Request, Schema};
 
-use super::action::{Action, Asked, Concern, Context, KeyFacts, On};
+use super::action::{Action, Context, KeyFacts, On, RequestContext, RiskFlag};
 use super::entities::Types;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
-use crate::id::{Digest256, NotAnId, PersonId};
+use crate::id::{Digest256, InvalidId, PersonId};
 use crate::time::Timestamp;
 use crate::use_case::UseCase;
 
@@ -34,7 +34,7 @@ pub(super) fn probe(types: &Types, schema: &Schema) -> Result<(), String> {
 struct Sample {
     person: Person,
     iam_user: IamUser,
-    asked: Asked,
+    asked: RequestContext,
     key: KeyFacts,
 }
 
@@ -52,7 +52,9 @@ impl Sample {
     fn question(&self, action: Action) -> (On<'_>, Context<'_>) {
         let iam_user = On::IamUser(&self.iam_user);
         match action {
-            Action::Request | Action::Issue | Action::Approve => (iam_user, Context::Asked(&self.asked)),
+            Action::Request | Action::Issue | Action::Approve => {
+                (iam_user, Context::RequestContext(&self.asked))
+            }
             Action::List => (iam_user, Context::Nothing),
             Action::Rotate | Action::Deactivate | Action::Activate | Action::Delete => {
                 (iam_user, Context::Key(&self.key))
@@ -63,7 +65,7 @@ impl Sample {
 }
 
 /// Facts with nothing optional in them, and facts with everything.
-fn samples() -> Result<(Sample, Sample), NotAnId> {
+fn samples() -> Result<(Sample, Sample), InvalidId> {
     let id = PersonId { team: "T0".parse()?, user: "U0".parse()? };
     let key = AccessKey {
         id: "AKIA000000000000".parse()?,
@@ -97,7 +99,7 @@ fn samples() -> Result<(Sample, Sample), NotAnId> {
             quarantined: false,
             keys: Vec::new(),
         },
-        asked: Asked {
+        asked: RequestContext {
             requester: id.clone(),
             use_case: UseCase::Cli,
             days: 1,
@@ -108,7 +110,7 @@ fn samples() -> Result<(Sample, Sample), NotAnId> {
         key: KeyFacts { id: key.id.clone(), requester: None, concerns: BTreeSet::new() },
     };
     let full_key =
-        KeyFacts { id: key.id.clone(), requester: Some(id.clone()), concerns: Concern::ALL.into() };
+        KeyFacts { id: key.id.clone(), requester: Some(id.clone()), concerns: RiskFlag::ALL.into() };
     let full = Sample {
         person: Person {
             email: Some("a@example.com".to_owned()),
@@ -123,7 +125,7 @@ fn samples() -> Result<(Sample, Sample), NotAnId> {
             keys: vec![key],
             ..bare.iam_user.clone()
         },
-        asked: Asked { key: Some(full_key.clone()), ..bare.asked.clone() },
+        asked: RequestContext { key: Some(full_key.clone()), ..bare.asked.clone() },
         key: full_key,
     };
     Ok((bare, full))

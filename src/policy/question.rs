@@ -1,9 +1,10 @@
 //! One question with all the facts that decide it, whichever of the nine actions it is about.
 
 use super::action::{
-    Action, Activate, Approve, Asked, Deactivate, Delete, Freeze, Issue, KeyFacts, List, Request, Rotate,
+    Action, Activate, Approve, Deactivate, Delete, Freeze, Issue, KeyFacts, List, Request, RequestContext,
+    Rotate,
 };
-use super::{Policies, Verdict};
+use super::{Policies, PolicyDecision};
 use crate::facts::{IamUser, Person};
 
 /// Who wants to do what to which IAM user. An action takes what it is asked with and leaves the rest.
@@ -16,7 +17,7 @@ pub struct Question {
     /// To which IAM user; `freeze` takes its account alone.
     pub iam_user: IamUser,
     /// What `request`, `issue` and `approve` are asked with.
-    pub asked: Asked,
+    pub asked: RequestContext,
     /// What `rotate`, `deactivate`, `activate` and `delete` are asked with.
     pub key: KeyFacts,
 }
@@ -24,7 +25,7 @@ pub struct Question {
 impl Question {
     /// What the policies say.
     #[must_use]
-    pub fn verdict(&self, policies: &Policies) -> Verdict {
+    pub fn verdict(&self, policies: &Policies) -> PolicyDecision {
         let Self { principal, iam_user, .. } = self;
         let (asked, key) = (|| self.asked.clone(), || self.key.clone());
         match self.action {

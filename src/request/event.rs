@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Approval, Card, Intent, Shown};
-use crate::audit::Happened;
+use super::{Approval, Card, IssueIntent, ReviewSnapshot};
+use crate::audit::NewAuditEntry;
 use crate::command::Reason;
 use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
 use crate::time::Timestamp;
 
 /// What can happen to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum RequestEvent {
     /// An approver approved what the card showed; `enough` says that policy now allows issuing.
     Approve {
         /// Who.
@@ -23,7 +23,7 @@ pub enum Event {
         approved_ttl: Duration,
     },
     /// These approvals no longer count: those who gave them left, or approve no more.
-    Fall {
+    RevokeApprovals {
         /// Whose.
         by: Vec<PersonId>,
     },
@@ -39,7 +39,7 @@ pub enum Event {
     /// The requester took it back.
     Cancel,
     /// Its time ran out.
-    Lapse,
+    Expire,
     /// A quarter of the card's time is gone: the approvers are reminded, once.
     Remind,
     /// Policy says no by now.
@@ -48,35 +48,35 @@ pub enum Event {
         why: String,
     },
     /// What the card showed is no longer so: it shows this, and the approvals so far fall.
-    Redraw(Shown),
+    FactsChanged(ReviewSnapshot),
     /// What was approved of a key that exists is no longer so: its card shows this, and it must be approved again.
     Reopen {
         /// What the card shows.
-        shown: Shown,
+        shown: ReviewSnapshot,
         /// How long the card waits.
         ttl: Duration,
     },
     /// A link is given out, in place of any earlier one.
-    Ticket {
+    IssueLink {
         /// The new ticket.
         tid: TicketId,
     },
     /// A link came to nothing; the request is approved as before.
-    TicketGone {
+    TicketVoided {
         /// Which.
         tid: TicketId,
         /// Why: `post-failed`, `too-late`, ...
         why: &'static str,
     },
     /// An invocation begins to create the key.
-    Begin {
+    StartIssuing {
         /// The intent.
-        intent: Intent,
+        intent: IssueIntent,
         /// The browser that claimed.
         browser: String,
     },
     /// Another invocation takes over after the first one's deadline.
-    TakeOver {
+    ResumeIssuing {
         /// The new holder.
         run: RunId,
         /// Its deadline.
@@ -90,23 +90,23 @@ pub enum Event {
         key: AccessKeyId,
     },
     /// `CreateAccessKey` gave no answer.
-    NoAnswer {
+    CreateTimedOut {
         /// To which invocation.
         run: RunId,
     },
     /// IAM was looked at after that.
-    Looked {
+    Rechecked {
         /// Keys that may have come of it and were not known before.
         suspects: Vec<AccessKeyId>,
     },
     /// A key that exists is to be on again, or lives longer: its own item says so in the same transaction.
-    Fulfil,
+    Complete,
     /// No key came of it, for certain.
-    Withdraw {
+    AbortIssuing {
         /// By which invocation, where one had begun.
         run: Option<RunId>,
         /// What becomes of the request.
-        to: Withdrawn,
+        to: AbortOutcome,
         /// Why, one word for the trail.
         why: &'static str,
         /// A key that was created and deleted again.
@@ -118,27 +118,27 @@ pub enum Event {
         run: RunId,
     },
     /// `reveal` did something with the ticket; `alert` says that the requester is told of it, which happens once.
-    Seen {
+    RecordTicketEvent {
         /// What it did.
-        happened: Happened,
+        happened: NewAuditEntry,
         /// When.
         at: Timestamp,
         /// Whether the requester must hear of it.
         alert: bool,
     },
     /// The card was posted. No step of the request's, so not audited.
-    Posted(Card),
+    CardPosted(Card),
 }
 
 /// What becomes of a request that no key came of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Withdrawn {
+pub enum AbortOutcome {
     /// It stays approved; the requester may press again.
     Approved,
     /// Approvals are lacking now.
     Pending {
         /// What the card shows now.
-        shown: Shown,
+        shown: ReviewSnapshot,
         /// The approvals that still hold.
         approvals: Vec<Approval>,
         /// How long the card waits.
@@ -153,10 +153,10 @@ pub enum Withdrawn {
 
 /// Why an event does not fit: an answer, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum TransitionError {
     /// The request is past the state that the event is for.
     #[error("the request has moved on")]
-    MovedOn,
+    InvalidState,
     /// Its time ran out.
     #[error("the request has expired")]
     Expired,
@@ -168,5 +168,5 @@ pub enum Unfit {
     NotEligible,
     /// Another invocation holds the intent.
     #[error("another invocation holds the intent")]
-    Replaced,
+    IntentLost,
 }

@@ -6,18 +6,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::id::NotAnId;
+use crate::id::InvalidId;
 
 /// 16 random bytes, mixed into whatever a request's buttons carry. Kept in the request's item, which the functions that
 /// face the internet cannot read: so a press that carries such a value came out of a message that the worker sent.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Salt([u8; 16]);
+pub struct RevisionSalt([u8; 16]);
 
-impl Salt {
+impl RevisionSalt {
     /// A salt of random bytes.
     #[must_use]
-    pub fn of(random: [u8; 16]) -> Self {
+    pub fn new(random: [u8; 16]) -> Self {
         Self(random)
     }
 
@@ -26,21 +26,21 @@ impl Salt {
     }
 }
 
-impl TryFrom<String> for Salt {
-    type Error = NotAnId;
-    fn try_from(text: String) -> Result<Self, NotAnId> {
+impl TryFrom<String> for RevisionSalt {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or(NotAnId("a salt"))
+        bytes.map(Self).ok_or(InvalidId("a salt"))
     }
 }
 
-impl From<Salt> for String {
-    fn from(salt: Salt) -> String {
+impl From<RevisionSalt> for String {
+    fn from(salt: RevisionSalt) -> String {
         salt.encoded()
     }
 }
 
-impl fmt::Debug for Salt {
+impl fmt::Debug for RevisionSalt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Salt")
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::audit::Entry;
+use crate::audit::AuditEntry;
 use crate::facts::{AccessKeyLastUsed, AccessKeyStatus};
 use crate::store::state_name;
 use crate::time::DAY;
@@ -47,9 +47,9 @@ fn listed(n: usize) -> AccessKey {
     }
 }
 
-fn shown(needed: u32) -> Shown {
-    Shown {
-        needed,
+fn shown(needed: u32) -> ReviewSnapshot {
+    ReviewSnapshot {
+        required_approvals: needed,
         privileged: false,
         groups: vec!["builders".to_owned()],
         policies: vec!["upload-artifacts".to_owned()],
@@ -59,13 +59,13 @@ fn shown(needed: u32) -> Shown {
     }
 }
 
-fn doubt() -> Doubt {
-    Doubt { intent: intent(None), since: ASKED, looks: 0, suspects: Vec::new() }
+fn doubt() -> AmbiguousCreate {
+    AmbiguousCreate { intent: intent(None), since: ASKED, checks_done: 0, suspect_keys: Vec::new() }
 }
 
-fn asked() -> Asked {
-    Asked {
-        wants: Wants::New,
+fn asked() -> RequestDetails {
+    RequestDetails {
+        kind: RequestKind::New,
         requester: person("U0ALICE"),
         account: Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() },
         user: "ci-deployer".parse().unwrap(),
@@ -77,8 +77,8 @@ fn asked() -> Asked {
     }
 }
 
-fn salt(n: u8) -> Salt {
-    Salt::of([n; 16])
+fn salt(n: u8) -> RevisionSalt {
+    RevisionSalt::new([n; 16])
 }
 
 fn request(needed: u32) -> KeyRequest {
@@ -86,61 +86,61 @@ fn request(needed: u32) -> KeyRequest {
     KeyRequest::new(press(0), asked(), shown(needed), salt(0), approvers.into_iter().collect(), (TTL, TTL))
 }
 
-fn intent(created: Option<AccessKeyId>) -> Intent {
-    Intent {
+fn intent(created: Option<AccessKeyId>) -> IssueIntent {
+    IssueIntent {
         tid: tid(1),
-        run: run(1),
-        begun: ASKED,
-        until: Timestamp(ASKED.0 + 30),
+        invocation: run(1),
+        started_at: ASKED,
+        deadline: Timestamp(ASKED.0 + 30),
         path: "/".to_owned(),
-        keys_before: vec![key(1)],
+        existing_keys: vec![key(1)],
         created,
     }
 }
 
 /// One of each state; where more than the name matters, two.
-fn states() -> Vec<State> {
+fn states() -> Vec<RequestState> {
     vec![
-        State::Pending,
-        State::Approved,
-        State::Ticketed { tid: tid(1) },
-        State::Issuing(intent(None)),
-        State::Issuing(intent(Some(key(2)))),
-        State::Ambiguous(doubt()),
-        State::Issued { key: key(2), tid: tid(1), at: ASKED },
-        State::Fulfilled { key: key(1), at: ASKED },
-        State::Denied { by: person("U0BOB"), press: press(9), reason: reason() },
-        State::Cancelled,
-        State::Lapsed,
-        State::Refused { why: "no".to_owned() },
+        RequestState::Pending,
+        RequestState::Approved,
+        RequestState::LinkIssued { tid: tid(1) },
+        RequestState::Issuing(intent(None)),
+        RequestState::Issuing(intent(Some(key(2)))),
+        RequestState::Ambiguous(doubt()),
+        RequestState::Issued { key: key(2), tid: tid(1), at: ASKED },
+        RequestState::Completed { key: key(1), at: ASKED },
+        RequestState::Denied { by: person("U0BOB"), press: press(9), reason: reason() },
+        RequestState::Cancelled,
+        RequestState::Expired,
+        RequestState::PolicyDenied { why: "no".to_owned() },
     ]
 }
 
-fn in_state(state: State) -> KeyRequest {
-    let approvals = vec![Approval { by: person("U0CAROL"), press: press(8), at: ASKED }];
+fn in_state(state: RequestState) -> KeyRequest {
+    let approvals = vec![Approval { by: person("U0CAROL"), interaction_id: press(8), at: ASKED }];
     KeyRequest { state, approvals, ..request(2) }
 }
 
-fn withdraw(run: Option<RunId>, to: &str, deleted: Option<AccessKeyId>) -> Event {
+fn withdraw(run: Option<RunId>, to: &str, deleted: Option<AccessKeyId>) -> RequestEvent {
     let to = match to {
-        "APPROVED" => Withdrawn::Approved,
-        "PENDING" => Withdrawn::Pending { shown: shown(2), approvals: Vec::new(), ttl: TTL },
-        _ => Withdrawn::Refused { why: "no".to_owned() },
+        "APPROVED" => AbortOutcome::Approved,
+        "PENDING" => AbortOutcome::Pending { shown: shown(2), approvals: Vec::new(), ttl: TTL },
+        _ => AbortOutcome::Refused { why: "no".to_owned() },
     };
-    Event::Withdraw { run, to, why: "test", deleted }
+    RequestEvent::AbortIssuing { run, to, why: "test", deleted }
 }
 
 /// Every event, by a name, with what it leads to from each state it fits: `from > to`.
-fn events() -> Vec<(&'static str, Event, &'static str)> {
-    let approve = |who: &str, enough| Event::Approve {
+fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
+    let approve = |who: &str, enough| RequestEvent::Approve {
         by: person(who),
         press: press(7),
         enough,
         approved_ttl: Duration::from_secs(9 * 3_600),
     };
     let begin = |ticket| {
-        let intent = Intent { tid: tid(ticket), run: run(2), ..intent(None) };
-        Event::Begin { intent, browser: "Firefox".to_owned() }
+        let intent = IssueIntent { tid: tid(ticket), invocation: run(2), ..intent(None) };
+        RequestEvent::StartIssuing { intent, browser: "Firefox".to_owned() }
     };
     let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
     let waits_for_decision = |to: &'static str| match to {
@@ -152,30 +152,38 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ("approve, enough", approve("U0BOB", true), "PENDING > APPROVED"),
         ("approve, not enough", approve("U0BOB", false), "PENDING > PENDING"),
         ("approve again", approve("U0CAROL", true), ""),
-        ("an approval falls", Event::Fall { by: vec![person("U0CAROL")] }, "PENDING > PENDING"),
+        (
+            "an approval falls",
+            RequestEvent::RevokeApprovals { by: vec![person("U0CAROL")] },
+            "PENDING > PENDING",
+        ),
         (
             "deny",
-            Event::Deny { by: person("U0BOB"), press: press(7), reason: reason() },
+            RequestEvent::Deny { by: person("U0BOB"), press: press(7), reason: reason() },
             waits_for_decision("DENIED"),
         ),
-        ("cancel", Event::Cancel, waits_for_decision("CANCELLED")),
-        ("refuse", Event::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
-        ("lapse", Event::Lapse, ""),
-        ("redraw", Event::Redraw(shown(3)), "PENDING > PENDING"),
-        ("reopen a request for a new key", Event::Reopen { shown: shown(2), ttl: TTL }, ""),
-        ("remind too early", Event::Remind, ""),
-        ("ticket", Event::Ticket { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
-        ("ticket gone", Event::TicketGone { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
-        ("another ticket gone", Event::TicketGone { tid: tid(2), why: "test" }, ""),
+        ("cancel", RequestEvent::Cancel, waits_for_decision("CANCELLED")),
+        ("refuse", RequestEvent::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
+        ("lapse", RequestEvent::Expire, ""),
+        ("redraw", RequestEvent::FactsChanged(shown(3)), "PENDING > PENDING"),
+        ("reopen a request for a new key", RequestEvent::Reopen { shown: shown(2), ttl: TTL }, ""),
+        ("remind too early", RequestEvent::Remind, ""),
+        ("ticket", RequestEvent::IssueLink { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
+        ("ticket gone", RequestEvent::TicketVoided { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
+        ("another ticket gone", RequestEvent::TicketVoided { tid: tid(2), why: "test" }, ""),
         ("begin", begin(1), "TICKETED > ISSUING"),
         ("begin for another ticket", begin(2), ""),
-        ("take over too early", Event::TakeOver { run: run(2), until: Timestamp(ASKED.0 + 99) }, ""),
-        ("created", Event::Created { run: run(1), key: key(3) }, "ISSUING > ISSUING with key"),
-        ("created by another", Event::Created { run: run(2), key: key(3) }, ""),
-        ("no answer", Event::NoAnswer { run: run(1) }, "ISSUING > AMBIGUOUS"),
-        ("no answer to another", Event::NoAnswer { run: run(2) }, ""),
-        ("look too early", Event::Looked { suspects: Vec::new() }, ""),
-        ("fulfil a request for a new key", Event::Fulfil, ""),
+        (
+            "take over too early",
+            RequestEvent::ResumeIssuing { run: run(2), until: Timestamp(ASKED.0 + 99) },
+            "",
+        ),
+        ("created", RequestEvent::Created { run: run(1), key: key(3) }, "ISSUING > ISSUING with key"),
+        ("created by another", RequestEvent::Created { run: run(2), key: key(3) }, ""),
+        ("no answer", RequestEvent::CreateTimedOut { run: run(1) }, "ISSUING > AMBIGUOUS"),
+        ("no answer to another", RequestEvent::CreateTimedOut { run: run(2) }, ""),
+        ("look too early", RequestEvent::Rechecked { suspects: Vec::new() }, ""),
+        ("fulfil a request for a new key", RequestEvent::Complete, ""),
         ("withdraw", withdraw(None, "APPROVED", None), "TICKETED > APPROVED"),
         ("withdraw to pending", withdraw(None, "PENDING", None), "TICKETED > PENDING"),
         ("withdraw to refused", withdraw(None, "REFUSED", None), "TICKETED > REFUSED"),
@@ -190,20 +198,24 @@ fn events() -> Vec<(&'static str, Event, &'static str)> {
         ),
         ("give up, deleting another", withdraw(Some(run(1)), "APPROVED", Some(key(3))), "ISSUING > APPROVED"),
         ("another gives up", withdraw(Some(run(2)), "APPROVED", None), ""),
-        ("seal", Event::Seal { run: run(1) }, "ISSUING with key > ISSUED"),
-        ("seal by another", Event::Seal { run: run(2) }, ""),
-        ("posted", Event::Posted(posted), "everywhere"),
+        ("seal", RequestEvent::Seal { run: run(1) }, "ISSUING with key > ISSUED"),
+        ("seal by another", RequestEvent::Seal { run: run(2) }, ""),
+        ("posted", RequestEvent::CardPosted(posted), "everywhere"),
         (
             "seen",
-            Event::Seen { happened: Happened::new("misused", "reveal", []), at: ASKED, alert: true },
+            RequestEvent::RecordTicketEvent {
+                happened: NewAuditEntry::new("misused", "reveal", []),
+                at: ASKED,
+                alert: true,
+            },
             "everywhere",
         ),
     ]
 }
 
-fn name(state: &State) -> String {
+fn name(state: &RequestState) -> String {
     match state {
-        State::Issuing(Intent { created: Some(_), .. }) => "ISSUING with key".to_owned(),
+        RequestState::Issuing(IssueIntent { created: Some(_), .. }) => "ISSUING with key".to_owned(),
         other => state_name(other).to_owned(),
     }
 }
@@ -211,7 +223,7 @@ fn name(state: &State) -> String {
 /// Whether the chain's outbox, which nothing was taken from, is a chain from its first entry.
 fn verify(request: &KeyRequest) -> Result<(), TestCaseError> {
     let mut prev = "0".repeat(64);
-    for (at, Entry { seq, prev: before, hash, .. }) in request.chain.outbox.iter().enumerate() {
+    for (at, AuditEntry { seq, prev: before, hash, .. }) in request.chain.outbox.iter().enumerate() {
         prop_assert_eq!(usize::try_from(*seq).unwrap(), at + 1);
         prop_assert_eq!(before, &prev);
         let entry = &request.chain.outbox[at];
@@ -222,9 +234,9 @@ fn verify(request: &KeyRequest) -> Result<(), TestCaseError> {
 }
 
 /// What must hold of any event at any time: what was asked stays, and the trail says what happened.
-fn check(before: &KeyRequest, event: &Event, after: &KeyRequest) -> Result<(), TestCaseError> {
+fn check(before: &KeyRequest, event: &RequestEvent, after: &KeyRequest) -> Result<(), TestCaseError> {
     prop_assert_eq!((&before.id, &before.asked), (&after.id, &after.asked));
-    let grown = if matches!(event, Event::Posted(_)) { 0 } else { 1 };
+    let grown = if matches!(event, RequestEvent::CardPosted(_)) { 0 } else { 1 };
     prop_assert_eq!(after.chain.outbox.len(), before.chain.outbox.len() + grown, "{:?}", event);
     prop_assert_eq!(&after.chain.outbox[..before.chain.outbox.len()], before.chain.outbox.as_slice());
     verify(after)
@@ -263,24 +275,29 @@ fn why_an_event_does_not_fit_is_said() {
     let late = Timestamp(ASKED.0 + 3_600);
     let event = |name: &str| events().into_iter().find(|(what, ..)| *what == name).unwrap().1;
     for (state, what, now, expected) in [
-        (State::Pending, "approve again", now, Unfit::AlreadyApproved),
-        (State::Approved, "approve, enough", now, Unfit::MovedOn),
-        (State::Cancelled, "approve, enough", now, Unfit::MovedOn),
-        (State::Pending, "approve, enough", late, Unfit::Expired),
-        (State::Pending, "cancel", late, Unfit::Expired),
-        (State::Approved, "ticket", late, Unfit::Expired),
-        (State::Ticketed { tid: tid(1) }, "begin", late, Unfit::Expired),
-        (State::Cancelled, "cancel", late, Unfit::MovedOn),
-        (State::Pending, "lapse", now, Unfit::MovedOn),
-        (State::Cancelled, "lapse", late, Unfit::MovedOn),
-        (State::Issuing(intent(None)), "lapse", late, Unfit::MovedOn),
-        (State::Issuing(intent(None)), "take over too early", Timestamp(ASKED.0 + 30), Unfit::Replaced),
-        (State::Issuing(intent(None)), "created by another", now, Unfit::Replaced),
-        (State::Issuing(intent(Some(key(2)))), "created", now, Unfit::MovedOn),
-        (State::Issuing(intent(Some(key(2)))), "no answer", now, Unfit::MovedOn),
-        (State::Issuing(intent(Some(key(2)))), "give up", now, Unfit::MovedOn),
-        (State::Issuing(intent(None)), "seal", now, Unfit::MovedOn),
-        (State::Approved, "seal", now, Unfit::Replaced),
+        (RequestState::Pending, "approve again", now, TransitionError::AlreadyApproved),
+        (RequestState::Approved, "approve, enough", now, TransitionError::InvalidState),
+        (RequestState::Cancelled, "approve, enough", now, TransitionError::InvalidState),
+        (RequestState::Pending, "approve, enough", late, TransitionError::Expired),
+        (RequestState::Pending, "cancel", late, TransitionError::Expired),
+        (RequestState::Approved, "ticket", late, TransitionError::Expired),
+        (RequestState::LinkIssued { tid: tid(1) }, "begin", late, TransitionError::Expired),
+        (RequestState::Cancelled, "cancel", late, TransitionError::InvalidState),
+        (RequestState::Pending, "lapse", now, TransitionError::InvalidState),
+        (RequestState::Cancelled, "lapse", late, TransitionError::InvalidState),
+        (RequestState::Issuing(intent(None)), "lapse", late, TransitionError::InvalidState),
+        (
+            RequestState::Issuing(intent(None)),
+            "take over too early",
+            Timestamp(ASKED.0 + 30),
+            TransitionError::IntentLost,
+        ),
+        (RequestState::Issuing(intent(None)), "created by another", now, TransitionError::IntentLost),
+        (RequestState::Issuing(intent(Some(key(2)))), "created", now, TransitionError::InvalidState),
+        (RequestState::Issuing(intent(Some(key(2)))), "no answer", now, TransitionError::InvalidState),
+        (RequestState::Issuing(intent(Some(key(2)))), "give up", now, TransitionError::InvalidState),
+        (RequestState::Issuing(intent(None)), "seal", now, TransitionError::InvalidState),
+        (RequestState::Approved, "seal", now, TransitionError::IntentLost),
     ] {
         let from = in_state(state);
         assert_eq!(from.apply(event(what), "a", now), Err(expected), "{what} in {}", name(&from.state));
@@ -292,47 +309,56 @@ fn time_ends_what_waits_for_a_person_and_nothing_else() {
     let at = |offset: i64| Timestamp(ASKED.0 + 3_600 + offset);
     for state in states() {
         let request = in_state(state);
-        let waits = matches!(request.state, State::Pending | State::Approved | State::Ticketed { .. });
-        assert_eq!(request.waits(), waits);
+        let waits = matches!(
+            request.state,
+            RequestState::Pending | RequestState::Approved | RequestState::LinkIssued { .. }
+        );
+        assert_eq!(request.is_actionable(), waits);
         assert!(!request.is_expired(at(-1)));
         assert_eq!(request.is_expired(at(0)), waits);
-        assert!(request.apply(Event::Lapse, "keyvend", at(-1)).is_err());
-        let lapsed = request.apply(Event::Lapse, "keyvend", at(0)).map(|next| next.state);
-        assert_eq!(lapsed.ok(), waits.then_some(State::Lapsed));
+        assert!(request.apply(RequestEvent::Expire, "keyvend", at(-1)).is_err());
+        let lapsed = request.apply(RequestEvent::Expire, "keyvend", at(0)).map(|next| next.state);
+        assert_eq!(lapsed.ok(), waits.then_some(RequestState::Expired));
     }
 }
 
 #[test]
 fn approvers_are_reminded_once_after_a_quarter_of_the_time() {
     let at = |offset: i64| Timestamp(ASKED.0 + 900 + offset);
-    let pending = in_state(State::Pending);
-    assert_eq!(pending.apply(Event::Remind, "keyvend", at(-1)), Err(Unfit::MovedOn));
-    let reminded = pending.apply(Event::Remind, "keyvend", at(0)).unwrap();
-    assert_eq!(reminded.state, State::Pending);
-    check(&pending, &Event::Remind, &reminded).unwrap();
-    assert_eq!(reminded.apply(Event::Remind, "keyvend", at(1)), Err(Unfit::MovedOn));
-    for state in states().into_iter().filter(|state| *state != State::Pending) {
-        assert_eq!(in_state(state).apply(Event::Remind, "keyvend", at(0)), Err(Unfit::MovedOn));
+    let pending = in_state(RequestState::Pending);
+    assert_eq!(pending.apply(RequestEvent::Remind, "keyvend", at(-1)), Err(TransitionError::InvalidState));
+    let reminded = pending.apply(RequestEvent::Remind, "keyvend", at(0)).unwrap();
+    assert_eq!(reminded.state, RequestState::Pending);
+    check(&pending, &RequestEvent::Remind, &reminded).unwrap();
+    assert_eq!(reminded.apply(RequestEvent::Remind, "keyvend", at(1)), Err(TransitionError::InvalidState));
+    for state in states().into_iter().filter(|state| *state != RequestState::Pending) {
+        assert_eq!(
+            in_state(state).apply(RequestEvent::Remind, "keyvend", at(0)),
+            Err(TransitionError::InvalidState)
+        );
     }
 }
 
 #[test]
 fn after_the_fourth_look_an_unanswered_request_may_be_tried_again() {
-    let mut request = in_state(State::Ambiguous(doubt()));
-    for (look, after) in LOOKS.into_iter().enumerate() {
+    let mut request = in_state(RequestState::Ambiguous(doubt()));
+    for (look, after) in RECHECK_DELAYS.into_iter().enumerate() {
         assert_eq!(request.due_at(), Some(ASKED), "leftovers first");
         request.chain.outbox.clear();
         let at = Timestamp(ASKED.0 + after);
         assert_eq!(request.due_at(), Some(at));
-        let looked = Event::Looked { suspects: (look == 1).then(|| key(3)).into_iter().collect() };
-        assert_eq!(request.apply(looked.clone(), "a", Timestamp(at.0 - 1)), Err(Unfit::MovedOn));
+        let looked = RequestEvent::Rechecked { suspects: (look == 1).then(|| key(3)).into_iter().collect() };
+        assert_eq!(
+            request.apply(looked.clone(), "a", Timestamp(at.0 - 1)),
+            Err(TransitionError::InvalidState)
+        );
         request = request.apply(looked, "a", at).unwrap();
         match &request.state {
-            State::Ambiguous(doubt) => {
-                assert_eq!((look < 3, doubt.looks), (true, look + 1));
-                assert_eq!(doubt.suspects, if look == 0 { Vec::new() } else { vec![key(3)] });
+            RequestState::Ambiguous(doubt) => {
+                assert_eq!((look < 3, doubt.checks_done), (true, look + 1));
+                assert_eq!(doubt.suspect_keys, if look == 0 { Vec::new() } else { vec![key(3)] });
             }
-            state => assert_eq!((look, state), (3, &State::Approved)),
+            state => assert_eq!((look, state), (3, &RequestState::Approved)),
         }
     }
 }
@@ -340,75 +366,90 @@ fn after_the_fourth_look_an_unanswered_request_may_be_tried_again() {
 #[test]
 fn a_request_about_a_key_that_exists_is_fulfilled_once_approved_and_has_no_link() {
     let end = Timestamp(ASKED.0 + 86_400);
-    for wants in [Wants::Back { key: key(1), end, undo: true }, Wants::Longer { key: key(1), end }] {
+    for wants in
+        [RequestKind::Back { key: key(1), end, undo: true }, RequestKind::Longer { key: key(1), end }]
+    {
         for state in states() {
             let mut from = in_state(state.clone());
-            from.asked.wants = wants.clone();
+            from.asked.kind = wants.clone();
             from.chain.outbox.clear();
-            let approved = state == State::Approved;
-            let fulfilled = from.apply(Event::Fulfil, "a", ASKED).map(|next| next.state);
-            let expected = State::Fulfilled { key: key(1), at: ASKED };
+            let approved = state == RequestState::Approved;
+            let fulfilled = from.apply(RequestEvent::Complete, "a", ASKED).map(|next| next.state);
+            let expected = RequestState::Completed { key: key(1), at: ASKED };
             assert_eq!(fulfilled.ok(), approved.then_some(expected), "{state:?}");
-            assert!(from.apply(Event::Ticket { tid: tid(2) }, "a", ASKED).is_err() || !approved);
+            assert!(from.apply(RequestEvent::IssueLink { tid: tid(2) }, "a", ASKED).is_err() || !approved);
             assert_eq!(from.due_at() == Some(ASKED), approved, "{state:?}");
         }
     }
-    assert!(in_state(State::Approved).apply(Event::Fulfil, "a", ASKED).is_err(), "a new key takes a link");
+    assert!(
+        in_state(RequestState::Approved).apply(RequestEvent::Complete, "a", ASKED).is_err(),
+        "a new key takes a link"
+    );
 }
 
 #[test]
 fn whoever_is_asked_again_is_reminded_anew() {
-    let pending = in_state(State::Pending);
-    let reminded = pending.apply(Event::Remind, "keyvend", Timestamp(ASKED.0 + 900)).unwrap();
-    let ticketed = KeyRequest { state: State::Ticketed { tid: tid(1) }, ..reminded };
+    let pending = in_state(RequestState::Pending);
+    let reminded = pending.apply(RequestEvent::Remind, "keyvend", Timestamp(ASKED.0 + 900)).unwrap();
+    let ticketed = KeyRequest { state: RequestState::LinkIssued { tid: tid(1) }, ..reminded };
     let back = Timestamp(ASKED.0 + 3_000);
     let again = ticketed.apply(withdraw(None, "PENDING", None), "keyvend", back).unwrap();
     let due = Timestamp(back.0 + 900);
     assert_eq!(again.remind_at(), due, "after a quarter of the new time");
-    assert_eq!(again.apply(Event::Remind, "keyvend", Timestamp(due.0 - 1)), Err(Unfit::MovedOn));
-    assert!(again.apply(Event::Remind, "keyvend", due).is_ok());
+    assert_eq!(
+        again.apply(RequestEvent::Remind, "keyvend", Timestamp(due.0 - 1)),
+        Err(TransitionError::InvalidState)
+    );
+    assert!(again.apply(RequestEvent::Remind, "keyvend", due).is_ok());
     let approved = ticketed.apply(withdraw(None, "APPROVED", None), "keyvend", back).unwrap();
-    assert!(approved.reminded, "nobody is asked again");
+    assert!(approved.reminder_sent, "nobody is asked again");
 }
 
 #[test]
 fn only_approvers_of_the_time_it_was_created_approve() {
     let pending = request(2);
-    let approve =
-        |who: &str| Event::Approve { by: person(who), press: press(7), enough: false, approved_ttl: TTL };
+    let approve = |who: &str| RequestEvent::Approve {
+        by: person(who),
+        press: press(7),
+        enough: false,
+        approved_ttl: TTL,
+    };
     let apply = |event| pending.apply(event, "a", ASKED);
     assert!(apply(approve("U0BOB")).is_ok());
     // Who became one since; and the requester, who is one.
     for who in ["U0MALLORY", "U0ALICE"] {
-        assert_eq!(apply(approve(who)).unwrap_err(), Unfit::NotEligible, "{who}");
+        assert_eq!(apply(approve(who)).unwrap_err(), TransitionError::NotEligible, "{who}");
     }
-    let of = |who: &str| Approval { by: person(who), press: press(7), at: ASKED };
+    let of = |who: &str| Approval { by: person(who), interaction_id: press(7), at: ASKED };
     let given = vec![of("U0BOB"), of("U0MALLORY"), of("U0ALICE")];
     let inherited = pending.clone().inheriting(given.clone(), &press(8), false, TTL);
     assert_eq!(inherited.approvals, [of("U0BOB")]);
     // Neither a redrawn card nor a return to its approvers renews who they are.
-    let redrawn = apply(Event::Redraw(shown(1))).unwrap();
-    let ticketed = KeyRequest { state: State::Ticketed { tid: tid(1) }, ..pending.clone() };
-    let to = Withdrawn::Pending { shown: shown(2), approvals: given, ttl: TTL };
-    let back = Event::Withdraw { run: None, to, why: "approvals-lacking", deleted: None };
+    let redrawn = apply(RequestEvent::FactsChanged(shown(1))).unwrap();
+    let ticketed = KeyRequest { state: RequestState::LinkIssued { tid: tid(1) }, ..pending.clone() };
+    let to = AbortOutcome::Pending { shown: shown(2), approvals: given, ttl: TTL };
+    let back = RequestEvent::AbortIssuing { run: None, to, why: "approvals-lacking", deleted: None };
     let back = ticketed.apply(back, "keyvend", ASKED).unwrap();
     assert_eq!(back.approvals, [of("U0BOB")]);
     for later in [redrawn, back] {
         assert_eq!(later.eligible_approvers, pending.eligible_approvers);
-        assert_eq!(later.apply(approve("U0MALLORY"), "a", ASKED).unwrap_err(), Unfit::NotEligible);
+        assert_eq!(later.apply(approve("U0MALLORY"), "a", ASKED).unwrap_err(), TransitionError::NotEligible);
     }
 }
 
 #[test]
 fn an_approval_that_fell_is_gone_and_can_be_given_anew() {
     let now = Timestamp(ASKED.0 + 10);
-    let pending = in_state(State::Pending);
-    let fallen = pending.apply(Event::Fall { by: vec![person("U0CAROL")] }, "keyvend", now).unwrap();
+    let pending = in_state(RequestState::Pending);
+    let fallen =
+        pending.apply(RequestEvent::RevokeApprovals { by: vec![person("U0CAROL")] }, "keyvend", now).unwrap();
     assert_eq!(fallen.approvals, []);
     assert_eq!(fallen.chain.outbox.last().unwrap().detail["by"], "T0001.U0CAROL");
-    let other = pending.apply(Event::Fall { by: vec![person("U0BOB")] }, "keyvend", now).unwrap();
+    let other =
+        pending.apply(RequestEvent::RevokeApprovals { by: vec![person("U0BOB")] }, "keyvend", now).unwrap();
     assert_eq!(other.approvals, pending.approvals);
-    let again = Event::Approve { by: person("U0CAROL"), press: press(7), enough: false, approved_ttl: TTL };
+    let again =
+        RequestEvent::Approve { by: person("U0CAROL"), press: press(7), enough: false, approved_ttl: TTL };
     assert_eq!(fallen.apply(again, "T0001.U0CAROL", now).unwrap().approvals.len(), 1);
 }
 
@@ -419,44 +460,52 @@ fn whatever_waits_or_is_under_way_has_its_timer() {
         let mut request = in_state(state);
         // But whoever holds an intent is left alone until its deadline.
         let held = match &request.state {
-            State::Issuing(intent) => Some(intent.until),
+            RequestState::Issuing(intent) => Some(intent.deadline),
             _ => None,
         };
         assert_eq!(request.due_at(), held.or(Some(ASKED)), "an outbox that is not empty is due at once");
-        request.chain.drop_inserted(u32::MAX);
+        request.chain.remove_inserted(u32::MAX);
         let expected = match &request.state {
-            State::Pending => Some(Timestamp(ASKED.0 + 900)),
-            State::Approved | State::Ticketed { .. } => Some(Timestamp(ASKED.0 + 3_600)),
-            State::Issuing(intent) => Some(intent.until),
-            State::Ambiguous(doubt) => doubt.look_at(),
+            RequestState::Pending => Some(Timestamp(ASKED.0 + 900)),
+            RequestState::Approved | RequestState::LinkIssued { .. } => Some(Timestamp(ASKED.0 + 3_600)),
+            RequestState::Issuing(intent) => Some(intent.deadline),
+            RequestState::Ambiguous(doubt) => doubt.look_at(),
             _ => None,
         };
         assert_eq!(request.due_at(), expected, "{}", name(&request.state));
-        request.reminded = true;
-        let expected = if request.state == State::Pending { Some(request.expires_at) } else { expected };
+        request.reminder_sent = true;
+        let expected =
+            if request.state == RequestState::Pending { Some(request.expires_at) } else { expected };
         assert_eq!(request.due_at(), expected, "{}", name(&request.state));
-        request.tellings.extend([Telling::Card]);
+        request.notifications.extend([Notification::Card]);
         assert_eq!(request.due_at(), held.or(Some(ASKED)));
-        request.tellings.drop_queued(1);
+        request.notifications.remove_delivered(1);
         assert_eq!(request.due_at(), expected);
     }
 }
 
 #[test]
 fn an_intent_is_taken_over_after_its_deadline_with_all_that_it_knows() {
-    let from = in_state(State::Issuing(intent(Some(key(2)))));
+    let from = in_state(RequestState::Issuing(intent(Some(key(2)))));
     let until = Timestamp(ASKED.0 + 99);
-    let next =
-        from.apply(Event::TakeOver { run: run(2), until }, "keyvend", Timestamp(ASKED.0 + 31)).unwrap();
-    assert_eq!(next.state, State::Issuing(Intent { run: run(2), until, ..intent(Some(key(2))) }));
-    assert_eq!(next.apply(Event::Seal { run: run(1) }, "keyvend", until), Err(Unfit::Replaced));
+    let next = from
+        .apply(RequestEvent::ResumeIssuing { run: run(2), until }, "keyvend", Timestamp(ASKED.0 + 31))
+        .unwrap();
+    assert_eq!(
+        next.state,
+        RequestState::Issuing(IssueIntent { invocation: run(2), deadline: until, ..intent(Some(key(2))) })
+    );
+    assert_eq!(
+        next.apply(RequestEvent::Seal { run: run(1) }, "keyvend", until),
+        Err(TransitionError::IntentLost)
+    );
 }
 
 #[test]
 fn an_approval_starts_the_requesters_time_and_a_redrawn_card_starts_over() {
     let event = |name: &str| events().into_iter().find(|(what, ..)| *what == name).unwrap().1;
     let now = Timestamp(ASKED.0 + 10);
-    let from = in_state(State::Pending);
+    let from = in_state(RequestState::Pending);
     let approved = from.apply(event("approve, enough"), "a", now).unwrap();
     assert_eq!(approved.expires_at, Timestamp(now.0 + 9 * 3_600));
     assert_eq!(approved.approvals.len(), 2);
@@ -483,7 +532,7 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
         ("days", |r| r.asked.days += 1),
         ("reason", |r| r.asked.reason.push('!')),
         ("when", |r| r.asked.at.0 += 1),
-        ("needed", |r| r.shown.needed += 1),
+        ("needed", |r| r.shown.required_approvals += 1),
         ("privileged", |r| r.shown.privileged = true),
         ("groups", |r| r.shown.groups.push("admins".to_owned())),
         ("policies", |r| r.shown.policies.push("inline:all".to_owned())),
@@ -496,8 +545,8 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
         ("last use", |r| r.shown.keys[0].last_used = AccessKeyLastUsed::Unknown),
         ("age", |r| r.shown.keys[0].create_date.0 -= DAY),
         ("a key more", |r| r.shown.keys.push(listed(2))),
-        ("approvals", |r| r.approvals = in_state(State::Pending).approvals),
-        ("state", |r| r.state = State::Approved),
+        ("approvals", |r| r.approvals = in_state(RequestState::Pending).approvals),
+        ("state", |r| r.state = RequestState::Approved),
         ("deadline", |r| r.expires_at.0 += 1),
     ];
     for (what, change) in moving {
@@ -515,27 +564,31 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
 #[test]
 fn another_document_under_the_same_name_is_another_revision() {
     let first = request(1);
-    let other = Shown { policy_digest: Digest256::of(b"{\"Statement\": []}"), ..shown(1) };
+    let other = ReviewSnapshot { policy_digest: Digest256::of(b"{\"Statement\": []}"), ..shown(1) };
     assert_ne!(first.revision_of(&other), first.revision());
     assert_ne!(other.digest(), shown(1).digest());
     assert!(first.is_outdated_by(&other) && !first.is_outdated_by(&shown(1)));
-    let keys = Shown { keys: Vec::new(), ..shown(1) };
+    let keys = ReviewSnapshot { keys: Vec::new(), ..shown(1) };
     assert!(!first.is_outdated_by(&keys), "a last use moves all the time");
-    assert!(!first.is_outdated_by(&Shown { needed: 0, ..other }), "nobody needs to approve it");
+    assert!(
+        !first.is_outdated_by(&ReviewSnapshot { required_approvals: 0, ..other }),
+        "nobody needs to approve it"
+    );
 }
 
 #[test]
 fn what_was_approved_of_a_key_is_approved_again_if_it_changed() {
     let now = Timestamp(ASKED.0 + 10);
-    let reopen = || Event::Reopen { shown: shown(2), ttl: TTL };
-    let wants = Wants::Longer { key: key(1), end: Timestamp(ASKED.0 + DAY) };
+    let reopen = || RequestEvent::Reopen { shown: shown(2), ttl: TTL };
+    let wants = RequestKind::Longer { key: key(1), end: Timestamp(ASKED.0 + DAY) };
     for state in states() {
-        let before = KeyRequest { asked: Asked { wants: wants.clone(), ..asked() }, ..in_state(state) };
+        let before =
+            KeyRequest { asked: RequestDetails { kind: wants.clone(), ..asked() }, ..in_state(state) };
         let reopened = before.apply(reopen(), "keyvend", now);
-        assert_eq!(reopened.is_ok(), before.state == State::Approved, "{:?}", before.state);
+        assert_eq!(reopened.is_ok(), before.state == RequestState::Approved, "{:?}", before.state);
         let Ok(after) = reopened else { continue };
-        assert_eq!((&after.state, after.approvals.len()), (&State::Pending, 0));
-        assert_eq!((after.waits_since, after.expires_at), (now, now + TTL));
+        assert_eq!((&after.state, after.approvals.len()), (&RequestState::Pending, 0));
+        assert_eq!((after.pending_since, after.expires_at), (now, now + TTL));
         check(&before, &reopen(), &after).unwrap();
     }
 }
@@ -544,60 +597,60 @@ fn what_was_approved_of_a_key_is_approved_again_if_it_changed() {
 fn only_what_a_card_showed_is_told_from_what_it_never_did() {
     let now = Timestamp(ASKED.0 + 10);
     let first = request(1);
-    let redraw = |from: &KeyRequest, shown| from.apply(Event::Redraw(shown), "a", now).unwrap();
+    let redraw = |from: &KeyRequest, shown| from.apply(RequestEvent::FactsChanged(shown), "a", now).unwrap();
     let second = redraw(&first, shown(2));
-    let more = Shown { privileged: true, ..shown(2) };
+    let more = ReviewSnapshot { privileged: true, ..shown(2) };
     let third = redraw(&second, more.clone());
     for known in [&first, &second, &third] {
-        assert!(third.has_shown(&known.revision()));
+        assert!(third.is_known_revision(&known.revision()));
     }
-    assert!(!first.has_shown(&second.revision()), "nobody was shown it yet");
-    assert!(!third.has_shown(&third.requesters_revision()));
-    assert!(!third.has_shown(&KeyRequest { salt: salt(1), ..third.clone() }.revision()));
+    assert!(!first.is_known_revision(&second.revision()), "nobody was shown it yet");
+    assert!(!third.is_known_revision(&third.requester_revision()));
+    assert!(!third.is_known_revision(&KeyRequest { salt: salt(1), ..third.clone() }.revision()));
     // Back and forth, or the same again, adds nothing.
     let back = redraw(&redraw(&third, shown(1)), more);
-    assert_eq!((back.revision(), back.earlier.len()), (third.revision(), 3));
-    assert_eq!(redraw(&back, back.shown.clone()).earlier.len(), 3);
-    let lacking = KeyRequest { state: State::Ticketed { tid: tid(1) }, ..first.clone() };
+    assert_eq!((back.revision(), back.previous_revisions.len()), (third.revision(), 3));
+    assert_eq!(redraw(&back, back.shown.clone()).previous_revisions.len(), 3);
+    let lacking = KeyRequest { state: RequestState::LinkIssued { tid: tid(1) }, ..first.clone() };
     let pending = lacking.apply(withdraw(None, "PENDING", None), "a", now).unwrap();
-    assert!(pending.has_shown(&first.revision()) && pending.revision() != first.revision());
+    assert!(pending.is_known_revision(&first.revision()) && pending.revision() != first.revision());
 }
 
 #[test]
 fn what_the_requester_is_shown_is_no_revision_of_the_card_and_stays() {
     let now = Timestamp(ASKED.0 + 10);
     let first = request(1);
-    let redrawn = first.apply(Event::Redraw(shown(2)), "a", now).unwrap();
-    assert_eq!(first.requesters_revision(), redrawn.requesters_revision());
-    assert_ne!(first.requesters_revision(), first.revision());
+    let redrawn = first.apply(RequestEvent::FactsChanged(shown(2)), "a", now).unwrap();
+    assert_eq!(first.requester_revision(), redrawn.requester_revision());
+    assert_ne!(first.requester_revision(), first.revision());
     let other = KeyRequest { salt: salt(1), ..first.clone() };
-    assert_ne!(first.requesters_revision(), other.requesters_revision());
+    assert_ne!(first.requester_revision(), other.requester_revision());
 }
 
 #[test]
 fn a_salt_reads_back_and_does_not_print() {
     let written = serde_json::to_string(&salt(7)).unwrap();
-    assert_eq!(serde_json::from_str::<Salt>(&written).unwrap(), salt(7));
+    assert_eq!(serde_json::from_str::<RevisionSalt>(&written).unwrap(), salt(7));
     for wrong in ["\"\"", "\"BwcH\"", "\"BwcHBwcHBwcHBwcHBwcHBw==\"", "7"] {
-        assert!(serde_json::from_str::<Salt>(wrong).is_err(), "{wrong}");
+        assert!(serde_json::from_str::<RevisionSalt>(wrong).is_err(), "{wrong}");
     }
     assert!(!format!("{:?}", request(1)).contains(written.trim_matches('"')));
 }
 
 #[test]
 fn the_same_wish_is_the_same_whatever_the_address_was() {
-    let moved = Asked { email_hash: None, ..asked() };
+    let moved = RequestDetails { email_hash: None, ..asked() };
     assert!(asked().is_same(&moved) && moved.is_same(&asked()));
-    assert!(!asked().is_same(&Asked { reason: "another".to_owned(), ..asked() }));
-    assert!(!asked().is_same(&Asked { requester: person("U0BOB"), ..asked() }));
+    assert!(!asked().is_same(&RequestDetails { reason: "another".to_owned(), ..asked() }));
+    assert!(!asked().is_same(&RequestDetails { requester: person("U0BOB"), ..asked() }));
 }
 
 #[test]
 fn a_request_begins_pending_or_approved_as_policy_says() {
-    assert_eq!(request(1).state, State::Pending);
-    assert_eq!(request(0).state, State::Approved);
+    assert_eq!(request(1).state, RequestState::Pending);
+    assert_eq!(request(0).state, RequestState::Approved);
     let refused = KeyRequest::refused(press(0), asked(), salt(0), "no".to_owned(), &["owners".to_owned()]);
-    assert_eq!(refused.state, State::Refused { why: "no".to_owned() });
+    assert_eq!(refused.state, RequestState::PolicyDenied { why: "no".to_owned() });
     for request in [request(1), request(0), refused] {
         verify(&request).unwrap();
         assert_eq!(request.chain.outbox[0].event, "asked");
@@ -610,9 +663,9 @@ fn every_state_reads_back_and_a_half_written_one_does_not() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
         let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
         whole
-            .tellings
-            .extend([Telling::Direct { to: person("U0ALICE"), message: crate::card::text("told") }]);
-        assert_eq!(whole.tellings.take_new().len(), 1, "stored beside the request, not in it");
+            .notifications
+            .extend([Notification::Direct { to: person("U0ALICE"), message: crate::card::text("told") }]);
+        assert_eq!(whole.notifications.take_new().len(), 1, "stored beside the request, not in it");
         let document = serde_json::to_value(&whole).unwrap();
         assert_eq!(serde_json::from_value::<KeyRequest>(document.clone()).unwrap(), whole);
         let mut places = Vec::new();
@@ -650,36 +703,36 @@ fn fields(value: &Value, at: String, all: &mut Vec<(String, String)>) {
 }
 
 /// Events as they could come in any order, with few enough names that they often fit.
-fn any_event() -> impl Strategy<Value = Event> {
+fn any_event() -> impl Strategy<Value = RequestEvent> {
     let who = prop::sample::select(vec!["U0BOB", "U0CAROL", "U0DAVE"]);
     let few = 1u8..3;
     let to = prop::sample::select(vec!["APPROVED", "PENDING", "REFUSED"]);
     let deleted = prop::option::of((2usize..5).prop_map(key));
     prop_oneof![
-        3 => (who, few.clone(), any::<bool>()).prop_map(|(who, n, enough)| Event::Approve {
+        3 => (who, few.clone(), any::<bool>()).prop_map(|(who, n, enough)| RequestEvent::Approve {
             by: person(who), press: press(n), enough, approved_ttl: TTL
         }),
-        1 => few.clone().prop_map(|n| Event::Deny { by: person("U0BOB"), press: press(n), reason: reason() }),
-        1 => Just(Event::Cancel),
-        1 => Just(Event::Lapse),
-        1 => Just(Event::Remind),
-        1 => Just(Event::Refuse { why: "no".to_owned() }),
-        1 => (0u32..4).prop_map(|needed| Event::Redraw(shown(needed))),
-        4 => few.clone().prop_map(|n| Event::Ticket { tid: tid(n) }),
-        1 => few.clone().prop_map(|n| Event::TicketGone { tid: tid(n), why: "test" }),
-        4 => (few.clone(), few.clone()).prop_map(|(t, r)| Event::Begin {
-            intent: Intent { tid: tid(t), run: run(r), ..intent(None) }, browser: "Firefox".to_owned()
+        1 => few.clone().prop_map(|n| RequestEvent::Deny { by: person("U0BOB"), press: press(n), reason: reason() }),
+        1 => Just(RequestEvent::Cancel),
+        1 => Just(RequestEvent::Expire),
+        1 => Just(RequestEvent::Remind),
+        1 => Just(RequestEvent::Refuse { why: "no".to_owned() }),
+        1 => (0u32..4).prop_map(|needed| RequestEvent::FactsChanged(shown(needed))),
+        4 => few.clone().prop_map(|n| RequestEvent::IssueLink { tid: tid(n) }),
+        1 => few.clone().prop_map(|n| RequestEvent::TicketVoided { tid: tid(n), why: "test" }),
+        4 => (few.clone(), few.clone()).prop_map(|(t, r)| RequestEvent::StartIssuing {
+            intent: IssueIntent { tid: tid(t), invocation: run(r), ..intent(None) }, browser: "Firefox".to_owned()
         }),
-        2 => (few.clone(), 0i64..9_000).prop_map(|(r, until)| Event::TakeOver {
+        2 => (few.clone(), 0i64..9_000).prop_map(|(r, until)| RequestEvent::ResumeIssuing {
             run: run(r), until: Timestamp(ASKED.0 + until)
         }),
-        4 => (few.clone(), 2usize..5).prop_map(|(r, k)| Event::Created { run: run(r), key: key(k) }),
-        1 => few.clone().prop_map(|r| Event::NoAnswer { run: run(r) }),
+        4 => (few.clone(), 2usize..5).prop_map(|(r, k)| RequestEvent::Created { run: run(r), key: key(k) }),
+        1 => few.clone().prop_map(|r| RequestEvent::CreateTimedOut { run: run(r) }),
         3 => (prop::option::of(few.clone().prop_map(run)), to, deleted)
             .prop_map(|(run, to, deleted)| withdraw(run, to, deleted)),
-        4 => few.prop_map(|r| Event::Seal { run: run(r) }),
-        1 => any::<bool>().prop_map(|alert| Event::Seen {
-            happened: Happened::new("misused", "reveal", []), at: ASKED, alert
+        4 => few.prop_map(|r| RequestEvent::Seal { run: run(r) }),
+        1 => any::<bool>().prop_map(|alert| RequestEvent::RecordTicketEvent {
+            happened: NewAuditEntry::new("misused", "reveal", []), at: ASKED, alert
         }),
     ]
 }
@@ -713,16 +766,16 @@ proptest! {
             check(&at, &event, &next)?;
             let (from, to) = (state_name(&at.state), state_name(&next.state));
             prop_assert!(arrows[from].contains(&to), "{} > {} by {:?}", from, to, event);
-            prop_assert!(at.waits() || matches!(at.state, State::Issuing(_)) || at.state == next.state);
-            if let Event::Created { key, .. } = &event {
+            prop_assert!(at.is_actionable() || matches!(at.state, RequestState::Issuing(_)) || at.state == next.state);
+            if let RequestEvent::Created { key, .. } = &event {
                 created.push(key.clone());
             }
-            if let Event::Withdraw { deleted: Some(key), .. } = &event {
+            if let RequestEvent::AbortIssuing { deleted: Some(key), .. } = &event {
                 created.retain(|other| other != key);
             }
             let known: Vec<&AccessKeyId> = match &next.state {
-                State::Issuing(intent) => intent.created.iter().collect(),
-                State::Issued { key, .. } => vec![key],
+                RequestState::Issuing(intent) => intent.created.iter().collect(),
+                RequestState::Issued { key, .. } => vec![key],
                 _ => Vec::new(),
             };
             prop_assert_eq!(known, created.iter().collect::<Vec<_>>(), "a key that nothing knows of");
@@ -759,16 +812,16 @@ fn drawn() -> BTreeSet<(String, String, String)> {
 #[test]
 fn the_documents_diagram_of_a_request_is_the_codes() {
     let end = Timestamp(ASKED.0 + 86_400);
-    let mut events: Vec<Event> = events().into_iter().map(|(_, event, _)| event).collect();
-    events.push(Event::Looked { suspects: Vec::new() });
-    events.push(Event::TakeOver { run: run(2), until: Timestamp(ASKED.0 + 9_999) });
+    let mut events: Vec<RequestEvent> = events().into_iter().map(|(_, event, _)| event).collect();
+    events.push(RequestEvent::Rechecked { suspects: Vec::new() });
+    events.push(RequestEvent::ResumeIssuing { run: run(2), until: Timestamp(ASKED.0 + 9_999) });
     let mut found = BTreeSet::new();
-    let last_look = Doubt { looks: LOOKS.len() - 1, ..doubt() };
-    for state in states().into_iter().chain([State::Ambiguous(last_look)]) {
-        for wants in [Wants::New, Wants::Longer { key: key(1), end }] {
+    let last_look = AmbiguousCreate { checks_done: RECHECK_DELAYS.len() - 1, ..doubt() };
+    for state in states().into_iter().chain([RequestState::Ambiguous(last_look)]) {
+        for wants in [RequestKind::New, RequestKind::Longer { key: key(1), end }] {
             for after in [10, 1_000, 3_700] {
                 let mut from = in_state(state.clone());
-                from.asked.wants = wants.clone();
+                from.asked.kind = wants.clone();
                 for event in &events {
                     let Ok(next) = from.apply(event.clone(), "a", Timestamp(ASKED.0 + after)) else {
                         continue;

@@ -1,11 +1,11 @@
 //! What forms say, and what is said of them. A modal's titles, labels, hints and field errors are plain text; the rest
 //! is mrkdwn.
 
-use super::{asks_again, iam_user, mrkdwn, person, reason};
+use super::{asks_again, escape_mrkdwn, iam_user, person, reason};
 use crate::command::{Problem, Reason};
 use crate::facts::{Account, IamUser};
 use crate::id::SlackUserId;
-use crate::policy::IamUserAt;
+use crate::policy::IamUserRef;
 use crate::request::{Approval, KeyRequest};
 use crate::use_case::UseCase;
 
@@ -55,10 +55,10 @@ pub fn in_field(problem: &Problem) -> String {
         Problem::NotAnIamUser(_) => {
             "This is not an IAM user name. Write it as it stands in the AWS console.".to_owned()
         }
-        Problem::UseMissing | Problem::UseRepeated | Problem::NotAUseCase(_) => {
+        Problem::UseMissing | Problem::UseRepeated | Problem::UnknownUseCase(_) => {
             "Choose what the key is for.".to_owned()
         }
-        Problem::TtlMissing | Problem::TtlRepeated | Problem::NotDays(_) => {
+        Problem::TtlMissing | Problem::TtlRepeated | Problem::InvalidLifetime(_) => {
             "Choose how long the key shall live.".to_owned()
         }
         Problem::ReasonMissing => "Write a few words.".to_owned(),
@@ -98,7 +98,7 @@ pub fn form_ready(request: &KeyRequest) -> String {
 
 /// The IAM users that are somebody's own.
 #[must_use]
-pub fn own_users(users: &[IamUserAt]) -> String {
+pub fn own_users(users: &[IamUserRef]) -> String {
     if users.is_empty() {
         return "I know no IAM user of yours yet; one that was tagged today may be missing here.".to_owned();
     }
@@ -109,7 +109,7 @@ pub fn own_users(users: &[IamUserAt]) -> String {
 
 /// An IAM user as a choice in a menu. Plain text.
 #[must_use]
-pub fn user_choice(user: &IamUserAt) -> String {
+pub fn user_choice(user: &IamUserRef) -> String {
     format!("{} in {}", user.name, user.account.alias)
 }
 
@@ -149,7 +149,7 @@ pub fn who_may_approve(people: &[SlackUserId]) -> String {
 /// An approval that was given.
 #[must_use]
 pub fn approval_line(approval: &Approval) -> String {
-    format!("{} approved {}", person(&approval.by), super::moment(approval.at))
+    format!("{} approved {}", person(&approval.by), super::slack_date(approval.at))
 }
 
 /// The owners as the tags have them.
@@ -164,7 +164,7 @@ pub fn owners(user: &IamUser) -> String {
 /// A tag, name and value. Both come from AWS, where others write them.
 #[must_use]
 pub fn tag(name: &str, value: &str) -> String {
-    let code = |text: &str| mrkdwn(&text.chars().take(256).collect::<String>().replace('`', "'"));
+    let code = |text: &str| escape_mrkdwn(&text.chars().take(256).collect::<String>().replace('`', "'"));
     match value {
         "" => format!("`{}`", code(name)),
         _ => format!("`{}` = `{}`", code(name), code(value)),

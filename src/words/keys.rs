@@ -1,39 +1,39 @@
 //! What is said of a key after it was handed over.
 
-use super::{days, iam_user, moment, person};
+use super::{days, iam_user, person, slack_date};
 use crate::facts::{AccessKey, Account};
 use crate::id::{AccessKeyId, IamUserName, PersonId};
-use crate::key::{GRACE, IssuedKey, KeyState, Why};
+use crate::key::{DELETION_GRACE, DeactivationReason, IssuedKey, KeyState};
 use crate::request::KeyRequest;
 use crate::time::{DAY, Timestamp};
 
 /// A key is off, and why.
 #[must_use]
-pub fn key_off(issued: &IssuedKey, why: Why) -> String {
+pub fn key_off(issued: &IssuedKey, why: DeactivationReason) -> String {
     let (key, user) = (&issued.key, iam_user(&issued.user, &issued.account));
-    let grace = days(u32::try_from(GRACE / DAY).unwrap_or(0));
+    let grace = days(u32::try_from(DELETION_GRACE / DAY).unwrap_or(0));
     match why {
-        Why::Unconfirmed => format!(
+        DeactivationReason::Unconfirmed => format!(
             "Nobody confirmed having received the key `{key}` for {user}, so it is switched off. In a day it is deleted. If you have it, press *I have it*; if the browser tab is gone, *Replace it* deletes it and gets you another."
         ),
-        Why::Expired if issued.can_undo() => format!(
+        DeactivationReason::Expired if issued.can_undo_expiry() => format!(
             "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. If something broke, *Undo* asks for it back for at most 24 hours, once; for longer, ask for a new one with `/access-key create`.",
-            moment(issued.expires_at)
+            slack_date(issued.expires_at)
         ),
-        Why::Expired => format!(
+        DeactivationReason::Expired => format!(
             "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. Ask for a new one with `/access-key create` if you still need it.",
-            moment(issued.expires_at)
+            slack_date(issued.expires_at)
         ),
-        Why::Reported => {
+        DeactivationReason::Reported => {
             format!("The key `{key}` for {user} was reported and is switched off. In {grace} it is deleted.")
         }
-        Why::Asked => format!(
+        DeactivationReason::UserRequested => format!(
             "The key `{key}` for {user} is switched off. In {grace} it is deleted; until then `/access-key activate {key}` asks for it back."
         ),
-        Why::Replaced => format!(
+        DeactivationReason::Rotated => format!(
             "The key `{key}` for {user} has been replaced and is switched off. In {grace} it is deleted."
         ),
-        Why::OwnerLeft => format!(
+        DeactivationReason::OwnerDeactivated => format!(
             "The key `{key}` for {user} is switched off, because whoever it was for has left. In {grace} it is deleted."
         ),
     }
@@ -41,14 +41,14 @@ pub fn key_off(issued: &IssuedKey, why: Why) -> String {
 
 /// A key is gone, and why.
 #[must_use]
-pub fn key_deleted(issued: &IssuedKey, why: Why) -> String {
+pub fn key_deleted(issued: &IssuedKey, why: DeactivationReason) -> String {
     let because = match why {
-        Why::Unconfirmed => "nobody confirmed having received it",
-        Why::Expired => "it had expired",
-        Why::Reported => "it had been reported",
-        Why::Asked => "it had been switched off",
-        Why::Replaced => "another key took its place",
-        Why::OwnerLeft => "whoever it was for has left",
+        DeactivationReason::Unconfirmed => "nobody confirmed having received it",
+        DeactivationReason::Expired => "it had expired",
+        DeactivationReason::Reported => "it had been reported",
+        DeactivationReason::UserRequested => "it had been switched off",
+        DeactivationReason::Rotated => "another key took its place",
+        DeactivationReason::OwnerDeactivated => "whoever it was for has left",
     };
     format!("The key `{}` for {} is deleted: {because}.", issued.key, iam_user(&issued.user, &issued.account))
 }
@@ -71,7 +71,7 @@ pub fn suspect(issued: &IssuedKey) -> String {
         iam_user(&issued.user, &issued.account),
         person(&issued.requester),
         issued.key,
-        moment(issued.issued_at),
+        slack_date(issued.issued_at),
         issued.request
     )
 }
@@ -84,7 +84,7 @@ pub fn suspect_settled(issued: &IssuedKey) -> String {
         KeyState::Suspect { .. } => format!("Whether the key `{key}` is ours is still open."),
         KeyState::Deleting { .. } => format!("The key `{key}` is being deleted."),
         KeyState::Deleted { .. } => format!("The key `{key}` is deleted."),
-        KeyState::Disowned { by } => format!(
+        KeyState::NotOurs { by } => format!(
             "{} said that the key `{key}` is not ours. It stays as it is, and nothing more is done with it here.",
             person(by)
         ),
@@ -172,7 +172,9 @@ pub fn compared_line(
 ) -> String {
     let why = match record {
         None => "was not issued here".to_owned(),
-        Some(issued) if issued.state.is_live() => format!("should have ended {}", moment(issued.expires_at)),
+        Some(issued) if issued.state.is_active() => {
+            format!("should have ended {}", slack_date(issued.expires_at))
+        }
         Some(_) => "is on, though it was switched off here".to_owned(),
     };
     format!("\u{2022} {}: {} {why}.", iam_user(user, account), super::key_line(key, now))
@@ -181,7 +183,7 @@ pub fn compared_line(
 /// AWS quarantined the IAM user of a key that was issued here.
 #[must_use]
 pub fn quarantined(issued: &IssuedKey) -> String {
-    let stands = if issued.state.is_live() {
+    let stands = if issued.state.is_active() {
         "is on: unless you know that it was another key that leaked, switch it off and have a new one issued"
     } else {
         "is off, and only an approver who did not ask for it can switch it on again"
@@ -215,7 +217,7 @@ pub fn left_key(issued: &IssuedKey) -> String {
         "`{}` for {}, until {}",
         issued.key,
         iam_user(&issued.user, &issued.account),
-        moment(issued.expires_at)
+        slack_date(issued.expires_at)
     )
 }
 

@@ -1,11 +1,14 @@
 //! What is said of the life of a key: in a list, before its end, and when more is asked for it.
 
-use super::{alternative, days, iam_user, key_line, moment, mrkdwn, person, reason};
+use super::{alternative, days, escape_mrkdwn, iam_user, key_line, person, reason, slack_date};
 use crate::facts::{AccessKey, AccessKeyLastUsed, Account};
 use crate::id::{AccessKeyId, IamUserName};
-use crate::key::{GRACE, IssuedKey, KeyState, PUT_OFFS, PutOff, Successor, UNCONFIRMED_GRACE, Unready, Why};
-use crate::policy::IamUserAt;
-use crate::request::{KeyRequest, Wants};
+use crate::key::{
+    DELETION_GRACE, DeactivationReason, IssuedKey, KeyState, MAX_POSTPONEMENTS, PostponeReason, Postponement,
+    Successor, UNCONFIRMED_DELETION_GRACE,
+};
+use crate::policy::IamUserRef;
+use crate::request::{KeyRequest, RequestKind};
 use crate::time::{DAY, Timestamp};
 
 /// Above a list.
@@ -19,20 +22,20 @@ pub const NOTHING_LISTED: &str = "None of the IAM users that I knew as yours is 
 
 /// The heading of one IAM user's keys.
 #[must_use]
-pub fn keys_of(user: &IamUserAt, number: usize) -> String {
+pub fn keys_of(user: &IamUserRef, number: usize) -> String {
     let what = iam_user(&user.name, &user.account);
     if number == 0 { format!("*{what}* has no access keys.") } else { format!("*{what}*") }
 }
 
 /// An IAM user that could not be looked up.
 #[must_use]
-pub fn unreadable(user: &IamUserAt) -> String {
+pub fn unreadable(user: &IamUserRef) -> String {
     format!("*{}* cannot be looked up just now.", iam_user(&user.name, &user.account))
 }
 
 /// There are more than a list holds.
 #[must_use]
-pub fn more_users(rest: &[IamUserAt]) -> String {
+pub fn more_users(rest: &[IamUserRef]) -> String {
     const MOST: usize = 10;
     let mut names: Vec<String> =
         rest.iter().take(MOST).map(|user| iam_user(&user.name, &user.account)).collect();
@@ -60,20 +63,24 @@ pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> S
                 person(&issued.requester)
             );
         }
-        KeyState::Disowned { .. } => {
+        KeyState::NotOurs { .. } => {
             return format!("{line}\nNot issued by keyvend: who asked for it and until when is not known.");
         }
         KeyState::Delivered => "nobody has confirmed yet that they received it".to_owned(),
         KeyState::Unconfirmed { .. } => "nobody confirmed having received it".to_owned(),
         KeyState::Confirmed | KeyState::Active => expires(issued),
         KeyState::Inactive { why, since } => {
-            let grace = if *why == Why::Unconfirmed { UNCONFIRMED_GRACE } else { GRACE };
-            let gone = moment(Timestamp(since.0 + grace));
-            format!("switched off {} because {}; it is deleted {gone}", moment(*since), because(*why))
+            let grace = if *why == DeactivationReason::Unconfirmed {
+                UNCONFIRMED_DELETION_GRACE
+            } else {
+                DELETION_GRACE
+            };
+            let gone = slack_date(Timestamp(since.0 + grace));
+            format!("switched off {} because {}; it is deleted {gone}", slack_date(*since), because(*why))
         }
         KeyState::Activating { .. } => "being switched on".to_owned(),
         KeyState::Deleting { .. } => "being deleted".to_owned(),
-        KeyState::Deleted { at, .. } => format!("deleted {}", moment(*at)),
+        KeyState::Deleted { at, .. } => format!("deleted {}", slack_date(*at)),
     };
     let successor = issued.successor.as_ref();
     let successor = successor.map_or(String::new(), |new| format!(" `{}` has taken its place.", new.key));
@@ -81,24 +88,24 @@ pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> S
 }
 
 fn expires(issued: &IssuedKey) -> String {
-    match &issued.put_off {
-        None => format!("expires {}", moment(issued.expires_at)),
+    match &issued.postponement {
+        None => format!("expires {}", slack_date(issued.expires_at)),
         Some(put_off) => format!(
             "expired {}, and is switched off {} because it was still in use",
-            moment(issued.expires_at),
-            moment(put_off.until)
+            slack_date(issued.expires_at),
+            slack_date(put_off.new_deadline)
         ),
     }
 }
 
-fn because(why: Why) -> &'static str {
+fn because(why: DeactivationReason) -> &'static str {
     match why {
-        Why::Reported => "somebody said that it wasn't them",
-        Why::Unconfirmed => "nobody confirmed having received it",
-        Why::Expired => "its time ran out",
-        Why::Asked => "somebody asked for it",
-        Why::Replaced => "another key took its place",
-        Why::OwnerLeft => "whoever it was for has left",
+        DeactivationReason::Reported => "somebody said that it wasn't them",
+        DeactivationReason::Unconfirmed => "nobody confirmed having received it",
+        DeactivationReason::Expired => "its time ran out",
+        DeactivationReason::UserRequested => "somebody asked for it",
+        DeactivationReason::Rotated => "another key took its place",
+        DeactivationReason::OwnerDeactivated => "whoever it was for has left",
     }
 }
 
@@ -141,7 +148,7 @@ pub fn past_end(issued: &IssuedKey) -> String {
     format!(
         "The time that was approved for the key `{}` ended {}, and neither bringing it back nor replacing it moves that. Ask for a new key with `/access-key create`.",
         issued.key,
-        moment(issued.expires_at)
+        slack_date(issued.expires_at)
     )
 }
 
@@ -181,7 +188,7 @@ pub fn long_enough(issued: &IssuedKey) -> String {
     format!(
         "The key `{}` lives until {} already. Extend it nearer to its end.",
         issued.key,
-        moment(issued.expires_at)
+        slack_date(issued.expires_at)
     )
 }
 
@@ -220,7 +227,7 @@ pub fn off_already(key: &AccessKeyId) -> String {
 /// It is off at somebody's wish, and what they can do next.
 #[must_use]
 pub fn deactivated(issued: &IssuedKey) -> String {
-    let grace = days(u32::try_from(GRACE / DAY).unwrap_or(0));
+    let grace = days(u32::try_from(DELETION_GRACE / DAY).unwrap_or(0));
     format!(
         "The key `{0}` is switched off. It no longer works anywhere, and is deleted in {grace}; until then `/access-key activate {0}` asks for it back.",
         issued.key
@@ -260,7 +267,12 @@ pub fn last_use(last_used: &AccessKeyLastUsed) -> String {
         AccessKeyLastUsed::Never => "was never used".to_owned(),
         AccessKeyLastUsed::Unknown => "was last used nobody knows when".to_owned(),
         AccessKeyLastUsed::At { at, service, region } => {
-            format!("was last used {} with {} in {}", moment(*at), mrkdwn(service), mrkdwn(region))
+            format!(
+                "was last used {} with {} in {}",
+                slack_date(*at),
+                escape_mrkdwn(service),
+                escape_mrkdwn(region)
+            )
         }
     }
 }
@@ -269,7 +281,7 @@ pub fn last_use(last_used: &AccessKeyLastUsed) -> String {
 #[must_use]
 pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String {
     let what = iam_user(&issued.user, &issued.account);
-    let end = moment(issued.expires_at);
+    let end = slack_date(issued.expires_at);
     let next = match &issued.successor {
         Some(successor) => format!("`{}` has taken its place: switch this one off once nothing uses it.", successor.key),
         None => "*Extend* asks for more time for it. *Rotate* asks for a new key in its place, which ends at the same time. If nobody needs it, do nothing.".to_owned(),
@@ -286,25 +298,25 @@ pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String
 pub fn put_off(
     issued: &IssuedKey,
     last_used: &AccessKeyLastUsed,
-    put_off: PutOff,
-    unready: Unready,
+    put_off: Postponement,
+    unready: PostponeReason,
 ) -> String {
     let because = match unready {
-        Unready::Unreminded => {
+        PostponeReason::Unreminded => {
             format!("no reminder reached {} at least a day before", person(&issued.requester))
         }
-        Unready::OutOfHours => format!(
+        PostponeReason::OutOfHours => format!(
             "where {} is, it is not between 09:00 and 15:00 of Monday to Thursday",
             person(&issued.requester)
         ),
     };
     format!(
-        "The key `{}` for {} expired {}, but is not switched off yet: it {}, and {because}. It is switched off {} instead ({} of at most {PUT_OFFS} times that this is put off).",
+        "The key `{}` for {} expired {}, but is not switched off yet: it {}, and {because}. It is switched off {} instead ({} of at most {MAX_POSTPONEMENTS} times that this is put off).",
         issued.key,
         iam_user(&issued.user, &issued.account),
-        moment(issued.expires_at),
+        slack_date(issued.expires_at),
         last_use(last_used),
-        moment(put_off.until),
+        slack_date(put_off.new_deadline),
         put_off.times,
     )
 }
@@ -317,10 +329,10 @@ pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLas
         successor.key,
         issued.key,
         iam_user(&issued.user, &issued.account),
-        moment(successor.confirmed_at),
+        slack_date(successor.confirmed_at),
         last_use(last_used),
-        days(u32::try_from(GRACE / DAY).unwrap_or(0)),
-        moment(issued.deadline())
+        days(u32::try_from(DELETION_GRACE / DAY).unwrap_or(0)),
+        slack_date(issued.deadline())
     )
 }
 
@@ -329,22 +341,22 @@ pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLas
 pub fn asks_again(request: &KeyRequest) -> Option<String> {
     let asked = &request.asked;
     let (who, what) = (person(&asked.requester), iam_user(&asked.user, &asked.account));
-    Some(match &asked.wants {
-        Wants::New => return None,
-        Wants::InPlaceOf { key, end, .. } => format!(
+    Some(match &asked.kind {
+        RequestKind::New => return None,
+        RequestKind::Rotate { key, end, .. } => format!(
             "*{who}* asks for a new key for {what} in place of `{key}`, until {}, when that one ends:",
-            moment(*end)
+            slack_date(*end)
         ),
-        Wants::Back { key, end, undo: true } => format!(
+        RequestKind::Back { key, end, undo: true } => format!(
             "*{who}* asks for the expired key `{key}` for {what} to be switched on again, until {}:",
-            moment(*end)
+            slack_date(*end)
         ),
-        Wants::Back { key, end, undo: false } => format!(
+        RequestKind::Back { key, end, undo: false } => format!(
             "*{who}* asks for the key `{key}` for {what}, which is off, to be switched on again, until {}:",
-            moment(*end)
+            slack_date(*end)
         ),
-        Wants::Longer { key, end } => {
-            format!("*{who}* asks for the key `{key}` for {what} to live longer, until {}:", moment(*end))
+        RequestKind::Longer { key, end } => {
+            format!("*{who}* asks for the key `{key}` for {what} to live longer, until {}:", slack_date(*end))
         }
     })
 }
@@ -353,24 +365,24 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
 #[must_use]
 pub fn wanted(request: &KeyRequest) -> String {
     let what = iam_user(&request.asked.user, &request.asked.account);
-    match &request.asked.wants {
-        Wants::New => format!("a key for {what}"),
-        Wants::InPlaceOf { key, end, .. } => {
-            format!("a key for {what} in place of `{key}`, until {}", moment(*end))
+    match &request.asked.kind {
+        RequestKind::New => format!("a key for {what}"),
+        RequestKind::Rotate { key, end, .. } => {
+            format!("a key for {what} in place of `{key}`, until {}", slack_date(*end))
         }
-        Wants::Back { key, end, .. } => {
-            format!("the key `{key}` for {what} to be switched on again, until {}", moment(*end))
+        RequestKind::Back { key, end, .. } => {
+            format!("the key `{key}` for {what} to be switched on again, until {}", slack_date(*end))
         }
-        Wants::Longer { key, end } => {
-            format!("the key `{key}` for {what} to live longer, until {}", moment(*end))
+        RequestKind::Longer { key, end } => {
+            format!("the key `{key}` for {what} to live longer, until {}", slack_date(*end))
         }
     }
 }
 
 /// In the thread of a card that asks for a key back: why it is off.
 #[must_use]
-pub fn why_off(why: Why, since: Timestamp) -> String {
-    format!("It is off since {} because {}.", moment(since), because(why))
+pub fn why_off(why: DeactivationReason, since: Timestamp) -> String {
+    format!("It is off since {} because {}.", slack_date(since), because(why))
 }
 
 /// What is asked about a key that exists needs no approval, or has it already: it is being done.
@@ -382,5 +394,5 @@ pub fn under_way(request: &KeyRequest) -> String {
 /// Below what the requester is told: what AWS recommends instead, where a key is to be made.
 #[must_use]
 pub fn instead(request: &KeyRequest) -> Option<&'static str> {
-    request.asked.wants.existing().is_none().then(|| alternative(request.asked.use_case))
+    request.asked.kind.existing().is_none().then(|| alternative(request.asked.use_case))
 }

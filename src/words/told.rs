@@ -1,6 +1,6 @@
 //! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
 
-use super::{asks_again, mrkdwn, quoted, wanted};
+use super::{asks_again, escape_mrkdwn, inline_code, wanted};
 use crate::browser::Browser;
 use crate::config::Approvers;
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
@@ -8,7 +8,7 @@ use crate::id::{
     AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId,
 };
 use crate::key::{IssuedKey, KeyState};
-use crate::request::{KeyRequest, State, Wants};
+use crate::request::{KeyRequest, RequestKind, RequestState};
 use crate::time::{DAY, Timestamp};
 use crate::use_case::UseCase;
 
@@ -26,7 +26,7 @@ pub fn iam_user(user: &IamUserName, account: &Account) -> String {
 
 /// A moment, in the reader's own time zone.
 #[must_use]
-pub fn moment(at: Timestamp) -> String {
+pub fn slack_date(at: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
 }
 
@@ -93,7 +93,12 @@ pub fn key_line(key: &AccessKey, now: Timestamp) -> String {
         AccessKeyLastUsed::Never => "never used".to_owned(),
         AccessKeyLastUsed::Unknown => "last use unknown".to_owned(),
         AccessKeyLastUsed::At { at, service, region } => {
-            format!("last used {} with {} in {}", moment(*at), mrkdwn(service), mrkdwn(region))
+            format!(
+                "last used {} with {} in {}",
+                slack_date(*at),
+                escape_mrkdwn(service),
+                escape_mrkdwn(region)
+            )
         }
     };
     format!("`{}` {status}, {} old, {used}", key.id, days(age))
@@ -131,7 +136,7 @@ pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Opt
     format!(
         "{} is not under `{}`, and keyvend looks after no other IAM users. {}",
         iam_user(user, account),
-        mrkdwn(path),
+        escape_mrkdwn(path),
         ask_help(help)
     )
 }
@@ -173,8 +178,8 @@ pub fn asked(request: &KeyRequest) -> String {
     format!(
         "Asked for {}. It needs {} by {}; I'll tell you how it goes.",
         wanted(request),
-        approvals(request.shown.needed),
-        moment(request.expires_at)
+        approvals(request.shown.required_approvals),
+        slack_date(request.expires_at)
     )
 }
 
@@ -209,7 +214,12 @@ pub fn asked_for(request: &KeyRequest) -> String {
 pub fn approvals_so_far(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
     let given = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
-    format!("{} of {}{given}, by {}", by.len(), request.shown.needed, moment(request.expires_at))
+    format!(
+        "{} of {}{given}, by {}",
+        by.len(),
+        request.shown.required_approvals,
+        slack_date(request.expires_at)
+    )
 }
 
 /// The requester may press Get my key.
@@ -224,7 +234,7 @@ pub fn ready(request: &KeyRequest) -> String {
     format!(
         "{why}: your key for {} can be made. Press *Get my key* where you want to store it, by {}. No key exists until you open its link.",
         iam_user(&request.asked.user, &request.asked.account),
-        moment(request.expires_at)
+        slack_date(request.expires_at)
     )
 }
 
@@ -232,7 +242,7 @@ pub fn ready(request: &KeyRequest) -> String {
 #[must_use]
 pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
-    let lacking = request.shown.needed.saturating_sub(had).max(1);
+    let lacking = request.shown.required_approvals.saturating_sub(had).max(1);
     format!(
         "{} approved your request for {}. It still needs {}.",
         person(by),
@@ -245,7 +255,7 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
 #[must_use]
 pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
-    let lacking = usize::try_from(request.shown.needed.saturating_sub(had)).unwrap_or(usize::MAX);
+    let lacking = usize::try_from(request.shown.required_approvals.saturating_sub(had)).unwrap_or(usize::MAX);
     if lacking <= left {
         return String::new();
     }
@@ -338,14 +348,16 @@ pub fn calling(mention: Option<&Approvers>) -> String {
 /// A quarter of the card's time is gone.
 #[must_use]
 pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
-    let lacking =
-        request.shown.needed.saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
+    let lacking = request
+        .shown
+        .required_approvals
+        .saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
     format!(
         "{}{} still waits for {}. It lapses {}.",
         calling(mention),
         person(&request.asked.requester),
         approvals(lacking.max(1)),
-        moment(request.expires_at)
+        slack_date(request.expires_at)
     )
 }
 
@@ -357,8 +369,8 @@ pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String 
         "{}{} was about to get this key, but what was approved no longer counts, or is no longer enough. It needs {} again, by {}.",
         calling(mention),
         person(&request.asked.requester),
-        approvals(request.shown.needed.saturating_sub(had).max(1)),
-        moment(request.expires_at)
+        approvals(request.shown.required_approvals.saturating_sub(had).max(1)),
+        slack_date(request.expires_at)
     )
 }
 
@@ -377,7 +389,7 @@ pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String
     format!(
         "The approvers cannot be reached: your request for {} could not be shown in their channel. It stays open until {}, but nobody sees it there. {} Show whoever runs keyvend this: `{}`.",
         iam_user(&request.asked.user, &request.asked.account),
-        moment(request.expires_at),
+        slack_date(request.expires_at),
         ask_help(help),
         request.id
     )
@@ -414,7 +426,7 @@ pub fn facts_changed(request: &KeyRequest) -> String {
     format!(
         "{} changed while your request waited, so approvals so far no longer count. The approvers see the new card; it needs {}.",
         iam_user(&request.asked.user, &request.asked.account),
-        approvals(request.shown.needed)
+        approvals(request.shown.required_approvals)
     )
 }
 
@@ -486,37 +498,41 @@ pub const NO_REQUESTS: &str = "You have asked for nothing yet. `/access-key help
 pub fn standing(request: &KeyRequest) -> String {
     let what = iam_user(&request.asked.user, &request.asked.account);
     match &request.state {
-        State::Pending => {
+        RequestState::Pending => {
             format!("The request for {what} waits for approval: {}.", approvals_so_far(request))
         }
-        State::Approved if request.asked.wants.existing().is_some() => {
+        RequestState::Approved if request.asked.kind.existing().is_some() => {
             format!("The request for {what} is approved, and is being carried out.")
         }
-        State::Approved => format!(
+        RequestState::Approved => format!(
             "The request for {what} is approved: {} can get the key, by {}.",
             person(&request.asked.requester),
-            moment(request.expires_at)
+            slack_date(request.expires_at)
         ),
-        State::Ticketed { .. } => format!(
+        RequestState::LinkIssued { .. } => format!(
             "The request for {what} is approved, and {} has a one-time link. No key exists yet.",
             person(&request.asked.requester)
         ),
-        State::Issuing(_) => format!("A key for {what} is being created right now."),
-        State::Ambiguous(_) => format!(
+        RequestState::Issuing(_) => format!("A key for {what} is being created right now."),
+        RequestState::Ambiguous(_) => format!(
             "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."
         ),
-        State::Issued { key, at, .. } => format!("The key `{key}` for {what} was created {}.", moment(*at)),
-        State::Fulfilled { key, .. } => match &request.asked.wants {
-            Wants::Longer { end, .. } => format!("The key `{key}` for {what} lives until {}.", moment(*end)),
-            Wants::Back { end, .. } => {
-                format!("The key `{key}` for {what} is switched on again, until {}.", moment(*end))
+        RequestState::Issued { key, at, .. } => {
+            format!("The key `{key}` for {what} was created {}.", slack_date(*at))
+        }
+        RequestState::Completed { key, .. } => match &request.asked.kind {
+            RequestKind::Longer { end, .. } => {
+                format!("The key `{key}` for {what} lives until {}.", slack_date(*end))
             }
-            Wants::New | Wants::InPlaceOf { .. } => format!("The key `{key}` for {what} is there."),
+            RequestKind::Back { end, .. } => {
+                format!("The key `{key}` for {what} is switched on again, until {}.", slack_date(*end))
+            }
+            RequestKind::New | RequestKind::Rotate { .. } => format!("The key `{key}` for {what} is there."),
         },
-        State::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
-        State::Cancelled => format!("The request for {what} was cancelled."),
-        State::Lapsed => format!("The request for {what} lapsed because nobody answered in time."),
-        State::Refused { why } => format!("The request for {what} was refused: {why}"),
+        RequestState::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
+        RequestState::Cancelled => format!("The request for {what} was cancelled."),
+        RequestState::Expired => format!("The request for {what} lapsed because nobody answered in time."),
+        RequestState::PolicyDenied { why } => format!("The request for {what} was refused: {why}"),
     }
 }
 
@@ -551,7 +567,7 @@ pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) ->
     format!(
         "Your one-time link for {} works once, in one browser tab, until {}. {second}",
         iam_user(&request.asked.user, &request.asked.account),
-        moment(expires_at)
+        slack_date(expires_at)
     )
 }
 
@@ -607,7 +623,7 @@ pub fn approvals_lacking(request: &KeyRequest) -> String {
     format!(
         "An approval of your request for {} no longer counts, so the approvers are asked again. It needs {}.",
         iam_user(&request.asked.user, &request.asked.account),
-        approvals(request.shown.needed)
+        approvals(request.shown.required_approvals)
     )
 }
 
@@ -617,8 +633,8 @@ pub fn ambiguous(request: &KeyRequest) -> String {
     format!(
         "AWS gave no answer when a key for {} was to be created. Nothing is tried again until it is clear what happened: look at the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
         iam_user(&request.asked.user, &request.asked.account),
-        moment(if let State::Ambiguous(doubt) = &request.state {
-            doubt.intent.begun
+        slack_date(if let RequestState::Ambiguous(doubt) = &request.state {
+            doubt.intent.started_at
         } else {
             request.asked.at
         })
@@ -657,14 +673,14 @@ pub fn reported(issued: &IssuedKey, by: &str) -> String {
         "{said} the key `{}` for {}: this wasn't me. It is {off}. Look in CloudTrail for what was done with it since {}, and who opened the link.",
         issued.key,
         iam_user(&issued.user, &issued.account),
-        moment(issued.issued_at)
+        slack_date(issued.issued_at)
     )
 }
 
 /// The same press was delivered again.
 #[must_use]
 pub fn reported_before(issued: &IssuedKey) -> String {
-    if issued.state.is_live() {
+    if issued.state.is_active() {
         format!(
             "The key `{}` was deactivated when you said that it wasn't you, and has been activated again since. Press again to deactivate it.",
             issued.key
@@ -689,10 +705,10 @@ pub const UNFREEZE_REVERTED: &str = "Your command let the issuing of keys go on,
 /// An unfreeze that crossed a freeze: the freeze wins.
 #[must_use]
 pub fn unfreeze_raced(by: &str, at: Timestamp) -> String {
-    let by = by.to_owned().try_into().map_or_else(|_| mrkdwn(by), |by| person(&by));
+    let by = by.to_owned().try_into().map_or_else(|_| escape_mrkdwn(by), |by| person(&by));
     format!(
         "All issuing of keys is still stopped: {by} stopped it {}, which was not before you typed this. If you want to let it go on all the same, type `/access-key unfreeze` again.",
-        moment(at)
+        slack_date(at)
     )
 }
 
@@ -766,13 +782,13 @@ pub fn mail_text(code: &str, label: &str, user: &IamUserName, account: &Account)
 /// What somebody's reason is shown as.
 #[must_use]
 pub fn reason(text: &str) -> String {
-    format!("> {}", mrkdwn(text).replace('`', "'"))
+    format!("> {}", escape_mrkdwn(text).replace('`', "'"))
 }
 
 /// A name that comes from AWS, shown as code.
 #[must_use]
 pub fn named(name: &str) -> String {
-    quoted(name)
+    inline_code(name)
 }
 
 /// What the AWS console shows as a key's description: IAM's tag values take letters, digits, blanks and `_.:/=+-@`,

@@ -5,23 +5,28 @@ use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join5};
 
 use super::create::{Limit, too_many_approvers, too_many_open};
-use super::facts::{Facts, Found};
+use super::facts::{DecisionFacts, Found};
 use super::ticket::{address_hash, random};
-use super::{NotDone, Worker};
+use super::{HandleError, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::id::{AccessKeyId, RequestId};
-use crate::inbound::Message;
-use crate::key::{IssuedKey, KeyState, StoredKey, UNDO, Why, days_until};
-use crate::policy::{Activate, Denial, Issue, KeyFacts, Needed, Policies, Request, Rotate, Verdict};
-use crate::request::{Approval, Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
-use crate::store::{OpenRequests, Stored};
+use crate::inbound::SlackEnvelope;
+use crate::key::{DeactivationReason, IssuedKey, KeyState, StoredKey, UNDO_EXTENSION, days_until};
+use crate::policy::{
+    Activate, Denial, Issue, KeyFacts, Policies, PolicyDecision, Request, RequiredApprovals, Rotate,
+};
+use crate::request::{
+    Approval, KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot,
+    RevisionSalt,
+};
+use crate::store::{OpenRequests, StoredRequest};
 use crate::time::{DAY, Timestamp};
 use crate::words;
 
 /// What can be asked about a key that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum KeyChange {
     /// Another in its place.
     Rotate,
     /// Back after it was switched off; after its expiry, what `Undo` asks.
@@ -36,7 +41,7 @@ pub(super) enum Again {
     Extend,
 }
 
-impl Again {
+impl KeyChange {
     /// What the trail says where it is refused without becoming a request.
     fn refused(self) -> &'static str {
         match self {
@@ -51,12 +56,18 @@ impl Again {
 
     /// Whether this very message, about this key, is what made a request: its id alone, which whoever can write to the
     /// queue chooses, says nothing.
-    fn made(self, asked: &Asked, message: &Message, key: &AccessKeyId) -> bool {
-        let about = match (self, &asked.wants) {
-            (Self::Rotate | Self::Replace, Wants::InPlaceOf { key, .. })
-            | (Self::Activate | Self::Undo | Self::Received, Wants::Back { key, .. })
-            | (Self::Extend, Wants::Longer { key, .. }) => key,
-            (_, Wants::New | Wants::InPlaceOf { .. } | Wants::Back { .. } | Wants::Longer { .. }) => {
+    fn made(self, asked: &RequestDetails, message: &SlackEnvelope, key: &AccessKeyId) -> bool {
+        let about = match (self, &asked.kind) {
+            (Self::Rotate | Self::Replace, RequestKind::Rotate { key, .. })
+            | (Self::Activate | Self::Undo | Self::Received, RequestKind::Back { key, .. })
+            | (Self::Extend, RequestKind::Longer { key, .. }) => key,
+            (
+                _,
+                RequestKind::New
+                | RequestKind::Rotate { .. }
+                | RequestKind::Back { .. }
+                | RequestKind::Longer { .. },
+            ) => {
                 return false;
             }
         };
@@ -69,18 +80,18 @@ impl Again {
         stored: &StoredKey,
         most_days: u32,
         now: Timestamp,
-    ) -> Result<(Wants, u32), String> {
+    ) -> Result<(RequestKind, u32), String> {
         let issued = &stored.issued;
-        if stored.is_off_pending() && !issued.state.is_live() {
+        if stored.is_deactivation_pending() && !issued.state.is_active() {
             return Err(words::being_worked_on(&issued.key));
         }
         match self {
             Self::Rotate => rotated(stored, now),
             Self::Activate | Self::Undo | Self::Received => back(self, issued, now),
             Self::Replace => match &issued.state {
-                KeyState::Inactive { why: Why::Unconfirmed, .. }
-                | KeyState::Deleting { why: Why::Unconfirmed, .. }
-                | KeyState::Deleted { why: Why::Unconfirmed, .. } => in_place_of(issued, now),
+                KeyState::Inactive { why: DeactivationReason::Unconfirmed, .. }
+                | KeyState::Deleting { why: DeactivationReason::Unconfirmed, .. }
+                | KeyState::Deleted { why: DeactivationReason::Unconfirmed, .. } => replaces(issued, now),
                 KeyState::Delivered
                 | KeyState::Confirmed
                 | KeyState::Unconfirmed { .. }
@@ -90,11 +101,11 @@ impl Again {
                 | KeyState::Deleting { .. }
                 | KeyState::Deleted { .. }
                 | KeyState::Suspect { .. }
-                | KeyState::Disowned { .. } => Err(words::not_unconfirmed(issued)),
+                | KeyState::NotOurs { .. } => Err(words::not_unconfirmed(issued)),
             },
             Self::Extend => {
                 let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active);
-                if !lives || stored.off.is_some() {
+                if !lives || stored.deactivation_mark.is_some() {
                     return Err(words::not_on(issued));
                 }
                 let days = issued.days.min(most_days);
@@ -102,36 +113,36 @@ impl Again {
                 if end.since(issued.expires_at) < DAY {
                     return Err(words::long_enough(issued));
                 }
-                Ok((Wants::Longer { key: issued.key.clone(), end }, days))
+                Ok((RequestKind::Longer { key: issued.key.clone(), end }, days))
             }
         }
     }
 }
 
-fn rotated(stored: &StoredKey, now: Timestamp) -> Result<(Wants, u32), String> {
+fn rotated(stored: &StoredKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
     let issued = &stored.issued;
     if let Some(successor) = &issued.successor {
         return Err(words::replaced_already(issued, successor));
     }
     match &issued.state {
         // One that is off, too: its holder may need another in its place.
-        KeyState::Confirmed | KeyState::Active | KeyState::Inactive { .. } => in_place_of(issued, now),
+        KeyState::Confirmed | KeyState::Active | KeyState::Inactive { .. } => replaces(issued, now),
         KeyState::Delivered | KeyState::Unconfirmed { .. } => Err(words::not_confirmed(issued)),
         KeyState::Activating { .. } | KeyState::Deleting { .. } => Err(words::being_worked_on(&issued.key)),
         KeyState::Deleted { .. } => Err(words::KEY_GONE.to_owned()),
-        KeyState::Suspect { .. } | KeyState::Disowned { .. } => Err(words::not_issued_here(&issued.key)),
+        KeyState::Suspect { .. } | KeyState::NotOurs { .. } => Err(words::not_issued_here(&issued.key)),
     }
 }
 
-fn in_place_of(issued: &IssuedKey, now: Timestamp) -> Result<(Wants, u32), String> {
+fn replaces(issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
     let end = issued.expires_at;
     if end <= now {
         return Err(words::past_end(issued));
     }
-    Ok((Wants::InPlaceOf { key: issued.key.clone(), end, days: issued.days }, issued.days_left(now)))
+    Ok((RequestKind::Rotate { key: issued.key.clone(), end, days: issued.days }, issued.days_left(now)))
 }
 
-fn back(again: Again, issued: &IssuedKey, now: Timestamp) -> Result<(Wants, u32), String> {
+fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
     let key = issued.key.clone();
     let why = match &issued.state {
         KeyState::Inactive { why, .. } => *why,
@@ -142,43 +153,43 @@ fn back(again: Again, issued: &IssuedKey, now: Timestamp) -> Result<(Wants, u32)
             return Err(words::being_worked_on(&issued.key));
         }
         KeyState::Deleted { .. } => return Err(words::KEY_GONE.to_owned()),
-        KeyState::Suspect { .. } | KeyState::Disowned { .. } => return Err(words::not_issued_here(&key)),
+        KeyState::Suspect { .. } | KeyState::NotOurs { .. } => return Err(words::not_issued_here(&key)),
     };
-    if again == Again::Received && why != Why::Unconfirmed {
+    if again == KeyChange::Received && why != DeactivationReason::Unconfirmed {
         return Err(words::not_unconfirmed(issued));
     }
-    if why == Why::Expired {
-        if issued.undone.is_some() {
+    if why == DeactivationReason::Expired {
+        if issued.undone_expiry.is_some() {
             return Err(words::undone_before(issued));
         }
-        let end = Timestamp(now.0 + UNDO);
-        return Ok((Wants::Back { key, end, undo: true }, days_until(end, now)));
+        let end = Timestamp(now.0 + UNDO_EXTENSION);
+        return Ok((RequestKind::Back { key, end, undo: true }, days_until(end, now)));
     }
     let end = issued.expires_at;
     if end <= now {
         return Err(words::past_end(issued));
     }
-    Ok((Wants::Back { key, end, undo: false }, issued.days_left(now)))
+    Ok((RequestKind::Back { key, end, undo: false }, issued.days_left(now)))
 }
 
 impl Worker {
     /// Somebody asks for something about a key that exists.
-    pub(super) async fn again(
+    pub(super) async fn change_key(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         key: &AccessKeyId,
-        again: Again,
+        again: KeyChange,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         // The read-only session of the home account meanwhile: the key is most likely of it.
         let session = async {
             match self.config.accounts.first() {
-                Some(account) => self.lookup.open(account, now).await,
+                Some(account) => self.lookup.warm_session(account, now).await,
                 None => Ok(()),
             }
         };
         let read = async {
-            let before = Stored::read(&self.dynamo, &message.id);
+            let before = StoredRequest::read(&self.dynamo, &message.id);
             let open = OpenRequests::read(&self.dynamo, &message.person.user);
             Ok(try_join5(self.read_key(key), before, open, self.slack(), session).await?)
         };
@@ -189,13 +200,13 @@ impl Worker {
                 return Ok(());
             }
             // A redelivery goes on from what the first delivery recorded.
-            return self.tell_again(message, before, None, now).await;
+            return self.confirm_change(message, before, None, now).await;
         }
         if let Some(barred) = self.barred(&message.person).await? {
             return self.refuse_barred(message, barred, now).await;
         }
         let stored = match found {
-            Some(stored) if stored.is_known_to_be_ours() => self.as_succeeded(stored).await?,
+            Some(stored) if stored.is_managed() => self.drop_inactive_successor(stored).await?,
             Some(StoredKey { issued, .. }) if matches!(issued.state, KeyState::Suspect { .. }) => {
                 return Ok(self.answer(message, now, &words::being_asked_about(key)).await?);
             }
@@ -205,17 +216,17 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
         };
-        if again == Again::Replace && issued.requester != message.person {
+        if again == KeyChange::Replace && issued.requester != message.person {
             return self.refuse_again(message, issued, again, words::NOT_YOURS, now).await;
         }
         let (wants, days) = match again.wants(&stored, self.config.max_key_days, now) {
             Ok(wanted) => wanted,
             Err(why) => return self.refuse_again(message, issued, again, &why, now).await,
         };
-        let approvals = self.inherited(message, issued, again);
+        let approvals = self.inherited_approvals(message, issued, again);
         let subject = (&issued.account, &issued.user);
-        let mut asked = Asked {
-            wants,
+        let mut asked = RequestDetails {
+            kind: wants,
             requester: message.person.clone(),
             account: issued.account.clone(),
             user: issued.user.clone(),
@@ -226,13 +237,13 @@ impl Worker {
             at: message.signed_at,
         };
         // The holder of a key approves no change of it, whoever asks for it.
-        let about_key = |facts: Facts, asked: &Asked| {
+        let about_key = |facts: DecisionFacts, asked: &RequestDetails| {
             let eligible = facts.eligible.clone().without(&issued.requester.user);
-            Facts { eligible, ..facts }.with(asked, Some(issued.clone()))
+            DecisionFacts { eligible, ..facts }.with(asked, Some(issued.clone()))
         };
-        let ask = |policies: &Policies, facts: &Facts| {
+        let ask = |policies: &Policies, facts: &DecisionFacts| {
             let facts = about_key(facts.clone(), &asked);
-            self.may_ask_again(policies, &asked, &facts, issued, again).map(drop)
+            self.authorize_change(policies, &asked, &facts, issued, again).map(drop)
         };
         let looked_up =
             self.facts_unless_denied(&slack, &message.person, subject, (&approvals, None), now, ask).boxed();
@@ -248,18 +259,18 @@ impl Worker {
         let facts = about_key(facts, &asked);
         let id = match (again, &issued.replacement) {
             // Begun before: goes on as it began.
-            (Again::Replace, Some(begun)) => begun.clone(),
+            (KeyChange::Replace, Some(begun)) => begun.clone(),
             (_, _) => message.id.clone(),
         };
-        let salt = Salt::of(random()?);
+        let salt = RevisionSalt::new(random()?);
         let may = match denied {
             Some(denial) => Err(denial),
-            None => self.may_ask_again(policies, &asked, &facts, issued, again),
+            None => self.authorize_change(policies, &asked, &facts, issued, again),
         };
         let request = match may {
             Ok(needed) => match too_many_approvers(&facts) {
                 Some(Limit { by, why }) => KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]),
-                None => self.asked_again(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
+                None => self.new_request(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
             },
             Err(denial) => {
                 let why = words::refused(&denial.advice, self.config.help_channel.as_ref());
@@ -267,53 +278,58 @@ impl Worker {
             }
         };
         let request = too_many_open(request, &open);
-        if again == Again::Replace && !matches!(request.state, State::Refused { .. }) {
-            if self.replaced_before(&stored, &request.id).await? {
+        if again == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {
+            if self.was_replaced(&stored, &request.id).await? {
                 return Ok(self.answer(message, now, &words::replacement_asked(issued)).await?);
             }
-            self.make_room(message, stored.clone(), &request.id, now).await?;
-            self.record_again((message, key, again), (request, &open), &facts, now).await?;
+            self.delete_replaced_key(message, stored.clone(), &request.id, now).await?;
+            self.submit_request((message, key, again), (request, &open), &facts, now).await?;
             self.remove_description_of(&stored.issued, &message.person.to_string(), now).await;
             return Ok(());
         }
-        self.record_again((message, key, again), (request, &open), &facts, now).await
+        self.submit_request((message, key, again), (request, &open), &facts, now).await
     }
 
     /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
     /// whether a button for it is shown.
-    pub(super) fn may_ask_again(
+    pub(super) fn authorize_change(
         &self,
         policies: &Policies,
-        asked: &Asked,
-        facts: &Facts,
+        asked: &RequestDetails,
+        facts: &DecisionFacts,
         issued: &IssuedKey,
-        again: Again,
+        again: KeyChange,
     ) -> Result<u32, Denial> {
         let (who, user) = (&facts.requester, &facts.iam_user);
         let key = KeyFacts::from(issued);
         match again {
-            Again::Rotate | Again::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
-            Again::Activate | Again::Undo | Again::Received => {
+            KeyChange::Rotate | KeyChange::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
+            KeyChange::Activate | KeyChange::Undo | KeyChange::Received => {
                 policies.authorize(who, Activate(key), user).map(drop)?;
             }
-            Again::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
+            KeyChange::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
         }
-        match facts.needed(policies, asked) {
-            Needed::Approvals(needed) => Ok(needed),
-            Needed::Never(denial) => Err(denial),
+        match facts.required_approvals(policies, asked) {
+            RequiredApprovals::Approvals(needed) => Ok(needed),
+            RequiredApprovals::Never(denial) => Err(denial),
         }
     }
 
     /// The approvals that the key had, where what is asked is what they were given for: that its requester has it, until
     /// the end that was approved.
-    fn inherited(&self, message: &Message, issued: &IssuedKey, again: Again) -> Vec<Approval> {
+    fn inherited_approvals(
+        &self,
+        message: &SlackEnvelope,
+        issued: &IssuedKey,
+        again: KeyChange,
+    ) -> Vec<Approval> {
         // Not where the key itself comes back: whoever could forge that press might hold what was sealed.
-        if again != Again::Replace || issued.requester != message.person {
+        if again != KeyChange::Replace || issued.requester != message.person {
             return Vec::new();
         }
         let approvals = issued.approved_by.iter().map(|by| Approval {
             by: by.clone(),
-            press: issued.request.clone(),
+            interaction_id: issued.request.clone(),
             at: issued.issued_at,
         });
         approvals.collect()
@@ -321,21 +337,23 @@ impl Worker {
 
     /// The request as it begins, with the approvals that it inherits and that still count, if what they were given for is
     /// still so.
-    fn asked_again(
+    fn new_request(
         &self,
         policies: &Policies,
-        (id, asked, salt): (RequestId, Asked, Salt),
-        facts: &Facts,
+        (id, asked, salt): (RequestId, RequestDetails, RevisionSalt),
+        facts: &DecisionFacts,
         (issued, mut approvals, needed): (&IssuedKey, Vec<Approval>, u32),
     ) -> KeyRequest {
-        let shown = Shown::of(&facts.iam_user, needed);
+        let shown = ReviewSnapshot::of(&facts.iam_user, needed);
         // Who approved a user with other rights has not approved this.
         let same = issued.approved == shown.digest();
-        approvals.retain(|approval| same && facts.stands(policies, &asked, &approval.by));
+        approvals.retain(|approval| same && facts.still_counts(policies, &asked, &approval.by));
         let count = if same { facts.approvals(policies, &asked, None) } else { 0 };
         let issue = Issue(facts.asked(&asked, count));
-        let enough =
-            matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
+        let enough = matches!(
+            policies.decide(&facts.requester, &issue, &facts.iam_user),
+            PolicyDecision::Allow { .. }
+        );
         let approved_ttl = self.config.approved_ttl;
         let ttls = (self.config.request_ttl, approved_ttl);
         let request = KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls);
@@ -346,63 +364,67 @@ impl Worker {
     }
 
     /// Whether the key's one replacement was asked for before, by another message.
-    async fn replaced_before(&self, stored: &StoredKey, id: &RequestId) -> anyhow::Result<bool> {
+    async fn was_replaced(&self, stored: &StoredKey, id: &RequestId) -> anyhow::Result<bool> {
         match &stored.issued.replacement {
-            Some(_) => Ok(Stored::read(&self.dynamo, id).await?.is_some()),
+            Some(_) => Ok(StoredRequest::read(&self.dynamo, id).await?.is_some()),
             None => Ok(false),
         }
     }
 
     /// The key that nobody received goes first. That it is being replaced is written down before, so that it happens once.
-    async fn make_room(
+    async fn delete_replaced_key(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         stored: StoredKey,
         id: &RequestId,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let mut stored = stored;
         if stored.issued.replacement.is_none() {
             let begun = IssuedKey { replacement: Some(id.clone()), ..stored.issued.clone() };
-            match self.dynamo.write(vec![stored.replace(&begun)?]).await {
+            match self.dynamo.write(vec![stored.update(&begun)?]).await {
                 Ok(()) => {}
-                Err(WriteError::Lost(_)) => return Err(NotDone::Later(std::time::Duration::from_secs(1))),
-                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+                Err(WriteError::Conflict(_)) => {
+                    return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
+                }
+                Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
             stored = self.read_key(&begun.key).await?.unwrap_or(stored);
         }
         if matches!(stored.issued.state, KeyState::Deleted { .. }) {
             return Ok(());
         }
-        self.delete_key(&stored, (Why::Unconfirmed, &message.person.to_string()), now).boxed().await
+        self.delete_key(&stored, (DeactivationReason::Unconfirmed, &message.person.to_string()), now)
+            .boxed()
+            .await
     }
 
     /// Records the request and answers. Where two keys are in the way, which of them could go is the answer.
-    async fn record_again(
+    async fn submit_request(
         &self,
-        (message, key, again): (&Message, &AccessKeyId, Again),
+        (message, key, again): (&SlackEnvelope, &AccessKeyId, KeyChange),
         (mut request, open): (KeyRequest, &OpenRequests),
-        facts: &Facts,
+        facts: &DecisionFacts,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        let refused = matches!(request.state, State::Refused { .. });
-        let full = again == Again::Rotate && !refused && Self::has_two_keys(&facts.iam_user);
+    ) -> Result<(), HandleError> {
+        let refused = matches!(request.state, RequestState::PolicyDenied { .. });
+        let full = again == KeyChange::Rotate && !refused && Self::has_two_keys(&facts.iam_user);
         if full {
             let why = words::two_keys(&facts.iam_user.name, &facts.iam_user.account);
             request = KeyRequest::refused(request.id, request.asked, request.salt, why, &[]);
         }
-        if request.state == State::Pending {
-            request.tellings.extend([Telling::Card]);
-            request.tellings.extend(why_off(&request, facts));
+        if request.state == RequestState::Pending {
+            request.notifications.extend([Notification::Card]);
+            request.notifications.extend(why_off(&request, facts));
         }
         let chooser = async { if full { self.chooser(facts, now).await.map(Some) } else { Ok(None) } };
         let create = async {
-            match Stored::create(&self.dynamo, &request, Some(open)).await {
+            match StoredRequest::create(&self.dynamo, &request, Some(open)).await {
                 Ok(stored) => Ok(stored),
-                Err(WriteError::Lost(lost)) => {
-                    Stored::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
+                Err(WriteError::Conflict(lost)) => {
+                    StoredRequest::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
                 }
-                Err(WriteError::Fault(fault)) => Err(fault),
+                Err(WriteError::Other(fault)) => Err(fault),
             }
         };
         let (stored, chooser) = try_join(create, chooser).await?;
@@ -410,54 +432,54 @@ impl Worker {
             bears_anothers_id();
             return Ok(());
         }
-        self.tell_again(message, stored, chooser, now).await
+        self.confirm_change(message, stored, chooser, now).await
     }
 
     /// Answers with what came of it.
-    async fn tell_again(
+    async fn confirm_change(
         &self,
-        message: &Message,
-        stored: Stored,
-        chooser: Option<crate::slack_api::Message>,
+        message: &SlackEnvelope,
+        stored: StoredRequest,
+        chooser: Option<crate::slack_api::SlackMessage>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let request = &stored.request;
         let answer = match (&request.state, chooser) {
-            (State::Refused { .. }, Some(chooser)) => chooser,
-            (State::Refused { why }, None) => card::text(why),
-            (State::Pending, _) => card::asked(request),
-            (State::Approved, _) if request.asked.wants.existing().is_some() => {
+            (RequestState::PolicyDenied { .. }, Some(chooser)) => chooser,
+            (RequestState::PolicyDenied { why }, None) => card::text(why),
+            (RequestState::Pending, _) => card::asked(request),
+            (RequestState::Approved, _) if request.asked.kind.existing().is_some() => {
                 card::text(&words::under_way(request))
             }
-            (State::Approved, _) => card::ready(request),
+            (RequestState::Approved, _) => card::ready(request),
             (
-                State::Ticketed { .. }
-                | State::Issuing(_)
-                | State::Ambiguous(_)
-                | State::Issued { .. }
-                | State::Fulfilled { .. }
-                | State::Denied { .. }
-                | State::Cancelled
-                | State::Lapsed,
+                RequestState::LinkIssued { .. }
+                | RequestState::Issuing(_)
+                | RequestState::Ambiguous(_)
+                | RequestState::Issued { .. }
+                | RequestState::Completed { .. }
+                | RequestState::Denied { .. }
+                | RequestState::Cancelled
+                | RequestState::Expired,
                 _,
             ) => card::text(&words::standing(request)),
         };
         let told = self.answer_with(message, now, &answer).await;
-        self.flush(stored).await;
+        self.drain_outbox(stored).await;
         Ok(told?)
     }
 
     /// A no that the key's own state gives: said, and written into its trail.
     async fn refuse_again(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         issued: &IssuedKey,
-        again: Again,
+        again: KeyChange,
         why: &str,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        if let Some(stored) = Stored::read(&self.dynamo, &issued.request).await? {
-            self.note(&stored, again.refused(), message, now).await?;
+    ) -> Result<(), HandleError> {
+        if let Some(stored) = StoredRequest::read(&self.dynamo, &issued.request).await? {
+            self.record_audit(&stored, again.refused(), message, now).await?;
         }
         Ok(self.answer(message, now, why).await?)
     }
@@ -469,10 +491,10 @@ fn bears_anothers_id() {
 }
 
 /// Whoever is to approve that a key comes back is told why it is off.
-fn why_off(request: &KeyRequest, facts: &Facts) -> Option<Telling> {
-    let Wants::Back { undo: false, .. } = &request.asked.wants else { return None };
+fn why_off(request: &KeyRequest, facts: &DecisionFacts) -> Option<Notification> {
+    let RequestKind::Back { undo: false, .. } = &request.asked.kind else { return None };
     let KeyState::Inactive { why, since } = &facts.key.as_ref()?.state else { return None };
-    Some(Telling::Thread { message: card::text(&words::why_off(*why, *since)) })
+    Some(Notification::Thread { message: card::text(&words::why_off(*why, *since)) })
 }
 
 #[cfg(test)]
@@ -480,35 +502,41 @@ mod tests {
     use super::*;
     use crate::id::PersonId;
     use crate::key::tests::{START, key, stored};
-    use crate::key::{Off, Successor};
+    use crate::key::{DeactivationMark, Successor};
 
-    const ALL: [Again; 6] =
-        [Again::Rotate, Again::Activate, Again::Undo, Again::Received, Again::Replace, Again::Extend];
+    const ALL: [KeyChange; 6] = [
+        KeyChange::Rotate,
+        KeyChange::Activate,
+        KeyChange::Undo,
+        KeyChange::Received,
+        KeyChange::Replace,
+        KeyChange::Extend,
+    ];
 
-    fn off(why: Why) -> KeyState {
+    fn off(why: DeactivationReason) -> KeyState {
         KeyState::Inactive { why, since: Timestamp(START) }
     }
 
     fn states() -> Vec<KeyState> {
         let at = Timestamp(START);
         let by = RequestId::of_signature(&[2; 32]);
-        let why = Why::Asked;
+        let why = DeactivationReason::UserRequested;
         let person: PersonId = "T0001.U0BOB".to_owned().try_into().unwrap();
         vec![
             KeyState::Delivered,
             KeyState::Confirmed,
             KeyState::Unconfirmed { since: at },
-            off(Why::Asked),
-            off(Why::Reported),
-            off(Why::Unconfirmed),
-            off(Why::Expired),
+            off(DeactivationReason::UserRequested),
+            off(DeactivationReason::Reported),
+            off(DeactivationReason::Unconfirmed),
+            off(DeactivationReason::Expired),
             KeyState::Activating { by, end: at, why, since: at },
             KeyState::Active,
             KeyState::Deleting { why, by: "a".to_owned() },
-            KeyState::Deleted { why: Why::Unconfirmed, at },
+            KeyState::Deleted { why: DeactivationReason::Unconfirmed, at },
             KeyState::Deleted { why, at },
             KeyState::Suspect { asked_at: at },
-            KeyState::Disowned { by: person },
+            KeyState::NotOurs { by: person },
         ]
     }
 
@@ -559,8 +587,8 @@ mod tests {
                     let to = wants.end().unwrap();
                     assert_eq!(days, days_until(to, now), "{again:?} of {state:?}");
                     let most = match &wants {
-                        Wants::Back { undo: true, .. } => Timestamp(now.0 + DAY),
-                        Wants::Longer { .. } => Timestamp(now.0 + 30 * DAY),
+                        RequestKind::Back { undo: true, .. } => Timestamp(now.0 + DAY),
+                        RequestKind::Longer { .. } => Timestamp(now.0 + 30 * DAY),
                         _ => end,
                     };
                     assert!(now < to && to <= most, "{again:?} of {state:?}");
@@ -571,14 +599,14 @@ mod tests {
 
     #[test]
     fn an_expiry_is_taken_back_once_whatever_it_is_called() {
-        let expired = IssuedKey { state: off(Why::Expired), ..key(30) };
+        let expired = IssuedKey { state: off(DeactivationReason::Expired), ..key(30) };
         let now = Timestamp(START + 31 * DAY);
-        let undone = IssuedKey { undone: Some(now), ..expired.clone() };
-        for again in [Again::Undo, Again::Activate] {
+        let undone = IssuedKey { undone_expiry: Some(now), ..expired.clone() };
+        for again in [KeyChange::Undo, KeyChange::Activate] {
             let (wants, days) = again.wants(&stored(expired.clone()), 90, now).unwrap();
             assert_eq!(
                 wants,
-                Wants::Back { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
+                RequestKind::Back { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
             );
             assert_eq!(days, 1);
             let no = again.wants(&stored(undone.clone()), 90, now).unwrap_err();
@@ -589,7 +617,7 @@ mod tests {
     #[test]
     fn more_time_is_the_first_lifetime_from_now_and_no_more_than_is_ever_given() {
         let now = |days: i64| Timestamp(START + days * DAY);
-        let extend = |issued: IssuedKey, most, now| Again::Extend.wants(&stored(issued), most, now);
+        let extend = |issued: IssuedKey, most, now| KeyChange::Extend.wants(&stored(issued), most, now);
         for (most, at, expected) in
             [(90, 10, Some(30)), (90, 1, Some(30)), (90, 0, None), (20, 29, Some(20)), (20, 10, None)]
         {
@@ -597,17 +625,22 @@ mod tests {
             assert_eq!(days, expected, "at most {most}, on day {at}");
         }
         let mut marked = stored(key(30));
-        marked.off = Some(Off { since: now(1), by: "a".to_owned(), why: Why::Asked, press: None });
-        assert!(Again::Extend.wants(&marked, 90, now(10)).is_err(), "it is to be off");
+        marked.deactivation_mark = Some(DeactivationMark {
+            since: now(1),
+            by: "a".to_owned(),
+            why: DeactivationReason::UserRequested,
+            press: None,
+        });
+        assert!(KeyChange::Extend.wants(&marked, 90, now(10)).is_err(), "it is to be off");
         let successor = Successor {
             key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),
             requester: key(30).requester,
             confirmed_at: now(1),
-            look_at: None,
+            check_at: None,
         };
         let replaced = IssuedKey { successor: Some(successor), ..key(30) };
         assert!(
-            Again::Rotate
+            KeyChange::Rotate
                 .wants(&stored(replaced), 90, now(10))
                 .unwrap_err()
                 .contains("already been replaced")

@@ -1,28 +1,28 @@
 //! Taking a request back, and ending one whose time ran out: any link it has is withdrawn in the same transaction.
 
 use super::decide::carried;
-use super::{NotDone, Worker};
+use super::{HandleError, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::claim::{self, StoredTicket, TicketState};
 use crate::id::{RequestId, TicketId};
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::item::{Table, Write};
-use crate::request::{Event, Telling, Unfit};
-use crate::store::{Link, Stored};
+use crate::request::{Notification, RequestEvent, TransitionError};
+use crate::store::{StoredRequest, TicketRef};
 use crate::time::Timestamp;
 use crate::words;
 
 /// How often a lost race is run again before the message is.
-pub(super) const RACES: usize = 5;
+pub(super) const MAX_CONFLICT_RETRIES: usize = 5;
 
 impl Worker {
     pub(super) async fn cancel(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         request: Option<&RequestId>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let id = match request {
             Some(id) => id.clone(),
             None => {
@@ -30,7 +30,7 @@ impl Worker {
                     .newest(&message.person)
                     .await?
                     .into_iter()
-                    .filter(|stored| stored.request.waits() && !stored.request.is_expired(now))
+                    .filter(|stored| stored.request.is_actionable() && !stored.request.is_expired(now))
                     .map(|stored| stored.request.id)
                     .collect();
                 match open.as_slice() {
@@ -47,44 +47,54 @@ impl Worker {
 
     pub(super) async fn cancel_by_button(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         if let Some((id, revision)) = carried(value)
-            && let Some(stored) = Stored::read(&self.dynamo, &id).await?
+            && let Some(stored) = StoredRequest::read(&self.dynamo, &id).await?
         {
-            if revision == stored.request.requesters_revision() {
+            if revision == stored.request.requester_revision() {
                 return self.cancel_request(message, &id, now).await;
             }
-            return Ok(self.turn_away(message, &stored, now).await?);
+            return Ok(self.reject_unknown_button(message, &stored, now).await?);
         }
         Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?)
     }
 
-    async fn cancel_request(&self, message: &Message, id: &RequestId, now: Timestamp) -> Result<(), NotDone> {
-        for _ in 0..RACES {
-            let Some(stored) = Stored::read(&self.dynamo, id).await? else {
+    async fn cancel_request(
+        &self,
+        message: &SlackEnvelope,
+        id: &RequestId,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let Some(stored) = StoredRequest::read(&self.dynamo, id).await? else {
                 return Ok(self.answer(message, now, &words::no_such_request(id)).await?);
             };
             if stored.request.asked.requester != message.person {
                 return Ok(self.answer(message, now, &words::no_such_request(id)).await?);
             }
-            match stored.request.apply(Event::Cancel, &message.person.to_string(), now) {
+            match stored.request.apply(RequestEvent::Cancel, &message.person.to_string(), now) {
                 Ok(next) => {
                     let voided = self.void_ticket(&stored).await?;
-                    match self.commit(&stored, next, voided, vec![Telling::Card]).await {
+                    match self.commit(&stored, next, voided, vec![Notification::Card]).await {
                         Ok(saved) => {
                             let told = self.answer(message, now, &words::cancelled(&saved.request)).await;
-                            self.flush(saved).await;
+                            self.drain_outbox(saved).await;
                             return Ok(told?);
                         }
-                        Err(WriteError::Lost(_)) => {}
-                        Err(WriteError::Fault(fault)) => return Err(fault.into()),
+                        Err(WriteError::Conflict(_)) => {}
+                        Err(WriteError::Other(fault)) => return Err(fault.into()),
                     }
                 }
-                Err(Unfit::Expired) => self.lapse(&stored, now).await?,
-                Err(Unfit::MovedOn | Unfit::AlreadyApproved | Unfit::NotEligible | Unfit::Replaced) => {
+                Err(TransitionError::Expired) => self.lapse(&stored, now).await?,
+                Err(
+                    TransitionError::InvalidState
+                    | TransitionError::AlreadyApproved
+                    | TransitionError::NotEligible
+                    | TransitionError::IntentLost,
+                ) => {
                     return Ok(self.answer(message, now, &words::standing(&stored.request)).await?);
                 }
             }
@@ -93,18 +103,19 @@ impl Worker {
     }
 
     /// Ends a request whose time ran out, and tells. Somebody else may have been first.
-    pub(super) async fn lapse(&self, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
-        let Ok(next) = stored.request.apply(Event::Lapse, "keyvend", now) else { return Ok(()) };
+    pub(super) async fn lapse(&self, stored: &StoredRequest, now: Timestamp) -> anyhow::Result<()> {
+        let Ok(next) = stored.request.apply(RequestEvent::Expire, "keyvend", now) else { return Ok(()) };
         let voided = self.void_ticket(stored).await?;
         let message = card::text(&words::lapsed(&next));
-        let tellings = vec![Telling::Card, Telling::Direct { to: next.asked.requester.clone(), message }];
-        match self.commit(stored, next, voided, tellings).await {
+        let notifications =
+            vec![Notification::Card, Notification::Direct { to: next.asked.requester.clone(), message }];
+        match self.commit(stored, next, voided, notifications).await {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
+            Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 
@@ -115,11 +126,13 @@ impl Worker {
     }
 
     /// The writes that withdraw whatever link a waiting request has, as part of its end.
-    pub(super) async fn void_ticket(&self, stored: &Stored) -> anyhow::Result<Vec<Write>> {
+    pub(super) async fn void_ticket(&self, stored: &StoredRequest) -> anyhow::Result<Vec<Write>> {
         let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-            Some(TicketState::Pending | TicketState::Locked) => vec![claim::void(tid), Link::forget_psk(tid)],
-            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), Link::forget_psk(tid)],
+            Some(TicketState::Pending | TicketState::Locked) => {
+                vec![claim::void(tid), TicketRef::remove_psk(tid)]
+            }
+            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), TicketRef::remove_psk(tid)],
             Some(
                 TicketState::Void
                 | TicketState::Failed

@@ -5,11 +5,13 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use sha2::{Digest as _, Sha256};
 
-use super::{Due, NotDone, Worker};
-use crate::audit::{Happened, hex};
+use super::{DueMessage, HandleError, Worker};
+use crate::audit::{NewAuditEntry, hex};
 use crate::aws::WriteError;
 use crate::card;
-use crate::checkpoint::{CHECKPOINT, Checkpoint, Page, Stored, chain_id, day_to_close};
+use crate::checkpoint::{
+    CHECKPOINT, Checkpoint, CheckpointPage, StoredCheckpoint, chain_id, day_due_for_close,
+};
 use crate::item::Table;
 use crate::store;
 use crate::time::Timestamp;
@@ -19,41 +21,41 @@ use crate::words;
 const PAGE: i32 = 500;
 
 impl Worker {
-    async fn read_checkpoint(&self) -> anyhow::Result<Stored> {
+    async fn read_checkpoint(&self) -> anyhow::Result<StoredCheckpoint> {
         let item = self.dynamo.get(Table::Requests, CHECKPOINT, None).await?;
-        item.as_ref().map(Stored::try_from).transpose().map(Option::unwrap_or_default)
+        item.as_ref().map(StoredCheckpoint::try_from).transpose().map(Option::unwrap_or_default)
     }
 
     /// Begins a day's checkpoint, if it is time for it and nobody has, and goes on with one that is not closed: whatever
     /// became of the message of its page, it is sent for again, and SQS drops what it still has.
     pub(super) async fn go_on_with_checkpoint(&self, now: Timestamp) -> anyhow::Result<()> {
         let stored = self.read_checkpoint().await?;
-        let day = day_to_close(now);
+        let day = day_due_for_close(now);
         let mut checkpoint = stored.checkpoint.clone();
         if checkpoint.begun < day {
             // Before the first day there was nothing.
             checkpoint = Checkpoint { begun: day, grew: false, open: !stored.is_new(), ..checkpoint };
             match self.dynamo.write(vec![stored.replace(&checkpoint)?]).await {
                 Ok(()) => {}
-                Err(WriteError::Lost(_)) => return Ok(()),
-                Err(WriteError::Fault(fault)) => return Err(fault),
+                Err(WriteError::Conflict(_)) => return Ok(()),
+                Err(WriteError::Other(fault)) => return Err(fault),
             }
         }
-        match checkpoint.goes_on_with() {
+        match checkpoint.resume_page() {
             Some(page) => self.queue_checkpoint(page).await,
             None => Ok(()),
         }
     }
 
-    async fn queue_checkpoint(&self, page: Page) -> anyhow::Result<()> {
+    async fn queue_checkpoint(&self, page: CheckpointPage) -> anyhow::Result<()> {
         let after = page.after.as_deref().unwrap_or("");
         let once = hex(&Sha256::digest(format!("{}.{}.{}.{after}", page.day, page.back, page.shard)));
-        let body = serde_json::to_string(&Due::Checkpoint(page))?;
+        let body = serde_json::to_string(&DueMessage::Checkpoint(page))?;
         self.sqs.send(&self.config.due_queue, body, "checkpoint", &once).await
     }
 
     /// One page: its ends go into the chain, and the next page is sent for. The last one's hash is posted.
-    pub(super) async fn take_page(&self, page: &Page, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn take_page(&self, page: &CheckpointPage, now: Timestamp) -> Result<(), HandleError> {
         let stored = self.read_checkpoint().await?;
         if !stored.checkpoint.expects(page) {
             tracing::warn!("a page of the checkpoint whose turn it is not");
@@ -73,7 +75,7 @@ impl Worker {
             next.grew |= !ends.is_empty();
             if !ends.is_empty() || (following.is_none() && next.grew) {
                 let event = if following.is_none() { "checkpoint-closed" } else { "checkpoint" };
-                let mut happened = Happened::new(event, "keyvend", [("day", page.day.clone())]);
+                let mut happened = NewAuditEntry::new(event, "keyvend", [("day", page.day.clone())]);
                 happened.detail.extend(ends.into_iter().map(|(id, end)| (id.to_string(), end)));
                 next.chain.append(&chain_id(), now, happened);
             }
@@ -97,21 +99,25 @@ impl Worker {
         Ok(())
     }
 
-    async fn write_checkpoint(&self, stored: Stored, next: Checkpoint) -> Result<Stored, NotDone> {
+    async fn write_checkpoint(
+        &self,
+        stored: StoredCheckpoint,
+        next: Checkpoint,
+    ) -> Result<StoredCheckpoint, HandleError> {
         if next == stored.checkpoint {
             return Ok(stored);
         }
         match self.dynamo.write(vec![stored.replace(&next)?]).await {
             Ok(()) => Ok(self.read_checkpoint().await?),
             // Two at once: the message comes again and finds what the other did.
-            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 
     /// The anchor outside of the table.
-    async fn post_anchor(&self, page: &Page, checkpoint: &Checkpoint) -> anyhow::Result<()> {
-        let end = checkpoint.chain.end();
+    async fn post_anchor(&self, page: &CheckpointPage, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+        let end = checkpoint.chain.head();
         let told = card::text(&words::anchor(&page.day, &end));
         self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
         Ok(())

@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
-use super::cancel::RACES;
-use super::look_after::happened;
-use super::{DirectoryPage, NotDone, Worker};
+use super::cancel::MAX_CONFLICT_RETRIES;
+use super::look_after::key_event;
+use super::{HandleError, OwnershipPage, Worker};
 use crate::aws::WriteError;
-use crate::card::{self, Offer};
+use crate::card::{self, KeyAction};
 use crate::comparison::{FINDINGS, Findings, Stored as StoredFindings};
 use crate::facts::{AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, SlackUserId};
 use crate::item::Table;
-use crate::key::{GRACE, IssuedKey, StoredKey};
+use crate::key::{DELETION_GRACE, IssuedKey, StoredKey};
 use crate::lookup::OwnedUser;
-use crate::request::Telling;
+use crate::request::Notification;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -31,7 +31,7 @@ impl Worker {
         &self,
         account: &Account,
         users: &[&OwnedUser],
-        page: &DirectoryPage,
+        page: &OwnershipPage,
         now: Timestamp,
         last: bool,
     ) -> anyhow::Result<BTreeSet<SlackUserId>> {
@@ -52,15 +52,15 @@ impl Worker {
     }
 
     /// Stores what one page found, once however often its message comes.
-    async fn store_findings(&self, page: &DirectoryPage, found: &[String]) -> anyhow::Result<()> {
+    async fn store_findings(&self, page: &OwnershipPage, found: &[String]) -> anyhow::Result<()> {
         let of_page = format!("{}/{}", page.account, page.page);
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let stored = self.findings().await?;
             let Some(next) = stored.with(page.begun, &of_page, found) else { return Ok(()) };
             match self.dynamo.write(vec![stored.replace(&next)?]).await {
                 Ok(()) => return Ok(()),
-                Err(WriteError::Lost(_)) => {}
-                Err(WriteError::Fault(fault)) => return Err(fault),
+                Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Other(fault)) => return Err(fault),
             }
         }
         anyhow::bail!("the findings of a comparison changed too often")
@@ -109,20 +109,20 @@ impl Worker {
     async fn note_quarantine(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
         let Some(stored) = self.read_key(key).await? else { return Ok(()) };
         let issued = &stored.issued;
-        if issued.quarantined_at.is_some() || !stored.is_known_to_be_ours() {
+        if issued.quarantined_at.is_some() || !stored.is_managed() {
             return Ok(());
         }
         let next = IssuedKey { quarantined_at: Some(now), ..issued.clone() };
-        let offers: &[Offer] = if issued.state.is_live() { &[Offer::SwitchOff] } else { &[] };
+        let offers: &[KeyAction] = if issued.state.is_active() { &[KeyAction::Deactivate] } else { &[] };
         let message = card::about_key(&words::quarantined(issued), key, offers);
-        let told = vec![Telling::Approvers { message }];
+        let told = vec![Notification::Approvers { message }];
         match self
-            .change_key(&stored, &next, happened("quarantined", &stored, []), Vec::new(), told, now)
+            .update_key(&stored, &next, key_event("quarantined", &stored, []), Vec::new(), told, now)
             .await
         {
             // Somebody else is about the key: it is looked at again tomorrow.
-            Ok(()) | Err(NotDone::Later(_) | NotDone::RateLimited) => Ok(()),
-            Err(NotDone::Fault(fault)) => Err(fault),
+            Ok(()) | Err(HandleError::RetryAfter(_) | HandleError::RateLimited) => Ok(()),
+            Err(HandleError::Failed(fault)) => Err(fault),
         }
     }
 
@@ -139,11 +139,11 @@ impl Worker {
 }
 
 fn requester_to_look_up(issued: &IssuedKey) -> Option<SlackUserId> {
-    let wanted = issued.state.is_live() && issued.left_notified_at.is_none();
+    let wanted = issued.state.is_active() && issued.left_notified_at.is_none();
     wanted.then(|| issued.requester.user.clone())
 }
 
 /// Whether a key that is on may be on. What ends late is on its way; only long after its end something is wrong.
 fn fits(record: &StoredKey, now: Timestamp) -> bool {
-    record.issued.state.is_live() && now.since(record.issued.expires_at) < 2 * GRACE
+    record.issued.state.is_active() && now.since(record.issued.expires_at) < 2 * DELETION_GRACE
 }

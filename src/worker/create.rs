@@ -3,34 +3,36 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{join, try_join, try_join3};
 
-use super::facts::{Facts, Found};
+use super::facts::{DecisionFacts, Found};
 use super::limits::{Barred, OPEN_REQUESTS};
 use super::ticket::{address_hash, random};
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Create;
 use crate::facts::{Account, IamUser, MAX_ELIGIBLE_APPROVERS};
 use crate::id::{AccountAlias, PersonId, RequestId};
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::lookup::NoSuchUser;
-use crate::policy::{Needed, Policies, Request};
-use crate::request::{Asked, KeyRequest, Salt, Shown, State, Telling, Wants};
+use crate::policy::{Policies, Request, RequiredApprovals};
+use crate::request::{
+    KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
+};
 use crate::session::is_supported_path;
 use crate::slack_api;
-use crate::store::{OpenRequests, Stored};
+use crate::store::{OpenRequests, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
 /// A request as it begins, with what was looked up for it.
-struct Begun {
+struct EvaluatedRequest {
     request: KeyRequest,
-    seen: Option<Result<Facts, NoSuchUser>>,
+    seen: Option<Result<DecisionFacts, NoSuchUser>>,
     open: Option<OpenRequests>,
 }
 
-impl Begun {
+impl EvaluatedRequest {
     /// One that is refused before anything in IAM was looked up.
     fn unseen(request: KeyRequest) -> Self {
         Self { request, seen: None, open: None }
@@ -48,10 +50,10 @@ pub(super) struct Limit {
 impl Worker {
     pub(super) async fn create(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         create: &Create,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let account = self.account(create);
         // Whether they may ask so often is seen beside what can be fetched before anything is looked up.
         let open = async { Ok(OpenRequests::read(&self.dynamo, &message.person.user).await?) };
@@ -61,8 +63,8 @@ impl Worker {
             Ok(account) => account,
             Err(alias) => return self.refuse_account(message, create, alias, now).await,
         };
-        let asked = Asked {
-            wants: Wants::New,
+        let asked = RequestDetails {
+            kind: RequestKind::New,
             requester: message.person.clone(),
             account: account.clone(),
             user: create.user.clone(),
@@ -72,25 +74,25 @@ impl Worker {
             email_hash: None,
             at: message.signed_at,
         };
-        let Begun { mut request, seen, open } =
-            self.judge(message, (asked, open), Salt::of(random()?), now).await?;
-        if request.state == State::Pending {
-            request.tellings.extend([Telling::Card]);
+        let EvaluatedRequest { mut request, seen, open } =
+            self.evaluate(message, (asked, open), RevisionSalt::new(random()?), now).await?;
+        if request.state == RequestState::Pending {
+            request.notifications.extend([Notification::Card]);
         }
         let chooser = async {
             match &seen {
-                Some(Ok(facts)) if is_full(&request) => self.chooser(facts, now).await.map(Some),
+                Some(Ok(facts)) if needs_key_choice(&request) => self.chooser(facts, now).await.map(Some),
                 _ => Ok(None),
             }
         };
         let create = async {
-            match Stored::create(&self.dynamo, &request, open.as_ref()).await {
+            match StoredRequest::create(&self.dynamo, &request, open.as_ref()).await {
                 Ok(stored) => Ok(stored),
                 // A redelivery goes on from what the first delivery recorded.
-                Err(WriteError::Lost(lost)) => {
-                    Stored::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
+                Err(WriteError::Conflict(lost)) => {
+                    StoredRequest::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
                 }
-                Err(WriteError::Fault(fault)) => Err(fault),
+                Err(WriteError::Other(fault)) => Err(fault),
             }
         };
         let (stored, chooser) = try_join(create, chooser).await?;
@@ -101,10 +103,12 @@ impl Worker {
             return Ok(());
         }
         let told = match chooser {
-            Some(chooser) if is_full(&stored.request) => self.tell_full(message, &chooser, now).await,
-            Some(_) | None => self.tell_asked(message, &stored, now).await,
+            Some(chooser) if needs_key_choice(&stored.request) => {
+                self.offer_key_to_replace(message, &chooser, now).await
+            }
+            Some(_) | None => self.confirm_request(message, &stored, now).await,
         };
-        let stored = self.flush(stored).await;
+        let stored = self.drain_outbox(stored).await;
         if let Some(found) = seen {
             self.note_owners(&stored.request, found.as_ref().ok(), now).await;
         }
@@ -123,11 +127,11 @@ impl Worker {
     /// request is stored with its account's number, and here there is none.
     async fn refuse_account(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         create: &Create,
         alias: Option<&AccountAlias>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let alias = alias.ok_or_else(|| anyhow::anyhow!("no account is configured"))?;
         let detail = [
             ("alias", alias.to_string()),
@@ -136,7 +140,7 @@ impl Worker {
             ("days", create.days.get().to_string()),
             ("reason", create.reason.as_str().to_owned()),
         ];
-        let asked = Happened::new("asked", &message.person, detail);
+        let asked = NewAuditEntry::new("asked", &message.person, detail);
         // In the order in which a known account's are refused, so that whoever may not ask cannot tell the two apart.
         let (by, why) = if self.policies.is_err() {
             (String::new(), words::POLICIES_INVALID.to_owned())
@@ -147,33 +151,33 @@ impl Worker {
         } else {
             ("KEYVEND_ACCOUNTS".to_owned(), words::unknown_account(alias, &self.config.accounts))
         };
-        let refused = Happened::new("refused", "keyvend", [("by", by)]);
+        let refused = NewAuditEntry::new("refused", "keyvend", [("by", by)]);
         self.audit_alone(message, [asked, refused]).await?;
         Ok(self.reply(message, now, &why).await?)
     }
 
     /// The request as policy lets it begin, refused ones too, with what was looked up for it.
-    async fn judge(
+    async fn evaluate(
         &self,
-        message: &Message,
-        (mut asked, open): (Asked, OpenRequests),
-        salt: Salt,
+        message: &SlackEnvelope,
+        (mut asked, open): (RequestDetails, OpenRequests),
+        salt: RevisionSalt,
         now: Timestamp,
-    ) -> anyhow::Result<Begun> {
+    ) -> anyhow::Result<EvaluatedRequest> {
         let id = message.id.clone();
         let Ok(policies) = &self.policies else {
             let why = words::POLICIES_INVALID.to_owned();
-            return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &[])));
+            return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[])));
         };
         if let Some(Limit { by, why }) = self.too_long(asked.days) {
-            return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &[by.to_owned()])));
+            return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by.to_owned()])));
         }
-        let (slack, ()) = try_join(self.slack(), self.lookup.open(&asked.account, now)).await?;
+        let (slack, ()) = try_join(self.slack(), self.lookup.warm_session(&asked.account, now)).await?;
         if let Some(Barred { by, why }) = self.barred(&asked.requester).await? {
-            return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &by)));
+            return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &by)));
         }
         let subject = (&asked.account, &asked.user);
-        let ask = |policies: &Policies, facts: &Facts| {
+        let ask = |policies: &Policies, facts: &DecisionFacts| {
             let request = Request(facts.asked(&asked, 0));
             policies.authorize(&facts.requester, request, &facts.iam_user).map(drop)
         };
@@ -182,8 +186,8 @@ impl Worker {
         let found = match found {
             Ok(found) => found,
             Err(fault) => {
-                let (why, by) = (self.unreachable(fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
-                return Ok(Begun::unseen(KeyRequest::refused(id, asked, salt, why, &[by])));
+                let (why, by) = (self.approvers_unreachable(fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
+                return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by])));
             }
         };
         let help = self.config.help_channel.as_ref();
@@ -192,7 +196,7 @@ impl Worker {
             asked.email_hash = facts.requester.email.as_deref().map(address_hash);
         }
         let (request, seen) = match found {
-            Found::Facts(facts) => (self.weigh(policies, (id, salt), asked, &facts), Ok(*facts)),
+            Found::Facts(facts) => (self.evaluate_facts(policies, (id, salt), asked, &facts), Ok(*facts)),
             Found::Denied(denial, facts) => {
                 let request = match self.unfit(&asked, &facts.iam_user) {
                     Some((why, by)) => KeyRequest::refused(id, asked, salt, why, &by),
@@ -208,11 +212,11 @@ impl Worker {
             }
         };
         let open = open?;
-        Ok(Begun { request: too_many_open(request, &open), seen: Some(seen), open: Some(open) })
+        Ok(EvaluatedRequest { request: too_many_open(request, &open), seen: Some(seen), open: Some(open) })
     }
 
     /// Why nobody gets a key for this IAM user here, whoever asks, with what says so.
-    fn unfit(&self, asked: &Asked, user: &IamUser) -> Option<(String, Vec<String>)> {
+    fn unfit(&self, asked: &RequestDetails, user: &IamUser) -> Option<(String, Vec<String>)> {
         if let Some(Limit { by, why }) = self.outside_path(asked, user) {
             return Some((why, vec![by.to_owned()]));
         }
@@ -222,12 +226,12 @@ impl Worker {
     }
 
     /// The request as policy lets it begin, by these facts.
-    fn weigh(
+    fn evaluate_facts(
         &self,
         policies: &Policies,
-        (id, salt): (RequestId, Salt),
-        asked: Asked,
-        facts: &Facts,
+        (id, salt): (RequestId, RevisionSalt),
+        asked: RequestDetails,
+        facts: &DecisionFacts,
     ) -> KeyRequest {
         let help = self.config.help_channel.as_ref();
         if let Some((why, by)) = self.unfit(&asked, &facts.iam_user) {
@@ -247,12 +251,12 @@ impl Worker {
             return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
         }
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
-            Needed::Approvals(needed) => {
-                let shown = Shown::of(&facts.iam_user, needed);
+            RequiredApprovals::Approvals(needed) => {
+                let shown = ReviewSnapshot::of(&facts.iam_user, needed);
                 let ttls = (self.config.request_ttl, self.config.approved_ttl);
                 KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls)
             }
-            Needed::Never(denial) => {
+            RequiredApprovals::Never(denial) => {
                 let why = words::refused(&denial.advice, help);
                 KeyRequest::refused(id, asked, salt, why, &denial.by)
             }
@@ -278,7 +282,7 @@ impl Worker {
             .then(|| words::no_owner(&user.name, &user.account, asker, help))
     }
 
-    fn outside_path(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
+    fn outside_path(&self, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
         if !is_supported_path(&user.path) {
             let help = self.config.help_channel.as_ref();
             let why = words::unsupported_path(&asked.user, &asked.account, help);
@@ -291,15 +295,15 @@ impl Worker {
 
     /// Why this keyvend gives no such key, whatever policy says. Either setting, and the user's path, may have changed
     /// since it was asked for.
-    pub(super) fn beyond_limits(&self, asked: &Asked, user: &IamUser) -> Option<Limit> {
+    pub(super) fn beyond_limits(&self, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
         self.too_long(asked.days).or_else(|| self.outside_path(asked, user))
     }
 
     /// Which of two keys could go. In a form it is a sentence, as below.
-    async fn tell_full(
+    async fn offer_key_to_replace(
         &self,
-        message: &Message,
-        chooser: &slack_api::Message,
+        message: &SlackEnvelope,
+        chooser: &slack_api::SlackMessage,
         now: Timestamp,
     ) -> anyhow::Result<()> {
         if message.submitted_view().is_some() {
@@ -311,20 +315,25 @@ impl Worker {
     }
 
     /// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.
-    async fn tell_asked(&self, message: &Message, stored: &Stored, now: Timestamp) -> anyhow::Result<()> {
+    async fn confirm_request(
+        &self,
+        message: &SlackEnvelope,
+        stored: &StoredRequest,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         let request = &stored.request;
         let (in_form, answer) = match &request.state {
-            State::Pending => (words::form_asked(request), card::asked(request)),
-            State::Approved => (words::form_ready(request), card::ready(request)),
-            State::Refused { why } => return self.reply(message, now, why).await,
-            State::Ticketed { .. }
-            | State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed => return self.reply(message, now, &words::standing(request)).await,
+            RequestState::Pending => (words::form_asked(request), card::asked(request)),
+            RequestState::Approved => (words::form_ready(request), card::ready(request)),
+            RequestState::PolicyDenied { why } => return self.reply(message, now, why).await,
+            RequestState::LinkIssued { .. }
+            | RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired => return self.reply(message, now, &words::standing(request)).await,
         };
         if message.submitted_view().is_some() {
             self.direct(&message.person, &answer).await?;
@@ -336,7 +345,7 @@ impl Worker {
 }
 
 /// More approvers than a request can keep.
-pub(super) fn too_many_approvers(facts: &Facts) -> Option<Limit> {
+pub(super) fn too_many_approvers(facts: &DecisionFacts) -> Option<Limit> {
     let why = || words::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
     facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
 }
@@ -345,7 +354,7 @@ pub(super) fn too_many_approvers(facts: &Facts) -> Option<Limit> {
 /// earlier delivery, is among them.
 pub(super) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequest {
     let others = open.open();
-    if !request.waits() || others.len() < OPEN_REQUESTS || others.contains(&request.id) {
+    if !request.is_actionable() || others.len() < OPEN_REQUESTS || others.contains(&request.id) {
         return request;
     }
     let why = words::too_many_open(others);
@@ -353,7 +362,7 @@ pub(super) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequ
 }
 
 /// Whether it was refused because there are two keys.
-fn is_full(request: &KeyRequest) -> bool {
+fn needs_key_choice(request: &KeyRequest) -> bool {
     let asked = &request.asked;
-    matches!(&request.state, State::Refused { why } if *why == words::two_keys(&asked.user, &asked.account))
+    matches!(&request.state, RequestState::PolicyDenied { why } if *why == words::two_keys(&asked.user, &asked.account))
 }

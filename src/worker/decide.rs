@@ -2,39 +2,39 @@
 
 use futures_util::future::try_join;
 
-use super::cancel::RACES;
+use super::cancel::MAX_CONFLICT_RETRIES;
 use super::create::Limit;
-use super::facts::{Facts, Found};
-use super::{NotDone, Worker};
+use super::facts::{DecisionFacts, Found};
+use super::{HandleError, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::command::Reason;
 use crate::id::{PersonId, RequestId, Revision};
-use crate::inbound::{ButtonMessage, Message};
-use crate::policy::{Approve, Authorized, Denial, Issue, Needed, Policies, Verdict};
-use crate::request::{Event, KeyRequest, Shown, State, Telling, Unfit};
+use crate::inbound::{MessageRef, SlackEnvelope};
+use crate::policy::{Approve, Authorized, Denial, Issue, Policies, PolicyDecision, RequiredApprovals};
+use crate::request::{KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot, TransitionError};
 use crate::slack_api::{self, SlackApi};
-use crate::store::Stored;
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
 use crate::words;
 
 /// What an approver decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Click {
+pub(super) enum ReviewAction {
     Approve,
     Deny(Reason),
 }
 
 /// Where they decided it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum PressOrigin<'a> {
     /// On a card, which must be the request's own.
-    Card(Option<&'a ButtonMessage>),
+    Card(Option<&'a MessageRef>),
     /// In a form that the request's own card opened.
     Form,
 }
 
-impl Place<'_> {
+impl PressOrigin<'_> {
     /// Whether it belongs to the request.
     pub(super) fn is_of(self, request: &KeyRequest) -> bool {
         match (self, &request.card) {
@@ -52,13 +52,13 @@ pub(super) fn carried(value: &str) -> Option<(RequestId, Revision)> {
 }
 
 /// What a click comes to, before it is written.
-enum Judged {
+enum ReviewOutcome {
     /// Write this.
-    Event(Event),
+    Event(RequestEvent),
     /// Write this approval, and that these people's no longer count; so many others could still approve.
-    Approved { event: Event, fallen: Vec<PersonId>, left: usize },
+    Approved { event: RequestEvent, fallen: Vec<PersonId>, left: usize },
     /// The card shows something else than what is so: draw it anew.
-    Changed(Shown),
+    Changed(ReviewSnapshot),
     /// The card in front of this person is an old one.
     OldCard,
     /// Say this and change nothing.
@@ -66,19 +66,19 @@ enum Judged {
 }
 
 impl Worker {
-    pub(super) async fn decide(
+    pub(super) async fn review(
         &self,
-        message: &Message,
-        click: Click,
+        message: &SlackEnvelope,
+        click: ReviewAction,
         value: &str,
-        place: Place<'_>,
+        place: PressOrigin<'_>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let named = carried(value);
         // Whether they may press so often is seen beside the first read.
         let read = async {
             match &named {
-                Some((id, _)) => Ok(Stored::read(&self.dynamo, id).await?),
+                Some((id, _)) => Ok(StoredRequest::read(&self.dynamo, id).await?),
                 None => Ok(None),
             }
         };
@@ -90,18 +90,18 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return Ok(self.reply(message, now, words::POLICIES_INVALID).await?);
         };
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let found = match read.take() {
                 Some(found) => found,
-                None => Stored::read(&self.dynamo, &id).await?,
+                None => StoredRequest::read(&self.dynamo, &id).await?,
             };
             let Some(stored) = found else {
                 return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
             };
-            if !stored.request.has_shown(&revision) {
-                return Ok(self.turn_away(message, &stored, now).await?);
+            if !stored.request.is_known_revision(&revision) {
+                return Ok(self.reject_unknown_button(message, &stored, now).await?);
             }
-            if let Some(own) = already(&stored.request, message) {
+            if let Some(own) = find_prior_review(&stored.request, message) {
                 self.redraw(&stored, now).await;
                 return Ok(self.reply(message, now, own).await?);
             }
@@ -112,12 +112,13 @@ impl Worker {
                 self.lapse(&stored, now).await?;
                 continue;
             }
-            if !stored.request.waits() || (click == Click::Approve && stored.request.state != State::Pending)
+            if !stored.request.is_actionable()
+                || (click == ReviewAction::Approve && stored.request.state != RequestState::Pending)
             {
                 self.redraw(&stored, now).await;
                 return Ok(self.reply(message, now, &words::moved_on(&stored.request)).await?);
             }
-            let judged = self.judge_click(policies, message, &click, &stored, &revision, now).await?;
+            let judged = self.evaluate_review(policies, message, &click, &stored, &revision, now).await?;
             if self.carry_out(message, judged, &stored, now).await? {
                 return Ok(());
             }
@@ -125,62 +126,64 @@ impl Worker {
         Err(anyhow::anyhow!("a request changed too often to be decided").into())
     }
 
-    async fn judge_click(
+    async fn evaluate_review(
         &self,
         policies: &Policies,
-        message: &Message,
-        click: &Click,
-        stored: &Stored,
+        message: &SlackEnvelope,
+        click: &ReviewAction,
+        stored: &StoredRequest,
         revision: &Revision,
         now: Timestamp,
-    ) -> anyhow::Result<Judged> {
+    ) -> anyhow::Result<ReviewOutcome> {
         let request = &stored.request;
         let asked = &request.asked;
         let slack = self.slack().await?;
         let subject = (&asked.account, &asked.user);
         let people = (request.approvals.as_slice(), Some(&message.person));
         let key = self.key_about(asked).await?;
-        let about_request = |facts: Facts| facts.of_request(request, key.clone());
-        let ask = |policies: &Policies, facts: &Facts| match &facts.presser {
-            Some(presser) => {
-                let approve = Approve(about_request(facts.clone()).to_approve(asked));
-                policies.authorize(presser, approve, &facts.iam_user).map(drop)
+        let about_request = |facts: DecisionFacts| facts.of_request(request, key.clone());
+        let ask = |policies: &Policies, facts: &DecisionFacts| match &facts.actor {
+            Some(actor) => {
+                let approve = Approve(about_request(facts.clone()).approve_query(asked));
+                policies.authorize(actor, approve, &facts.iam_user).map(drop)
             }
             None => Ok(()),
         };
         let found = self.facts_unless_denied(&slack, &asked.requester, subject, people, now, ask).await;
         let facts = match found {
             Ok(Found::Facts(facts)) => about_request(*facts),
-            Ok(Found::Denied(denial, _)) => return Ok(Judged::No(self.no(&denial))),
+            Ok(Found::Denied(denial, _)) => return Ok(ReviewOutcome::No(self.denial_text(&denial))),
             Ok(Found::NoSuchUser) => {
-                return self.judge_without_user(policies, &slack, message, request).await;
+                return self.evaluate_without_user(policies, &slack, message, request).await;
             }
-            Err(fault) => return Ok(Judged::No(self.unreachable(fault)?)),
+            Err(fault) => return Ok(ReviewOutcome::No(self.approvers_unreachable(fault)?)),
         };
-        let presser = facts.presser.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
-        let authorized = policies.authorize(presser, Approve(facts.to_approve(asked)), &facts.iam_user);
+        let actor = facts.actor.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
+        let authorized = policies.authorize(actor, Approve(facts.approve_query(asked)), &facts.iam_user);
         let authorized = match authorized {
             Ok(authorized) => authorized,
-            Err(denial) => return Ok(Judged::No(self.no(&denial))),
+            Err(denial) => return Ok(ReviewOutcome::No(self.denial_text(&denial))),
         };
         Ok(match click {
-            Click::Deny(reason) => Judged::Event(deny(&authorized, message, reason)),
-            Click::Approve if !request.can_count(&presser.id) => {
+            ReviewAction::Deny(reason) => ReviewOutcome::Event(deny(&authorized, message, reason)),
+            ReviewAction::Approve if !request.can_count(&actor.id) => {
                 let others = self.who_may_still_approve(&slack, &facts, request).await?;
-                Judged::No(words::approver_since(request, &others))
+                ReviewOutcome::No(words::approver_since(request, &others))
             }
-            Click::Approve => {
+            ReviewAction::Approve => {
                 if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
-                    return Ok(Judged::Event(Event::Refuse { why }));
+                    return Ok(ReviewOutcome::Event(RequestEvent::Refuse { why }));
                 }
-                match facts.needed(policies, asked) {
-                    Needed::Never(denial) => Judged::Event(Event::Refuse { why: self.no(&denial) }),
-                    Needed::Approvals(needed) => {
-                        let shown = Shown::of(&facts.iam_user, needed);
+                match facts.required_approvals(policies, asked) {
+                    RequiredApprovals::Never(denial) => {
+                        ReviewOutcome::Event(RequestEvent::Refuse { why: self.denial_text(&denial) })
+                    }
+                    RequiredApprovals::Approvals(needed) => {
+                        let shown = ReviewSnapshot::of(&facts.iam_user, needed);
                         if request.revision_of(&shown) != request.revision() {
-                            Judged::Changed(shown)
+                            ReviewOutcome::Changed(shown)
                         } else if *revision != request.revision() {
-                            Judged::OldCard
+                            ReviewOutcome::OldCard
                         } else {
                             let event = self.approval(policies, &authorized, &facts, request, message);
                             self.with_fallen(policies, &slack, event, &facts, request).await?
@@ -193,26 +196,26 @@ impl Worker {
 
     /// There is no IAM user any more that policy could be asked about. The request can only end, and those may end it
     /// whom it concerns: its requester, and whoever approves now.
-    async fn judge_without_user(
+    async fn evaluate_without_user(
         &self,
         policies: &Policies,
         slack: &SlackApi,
-        message: &Message,
+        message: &SlackEnvelope,
         request: &KeyRequest,
-    ) -> anyhow::Result<Judged> {
+    ) -> anyhow::Result<ReviewOutcome> {
         let memberships = self.memberships(slack).await?;
-        let presser = self.lookup.person(slack, &message.person, &memberships).await?;
+        let actor = self.lookup.person(slack, &message.person, &memberships).await?;
         let concerned =
-            memberships.approvers().contains(&presser.id.user) || request.asked.requester == presser.id;
-        if !presser.is_full_member()
-            && let Some(denial) = policies.bars(&presser, &request.asked.account)
+            memberships.approvers().contains(&actor.id.user) || request.asked.requester == actor.id;
+        if !actor.is_full_member()
+            && let Some(denial) = policies.bars(&actor, &request.asked.account)
         {
-            return Ok(Judged::No(self.no(&denial)));
+            return Ok(ReviewOutcome::No(self.denial_text(&denial)));
         }
-        if !concerned || !presser.is_full_member() {
-            return Ok(Judged::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
+        if !concerned || !actor.is_full_member() {
+            return Ok(ReviewOutcome::No(words::NOT_YOURS_TO_DECIDE.to_owned()));
         }
-        Ok(Judged::Event(Event::Refuse { why: words::USER_GONE.to_owned() }))
+        Ok(ReviewOutcome::Event(RequestEvent::Refuse { why: words::USER_GONE.to_owned() }))
     }
 
     /// Whether somebody is a full member and approves now, where there is no IAM user that policy could be asked about.
@@ -223,10 +226,10 @@ impl Worker {
     }
 
     /// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
-    pub(super) async fn turn_away(
+    pub(super) async fn reject_unknown_button(
         &self,
-        message: &Message,
-        stored: &Stored,
+        message: &SlackEnvelope,
+        stored: &StoredRequest,
         now: Timestamp,
     ) -> anyhow::Result<()> {
         self.reply(message, now, words::UNKNOWN_BUTTON).await?;
@@ -236,15 +239,15 @@ impl Worker {
     /// Audits a press that somebody made up: the buttons themselves carry what was shown.
     pub(super) async fn note_unknown(
         &self,
-        message: &Message,
-        stored: &Stored,
+        message: &SlackEnvelope,
+        stored: &StoredRequest,
         now: Timestamp,
     ) -> anyhow::Result<()> {
         tracing::warn!("a press names a revision that nobody was shown");
-        self.note(stored, "press-unknown", message, now).await
+        self.record_audit(stored, "press-unknown", message, now).await
     }
 
-    fn no(&self, denial: &Denial) -> String {
+    fn denial_text(&self, denial: &Denial) -> String {
         words::refused(&denial.advice, self.config.help_channel.as_ref())
     }
 
@@ -253,15 +256,17 @@ impl Worker {
         &self,
         policies: &Policies,
         authorized: &Authorized<Approve>,
-        facts: &Facts,
+        facts: &DecisionFacts,
         request: &KeyRequest,
-        message: &Message,
-    ) -> Event {
-        let count = facts.approvals(policies, &request.asked, facts.presser.as_ref());
+        message: &SlackEnvelope,
+    ) -> RequestEvent {
+        let count = facts.approvals(policies, &request.asked, facts.actor.as_ref());
         let issue = Issue(facts.asked(&request.asked, count));
-        let enough =
-            matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), Verdict::Allow { .. });
-        Event::Approve {
+        let enough = matches!(
+            policies.decide(&facts.requester, &issue, &facts.iam_user),
+            PolicyDecision::Allow { .. }
+        );
+        RequestEvent::Approve {
             by: authorized.principal().clone(),
             press: message.id.clone(),
             enough,
@@ -274,130 +279,140 @@ impl Worker {
         &self,
         policies: &Policies,
         slack: &SlackApi,
-        event: Event,
-        facts: &Facts,
+        event: RequestEvent,
+        facts: &DecisionFacts,
         request: &KeyRequest,
-    ) -> anyhow::Result<Judged> {
+    ) -> anyhow::Result<ReviewOutcome> {
         let given = request.approvals.iter().map(|approval| &approval.by);
-        let fallen = given.filter(|by| !facts.stands(policies, &request.asked, by)).cloned().collect();
-        let left = if matches!(event, Event::Approve { enough: true, .. }) {
+        let fallen = given.filter(|by| !facts.still_counts(policies, &request.asked, by)).cloned().collect();
+        let left = if matches!(event, RequestEvent::Approve { enough: true, .. }) {
             usize::MAX
         } else {
             let others = self.who_may_still_approve(slack, facts, request).await?;
-            let pressed = facts.presser.as_ref().map(|person| &person.id.user);
+            let pressed = facts.actor.as_ref().map(|person| &person.id.user);
             others.iter().filter(|user| Some(*user) != pressed).count()
         };
-        Ok(Judged::Approved { event, fallen, left })
+        Ok(ReviewOutcome::Approved { event, fallen, left })
     }
 
     /// Writes what a click came to and tells whom it concerns; `false` where somebody else wrote first.
     async fn carry_out(
         &self,
-        message: &Message,
-        judged: Judged,
-        stored: &Stored,
+        message: &SlackEnvelope,
+        judged: ReviewOutcome,
+        stored: &StoredRequest,
         now: Timestamp,
-    ) -> Result<bool, NotDone> {
+    ) -> Result<bool, HandleError> {
         let (event, fallen, left) = match judged {
-            Judged::No(sentence) => {
+            ReviewOutcome::No(sentence) => {
                 self.reply(message, now, &sentence).await?;
-                self.note(stored, "press-refused", message, now).await?;
+                self.record_audit(stored, "press-refused", message, now).await?;
                 return Ok(true);
             }
-            Judged::OldCard => {
+            ReviewOutcome::OldCard => {
                 self.redraw(stored, now).await;
                 self.reply(message, now, &words::card_changed()).await?;
                 return Ok(true);
             }
-            Judged::Changed(shown) => (Event::Redraw(shown), Vec::new(), usize::MAX),
-            Judged::Event(event) => (event, Vec::new(), usize::MAX),
-            Judged::Approved { event, fallen, left } => (event, fallen, left),
+            ReviewOutcome::Changed(shown) => (RequestEvent::FactsChanged(shown), Vec::new(), usize::MAX),
+            ReviewOutcome::Event(event) => (event, Vec::new(), usize::MAX),
+            ReviewOutcome::Approved { event, fallen, left } => (event, fallen, left),
         };
         let standing = if fallen.is_empty() {
             Ok(stored.request.clone())
         } else {
-            stored.request.apply(Event::Fall { by: fallen }, "keyvend", now)
+            stored.request.apply(RequestEvent::RevokeApprovals { by: fallen }, "keyvend", now)
         };
         let applied =
             standing.and_then(|request| request.apply(event.clone(), &message.person.to_string(), now));
         let next = match applied {
             Ok(next) => next,
-            Err(Unfit::AlreadyApproved) => {
+            Err(TransitionError::AlreadyApproved) => {
                 self.reply(message, now, words::ALREADY_APPROVED).await?;
                 return Ok(true);
             }
-            Err(Unfit::NotEligible) => {
+            Err(TransitionError::NotEligible) => {
                 self.reply(message, now, &words::approver_since(&stored.request, &[])).await?;
                 return Ok(true);
             }
-            Err(Unfit::Expired | Unfit::MovedOn | Unfit::Replaced) => return Ok(false),
+            Err(TransitionError::Expired | TransitionError::InvalidState | TransitionError::IntentLost) => {
+                return Ok(false);
+            }
         };
-        let voided = if next.waits() { Vec::new() } else { self.void_ticket(stored).await? };
-        let (to_presser, to_requester) = told(&event, &next, left);
-        let direct = Telling::Direct { to: next.asked.requester.clone(), message: to_requester };
-        match self.commit(stored, next, voided, vec![Telling::Card, direct]).await {
+        let voided = if next.is_actionable() { Vec::new() } else { self.void_ticket(stored).await? };
+        let (to_presser, to_requester) = notifications_for(&event, &next, left);
+        let direct = Notification::Direct { to: next.asked.requester.clone(), message: to_requester };
+        match self.commit(stored, next, voided, vec![Notification::Card, direct]).await {
             Ok(saved) => {
                 self.try_to_reply(message, now, &to_presser).await;
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(true)
             }
-            Err(WriteError::Lost(_)) => Ok(false),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Ok(false),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 }
 
 /// What a decision is told as: to whoever pressed, and to the requester.
-fn told(event: &Event, next: &KeyRequest, left: usize) -> (String, slack_api::Message) {
+fn notifications_for(
+    event: &RequestEvent,
+    next: &KeyRequest,
+    left: usize,
+) -> (String, slack_api::SlackMessage) {
     match event {
-        Event::Approve { enough: true, .. } if next.asked.wants.existing().is_some() => {
+        RequestEvent::Approve { enough: true, .. } if next.asked.kind.existing().is_some() => {
             (words::APPROVAL_COUNTED.to_owned(), card::text(&words::being_done(next)))
         }
-        Event::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),
-        Event::Approve { by, .. } => {
+        RequestEvent::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),
+        RequestEvent::Approve { by, .. } => {
             let lacking = words::one_more(next, by) + &words::too_few_left(next, left);
             (words::APPROVAL_COUNTED.to_owned(), card::text(&lacking))
         }
-        Event::Deny { by, reason, .. } => {
+        RequestEvent::Deny { by, reason, .. } => {
             let told = format!("{}\n{}", words::denied(next, by), words::because(reason));
             (words::DENIAL_COUNTED.to_owned(), card::text(&told))
         }
-        Event::Redraw(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
-        Event::Refuse { .. } => (words::standing(next), card::text(&words::standing(next))),
+        RequestEvent::FactsChanged(_) => (words::card_changed(), card::text(&words::facts_changed(next))),
+        RequestEvent::Refuse { .. } => (words::standing(next), card::text(&words::standing(next))),
         // None of these comes of a click alone; they are here so that a new event is thought of.
-        Event::Fall { .. }
-        | Event::Cancel
-        | Event::Lapse
-        | Event::Remind
-        | Event::Ticket { .. }
-        | Event::TicketGone { .. }
-        | Event::Reopen { .. }
-        | Event::Begin { .. }
-        | Event::TakeOver { .. }
-        | Event::Created { .. }
-        | Event::NoAnswer { .. }
-        | Event::Looked { .. }
-        | Event::Fulfil
-        | Event::Withdraw { .. }
-        | Event::Seal { .. }
-        | Event::Seen { .. }
-        | Event::Posted(_) => (words::moved_on(next), card::text(&words::standing(next))),
+        RequestEvent::RevokeApprovals { .. }
+        | RequestEvent::Cancel
+        | RequestEvent::Expire
+        | RequestEvent::Remind
+        | RequestEvent::IssueLink { .. }
+        | RequestEvent::TicketVoided { .. }
+        | RequestEvent::Reopen { .. }
+        | RequestEvent::StartIssuing { .. }
+        | RequestEvent::ResumeIssuing { .. }
+        | RequestEvent::Created { .. }
+        | RequestEvent::CreateTimedOut { .. }
+        | RequestEvent::Rechecked { .. }
+        | RequestEvent::Complete
+        | RequestEvent::AbortIssuing { .. }
+        | RequestEvent::Seal { .. }
+        | RequestEvent::RecordTicketEvent { .. }
+        | RequestEvent::CardPosted(_) => (words::moved_on(next), card::text(&words::standing(next))),
     }
 }
 
-fn deny(authorized: &Authorized<Approve>, message: &Message, reason: &Reason) -> Event {
-    Event::Deny { by: authorized.principal().clone(), press: message.id.clone(), reason: reason.clone() }
+fn deny(authorized: &Authorized<Approve>, message: &SlackEnvelope, reason: &Reason) -> RequestEvent {
+    RequestEvent::Deny {
+        by: authorized.principal().clone(),
+        press: message.id.clone(),
+        reason: reason.clone(),
+    }
 }
 
 /// What to say where this very press was counted before: it was delivered again.
-fn already(request: &KeyRequest, message: &Message) -> Option<&'static str> {
+fn find_prior_review(request: &KeyRequest, message: &SlackEnvelope) -> Option<&'static str> {
     // The id alone is no press of this person's: whoever can write to the queue chooses it.
     let is_own = |by: &PersonId, press: &RequestId| *by == message.person && *press == message.id;
-    if let State::Denied { by, press, .. } = &request.state
+    if let RequestState::Denied { by, press, .. } = &request.state
         && is_own(by, press)
     {
         return Some(words::DENIAL_COUNTED);
     }
-    let approved = request.approvals.iter().any(|approval| is_own(&approval.by, &approval.press));
+    let approved = request.approvals.iter().any(|approval| is_own(&approval.by, &approval.interaction_id));
     approved.then_some(words::APPROVAL_COUNTED)
 }

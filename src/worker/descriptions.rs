@@ -47,7 +47,7 @@ impl Worker {
         if described.is_empty() {
             return Ok(());
         }
-        let policy = session::acting(IamStep::RemoveDescriptions, of.account, of.path, of.user)?;
+        let policy = session::write_policy(IamStep::RemoveDescriptions, of.account, of.path, of.user)?;
         let iam = self.sts.session(of.account, of.operation, of.by, policy).await?;
         iam.untag_keys(of.user, &described).await
     }

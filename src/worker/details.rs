@@ -3,16 +3,16 @@
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use super::decide::Place;
-use super::facts::Facts;
+use super::decide::PressOrigin;
+use super::facts::DecisionFacts;
 use super::form::Opened;
-use super::{NotDone, Worker};
+use super::{HandleError, Worker};
 use crate::facts::{IamUser, Person};
 use crate::id::{PersonId, SlackUserId, ViewId};
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::lookup::NoSuchUser;
 use crate::modal;
-use crate::policy::{Approve, Verdict};
+use crate::policy::{Approve, PolicyDecision};
 use crate::request::KeyRequest;
 use crate::slack_api::{SlackApi, SlackError};
 use crate::time::Timestamp;
@@ -25,11 +25,11 @@ impl Worker {
     /// Opens the modal while the trigger lives, then looks up what goes into it.
     pub(super) async fn details(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
-        place: Place<'_>,
+        place: PressOrigin<'_>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some(stored) = self.on_card(message, value, place, now).await? else { return Ok(()) };
         let view = match self.open(message, &modal::told(words::LOOKING_UP), now).await? {
             Opened::Now(view) => view,
@@ -41,14 +41,14 @@ impl Worker {
             Ok(shown) => shown,
             Err(fault) => {
                 tracing::error!(fault = format!("{fault:#}"), "details cannot be shown");
-                modal::told(&self.sorry(&fault, &message.id))
+                modal::told(&self.failure_text(&fault, &message.id))
             }
         };
-        Ok(self.fill(&view, &shown).await?)
+        Ok(self.render_details(&view, &shown).await?)
     }
 
     /// A modal that was closed meanwhile wants nothing more.
-    async fn fill(&self, view: &ViewId, shown: &Value) -> anyhow::Result<()> {
+    async fn render_details(&self, view: &ViewId, shown: &Value) -> anyhow::Result<()> {
         match self.slack().await?.update_view(view, None, shown).await {
             Err(SlackError::Said(code)) if code == "not_found" => Ok(()),
             done => Ok(done?),
@@ -57,7 +57,7 @@ impl Worker {
 
     async fn look_up_details(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         request: &KeyRequest,
         now: Timestamp,
     ) -> anyhow::Result<Value> {
@@ -83,7 +83,7 @@ impl Worker {
     pub(super) async fn who_may_still_approve(
         &self,
         slack: &SlackApi,
-        facts: &Facts,
+        facts: &DecisionFacts,
         request: &KeyRequest,
     ) -> anyhow::Result<Vec<SlackUserId>> {
         let mut may = self.who_may_approve(slack, facts, request).await?;
@@ -95,7 +95,7 @@ impl Worker {
     pub(super) async fn who_may_approve(
         &self,
         slack: &SlackApi,
-        facts: &Facts,
+        facts: &DecisionFacts,
         request: &KeyRequest,
     ) -> anyhow::Result<Vec<SlackUserId>> {
         let team = &request.asked.requester.team;
@@ -108,9 +108,9 @@ impl Worker {
             return Ok(others.into_iter().map(|person| person.user).collect());
         }
         let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, memberships))).await?;
-        let question = Approve(facts.to_approve(&request.asked));
+        let question = Approve(facts.approve_query(&request.asked));
         let may = |person: &Person| {
-            matches!(policies.decide(person, &question, &facts.iam_user), Verdict::Allow { .. })
+            matches!(policies.decide(person, &question, &facts.iam_user), PolicyDecision::Allow { .. })
         };
         Ok(people.into_iter().filter(may).map(|person| person.id.user).collect())
     }
@@ -132,7 +132,8 @@ fn paragraphs(
             format!("Request `{}`", request.id),
         ],
     )];
-    let mut history = vec![format!("{} asked {}", words::person(&asked.requester), words::moment(asked.at))];
+    let mut history =
+        vec![format!("{} asked {}", words::person(&asked.requester), words::slack_date(asked.at))];
     history.extend(request.approvals.iter().map(words::approval_line));
     all.push(("So far", history));
     match found {

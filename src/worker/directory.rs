@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join};
 
-use super::cancel::RACES;
-use super::facts::Facts;
-use super::{CLOCK_SKEW, DirectoryPage, Due, NotDone, RECEIVES, Worker};
+use super::cancel::MAX_CONFLICT_RETRIES;
+use super::facts::DecisionFacts;
+use super::{CLOCK_SKEW, DueMessage, HandleError, MAX_RECEIVES, OwnershipPage, Worker};
 use crate::aws::WriteError;
-use crate::directory::{Directory, Entry, REFRESHED, Refreshed, item_key};
+use crate::directory::{OwnedUserRef, OwnedUsers, REFRESHED, RefreshState, item_key};
 use crate::facts::Account;
 use crate::id::{SlackUserId, UserGroupId};
 use crate::item::Table;
 use crate::lookup::OwnedUser;
-use crate::policy::IamUserAt;
+use crate::policy::IamUserRef;
 use crate::request::KeyRequest;
 use crate::time::{DAY, Timestamp};
 
@@ -30,8 +30,8 @@ const AT_ONCE: usize = 16;
 /// What is known of somebody's IAM users.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub own: Vec<IamUserAt>,
-    refreshed: Option<Refreshed>,
+    pub own: Vec<IamUserRef>,
+    refreshed: Option<RefreshState>,
 }
 
 impl Worker {
@@ -42,8 +42,8 @@ impl Worker {
         });
         match read.await {
             Ok((directory, refreshed)) => {
-                let refreshed = refreshed.as_ref().map(Refreshed::from).unwrap_or_default();
-                let own = directory.offered(refreshed.completed, &self.config.accounts);
+                let refreshed = refreshed.as_ref().map(RefreshState::from).unwrap_or_default();
+                let own = directory.choices(refreshed.completed, &self.config.accounts);
                 Known { own, refreshed: Some(refreshed) }
             }
             Err(fault) => {
@@ -53,9 +53,9 @@ impl Worker {
         }
     }
 
-    async fn directory(&self, person: &SlackUserId) -> anyhow::Result<Directory> {
+    async fn directory(&self, person: &SlackUserId) -> anyhow::Result<OwnedUsers> {
         let item = self.dynamo.get(Table::Requests, &item_key(person), None).await?;
-        Ok(item.as_ref().map(Directory::try_from).transpose()?.unwrap_or_default())
+        Ok(item.as_ref().map(OwnedUsers::try_from).transpose()?.unwrap_or_default())
     }
 
     /// Has the directory read afresh where that was a day ago. Of several who see this, one does it; failing is only
@@ -70,10 +70,10 @@ impl Worker {
     /// The same, without anybody having asked: once a day.
     pub(super) async fn refresh_daily(&self, now: Timestamp) -> anyhow::Result<()> {
         let read = self.dynamo.get(Table::Requests, REFRESHED, None).await?;
-        self.refresh_if_old(read.as_ref().map(Refreshed::from).unwrap_or_default(), now).await
+        self.refresh_if_old(read.as_ref().map(RefreshState::from).unwrap_or_default(), now).await
     }
 
-    async fn refresh_if_old(&self, refreshed: Refreshed, now: Timestamp) -> anyhow::Result<()> {
+    async fn refresh_if_old(&self, refreshed: RefreshState, now: Timestamp) -> anyhow::Result<()> {
         let Some(account) = self.config.accounts.first() else { return Ok(()) };
         if !refreshed.is_old(now) {
             return Ok(());
@@ -81,27 +81,27 @@ impl Worker {
         // The first page is queued before the reading counts as begun. All who see that the last one is old send the same.
         let once = format!("directory.after.{}", refreshed.begun.map_or(0, |begun| begun.0));
         let account = account.id.clone();
-        let first = DirectoryPage { begun: now, account, page: 0, marker: None, complete: true };
+        let first = OwnershipPage { begun: now, account, page: 0, marker: None, complete: true };
         self.queue_page(first, &once).await?;
-        match self.dynamo.update(Table::Requests, REFRESHED, &Refreshed::begin(now)).await {
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
+        match self.dynamo.update(Table::Requests, REFRESHED, &RefreshState::begin(now)).await {
+            Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 
-    async fn queue_page(&self, page: DirectoryPage, once: &str) -> anyhow::Result<()> {
-        let body = serde_json::to_string(&Due::Directory(page))?;
+    async fn queue_page(&self, page: OwnershipPage, once: &str) -> anyhow::Result<()> {
+        let body = serde_json::to_string(&DueMessage::Directory(page))?;
         self.sqs.send(&self.config.due_queue, body, "directory", once).await
     }
 
     /// Reads one page of one account, and sends for the next. An account that cannot be read, as often as its message comes,
     /// holds up no other, but then nothing is taken for gone.
-    pub(super) async fn read_directory(
+    pub(super) async fn refresh_ownership_page(
         &self,
-        page: DirectoryPage,
+        page: OwnershipPage,
         now: Timestamp,
         received: u32,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         if page.begun.since(now) > CLOCK_SKEW {
             // Taken at its word, it would keep the next reading from beginning until then.
             tracing::error!("a page of a reading that begins later than now");
@@ -110,7 +110,7 @@ impl Worker {
         let current = page.account.clone();
         let mut accounts = self.config.accounts.iter().skip_while(|account| account.id != current);
         let Some(account) = accounts.next() else { return Ok(()) };
-        let last = received >= RECEIVES;
+        let last = received >= MAX_RECEIVES;
         let (next, read) = match self.read_page(account, &page, now, last).await {
             Ok(next) => (next, true),
             Err(fault) if !last => return Err(fault.into()),
@@ -124,17 +124,17 @@ impl Worker {
         let complete = page.complete && read && more.is_some() == next.is_some();
         let following = match (more, accounts.next()) {
             (Some(marker), _) => {
-                DirectoryPage { page: page.page + 1, marker: Some(marker.clone()), complete, ..page }
+                OwnershipPage { page: page.page + 1, marker: Some(marker.clone()), complete, ..page }
             }
             (None, Some(account)) => {
-                DirectoryPage { account: account.id.clone(), page: 0, marker: None, complete, ..page }
+                OwnershipPage { account: account.id.clone(), page: 0, marker: None, complete, ..page }
             }
             (None, None) if complete => {
                 self.report_findings(page.begun).await?;
-                let done = Refreshed::complete(page.begun);
+                let done = RefreshState::complete(page.begun);
                 return match self.dynamo.update(Table::Requests, REFRESHED, &done).await {
-                    Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
-                    Err(WriteError::Fault(fault)) => Err(fault.into()),
+                    Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
+                    Err(WriteError::Other(fault)) => Err(fault.into()),
                 };
             }
             (None, None) => return Ok(self.report_findings(page.begun).await?),
@@ -147,7 +147,7 @@ impl Worker {
     async fn read_page(
         &self,
         account: &Account,
-        page: &DirectoryPage,
+        page: &OwnershipPage,
         now: Timestamp,
         last: bool,
     ) -> anyhow::Result<Option<String>> {
@@ -164,9 +164,9 @@ impl Worker {
         let requesters = self.compare(account, &opted_in, page, now, last).await?;
         let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
         let members = self.members(groups.into_iter().take(MOST_GROUPS)).await;
-        let mut owned: BTreeMap<&SlackUserId, BTreeSet<Entry>> = BTreeMap::new();
+        let mut owned: BTreeMap<&SlackUserId, BTreeSet<OwnedUserRef>> = BTreeMap::new();
         for user in users {
-            let entry = Entry { account: account.id.clone(), name: user.name.clone() };
+            let entry = OwnedUserRef { account: account.id.clone(), name: user.name.clone() };
             let through_groups = user.owner_groups.iter().filter_map(|group| members.get(group)).flatten();
             for owner in user.owners.iter().chain(through_groups) {
                 owned.entry(owner).or_default().insert(entry.clone());
@@ -177,7 +177,7 @@ impl Worker {
             let noted = some.iter().map(|(owner, entries)| {
                 self.correct(owner, |directory| {
                     // Every one of them, so no `any`.
-                    let changed = entries.iter().map(|entry| directory.note(entry, page.begun, page.begun));
+                    let changed = entries.iter().map(|entry| directory.insert(entry, page.begun, page.begun));
                     changed.filter(|changed| *changed).count() > 0
                 })
             });
@@ -202,9 +202,14 @@ impl Worker {
 
     /// Corrects the directory by what was just looked up for a request: its owners have the IAM user, and a requester
     /// who is none of them has it not. Failing is only logged.
-    pub(super) async fn note_owners(&self, request: &KeyRequest, found: Option<&Facts>, now: Timestamp) {
+    pub(super) async fn note_owners(
+        &self,
+        request: &KeyRequest,
+        found: Option<&DecisionFacts>,
+        now: Timestamp,
+    ) {
         let asked = &request.asked;
-        let entry = Entry { account: asked.account.id.clone(), name: asked.user.clone() };
+        let entry = OwnedUserRef { account: asked.account.id.clone(), name: asked.user.clone() };
         let requester = &asked.requester.user;
         let mut owners: BTreeSet<&SlackUserId> = BTreeSet::new();
         if let Some(facts) = found {
@@ -220,9 +225,9 @@ impl Worker {
             let entry = &entry;
             self.correct(person, move |directory| {
                 if owns {
-                    directory.note(entry, now, Timestamp(now.0 - DAY))
+                    directory.insert(entry, now, Timestamp(now.0 - DAY))
                 } else {
-                    directory.forget(entry)
+                    directory.remove(entry)
                 }
             })
         }));
@@ -235,17 +240,17 @@ impl Worker {
     async fn correct(
         &self,
         person: &SlackUserId,
-        change: impl Fn(&mut Directory) -> bool,
+        change: impl Fn(&mut OwnedUsers) -> bool,
     ) -> anyhow::Result<()> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let mut directory = self.directory(person).await?;
             if !change(&mut directory) {
                 return Ok(());
             }
             match self.dynamo.update(Table::Requests, &item_key(person), &directory.replace()).await {
                 Ok(_) => return Ok(()),
-                Err(WriteError::Lost(_)) => {}
-                Err(WriteError::Fault(fault)) => return Err(fault),
+                Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Other(fault)) => return Err(fault),
             }
         }
         anyhow::bail!("a person's directory changed too often")

@@ -8,22 +8,22 @@ use crate::facts::{Account, EligibleApprovers, IamUser, Person};
 use crate::id::{IamUserName, PersonId};
 use crate::key::IssuedKey;
 use crate::lookup::{Memberships, NoSuchUser};
-use crate::policy::{self, Denial, KeyFacts, Needed, Policies};
-use crate::request::{Approval, Asked, KeyRequest};
+use crate::policy::{self, Denial, KeyFacts, Policies, RequiredApprovals};
+use crate::request::{Approval, KeyRequest, RequestDetails};
 use crate::slack_api::SlackApi;
 use crate::store;
 use crate::time::Timestamp;
 
 /// What a decision rests on.
 #[derive(Clone)]
-pub(super) struct Facts {
+pub(super) struct DecisionFacts {
     pub requester: Person,
     pub iam_user: IamUser,
     pub issued_today: u32,
     /// Those who approved so far, as they are now.
     pub approved_by: Vec<Person>,
     /// Whoever pressed, where somebody did.
-    pub presser: Option<Person>,
+    pub actor: Option<Person>,
     /// Who is in the groups that decide.
     pub memberships: Memberships,
     /// Who was an approver when the request was created; where it is being created, who is one now.
@@ -37,12 +37,12 @@ pub(super) struct Facts {
 /// What looking up came to.
 pub(super) enum Found {
     /// All of it.
-    Facts(Box<Facts>),
+    Facts(Box<DecisionFacts>),
     /// There is no such IAM user.
     NoSuchUser,
     /// What is known without the user's policy documents is enough for a no, whatever they say: none was read. The facts are
     /// those, with the user taken for privileged.
-    Denied(Denial, Box<Facts>),
+    Denied(Denial, Box<DecisionFacts>),
 }
 
 impl Worker {
@@ -51,14 +51,14 @@ impl Worker {
         &self,
         slack: &SlackApi,
         request: &KeyRequest,
-        presser: Option<&PersonId>,
+        actor: Option<&PersonId>,
         now: Timestamp,
-    ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
+    ) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
         let asked = &request.asked;
         let subject = (&asked.account, &asked.user);
-        let people = (request.approvals.as_slice(), presser);
+        let people = (request.approvals.as_slice(), actor);
         let found = self.facts(slack, &asked.requester, subject, people, now).await?;
-        Ok(found.map(|facts| Facts { eligible: request.eligible_approvers.clone(), ..facts }))
+        Ok(found.map(|facts| DecisionFacts { eligible: request.eligible_approvers.clone(), ..facts }))
     }
 
     /// Looks up what decides over a key for `user`, asked for by `requester`.
@@ -69,8 +69,8 @@ impl Worker {
         subject: (&Account, &IamUserName),
         people: (&[Approval], Option<&PersonId>),
         now: Timestamp,
-    ) -> anyhow::Result<Result<Facts, NoSuchUser>> {
-        let ask = |_: &Policies, _: &Facts| Ok(());
+    ) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
+        let ask = |_: &Policies, _: &DecisionFacts| Ok(());
         Ok(match self.facts_unless_denied(slack, requester, subject, people, now, ask).await? {
             Found::Facts(facts) => Ok(*facts),
             Found::NoSuchUser | Found::Denied(..) => Err(NoSuchUser),
@@ -84,15 +84,15 @@ impl Worker {
         slack: &SlackApi,
         requester: &PersonId,
         (account, user): (&Account, &IamUserName),
-        (approvals, presser): (&[Approval], Option<&PersonId>),
+        (approvals, actor): (&[Approval], Option<&PersonId>),
         now: Timestamp,
-        ask: impl Fn(&Policies, &Facts) -> Result<(), Denial>,
+        ask: impl Fn(&Policies, &DecisionFacts) -> Result<(), Denial>,
     ) -> anyhow::Result<Found> {
         let people = async {
             let memberships = self.memberships(slack).await?;
             let look_up = |id| self.lookup.person(slack, id, &memberships);
             let approved = try_join_all(approvals.iter().map(|approval| look_up(&approval.by)));
-            let pressed = try_join_all(presser.into_iter().map(look_up));
+            let pressed = try_join_all(actor.into_iter().map(look_up));
             let (requester, (approved_by, pressed)) =
                 try_join(look_up(requester), try_join(approved, pressed)).await?;
             anyhow::Ok((requester, approved_by, pressed.into_iter().next(), memberships))
@@ -101,19 +101,19 @@ impl Worker {
         let (people, (found, issued_today)) =
             try_join(people, try_join(self.lookup.listed_user(account, user, now).boxed(), counted)).await?;
         let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(Found::NoSuchUser) };
-        let (mut requester, mut approved_by, mut presser, mut memberships) = people;
+        let (mut requester, mut approved_by, mut actor, mut memberships) = people;
         let iam_user = listed.as_if(false);
-        self.lookup.look_into(slack, &mut memberships, &iam_user.owner_groups).await?;
-        for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut presser) {
+        self.lookup.load_groups(slack, &mut memberships, &iam_user.owner_groups).await?;
+        for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut actor) {
             person.groups = memberships.of(&person.id.user);
         }
         let eligible = memberships.approvers().iter().cloned().collect();
-        let known = Facts {
+        let known = DecisionFacts {
             requester,
             iam_user,
             issued_today,
             approved_by,
-            presser,
+            actor,
             memberships,
             eligible,
             key: None,
@@ -122,13 +122,13 @@ impl Worker {
         if let Ok(policies) = &self.policies
             && let Err(denial) = ask(policies, &known)
         {
-            let privileged = Facts { iam_user: listed.as_if(true), ..known.clone() };
+            let privileged = DecisionFacts { iam_user: listed.as_if(true), ..known.clone() };
             if ask(policies, &privileged).is_err() {
                 return Ok(Found::Denied(denial, Box::new(privileged)));
             }
         }
         Ok(match listed.documented().boxed().await? {
-            Ok(iam_user) => Found::Facts(Box::new(Facts { iam_user, ..known })),
+            Ok(iam_user) => Found::Facts(Box::new(DecisionFacts { iam_user, ..known })),
             Err(NoSuchUser) => Found::NoSuchUser,
         })
     }
@@ -141,21 +141,25 @@ impl Worker {
     }
 
     /// The same facts with the key that exists and that the request is about, if it is about one.
-    pub(super) async fn with_key(&self, facts: Facts, asked: &Asked) -> anyhow::Result<Facts> {
+    pub(super) async fn with_key(
+        &self,
+        facts: DecisionFacts,
+        asked: &RequestDetails,
+    ) -> anyhow::Result<DecisionFacts> {
         let key = self.key_about(asked).await?;
         Ok(facts.with(asked, key))
     }
 
     /// That key, as it is now.
-    pub(super) async fn key_about(&self, asked: &Asked) -> anyhow::Result<Option<IssuedKey>> {
-        Ok(match asked.wants.key() {
+    pub(super) async fn key_about(&self, asked: &RequestDetails) -> anyhow::Result<Option<IssuedKey>> {
+        Ok(match asked.kind.key() {
             Some(key) => self.read_key(key).await?.map(|stored| stored.issued),
             None => None,
         })
     }
 }
 
-impl Facts {
+impl DecisionFacts {
     /// The same facts about this key.
     pub(super) fn about(&self, key: Option<IssuedKey>) -> Self {
         Self { key, replaced: None, ..self.clone() }
@@ -168,19 +172,19 @@ impl Facts {
     }
 
     /// The same facts with the key that the request is about.
-    pub(super) fn with(self, asked: &Asked, key: Option<IssuedKey>) -> Self {
-        let (key, replaced) = if asked.wants.existing().is_some() { (key, None) } else { (None, key) };
+    pub(super) fn with(self, asked: &RequestDetails, key: Option<IssuedKey>) -> Self {
+        let (key, replaced) = if asked.kind.existing().is_some() { (key, None) } else { (None, key) };
         Self { key, replaced, ..self }
     }
 
     /// What policy is asked about, with the approvals that count now: by whoever acts, who counts as one approval where
     /// there are concerns about the key of somebody else.
-    pub(super) fn asked(&self, asked: &Asked, approvals: u32) -> policy::Asked {
+    pub(super) fn asked(&self, asked: &RequestDetails, approvals: u32) -> policy::RequestContext {
         let key = self.key.as_ref().map(KeyFacts::from);
-        let plain = policy::Asked { approvals, key, ..self.to_approve(asked) };
+        let plain = policy::RequestContext { approvals, key, ..self.approve_query(asked) };
         match &self.key {
-            Some(key) if self.counts_as_one(asked) => {
-                policy::Asked { requester: key.requester.clone(), approvals: approvals + 1, ..plain }
+            Some(key) if self.counts_as_approval(asked) => {
+                policy::RequestContext { requester: key.requester.clone(), approvals: approvals + 1, ..plain }
             }
             Some(_) | None => plain,
         }
@@ -189,7 +193,7 @@ impl Facts {
     /// Whether the request itself counts as its requester's approval: an approver reactivates a key of somebody else that
     /// there are concerns about. As for every approval, they must have been an approver when the request was created and
     /// still be one; nor is the holder of the key another person for acting in another workspace.
-    fn counts_as_one(&self, asked: &Asked) -> bool {
+    fn counts_as_approval(&self, asked: &RequestDetails) -> bool {
         let requester = &asked.requester.user;
         let of_somebody_else = self
             .key
@@ -201,16 +205,22 @@ impl Facts {
     }
 
     /// How many approvals the request needs beside that.
-    pub(super) fn needed(&self, policies: &Policies, asked: &Asked) -> Needed {
+    pub(super) fn required_approvals(
+        &self,
+        policies: &Policies,
+        asked: &RequestDetails,
+    ) -> RequiredApprovals {
         match policies.needed_approvals(&self.requester, &self.iam_user, &self.asked(asked, 0)) {
-            Needed::Approvals(all) if self.counts_as_one(asked) => Needed::Approvals(all.saturating_sub(1)),
+            RequiredApprovals::Approvals(all) if self.counts_as_approval(asked) => {
+                RequiredApprovals::Approvals(all.saturating_sub(1))
+            }
             needed => needed,
         }
     }
 
     /// What policy is asked about an approval: the request is of whoever made it.
-    pub(super) fn to_approve(&self, asked: &Asked) -> policy::Asked {
-        policy::Asked {
+    pub(super) fn approve_query(&self, asked: &RequestDetails) -> policy::RequestContext {
+        policy::RequestContext {
             requester: asked.requester.clone(),
             use_case: asked.use_case,
             days: asked.days,
@@ -222,14 +232,19 @@ impl Facts {
     }
 
     /// Whether the approval that this person gave still counts.
-    pub(super) fn stands(&self, policies: &Policies, asked: &Asked, by: &PersonId) -> bool {
+    pub(super) fn still_counts(&self, policies: &Policies, asked: &RequestDetails, by: &PersonId) -> bool {
         let person = self.approved_by.iter().filter(|person| person.id == *by);
-        policies.approvals(person, &self.eligible, &self.iam_user, &self.to_approve(asked)) > 0
+        policies.approvals(person, &self.eligible, &self.iam_user, &self.approve_query(asked)) > 0
     }
 
     /// How many of those who approved still count, and `one_more` with them.
-    pub(super) fn approvals(&self, policies: &Policies, asked: &Asked, one_more: Option<&Person>) -> u32 {
+    pub(super) fn approvals(
+        &self,
+        policies: &Policies,
+        asked: &RequestDetails,
+        one_more: Option<&Person>,
+    ) -> u32 {
         let people = self.approved_by.iter().chain(one_more);
-        policies.approvals(people, &self.eligible, &self.iam_user, &self.to_approve(asked))
+        policies.approvals(people, &self.eligible, &self.iam_user, &self.approve_query(asked))
     }
 }

@@ -7,30 +7,30 @@ use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::descriptions::Described;
-use super::facts::Facts;
+use super::facts::DecisionFacts;
 use super::keys::foreign;
-use super::{NotDone, Worker};
-use crate::audit::{Chain, Happened};
+use super::{HandleError, Worker};
+use crate::audit::{AuditChain, NewAuditEntry};
 use crate::aws::WriteError;
-use crate::card::{self, Offer};
+use crate::card::{self, KeyAction};
 use crate::facts::{AccessKeyStatus, Account};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::lookup::NoSuchUser;
 use crate::policy::{Deactivate, Delete};
 use crate::session::{self, IamStep};
-use crate::store::{self, Held};
+use crate::store::{self, DeletionLease};
 use crate::time::Timestamp;
 use crate::words;
 
 /// How long a deletion may take before its timer finishes it, in seconds: longer than any invocation runs.
-const LOOK_AFTER: i64 = 300;
+const RECHECK_AFTER: i64 = 300;
 /// How long to wait for whoever else works on the same IAM user.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Something done to a key that keyvend did not issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Work {
+struct UnmanagedDeletion {
     key: AccessKeyId,
     account: Account,
     user: IamUserName,
@@ -40,32 +40,34 @@ struct Work {
     at: Timestamp,
 }
 
-impl Work {
+impl UnmanagedDeletion {
     /// The lease as it is held for this.
-    fn held(&self) -> anyhow::Result<Held> {
+    fn held(&self) -> anyhow::Result<DeletionLease> {
         let holder = format!("delete#{}#{}", self.key, self.message);
-        Ok(Held { holder, work: serde_json::to_string(self)? })
+        Ok(DeletionLease { holder, work: serde_json::to_string(self)? })
     }
 }
 
 impl Worker {
     pub(super) async fn deactivate_foreign(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         key: &AccessKeyId,
         at: (&Account, &IamUserName),
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let facts = match self.may_deactivate_foreign(message, key, at, now).await? {
             Ok(facts) => facts,
-            Err(no) => return self.refuse_foreign(message, "deactivate-refused", &no, now).await,
+            Err(denial_text) => {
+                return self.refuse_foreign(message, "deactivate-refused", &denial_text, now).await;
+            }
         };
         if let Some(no) = self.unmanaged(&message.person, &facts.iam_user) {
             return self.refuse_foreign(message, "deactivate-refused", &no, now).await;
         }
         let work = work(message, key, at, facts.iam_user.path, now);
         self.audit(&work, &["deactivating"]).await?;
-        let policy = session::acting(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
+        let policy = session::write_policy(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
         let iam = self.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
         iam.deactivate_access_key(&work.user, key).await?;
         self.audit(&work, &["deactivating", "deactivated"]).await?;
@@ -75,13 +77,13 @@ impl Worker {
     /// Policy decides; while it is not valid, whoever approves may.
     async fn may_deactivate_foreign(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         key: &AccessKeyId,
         at: (&Account, &IamUserName),
         now: Timestamp,
-    ) -> anyhow::Result<Result<Facts, String>> {
+    ) -> anyhow::Result<Result<DecisionFacts, String>> {
         if self.policies.is_ok() {
-            let allowed = self.may(message, at, Deactivate(foreign(key)), now).await?;
+            let allowed = self.authorize_key_action(message, at, Deactivate(foreign(key)), now).await?;
             return Ok(allowed.map(|(_, facts)| facts));
         }
         let slack = self.slack().await?;
@@ -94,29 +96,31 @@ impl Worker {
 
     pub(super) async fn delete_foreign(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         key: &AccessKeyId,
         at: (&Account, &IamUserName),
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        let (_, facts) = match self.may(message, at, Delete(foreign(key)), now).await? {
+    ) -> Result<(), HandleError> {
+        let (_, facts) = match self.authorize_key_action(message, at, Delete(foreign(key)), now).await? {
             Ok(allowed) => allowed,
-            Err(no) => return self.refuse_foreign(message, "delete-refused", &no, now).await,
+            Err(denial_text) => {
+                return self.refuse_foreign(message, "delete-refused", &denial_text, now).await;
+            }
         };
         if let Some(no) = self.unmanaged(&message.person, &facts.iam_user) {
             return self.refuse_foreign(message, "delete-refused", &no, now).await;
         }
         let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
         if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
-            let no = card::about_key(&words::active_is_not_deleted(key), key, &[Offer::SwitchOff]);
+            let no = card::about_key(&words::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
             return Ok(self.answer_with(message, now, &no).await?);
         }
         let work = work(message, key, at, facts.iam_user.path, now);
-        let taken = work.held()?.take(&work.account, &work.user, Timestamp(now.0 + LOOK_AFTER));
+        let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
         match self.dynamo.write(vec![taken]).await {
             Ok(()) => {}
-            Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
         }
         let sentence = self.carry_out_deletion(&work, now).await?;
         self.answer(message, now, &sentence).await?;
@@ -125,9 +129,9 @@ impl Worker {
     }
 
     /// What was cut off while a lease was held is finished, and whoever asked for it is told.
-    pub(super) async fn finish_held(&self, item: &str, now: Timestamp) -> Result<(), NotDone> {
-        let Some(held) = Held::read(&self.dynamo, item).await? else { return Ok(()) };
-        let work: Work = serde_json::from_str(&held.work)?;
+    pub(super) async fn finish_held(&self, item: &str, now: Timestamp) -> Result<(), HandleError> {
+        let Some(held) = DeletionLease::read(&self.dynamo, item).await? else { return Ok(()) };
+        let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
         let sentence = self.carry_out_deletion(&work, now).await?;
         self.direct(&work.by, &card::text(&sentence)).await?;
         self.remove_descriptions_after(&work, now).await;
@@ -135,7 +139,7 @@ impl Worker {
     }
 
     /// Its key may be there still, where somebody activated it meanwhile; then its description stays.
-    async fn remove_descriptions_after(&self, work: &Work, now: Timestamp) {
+    async fn remove_descriptions_after(&self, work: &UnmanagedDeletion, now: Timestamp) {
         let by = work.by.to_string();
         let described = Described {
             account: &work.account,
@@ -149,14 +153,14 @@ impl Worker {
 
     /// Deletes the key unless it was switched on meanwhile; then writes down what is true, gives the lease back, and says
     /// it. All of it can be done again.
-    async fn carry_out_deletion(&self, work: &Work, now: Timestamp) -> anyhow::Result<String> {
+    async fn carry_out_deletion(&self, work: &UnmanagedDeletion, now: Timestamp) -> anyhow::Result<String> {
         self.audit(work, &["deleting"]).await?;
         let keys = self.lookup.keys(&work.account, &work.user, now).await?;
         let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
         let (event, sentence) = if active {
             ("not-deleted", words::foreign_not_deleted(&work.key))
         } else {
-            let policy = session::acting(IamStep::Delete, &work.account, &work.path, &work.user)?;
+            let policy = session::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
             let by = work.by.to_string();
             let iam = self.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
             iam.delete_access_key(&work.user, &work.key).await?;
@@ -165,27 +169,27 @@ impl Worker {
         self.audit(work, &["deleting", event]).await?;
         match self.dynamo.write(vec![work.held()?.release(&work.account, &work.user)]).await {
             // Given back before.
-            Ok(()) | Err(WriteError::Lost(_)) => Ok(sentence),
-            Err(WriteError::Fault(fault)) => Err(fault),
+            Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 
     /// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
-    async fn audit(&self, work: &Work, events: &[&'static str]) -> anyhow::Result<()> {
-        let mut chain = Chain::default();
+    async fn audit(&self, work: &UnmanagedDeletion, events: &[&'static str]) -> anyhow::Result<()> {
+        let mut chain = AuditChain::default();
         for event in events {
             let detail = [
                 ("key", work.key.to_string()),
                 ("account", work.account.id.to_string()),
                 ("user", work.user.to_string()),
             ];
-            chain.append(&work.message, work.at, Happened::new(event, &work.by, detail));
+            chain.append(&work.message, work.at, NewAuditEntry::new(event, &work.by, detail));
         }
         let keep = async {
-            match self.dynamo.write(vec![store::lone_chain(&work.message, &chain)]).await {
+            match self.dynamo.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
                 // Delivered again.
-                Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
-                Err(WriteError::Fault(fault)) => Err(fault),
+                Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+                Err(WriteError::Other(fault)) => Err(fault),
             }
         };
         let Some(entry) = chain.outbox.last() else { return Ok(()) };
@@ -195,24 +199,24 @@ impl Worker {
 
     async fn refuse_foreign(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         event: &'static str,
         no: &str,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        self.audit_alone(message, [Happened::new(event, &message.person, [])]).await?;
+    ) -> Result<(), HandleError> {
+        self.audit_alone(message, [NewAuditEntry::new(event, &message.person, [])]).await?;
         Ok(self.answer(message, now, no).await?)
     }
 }
 
 fn work(
-    message: &Message,
+    message: &SlackEnvelope,
     key: &AccessKeyId,
     (account, user): (&Account, &IamUserName),
     path: String,
     now: Timestamp,
-) -> Work {
-    Work {
+) -> UnmanagedDeletion {
+    UnmanagedDeletion {
         key: key.clone(),
         account: account.clone(),
         user: user.clone(),

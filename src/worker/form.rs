@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::decide::{Place, carried};
-use super::{NotDone, Worker};
+use super::decide::{PressOrigin, carried};
+use super::{HandleError, Worker};
 use crate::card;
 use crate::id::ViewId;
-use crate::inbound::{Message, OpenView};
-use crate::modal::{self, Offer};
-use crate::policy::IamUserAt;
+use crate::inbound::{OpenView, SlackEnvelope};
+use crate::modal::{self, FormChoices};
+use crate::policy::IamUserRef;
 use crate::slack_api::SlackError;
-use crate::store::Stored;
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
 use crate::words;
 
@@ -27,7 +27,7 @@ pub(super) enum Opened {
 
 impl Worker {
     /// Opens the form in which a key is asked for.
-    pub(super) async fn open_form(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn open_form(&self, message: &SlackEnvelope, now: Timestamp) -> Result<(), HandleError> {
         let known = self.known_users(&message.person.user).await;
         let opened = self.open(message, &modal::ask(&self.offer(known.own.clone()), None), now).await?;
         if let Opened::TooLate = opened {
@@ -37,18 +37,18 @@ impl Worker {
         Ok(())
     }
 
-    fn offer(&self, own: Vec<IamUserAt>) -> Offer {
-        Offer { own, max_days: self.config.max_key_days }
+    fn offer(&self, own: Vec<IamUserRef>) -> FormChoices {
+        FormChoices { own, max_days: self.config.max_key_days }
     }
 
     /// Shows in the open form what AWS recommends for the chosen use case. Another choice may have come meanwhile, or
     /// the form be submitted or closed: then this one no longer matters.
     pub(super) async fn show_alternative(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         view: &OpenView,
         chosen: &str,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Ok(use_case) = chosen.parse() else { return Ok(()) };
         let known = self.known_users(&message.person.user).await;
         let form = modal::ask(&self.offer(known.own), Some(use_case));
@@ -63,17 +63,17 @@ impl Worker {
     /// Opens the form in which an approver says why they deny.
     pub(super) async fn open_denial(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
-        place: Place<'_>,
+        place: PressOrigin<'_>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some(mut stored) = self.on_card(message, value, place, now).await? else { return Ok(()) };
         if stored.request.is_expired(now) {
             self.lapse(&stored, now).await?;
-            stored = Stored::read(&self.dynamo, &stored.request.id).await?.unwrap_or(stored);
+            stored = StoredRequest::read(&self.dynamo, &stored.request.id).await?.unwrap_or(stored);
         }
-        if !stored.request.waits() {
+        if !stored.request.is_actionable() {
             self.redraw(&stored, now).await;
             return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
         }
@@ -86,16 +86,16 @@ impl Worker {
     /// The request whose card the button is on; else that is said.
     pub(super) async fn on_card(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
-        place: Place<'_>,
+        place: PressOrigin<'_>,
         now: Timestamp,
-    ) -> anyhow::Result<Option<Stored>> {
+    ) -> anyhow::Result<Option<StoredRequest>> {
         if let Some((id, revision)) = carried(value)
-            && let Some(stored) = Stored::read(&self.dynamo, &id).await?
+            && let Some(stored) = StoredRequest::read(&self.dynamo, &id).await?
         {
-            if !stored.request.has_shown(&revision) {
-                self.turn_away(message, &stored, now).await?;
+            if !stored.request.is_known_revision(&revision) {
+                self.reject_unknown_button(message, &stored, now).await?;
                 return Ok(None);
             }
             if place.is_of(&stored.request) {
@@ -109,7 +109,7 @@ impl Worker {
     /// Opens a modal for whoever did something just now.
     pub(super) async fn open(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         view: &Value,
         now: Timestamp,
     ) -> anyhow::Result<Opened> {
@@ -124,19 +124,24 @@ impl Worker {
     }
 
     /// Answers whoever did something where they did it: in the form that they submitted, or as ever.
-    pub(super) async fn reply(&self, to: &Message, now: Timestamp, sentence: &str) -> anyhow::Result<()> {
+    pub(super) async fn reply(
+        &self,
+        to: &SlackEnvelope,
+        now: Timestamp,
+        sentence: &str,
+    ) -> anyhow::Result<()> {
         if self.show_outcome(to, sentence).await { Ok(()) } else { self.answer(to, now, sentence).await }
     }
 
     /// The last word on something; failing itself is only logged.
-    pub(super) async fn try_to_reply(&self, to: &Message, now: Timestamp, sentence: &str) {
+    pub(super) async fn try_to_reply(&self, to: &SlackEnvelope, now: Timestamp, sentence: &str) {
         if !self.show_outcome(to, sentence).await {
-            self.try_to_tell(to, now, sentence).await;
+            self.try_to_answer(to, now, sentence).await;
         }
     }
 
     /// Shows in a submitted form how it went; `false` where there is no such form, or no more.
-    pub(super) async fn show_outcome(&self, to: &Message, sentence: &str) -> bool {
+    pub(super) async fn show_outcome(&self, to: &SlackEnvelope, sentence: &str) -> bool {
         let Some(view) = to.submitted_view() else { return false };
         let shown = async {
             let slack = self.slack().await?;

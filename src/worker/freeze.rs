@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::try_join;
 
-use super::cancel::RACES;
-use super::{NotDone, Worker};
-use crate::audit::{Chain, Happened};
+use super::cancel::MAX_CONFLICT_RETRIES;
+use super::{HandleError, Worker};
+use crate::audit::{AuditChain, NewAuditEntry};
 use crate::aws::WriteError;
 use crate::card;
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::item::{Table, Write};
 use crate::policy::Freeze;
 use crate::store;
@@ -37,10 +37,10 @@ fn refused(freeze: bool) -> &'static str {
 impl Worker {
     pub(super) async fn freeze(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         freeze: bool,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Ok(policies) = &self.policies else {
             return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
         };
@@ -48,7 +48,7 @@ impl Worker {
         let memberships = match self.memberships(&slack).await {
             Ok(memberships) => memberships,
             Err(fault) => {
-                let no = self.unreachable(fault)?;
+                let no = self.approvers_unreachable(fault)?;
                 return self.refuse_freeze(message, freeze, &no, now).await;
             }
         };
@@ -84,20 +84,23 @@ impl Worker {
     /// since: the end of its chain shows that it was carried out.
     async fn change_freeze(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         freeze: bool,
         now: Timestamp,
-    ) -> Result<(Outcome, Chain), NotDone> {
+    ) -> Result<(Outcome, AuditChain), HandleError> {
         let by = &message.person;
         let event = if freeze { "frozen" } else { "unfrozen" };
-        let refusal = alone(message, [Happened::new(refused(freeze), by, [])]);
-        for _ in 0..RACES {
-            let (kept, frozen) =
-                try_join(store::lone_end(&self.dynamo, &message.id), store::frozen(&self.dynamo)).await?;
+        let refusal = alone(message, [NewAuditEntry::new(refused(freeze), by, [])]);
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let (kept, frozen) = try_join(
+                store::standalone_chain_head(&self.dynamo, &message.id),
+                store::frozen(&self.dynamo),
+            )
+            .await?;
             // It may have been refused by an earlier delivery: it is carried out all the same, and its trail says both.
-            let after = |chain: &Chain, detail: &[(&str, String)]| {
+            let after = |chain: &AuditChain, detail: &[(&str, String)]| {
                 let mut chain = chain.clone();
-                let mut happened = Happened::new(event, by, []);
+                let mut happened = NewAuditEntry::new(event, by, []);
                 happened
                     .detail
                     .extend(detail.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -106,16 +109,16 @@ impl Worker {
             };
             let nothing = [("changed", "nothing".to_owned())];
             if let Some(kept) = &kept {
-                let earlier = [Chain::default(), refusal.clone()];
+                let earlier = [AuditChain::default(), refusal.clone()];
                 let made = earlier.iter().map(|before| (after(before, &[]), Outcome::Made));
                 let found = earlier.iter().map(|before| (after(before, &nothing), Outcome::Nothing));
-                if let Some((chain, outcome)) = made.chain(found).find(|(chain, _)| chain.end() == *kept) {
+                if let Some((chain, outcome)) = made.chain(found).find(|(chain, _)| chain.head() == *kept) {
                     let stands = frozen.is_some() == freeze;
                     return Ok((if stands { outcome } else { Outcome::Reverted }, chain));
                 }
             }
-            let was_refused = kept.as_ref() == Some(&refusal.end());
-            let before = if was_refused { refusal.clone() } else { Chain::default() };
+            let was_refused = kept.as_ref() == Some(&refusal.head());
+            let before = if was_refused { refusal.clone() } else { AuditChain::default() };
             // The stop counts from when it is carried out: nobody who typed `unfreeze` before can have known of it.
             let at = now.max(message.signed_at);
             let (outcome, detail, update) = match (freeze, frozen) {
@@ -124,7 +127,8 @@ impl Worker {
                 (false, None) => (Outcome::Nothing, nothing.to_vec(), None),
                 (false, Some((by, at))) if at >= message.signed_at => {
                     let detail = [("frozen_by", by.clone()), ("frozen_at", at.rfc3339())];
-                    let chain = alone(message, [Happened::new(refused(freeze), &message.person, detail)]);
+                    let chain =
+                        alone(message, [NewAuditEntry::new(refused(freeze), &message.person, detail)]);
                     self.keep_alone(message, &chain).await?;
                     return Ok((Outcome::Raced { by, at }, chain));
                 }
@@ -137,8 +141,10 @@ impl Worker {
                 update,
             });
             let kept = match kept {
-                None => Some(store::lone_chain(&message.id, &chain)),
-                Some(kept) if was_refused => Some(store::extend_lone_chain(&message.id, &chain, &kept)),
+                None => Some(store::put_standalone_chain_head(&message.id, &chain)),
+                Some(kept) if was_refused => {
+                    Some(store::move_standalone_chain_head(&message.id, &chain, &kept))
+                }
                 // Somebody chose an id that is taken; the stop is made all the same.
                 Some(_) => None,
             };
@@ -149,21 +155,21 @@ impl Worker {
             match self.dynamo.write(writes).await {
                 Ok(()) => return Ok((outcome, chain)),
                 // It crossed another stop, or a key that is being issued.
-                Err(WriteError::Lost(_)) => {}
-                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+                Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
         }
-        Err(NotDone::Later(Duration::from_secs(1)))
+        Err(HandleError::RetryAfter(Duration::from_secs(1)))
     }
 
     async fn refuse_freeze(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         freeze: bool,
         no: &str,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        self.audit_alone(message, [Happened::new(refused(freeze), &message.person, [])]).await?;
+    ) -> Result<(), HandleError> {
+        self.audit_alone(message, [NewAuditEntry::new(refused(freeze), &message.person, [])]).await?;
         Ok(self.answer(message, now, no).await?)
     }
 
@@ -171,23 +177,23 @@ impl Worker {
     /// finds its entry there.
     pub(super) async fn audit_alone(
         &self,
-        message: &Message,
-        events: impl IntoIterator<Item = Happened>,
+        message: &SlackEnvelope,
+        events: impl IntoIterator<Item = NewAuditEntry>,
     ) -> anyhow::Result<()> {
         let chain = alone(message, events);
         self.keep_alone(message, &chain).await?;
         self.insert_alone(message, &chain).await
     }
 
-    async fn keep_alone(&self, message: &Message, chain: &Chain) -> anyhow::Result<()> {
-        match self.dynamo.write(vec![store::lone_chain(&message.id, chain)]).await {
+    async fn keep_alone(&self, message: &SlackEnvelope, chain: &AuditChain) -> anyhow::Result<()> {
+        match self.dynamo.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
             // Delivered again.
-            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
+            Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 
-    async fn insert_alone(&self, message: &Message, chain: &Chain) -> anyhow::Result<()> {
+    async fn insert_alone(&self, message: &SlackEnvelope, chain: &AuditChain) -> anyhow::Result<()> {
         for entry in &chain.outbox {
             self.dynamo.insert_audit(&message.id, entry).await?;
         }
@@ -196,8 +202,8 @@ impl Worker {
 }
 
 /// The chain that a message's own events make: the same whenever it is delivered.
-fn alone(message: &Message, events: impl IntoIterator<Item = Happened>) -> Chain {
-    let mut chain = Chain::default();
+fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = NewAuditEntry>) -> AuditChain {
+    let mut chain = AuditChain::default();
     for happened in events {
         chain.append(&message.id, message.signed_at, happened);
     }

@@ -7,17 +7,17 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::create::Limit;
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::aws::WriteError;
 use crate::card;
 use crate::id::RequestId;
 use crate::key::{IssuedKey, KeyState, StoredKey};
 use crate::lookup::NoSuchUser;
-use crate::policy::{Authorized, Issue, Needed, Policies};
-use crate::request::{Event, KeyRequest, Shown, State, Telling, Wants};
+use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
+use crate::request::{KeyRequest, Notification, RequestEvent, RequestKind, RequestState, ReviewSnapshot};
 use crate::session::{self, IamStep};
-use crate::store::{self, Stored};
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -28,54 +28,62 @@ const BUSY: Duration = Duration::from_secs(10);
 enum Judged {
     Allowed(Authorized<Issue>),
     /// The approvals were given for something else than this.
-    Outdated(Shown),
+    Outdated(ReviewSnapshot),
     No(String),
 }
 
 impl Worker {
     /// An approved request about a key that exists is carried out, if policy still allows it and what was approved is
     /// still so.
-    pub(super) async fn fulfil(&self, stored: Stored, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn complete_request(
+        &self,
+        stored: StoredRequest,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         let request = &stored.request;
-        let Some(id) = request.asked.wants.existing() else { return Ok(()) };
+        let Some(id) = request.asked.kind.existing() else { return Ok(()) };
         let Some(key) = self.read_key(id).await? else {
-            return self.refuse(&stored, words::KEY_GONE.to_owned(), now).await;
+            return self.deny_request(&stored, words::KEY_GONE.to_owned(), now).await;
         };
-        if !key.issued.state.is_live() && key.is_off_pending() {
+        if !key.issued.state.is_active() && key.is_deactivation_pending() {
             // It was just reported, which its state does not say yet: judged when it does.
-            return Err(NotDone::Later(BUSY));
+            return Err(HandleError::RetryAfter(BUSY));
         }
         let Ok(policies) = &self.policies else {
-            return self.refuse(&stored, words::POLICIES_INVALID.to_owned(), now).await;
+            return self.deny_request(&stored, words::POLICIES_INVALID.to_owned(), now).await;
         };
-        let authorized = match self.judge_again(policies, request, &key, now).boxed().await? {
+        let authorized = match self.reauthorize(policies, request, &key, now).boxed().await? {
             Judged::Allowed(authorized) => authorized,
             Judged::Outdated(shown) => {
                 self.reopen(&stored, shown, now).await?;
                 return self.stop_activating(&key, &request.id, now).boxed().await;
             }
             Judged::No(why) => {
-                self.refuse(&stored, why, now).await?;
+                self.deny_request(&stored, why, now).await?;
                 return self.stop_activating(&key, &request.id, now).boxed().await;
             }
         };
-        match &request.asked.wants {
-            Wants::Back { end, .. } | Wants::Longer { end, .. } if *end <= now => {
-                self.refuse(&stored, words::past_end(&key.issued), now).await?;
+        match &request.asked.kind {
+            RequestKind::Back { end, .. } | RequestKind::Longer { end, .. } if *end <= now => {
+                self.deny_request(&stored, words::past_end(&key.issued), now).await?;
                 self.stop_activating(&key, &request.id, now).boxed().await
             }
             // Two that were asked for at once: the first has it.
-            Wants::Back { undo: true, .. } if key.issued.undone.is_some() => {
-                self.refuse(&stored, words::undone_before(&key.issued), now).await
+            RequestKind::Back { undo: true, .. } if key.issued.undone_expiry.is_some() => {
+                self.deny_request(&stored, words::undone_before(&key.issued), now).await
             }
-            Wants::Back { end, .. } => self.bring_back(&stored, &key, &authorized, *end, now).boxed().await,
-            Wants::Longer { end, .. } => self.lengthen(&stored, &key, &authorized, *end, now).boxed().await,
-            Wants::New | Wants::InPlaceOf { .. } => Ok(()),
+            RequestKind::Back { end, .. } => {
+                self.bring_back(&stored, &key, &authorized, *end, now).boxed().await
+            }
+            RequestKind::Longer { end, .. } => {
+                self.lengthen(&stored, &key, &authorized, *end, now).boxed().await
+            }
+            RequestKind::New | RequestKind::Rotate { .. } => Ok(()),
         }
     }
 
     /// Fresh facts, and policy asked again.
-    async fn judge_again(
+    async fn reauthorize(
         &self,
         policies: &Policies,
         request: &KeyRequest,
@@ -91,8 +99,8 @@ impl Worker {
         if let Some(Limit { why, .. }) = self.beyond_limits(asked, &facts.iam_user) {
             return Ok(Judged::No(why));
         }
-        if let Needed::Approvals(needed) = facts.needed(policies, asked) {
-            let shown = Shown::of(&facts.iam_user, needed);
+        if let RequiredApprovals::Approvals(needed) = facts.required_approvals(policies, asked) {
+            let shown = ReviewSnapshot::of(&facts.iam_user, needed);
             if request.is_outdated_by(&shown) {
                 return Ok(Judged::Outdated(shown));
             }
@@ -106,20 +114,26 @@ impl Worker {
     }
 
     /// The request must be approved again, by people who see what is so now.
-    async fn reopen(&self, stored: &Stored, shown: Shown, now: Timestamp) -> Result<(), NotDone> {
-        let event = Event::Reopen { shown, ttl: self.config.request_ttl };
+    async fn reopen(
+        &self,
+        stored: &StoredRequest,
+        shown: ReviewSnapshot,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
+        let event = RequestEvent::Reopen { shown, ttl: self.config.request_ttl };
         let Ok(next) = stored.request.apply(event, "keyvend", now) else { return Ok(()) };
         let message = card::text(&words::facts_changed(&next));
-        let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }, Telling::Card];
+        let mut notifications =
+            vec![Notification::Direct { to: next.asked.requester.clone(), message }, Notification::Card];
         // A card that is updated notifies nobody; one that is posted does.
         if next.card.is_some() {
             let what = format!("{}.again", next.id);
             let mention = self.may_mention(&next.asked.requester, &what, now).await?;
             let mention = mention.then_some(&self.config.approvers);
             let message = card::text(&words::asked_again(&next, mention));
-            tellings.push(Telling::Thread { message });
+            notifications.push(Notification::Thread { message });
         }
-        self.end(stored, next, Vec::new(), tellings).await
+        self.finish_claim(stored, next, Vec::new(), notifications).await
     }
 
     /// The request no longer activates this key. If that had begun, AWS may have been told already: it is deactivated.
@@ -128,9 +142,9 @@ impl Worker {
         key: &StoredKey,
         request: &RequestId,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         match &key.issued.state {
-            KeyState::Activating { by, .. } if by == request => self.off_again(key, now).await,
+            KeyState::Activating { by, .. } if by == request => self.redo_deactivation(key, now).await,
             _ => Ok(()),
         }
     }
@@ -140,41 +154,46 @@ impl Worker {
         &'a self,
         key: &'a StoredKey,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<(), NotDone>> {
+    ) -> BoxFuture<'a, Result<(), HandleError>> {
         async move {
             let KeyState::Activating { by, .. } = &key.issued.state else { return Ok(()) };
-            let Some(stored) = Stored::read(&self.dynamo, by).await? else {
+            let Some(stored) = StoredRequest::read(&self.dynamo, by).await? else {
                 return Err(anyhow::anyhow!("a key is activated for a request that does not exist").into());
             };
             if is_to_fulfil(&stored.request) {
-                self.fulfil(stored, now).await
+                self.complete_request(stored, now).await
             } else {
-                self.off_again(key, now).await
+                self.redo_deactivation(key, now).await
             }
         }
         .boxed()
     }
 
     /// The end of a request that policy, or the key's own state, no longer allows.
-    async fn refuse(&self, stored: &Stored, why: String, now: Timestamp) -> Result<(), NotDone> {
-        let Ok(next) = stored.request.apply(Event::Refuse { why: why.clone() }, "keyvend", now) else {
+    async fn deny_request(
+        &self,
+        stored: &StoredRequest,
+        why: String,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
+        let Ok(next) = stored.request.apply(RequestEvent::Refuse { why: why.clone() }, "keyvend", now) else {
             return Ok(());
         };
         let message = card::text(&why);
-        let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
-        tellings.extend(next.card.is_some().then_some(Telling::Card));
-        self.end(stored, next, Vec::new(), tellings).await
+        let mut notifications = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        notifications.extend(next.card.is_some().then_some(Notification::Card));
+        self.finish_claim(stored, next, Vec::new(), notifications).await
     }
 
     /// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
     async fn bring_back(
         &self,
-        stored: &Stored,
+        stored: &StoredRequest,
         key: &StoredKey,
         authorized: &Authorized<Issue>,
         end: Timestamp,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let issued = &key.issued;
         let (why, since) = match issued.state {
             KeyState::Inactive { why, since } => (why, since),
@@ -187,126 +206,133 @@ impl Worker {
             | KeyState::Deleting { .. }
             | KeyState::Deleted { .. }
             | KeyState::Suspect { .. }
-            | KeyState::Disowned { .. } => {
-                return self.refuse(stored, words::not_off(issued), now).await;
+            | KeyState::NotOurs { .. } => {
+                return self.deny_request(stored, words::not_off(issued), now).await;
             }
         };
         let by = stored.request.id.clone();
         let state = KeyState::Activating { by, end, why, since };
-        let activating = IssuedKey { state, make_sure_at: None, ..issued.clone() };
+        let activating = IssuedKey { state, reassert_at: None, ..issued.clone() };
         let detail = [("key", issued.key.to_string()), ("user", authorized.at().to_string())];
-        let happened = Happened::new("activating", &stored.request.asked.requester, detail);
-        let seen = Event::Seen { happened, at: now, alert: false };
+        let happened = NewAuditEntry::new("activating", &stored.request.asked.requester, detail);
+        let seen = RequestEvent::RecordTicketEvent { happened, at: now, alert: false };
         let next = stored.request.apply(seen, "keyvend", now)?;
         let others = vec![
-            key.replace_unmarked(&activating)?,
+            key.update_if_unmarked(&activating)?,
             store::take_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key)),
             store::not_frozen(),
         ];
         match self.commit(stored, next, others, Vec::new()).await {
-            Ok(saved) => drop(self.flush(saved).await),
-            Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
-                return self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await;
+            Ok(saved) => drop(self.drain_outbox(saved).await),
+            Err(WriteError::Conflict(_)) if store::is_frozen(&self.dynamo).await? => {
+                return self.deny_request(stored, words::FROZEN_TOO.to_owned(), now).await;
             }
             // The lease is held, or something moved since it was read: look again.
-            Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
         }
         match self.read_key(&issued.key).await? {
             // Just judged.
-            Some(key) if key.off.is_none() => self.activate(&key, now).boxed().await,
+            Some(key) if key.deactivation_mark.is_none() => self.activate(&key, now).boxed().await,
             Some(key) => self.look_after(&key.issued.key, now).boxed().await,
             None => Ok(()),
         }
     }
 
     /// Has IAM switch on what was decided, and then says so. Whoever switches it off meanwhile changes the item, and wins.
-    pub(super) async fn activate(&self, key: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn activate(&self, key: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
         let issued = &key.issued;
         let KeyState::Activating { by, end, why, .. } = &issued.state else { return Ok(()) };
-        let Some(stored) = Stored::read(&self.dynamo, by).await? else {
+        let Some(stored) = StoredRequest::read(&self.dynamo, by).await? else {
             return Err(anyhow::anyhow!("a key comes back for no request").into());
         };
         let actor = stored.request.asked.requester.to_string();
-        let policy = session::acting(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
+        let policy = session::write_policy(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
         let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
         if !iam.activate_access_key(&issued.user, &issued.key).await? {
             let gone = IssuedKey { state: KeyState::Deleted { why: *why, at: now }, ..issued.clone() };
-            let Ok(next) =
-                stored.request.apply(Event::Refuse { why: words::KEY_GONE.to_owned() }, "keyvend", now)
-            else {
+            let Ok(next) = stored.request.apply(
+                RequestEvent::Refuse { why: words::KEY_GONE.to_owned() },
+                "keyvend",
+                now,
+            ) else {
                 return Ok(());
             };
             let message = card::text(words::KEY_GONE);
-            let told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
-            return self.end(&stored, next, vec![key.replace(&gone)?, release], told).await;
+            let told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+            return self.finish_claim(&stored, next, vec![key.update(&gone)?, release], told).await;
         }
-        let undone = match &stored.request.asked.wants {
-            Wants::Back { undo: true, .. } => Some(*end),
-            Wants::Back { .. } | Wants::New | Wants::InPlaceOf { .. } | Wants::Longer { .. } => issued.undone,
+        let undone = match &stored.request.asked.kind {
+            RequestKind::Back { undo: true, .. } => Some(*end),
+            RequestKind::Back { .. }
+            | RequestKind::New
+            | RequestKind::Rotate { .. }
+            | RequestKind::Longer { .. } => issued.undone_expiry,
         };
-        let active = IssuedKey { state: KeyState::Active, undone, ..issued.until(*end, now) };
-        let Ok(next) = stored.request.apply(Event::Fulfil, &actor, now) else {
+        let active =
+            IssuedKey { state: KeyState::Active, undone_expiry: undone, ..issued.with_expiry(*end, now) };
+        let Ok(next) = stored.request.apply(RequestEvent::Complete, &actor, now) else {
             // Its request ended meanwhile: the key does not stay on.
-            return self.off_again(key, now).await;
+            return self.redo_deactivation(key, now).await;
         };
         let message = card::text(&words::standing(&next));
-        let mut told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
-        told.extend(next.card.is_some().then_some(Telling::Card));
-        let others = vec![key.replace(&active)?, release];
+        let mut told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        told.extend(next.card.is_some().then_some(Notification::Card));
+        let others = vec![key.update(&active)?, release];
         match self.commit(&stored, next, others, told).await {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Lost(_)) => match self.read_key(&issued.key).await? {
-                Some(found) if found.is_same(key) => Err(NotDone::Later(Duration::from_secs(1))),
+            Err(WriteError::Conflict(_)) => match self.read_key(&issued.key).await? {
+                Some(found) if found.is_same(key) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
                 // It was switched off, or somebody else finished: if it is to be off, IAM hears it last from us.
-                Some(found) if found.off.is_some() || !found.issued.state.is_live() => {
-                    self.off_again(&found, now).await
+                Some(found) if found.deactivation_mark.is_some() || !found.issued.state.is_active() => {
+                    self.redo_deactivation(&found, now).await
                 }
                 Some(_) | None => Ok(()),
             },
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 
     /// The approved end moves; the key itself is not touched.
     async fn lengthen(
         &self,
-        stored: &Stored,
+        stored: &StoredRequest,
         key: &StoredKey,
         authorized: &Authorized<Issue>,
         end: Timestamp,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let issued = &key.issued;
-        let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active) && key.off.is_none();
+        let lives =
+            matches!(issued.state, KeyState::Confirmed | KeyState::Active) && key.deactivation_mark.is_none();
         if !lives {
-            return self.refuse(stored, words::not_on(issued), now).await;
+            return self.deny_request(stored, words::not_on(issued), now).await;
         }
-        let longer = issued.until(end, now);
-        let next = stored.request.apply(Event::Fulfil, &authorized.principal().to_string(), now)?;
+        let longer = issued.with_expiry(end, now);
+        let next = stored.request.apply(RequestEvent::Complete, &authorized.principal().to_string(), now)?;
         let message = card::text(&words::standing(&next));
-        let mut told = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
-        told.extend(next.card.is_some().then_some(Telling::Card));
-        let others = vec![key.replace(&longer)?, store::not_frozen()];
+        let mut told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        told.extend(next.card.is_some().then_some(Notification::Card));
+        let others = vec![key.update(&longer)?, store::not_frozen()];
         match self.commit(stored, next, others, told).await {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => {
-                self.refuse(stored, words::FROZEN_TOO.to_owned(), now).await
+            Err(WriteError::Conflict(_)) if store::is_frozen(&self.dynamo).await? => {
+                self.deny_request(stored, words::FROZEN_TOO.to_owned(), now).await
             }
-            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 }
 
 /// Whether a request is one to carry out now.
 pub(super) fn is_to_fulfil(request: &KeyRequest) -> bool {
-    request.state == State::Approved && request.asked.wants.existing().is_some()
+    request.state == RequestState::Approved && request.asked.kind.existing().is_some()
 }

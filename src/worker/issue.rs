@@ -6,24 +6,26 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hpke::rand_core::UnwrapErr;
 
-use super::cancel::RACES;
+use super::cancel::MAX_CONFLICT_RETRIES;
 use super::create::Limit;
 use super::descriptions::Described;
-use super::facts::Facts;
+use super::facts::DecisionFacts;
 use super::ticket::random;
-use super::{CLOCK_SKEW, ClaimMessage, Invocation, NotDone, Worker, seconds};
+use super::{CLOCK_SKEW, ClaimMessage, HandleError, Invocation, Worker, seconds};
 use crate::aws::{CreateError, Iam, TagError, WriteError};
 use crate::card;
-use crate::claim::{self, Claimed, TicketState};
+use crate::claim::{self, ClaimHolder, TicketState};
 use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
 use crate::item::Write;
 use crate::key::IssuedKey;
 use crate::lookup::NoSuchUser;
-use crate::policy::{Authorized, Issue, Needed, Policies};
-use crate::request::{Approval, Event, Intent, KeyRequest, Shown, State, Telling, Withdrawn};
+use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
+use crate::request::{
+    AbortOutcome, Approval, IssueIntent, KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot,
+};
 use crate::seal::{NewAccessKey, seal};
 use crate::session::{self, IamStep};
-use crate::store::{self, Link, Stored};
+use crate::store::{self, StoredRequest, TicketRef};
 use crate::ticket::Psk;
 use crate::time::Timestamp;
 use crate::words;
@@ -36,89 +38,103 @@ const LEAST_TIME: i64 = 15;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// A claim that may be served: everything the next steps need.
-struct Ready {
-    stored: Stored,
-    claimed: Claimed,
+struct AuthorizedClaim {
+    stored: StoredRequest,
+    claimed: ClaimHolder,
     tid: TicketId,
     psk: Psk,
-    facts: Facts,
+    facts: DecisionFacts,
     authorized: Authorized<Issue>,
 }
 
 /// Why no key comes of a claim, for certain.
-struct Failed {
-    to: Withdrawn,
+struct IssueFailure {
+    to: AbortOutcome,
     why: &'static str,
     deleted: Option<AccessKeyId>,
     say: String,
 }
 
-impl Failed {
+impl IssueFailure {
     fn again(why: &'static str, say: impl Into<String>) -> Self {
-        Self { to: Withdrawn::Approved, why, deleted: None, say: say.into() }
+        Self { to: AbortOutcome::Approved, why, deleted: None, say: say.into() }
     }
 }
 
 impl Worker {
-    pub(super) async fn issue(&self, message: &ClaimMessage, invocation: Invocation) -> Result<(), NotDone> {
-        let Some(stored) = self.take_in(&message.tid, invocation.now).await? else { return Ok(()) };
+    pub(super) async fn issue(
+        &self,
+        message: &ClaimMessage,
+        invocation: Invocation,
+    ) -> Result<(), HandleError> {
+        let Some(stored) = self.import_ticket_events(&message.tid, invocation.now).await? else {
+            return Ok(());
+        };
         match &stored.request.state {
-            State::Issuing(intent) if intent.tid == message.tid => {
+            RequestState::Issuing(intent) if intent.tid == message.tid => {
                 let intent = intent.clone();
-                self.finish(stored, intent, invocation).await
+                self.resume_intent(stored, intent, invocation).await
             }
-            State::Ticketed { tid } if *tid == message.tid => self.begin(stored, message, invocation).await,
-            State::Pending
-            | State::Approved
-            | State::Ticketed { .. }
-            | State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => Ok(()),
+            RequestState::LinkIssued { tid } if *tid == message.tid => {
+                self.load_claim(stored, message, invocation).await
+            }
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::LinkIssued { .. }
+            | RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => Ok(()),
         }
     }
 
     /// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
     /// no key is recorded, whether there is one is not known.
-    pub(super) async fn finish(
+    pub(super) async fn resume_intent(
         &self,
-        stored: Stored,
-        intent: Intent,
+        stored: StoredRequest,
+        intent: IssueIntent,
         invocation: Invocation,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Invocation { now, deadline } = invocation;
-        if now <= intent.until {
-            let wait = u64::try_from(intent.until.since(now) + 1).unwrap_or(1);
-            return Err(NotDone::Later(Duration::from_secs(wait)));
+        if now <= intent.deadline {
+            let wait = u64::try_from(intent.deadline.since(now) + 1).unwrap_or(1);
+            return Err(HandleError::RetryAfter(Duration::from_secs(wait)));
         }
         let run = RunId::of(random()?);
-        let next =
-            stored.request.apply(Event::TakeOver { run: run.clone(), until: deadline }, "keyvend", now)?;
+        let next = stored.request.apply(
+            RequestEvent::ResumeIssuing { run: run.clone(), until: deadline },
+            "keyvend",
+            now,
+        )?;
         let stored = match self.commit(&stored, next, Vec::new(), Vec::new()).await {
             Ok(stored) => stored,
-            Err(WriteError::Lost(_)) => return Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(Duration::from_secs(1))),
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
         };
         match intent.created {
             Some(key) => {
                 self.delete_own(&stored.request, &intent.path, &key).await?;
-                let failed = Failed { deleted: Some(key), ..Failed::again("interrupted", words::TOO_LATE) };
-                self.fail(stored, Some(&run), failed, now).await
+                let failed = IssueFailure {
+                    deleted: Some(key),
+                    ..IssueFailure::again("interrupted", words::TOO_LATE)
+                };
+                self.abort_issuing(stored, Some(&run), failed, now).await
             }
-            None => self.unanswered(stored, &run, now).await,
+            None => self.mark_ambiguous(stored, &run, now).await,
         }
     }
 
-    async fn begin(
+    async fn load_claim(
         &self,
-        stored: Stored,
+        stored: StoredRequest,
         message: &ClaimMessage,
         invocation: Invocation,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let now = invocation.now;
         if stored.request.is_expired(now) {
             return Ok(self.lapse(&stored, now).await?);
@@ -131,72 +147,79 @@ impl Worker {
         // `reveal` wrote that time: one that is still to come would never grow old.
         let ahead = claimed.at.since(now);
         if (1..=CLOCK_SKEW).contains(&ahead) {
-            return Err(NotDone::Later(seconds(ahead)));
+            return Err(HandleError::RetryAfter(seconds(ahead)));
         }
         if ahead > 0 || now.since(claimed.at) > CLAIM_LIFE {
-            return self.fail(stored, None, Failed::again("too-late", words::TOO_LATE), now).await;
+            return self
+                .abort_issuing(stored, None, IssueFailure::again("too-late", words::TOO_LATE), now)
+                .await;
         }
         if invocation.deadline.since(now) < LEAST_TIME {
-            return Err(NotDone::Later(Duration::from_secs(1)));
+            return Err(HandleError::RetryAfter(Duration::from_secs(1)));
         }
-        let ready = match self.ready(stored, claimed, now).boxed().await? {
+        let ready = match self.authorize_claim(stored, claimed, now).boxed().await? {
             Ok(ready) => ready,
-            Err((stored, failed)) => return self.fail(*stored, None, failed, now).await,
+            Err((stored, failed)) => return self.abort_issuing(*stored, None, failed, now).await,
         };
         self.create_and_seal(ready, invocation).boxed().await
     }
 
     /// Fresh facts, policy asked again, and what was approved compared with what is so now.
-    async fn ready(
+    async fn authorize_claim(
         &self,
-        stored: Stored,
-        claimed: Claimed,
+        stored: StoredRequest,
+        claimed: ClaimHolder,
         now: Timestamp,
-    ) -> anyhow::Result<Result<Ready, (Box<Stored>, Failed)>> {
-        let no = |stored: Stored, failed: Failed| Ok(Err((Box::new(stored), failed)));
+    ) -> anyhow::Result<Result<AuthorizedClaim, (Box<StoredRequest>, IssueFailure)>> {
+        let no = |stored: StoredRequest, failed: IssueFailure| Ok(Err((Box::new(stored), failed)));
         let Some(tid) = stored.request.ticket().cloned() else {
             anyhow::bail!("a claimed ticket that its request does not name");
         };
         let Ok(policies) = &self.policies else {
-            return no(stored, Failed::again("policies-invalid", words::POLICIES_INVALID));
+            return no(stored, IssueFailure::again("policies-invalid", words::POLICIES_INVALID));
         };
-        let Some(Link { psk: Some(psk), expires_at, .. }) = Link::read(&self.dynamo, &tid).await? else {
-            return no(stored, Failed::again("psk-gone", words::TOO_LATE));
+        let Some(TicketRef { psk: Some(psk), expires_at, .. }) = TicketRef::read(&self.dynamo, &tid).await?
+        else {
+            return no(stored, IssueFailure::again("psk-gone", words::TOO_LATE));
         };
         // The ticket's own expiry can be changed with the role of `reveal`, this one cannot.
         if claimed.at > expires_at {
-            return no(stored, Failed::again("too-late", words::TOO_LATE));
+            return no(stored, IssueFailure::again("too-late", words::TOO_LATE));
         }
         let asked = stored.request.asked.clone();
-        if asked.wants.end().is_some_and(|end| end <= now) {
+        if asked.kind.end().is_some_and(|end| end <= now) {
             let why = words::END_PASSED.to_owned();
-            let to = Withdrawn::Refused { why: why.clone() };
-            return no(stored, Failed { to, ..Failed::again("end-passed", why) });
+            let to = AbortOutcome::Refused { why: why.clone() };
+            return no(stored, IssueFailure { to, ..IssueFailure::again("end-passed", why) });
         }
         let slack = self.slack().await?;
         let facts = match self.facts_about(&slack, &stored.request, None, now).await {
             Ok(Ok(facts)) => facts,
             Ok(Err(NoSuchUser)) => {
-                let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
-                return no(stored, Failed { to, ..Failed::again("user-gone", words::USER_GONE) });
+                let to = AbortOutcome::Refused { why: words::USER_GONE.to_owned() };
+                return no(stored, IssueFailure { to, ..IssueFailure::again("user-gone", words::USER_GONE) });
             }
             Err(fault) => {
-                let say = self.unreachable(fault)?;
-                return no(stored, Failed::again("approvers-unreachable", say));
+                let say = self.approvers_unreachable(fault)?;
+                return no(stored, IssueFailure::again("approvers-unreachable", say));
             }
         };
         if let Some(Limit { by, why }) = self.beyond_limits(&asked, &facts.iam_user) {
-            let to = Withdrawn::Refused { why: why.clone() };
-            return no(stored, Failed { to, ..Failed::again(by, why) });
+            let to = AbortOutcome::Refused { why: why.clone() };
+            return no(stored, IssueFailure { to, ..IssueFailure::again(by, why) });
         }
         let count = facts.approvals(policies, &asked, None);
         let issue = Issue(facts.asked(&asked, count));
-        let outdated = match facts.needed(policies, &asked) {
-            Needed::Approvals(needed) => stored.request.is_outdated_by(&Shown::of(&facts.iam_user, needed)),
-            Needed::Never(_) => true,
+        let outdated = match facts.required_approvals(policies, &asked) {
+            RequiredApprovals::Approvals(needed) => {
+                stored.request.is_outdated_by(&ReviewSnapshot::of(&facts.iam_user, needed))
+            }
+            RequiredApprovals::Never(_) => true,
         };
         match policies.authorize(&facts.requester, issue, &facts.iam_user) {
-            Ok(authorized) if !outdated => Ok(Ok(Ready { stored, claimed, tid, psk, facts, authorized })),
+            Ok(authorized) if !outdated => {
+                Ok(Ok(AuthorizedClaim { stored, claimed, tid, psk, facts, authorized }))
+            }
             Ok(_) | Err(_) => {
                 let may = self.who_may_approve(&slack, &facts, &stored.request).await?;
                 let failed = self.unauthorized(&stored.request, &facts, policies, &may);
@@ -209,25 +232,29 @@ impl Worker {
     fn unauthorized(
         &self,
         request: &KeyRequest,
-        facts: &Facts,
+        facts: &DecisionFacts,
         policies: &Policies,
         may: &[SlackUserId],
-    ) -> Failed {
+    ) -> IssueFailure {
         let asked = &request.asked;
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
-            Needed::Never(denial) => {
+            RequiredApprovals::Never(denial) => {
                 let why = words::refused(&denial.advice, self.config.help_channel.as_ref());
-                Failed { to: Withdrawn::Refused { why: why.clone() }, ..Failed::again("policy", why) }
+                IssueFailure {
+                    to: AbortOutcome::Refused { why: why.clone() },
+                    ..IssueFailure::again("policy", why)
+                }
             }
-            Needed::Approvals(needed) => {
-                let counts = |approval: &Approval| facts.stands(policies, asked, &approval.by);
-                let shown = Shown::of(&facts.iam_user, needed);
+            RequiredApprovals::Approvals(needed) => {
+                let counts = |approval: &Approval| facts.still_counts(policies, asked, &approval.by);
+                let shown = ReviewSnapshot::of(&facts.iam_user, needed);
                 // Whoever approved something else has not approved this.
                 let outdated = request.is_outdated_by(&shown);
                 let hold = request.approvals.iter().filter(|approval| !outdated && counts(approval));
                 let approvals = hold.cloned().collect::<Vec<_>>();
                 let next = KeyRequest { shown: shown.clone(), approvals, ..request.clone() };
-                let facts = Shown { needed: request.shown.needed, ..shown.clone() };
+                let facts =
+                    ReviewSnapshot { required_approvals: request.shown.required_approvals, ..shown.clone() };
                 let (why, mut say) = if request.revision_of(&facts) != request.revision() {
                     ("facts-changed", words::facts_changed(&next))
                 } else {
@@ -238,94 +265,103 @@ impl Worker {
                 let left = may.iter().filter(|user| !gave(user)).count();
                 say.push_str(&words::too_few_left(&next, left));
                 let approvals = next.approvals;
-                let to = Withdrawn::Pending { shown, approvals, ttl: self.config.request_ttl };
-                Failed { to, ..Failed::again(why, say) }
+                let to = AbortOutcome::Pending { shown, approvals, ttl: self.config.request_ttl };
+                IssueFailure { to, ..IssueFailure::again(why, say) }
             }
         }
     }
 
-    async fn create_and_seal(&self, ready: Ready, invocation: Invocation) -> Result<(), NotDone> {
+    async fn create_and_seal(
+        &self,
+        ready: AuthorizedClaim,
+        invocation: Invocation,
+    ) -> Result<(), HandleError> {
         let now = invocation.now;
         let creator = match self.session_for(IamStep::Create, &ready).await {
             Ok(creator) => creator,
             Err(fault) => {
                 tracing::error!(fault = format!("{fault:#}"), "no session to create a key with");
                 let say = words::aws_refused(&ready.stored.request.id);
-                return self.fail(ready.stored, None, Failed::again("no-session", say), now).await;
+                return self
+                    .abort_issuing(ready.stored, None, IssueFailure::again("no-session", say), now)
+                    .await;
             }
         };
-        let (stored, run) = self.intend(&ready, invocation).await?;
+        let (stored, run) = self.write_intent(&ready, invocation).await?;
         let Some(stored) = stored else {
-            let failed = Failed::again("frozen", words::FROZEN);
-            return self.fail(ready.stored, None, failed, now).await;
+            let failed = IssueFailure::again("frozen", words::FROZEN);
+            return self.abort_issuing(ready.stored, None, failed, now).await;
         };
         let key = match self.create_key(&creator, &ready.authorized).await {
             Ok(key) => key,
-            Err(CreateError::NoAnswer) => return self.unanswered(stored, &run, now).await,
+            Err(CreateError::Unknown) => return self.mark_ambiguous(stored, &run, now).await,
             Err(error) => {
                 tracing::warn!(%error, "AWS refused a key");
                 let failed = match error {
-                    CreateError::LimitExceeded => Failed::again("two-keys", words::SLOT_TAKEN),
+                    CreateError::LimitExceeded => IssueFailure::again("two-keys", words::SLOT_TAKEN),
                     CreateError::NoSuchUser => {
-                        let to = Withdrawn::Refused { why: words::USER_GONE.to_owned() };
-                        Failed { to, ..Failed::again("user-gone", words::USER_GONE) }
+                        let to = AbortOutcome::Refused { why: words::USER_GONE.to_owned() };
+                        IssueFailure { to, ..IssueFailure::again("user-gone", words::USER_GONE) }
                     }
-                    CreateError::Refused(_) | CreateError::NoAnswer => {
-                        Failed::again("aws-refused", words::aws_refused(&stored.request.id))
+                    CreateError::Refused(_) | CreateError::Unknown => {
+                        IssueFailure::again("aws-refused", words::aws_refused(&stored.request.id))
                     }
                 };
-                return self.fail(stored, Some(&run), failed, now).await;
+                return self.abort_issuing(stored, Some(&run), failed, now).await;
             }
         };
         let id = key.id.clone();
         match self.record_and_seal(&ready, stored, &run, key, now).boxed().await {
             Ok(saved) => {
-                let saved = self.flush(saved).await;
+                let saved = self.drain_outbox(saved).await;
                 self.describe(&ready, &saved, &id, now).await;
                 Ok(())
             }
             Err(fault) => {
                 tracing::error!(fault = format!("{fault:#}"), "a new key was not sealed");
-                self.unsealed(&ready, &run, id, fault, now).await
+                self.delete_unsealed_key(&ready, &run, id, fault, now).await
             }
         }
     }
 
     /// Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
-    async fn unsealed(
+    async fn delete_unsealed_key(
         &self,
-        ready: &Ready,
+        ready: &AuthorizedClaim,
         run: &RunId,
         key: AccessKeyId,
         fault: anyhow::Error,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        let Some(found) = Stored::read(&self.dynamo, &ready.stored.request.id).await? else {
+    ) -> Result<(), HandleError> {
+        let Some(found) = StoredRequest::read(&self.dynamo, &ready.stored.request.id).await? else {
             return Err(fault.into());
         };
         let path = &ready.facts.iam_user.path;
         match &found.request.state {
-            State::Issued { key: sealed, .. } if *sealed == key => {
-                let found = self.flush(found).await;
+            RequestState::Issued { key: sealed, .. } if *sealed == key => {
+                let found = self.drain_outbox(found).await;
                 self.describe(ready, &found, &key, now).await;
                 Ok(())
             }
-            State::Issuing(intent) if intent.run == *run => {
+            RequestState::Issuing(intent) if intent.invocation == *run => {
                 self.delete_own(&found.request, path, &key).await?;
-                let failed = Failed { deleted: Some(key), ..Failed::again("not-recorded", words::TOO_LATE) };
-                self.fail(found, Some(run), failed, now).await
+                let failed = IssueFailure {
+                    deleted: Some(key),
+                    ..IssueFailure::again("not-recorded", words::TOO_LATE)
+                };
+                self.abort_issuing(found, Some(run), failed, now).await
             }
-            State::Pending
-            | State::Approved
-            | State::Ticketed { .. }
-            | State::Issuing(_)
-            | State::Ambiguous(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => {
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::LinkIssued { .. }
+            | RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => {
                 self.delete_own(&found.request, path, &key).await?;
                 Err(fault.into())
             }
@@ -334,36 +370,36 @@ impl Worker {
 
     /// Writes the intent down: the request, the IAM user's lease, the ticket as claimed, no freeze, the day's count.
     /// `None` where all issuing is stopped.
-    async fn intend(
+    async fn write_intent(
         &self,
-        ready: &Ready,
+        ready: &AuthorizedClaim,
         invocation: Invocation,
-    ) -> Result<(Option<Stored>, RunId), NotDone> {
+    ) -> Result<(Option<StoredRequest>, RunId), HandleError> {
         let run = RunId::of(random()?);
         let asked = &ready.stored.request.asked;
-        let intent = Intent {
+        let intent = IssueIntent {
             tid: ready.tid.clone(),
-            run: run.clone(),
-            begun: invocation.now,
-            until: invocation.deadline,
+            invocation: run.clone(),
+            started_at: invocation.now,
+            deadline: invocation.deadline,
             path: ready.facts.iam_user.path.clone(),
-            keys_before: ready.facts.iam_user.keys.iter().map(|key| key.id.clone()).collect(),
+            existing_keys: ready.facts.iam_user.keys.iter().map(|key| key.id.clone()).collect(),
             created: None,
         };
-        let event = Event::Begin { intent, browser: ready.claimed.browser.to_string() };
+        let event = RequestEvent::StartIssuing { intent, browser: ready.claimed.browser.to_string() };
         let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
         let others = vec![
             store::take_lease(&asked.account, &asked.user, ready.stored.request.id.as_str()),
-            claim::still_claimed(&ready.tid, ready.claimed.attempt),
+            claim::assert_claimed(&ready.tid, ready.claimed.attempt),
             store::not_frozen(),
-            store::count_issued(&asked.requester, invocation.now, ready.facts.issued_today),
+            store::increment_daily_count(&asked.requester, invocation.now, ready.facts.issued_today),
         ];
         match self.commit(&ready.stored, next, others, Vec::new()).await {
             Ok(stored) => Ok((Some(stored), run)),
-            Err(WriteError::Lost(_)) if store::is_frozen(&self.dynamo).await? => Ok((None, run)),
+            Err(WriteError::Conflict(_)) if store::is_frozen(&self.dynamo).await? => Ok((None, run)),
             // The lease is held, or something moved since it was read: look again.
-            Err(WriteError::Lost(_)) => Err(NotDone::Later(BUSY)),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(BUSY)),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 
@@ -378,15 +414,16 @@ impl Worker {
 
     async fn record_and_seal(
         &self,
-        ready: &Ready,
-        stored: Stored,
+        ready: &AuthorizedClaim,
+        stored: StoredRequest,
         run: &RunId,
         key: NewAccessKey,
         now: Timestamp,
-    ) -> anyhow::Result<Stored> {
+    ) -> anyhow::Result<StoredRequest> {
         let asked = ready.stored.request.asked.clone();
-        let created = Event::Created { run: run.clone(), key: key.id.clone() };
-        let stored = self.holding(stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
+        let created = RequestEvent::Created { run: run.clone(), key: key.id.clone() };
+        let stored =
+            self.save_while_holding_intent(stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
         let sealed = seal(
             &key,
             (&asked.account, &asked.user),
@@ -395,39 +432,39 @@ impl Worker {
             &random()?,
             &mut UnwrapErr(getrandom::SysRng),
         )?;
-        let sealing = Event::Seal { run: run.clone() };
+        let sealing = RequestEvent::Seal { run: run.clone() };
         let with = |next: &KeyRequest| {
             let others = vec![
                 claim::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
-                IssuedKey::of(next, &ready.facts.iam_user, &key.id, now).create()?,
-                Link::forget_psk(&ready.tid),
+                IssuedKey::from_request(next, &ready.facts.iam_user, &key.id, now).create()?,
+                TicketRef::remove_psk(&ready.tid),
                 store::release_lease(&asked.account, &asked.user, next.id.as_str()),
             ];
             let message = card::issued(next, &key.id, ready.claimed.browser);
-            let told = Telling::Direct { to: asked.requester.clone(), message };
-            Ok((others, vec![Telling::Card, told]))
+            let told = Notification::Direct { to: asked.requester.clone(), message };
+            Ok((others, vec![Notification::Card, told]))
         };
-        self.holding(stored, &sealing, now, with).await
+        self.save_while_holding_intent(stored, &sealing, now, with).await
     }
 
     /// A write by whoever holds the intent. Others may write beside it (what `reveal` did is taken in); as long as the
     /// intent is still this invocation's, that is no reason to give up its key.
-    async fn holding(
+    async fn save_while_holding_intent(
         &self,
-        mut stored: Stored,
-        event: &Event,
+        mut stored: StoredRequest,
+        event: &RequestEvent,
         now: Timestamp,
-        with: impl Fn(&KeyRequest) -> anyhow::Result<(Vec<Write>, Vec<Telling>)>,
-    ) -> anyhow::Result<Stored> {
-        for _ in 0..RACES {
+        with: impl Fn(&KeyRequest) -> anyhow::Result<(Vec<Write>, Vec<Notification>)>,
+    ) -> anyhow::Result<StoredRequest> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let next = stored.request.apply(event.clone(), "keyvend", now)?;
-            let (others, tellings) = with(&next)?;
-            match self.commit(&stored, next, others, tellings).await {
+            let (others, notifications) = with(&next)?;
+            match self.commit(&stored, next, others, notifications).await {
                 Ok(saved) => return Ok(saved),
-                Err(WriteError::Lost(lost)) => {
-                    stored = Stored::read(&self.dynamo, &stored.request.id).await?.ok_or(lost)?;
+                Err(WriteError::Conflict(lost)) => {
+                    stored = StoredRequest::read(&self.dynamo, &stored.request.id).await?.ok_or(lost)?;
                 }
-                Err(WriteError::Fault(fault)) => return Err(fault),
+                Err(WriteError::Other(fault)) => return Err(fault),
             }
         }
         anyhow::bail!("a request changed too often while its key was recorded")
@@ -435,7 +472,13 @@ impl Worker {
 
     /// The key's description, as the console shows it. Going without is a note, no failure. Where the user has no room for
     /// another tag, the descriptions of keys that are gone make some.
-    async fn describe(&self, ready: &Ready, saved: &Stored, key: &AccessKeyId, now: Timestamp) {
+    async fn describe(
+        &self,
+        ready: &AuthorizedClaim,
+        saved: &StoredRequest,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) {
         let asked = &saved.request.asked;
         let described = async {
             let session = self.session_for(IamStep::Describe, ready).await?;
@@ -462,99 +505,108 @@ impl Worker {
 
     /// No key came of it, for certain: ticket FAILED, request back, lease released, count taken back, in one
     /// transaction; then the requester is told which.
-    async fn fail(
+    async fn abort_issuing(
         &self,
-        stored: Stored,
+        stored: StoredRequest,
         run: Option<&RunId>,
-        failed: Failed,
+        failed: IssueFailure,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
         let asked = &stored.request.asked;
-        let mut others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
-        if let State::Issuing(intent) = &stored.request.state {
+        let mut others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+        if let RequestState::Issuing(intent) = &stored.request.state {
             others.push(store::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
-            others.push(store::uncount_issued(&asked.requester, intent.begun));
+            others.push(store::decrement_daily_count(&asked.requester, intent.started_at));
         }
-        let event =
-            Event::Withdraw { run: run.cloned(), to: failed.to, why: failed.why, deleted: failed.deleted };
+        let event = RequestEvent::AbortIssuing {
+            run: run.cloned(),
+            to: failed.to,
+            why: failed.why,
+            deleted: failed.deleted,
+        };
         let next = stored.request.apply(event, "keyvend", now)?;
-        let may_press_again = next.state == State::Approved;
+        let may_press_again = next.state == RequestState::Approved;
         let message = if may_press_again { card::again(&failed.say, &next) } else { card::text(&failed.say) };
-        let mut tellings = vec![Telling::Direct { to: next.asked.requester.clone(), message }];
+        let mut notifications = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
         // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
-        if next.card.is_some() || next.state == State::Pending {
-            tellings.push(Telling::Card);
+        if next.card.is_some() || next.state == RequestState::Pending {
+            notifications.push(Notification::Card);
         }
         // A card that is drawn anew calls nobody; one that is posted does.
-        if next.card.is_some() && next.state == State::Pending {
+        if next.card.is_some() && next.state == RequestState::Pending {
             let what = format!("{}.again", next.id);
             let mention = self.may_mention(&next.asked.requester, &what, now).await?;
             let mention = mention.then_some(&self.config.approvers);
             let message = card::text(&words::asked_again(&next, mention));
-            tellings.push(Telling::Thread { message });
+            notifications.push(Notification::Thread { message });
         }
-        self.end(&stored, next, others, tellings).await
+        self.finish_claim(&stored, next, others, notifications).await
     }
 
     /// The write that ends an attempt; losing it is looked at again.
-    pub(super) async fn end(
+    pub(super) async fn finish_claim(
         &self,
-        stored: &Stored,
+        stored: &StoredRequest,
         next: KeyRequest,
         others: Vec<Write>,
-        tellings: Vec<Telling>,
-    ) -> Result<(), NotDone> {
-        match self.commit(stored, next, others, tellings).await {
+        notifications: Vec<Notification>,
+    ) -> Result<(), HandleError> {
+        match self.commit(stored, next, others, notifications).await {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Lost(_)) => Err(NotDone::Later(Duration::from_secs(1))),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 
     /// `CreateAccessKey` gave no answer. It is never repeated under this intent, and the lease stays.
-    async fn unanswered(&self, stored: Stored, run: &RunId, now: Timestamp) -> Result<(), NotDone> {
+    async fn mark_ambiguous(
+        &self,
+        stored: StoredRequest,
+        run: &RunId,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
-        let next = stored.request.apply(Event::NoAnswer { run: run.clone() }, "keyvend", now)?;
-        let others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
+        let next = stored.request.apply(RequestEvent::CreateTimedOut { run: run.clone() }, "keyvend", now)?;
+        let others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
         let message = card::text(&words::ambiguous(&next));
-        let tellings = vec![
-            Telling::Card,
-            Telling::Direct { to: next.asked.requester.clone(), message: message.clone() },
-            Telling::Approvers { message },
+        let notifications = vec![
+            Notification::Card,
+            Notification::Direct { to: next.asked.requester.clone(), message: message.clone() },
+            Notification::Approvers { message },
         ];
-        self.end(&stored, next, others, tellings).await
+        self.finish_claim(&stored, next, others, notifications).await
     }
 
     /// The message dies with this receive: whoever waits is told, and may press again.
-    pub(super) async fn give_up(&self, message: &ClaimMessage, not_done: &NotDone, now: Timestamp) {
+    pub(super) async fn give_up_claim(&self, message: &ClaimMessage, not_done: &HandleError, now: Timestamp) {
         let say = match not_done {
-            NotDone::Later(_) | NotDone::RateLimited => words::BUSY,
-            NotDone::Fault(_) => words::TOO_LATE,
+            HandleError::RetryAfter(_) | HandleError::RateLimited => words::BUSY,
+            HandleError::Failed(_) => words::TOO_LATE,
         };
         let given_up = async {
-            let Some(stored) = self.take_in(&message.tid, now).await? else { return Ok(()) };
-            if stored.request.state != (State::Ticketed { tid: message.tid.clone() }) {
+            let Some(stored) = self.import_ticket_events(&message.tid, now).await? else { return Ok(()) };
+            if stored.request.state != (RequestState::LinkIssued { tid: message.tid.clone() }) {
                 return Ok(());
             }
-            self.fail(stored, None, Failed::again("gave-up", say), now).await
+            self.abort_issuing(stored, None, IssueFailure::again("gave-up", say), now).await
         };
-        if let Err(NotDone::Fault(fault)) = given_up.await {
+        if let Err(HandleError::Failed(fault)) = given_up.await {
             tracing::error!(fault = format!("{fault:#}"), "a claim died untold");
         }
     }
 
     /// A session of the issuer role for one step on this request's IAM user.
-    async fn session_for(&self, step: IamStep, ready: &Ready) -> anyhow::Result<Iam> {
+    async fn session_for(&self, step: IamStep, ready: &AuthorizedClaim) -> anyhow::Result<Iam> {
         self.session(step, &ready.stored.request, &ready.facts.iam_user.path).await
     }
 
     async fn session(&self, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
         let asked = &request.asked;
-        let policy = session::acting(step, &asked.account, path, &asked.user)?;
+        let policy = session::write_policy(step, &asked.account, path, &asked.user)?;
         self.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await
     }
 

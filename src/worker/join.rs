@@ -1,21 +1,21 @@
 //! Somebody joined the approvals channel, or became an approver: whoever approves is told, for one approver may have
 //! invited another.
 
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::card;
 use crate::config::Approvers;
 use crate::id::SlackUserId;
-use crate::inbound::{Message, What};
+use crate::inbound::{SlackEnvelope, SlackEvent};
 use crate::words;
 
 impl Worker {
     /// Posts it in the approvals channel and audits it. Delivered again it may be posted again, and is audited once.
-    pub(super) async fn somebody_joined(&self, message: &Message) -> Result<(), NotDone> {
+    pub(super) async fn somebody_joined(&self, message: &SlackEnvelope) -> Result<(), HandleError> {
         let cards = &self.config.approvals_channel;
         let person = &message.person;
         let (announcement, happened) = match (&message.what, &self.config.approvers) {
-            (What::JoinedChannel { channel, inviter }, approvers) => {
+            (SlackEvent::JoinedChannel { channel, inviter }, approvers) => {
                 let approves = *approvers == Approvers::Channel(channel.clone());
                 if channel != cards && !approves {
                     return Ok(());
@@ -29,17 +29,26 @@ impl Worker {
                 let inviter = inviter.as_ref().map(SlackUserId::to_string).unwrap_or_default();
                 let detail = [("channel", channel.to_string()), ("inviter", inviter)];
                 let event = if approves { "approver-joined" } else { "approvals-channel-joined" };
-                (joined, Happened::new(event, person, detail))
+                (joined, NewAuditEntry::new(event, person, detail))
             }
-            (What::JoinedGroup { group, users, more }, Approvers::UserGroup(approvers))
+            (SlackEvent::JoinedGroup { group, users, more }, Approvers::UserGroup(approvers))
                 if group == approvers =>
             {
                 let added: Vec<&str> = users.iter().map(SlackUserId::as_str).collect();
                 let detail =
                     [("group", group.to_string()), ("users", added.join(" ")), ("more", more.to_string())];
-                (words::joined_group(group, users, *more), Happened::new("approver-joined", person, detail))
+                (
+                    words::joined_group(group, users, *more),
+                    NewAuditEntry::new("approver-joined", person, detail),
+                )
             }
-            (What::JoinedGroup { .. } | What::Command(_) | What::Interaction(_) | What::PersonLeft, _) => {
+            (
+                SlackEvent::JoinedGroup { .. }
+                | SlackEvent::Command(_)
+                | SlackEvent::Interaction(_)
+                | SlackEvent::UserDeactivated,
+                _,
+            ) => {
                 return Ok(());
             }
         };

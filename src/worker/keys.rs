@@ -4,22 +4,22 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join, try_join_all, try_join3};
 
-use super::again::Again;
-use super::facts::{Facts, Found};
-use super::{NotDone, Worker};
-use crate::audit::Happened;
-use crate::card::{self, Listed, MOST_LISTED, Offer, Row};
+use super::again::KeyChange;
+use super::facts::{DecisionFacts, Found};
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
+use crate::card::{self, KeyAction, Listed, MOST_LISTED, Row};
 use crate::command::TypedUser;
 use crate::facts::{AccessKey, AccessKeyStatus, Account, IamUser, Person};
 use crate::id::{AccessKeyId, AccountAlias, IamUserName};
-use crate::inbound::Message;
-use crate::key::{KeyState, StoredKey, Why};
+use crate::inbound::SlackEnvelope;
+use crate::key::{DeactivationReason, KeyState, StoredKey};
 use crate::lookup::NoSuchUser;
 use crate::policy::{
-    Act, Authorized, Deactivate, Delete, IamUserAt, KeyFacts, List, Policies, Resource as _, Verdict,
+    Act, Authorized, Deactivate, Delete, IamUserRef, KeyFacts, List, Policies, PolicyDecision, Resource as _,
 };
-use crate::request::Asked;
-use crate::store::{self, Stored};
+use crate::request::RequestDetails;
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -53,7 +53,7 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<KeyFound> {
         match stored {
-            Some(stored) if stored.is_known_to_be_ours() => Ok(KeyFound::Issued(Box::new(stored))),
+            Some(stored) if stored.is_managed() => Ok(KeyFound::Issued(Box::new(stored))),
             Some(stored) if matches!(stored.issued.state, KeyState::Suspect { .. }) => Ok(KeyFound::Suspect),
             Some(StoredKey { issued, .. }) => Ok(KeyFound::Foreign(issued.account, issued.user)),
             None => match self.lookup.owner_of(&self.config.accounts, key, now).await? {
@@ -79,10 +79,10 @@ impl Worker {
     /// Shows the keys of one IAM user, or of those that are the person's own.
     pub(super) async fn list(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         of: Option<&TypedUser>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Ok(policies) = &self.policies else {
             self.admit(message).await?;
             return Ok(self.answer(message, now, words::POLICIES_INVALID).await?);
@@ -93,7 +93,7 @@ impl Worker {
                     Ok(account) => account.clone(),
                     Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
                 };
-                self.list_one(policies, message, IamUserAt { account, name: typed.user.clone() }, now).await
+                self.list_one(policies, message, IamUserRef { account, name: typed.user.clone() }, now).await
             }
             None => self.list_own(policies, message, now).await,
         }
@@ -102,13 +102,13 @@ impl Worker {
     async fn list_one(
         &self,
         policies: &Policies,
-        message: &Message,
-        at: IamUserAt,
+        message: &SlackEnvelope,
+        at: IamUserRef,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        let (slack, ()) = try_join(self.slack(), self.lookup.open(&at.account, now)).await?;
+    ) -> Result<(), HandleError> {
+        let (slack, ()) = try_join(self.slack(), self.lookup.warm_session(&at.account, now)).await?;
         let subject = (&at.account, &at.name);
-        let may_list = |policies: &Policies, facts: &Facts| {
+        let may_list = |policies: &Policies, facts: &DecisionFacts| {
             policies.authorize(&facts.requester, List, &facts.iam_user).map(drop)
         };
         let found =
@@ -127,7 +127,7 @@ impl Worker {
         };
         if let Err(denial) = allowed {
             let of = [("account", at.account.id.to_string()), ("user", at.name.to_string())];
-            self.audit_alone(message, [Happened::new("list-refused", &message.person, of)]).await?;
+            self.audit_alone(message, [NewAuditEntry::new("list-refused", &message.person, of)]).await?;
             let no = words::refused(&denial.advice, self.config.help_channel.as_ref());
             return Ok(self.answer(message, now, &no).await?);
         }
@@ -137,11 +137,17 @@ impl Worker {
     }
 
     /// The directory says which to look at; whose they are is read afresh.
-    async fn list_own(&self, policies: &Policies, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+    async fn list_own(
+        &self,
+        policies: &Policies,
+        message: &SlackEnvelope,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         // An account that cannot be read holds up no other, and says so where its users are looked up.
         let open = async {
             anyhow::Ok(
-                join_all(self.config.accounts.iter().map(|account| self.lookup.open(account, now))).await,
+                join_all(self.config.accounts.iter().map(|account| self.lookup.warm_session(account, now)))
+                    .await,
             )
         };
         let read = async {
@@ -167,7 +173,7 @@ impl Worker {
                 let found = self.lookup.listed_user(&at.account, &at.name, now).await?;
                 let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(None) };
                 let known = listed.as_if(false);
-                self.lookup.look_into(slack, &mut memberships, &known.owner_groups).await?;
+                self.lookup.load_groups(slack, &mut memberships, &known.owner_groups).await?;
                 let requester = Person { groups: memberships.of(&person.id.user), ..person.clone() };
                 let denied = |user: &IamUser| policies.authorize(&requester, List, user).is_err();
                 if denied(&known) && denied(&listed.as_if(true)) {
@@ -176,12 +182,12 @@ impl Worker {
                 let Ok(iam_user) = listed.documented().await?.map_err(|NoSuchUser| ()) else {
                     return Ok(None);
                 };
-                let facts = Facts {
+                let facts = DecisionFacts {
                     requester,
                     iam_user,
                     issued_today,
                     approved_by: Vec::new(),
-                    presser: None,
+                    actor: None,
                     eligible: memberships.approvers().iter().cloned().collect(),
                     memberships,
                     key: None,
@@ -215,20 +221,20 @@ impl Worker {
     /// Both keys of an IAM user, where a third is asked for.
     pub(super) async fn chooser(
         &self,
-        facts: &Facts,
+        facts: &DecisionFacts,
         now: Timestamp,
-    ) -> anyhow::Result<crate::slack_api::Message> {
+    ) -> anyhow::Result<crate::slack_api::SlackMessage> {
         let rows = self.rows(facts, now).await?;
         Ok(card::chooser(&facts.iam_user.at(), &rows, now))
     }
 
     /// An IAM user's keys, each with what this person may do about it.
-    async fn rows(&self, facts: &Facts, now: Timestamp) -> anyhow::Result<Vec<Row>> {
+    async fn rows(&self, facts: &DecisionFacts, now: Timestamp) -> anyhow::Result<Vec<Row>> {
         let keys = &facts.iam_user.keys;
         let stored = try_join_all(keys.iter().map(|key| self.read_key(&key.id))).await?;
         // What took another's place is a key of the same user, if it is still there.
         let lives = |key: &AccessKeyId| {
-            stored.iter().flatten().any(|found| found.issued.key == *key && found.issued.state.is_live())
+            stored.iter().flatten().any(|found| found.issued.key == *key && found.issued.state.is_active())
         };
         let is_succeeded = |stored: &StoredKey| {
             stored.issued.successor.as_ref().is_none_or(|successor| lives(&successor.key))
@@ -236,23 +242,23 @@ impl Worker {
         let rows = std::iter::zip(keys, &stored).map(|(key, stored)| {
             let stored = stored.clone();
             let stored =
-                stored.map(|stored| if is_succeeded(&stored) { stored } else { stored.without_successor() });
-            let offers = self.offers(facts, key, stored.as_ref(), now);
+                stored.map(|stored| if is_succeeded(&stored) { stored } else { stored.clear_successor() });
+            let offers = self.available_actions(facts, key, stored.as_ref(), now);
             Row { key: key.clone(), issued: stored.map(|stored| stored.issued), offers }
         });
         Ok(rows.collect())
     }
 
     /// What this person may do about a key now: what its state allows and policy does not refuse.
-    fn offers(
+    fn available_actions(
         &self,
-        facts: &Facts,
+        facts: &DecisionFacts,
         key: &AccessKey,
         stored: Option<&StoredKey>,
         now: Timestamp,
-    ) -> Vec<Offer> {
+    ) -> Vec<KeyAction> {
         let Ok(policies) = &self.policies else { return Vec::new() };
-        let ours = stored.filter(|stored| stored.is_known_to_be_ours());
+        let ours = stored.filter(|stored| stored.is_managed());
         let suspect = stored.is_some_and(|stored| matches!(stored.issued.state, KeyState::Suspect { .. }));
         let key_facts = ours.map_or_else(|| foreign(&key.id), |stored| KeyFacts::from(&stored.issued));
         let under_way = ours.is_some_and(|stored| {
@@ -264,24 +270,26 @@ impl Worker {
         let (who, user) = (&facts.requester, &facts.iam_user);
         let mut offers = Vec::new();
         for (again, offer) in [
-            (Again::Rotate, Offer::Rotate),
-            (Again::Extend, Offer::Extend),
-            (Again::Undo, Offer::Undo),
-            (Again::Received, Offer::Received),
-            (Again::Activate, Offer::SwitchOn),
+            (KeyChange::Rotate, KeyAction::Rotate),
+            (KeyChange::Extend, KeyAction::Extend),
+            (KeyChange::Undo, KeyAction::Undo),
+            (KeyChange::Received, KeyAction::Received),
+            (KeyChange::Activate, KeyAction::SwitchOn),
         ] {
             let Some(stored) = ours else { continue };
             // There is one button for one thing, and none for a third key.
             let other = match again {
-                Again::Rotate => Self::has_two_keys(user) || !stored.issued.state.is_live(),
-                Again::Undo => !stored.issued.can_undo(),
-                Again::Activate => offers.contains(&Offer::Undo) || offers.contains(&Offer::Received),
-                Again::Extend | Again::Received | Again::Replace => false,
+                KeyChange::Rotate => Self::has_two_keys(user) || !stored.issued.state.is_active(),
+                KeyChange::Undo => !stored.issued.can_undo_expiry(),
+                KeyChange::Activate => {
+                    offers.contains(&KeyAction::Undo) || offers.contains(&KeyAction::Received)
+                }
+                KeyChange::Extend | KeyChange::Received | KeyChange::Replace => false,
             };
             let wanted = again.wants(stored, self.config.max_key_days, now);
             if let (Ok((wants, days)), false) = (wanted, other) {
-                let asked = Asked {
-                    wants,
+                let asked = RequestDetails {
+                    kind: wants,
                     requester: who.id.clone(),
                     account: user.account.clone(),
                     user: user.name.clone(),
@@ -291,23 +299,24 @@ impl Worker {
                     email_hash: None,
                     at: now,
                 };
-                let about = asked.wants.existing().map(|_| stored.issued.clone());
-                if self.may_ask_again(policies, &asked, &facts.about(about), &stored.issued, again).is_ok() {
+                let about = asked.kind.existing().map(|_| stored.issued.clone());
+                if self.authorize_change(policies, &asked, &facts.about(about), &stored.issued, again).is_ok()
+                {
                     offers.push(offer);
                 }
             }
         }
-        let allows = |verdict| matches!(verdict, Verdict::Allow { .. });
+        let allows = |verdict| matches!(verdict, PolicyDecision::Allow { .. });
         match key.status {
             AccessKeyStatus::Active => {
-                let stored_may = ours.is_some_and(|stored| stored.issued.may_switch_off(&who.id));
+                let stored_may = ours.is_some_and(|stored| stored.issued.can_deactivate(&who.id));
                 if stored_may || allows(policies.decide(who, &Deactivate(key_facts), user)) {
-                    offers.push(Offer::SwitchOff);
+                    offers.push(KeyAction::Deactivate);
                 }
             }
             AccessKeyStatus::Inactive => {
                 if allows(policies.decide(who, &Delete(key_facts), user)) {
-                    offers.push(Offer::Delete);
+                    offers.push(KeyAction::Delete);
                 }
             }
         }
@@ -315,22 +324,22 @@ impl Worker {
     }
 
     /// Whether policy lets whoever acts do this to a key of that IAM user, by facts looked up afresh; or what to say.
-    pub(super) async fn may<A: Act<On = IamUser> + Send + Sync>(
+    pub(super) async fn authorize_key_action<A: Act<On = IamUser> + Send + Sync>(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         (account, user): (&Account, &IamUserName),
         act: A,
         now: Timestamp,
-    ) -> anyhow::Result<Result<(Authorized<A>, Facts), String>> {
+    ) -> anyhow::Result<Result<(Authorized<A>, DecisionFacts), String>> {
         let Ok(policies) = &self.policies else { return Ok(Err(words::POLICIES_INVALID.to_owned())) };
         let slack = self.slack().await?;
-        let ask = |policies: &Policies, facts: &Facts| match policies.decide(
+        let ask = |policies: &Policies, facts: &DecisionFacts| match policies.decide(
             &facts.requester,
             &act,
             &facts.iam_user,
         ) {
-            Verdict::Allow { .. } => Ok(()),
-            Verdict::Deny(denial) => Err(denial),
+            PolicyDecision::Allow { .. } => Ok(()),
+            PolicyDecision::Deny(denial) => Err(denial),
         };
         let found = self.facts_unless_denied(&slack, &message.person, (account, user), (&[], None), now, ask);
         let facts = match found.boxed().await? {
@@ -349,15 +358,15 @@ impl Worker {
     /// Switches a key off: by whoever may by what is stored at once, by anybody else if policy allows it.
     pub(super) async fn deactivate(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         key: &AccessKeyId,
-        why: Why,
+        why: DeactivationReason,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let stored = self.read_key(key).await?;
-        let at_once = stored.as_ref().is_some_and(|stored| {
-            stored.is_known_to_be_ours() && stored.issued.may_switch_off(&message.person)
-        });
+        let at_once = stored
+            .as_ref()
+            .is_some_and(|stored| stored.is_managed() && stored.issued.can_deactivate(&message.person));
         if !at_once && let Some(barred) = self.barred(&message.person).await? {
             return self.refuse_barred(message, barred, now).await;
         }
@@ -383,9 +392,9 @@ impl Worker {
             | KeyState::Activating { .. }
             | KeyState::Active
             | KeyState::Suspect { .. }
-            | KeyState::Disowned { .. } => {}
+            | KeyState::NotOurs { .. } => {}
         }
-        if !issued.may_switch_off(&message.person)
+        if !issued.can_deactivate(&message.person)
             && let Err(no) = self.may_deactivate(message, &stored, now).await?
         {
             self.note_on_key(message, &stored, "deactivate-refused", now).await?;
@@ -393,7 +402,7 @@ impl Worker {
         }
         let by = message.person.to_string();
         self.take_off(issued, (message.id.as_str(), &by), why, now).await?;
-        self.settle_off(key, why, now).await?;
+        self.finish_deactivation(key, why, now).await?;
         let Some(StoredKey { issued, .. }) = self.read_key(key).await? else { return Ok(()) };
         Ok(self.answer(message, now, &words::deactivated(&issued)).await?)
     }
@@ -401,7 +410,7 @@ impl Worker {
     /// Somebody who is not stored with the key: policy decides, and without one only who approves or owns it in a group.
     async fn may_deactivate(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         stored: &StoredKey,
         now: Timestamp,
     ) -> anyhow::Result<Result<(), String>> {
@@ -411,16 +420,16 @@ impl Worker {
             return Ok(if may { Ok(()) } else { Err(words::NOT_YOURS_TO_SWITCH_OFF.to_owned()) });
         }
         let act = Deactivate(KeyFacts::from(issued));
-        Ok(self.may(message, (&issued.account, &issued.user), act, now).await?.map(drop))
+        Ok(self.authorize_key_action(message, (&issued.account, &issued.user), act, now).await?.map(drop))
     }
 
     /// Deletes a key that is off.
     pub(super) async fn delete(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         key: &AccessKeyId,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let stored = match self.find(key, now).await? {
             KeyFound::Issued(stored) => *stored,
             KeyFound::Suspect => {
@@ -441,7 +450,9 @@ impl Worker {
         }
         let by = message.person.to_string();
         match &issued.state {
-            KeyState::Inactive { .. } => self.delete_key(&stored, (Why::Asked, &by), now).boxed().await?,
+            KeyState::Inactive { .. } => {
+                self.delete_key(&stored, (DeactivationReason::UserRequested, &by), now).boxed().await?
+            }
             // Begun before, by this very message or another.
             KeyState::Deleting { why, by } => self.delete_key(&stored, (*why, by), now).boxed().await?,
             KeyState::Activating { .. } => {
@@ -453,13 +464,13 @@ impl Worker {
             | KeyState::Active
             | KeyState::Deleted { .. }
             | KeyState::Suspect { .. }
-            | KeyState::Disowned { .. } => {
-                let no = card::about_key(&words::active_is_not_deleted(key), key, &[Offer::SwitchOff]);
+            | KeyState::NotOurs { .. } => {
+                let no = card::about_key(&words::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
                 return Ok(self.answer_with(message, now, &no).await?);
             }
         }
         let Some(StoredKey { issued, .. }) = self.read_key(key).await? else { return Ok(()) };
-        self.answer(message, now, &words::key_deleted(&issued, Why::Asked)).await?;
+        self.answer(message, now, &words::key_deleted(&issued, DeactivationReason::UserRequested)).await?;
         self.remove_description_of(&issued, &by, now).await;
         Ok(())
     }
@@ -467,29 +478,29 @@ impl Worker {
     /// Policy decides; while it is not valid, who may is what is stored with the key, and who approves.
     async fn may_delete(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         stored: &StoredKey,
         now: Timestamp,
     ) -> anyhow::Result<Result<(), String>> {
         let issued = &stored.issued;
         if self.policies.is_err() {
-            let may = issued.may_switch_off(&message.person) || self.is_in_a_group(message, issued).await?;
+            let may = issued.can_deactivate(&message.person) || self.is_in_a_group(message, issued).await?;
             return Ok(if may { Ok(()) } else { Err(words::POLICIES_INVALID.to_owned()) });
         }
         let act = Delete(KeyFacts::from(issued));
-        Ok(self.may(message, (&issued.account, &issued.user), act, now).await?.map(drop))
+        Ok(self.authorize_key_action(message, (&issued.account, &issued.user), act, now).await?.map(drop))
     }
 
     /// Audits something about a key that changed nothing, in the chain of the request that it came of.
     pub(super) async fn note_on_key(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         stored: &StoredKey,
         event: &'static str,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        match Stored::read(&self.dynamo, &stored.issued.request).await? {
-            Some(request) => self.note(&request, event, message, now).await,
+        match StoredRequest::read(&self.dynamo, &stored.issued.request).await? {
+            Some(request) => self.record_audit(&request, event, message, now).await,
             None => Ok(()),
         }
     }

@@ -6,17 +6,17 @@ use std::collections::BTreeSet;
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
-use super::cancel::RACES;
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::cancel::MAX_CONFLICT_RETRIES;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::aws::WriteError;
 use crate::card;
 use crate::id::{AccessKeyId, SlackUserId};
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::key::{IssuedKey, StoredKey, holder};
-use crate::request::{Event, Telling};
+use crate::request::{Notification, RequestEvent};
 use crate::slack_api::{SlackApi, SlackError};
-use crate::store::Stored;
+use crate::store::StoredRequest;
 use crate::time::{DAY, Timestamp};
 
 /// How many keys are read at a time.
@@ -30,7 +30,11 @@ const LOOKUPS_AT_ONCE: usize = 4;
 const MAX_UNANSWERED: usize = 3;
 
 impl Worker {
-    pub(super) async fn somebody_left(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn somebody_left(
+        &self,
+        message: &SlackEnvelope,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         let slack = self.slack().await?;
         if !has_left(&slack, &message.person.user).await? {
             // Somebody wrote it into the queue, or they were back before it was read.
@@ -80,7 +84,7 @@ impl Worker {
     }
 
     /// Asks the approvers about all keys of somebody who left that are on and that they were not asked about before.
-    async fn notify_of_leaver(&self, user: &SlackUserId, now: Timestamp) -> Result<(), NotDone> {
+    async fn notify_of_leaver(&self, user: &SlackUserId, now: Timestamp) -> Result<(), HandleError> {
         let items = self.dynamo.all_of_person(&holder(user)).await?;
         let keys: Vec<AccessKeyId> = items.iter().filter_map(|item| StoredKey::of_item(item)).collect();
         let mut live = Vec::new();
@@ -88,7 +92,9 @@ impl Worker {
             let read = try_join_all(some.iter().map(|key| self.read_key(key))).await?;
             live.extend(read.into_iter().flatten().filter(|stored| {
                 let issued = &stored.issued;
-                issued.requester.user == *user && issued.state.is_live() && issued.left_notified_at.is_none()
+                issued.requester.user == *user
+                    && issued.state.is_active()
+                    && issued.left_notified_at.is_none()
             }));
         }
         for some in live.chunks(card::MOST_LEFT) {
@@ -98,40 +104,40 @@ impl Worker {
     }
 
     /// One question about some of them. That it is asked is noted with each in the same write, so that it is asked once.
-    async fn notify_of_keys(&self, keys: &[StoredKey], now: Timestamp) -> Result<(), NotDone> {
+    async fn notify_of_keys(&self, keys: &[StoredKey], now: Timestamp) -> Result<(), HandleError> {
         let Some(StoredKey { issued: first, .. }) = keys.first() else { return Ok(()) };
         let issued: Vec<&IssuedKey> = keys.iter().map(|stored| &stored.issued).collect();
         let message = card::owner_left(&first.requester, &issued);
         let ids: Vec<String> = issued.iter().map(|issued| issued.key.to_string()).collect();
         let detail = [("person", first.requester.to_string()), ("keys", ids.join(" "))];
-        let happened = Happened::new("owner-left", "keyvend", detail);
-        let noted = keys.iter().map(|stored| {
-            stored.replace(&IssuedKey { left_notified_at: Some(now), ..stored.issued.clone() })
-        });
+        let happened = NewAuditEntry::new("owner-left", "keyvend", detail);
+        let noted = keys
+            .iter()
+            .map(|stored| stored.update(&IssuedKey { left_notified_at: Some(now), ..stored.issued.clone() }));
         let noted = noted.collect::<anyhow::Result<Vec<_>>>()?;
-        for _ in 0..RACES {
-            let Some(request) = Stored::read(&self.dynamo, &first.request).await? else {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let Some(request) = StoredRequest::read(&self.dynamo, &first.request).await? else {
                 return Err(anyhow::anyhow!("a key without the request that it came of").into());
             };
-            let seen = Event::Seen { happened: happened.clone(), at: now, alert: false };
+            let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };
             let next = request.request.apply(seen, "keyvend", now)?;
-            let told = vec![Telling::Approvers { message: message.clone() }];
+            let told = vec![Notification::Approvers { message: message.clone() }];
             match self.commit(&request, next, noted.clone(), told).await {
                 Ok(saved) => {
-                    self.flush(saved).await;
+                    self.drain_outbox(saved).await;
                     return Ok(());
                 }
-                Err(WriteError::Lost(_)) => {
+                Err(WriteError::Conflict(_)) => {
                     let found = try_join_all(issued.iter().map(|issued| self.read_key(&issued.key))).await?;
                     let is_same = |(found, stored): (&Option<StoredKey>, &StoredKey)| {
                         found.as_ref().is_some_and(|found| found.is_same(stored))
                     };
                     if !std::iter::zip(&found, keys).all(is_same) {
                         // Read again, all of them.
-                        return Err(NotDone::Later(std::time::Duration::from_secs(1)));
+                        return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
                     }
                 }
-                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+                Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
         }
         Err(anyhow::anyhow!("a request changed too often for a leaver's keys to be noted").into())

@@ -3,16 +3,16 @@
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::card::{self, action};
 use crate::command::{Command, Create};
 use crate::facts::{Account, Person};
 use crate::id::{PersonId, RequestId};
-use crate::inbound::{Interaction, Message, What};
+use crate::inbound::{Interaction, SlackEnvelope, SlackEvent};
 use crate::lookup::Memberships;
 use crate::modal;
-use crate::store::{OpenRequests, Quota, Stored};
+use crate::store::{OpenRequests, Quota, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -35,19 +35,23 @@ impl Worker {
     /// Counts a message of its person, once however often it is delivered.
     ///
     /// # Errors
-    /// [`NotDone::RateLimited`] where there were too many in its minute.
-    pub(super) async fn admit(&self, message: &Message) -> Result<(), NotDone> {
+    /// [`HandleError::RateLimited`] where there were too many in its minute.
+    pub(super) async fn admit(&self, message: &SlackEnvelope) -> Result<(), HandleError> {
         if only_turns_off(&message.what) {
             return Ok(());
         }
         let quota =
             Quota::new("rate", &message.person, minute(message), MESSAGES_A_MINUTE, message.signed_at);
-        if quota.take(&self.dynamo, message.id.as_str()).await? { Ok(()) } else { Err(NotDone::RateLimited) }
+        if quota.take(&self.dynamo, message.id.as_str()).await? {
+            Ok(())
+        } else {
+            Err(HandleError::RateLimited)
+        }
     }
 
     /// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
     /// message is done with then: it neither fails nor comes back.
-    pub(super) async fn refuse_rate(&self, message: &Message) {
+    pub(super) async fn refuse_rate(&self, message: &SlackEnvelope) {
         tracing::warn!(message = %message.id, "a person reached the rate limit");
         let told = async {
             let Some(url) = &message.response_url else {
@@ -64,7 +68,8 @@ impl Worker {
             let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
             if first.take(&self.dynamo, message.id.as_str()).await? {
                 let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
-                self.audit_alone(message, [Happened::new("rate-limited", &message.person, most)]).await?;
+                self.audit_alone(message, [NewAuditEntry::new("rate-limited", &message.person, most)])
+                    .await?;
             }
             anyhow::Ok(())
         };
@@ -88,7 +93,7 @@ impl Worker {
             Ok(memberships) => memberships,
             Err(fault) => {
                 let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
-                return Ok(Some(Barred { by, why: self.unreachable(fault)? }));
+                return Ok(Some(Barred { by, why: self.approvers_unreachable(fault)? }));
             }
         };
         let person = Person { groups: memberships.of(&who.user), ..person };
@@ -102,13 +107,13 @@ impl Worker {
     /// Says so, and audits it.
     pub(super) async fn refuse_barred(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         Barred { by, why }: Barred,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let detail = [("by", by.join(" "))];
-        self.audit_alone(message, [Happened::new("person-refused", &message.person, detail)]).await?;
-        if let What::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
+        self.audit_alone(message, [NewAuditEntry::new("person-refused", &message.person, detail)]).await?;
+        if let SlackEvent::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
             // A choice in a form has nowhere to be answered.
             return Ok(());
         }
@@ -119,7 +124,7 @@ impl Worker {
     /// them sees whether that failed.
     pub(super) async fn fetch_ahead(&self, account: Option<&Account>, now: Timestamp) {
         if let (Some(account), Ok(_)) = (account, &self.policies) {
-            let _ = try_join(self.slack(), self.lookup.open(account, now)).await;
+            let _ = try_join(self.slack(), self.lookup.warm_session(account, now)).await;
         }
     }
 
@@ -129,8 +134,8 @@ impl Worker {
         kept: OpenRequests,
         now: Timestamp,
     ) -> anyhow::Result<OpenRequests> {
-        let read = try_join_all(kept.ids().map(|id| Stored::read(&self.dynamo, id))).await?;
-        let open = read.into_iter().flatten().filter(|stored| stored.request.is_open(now));
+        let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&self.dynamo, id))).await?;
+        let open = read.into_iter().flatten().filter(|stored| stored.request.is_unresolved(now));
         let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
         Ok(kept.still(open))
     }
@@ -149,17 +154,19 @@ impl Worker {
 }
 
 /// The minute in which Slack signed a message: the same whenever it is delivered.
-fn minute(message: &Message) -> i64 {
+fn minute(message: &SlackEnvelope) -> i64 {
     message.signed_at.0.div_euclid(60)
 }
 
 /// Whether a message can only end or turn off something.
-fn only_turns_off(what: &What) -> bool {
+fn only_turns_off(what: &SlackEvent) -> bool {
     match what {
         // What Slack tells of somebody is nobody's doing.
-        What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => true,
-        What::Command(Command::Deactivate(_) | Command::Freeze | Command::Cancel(_)) => true,
-        What::Command(
+        SlackEvent::UserDeactivated | SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
+            true
+        }
+        SlackEvent::Command(Command::Deactivate(_) | Command::Freeze | Command::Cancel(_)) => true,
+        SlackEvent::Command(
             Command::Form
             | Command::Create(_)
             | Command::List(_)
@@ -171,7 +178,7 @@ fn only_turns_off(what: &What) -> bool {
             | Command::Whoami
             | Command::Help,
         ) => false,
-        What::Interaction(Interaction::BlockActions { action_id, view, .. }) => {
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, view, .. }) => {
             let off = [
                 action::NOT_ME,
                 action::SWITCH_OFF,
@@ -182,45 +189,48 @@ fn only_turns_off(what: &What) -> bool {
             ];
             view.is_none() && off.contains(&action_id.as_str())
         }
-        What::Interaction(Interaction::ViewSubmission { callback_id, .. }) => callback_id == modal::DENY,
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, .. }) => {
+            callback_id == modal::DENY
+        }
     }
 }
 
 /// Whether a message's own handler counts it, beside what it reads from the tables first.
-pub(super) fn admits_itself(what: &What) -> bool {
+pub(super) fn admits_itself(what: &SlackEvent) -> bool {
     match what {
-        What::Command(command) => matches!(
+        SlackEvent::Command(command) => matches!(
             command,
             Command::Create(_) | Command::List(None) | Command::Rotate(_) | Command::Activate(_)
         ),
-        What::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
             let about_key =
-                super::asks_again(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
+                super::key_change_of(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
             action_id == action::APPROVE || about_key
         }
-        What::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
             callback_id == modal::ASK && Create::filled(values).is_ok()
         }
-        What::Interaction(_) | What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => {
-            false
-        }
+        SlackEvent::Interaction(_)
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => false,
     }
 }
 
 /// Whether the answer to a message could tell which IAM users or keys exist: then who asks is looked at first. The handlers of
 /// those that are not listed look for themselves, or tell nothing of the kind.
-pub(super) fn tells_of_iam_users(what: &What) -> bool {
+pub(super) fn tells_of_iam_users(what: &SlackEvent) -> bool {
     match what {
-        What::Command(command) => matches!(
+        SlackEvent::Command(command) => matches!(
             command,
             Command::Form | Command::List(Some(_)) | Command::Delete(_) | Command::Status(_)
         ),
-        What::Interaction(Interaction::BlockActions { action_id, .. }) => {
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, .. }) => {
             [action::OPEN_FORM, action::DELETE, modal::CHOOSE_USE_CASE].contains(&action_id.as_str())
         }
-        What::Interaction(Interaction::ViewSubmission { .. })
-        | What::PersonLeft
-        | What::JoinedChannel { .. }
-        | What::JoinedGroup { .. } => false,
+        SlackEvent::Interaction(Interaction::ViewSubmission { .. })
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => false,
     }
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::cancel::RACES;
+use super::cancel::MAX_CONFLICT_RETRIES;
 use super::descriptions::Described;
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::aws::WriteError;
 use crate::card;
 use crate::claim::{self, TicketState};
 use crate::facts::AccessKeyLastUsed;
 use crate::id::AccessKeyId;
 use crate::item::{Table, Write};
-use crate::key::{IssuedKey, KeyState, Step, StoredKey, Why};
-use crate::request::{Event, Telling};
+use crate::key::{DeactivationReason, DueAction, IssuedKey, KeyState, StoredKey};
+use crate::request::{Notification, RequestEvent};
 use crate::session::{self, IamStep};
-use crate::store::{self, Stored};
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -36,34 +36,36 @@ impl Worker {
     }
 
     /// Does with a key what time and state call for.
-    pub(super) async fn look_after(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn look_after(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
         let Some(stored) = self.read_key(key).await? else { return Ok(()) };
         // Boxed, each: else the one future has room for all of them at once.
-        match stored.step(now) {
-            Step::Nothing => Ok(()),
-            Step::SeeWhetherConfirmed => self.see_whether_confirmed(&stored, now).boxed().await,
-            Step::SeeWhetherUsed => self.see_whether_used(&stored, now).boxed().await,
-            Step::Remind => self.remind(&stored, now).boxed().await,
-            Step::Expire => self.end_of_time(&stored, now).boxed().await,
-            Step::SeeWhetherQuiet => self.see_whether_quiet(&stored, now).boxed().await,
-            Step::SwitchOff(why) => self.switch_off_in_time(&stored, why, now).boxed().await,
-            Step::Delete(why) => self.delete_in_time(&stored, why, now).boxed().await,
-            Step::MakeSure => {
-                self.make_sure(&stored).await?;
+        match stored.due_action(now) {
+            DueAction::Nothing => Ok(()),
+            DueAction::CheckConfirmation => self.see_whether_confirmed(&stored, now).boxed().await,
+            DueAction::CheckLastUse => self.see_whether_used(&stored, now).boxed().await,
+            DueAction::Remind => self.remind(&stored, now).boxed().await,
+            DueAction::Expire => self.expire_or_postpone(&stored, now).boxed().await,
+            DueAction::CheckOldKeyIdle => self.check_old_key_idle(&stored, now).boxed().await,
+            DueAction::Deactivate(why) => self.switch_off_in_time(&stored, why, now).boxed().await,
+            DueAction::Delete(why) => self.delete_in_time(&stored, why, now).boxed().await,
+            DueAction::ReassertInactive => {
+                self.reassert_inactive(&stored).await?;
                 // Its own time may have come meanwhile, too.
                 Box::pin(self.look_after(key, now)).await
             }
-            Step::Activate => self.resume_activation(&stored, now).await,
-            Step::AskAgain => self.ask_again(&stored, now).boxed().await,
+            DueAction::Activate => self.resume_activation(&stored, now).await,
+            DueAction::RemindAboutSuspect => self.remind_about_suspect(&stored, now).boxed().await,
         }
     }
 
     /// Ten minutes after the seal: the tab confirmed, or it never did.
-    async fn see_whether_confirmed(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
-        let Some(request) = Stored::read(&self.dynamo, &stored.issued.request).await? else { return Ok(()) };
+    async fn see_whether_confirmed(&self, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
+        let Some(request) = StoredRequest::read(&self.dynamo, &stored.issued.request).await? else {
+            return Ok(());
+        };
         let ticket = match request.request.issued() {
             Some((_, tid)) => {
-                self.take_in(tid, now).await?;
+                self.import_ticket_events(tid, now).await?;
                 self.read_ticket(tid).await?
             }
             None => None,
@@ -82,13 +84,13 @@ impl Worker {
             None => Vec::new(),
         };
         let next = IssuedKey { state: KeyState::Unconfirmed { since: now }, ..stored.issued.clone() };
-        let happened = happened("unconfirmed", stored, []);
-        self.change_key(stored, &next, happened, lapses, Vec::new(), now).await?;
-        self.look_after_again(&next.key, now).await
+        let happened = key_event("unconfirmed", stored, []);
+        self.update_key(stored, &next, happened, lapses, Vec::new(), now).await?;
+        self.recheck_last_use(&next.key, now).await
     }
 
     /// Whatever follows at once, without waiting for the next sweep.
-    async fn look_after_again(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), NotDone> {
+    async fn recheck_last_use(&self, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
         match self.read_key(key).await? {
             Some(stored) if matches!(stored.issued.state, KeyState::Unconfirmed { .. }) => {
                 self.see_whether_used(&stored, now).await
@@ -98,17 +100,17 @@ impl Worker {
     }
 
     /// A use shows that somebody received it. One that cannot be read shows nothing.
-    async fn see_whether_used(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+    async fn see_whether_used(&self, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
         let issued = &stored.issued;
         match self.lookup.last_used(&issued.account, &issued.key, now).await? {
             AccessKeyLastUsed::At { .. } => {
                 let next = IssuedKey { state: KeyState::Confirmed, ..issued.clone() };
-                let happened = happened("confirmed", stored, [("by", "its use".to_owned())]);
-                let others = self.succeed(&next, now).await?.into_iter().collect();
-                self.change_key(stored, &next, happened, others, Vec::new(), now).await
+                let happened = key_event("confirmed", stored, [("by", "its use".to_owned())]);
+                let others = self.record_successor(&next, now).await?.into_iter().collect();
+                self.update_key(stored, &next, happened, others, Vec::new(), now).await
             }
             AccessKeyLastUsed::Never | AccessKeyLastUsed::Unknown => {
-                self.switch_off_in_time(stored, Why::Unconfirmed, now).await
+                self.switch_off_in_time(stored, DeactivationReason::Unconfirmed, now).await
             }
         }
     }
@@ -117,87 +119,101 @@ impl Worker {
     pub(super) async fn switch_off_in_time(
         &self,
         stored: &StoredKey,
-        why: Why,
+        why: DeactivationReason,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let issued = &stored.issued;
         // What somebody began is finished in their name.
-        let by = stored.off.as_ref().map_or(EXPIRY, |off| off.by.as_str());
+        let by = stored.deactivation_mark.as_ref().map_or(EXPIRY, |off| off.by.as_str());
         self.take_off(issued, (issued.request.as_str(), by), why, now).await?;
-        self.settle_off(&issued.key, why, now).await
+        self.finish_deactivation(&issued.key, why, now).await
     }
 
     /// IAM switched it off: its item and the trail say so, and its requester is told; of a report the approvers, too.
-    pub(super) async fn settle_off(
+    pub(super) async fn finish_deactivation(
         &self,
         key: &AccessKeyId,
-        why: Why,
+        why: DeactivationReason,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        for _ in 0..RACES {
+    ) -> Result<(), HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             // The mark that was just made is a change of its own.
             let Some(stored) = self.read_key(key).await? else { return Ok(()) };
             match self.settle_off_as_read(&stored, why, now).boxed().await {
                 // It changed meanwhile.
-                Err(NotDone::Later(_)) => {}
+                Err(HandleError::RetryAfter(_)) => {}
                 done => return done,
             }
         }
-        Err(NotDone::Later(Duration::from_secs(1)))
+        Err(HandleError::RetryAfter(Duration::from_secs(1)))
     }
 
-    async fn settle_off_as_read(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+    async fn settle_off_as_read(
+        &self,
+        stored: &StoredKey,
+        why: DeactivationReason,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         let issued = &stored.issued;
-        let why = stored.off.as_ref().map_or(why, |off| off.why);
-        let press = stored.off.as_ref().and_then(|off| off.press.as_ref());
+        let why = stored.deactivation_mark.as_ref().map_or(why, |off| off.why);
+        let press = stored.deactivation_mark.as_ref().and_then(|off| off.press.as_ref());
         let next = match why {
-            Why::Reported if issued.is_reported() => return Ok(()),
-            Why::Reported => issued.reported(press, now),
-            Why::Unconfirmed | Why::Expired | Why::Asked | Why::Replaced | Why::OwnerLeft => {
-                if !issued.state.is_live() {
+            DeactivationReason::Reported if issued.is_reported() => return Ok(()),
+            DeactivationReason::Reported => issued.reported(press, now),
+            DeactivationReason::Unconfirmed
+            | DeactivationReason::Expired
+            | DeactivationReason::UserRequested
+            | DeactivationReason::Rotated
+            | DeactivationReason::OwnerDeactivated => {
+                if !issued.state.is_active() {
                     return Ok(());
                 }
                 issued.switched_off(why, now)
             }
         };
-        let happened = happened("deactivated", stored, [("why", why.as_str().to_owned())]);
+        let happened = key_event("deactivated", stored, [("why", why.as_str().to_owned())]);
         let to = next.requester.clone();
-        let told = match (press, &stored.off) {
+        let told = match (press, &stored.deactivation_mark) {
             (Some(_), Some(off)) => {
                 let message = card::text(&words::reported(&next, &off.by));
-                let approvers = Telling::Approvers { message: message.clone() };
-                vec![approvers, Telling::Direct { to, message }, Telling::Card]
+                let approvers = Notification::Approvers { message: message.clone() };
+                vec![approvers, Notification::Direct { to, message }, Notification::Card]
             }
-            (_, _) => vec![Telling::Card, Telling::Direct { to, message: card::off(&next, why) }],
+            (_, _) => vec![Notification::Card, Notification::Direct { to, message: card::off(&next, why) }],
         };
         let others = stored.release_if_activating().into_iter().collect();
-        self.change_key(stored, &next, happened, others, told, now).await
+        self.update_key(stored, &next, happened, others, told, now).await
     }
 
     /// Somebody may have been switching the key on while it was switched off: IAM is told once more.
-    async fn make_sure(&self, stored: &StoredKey) -> Result<(), NotDone> {
+    async fn reassert_inactive(&self, stored: &StoredKey) -> Result<(), HandleError> {
         let issued = &stored.issued;
-        if !issued.state.is_live() {
-            let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
+        if !issued.state.is_active() {
+            let policy =
+                session::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
             let iam = self.sts.session(&issued.account, issued.request.as_str(), EXPIRY, policy).await?;
             iam.deactivate_access_key(&issued.user, &issued.key).await?;
         }
-        let sure = IssuedKey { make_sure_at: None, ..issued.clone() };
-        match self.dynamo.write(vec![stored.replace(&sure)?]).await {
+        let sure = IssuedKey { reassert_at: None, ..issued.clone() };
+        match self.dynamo.write(vec![stored.update(&sure)?]).await {
             // It changed: what is due then is found again.
-            Ok(()) | Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 
     /// It was switched on although it is to be off: IAM hears last that it is off.
-    pub(super) async fn off_again(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
-        let why = match (&stored.off, &stored.issued.state) {
+    pub(super) async fn redo_deactivation(
+        &self,
+        stored: &StoredKey,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
+        let why = match (&stored.deactivation_mark, &stored.issued.state) {
             (Some(off), _) => off.why,
             (None, KeyState::Inactive { why, .. } | KeyState::Activating { why, .. }) => *why,
-            (None, _) => Why::Asked,
+            (None, _) => DeactivationReason::UserRequested,
         };
-        if stored.issued.state.is_live() {
+        if stored.issued.state.is_active() {
             return self.switch_off_in_time(stored, why, now).await;
         }
         let issued = &stored.issued;
@@ -205,7 +221,12 @@ impl Worker {
     }
 
     /// Its time is over: it is deleted, in the name of whoever began that, if somebody did.
-    async fn delete_in_time(&self, stored: &StoredKey, why: Why, now: Timestamp) -> Result<(), NotDone> {
+    async fn delete_in_time(
+        &self,
+        stored: &StoredKey,
+        why: DeactivationReason,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         let by = match &stored.issued.state {
             KeyState::Deleting { by, .. } => by.clone(),
             KeyState::Delivered
@@ -216,7 +237,7 @@ impl Worker {
             | KeyState::Active
             | KeyState::Deleted { .. }
             | KeyState::Suspect { .. }
-            | KeyState::Disowned { .. } => EXPIRY.to_owned(),
+            | KeyState::NotOurs { .. } => EXPIRY.to_owned(),
         };
         self.delete_key(stored, (why, &by), now).await?;
         self.remove_description_of(&stored.issued, &by, now).await;
@@ -228,23 +249,24 @@ impl Worker {
     pub(super) async fn delete_key(
         &self,
         stored: &StoredKey,
-        (why, by): (Why, &str),
+        (why, by): (DeactivationReason, &str),
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let issued = &stored.issued;
         // A key that was reported stays so.
-        let reported = stored.off.as_ref().is_some_and(|off| off.why == Why::Reported);
-        let why = if reported { Why::Reported } else { why };
+        let reported =
+            stored.deactivation_mark.as_ref().is_some_and(|off| off.why == DeactivationReason::Reported);
+        let why = if reported { DeactivationReason::Reported } else { why };
         let holder = StoredKey::item_key(&issued.key);
         let deleting = IssuedKey { state: KeyState::Deleting { why, by: by.to_owned() }, ..issued.clone() };
         let lease = store::take_lease(&issued.account, &issued.user, &holder);
-        match self.dynamo.write(vec![stored.replace(&deleting)?, lease]).await {
+        match self.dynamo.write(vec![stored.update(&deleting)?, lease]).await {
             Ok(()) => {}
             // The lease is held, or the key changed: look again.
-            Err(WriteError::Lost(_)) => return Err(NotDone::Later(BUSY)),
-            Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
         }
-        let policy = session::acting(IamStep::Delete, &issued.account, &issued.path, &issued.user)?;
+        let policy = session::write_policy(IamStep::Delete, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
         iam.delete_access_key(&issued.user, &issued.key).await?;
         let Some(stored) = self.read_key(&issued.key).await? else { return Ok(()) };
@@ -252,11 +274,11 @@ impl Worker {
         let KeyState::Deleting { why, .. } = stored.issued.state else { return Ok(()) };
         let next = IssuedKey { state: KeyState::Deleted { why, at: now }, ..stored.issued.clone() };
         let detail = [("key", next.key.to_string()), ("why", why.as_str().to_owned())];
-        let happened = Happened::new("deleted", by, detail);
+        let happened = NewAuditEntry::new("deleted", by, detail);
         let message = card::text(&words::key_deleted(&next, why));
-        let told = vec![Telling::Direct { to: next.requester.clone(), message }];
+        let told = vec![Notification::Direct { to: next.requester.clone(), message }];
         let release = store::release_lease(&next.account, &next.user, &holder);
-        self.change_key(&stored, &next, happened, vec![release], told, now).await
+        self.update_key(&stored, &next, happened, vec![release], told, now).await
     }
 
     /// The description of a deleted key goes with it, after everybody has been answered.
@@ -273,34 +295,34 @@ impl Worker {
 
     /// Writes a key's next state with its audit entry and what is told of it, if the key is still as it was read.
     /// Whatever else happens to its request meanwhile is no reason to give up.
-    pub(super) async fn change_key(
+    pub(super) async fn update_key(
         &self,
         stored: &StoredKey,
         next: &IssuedKey,
-        happened: Happened,
+        happened: NewAuditEntry,
         others: Vec<Write>,
-        tellings: Vec<Telling>,
+        notifications: Vec<Notification>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
-        for _ in 0..RACES {
-            let Some(request) = Stored::read(&self.dynamo, &next.request).await? else {
+    ) -> Result<(), HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let Some(request) = StoredRequest::read(&self.dynamo, &next.request).await? else {
                 return Err(anyhow::anyhow!("a key without the request that it came of").into());
             };
-            let seen = Event::Seen { happened: happened.clone(), at: now, alert: false };
+            let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };
             let changed = request.request.apply(seen, "keyvend", now)?;
-            let mut writes = vec![stored.replace(next)?];
+            let mut writes = vec![stored.update(next)?];
             writes.extend(others.iter().cloned());
-            match self.commit(&request, changed, writes, tellings.clone()).await {
+            match self.commit(&request, changed, writes, notifications.clone()).await {
                 Ok(saved) => {
-                    self.flush(saved).await;
+                    self.drain_outbox(saved).await;
                     return Ok(());
                 }
-                Err(WriteError::Lost(_)) => {
+                Err(WriteError::Conflict(_)) => {
                     if self.read_key(&next.key).await?.is_none_or(|found| !found.is_same(stored)) {
-                        return Err(NotDone::Later(Duration::from_secs(1)));
+                        return Err(HandleError::RetryAfter(Duration::from_secs(1)));
                     }
                 }
-                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+                Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
         }
         Err(anyhow::anyhow!("a request changed too often for its key's end to be noted").into())
@@ -308,13 +330,13 @@ impl Worker {
 }
 
 /// What the trail says of a key: by whoever began to switch it off, else by time alone.
-pub(super) fn happened<const N: usize>(
+pub(super) fn key_event<const N: usize>(
     event: &'static str,
     stored: &StoredKey,
     detail: [(&str, String); N],
-) -> Happened {
-    let by = stored.off.as_ref().map_or(EXPIRY, |off| off.by.as_str());
-    let mut happened = Happened::new(event, by, detail);
+) -> NewAuditEntry {
+    let by = stored.deactivation_mark.as_ref().map_or(EXPIRY, |off| off.by.as_str());
+    let mut happened = NewAuditEntry::new(event, by, detail);
     happened.detail.insert("key".to_owned(), stored.issued.key.to_string());
     happened
 }

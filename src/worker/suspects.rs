@@ -4,19 +4,19 @@
 use futures_util::future::try_join_all;
 
 use super::limits::Barred;
-use super::{NotDone, Worker};
-use crate::audit::Happened;
+use super::{HandleError, Worker};
+use crate::audit::NewAuditEntry;
 use crate::aws::WriteError;
 use crate::card;
 use crate::facts::AccessKey;
 use crate::id::AccessKeyId;
-use crate::inbound::Message;
-use crate::key::{IssuedKey, KeyState, StoredKey, Why};
+use crate::inbound::SlackEnvelope;
+use crate::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
 use crate::lookup::NoSuchUser;
 use crate::policy::{Delete, KeyFacts};
-use crate::request::{Doubt, Event, State, Telling};
+use crate::request::{AmbiguousCreate, Notification, RequestEvent, RequestState};
 use crate::session::{self, IamStep};
-use crate::store::{self, Stored};
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -27,12 +27,12 @@ const APART: i64 = 60;
 
 impl Worker {
     /// One of the four looks, if it is time for it.
-    pub(super) async fn look_for_suspects(
+    pub(super) async fn recheck_ambiguous_create(
         &self,
-        stored: Stored,
-        doubt: &Doubt,
+        stored: StoredRequest,
+        doubt: &AmbiguousCreate,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         if doubt.look_at().is_none_or(|look_at| now < look_at) {
             return Ok(());
         }
@@ -40,56 +40,56 @@ impl Worker {
         let found = self.suspects(&stored, doubt, now).await?;
         for key in &found {
             let policy =
-                session::acting(IamStep::Deactivate, &asked.account, &doubt.intent.path, &asked.user)?;
+                session::write_policy(IamStep::Deactivate, &asked.account, &doubt.intent.path, &asked.user)?;
             let iam = self.sts.session(&asked.account, stored.request.id.as_str(), EXPIRY, policy).await?;
             iam.deactivate_access_key(&asked.user, &key.id).await?;
         }
         let suspects: Vec<AccessKeyId> = found.iter().map(|key| key.id.clone()).collect();
-        let next = stored.request.apply(Event::Looked { suspects }, EXPIRY, now)?;
+        let next = stored.request.apply(RequestEvent::Rechecked { suspects }, EXPIRY, now)?;
         let mut others = Vec::new();
-        let mut tellings = Vec::new();
+        let mut notifications = Vec::new();
         for key in &found {
-            let suspect = IssuedKey::suspected(&next, &doubt.intent.path, key, now);
+            let suspect = IssuedKey::suspect_from_request(&next, &doubt.intent.path, key, now);
             others.push(suspect.create()?);
-            tellings.push(Telling::Approvers { message: card::suspect(&suspect) });
+            notifications.push(Notification::Approvers { message: card::suspect(&suspect) });
         }
-        if next.state == State::Approved {
+        if next.state == RequestState::Approved {
             let all: Vec<&AccessKeyId> =
-                doubt.suspects.iter().chain(found.iter().map(|key| &key.id)).collect();
+                doubt.suspect_keys.iter().chain(found.iter().map(|key| &key.id)).collect();
             others.push(store::release_lease(&asked.account, &asked.user, next.id.as_str()));
             if all.is_empty() {
                 // For certain no key came of it.
-                others.push(store::uncount_issued(&asked.requester, doubt.intent.begun));
+                others.push(store::decrement_daily_count(&asked.requester, doubt.intent.started_at));
             }
             let message = card::again(&words::doubt_settled(&next, &all), &next);
-            tellings.push(Telling::Direct { to: asked.requester.clone(), message });
-            tellings.push(Telling::Card);
+            notifications.push(Notification::Direct { to: asked.requester.clone(), message });
+            notifications.push(Notification::Card);
         }
-        match self.commit(&stored, next, others, tellings).await {
+        match self.commit(&stored, next, others, notifications).await {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
             // It changed: what is due then is found again.
-            Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 
     /// Keys that were not there before, that nobody recorded, and that were made while the answer was awaited.
     async fn suspects(
         &self,
-        stored: &Stored,
-        doubt: &Doubt,
+        stored: &StoredRequest,
+        doubt: &AmbiguousCreate,
         now: Timestamp,
     ) -> anyhow::Result<Vec<AccessKey>> {
         let asked = &stored.request.asked;
-        let window = doubt.intent.begun.0 - APART..=doubt.since.0 + APART;
+        let window = doubt.intent.started_at.0 - APART..=doubt.since.0 + APART;
         let keys = self.lookup.keys(&asked.account, &asked.user, now).await?;
         let new = keys.into_iter().filter(|key| {
             window.contains(&key.create_date.0)
-                && !doubt.intent.keys_before.contains(&key.id)
-                && !doubt.suspects.contains(&key.id)
+                && !doubt.intent.existing_keys.contains(&key.id)
+                && !doubt.suspect_keys.contains(&key.id)
         });
         let unrecorded = try_join_all(new.map(|key| async move {
             let recorded = self.read_key(&key.id).await?.is_some();
@@ -99,22 +99,26 @@ impl Worker {
     }
 
     /// Once a day, until somebody answers.
-    pub(super) async fn ask_again(&self, stored: &StoredKey, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn remind_about_suspect(
+        &self,
+        stored: &StoredKey,
+        now: Timestamp,
+    ) -> Result<(), HandleError> {
         let next = IssuedKey { state: KeyState::Suspect { asked_at: now }, ..stored.issued.clone() };
-        let happened = Happened::new("asked-again", EXPIRY, [("key", next.key.to_string())]);
-        let told = vec![Telling::Approvers { message: card::suspect(&next) }];
-        self.change_key(stored, &next, happened, Vec::new(), told, now).await
+        let happened = NewAuditEntry::new("asked-again", EXPIRY, [("key", next.key.to_string())]);
+        let told = vec![Notification::Approvers { message: card::suspect(&next) }];
+        self.update_key(stored, &next, happened, Vec::new(), told, now).await
     }
 
     /// Somebody says whether a suspect came of the request. Whoever may delete the IAM user's keys may say so. A no is in
     /// the trail of the request.
-    pub(super) async fn judge_suspect(
+    pub(super) async fn review_suspect(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
         ours: bool,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let found = match value.parse() {
             Ok(key) => self.read_key(&key).await?,
             Err(_) => None,
@@ -156,12 +160,13 @@ impl Worker {
             return Ok(self.answer(message, now, &no).await?);
         }
         let done = if ours {
-            self.delete_key(&stored, (Why::Asked, &message.person.to_string()), now).await
+            self.delete_key(&stored, (DeactivationReason::UserRequested, &message.person.to_string()), now)
+                .await
         } else {
             let next =
-                IssuedKey { state: KeyState::Disowned { by: message.person.clone() }, ..issued.clone() };
-            let happened = Happened::new("disowned", &message.person, [("key", next.key.to_string())]);
-            self.change_key(&stored, &next, happened, Vec::new(), Vec::new(), now).await
+                IssuedKey { state: KeyState::NotOurs { by: message.person.clone() }, ..issued.clone() };
+            let happened = NewAuditEntry::new("disowned", &message.person, [("key", next.key.to_string())]);
+            self.update_key(&stored, &next, happened, Vec::new(), Vec::new(), now).await
         };
         done?;
         let Some(StoredKey { issued, .. }) = self.read_key(&issued.key).await? else { return Ok(()) };

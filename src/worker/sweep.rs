@@ -7,14 +7,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join_all};
 
 use super::fulfil::is_to_fulfil;
-use super::{Due, Invocation, NotDone, RECEIVES, Worker};
+use super::{DueMessage, HandleError, Invocation, MAX_RECEIVES, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::id::TicketId;
 use crate::item::{SHARDS, Table};
 use crate::key::StoredKey;
-use crate::request::{Event, KeyRequest, State, Telling};
-use crate::store::{self, Held, Stored};
+use crate::request::{KeyRequest, Notification, RequestEvent, RequestState};
+use crate::store::{self, DeletionLease, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -24,13 +24,13 @@ const BATCH: i32 = 25;
 const POSTPONED: Duration = Duration::from_secs(3_600);
 
 impl Worker {
-    pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), HandleError> {
         let due = |table| try_join_all(SHARDS.map(|shard| self.dynamo.due(table, shard, now, BATCH)));
         let (items, tickets) = try_join(due(Table::Requests), due(Table::Tickets)).await?;
-        let items = items.into_iter().flatten().map(|(item, due_at)| Due::Timer { item, due_at });
+        let items = items.into_iter().flatten().map(|(item, due_at)| DueMessage::Timer { item, due_at });
         let tickets = tickets.into_iter().flatten().filter_map(|(tid, due_at)| {
             let tid = tid.parse().ok()?;
-            Some(Due::Ticket { tid, due_at })
+            Some(DueMessage::Ticket { tid, due_at })
         });
         try_join_all(items.chain(tickets).map(|due| self.queue_timer(due))).await?;
         // What comes once a day holds up nothing that is due.
@@ -42,11 +42,14 @@ impl Worker {
         Ok(())
     }
 
-    async fn queue_timer(&self, due: Due) -> anyhow::Result<()> {
+    async fn queue_timer(&self, due: DueMessage) -> anyhow::Result<()> {
         let (item, due_at) = match &due {
-            Due::Timer { item, due_at } => (item.as_str(), due_at),
-            Due::Ticket { tid, due_at } => (tid.as_str(), due_at),
-            Due::Tell { .. } | Due::Issue { .. } | Due::Directory(_) | Due::Checkpoint(_) => return Ok(()),
+            DueMessage::Timer { item, due_at } => (item.as_str(), due_at),
+            DueMessage::Ticket { tid, due_at } => (tid.as_str(), due_at),
+            DueMessage::Tell { .. }
+            | DueMessage::Issue { .. }
+            | DueMessage::Directory(_)
+            | DueMessage::Checkpoint(_) => return Ok(()),
         };
         let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
         let body = serde_json::to_string(&due)?;
@@ -56,32 +59,35 @@ impl Worker {
     /// What was approved about a key that exists is carried out at once, not at the next sweep.
     pub(super) async fn queue_fulfilment(&self, request: &KeyRequest) -> anyhow::Result<()> {
         // Sent once for each time that it was approved.
-        self.queue_timer(Due::Timer { item: store::request_key(&request.id), due_at: request.waits_since })
-            .await
+        self.queue_timer(DueMessage::Timer {
+            item: store::request_key(&request.id),
+            due_at: request.pending_since,
+        })
+        .await
     }
 
-    pub(super) async fn timer(
+    pub(super) async fn run_item_timer(
         &self,
         item: &str,
         due_at: Timestamp,
         invocation: Invocation,
         received: u32,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let done = if let Some(id) = store::request_of(item) {
-            match Stored::read(&self.dynamo, &id).await {
-                Ok(Some(stored)) => self.look_at(stored, invocation).boxed().await,
+            match StoredRequest::read(&self.dynamo, &id).await {
+                Ok(Some(stored)) => self.run_request_timer(stored, invocation).boxed().await,
                 Ok(None) => Ok(()),
                 Err(fault) => Err(fault.into()),
             }
         } else if let Some(key) = StoredKey::of_item(item) {
             self.look_after(&key, invocation.now).boxed().await
-        } else if Held::is_item(item) {
+        } else if DeletionLease::is_item(item) {
             self.finish_held(item, invocation.now).boxed().await
         } else {
             tracing::error!("a timer of an item of no known kind");
             Ok(())
         };
-        self.postponed(Table::Requests, (item, due_at), done, invocation.now, received).await
+        self.reschedule(Table::Requests, (item, due_at), done, invocation.now, received).await
     }
 
     pub(super) async fn ticket_timer(
@@ -90,65 +96,69 @@ impl Worker {
         due_at: Timestamp,
         now: Timestamp,
         received: u32,
-    ) -> Result<(), NotDone> {
-        let done = self.look_at_ticket(tid, now).await;
-        self.postponed(Table::Tickets, (tid.as_str(), due_at), done, now, received).await
+    ) -> Result<(), HandleError> {
+        let done = self.run_ticket_timer(tid, now).await;
+        self.reschedule(Table::Tickets, (tid.as_str(), due_at), done, now, received).await
     }
 
     /// An item that fails at its message's last receive is moved on, so that it keeps nobody waiting.
-    async fn postponed(
+    async fn reschedule(
         &self,
         table: Table,
         (item, due_at): (&str, Timestamp),
-        done: Result<(), NotDone>,
+        done: Result<(), HandleError>,
         now: Timestamp,
         received: u32,
-    ) -> Result<(), NotDone> {
-        if matches!(done, Err(NotDone::Fault(_))) && received >= RECEIVES {
+    ) -> Result<(), HandleError> {
+        if matches!(done, Err(HandleError::Failed(_))) && received >= MAX_RECEIVES {
             let postponed = store::postpone(due_at, now + POSTPONED);
             match self.dynamo.update(table, item, &postponed).await {
-                Ok(_) | Err(WriteError::Lost(_)) => {}
-                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+                Ok(_) | Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
         }
         done
     }
 
     /// Leftovers first; then whatever the state and the time call for.
-    async fn look_at(&self, stored: Stored, invocation: Invocation) -> Result<(), NotDone> {
+    async fn run_request_timer(
+        &self,
+        stored: StoredRequest,
+        invocation: Invocation,
+    ) -> Result<(), HandleError> {
         let now = invocation.now;
-        if let State::Issuing(intent) = &stored.request.state {
+        if let RequestState::Issuing(intent) = &stored.request.state {
             let intent = intent.clone();
-            return self.finish(stored, intent, invocation).await;
+            return self.resume_intent(stored, intent, invocation).await;
         }
-        let stored = self.flush(stored).await;
+        let stored = self.drain_outbox(stored).await;
         if stored.request.is_expired(now) {
             return Ok(self.lapse(&stored, now).await?);
         }
         if is_to_fulfil(&stored.request) {
-            return self.fulfil(stored, now).boxed().await;
+            return self.complete_request(stored, now).boxed().await;
         }
-        if let State::Ambiguous(doubt) = &stored.request.state {
+        if let RequestState::Ambiguous(doubt) = &stored.request.state {
             let doubt = doubt.clone();
-            return self.look_for_suspects(stored, &doubt, now).await;
+            return self.recheck_ambiguous_create(stored, &doubt, now).await;
         }
-        let Ok(next) = stored.request.apply(Event::Remind, "keyvend", now) else { return Ok(()) };
+        let Ok(next) = stored.request.apply(RequestEvent::Remind, "keyvend", now) else { return Ok(()) };
         // Where the card could not be posted, that is still to be done, and calls the approvers too.
         let telling = if next.card.is_some() {
             let what = format!("{}.reminder", next.id);
             let mention = self.may_mention(&next.asked.requester, &what, now).await?;
             let mention = mention.then_some(&self.config.approvers);
-            Telling::Thread { message: card::text(&words::reminder(&next, mention)) }
+            Notification::Thread { message: card::text(&words::reminder(&next, mention)) }
         } else {
-            Telling::Card
+            Notification::Card
         };
         match self.commit(&stored, next, Vec::new(), vec![telling]).await {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault.into()),
+            Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault.into()),
         }
     }
 }

@@ -4,85 +4,89 @@
 use futures_util::future::join;
 
 use super::decide::carried;
-use super::{NotDone, Worker, to_switch_off};
+use super::{HandleError, Worker, key_to_deactivate};
 use crate::aws::WriteError;
 use crate::card::action;
 use crate::id::AccessKeyId;
-use crate::inbound::{Interaction, Message, What};
+use crate::inbound::{Interaction, SlackEnvelope, SlackEvent};
 use crate::item::{Table, Update};
-use crate::key::{IssuedKey, StoredKey, Why};
-use crate::request::State;
+use crate::key::{DeactivationReason, IssuedKey, StoredKey};
+use crate::request::RequestState;
 use crate::session::{self, IamStep};
-use crate::store::Stored;
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
 use crate::words;
 
 impl Worker {
     pub(super) async fn switch_off(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some((id, revision)) = carried(value) else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
-        let Some(stored) = Stored::read(&self.dynamo, &id).await? else {
+        let Some(stored) = StoredRequest::read(&self.dynamo, &id).await? else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         // The button is on the card and in the requester's own message.
-        if !stored.request.has_shown(&revision) && revision != stored.request.requesters_revision() {
-            return Ok(self.turn_away(message, &stored, now).await?);
+        if !stored.request.is_known_revision(&revision) && revision != stored.request.requester_revision() {
+            return Ok(self.reject_unknown_button(message, &stored, now).await?);
         }
-        let State::Issued { key, .. } = &stored.request.state else {
+        let RequestState::Issued { key, .. } = &stored.request.state else {
             return Ok(self.answer(message, now, &words::moved_on(&stored.request)).await?);
         };
         let Some(StoredKey { issued, .. }) = self.read_key(key).await? else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
-        if !issued.may_switch_off(&message.person) && !self.is_in_a_group(message, &issued).await? {
-            self.note(&stored, "not-switched-off", message, now).await?;
+        if !issued.can_deactivate(&message.person) && !self.is_in_a_group(message, &issued).await? {
+            self.record_audit(&stored, "not-switched-off", message, now).await?;
             return Ok(self.answer(message, now, words::NOT_YOURS_TO_SWITCH_OFF).await?);
         }
-        if issued.reported.as_ref() == Some(&message.id) {
+        if issued.reported_by.as_ref() == Some(&message.id) {
             // Delivered again: it was carried out, and what was decided about the key since then stands.
             return Ok(self.answer(message, now, &words::reported_before(&issued)).await?);
         }
         let by = message.person.to_string();
         self.mark(&issued, StoredKey::mark_reported(&by, &message.id, now)).await?;
         self.deactivate_in_iam(&issued, (message.id.as_str(), &by)).await?;
-        self.settle_off(key, Why::Reported, now).await?;
+        self.finish_deactivation(key, DeactivationReason::Reported, now).await?;
         Ok(self.answer(message, now, &words::switched_off(key)).await?)
     }
 
     /// The key that a message wanted off, where that is written down and IAM does not have it off yet.
-    pub(super) async fn marked_off(&self, message: &Message) -> Option<AccessKeyId> {
-        let key = match (&message.what, to_switch_off(&message.what)) {
+    pub(super) async fn marked_off(&self, message: &SlackEnvelope) -> Option<AccessKeyId> {
+        let key = match (&message.what, key_to_deactivate(&message.what)) {
             (_, Some((key, _))) => key,
-            (What::Interaction(Interaction::BlockActions { action_id, value, .. }), None)
+            (SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }), None)
                 if action_id == action::NOT_ME =>
             {
                 let (id, revision) = carried(value)?;
-                let request = Stored::read(&self.dynamo, &id).await.ok()??.request;
+                let request = StoredRequest::read(&self.dynamo, &id).await.ok()??.request;
                 // Which key it is about is nothing to whoever knows the request's id alone.
-                let shown = request.has_shown(&revision) || revision == request.requesters_revision();
+                let shown = request.is_known_revision(&revision) || revision == request.requester_revision();
                 request.issued().filter(|_| shown)?.0.clone()
             }
             (
-                What::Command(_)
-                | What::Interaction(_)
-                | What::PersonLeft
-                | What::JoinedChannel { .. }
-                | What::JoinedGroup { .. },
+                SlackEvent::Command(_)
+                | SlackEvent::Interaction(_)
+                | SlackEvent::UserDeactivated
+                | SlackEvent::JoinedChannel { .. }
+                | SlackEvent::JoinedGroup { .. },
                 None,
             ) => return None,
         };
         let stored = self.read_key(&key).await.ok()??;
-        stored.is_off_pending().then_some(key)
+        stored.is_deactivation_pending().then_some(key)
     }
 
     /// Whether whoever pressed is in a group that owns the IAM user, or approves now.
-    pub(super) async fn is_in_a_group(&self, message: &Message, issued: &IssuedKey) -> anyhow::Result<bool> {
+    pub(super) async fn is_in_a_group(
+        &self,
+        message: &SlackEnvelope,
+        issued: &IssuedKey,
+    ) -> anyhow::Result<bool> {
         let slack = self.slack().await?;
         let person = &message.person.user;
         let owning = self.lookup.groups_of(&slack, person, &issued.owner_groups);
@@ -101,7 +105,7 @@ impl Worker {
         &self,
         issued: &IssuedKey,
         (operation, actor): (&str, &str),
-        why: Why,
+        why: DeactivationReason,
         now: Timestamp,
     ) -> anyhow::Result<()> {
         self.mark(issued, StoredKey::mark_off(actor, why, now)).await?;
@@ -111,8 +115,8 @@ impl Worker {
     async fn mark(&self, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
         match self.dynamo.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
             // Marked before: what follows may still be lacking.
-            Ok(_) | Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
+            Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 
@@ -121,7 +125,7 @@ impl Worker {
         issued: &IssuedKey,
         (operation, actor): (&str, &str),
     ) -> anyhow::Result<()> {
-        let policy = session::acting(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
+        let policy = session::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, operation, actor, policy).await?;
         iam.deactivate_access_key(&issued.user, &issued.key).await
     }

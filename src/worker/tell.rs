@@ -1,16 +1,16 @@
 //! Telling people: whoever did something through its response URL, else by direct message; everybody else, and the
 //! card, by a message of its own on queue `due`.
 
-use super::cancel::RACES;
-use super::{Due, NotDone, RECEIVES, Worker};
+use super::cancel::MAX_CONFLICT_RETRIES;
+use super::{DueMessage, HandleError, MAX_RECEIVES, Worker};
 use crate::aws::WriteError;
 use crate::card;
 use crate::id::{ChannelId, MessageTs, PersonId, RequestId};
 use crate::inbound;
-use crate::lookup::ChannelUnfit;
-use crate::request::{Card, Event, State, Telling};
-use crate::slack_api::{Message, SlackError};
-use crate::store::{self, Stored};
+use crate::lookup::ApprovalsChannelError;
+use crate::request::{Card, Notification, RequestEvent, RequestState};
+use crate::slack_api::{SlackError, SlackMessage};
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -21,7 +21,7 @@ impl Worker {
     /// Answers whoever did something, with a sentence.
     pub(super) async fn answer(
         &self,
-        to: &inbound::Message,
+        to: &inbound::SlackEnvelope,
         now: Timestamp,
         sentence: &str,
     ) -> anyhow::Result<()> {
@@ -32,9 +32,9 @@ impl Worker {
     /// with a link to a key or a button of the card.
     pub(super) async fn answer_with(
         &self,
-        to: &inbound::Message,
+        to: &inbound::SlackEnvelope,
         now: Timestamp,
-        message: &Message,
+        message: &SlackMessage,
     ) -> anyhow::Result<()> {
         let slack = self.slack().await?;
         let url = to.response_url.as_ref().filter(|_| now.since(to.signed_at) < RESPONSE_URL_LIFE);
@@ -48,7 +48,7 @@ impl Worker {
     }
 
     /// The last word on something that failed; failing itself is only logged.
-    pub(super) async fn try_to_tell(&self, to: &inbound::Message, now: Timestamp, sentence: &str) {
+    pub(super) async fn try_to_answer(&self, to: &inbound::SlackEnvelope, now: Timestamp, sentence: &str) {
         if let Err(fault) = self.answer(to, now, sentence).await {
             tracing::error!(fault = format!("{fault:#}"), "nobody was told");
         }
@@ -56,11 +56,11 @@ impl Worker {
 
     /// A direct message. It is often the last way to tell somebody, so a token that was rotated a moment ago does not
     /// lose it.
-    pub(super) async fn direct(&self, to: &PersonId, message: &Message) -> anyhow::Result<()> {
+    pub(super) async fn direct(&self, to: &PersonId, message: &SlackMessage) -> anyhow::Result<()> {
         let slack = self.slack().await?;
         match slack.post(to.user.as_str(), message).await {
             Err(error) if error.is_about_the_token() => {
-                self.slack_again(&slack).await?.post(to.user.as_str(), message).await?;
+                self.refresh_slack_client(&slack).await?.post(to.user.as_str(), message).await?;
             }
             posted => _ = posted?,
         }
@@ -68,34 +68,34 @@ impl Worker {
     }
 
     /// Queues one notification: in order within its request, and once.
-    pub(super) async fn queue_telling(&self, request: &RequestId, number: u32) -> anyhow::Result<()> {
-        let due = Due::Tell { request: request.clone(), number };
+    pub(super) async fn queue_notification(&self, request: &RequestId, number: u32) -> anyhow::Result<()> {
+        let due = DueMessage::Tell { request: request.clone(), number };
         let (body, once) = (serde_json::to_string(&due)?, format!("{request}.tell.{number}"));
         self.sqs.send(&self.config.due_queue, body, &format!("tell.{request}"), &once).await
     }
 
     /// Delivers a stored notification. What Slack can never deliver is logged and let go; all else comes again. A message
     /// that names none does nothing: whoever can send to the queue can only have one repeated.
-    pub(super) async fn tell(
+    pub(super) async fn deliver_notification(
         &self,
         request: &RequestId,
         number: u32,
         now: Timestamp,
         received: u32,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some(telling) = store::read_notification(&self.dynamo, request, number).await? else {
             tracing::error!(%request, number, "a message on queue `due` names a notification that does not exist");
             return Ok(());
         };
         let told = match &telling {
-            Telling::Card => self.draw(request, now).await,
-            Telling::Direct { to, message } => self.direct(to, message).await,
-            Telling::Reminder { to, key, end, message } => match self.direct(to, message).await {
+            Notification::Card => self.draw(request, now).await,
+            Notification::Direct { to, message } => self.direct(to, message).await,
+            Notification::Reminder { to, key, end, message } => match self.direct(to, message).await {
                 Ok(()) => self.note_delivered(key, *end, now).await,
                 Err(fault) => Err(fault),
             },
-            Telling::Thread { message } => self.in_thread(request, message).await,
-            Telling::Approvers { message } => self.to_approvers(message).await.map(drop),
+            Notification::Thread { message } => self.in_thread(request, message).await,
+            Notification::Approvers { message } => self.to_approvers(message).await.map(drop),
         };
         match told {
             Err(fault) if is_undeliverable(&telling, &fault) => {
@@ -103,7 +103,7 @@ impl Worker {
                 Ok(())
             }
             Err(fault) => {
-                if telling == Telling::Card && received >= RECEIVES {
+                if telling == Notification::Card && received >= MAX_RECEIVES {
                     self.tell_of_no_card(request).await;
                 }
                 Err(fault.into())
@@ -113,18 +113,18 @@ impl Worker {
     }
 
     /// A message in the approvals channel.
-    async fn to_approvers(&self, message: &Message) -> anyhow::Result<(ChannelId, MessageTs)> {
+    async fn to_approvers(&self, message: &SlackMessage) -> anyhow::Result<(ChannelId, MessageTs)> {
         let channel = &self.config.approvals_channel;
         let posted = self.slack().await?.post(channel.as_str(), message).await;
-        posted.map_err(|error| ChannelUnfit::of(channel, error))
+        posted.map_err(|error| ApprovalsChannelError::of(channel, error))
     }
 
     /// The card of a request that waits could not be posted, and its message dies: its requester would wait in vain.
     async fn tell_of_no_card(&self, request: &RequestId) {
         let told = async {
-            let Some(stored) = Stored::read(&self.dynamo, request).await? else { return Ok(()) };
+            let Some(stored) = StoredRequest::read(&self.dynamo, request).await? else { return Ok(()) };
             let request = &stored.request;
-            if request.card.is_some() || request.state != State::Pending {
+            if request.card.is_some() || request.state != RequestState::Pending {
                 return Ok(());
             }
             let sentence = words::card_not_posted(request, self.config.help_channel.as_ref());
@@ -136,42 +136,42 @@ impl Worker {
     }
 
     /// A message in the card's thread; none where there is no card.
-    async fn in_thread(&self, request: &RequestId, message: &Message) -> anyhow::Result<()> {
-        let stored = Stored::read(&self.dynamo, request).await?;
+    async fn in_thread(&self, request: &RequestId, message: &SlackMessage) -> anyhow::Result<()> {
+        let stored = StoredRequest::read(&self.dynamo, request).await?;
         let Some(card) = stored.and_then(|stored| stored.request.card) else { return Ok(()) };
         Ok(self.slack().await?.reply(&card.channel, &card.ts, message).await?)
     }
 
     /// Draws the card as the request now stands, and posts it where there is none and it waits for approvers.
     async fn draw(&self, request: &RequestId, now: Timestamp) -> anyhow::Result<()> {
-        let Some(mut stored) = Stored::read(&self.dynamo, request).await? else { return Ok(()) };
+        let Some(mut stored) = StoredRequest::read(&self.dynamo, request).await? else { return Ok(()) };
         if let Some(posted) = &stored.request.card {
             let drawn = card::approval(&stored.request, None, now);
             return Ok(self.slack().await?.update(&posted.channel, &posted.ts, &drawn).await?);
         }
-        if stored.request.state != State::Pending {
+        if stored.request.state != RequestState::Pending {
             return Ok(());
         }
         let mention = self.may_mention(&stored.request.asked.requester, request.as_str(), now).await?;
         let drawn = card::approval(&stored.request, mention.then_some(&self.config.approvers), now);
         let (channel, ts) = self.to_approvers(&drawn).await?;
-        for _ in 0..RACES {
-            let posted = Event::Posted(Card { channel: channel.clone(), ts: ts.clone() });
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let posted = RequestEvent::CardPosted(Card { channel: channel.clone(), ts: ts.clone() });
             let next = stored.request.apply(posted, "keyvend", now)?;
             match stored.save(&self.dynamo, next, Vec::new()).await {
                 Ok(_) => return Ok(()),
-                Err(WriteError::Lost(_)) => match Stored::read(&self.dynamo, request).await? {
+                Err(WriteError::Conflict(_)) => match StoredRequest::read(&self.dynamo, request).await? {
                     Some(found) => stored = found,
                     None => return Ok(()),
                 },
-                Err(WriteError::Fault(fault)) => return Err(fault),
+                Err(WriteError::Other(fault)) => return Err(fault),
             }
         }
         anyhow::bail!("a request changed too often for its card to be noted")
     }
 
     /// Draws the card in front of somebody anew: it was an old one.
-    pub(super) async fn redraw(&self, stored: &Stored, now: Timestamp) {
+    pub(super) async fn redraw(&self, stored: &StoredRequest, now: Timestamp) {
         if let Err(fault) = self.draw(&stored.request.id, now).await {
             tracing::error!(fault = format!("{fault:#}"), "a card was not redrawn");
         }
@@ -179,15 +179,15 @@ impl Worker {
 }
 
 /// Whether telling it again can never help.
-fn is_undeliverable(telling: &Telling, fault: &anyhow::Error) -> bool {
+fn is_undeliverable(telling: &Notification, fault: &anyhow::Error) -> bool {
     let Some(SlackError::Said(code)) = fault.downcast_ref() else { return false };
     match telling {
-        Telling::Card => {
+        Notification::Card => {
             matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
         }
-        Telling::Direct { .. } | Telling::Reminder { .. } => {
+        Notification::Direct { .. } | Notification::Reminder { .. } => {
             matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot")
         }
-        Telling::Thread { .. } | Telling::Approvers { .. } => false,
+        Notification::Thread { .. } | Notification::Approvers { .. } => false,
     }
 }

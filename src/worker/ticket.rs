@@ -3,47 +3,47 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::cancel::RACES;
+use super::cancel::MAX_CONFLICT_RETRIES;
 use super::decide::carried;
-use super::{NotDone, Worker};
+use super::{HandleError, Worker};
 use crate::aws::{MailError, WriteError};
 use crate::card;
 use crate::claim::{self, StoredTicket, TicketState, new_item};
 use crate::config::Mail;
 use crate::id::{ChannelId, RequestId, Revision, SlackUserId, crockford_of};
-use crate::inbound::Message;
+use crate::inbound::SlackEnvelope;
 use crate::item::{Item, Table, Write};
 use crate::mail::MailAddress;
-use crate::request::{Event, KeyRequest, State, Telling, Unfit};
+use crate::request::{KeyRequest, Notification, RequestEvent, RequestState, TransitionError};
 use crate::slack_api::{self, SlackApi, SlackError};
-use crate::store::{Link, Stored};
+use crate::store::{StoredRequest, TicketRef};
 use crate::ticket::{MailedCode, Ticket};
 use crate::time::{DAY, Timestamp};
 use crate::words;
 
 /// Tickets are swept up by the table's TTL this many seconds after they expire.
-const KEPT: i64 = 30 * DAY;
+const RETENTION: i64 = 30 * DAY;
 
 /// A ticket that was just made, with what only its requester may have.
-struct Made {
+struct NewTicket {
     ticket: Ticket,
     stored: StoredTicket,
     code: Option<MailedCode>,
 }
 
 impl Worker {
-    pub(super) async fn give_ticket(
+    pub(super) async fn get_key(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         value: &str,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some((id, revision)) = carried(value) else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
-        for _ in 0..RACES {
-            let (stored, replaced) = match self.collectable(message, (&id, &revision), now).await? {
-                Ok(collectable) => collectable,
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let (stored, replaced) = match self.ensure_collectable(message, (&id, &revision), now).await? {
+                Ok(ensure_collectable) => ensure_collectable,
                 Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
             };
             let to = match self.mail_address(message, &stored.request).await? {
@@ -51,31 +51,31 @@ impl Worker {
                 Err(sentence) => return Ok(self.answer(message, now, sentence).await?),
             };
             let made = self.make_ticket(to.is_some(), now)?;
-            let event = Event::Ticket { tid: made.stored.tid.clone() };
+            let event = RequestEvent::IssueLink { tid: made.stored.tid.clone() };
             let next = match stored.request.apply(event, &message.person.to_string(), now) {
                 Ok(next) => next,
                 Err(
-                    Unfit::Expired
-                    | Unfit::MovedOn
-                    | Unfit::AlreadyApproved
-                    | Unfit::NotEligible
-                    | Unfit::Replaced,
+                    TransitionError::Expired
+                    | TransitionError::InvalidState
+                    | TransitionError::AlreadyApproved
+                    | TransitionError::NotEligible
+                    | TransitionError::IntentLost,
                 ) => continue,
             };
             let mut writes = vec![
                 Write::Put {
                     table: Table::Tickets,
-                    item: new_item(&made.stored, Timestamp(made.stored.expires_at.0 + KEPT)),
+                    item: new_item(&made.stored, Timestamp(made.stored.expires_at.0 + RETENTION)),
                     condition: "attribute_not_exists(tid)",
                     values: Item::new(),
                 },
-                Link::create(&made.stored.tid, &id, &made.ticket.psk(), made.stored.expires_at),
+                TicketRef::create(&made.stored.tid, &id, &made.ticket.psk(), made.stored.expires_at),
             ];
             writes.extend(replaced);
-            match self.commit(&stored, next, writes, vec![Telling::Card]).await {
-                Ok(saved) => return self.hand_over(message, saved, made, to, now).await,
-                Err(WriteError::Lost(_)) => {}
-                Err(WriteError::Fault(fault)) => return Err(fault.into()),
+            match self.commit(&stored, next, writes, vec![Notification::Card]).await {
+                Ok(saved) => return self.deliver_link(message, saved, made, to, now).await,
+                Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
         }
         Err(anyhow::anyhow!("a request changed too often for a link").into())
@@ -83,19 +83,19 @@ impl Worker {
 
     /// The request, if its requester may have a link for it now, with the writes that withdraw the link before; else
     /// what to say.
-    async fn collectable(
+    async fn ensure_collectable(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         (id, revision): (&RequestId, &Revision),
         now: Timestamp,
-    ) -> anyhow::Result<Result<(Stored, Vec<Write>), String>> {
+    ) -> anyhow::Result<Result<(StoredRequest, Vec<Write>), String>> {
         if self.policies.is_err() {
             return Ok(Err(words::POLICIES_INVALID.to_owned()));
         }
-        let Some(stored) = Stored::read(&self.dynamo, id).await? else {
+        let Some(stored) = StoredRequest::read(&self.dynamo, id).await? else {
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         };
-        if *revision != stored.request.requesters_revision() {
+        if *revision != stored.request.requester_revision() {
             self.note_unknown(message, &stored, now).await?;
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         }
@@ -107,47 +107,49 @@ impl Worker {
             return Ok(Err(words::lapsed(&stored.request)));
         }
         match &stored.request.state {
-            State::Approved => Ok(Ok((stored, Vec::new()))),
-            State::Ticketed { tid } => Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-                Some(TicketState::Claimed(_)) => Err(words::BEING_COLLECTED.to_owned()),
-                Some(TicketState::Pending | TicketState::Locked) => {
-                    let replaced = vec![claim::void(tid), Link::forget_psk(tid)];
-                    Ok((stored, replaced))
-                }
-                Some(
-                    TicketState::Void
-                    | TicketState::Failed
-                    | TicketState::Sealed { .. }
-                    | TicketState::Acked { .. }
-                    | TicketState::Lapsed(_),
-                )
-                | None => Ok((stored, Vec::new())),
-            }),
-            State::Issuing(_) => Ok(Err(words::BEING_COLLECTED.to_owned())),
-            State::Pending
-            | State::Ambiguous(_)
-            | State::Issued { .. }
-            | State::Fulfilled { .. }
-            | State::Denied { .. }
-            | State::Cancelled
-            | State::Lapsed
-            | State::Refused { .. } => Ok(Err(words::standing(&stored.request))),
+            RequestState::Approved => Ok(Ok((stored, Vec::new()))),
+            RequestState::LinkIssued { tid } => {
+                Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
+                    Some(TicketState::Claimed(_)) => Err(words::BEING_COLLECTED.to_owned()),
+                    Some(TicketState::Pending | TicketState::Locked) => {
+                        let replaced = vec![claim::void(tid), TicketRef::remove_psk(tid)];
+                        Ok((stored, replaced))
+                    }
+                    Some(
+                        TicketState::Void
+                        | TicketState::Failed
+                        | TicketState::Sealed { .. }
+                        | TicketState::Acked { .. }
+                        | TicketState::Lapsed(_),
+                    )
+                    | None => Ok((stored, Vec::new())),
+                })
+            }
+            RequestState::Issuing(_) => Ok(Err(words::BEING_COLLECTED.to_owned())),
+            RequestState::Pending
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => Ok(Err(words::standing(&stored.request))),
         }
     }
 
     /// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
     async fn mail_address(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         request: &KeyRequest,
     ) -> anyhow::Result<Result<Option<MailAddress>, &'static str>> {
         let Some(mail) = &self.config.mail else { return Ok(Ok(None)) };
         let user = self.slack().await?.user_info(&message.person.user).await?;
         let seen = request.asked.email_hash.as_deref();
-        Ok(usable(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
+        Ok(validate_email(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
     }
 
-    fn make_ticket(&self, wants_code: bool, now: Timestamp) -> anyhow::Result<Made> {
+    fn make_ticket(&self, wants_code: bool, now: Timestamp) -> anyhow::Result<NewTicket> {
         let ticket = Ticket::of(random()?);
         let code = if wants_code { Some(MailedCode::of(random()?)) } else { None };
         let stored = StoredTicket {
@@ -160,18 +162,18 @@ impl Worker {
             outbox: Vec::new(),
             due_at: None,
         };
-        Ok(Made { ticket, stored, code })
+        Ok(NewTicket { ticket, stored, code })
     }
 
     /// The mail first, then the link. What cannot be handed over is withdrawn.
-    async fn hand_over(
+    async fn deliver_link(
         &self,
-        message: &Message,
-        saved: Stored,
-        made: Made,
+        message: &SlackEnvelope,
+        saved: StoredRequest,
+        made: NewTicket,
         to: Option<MailAddress>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let request = &saved.request;
         let label = made.code.as_ref().map(|_| label(&made.stored));
         if let (Some(mail), Some(to), Some(code), Some(label)) = (&self.config.mail, &to, &made.code, &label)
@@ -197,7 +199,7 @@ impl Worker {
         match show(&slack, &request.asked.requester.user, &link).await {
             // Pressed in that very conversation, the link itself is the answer.
             Ok(shown) if message.channel.as_ref() == Some(&shown) => {}
-            Ok(_) => self.try_to_tell(message, now, words::LINK_SHOWN).await,
+            Ok(_) => self.try_to_answer(message, now, words::LINK_SHOWN).await,
             Err(error) => {
                 tracing::warn!(%error, "a link could not be shown");
                 self.withdraw_ticket(&saved, "not-shown", now).await?;
@@ -209,22 +211,28 @@ impl Worker {
                 return Ok(self.answer_with(message, now, &again).await?);
             }
         }
-        self.flush(saved).await;
+        self.drain_outbox(saved).await;
         Ok(())
     }
 
     /// Withdraws the link that was just made; the request is approved as before.
-    async fn withdraw_ticket(&self, saved: &Stored, why: &'static str, now: Timestamp) -> anyhow::Result<()> {
+    async fn withdraw_ticket(
+        &self,
+        saved: &StoredRequest,
+        why: &'static str,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
-        let event = Event::TicketGone { tid: tid.clone(), why };
+        let event = RequestEvent::TicketVoided { tid: tid.clone(), why };
         let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![claim::void(&tid), Link::forget_psk(&tid)], Vec::new()).await {
+        match self.commit(saved, next, vec![claim::void(&tid), TicketRef::remove_psk(&tid)], Vec::new()).await
+        {
             Ok(saved) => {
-                self.flush(saved).await;
+                self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Lost(_)) => Ok(()),
-            Err(WriteError::Fault(fault)) => Err(fault),
+            Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 }
@@ -235,7 +243,7 @@ impl Worker {
 async fn show(
     slack: &SlackApi,
     requester: &SlackUserId,
-    link: &slack_api::Message,
+    link: &slack_api::SlackMessage,
 ) -> Result<ChannelId, SlackError> {
     let direct = slack.open_direct(requester).await?;
     slack.post_ephemeral(&direct, requester, link).await?;
@@ -243,7 +251,7 @@ async fn show(
 }
 
 /// The address, or why no code may go there. `seen` is the hash of the one that was there when the key was asked for.
-fn usable(
+fn validate_email(
     address: Option<String>,
     confirmed: bool,
     seen: Option<&str>,
@@ -290,7 +298,7 @@ mod tests {
             Mail { from: "keys@example.com".parse().unwrap(), domains: vec!["example.com".to_owned()] };
         let seen = address_hash("alice@example.com");
         let try_it = |address: Option<&str>, confirmed, seen: Option<&str>| {
-            let found = usable(address.map(str::to_owned), confirmed, seen, &mail);
+            let found = validate_email(address.map(str::to_owned), confirmed, seen, &mail);
             found.map(|address| address.as_str().to_owned())
         };
         let cases = [

@@ -2,10 +2,10 @@
 
 use futures_util::future::{join, try_join_all};
 
-use super::{NotDone, Worker};
+use super::{HandleError, Worker};
 use crate::id::{PersonId, RequestId};
-use crate::inbound::Message;
-use crate::store::{self, Stored};
+use crate::inbound::SlackEnvelope;
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
 use crate::words;
 
@@ -13,7 +13,7 @@ use crate::words;
 const NEWEST: i32 = 5;
 
 impl Worker {
-    pub(super) async fn whoami(&self, message: &Message, now: Timestamp) -> Result<(), NotDone> {
+    pub(super) async fn whoami(&self, message: &SlackEnvelope, now: Timestamp) -> Result<(), HandleError> {
         let slack = self.slack().await?;
         let memberships = self.lookup.approvers(&slack, &self.config).await?.into();
         let (person, known) = join(
@@ -33,12 +33,12 @@ impl Worker {
 
     pub(super) async fn status(
         &self,
-        message: &Message,
+        message: &SlackEnvelope,
         request: Option<&RequestId>,
         now: Timestamp,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let sentence = match request {
-            Some(id) => match Stored::read(&self.dynamo, id).await? {
+            Some(id) => match StoredRequest::read(&self.dynamo, id).await? {
                 Some(stored) if stored.request.asked.requester == message.person => {
                     words::status_line(&stored.request)
                 }
@@ -58,10 +58,11 @@ impl Worker {
     }
 
     /// A person's newest requests, as they are now.
-    pub(super) async fn newest(&self, person: &PersonId) -> anyhow::Result<Vec<Stored>> {
+    pub(super) async fn newest(&self, person: &PersonId) -> anyhow::Result<Vec<StoredRequest>> {
         let keys = self.dynamo.newest_requests(person, NEWEST).await?;
         let ids = keys.iter().filter_map(|key| store::request_of(key));
-        let read = try_join_all(ids.map(|id| async move { Stored::read(&self.dynamo, &id).await })).await?;
+        let read =
+            try_join_all(ids.map(|id| async move { StoredRequest::read(&self.dynamo, &id).await })).await?;
         Ok(read.into_iter().flatten().filter(|stored| stored.request.asked.requester == *person).collect())
     }
 }

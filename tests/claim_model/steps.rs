@@ -1,7 +1,7 @@
 //! Every state of a ticket, by whom it is asked, with which proof and code, in time or not: what comes of it.
 
 use keyvend::claim::{
-    Answer, FETCH_AGAIN, Step, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim,
+    ClaimOutcome, ClaimStep, FETCH_WINDOW, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim,
 };
 use keyvend::item::Attribute;
 use keyvend::time::Timestamp;
@@ -39,15 +39,15 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
 }
 
 /// A step in one word; what it writes is told by the state it sets.
-fn word(step: &Step) -> String {
+fn word(step: &ClaimStep) -> String {
     match step {
-        Step::Answer(Answer::Sealed { ct, .. }) => {
+        ClaimStep::Answer(ClaimOutcome::Sealed { ct, .. }) => {
             assert_eq!(*ct, cast::sealed_to(&cast::key(0)).ct);
             "sealed".to_owned()
         }
-        Step::Answer(answer) => format!("{answer:?}"),
-        Step::TakeTry(_) => "take a try".to_owned(),
-        Step::Write(update, answer) => {
+        ClaimStep::Answer(answer) => format!("{answer:?}"),
+        ClaimStep::CountAttempt(_) => "take a try".to_owned(),
+        ClaimStep::Write(update, answer) => {
             let states = [":claimed", ":locked", ":acked"].iter().filter_map(|name| update.values.get(*name));
             let [Attribute::Text(state)] = states.collect::<Vec<_>>()[..] else { panic!("{update:?}") };
             format!("{state}, then {answer:?}")
@@ -75,7 +75,7 @@ fn every_claim_has_its_step() {
                                 claim_of.key = cast::key(key);
                                 let step = claim(&ticket(state, wants_code, tries), &claim_of, now);
                                 let expired = now >= EXPIRES;
-                                let fetched = now.since(SEALED_AT) >= FETCH_AGAIN;
+                                let fetched = now.since(SEALED_AT) >= FETCH_WINDOW;
                                 let left = TRIES - tries;
                                 let expected = match (state, right_proof, asker) {
                                     (_, false, _) => "NotFound".to_owned(),
@@ -140,9 +140,12 @@ fn every_confirmation_has_its_step() {
             for right_proof in [true, false] {
                 for right_receipt in [true, false] {
                     // State decides, not the clock.
-                    for now in
-                        [START, SEALED_AT, Timestamp(SEALED_AT.0 + FETCH_AGAIN), Timestamp(EXPIRES.0 + 9_999)]
-                    {
+                    for now in [
+                        START,
+                        SEALED_AT,
+                        Timestamp(SEALED_AT.0 + FETCH_WINDOW),
+                        Timestamp(EXPIRES.0 + 9_999),
+                    ] {
                         let mut ack = cast::ack(cid, right_proof, right_receipt);
                         if right_receipt {
                             ack.receipt_hash = cast::receipt_hash(&cast::key(0));

@@ -1,6 +1,6 @@
 //! The story in words: who acts, what they call and what they hear. For people, when something is broken.
 
-use keyvend::claim::{Answer, TicketState};
+use keyvend::claim::{ClaimOutcome, TicketState};
 use keyvend::item::{Attribute, Write, text};
 use keyvend::store::state_name;
 
@@ -52,9 +52,9 @@ pub fn state(state: &TicketState) -> String {
 }
 
 /// An answer.
-pub fn heard(answer: &Answer) -> String {
+pub fn heard(answer: &ClaimOutcome) -> String {
     match answer {
-        Answer::Sealed { .. } => "the sealed key".to_owned(),
+        ClaimOutcome::Sealed { .. } => "the sealed key".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
 use serde_json::json;
 
 use super::machine::{approved, keyvend, stable};
@@ -112,7 +112,7 @@ async fn a_name_will_do_where_aws_does_not_say_whose_the_credentials_are() {
         deployed.world.net.once("sts", "GetCallerIdentity", down());
     }
     let nameless = keyvend(&deployed.world, &["freeze"]).await;
-    assert_eq!(nameless.ending, Ending::Failed);
+    assert_eq!(nameless.ending, ExitStatus::Failed);
     assert!(frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze", "--as", "Jane"]).await.done();
     assert_eq!(frozen_by(&deployed).await, "Jane");
@@ -124,7 +124,7 @@ async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
     let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned();
     deployed.world.net.once("dynamodb", "ExecuteStatement", Interfere::Status(400, denied));
     let ran = keyvend(&deployed.world, &["freeze"]).await;
-    assert_eq!(ran.ending, Ending::Failed);
+    assert_eq!(ran.ending, ExitStatus::Failed);
     assert!(ran.out.contains("All issuing of keys is stopped.\nNOT recorded"), "{}", ran.out);
     assert!(!frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze"]).await.done();
@@ -136,7 +136,7 @@ async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_f
     let deployed = Deployed::new().await;
     deployed.types(BOB_APPROVER, "freeze").await;
     let ran = keyvend(&deployed.world, &["unfreeze"]).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
     assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
     assert_eq!(recorded(&deployed, "unfreeze-refused").await.len(), 1);

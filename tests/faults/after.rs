@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::audit::Entry;
+use keyvend::audit::AuditEntry;
 
 use super::steps::text;
 use super::world::aws::{self, REQUESTS};
@@ -75,7 +75,7 @@ impl Deployed {
             let trail = self.trail_of(&text(&request["id"])).await;
             let head = trail.last().map(|entry| entry.hash.clone()).unwrap_or_default();
             assert_eq!(request["chain"]["head"], serde_json::json!(head), "{about}: the trail ends early");
-            let key = |entry: &Entry, name: &str| entry.detail.get(name).cloned();
+            let key = |entry: &AuditEntry, name: &str| entry.detail.get(name).cloned();
             let ended: BTreeSet<String> = trail
                 .iter()
                 .filter_map(|entry| match entry.event.as_str() {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use keyvend::inbound::Message;
+use keyvend::inbound::SlackEnvelope;
 use keyvend::worker::ClaimMessage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ fn a_message_on_the_wrong_queue_is_none() {
             .await;
         keyvend.world.net.sqs().messages(SLACK)[0].body.clone()
     });
-    assert!(serde_json::from_str::<Message>(&command).is_ok());
+    assert!(serde_json::from_str::<SlackEnvelope>(&command).is_ok());
     let claim = json!({"tid": "A".repeat(22), "event": "claimed", "attempt": 1}).to_string();
     assert!(serde_json::from_str::<ClaimMessage>(&claim).is_ok());
     keyvend.world.net.sqs().sweep();
@@ -145,11 +145,11 @@ fn a_damaged_message_is_worked_off_or_dropped() {
         body
     });
     let bodies: Vec<Value> = bodies.iter().cloned().chain(presses).collect();
-    assert!(bodies.iter().all(|body| serde_json::from_value::<Message>(body.clone()).is_ok()));
+    assert!(bodies.iter().all(|body| serde_json::from_value::<SlackEnvelope>(body.clone()).is_ok()));
     let read = RefCell::new(0);
     let strategy = prop::sample::select(bodies).prop_flat_map(damaged);
     run(400, strategy, |body| {
-        let readable = serde_json::from_value::<Message>(body.clone()).is_ok();
+        let readable = serde_json::from_value::<SlackEnvelope>(body.clone()).is_ok();
         *read.borrow_mut() += usize::from(readable);
         let (answer, did) =
             work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(SLACK), &body.to_string())] }));

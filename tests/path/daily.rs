@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyvend::audit::Entry;
+use keyvend::audit::AuditEntry;
 use keyvend::checkpoint;
 
 use super::world::aws;
@@ -66,7 +66,7 @@ fn said(keyvend: &Deployed, part: &str) -> Vec<String> {
     said.filter(|reading| reading.contains(part)).collect()
 }
 
-async fn checkpoints(keyvend: &Deployed) -> Vec<Entry> {
+async fn checkpoints(keyvend: &Deployed) -> Vec<AuditEntry> {
     keyvend.trail_of(checkpoint::chain_id().as_str()).await
 }
 

@@ -1,6 +1,6 @@
 //! The path as it should go.
 
-use keyvend::audit::Entry;
+use keyvend::audit::AuditEntry;
 use serde_json::json;
 
 use super::steps::{stable, text};
@@ -123,7 +123,7 @@ async fn every_step_leaves_its_audit_entry() {
 }
 
 /// An entry on one line, what is random in it by name.
-fn line(entry: &Entry, tab: &Tab, key: &str) -> String {
+fn line(entry: &AuditEntry, tab: &Tab, key: &str) -> String {
     let said = entry.detail.iter().filter(|(name, _)| !["run", "revision"].contains(&name.as_str()));
     let said: Vec<String> = said.map(|(name, value)| format!("{name}={value}")).collect();
     let line = format!("{} by {}: {}", entry.event, entry.actor, said.join(", "));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keyvend::card;
-use keyvend::request::{KeyRequest, Salt};
+use keyvend::request::{KeyRequest, RevisionSalt};
 use serde_json::{Value, json};
 
 use super::steps::{ASK, policies, text};
@@ -174,7 +174,7 @@ async fn stored(keyvend: &Deployed) -> KeyRequest {
 /// The best that can be made of a request without its salt: everything else is known, the card's place too.
 async fn guesses(keyvend: &Deployed) -> Vec<String> {
     let request = stored(keyvend).await;
-    let unsalted = KeyRequest { salt: Salt::of([0; 16]), ..request.clone() };
+    let unsalted = KeyRequest { salt: RevisionSalt::new([0; 16]), ..request.clone() };
     let zeros = "0".repeat(16);
     vec![
         card::value(&unsalted),

@@ -81,7 +81,7 @@ async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_no
     let leaves = |keyvend: &Deployed, who: &'static str| {
         keyvend.world.net.slack().channel(APPROVALS, |channel| _ = channel.members.remove(who));
     };
-    for (case, owners, owners_since, presser, off) in [
+    for (case, owners, owners_since, actor, off) in [
         ("an owner at issuing who is none any more", "U0ALICE U0MALLORY", "U0ALICE", MALLORY_OUTSIDER, true),
         ("an owner since", "U0ALICE", "U0ALICE U0MALLORY", MALLORY_OUTSIDER, false),
         ("whoever approved it and is no approver any more", "U0ALICE", "U0ALICE", BOB_APPROVER, true),
@@ -96,17 +96,17 @@ async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_no
         owned_by(&keyvend, owners_since).await;
         leaves(&keyvend, BOB_APPROVER);
         leaves(&keyvend, CAROL_APPROVER);
-        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(actor, &keyvend.card(), "This wasn't me").await;
         assert_eq!(!is_active(&keyvend, &key), off, "{case}");
         let last = keyvend.trail().await.pop().unwrap();
         assert_eq!(last.event, if off { "deactivated" } else { "not-switched-off" }, "{case}");
-        assert_eq!(last.actor, format!("T0001.{presser}"), "{case}");
+        assert_eq!(last.actor, format!("T0001.{actor}"), "{case}");
     }
 }
 
 #[tokio::test]
 async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() {
-    for (presser, silent, off) in [
+    for (actor, silent, off) in [
         (CAROL_APPROVER, "usergroups.users.list", true),
         (MALLORY_OUTSIDER, "conversations.members", true),
         (MALLORY_OUTSIDER, "usergroups.users.list", false),
@@ -120,11 +120,11 @@ async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() 
             true => Interfere::Status(200, r#"{"ok":false,"error":"no_such_subteam"}"#.to_owned()),
             false => Interfere::Pass,
         });
-        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(actor, &keyvend.card(), "This wasn't me").await;
         keyvend.deliver_everything().await;
-        assert_eq!(!is_active(&keyvend, &key), off, "{presser} without {silent}");
-        let told = keyvend.told(presser);
-        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{presser}: {told}");
+        assert_eq!(!is_active(&keyvend, &key), off, "{actor} without {silent}");
+        let told = keyvend.told(actor);
+        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{actor}: {told}");
     }
 }
 

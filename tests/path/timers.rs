@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use keyvend::audit::Entry;
+use keyvend::audit::AuditEntry;
 use serde_json::Value;
 
 use super::steps::{ASK, text};
@@ -149,7 +149,7 @@ async fn what_two_invocations_at_once_find_due_happens_once() {
     for hours in [1, 7, 20, 48] {
         twice_after(&keyvend, hours * HOUR).await;
     }
-    let count = |trail: &[Entry], event: &str| trail.iter().filter(|entry| entry.event == event).count();
+    let count = |trail: &[AuditEntry], event: &str| trail.iter().filter(|entry| entry.event == event).count();
     let trail = keyvend.trail_of(&waiting).await;
     assert_eq!(count(&trail, "expired"), 1, "{trail:?}");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "lapsed"), 1);

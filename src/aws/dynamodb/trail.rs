@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Deserialize;
 
-use super::Dynamo;
-use crate::audit::{Chain, Entry, Record};
+use super::Tables;
+use crate::audit::{AuditChain, AuditEntry, AuditRecord};
 use crate::item::Table;
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ pub struct Page<T> {
 
 /// An item of table `Audit` that is no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableRecord {
     /// Its chain.
     pub request: String,
     /// Its place there, as far as it is one.
@@ -47,7 +47,7 @@ pub struct KnownEnd {
     pub closed: bool,
 }
 
-impl Dynamo {
+impl Tables {
     /// A part of table `Audit`, or of one of its chains.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Dynamo {
         &self,
         chain: Option<&str>,
         from: Option<Position>,
-    ) -> anyhow::Result<Page<Result<Record, Unreadable>>> {
+    ) -> anyhow::Result<Page<Result<AuditRecord, UnreadableRecord>>> {
         let (table, from) = (&self.names.audit, from.map(|position| position.0));
         let (items, next) = match chain {
             None => {
@@ -115,7 +115,7 @@ impl Dynamo {
     }
 }
 
-fn record(item: &HashMap<String, AttributeValue>) -> Result<Record, Unreadable> {
+fn record(item: &HashMap<String, AttributeValue>) -> Result<AuditRecord, UnreadableRecord> {
     let text = |name: &'static str| match item.get(name) {
         Some(AttributeValue::S(text)) => Ok(text.clone()),
         _ => Err(name),
@@ -134,7 +134,7 @@ fn record(item: &HashMap<String, AttributeValue>) -> Result<Record, Unreadable> 
         _ => Err("detail"),
     };
     let read = || {
-        Ok(Entry {
+        Ok(AuditEntry {
             seq: whole("sk")?,
             at: Timestamp(number("at")?.parse().map_err(|_| "at")?),
             event: text("event")?,
@@ -146,15 +146,15 @@ fn record(item: &HashMap<String, AttributeValue>) -> Result<Record, Unreadable> 
     };
     let request = text("pk").unwrap_or_default();
     match read() {
-        Ok(entry) => Ok(Record { request, entry }),
-        Err(lacks) => Err(Unreadable { request, seq: whole("sk").ok(), lacks }),
+        Ok(entry) => Ok(AuditRecord { request, entry }),
+        Err(lacks) => Err(UnreadableRecord { request, seq: whole("sk").ok(), lacks }),
     }
 }
 
 fn known_end(item: &HashMap<String, AttributeValue>) -> Option<KnownEnd> {
     #[derive(Deserialize)]
     struct Document {
-        chain: Chain,
+        chain: AuditChain,
     }
     let key = item.get("pk")?.as_s().ok()?;
     if let Some(chain) = key.strip_prefix("chain#") {
@@ -164,7 +164,7 @@ fn known_end(item: &HashMap<String, AttributeValue>) -> Option<KnownEnd> {
     let request = key.strip_prefix("request#")?.to_owned();
     let document = item.get("document").and_then(|document| document.as_s().ok());
     let document = document.and_then(|text| serde_json::from_str::<Document>(text).ok());
-    let end = document.map(|document| document.chain.inserted());
+    let end = document.map(|document| document.chain.last_inserted());
     Some(KnownEnd { request, end, closed: false })
 }
 

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::action::{Approve, Asked, Request};
-use super::super::{Needed, Policies, Rule, Verdict};
+use super::super::action::{Approve, Request, RequestContext};
+use super::super::{Policies, PolicyDecision, RequiredApprovals, Rule};
 use super::Warning;
 use crate::facts::{APPROVERS, Account, IamUser, Person};
-use crate::id::{Digest256, NotAnId, PersonId};
+use crate::id::{Digest256, InvalidId, PersonId};
 use crate::use_case::UseCase;
 
 /// The lifetimes that are tried.
@@ -52,7 +52,7 @@ struct Cast {
 }
 
 impl Cast {
-    fn of(policies: &Policies) -> Result<Self, NotAnId> {
+    fn of(policies: &Policies) -> Result<Self, InvalidId> {
         let texts: Vec<String> =
             policies.rules.iter().filter_map(|Rule { id, .. }| policies.set.policy(id)?.to_cedar()).collect();
         let literals = |prefix: &str| -> BTreeSet<String> {
@@ -66,7 +66,7 @@ impl Cast {
             .collect();
         let mut memberships = vec![BTreeSet::from([APPROVERS.to_owned()]), groups.clone(), BTreeSet::new()];
         memberships.extend(groups.iter().map(|group| BTreeSet::from([group.clone()])));
-        let anybody = |id: &str| -> Result<Vec<Person>, NotAnId> {
+        let anybody = |id: &str| -> Result<Vec<Person>, InvalidId> {
             let id = PersonId::try_from(id.to_owned())?;
             let all = memberships.iter().flat_map(|groups| {
                 addresses.iter().map(|email| flawless(&id, groups.clone(), email.clone()))
@@ -97,7 +97,7 @@ impl Cast {
         let mut dead_end = None;
         for requester in &self.requesters {
             let iam_user = self.iam_user(requester, privileged)?;
-            let asked = Asked {
+            let asked = RequestContext {
                 requester: requester.id.clone(),
                 use_case,
                 days,
@@ -106,12 +106,12 @@ impl Cast {
                 key: None,
             };
             let asks = policies.decide(requester, &Request(asked.clone()), &iam_user);
-            if !matches!(asks, Verdict::Allow { .. }) {
+            if !matches!(asks, PolicyDecision::Allow { .. }) {
                 continue;
             }
             let end = match policies.needed_approvals(requester, &iam_user, &asked) {
-                Needed::Never(denial) => (None, denial.by),
-                Needed::Approvals(needed) => {
+                RequiredApprovals::Never(denial) => (None, denial.by),
+                RequiredApprovals::Approvals(needed) => {
                     (Some(needed), self.lacking(policies, &iam_user, &asked, needed)?)
                 }
             };
@@ -125,19 +125,19 @@ impl Cast {
         &self,
         policies: &Policies,
         iam_user: &IamUser,
-        asked: &Asked,
+        asked: &RequestContext,
         needed: u32,
     ) -> Option<Vec<String>> {
         let verdict = |person: &Person| policies.decide(person, &Approve(asked.clone()), iam_user);
-        let verdicts: Vec<Verdict> = self.approvers.iter().map(verdict).collect();
-        let anybody = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Allow { .. }));
+        let verdicts: Vec<PolicyDecision> = self.approvers.iter().map(verdict).collect();
+        let anybody = verdicts.iter().any(|verdict| matches!(verdict, PolicyDecision::Allow { .. }));
         let eligible = self.named.iter().map(|person| person.id.user.clone()).collect();
         if needed == 0 || anybody || policies.approvals(&self.named, &eligible, iam_user, asked) >= needed {
             return None;
         }
         let first = verdicts.into_iter().find_map(|verdict| match verdict {
-            Verdict::Deny(denial) => Some(denial.by),
-            Verdict::Allow { .. } => None,
+            PolicyDecision::Deny(denial) => Some(denial.by),
+            PolicyDecision::Allow { .. } => None,
         });
         Some(first.unwrap_or_default())
     }

@@ -2,7 +2,7 @@
 //! that an unconditional one makes superfluous.
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint as Who, ResourceConstraint as What,
+    ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint as Who, ResourceConstraint as SlackEvent,
 };
 
 use super::super::{Policies, Rule};
@@ -88,12 +88,16 @@ fn who(first: &Who, second: &Who) -> bool {
 }
 
 /// The same of resources.
-fn what(first: &What, second: &What) -> bool {
+fn what(first: &SlackEvent, second: &SlackEvent) -> bool {
     match (first, second) {
-        (What::Any, _) => true,
-        (What::Is(of), What::Is(is) | What::IsIn(is, _)) => of == is,
-        (What::Is(of), What::Eq(one)) => of == one.type_name(),
-        (What::In(group), What::In(same) | What::IsIn(_, same) | What::Eq(same)) => group == same,
-        (What::Is(_) | What::In(_) | What::Eq(_) | What::IsIn(..), _) => first == second,
+        (SlackEvent::Any, _) => true,
+        (SlackEvent::Is(of), SlackEvent::Is(is) | SlackEvent::IsIn(is, _)) => of == is,
+        (SlackEvent::Is(of), SlackEvent::Eq(one)) => of == one.type_name(),
+        (SlackEvent::In(group), SlackEvent::In(same) | SlackEvent::IsIn(_, same) | SlackEvent::Eq(same)) => {
+            group == same
+        }
+        (SlackEvent::Is(_) | SlackEvent::In(_) | SlackEvent::Eq(_) | SlackEvent::IsIn(..), _) => {
+            first == second
+        }
     }
 }

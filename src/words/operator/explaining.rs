@@ -6,7 +6,7 @@ use super::{account, count, listed, plain, rows, unable, yes};
 use crate::cli::{Explained, Failure};
 use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::id::{IamUserName, SlackUserId};
-use crate::policy::{Action, Asked, KeyFacts, Question};
+use crate::policy::{Action, KeyFacts, Question, RequestContext};
 
 /// The policies that were to be asked are not valid.
 #[must_use]
@@ -115,7 +115,7 @@ fn facts(found: &Explained) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn asked_for(asked: &Asked, counted: bool) -> Vec<(&'static str, String)> {
+fn asked_for(asked: &RequestContext, counted: bool) -> Vec<(&'static str, String)> {
     let today = if counted { "" } else { " (not looked up: no --requests-table)" };
     let mut facts = vec![
         ("requester", asked.requester.to_string()),

@@ -1,8 +1,8 @@
 //! What is said where issuing is stopped or a key switched off.
 
-use super::super::{iam_user, mrkdwn, person};
+use super::super::{escape_mrkdwn, iam_user, person};
 use super::{account, plain, rows, unable};
-use crate::cli::{Deactivated, Failure, Outcome, Stopped};
+use crate::cli::{Deactivated, Failure, FreezeResult, Outcome};
 use crate::facts::Account;
 use crate::id::{AccessKeyId, IamUserName};
 use crate::key::IssuedKey;
@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// What came of `freeze` or `unfreeze`.
 #[must_use]
-pub fn stopped(done: &Stopped) -> String {
+pub fn stopped(done: &FreezeResult) -> String {
     let by = match (&done.frozen_by, done.frozen_at) {
         (Some(by), Some(at)) => format!("{} since {}", plain(by), at.rfc3339()),
         (Some(by), None) => plain(by),
@@ -124,7 +124,7 @@ pub fn told_of_deactivation(issued: &IssuedKey, by: &str) -> String {
         issued.key,
         iam_user(&issued.user, &issued.account),
         person(&issued.requester),
-        mrkdwn(by),
+        escape_mrkdwn(by),
         "the approvers"
     )
 }

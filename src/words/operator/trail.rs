@@ -1,10 +1,10 @@
-//! What is said of the audit trail.
+//! RecordProblem is said of the audit trail.
 
 use std::path::Path;
 
 use super::{count, listed, plain, rows, unable};
-use crate::aws::Unreadable;
-use crate::cli::{By, Failure, Problem, Verified, What};
+use crate::aws::UnreadableRecord;
+use crate::cli::{By, Failure, Problem, RecordProblem, Verified};
 
 /// Progress.
 #[must_use]
@@ -14,7 +14,7 @@ pub fn records_so_far(records: usize) -> String {
 
 /// An item that is no record was left out.
 #[must_use]
-pub fn left_out(found: &Unreadable) -> String {
+pub fn left_out(found: &UnreadableRecord) -> String {
     let seq = found.seq.map_or("?".to_owned(), |seq| seq.to_string());
     format!("left out: record {seq} of {} has no proper `{}`", plain(&found.request), found.lacks)
 }
@@ -36,7 +36,7 @@ pub fn no_record(path: &Path, line: usize) -> Failure {
     )
 }
 
-/// What verifying found.
+/// RecordProblem verifying found.
 #[must_use]
 pub fn verified(found: &Verified) -> String {
     let read = format!(
@@ -101,19 +101,19 @@ pub fn verified(found: &Verified) -> String {
     )
 }
 
-fn cut_out(what: &What) -> bool {
+fn cut_out(what: &RecordProblem) -> bool {
     match what {
-        What::Missing { .. } => true,
-        What::Twice
-        | What::Unreadable { .. }
-        | What::Changed
-        | What::Moved { .. }
-        | What::DoesNotFollow
-        | What::Replaced { .. }
-        | What::EndUnknown
-        | What::AfterEnd
-        | What::UnknownChain
-        | What::BadHead { .. } => false,
+        RecordProblem::Missing { .. } => true,
+        RecordProblem::Twice
+        | RecordProblem::Unreadable { .. }
+        | RecordProblem::Changed
+        | RecordProblem::Moved { .. }
+        | RecordProblem::DoesNotFollow
+        | RecordProblem::Replaced { .. }
+        | RecordProblem::EndUnknown
+        | RecordProblem::AfterEnd
+        | RecordProblem::UnknownChain
+        | RecordProblem::BadHead { .. } => false,
     }
 }
 
@@ -123,28 +123,30 @@ fn what(problem: &Problem) -> String {
         By::Requests => "table Requests".to_owned(),
     };
     match &problem.what {
-        What::Missing { named_by: None } => "missing, though later ones are there".to_owned(),
-        What::Missing { named_by: Some(named) } => {
+        RecordProblem::Missing { named_by: None } => "missing, though later ones are there".to_owned(),
+        RecordProblem::Missing { named_by: Some(named) } => {
             format!("missing, though {} says that the chain goes on to it or further", by(named))
         }
-        What::Twice => "there twice, or in a place that a chain does not have".to_owned(),
-        What::Unreadable { lacks } => format!("cannot be read: it has no proper `{}`", plain(lacks)),
-        What::Changed => "changed: its contents do not have its hash".to_owned(),
-        What::Moved { from_request, from_seq } => {
+        RecordProblem::Twice => "there twice, or in a place that a chain does not have".to_owned(),
+        RecordProblem::Unreadable { lacks } => format!("cannot be read: it has no proper `{}`", plain(lacks)),
+        RecordProblem::Changed => "changed: its contents do not have its hash".to_owned(),
+        RecordProblem::Moved { from_request, from_seq } => {
             format!("moved: its contents are those of record {from_seq} of {}", plain(from_request))
         }
-        What::DoesNotFollow => {
+        RecordProblem::DoesNotFollow => {
             "does not follow from the record before it: one of the two was replaced".to_owned()
         }
-        What::Replaced { named_by } => format!("replaced: {} names another hash for it", by(named_by)),
-        What::EndUnknown => {
+        RecordProblem::Replaced { named_by } => {
+            format!("replaced: {} names another hash for it", by(named_by))
+        }
+        RecordProblem::EndUnknown => {
             "perhaps not the last: the chain's item in table Requests cannot be read".to_owned()
         }
-        What::AfterEnd => {
+        RecordProblem::AfterEnd => {
             "added: the chain ended before it, and nothing is ever added to this chain".to_owned()
         }
-        What::UnknownChain => "added: table Requests does not know its chain".to_owned(),
-        What::BadHead { name } => {
+        RecordProblem::UnknownChain => "added: table Requests does not know its chain".to_owned(),
+        RecordProblem::BadHead { name } => {
             format!("a checkpoint that names the end of {} in a way that cannot be read", plain(name))
         }
     }
