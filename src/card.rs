@@ -88,7 +88,7 @@ pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestam
 }
 
 fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
-    let asked = &request.asked;
+    let asked = &request.details;
     let call = words::calling(mention);
     let reason = words::reason(&asked.reason);
     let value = value(request);
@@ -96,7 +96,7 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
         header(&heading(request)),
         section(&format!("{call}{}\n{reason}", words::asks(request))),
         fields(request),
-        context(&format!("{}\n{}", existing(&request.shown.keys, now), holds(request))),
+        context(&format!("{}\n{}", existing(&request.snapshot.keys, now), holds(request))),
         {"type": "actions", "block_id": "decide", "elements": [
             button("Approve", action::APPROVE, &value, Some("primary"), None),
             button("Deny", action::DENY, &value, Some("danger"), None),
@@ -112,7 +112,7 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
     let mut blocks = vec![
         header(&heading(request)),
         section(&standing),
-        context(&format!("{}\n{}", words::reason(&request.asked.reason), words::asked_for(request))),
+        context(&format!("{}\n{}", words::reason(&request.details.reason), words::asked_for(request))),
     ];
     if let RequestState::Denied { reason, .. } = &request.state {
         blocks.push(section(&words::because(reason)));
@@ -132,15 +132,17 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
 }
 
 fn heading(request: &KeyRequest) -> String {
-    let what = match &request.asked.kind {
+    let what = match &request.details.kind {
         RequestKind::New => "access key",
         RequestKind::Rotate { .. } => "replacement of an access key",
         RequestKind::Back { .. } => "bringing back an access key",
         RequestKind::Longer { .. } => "more time for an access key",
     };
-    let user = &request.asked.user;
+    let user = &request.details.user;
     let happened = match &request.state {
-        RequestState::Pending if request.shown.privileged => return format!("Privileged {what} for {user}"),
+        RequestState::Pending if request.snapshot.privileged => {
+            return format!("Privileged {what} for {user}");
+        }
         RequestState::Pending => {
             let (first, rest) = what.split_at(1);
             return format!("{}{rest} for {user}", first.to_ascii_uppercase());
@@ -159,8 +161,8 @@ fn heading(request: &KeyRequest) -> String {
 }
 
 fn fields(request: &KeyRequest) -> Value {
-    let asked = &request.asked;
-    let rights = if request.shown.privileged { ":warning: *privileged*" } else { "ordinary" };
+    let asked = &request.details;
+    let rights = if request.snapshot.privileged { ":warning: *privileged*" } else { "ordinary" };
     let field = |name: &str, what: &str| verbatim(&format!("*{name}*\n{what}"));
     json!({"type": "section", "fields": [
         field("For", words::use_case(asked.use_case)),
@@ -181,7 +183,7 @@ fn existing(keys: &[AccessKey], now: Timestamp) -> String {
 
 fn holds(request: &KeyRequest) -> String {
     const MOST: usize = 12;
-    let shown = &request.shown;
+    let shown = &request.snapshot;
     let mut names: Vec<String> = shown.policies.iter().take(MOST).map(|name| words::named(name)).collect();
     if shown.policies.len() > MOST {
         names.push(format!("and {} more", shown.policies.len() - MOST));
@@ -204,7 +206,7 @@ pub fn ready(request: &KeyRequest) -> SlackMessage {
             button("Cancel", action::CANCEL, &value, None, Some(confirm(
                 "Cancel this request?", "You would have to ask again.", "Cancel the request"))),
         ]},
-        context(&format!("{}\nRequest `{}`", words::alternative(request.asked.use_case), request.id)),
+        context(&format!("{}\nRequest `{}`", words::alternative(request.details.use_case), request.id)),
     ]);
     SlackMessage { text: sentence, blocks }
 }

@@ -79,14 +79,14 @@ pub enum TicketState {
         receipt_hash: [u8; 32],
     },
     /// The tab confirmed.
-    Acked {
+    Confirmed {
         /// Whose.
         claimed: ClaimHolder,
         /// SHA-256 of the receipt that was shown.
         receipt_hash: [u8; 32],
     },
     /// The tab never confirmed.
-    Lapsed(ClaimHolder),
+    Unconfirmed(ClaimHolder),
 }
 
 /// The tab that holds a claim.
@@ -270,11 +270,11 @@ pub fn claim(ticket: &StoredTicket, claim: &Claim, now: Timestamp) -> ClaimStep 
                 ClaimOutcome::Lapsed
             }
         }
-        TicketState::Acked { claimed, .. } if mine(claimed) => ClaimOutcome::Acknowledged,
-        TicketState::Claimed(_) | TicketState::Sealed { .. } | TicketState::Acked { .. } => {
+        TicketState::Confirmed { claimed, .. } if mine(claimed) => ClaimOutcome::Acknowledged,
+        TicketState::Claimed(_) | TicketState::Sealed { .. } | TicketState::Confirmed { .. } => {
             ClaimOutcome::Used
         }
-        TicketState::Lapsed(_) => ClaimOutcome::Lapsed,
+        TicketState::Unconfirmed(_) => ClaimOutcome::Lapsed,
         TicketState::Locked => ClaimOutcome::Locked,
         TicketState::Void => ClaimOutcome::Void,
         TicketState::Failed => ClaimOutcome::Failed,
@@ -398,15 +398,15 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> ClaimSte
             };
             return ClaimStep::Write(update, ClaimOutcome::Confirmed);
         }
-        TicketState::Acked { claimed, receipt_hash } if claimed.cid == ack.cid => {
+        TicketState::Confirmed { claimed, receipt_hash } if claimed.cid == ack.cid => {
             if same(receipt_hash, &ack.receipt_hash) {
                 ClaimOutcome::Confirmed
             } else {
                 ClaimOutcome::WrongReceipt
             }
         }
-        TicketState::Lapsed(_) => ClaimOutcome::Lapsed,
-        TicketState::Sealed { .. } | TicketState::Acked { .. } | TicketState::Claimed(_) => {
+        TicketState::Unconfirmed(_) => ClaimOutcome::Lapsed,
+        TicketState::Sealed { .. } | TicketState::Confirmed { .. } | TicketState::Claimed(_) => {
             ClaimOutcome::Used
         }
         TicketState::Pending => ClaimOutcome::NotFound,
@@ -469,8 +469,8 @@ impl TryFrom<&Item> for StoredTicket {
                 aad: bytes(item, "aad")?.to_vec(),
                 receipt_hash: hash("receipt_sha256")?,
             },
-            "ACKED" => TicketState::Acked { claimed: claimed()?, receipt_hash: hash("receipt_sha256")? },
-            "LAPSED" => TicketState::Lapsed(claimed()?),
+            "ACKED" => TicketState::Confirmed { claimed: claimed()?, receipt_hash: hash("receipt_sha256")? },
+            "LAPSED" => TicketState::Unconfirmed(claimed()?),
             _ => return Err(ItemError("state")),
         };
         Ok(Self {

@@ -442,7 +442,7 @@ impl IssuedKey {
     /// The key of a request at its issuing.
     #[must_use]
     pub fn from_request(request: &KeyRequest, user: &IamUser, key: &AccessKeyId, now: Timestamp) -> Self {
-        let asked = &request.asked;
+        let asked = &request.details;
         Self {
             key: key.clone(),
             request: request.id.clone(),
@@ -453,7 +453,7 @@ impl IssuedKey {
             owners: user.owners.iter().cloned().collect(),
             owner_groups: user.owner_groups.clone(),
             approved_by: request.approvals.iter().map(|approval| approval.by.clone()).collect(),
-            approved: request.shown.digest(),
+            approved: request.snapshot.digest(),
             use_case: asked.use_case,
             reason: asked.reason.clone(),
             issued_at: now,
@@ -488,7 +488,7 @@ impl IssuedKey {
     /// A key that may have come of a request's unanswered `CreateAccessKey`.
     #[must_use]
     pub fn suspect_from_request(request: &KeyRequest, path: &str, key: &AccessKey, now: Timestamp) -> Self {
-        let asked = &request.asked;
+        let asked = &request.details;
         Self {
             key: key.id.clone(),
             request: request.id.clone(),
@@ -499,7 +499,7 @@ impl IssuedKey {
             owners: Vec::new(),
             owner_groups: BTreeSet::new(),
             approved_by: Vec::new(),
-            approved: request.shown.digest(),
+            approved: request.snapshot.digest(),
             use_case: asked.use_case,
             reason: asked.reason.clone(),
             issued_at: key.create_date,

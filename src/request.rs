@@ -253,9 +253,9 @@ pub struct KeyRequest {
     /// Its id.
     pub id: RequestId,
     /// What was asked.
-    pub asked: RequestDetails,
+    pub details: RequestDetails,
     /// What the card shows.
-    pub shown: ReviewSnapshot,
+    pub snapshot: ReviewSnapshot,
     /// What its revisions are salted with.
     pub salt: RevisionSalt,
     /// The revisions that its card showed before the present one: a press that names one was once right.
@@ -386,8 +386,8 @@ impl KeyRequest {
         Self {
             id,
             pending_since: asked.at,
-            asked,
-            shown,
+            details: asked,
+            snapshot: shown,
             salt,
             previous_revisions: Vec::new(),
             eligible_approvers,
@@ -423,7 +423,11 @@ impl KeyRequest {
         let ttls = (Duration::ZERO, Duration::ZERO);
         let mut request = Self::new(id, asked, shown, salt, EligibleApprovers::default(), ttls);
         let detail = [("by", by.join(" "))];
-        request.chain.append(&request.id, request.asked.at, NewAuditEntry::new("refused", "keyvend", detail));
+        request.chain.append(
+            &request.id,
+            request.details.at,
+            NewAuditEntry::new("refused", "keyvend", detail),
+        );
         request.state = RequestState::PolicyDenied { why };
         request
     }
@@ -441,11 +445,11 @@ impl KeyRequest {
         approvals.retain(|approval| self.can_count(&approval.by));
         let by: Vec<String> = approvals.iter().map(|approval| approval.by.to_string()).collect();
         let detail = [("of", of.to_string()), ("by", by.join(" ")), ("enough", enough.to_string())];
-        self.chain.append(&self.id, self.asked.at, NewAuditEntry::new("inherited", "keyvend", detail));
+        self.chain.append(&self.id, self.details.at, NewAuditEntry::new("inherited", "keyvend", detail));
         self.approvals = approvals;
         if enough {
             self.state = RequestState::Approved;
-            self.expires_at = self.asked.at + approved_ttl;
+            self.expires_at = self.details.at + approved_ttl;
         }
         self
     }
@@ -453,13 +457,13 @@ impl KeyRequest {
     /// Whether this person's approval can count: they were an approver when it was created, and it is not their own.
     #[must_use]
     pub fn can_count(&self, by: &PersonId) -> bool {
-        self.eligible_approvers.contains(&by.user) && by.user != self.asked.requester.user
+        self.eligible_approvers.contains(&by.user) && by.user != self.details.requester.user
     }
 
     /// The revision of what its card shows. Only the buttons of that card carry it.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        self.revision_of(&self.shown)
+        self.revision_of(&self.snapshot)
     }
 
     /// The revision of its card if it showed this: over the request, how privileged the user is, its groups, its policies
@@ -483,14 +487,14 @@ impl KeyRequest {
     }
 
     fn salted_hash(&self, to: &str, shown: &Value) -> Revision {
-        let canonical = json!([self.salt.encoded(), to, self.asked.canonical(), shown]);
+        let canonical = json!([self.salt.encoded(), to, self.details.canonical(), shown]);
         Revision::of(canonical.to_string().as_bytes())
     }
 
     /// The card shows this from now on.
     fn set_snapshot(&mut self, shown: ReviewSnapshot) {
         let before = self.revision();
-        self.shown = shown;
+        self.snapshot = shown;
         if before != self.revision() && !self.previous_revisions.contains(&before) {
             self.previous_revisions.push(before);
         }
@@ -548,12 +552,12 @@ impl KeyRequest {
         }
         if !self.chain.outbox.is_empty() || !self.notifications.outbox.is_empty() {
             // Written, but not yet known to be audited and told: at the next sweep that finds it so.
-            return Some(self.asked.at);
+            return Some(self.details.at);
         }
         match &self.state {
             RequestState::Ambiguous(doubt) => doubt.look_at(),
             // There is no link to wait for.
-            RequestState::Approved if self.asked.kind.existing().is_some() => Some(self.pending_since),
+            RequestState::Approved if self.details.kind.existing().is_some() => Some(self.pending_since),
             RequestState::Pending if !self.reminder_sent => Some(self.remind_at()),
             RequestState::Pending | RequestState::Approved | RequestState::LinkIssued { .. } => {
                 Some(self.expires_at)
@@ -698,7 +702,7 @@ impl KeyRequest {
             }
             RequestEvent::Reopen { shown, ttl } => {
                 self.ensure_open(now)?;
-                if self.state != RequestState::Approved || self.asked.kind.existing().is_none() {
+                if self.state != RequestState::Approved || self.details.kind.existing().is_none() {
                     return Err(TransitionError::InvalidState);
                 }
                 next.wait_for_approvals(shown, Vec::new(), now, ttl);
@@ -707,7 +711,7 @@ impl KeyRequest {
             }
             RequestEvent::IssueLink { tid } => {
                 self.ensure_open(now)?;
-                if matches!(self.state, RequestState::Pending) || self.asked.kind.existing().is_some() {
+                if matches!(self.state, RequestState::Pending) || self.details.kind.existing().is_some() {
                     return Err(TransitionError::InvalidState);
                 }
                 let detail = [("tid", tid.to_string())];
@@ -788,7 +792,7 @@ impl KeyRequest {
             }
             RequestEvent::Complete => {
                 self.ensure_open(now)?;
-                let (event, key, end) = match (&self.state, &self.asked.kind) {
+                let (event, key, end) = match (&self.state, &self.details.kind) {
                     (RequestState::Approved, RequestKind::Back { key, end, .. }) => ("activated", key, end),
                     (RequestState::Approved, RequestKind::Longer { key, end }) => ("extended", key, end),
                     _ => return Err(TransitionError::InvalidState),

@@ -165,7 +165,7 @@ impl Reveal {
             let answer = answer?;
             let event = match answer {
                 ClaimOutcome::Working { attempt } => Some((ClaimEvent::Claimed, attempt)),
-                ClaimOutcome::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
+                ClaimOutcome::Confirmed => Some((ClaimEvent::Confirmed, 0)),
                 ClaimOutcome::Used | ClaimOutcome::Locked => Some((ClaimEvent::Misused, 0)),
                 ClaimOutcome::NotFound
                 | ClaimOutcome::Sealed { .. }
@@ -196,7 +196,7 @@ impl Reveal {
         let message = ClaimMessage { tid: tid.clone(), event, attempt };
         let deduplication = match event {
             ClaimEvent::Claimed => format!("{tid}.{}.{attempt}", event.as_str()),
-            ClaimEvent::Acknowledged | ClaimEvent::Misused => format!("{tid}.{}", event.as_str()),
+            ClaimEvent::Confirmed | ClaimEvent::Misused => format!("{tid}.{}", event.as_str()),
         };
         self.sqs
             .send(&self.config.queue, serde_json::to_string(&message)?, tid.as_str(), &deduplication)

@@ -97,8 +97,8 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
         ("pk", request_key(&request.id).as_str().into()),
         ("version", version.into()),
         ("state", state_name(&request.state).into()),
-        ("person", request.asked.requester.to_string().as_str().into()),
-        ("asked_at", request.asked.at.0.into()),
+        ("person", request.details.requester.to_string().as_str().into()),
+        ("asked_at", request.details.at.0.into()),
         ("changed_on", changed_on(request.chain.last_appended_at, request.id.as_str()).as_str().into()),
         ("document", Attribute::Text(serde_json::to_string(request)?)),
     ]);

@@ -76,7 +76,7 @@ const CLOCK_SKEW: i64 = 5;
 pub struct Worker {
     config: WorkerConfig,
     policies: Result<Policies, InvalidPolicies>,
-    dynamo: Tables,
+    tables: Tables,
     sqs: Sqs,
     ses: Ses,
     sts: Sts,
@@ -114,7 +114,7 @@ pub enum ClaimEvent {
     /// A tab claimed it.
     Claimed,
     /// The tab confirmed.
-    Acknowledged,
+    Confirmed,
     /// A second tab came, or codes were guessed.
     Misused,
 }
@@ -125,7 +125,7 @@ impl ClaimEvent {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Claimed => "claimed",
-            Self::Acknowledged => "acknowledged",
+            Self::Confirmed => "acknowledged",
             Self::Misused => "misused",
         }
     }
@@ -220,7 +220,7 @@ impl Worker {
         let sleep = sdk.sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
         Self {
             policies,
-            dynamo: Tables::new(sdk, names),
+            tables: Tables::new(sdk, names),
             sqs: Sqs::new(sdk),
             ses: Ses::new(sdk),
             secrets: Secrets::new(sdk),
@@ -345,7 +345,7 @@ impl Worker {
     /// Audits that a message dies undone, where there is a request that it was about.
     async fn record_failure(&self, message: &SlackEnvelope, now: Timestamp) {
         let noted = async {
-            match StoredRequest::read(&self.dynamo, &message.about()).await? {
+            match StoredRequest::read(&self.tables, &message.about()).await? {
                 Some(stored) => self.record_audit(&stored, "not-done", message, now).await,
                 None => Ok(()),
             }
@@ -497,7 +497,7 @@ impl Worker {
                 }
                 done
             }
-            ClaimEvent::Acknowledged => self.confirm_ticket(&message, invocation.now).await,
+            ClaimEvent::Confirmed => self.confirm_ticket(&message, invocation.now).await,
             ClaimEvent::Misused => self.misused(&message.tid, invocation.now).await,
         }
     }
@@ -593,7 +593,7 @@ impl Worker {
     ) -> Result<StoredRequest, WriteError> {
         let mut next = next;
         next.notifications.extend(notifications);
-        stored.save(&self.dynamo, next, others).await
+        stored.save(&self.tables, next, others).await
     }
 
     /// Inserts a request's audit entries and queues its tellings: the last thing every handler does, when whoever waits
@@ -606,7 +606,7 @@ impl Worker {
         }
         let mut next = request.clone();
         for entry in &request.chain.outbox {
-            match self.dynamo.insert_audit(&request.id, entry).await {
+            match self.tables.insert_audit(&request.id, entry).await {
                 Ok(()) => next.chain.remove_inserted(entry.seq),
                 Err(fault) => {
                     tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
@@ -631,7 +631,7 @@ impl Worker {
         if next == *request {
             return stored;
         }
-        match stored.save(&self.dynamo, next, Vec::new()).await {
+        match stored.save(&self.tables, next, Vec::new()).await {
             Ok(saved) => saved,
             Err(_) => stored,
         }

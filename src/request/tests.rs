@@ -235,7 +235,7 @@ fn verify(request: &KeyRequest) -> Result<(), TestCaseError> {
 
 /// What must hold of any event at any time: what was asked stays, and the trail says what happened.
 fn check(before: &KeyRequest, event: &RequestEvent, after: &KeyRequest) -> Result<(), TestCaseError> {
-    prop_assert_eq!((&before.id, &before.asked), (&after.id, &after.asked));
+    prop_assert_eq!((&before.id, &before.details), (&after.id, &after.details));
     let grown = if matches!(event, RequestEvent::CardPosted(_)) { 0 } else { 1 };
     prop_assert_eq!(after.chain.outbox.len(), before.chain.outbox.len() + grown, "{:?}", event);
     prop_assert_eq!(&after.chain.outbox[..before.chain.outbox.len()], before.chain.outbox.as_slice());
@@ -371,7 +371,7 @@ fn a_request_about_a_key_that_exists_is_fulfilled_once_approved_and_has_no_link(
     {
         for state in states() {
             let mut from = in_state(state.clone());
-            from.asked.kind = wants.clone();
+            from.details.kind = wants.clone();
             from.chain.outbox.clear();
             let approved = state == RequestState::Approved;
             let fulfilled = from.apply(RequestEvent::Complete, "a", ASKED).map(|next| next.state);
@@ -525,26 +525,26 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
     };
     let covered: [(&str, Change); 13] = [
         ("salt", |r| r.salt = salt(1)),
-        ("requester", |r| r.asked.requester = person("U0BOB")),
-        ("account", |r| r.asked.account.id = "210987654321".parse().unwrap()),
-        ("user", |r| r.asked.user = "cj-deployer".parse().unwrap()),
-        ("use case", |r| r.asked.use_case = UseCase::Other),
-        ("days", |r| r.asked.days += 1),
-        ("reason", |r| r.asked.reason.push('!')),
-        ("when", |r| r.asked.at.0 += 1),
-        ("needed", |r| r.shown.required_approvals += 1),
-        ("privileged", |r| r.shown.privileged = true),
-        ("groups", |r| r.shown.groups.push("admins".to_owned())),
-        ("policies", |r| r.shown.policies.push("inline:all".to_owned())),
-        ("boundary", |r| r.shown.boundary = Some("narrow".to_owned())),
+        ("requester", |r| r.details.requester = person("U0BOB")),
+        ("account", |r| r.details.account.id = "210987654321".parse().unwrap()),
+        ("user", |r| r.details.user = "cj-deployer".parse().unwrap()),
+        ("use case", |r| r.details.use_case = UseCase::Other),
+        ("days", |r| r.details.days += 1),
+        ("reason", |r| r.details.reason.push('!')),
+        ("when", |r| r.details.at.0 += 1),
+        ("needed", |r| r.snapshot.required_approvals += 1),
+        ("privileged", |r| r.snapshot.privileged = true),
+        ("groups", |r| r.snapshot.groups.push("admins".to_owned())),
+        ("policies", |r| r.snapshot.policies.push("inline:all".to_owned())),
+        ("boundary", |r| r.snapshot.boundary = Some("narrow".to_owned())),
     ];
     for (what, change) in covered {
         assert!(changed(change), "the revision does not cover the {what}");
     }
     let moving: [(&str, Change); 6] = [
-        ("last use", |r| r.shown.keys[0].last_used = AccessKeyLastUsed::Unknown),
-        ("age", |r| r.shown.keys[0].create_date.0 -= DAY),
-        ("a key more", |r| r.shown.keys.push(listed(2))),
+        ("last use", |r| r.snapshot.keys[0].last_used = AccessKeyLastUsed::Unknown),
+        ("age", |r| r.snapshot.keys[0].create_date.0 -= DAY),
+        ("a key more", |r| r.snapshot.keys.push(listed(2))),
         ("approvals", |r| r.approvals = in_state(RequestState::Pending).approvals),
         ("state", |r| r.state = RequestState::Approved),
         ("deadline", |r| r.expires_at.0 += 1),
@@ -554,9 +554,9 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
     }
     // What stands in one field cannot be made to read like what stands in two.
     let mut joined = request(1);
-    joined.shown.groups = vec!["builders\",\"admins".to_owned()];
+    joined.snapshot.groups = vec!["builders\",\"admins".to_owned()];
     let mut apart = request(1);
-    apart.shown.groups = vec!["builders".to_owned(), "admins".to_owned()];
+    apart.snapshot.groups = vec!["builders".to_owned(), "admins".to_owned()];
     assert_ne!(joined.revision(), apart.revision());
 }
 
@@ -583,7 +583,7 @@ fn what_was_approved_of_a_key_is_approved_again_if_it_changed() {
     let wants = RequestKind::Longer { key: key(1), end: Timestamp(ASKED.0 + DAY) };
     for state in states() {
         let before =
-            KeyRequest { asked: RequestDetails { kind: wants.clone(), ..asked() }, ..in_state(state) };
+            KeyRequest { details: RequestDetails { kind: wants.clone(), ..asked() }, ..in_state(state) };
         let reopened = before.apply(reopen(), "keyvend", now);
         assert_eq!(reopened.is_ok(), before.state == RequestState::Approved, "{:?}", before.state);
         let Ok(after) = reopened else { continue };
@@ -610,7 +610,7 @@ fn only_what_a_card_showed_is_told_from_what_it_never_did() {
     // Back and forth, or the same again, adds nothing.
     let back = redraw(&redraw(&third, shown(1)), more);
     assert_eq!((back.revision(), back.previous_revisions.len()), (third.revision(), 3));
-    assert_eq!(redraw(&back, back.shown.clone()).previous_revisions.len(), 3);
+    assert_eq!(redraw(&back, back.snapshot.clone()).previous_revisions.len(), 3);
     let lacking = KeyRequest { state: RequestState::LinkIssued { tid: tid(1) }, ..first.clone() };
     let pending = lacking.apply(withdraw(None, "PENDING", None), "a", now).unwrap();
     assert!(pending.is_known_revision(&first.revision()) && pending.revision() != first.revision());
@@ -821,7 +821,7 @@ fn the_documents_diagram_of_a_request_is_the_codes() {
         for wants in [RequestKind::New, RequestKind::Longer { key: key(1), end }] {
             for after in [10, 1_000, 3_700] {
                 let mut from = in_state(state.clone());
-                from.asked.kind = wants.clone();
+                from.details.kind = wants.clone();
                 for event in &events {
                     let Ok(next) = from.apply(event.clone(), "a", Timestamp(ASKED.0 + after)) else {
                         continue;

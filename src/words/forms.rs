@@ -83,7 +83,7 @@ pub const PRESS_AGAIN: &str = "Slack allows three seconds to open this, and I wa
 pub fn form_asked(request: &KeyRequest) -> String {
     format!(
         "Asked for a key for {}. I wrote you a direct message, and tell you there how it goes.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -92,7 +92,7 @@ pub fn form_asked(request: &KeyRequest) -> String {
 pub fn form_ready(request: &KeyRequest) -> String {
     format!(
         "Your key for {} can be made. *Get my key* is in my direct message to you.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -119,11 +119,11 @@ pub fn to_deny(request: &KeyRequest) -> String {
     let asks = asks_again(request).unwrap_or_else(|| {
         format!(
             "{} asks for an access key for {}:",
-            person(&request.asked.requester),
-            iam_user(&request.asked.user, &request.asked.account)
+            person(&request.details.requester),
+            iam_user(&request.details.user, &request.details.account)
         )
     });
-    format!("{asks}\n{}", reason(&request.asked.reason))
+    format!("{asks}\n{}", reason(&request.details.reason))
 }
 
 /// An approver's reason for a no, below what tells of the no.

@@ -58,7 +58,7 @@ pub fn key_deleted(issued: &IssuedKey, why: DeactivationReason) -> String {
 pub fn link_expired(request: &KeyRequest) -> String {
     format!(
         "Your one-time link for {} expired unopened. No key was created; press *Get my key* for a new link.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -100,7 +100,7 @@ pub fn suspect_settled(issued: &IssuedKey) -> String {
 /// After the last look: the request may be tried again.
 #[must_use]
 pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String {
-    let what = iam_user(&request.asked.user, &request.asked.account);
+    let what = iam_user(&request.details.user, &request.details.account);
     match suspects {
         [] => format!(
             "AWS has shown no key for {what} from the attempt that it gave no answer to. Press *Get my key* to try again."
@@ -139,7 +139,7 @@ pub fn being_done(request: &KeyRequest) -> String {
     format!(
         "Approved by {}: your request for {} is being carried out, and you hear of it here.",
         by.join(" and "),
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 

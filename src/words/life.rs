@@ -339,7 +339,7 @@ pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLas
 /// What somebody asks for, on the card: `None` where it is a new key and nothing more.
 #[must_use]
 pub fn asks_again(request: &KeyRequest) -> Option<String> {
-    let asked = &request.asked;
+    let asked = &request.details;
     let (who, what) = (person(&asked.requester), iam_user(&asked.user, &asked.account));
     Some(match &asked.kind {
         RequestKind::New => return None,
@@ -364,8 +364,8 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
 /// What was asked for, as part of a sentence to its requester.
 #[must_use]
 pub fn wanted(request: &KeyRequest) -> String {
-    let what = iam_user(&request.asked.user, &request.asked.account);
-    match &request.asked.kind {
+    let what = iam_user(&request.details.user, &request.details.account);
+    match &request.details.kind {
         RequestKind::New => format!("a key for {what}"),
         RequestKind::Rotate { key, end, .. } => {
             format!("a key for {what} in place of `{key}`, until {}", slack_date(*end))
@@ -394,5 +394,5 @@ pub fn under_way(request: &KeyRequest) -> String {
 /// Below what the requester is told: what AWS recommends instead, where a key is to be made.
 #[must_use]
 pub fn instead(request: &KeyRequest) -> Option<&'static str> {
-    request.asked.kind.existing().is_none().then(|| alternative(request.asked.use_case))
+    request.details.kind.existing().is_none().then(|| alternative(request.details.use_case))
 }

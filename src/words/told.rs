@@ -178,7 +178,7 @@ pub fn asked(request: &KeyRequest) -> String {
     format!(
         "Asked for {}. It needs {} by {}; I'll tell you how it goes.",
         wanted(request),
-        approvals(request.shown.required_approvals),
+        approvals(request.snapshot.required_approvals),
         slack_date(request.expires_at)
     )
 }
@@ -189,8 +189,8 @@ pub fn asks(request: &KeyRequest) -> String {
     asks_again(request).unwrap_or_else(|| {
         format!(
             "*{}* asks for a key for {}:",
-            person(&request.asked.requester),
-            iam_user(&request.asked.user, &request.asked.account)
+            person(&request.details.requester),
+            iam_user(&request.details.user, &request.details.account)
         )
     })
 }
@@ -202,9 +202,9 @@ pub fn asked_for(request: &KeyRequest) -> String {
     let approved = if by.is_empty() { String::new() } else { format!(" Approved by {}.", by.join(" and ")) };
     format!(
         "Asked by {}: {}, {}.{approved} Request `{}`",
-        person(&request.asked.requester),
-        use_case(request.asked.use_case),
-        days(request.asked.days),
+        person(&request.details.requester),
+        use_case(request.details.use_case),
+        days(request.details.days),
         request.id
     )
 }
@@ -217,7 +217,7 @@ pub fn approvals_so_far(request: &KeyRequest) -> String {
     format!(
         "{} of {}{given}, by {}",
         by.len(),
-        request.shown.required_approvals,
+        request.snapshot.required_approvals,
         slack_date(request.expires_at)
     )
 }
@@ -233,7 +233,7 @@ pub fn ready(request: &KeyRequest) -> String {
     };
     format!(
         "{why}: your key for {} can be made. Press *Get my key* where you want to store it, by {}. No key exists until you open its link.",
-        iam_user(&request.asked.user, &request.asked.account),
+        iam_user(&request.details.user, &request.details.account),
         slack_date(request.expires_at)
     )
 }
@@ -242,11 +242,11 @@ pub fn ready(request: &KeyRequest) -> String {
 #[must_use]
 pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
-    let lacking = request.shown.required_approvals.saturating_sub(had).max(1);
+    let lacking = request.snapshot.required_approvals.saturating_sub(had).max(1);
     format!(
         "{} approved your request for {}. It still needs {}.",
         person(by),
-        iam_user(&request.asked.user, &request.asked.account),
+        iam_user(&request.details.user, &request.details.account),
         approvals(lacking)
     )
 }
@@ -255,7 +255,8 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
 #[must_use]
 pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
-    let lacking = usize::try_from(request.shown.required_approvals.saturating_sub(had)).unwrap_or(usize::MAX);
+    let lacking =
+        usize::try_from(request.snapshot.required_approvals.saturating_sub(had)).unwrap_or(usize::MAX);
     if lacking <= left {
         return String::new();
     }
@@ -303,7 +304,7 @@ const MAX_NAMED: usize = 5;
 /// To an approver who became one after the request was created. `eligible` can still approve it.
 #[must_use]
 pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String {
-    let requester = person(&request.asked.requester);
+    let requester = person(&request.details.requester);
     let submit_again =
         format!("{requester} can also cancel it and submit it again; then you can approve it.");
     let named: Vec<String> = eligible.iter().take(MAX_NAMED).map(|user| format!("<@{user}>")).collect();
@@ -349,13 +350,13 @@ pub fn calling(mention: Option<&Approvers>) -> String {
 #[must_use]
 pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let lacking = request
-        .shown
+        .snapshot
         .required_approvals
         .saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
     format!(
         "{}{} still waits for {}. It lapses {}.",
         calling(mention),
-        person(&request.asked.requester),
+        person(&request.details.requester),
         approvals(lacking.max(1)),
         slack_date(request.expires_at)
     )
@@ -368,8 +369,8 @@ pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String 
     format!(
         "{}{} was about to get this key, but what was approved no longer counts, or is no longer enough. It needs {} again, by {}.",
         calling(mention),
-        person(&request.asked.requester),
-        approvals(request.shown.required_approvals.saturating_sub(had).max(1)),
+        person(&request.details.requester),
+        approvals(request.snapshot.required_approvals.saturating_sub(had).max(1)),
         slack_date(request.expires_at)
     )
 }
@@ -388,7 +389,7 @@ pub fn approvers_unreachable(help: Option<&ChannelId>) -> String {
 pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String {
     format!(
         "The approvers cannot be reached: your request for {} could not be shown in their channel. It stays open until {}, but nobody sees it there. {} Show whoever runs keyvend this: `{}`.",
-        iam_user(&request.asked.user, &request.asked.account),
+        iam_user(&request.details.user, &request.details.account),
         slack_date(request.expires_at),
         ask_help(help),
         request.id
@@ -401,7 +402,7 @@ pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
     format!(
         "{} denied your request for {}. Talk to them before you ask again.",
         person(by),
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -410,7 +411,7 @@ pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
 pub fn cancelled(request: &KeyRequest) -> String {
     format!(
         "Your request for {} is cancelled. Any link you were given no longer works, and no key was created.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -425,8 +426,8 @@ pub fn card_changed() -> String {
 pub fn facts_changed(request: &KeyRequest) -> String {
     format!(
         "{} changed while your request waited, so approvals so far no longer count. The approvers see the new card; it needs {}.",
-        iam_user(&request.asked.user, &request.asked.account),
-        approvals(request.shown.required_approvals)
+        iam_user(&request.details.user, &request.details.account),
+        approvals(request.snapshot.required_approvals)
     )
 }
 
@@ -496,22 +497,22 @@ pub const NO_REQUESTS: &str = "You have asked for nothing yet. `/access-key help
 /// Where a request stands, in a sentence.
 #[must_use]
 pub fn standing(request: &KeyRequest) -> String {
-    let what = iam_user(&request.asked.user, &request.asked.account);
+    let what = iam_user(&request.details.user, &request.details.account);
     match &request.state {
         RequestState::Pending => {
             format!("The request for {what} waits for approval: {}.", approvals_so_far(request))
         }
-        RequestState::Approved if request.asked.kind.existing().is_some() => {
+        RequestState::Approved if request.details.kind.existing().is_some() => {
             format!("The request for {what} is approved, and is being carried out.")
         }
         RequestState::Approved => format!(
             "The request for {what} is approved: {} can get the key, by {}.",
-            person(&request.asked.requester),
+            person(&request.details.requester),
             slack_date(request.expires_at)
         ),
         RequestState::LinkIssued { .. } => format!(
             "The request for {what} is approved, and {} has a one-time link. No key exists yet.",
-            person(&request.asked.requester)
+            person(&request.details.requester)
         ),
         RequestState::Issuing(_) => format!("A key for {what} is being created right now."),
         RequestState::Ambiguous(_) => format!(
@@ -520,7 +521,7 @@ pub fn standing(request: &KeyRequest) -> String {
         RequestState::Issued { key, at, .. } => {
             format!("The key `{key}` for {what} was created {}.", slack_date(*at))
         }
-        RequestState::Completed { key, .. } => match &request.asked.kind {
+        RequestState::Completed { key, .. } => match &request.details.kind {
             RequestKind::Longer { end, .. } => {
                 format!("The key `{key}` for {what} lives until {}.", slack_date(*end))
             }
@@ -566,7 +567,7 @@ pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) ->
     };
     format!(
         "Your one-time link for {} works once, in one browser tab, until {}. {second}",
-        iam_user(&request.asked.user, &request.asked.account),
+        iam_user(&request.details.user, &request.details.account),
         slack_date(expires_at)
     )
 }
@@ -582,7 +583,7 @@ pub const LINK_NOT_SHOWN: &str = "I could not show you your one-time link, so I 
 pub fn lapsed(request: &KeyRequest) -> String {
     format!(
         "Your request for {} lapsed because its time ran out. Ask again if you still need the key.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -622,8 +623,8 @@ pub const BUSY: &str = "Another key operation on this IAM user is going on. Noth
 pub fn approvals_lacking(request: &KeyRequest) -> String {
     format!(
         "An approval of your request for {} no longer counts, so the approvers are asked again. It needs {}.",
-        iam_user(&request.asked.user, &request.asked.account),
-        approvals(request.shown.required_approvals)
+        iam_user(&request.details.user, &request.details.account),
+        approvals(request.snapshot.required_approvals)
     )
 }
 
@@ -632,11 +633,11 @@ pub fn approvals_lacking(request: &KeyRequest) -> String {
 pub fn ambiguous(request: &KeyRequest) -> String {
     format!(
         "AWS gave no answer when a key for {} was to be created. Nothing is tried again until it is clear what happened: look at the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
-        iam_user(&request.asked.user, &request.asked.account),
+        iam_user(&request.details.user, &request.details.account),
         slack_date(if let RequestState::Ambiguous(doubt) = &request.state {
             doubt.intent.started_at
         } else {
-            request.asked.at
+            request.details.at
         })
     )
 }
@@ -646,7 +647,7 @@ pub fn ambiguous(request: &KeyRequest) -> String {
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> String {
     format!(
         "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.",
-        iam_user(&request.asked.user, &request.asked.account),
+        iam_user(&request.details.user, &request.details.account),
         browser
     )
 }
@@ -727,7 +728,7 @@ pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
 pub fn misused(request: &KeyRequest) -> String {
     format!(
         "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: switch the key off with *This wasn't me* if you did not get it, and tell the approvers.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -736,7 +737,7 @@ pub fn misused(request: &KeyRequest) -> String {
 pub fn locked(request: &KeyRequest) -> String {
     format!(
         "Five wrong codes were typed for your link for {}, and it is locked. No key was created. If that was not you, tell the approvers; else press *Get my key* again for a new link.",
-        iam_user(&request.asked.user, &request.asked.account)
+        iam_user(&request.details.user, &request.details.account)
     )
 }
 
@@ -795,7 +796,7 @@ pub fn named(name: &str) -> String {
 /// 256 of them (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_Tag.html>).
 #[must_use]
 pub fn description(request: &KeyRequest) -> String {
-    let asked = &request.asked;
+    let asked = &request.details;
     let text = format!("keyvend {} for {}: {}", request.id, asked.requester.user, asked.reason);
     let clean = |c: char| if c.is_alphanumeric() || " _.:/=+-@".contains(c) { c } else { ' ' };
     text.chars().map(clean).take(256).collect::<String>().trim_end().to_owned()

@@ -20,9 +20,9 @@ impl Worker {
         tid: &TicketId,
         now: Timestamp,
     ) -> Result<Option<StoredRequest>, HandleError> {
-        let Some(link) = TicketRef::read(&self.dynamo, tid).await? else { return Ok(None) };
+        let Some(link) = TicketRef::read(&self.tables, tid).await? else { return Ok(None) };
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let Some(stored) = StoredRequest::read(&self.dynamo, &link.request).await? else {
+            let Some(stored) = StoredRequest::read(&self.tables, &link.request).await? else {
                 return Ok(None);
             };
             let Some(ticket) = self.read_ticket(tid).await? else {
@@ -32,7 +32,7 @@ impl Worker {
                 return Ok(Some(self.drain_outbox(stored).await));
             }
             let (next, alerts) = take_events(&stored, &ticket, now)?;
-            let to = &stored.request.asked.requester;
+            let to = &stored.request.details.requester;
             let told = |alert: &String| Notification::Direct { to: to.clone(), message: card::text(alert) };
             let notifications = alerts.iter().map(told).collect();
             match self
@@ -71,7 +71,7 @@ impl Worker {
             let next = IssuedKey { state: KeyState::Confirmed, ..stored.issued.clone() };
             let mut writes = vec![stored.update(&next)?];
             writes.extend(self.record_successor(&next, now).await?);
-            match self.dynamo.write(writes).await {
+            match self.tables.write(writes).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Other(fault)) => return Err(fault.into()),

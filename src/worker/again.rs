@@ -189,13 +189,13 @@ impl Worker {
             }
         };
         let read = async {
-            let before = StoredRequest::read(&self.dynamo, &message.id);
-            let open = OpenRequests::read(&self.dynamo, &message.person.user);
+            let before = StoredRequest::read(&self.tables, &message.id);
+            let open = OpenRequests::read(&self.tables, &message.person.user);
             Ok(try_join5(self.read_key(key), before, open, self.slack(), session).await?)
         };
         let ((found, before, open, slack, ()), ()) = try_join(read, self.admit(message)).await?;
         if let Some(before) = before {
-            if !again.made(&before.request.asked, message, key) {
+            if !again.made(&before.request.details, message, key) {
                 bears_anothers_id();
                 return Ok(());
             }
@@ -366,7 +366,7 @@ impl Worker {
     /// Whether the key's one replacement was asked for before, by another message.
     async fn was_replaced(&self, stored: &StoredKey, id: &RequestId) -> anyhow::Result<bool> {
         match &stored.issued.replacement {
-            Some(_) => Ok(StoredRequest::read(&self.dynamo, id).await?.is_some()),
+            Some(_) => Ok(StoredRequest::read(&self.tables, id).await?.is_some()),
             None => Ok(false),
         }
     }
@@ -382,7 +382,7 @@ impl Worker {
         let mut stored = stored;
         if stored.issued.replacement.is_none() {
             let begun = IssuedKey { replacement: Some(id.clone()), ..stored.issued.clone() };
-            match self.dynamo.write(vec![stored.update(&begun)?]).await {
+            match self.tables.write(vec![stored.update(&begun)?]).await {
                 Ok(()) => {}
                 Err(WriteError::Conflict(_)) => {
                     return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
@@ -411,7 +411,7 @@ impl Worker {
         let full = again == KeyChange::Rotate && !refused && Self::has_two_keys(&facts.iam_user);
         if full {
             let why = words::two_keys(&facts.iam_user.name, &facts.iam_user.account);
-            request = KeyRequest::refused(request.id, request.asked, request.salt, why, &[]);
+            request = KeyRequest::refused(request.id, request.details, request.salt, why, &[]);
         }
         if request.state == RequestState::Pending {
             request.notifications.extend([Notification::Card]);
@@ -419,16 +419,16 @@ impl Worker {
         }
         let chooser = async { if full { self.chooser(facts, now).await.map(Some) } else { Ok(None) } };
         let create = async {
-            match StoredRequest::create(&self.dynamo, &request, Some(open)).await {
+            match StoredRequest::create(&self.tables, &request, Some(open)).await {
                 Ok(stored) => Ok(stored),
                 Err(WriteError::Conflict(lost)) => {
-                    StoredRequest::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
+                    StoredRequest::read(&self.tables, &request.id).await?.ok_or_else(|| lost.into())
                 }
                 Err(WriteError::Other(fault)) => Err(fault),
             }
         };
         let (stored, chooser) = try_join(create, chooser).await?;
-        if !again.made(&stored.request.asked, message, key) {
+        if !again.made(&stored.request.details, message, key) {
             bears_anothers_id();
             return Ok(());
         }
@@ -448,7 +448,7 @@ impl Worker {
             (RequestState::PolicyDenied { .. }, Some(chooser)) => chooser,
             (RequestState::PolicyDenied { why }, None) => card::text(why),
             (RequestState::Pending, _) => card::asked(request),
-            (RequestState::Approved, _) if request.asked.kind.existing().is_some() => {
+            (RequestState::Approved, _) if request.details.kind.existing().is_some() => {
                 card::text(&words::under_way(request))
             }
             (RequestState::Approved, _) => card::ready(request),
@@ -478,7 +478,7 @@ impl Worker {
         why: &str,
         now: Timestamp,
     ) -> Result<(), HandleError> {
-        if let Some(stored) = StoredRequest::read(&self.dynamo, &issued.request).await? {
+        if let Some(stored) = StoredRequest::read(&self.tables, &issued.request).await? {
             self.record_audit(&stored, again.refused(), message, now).await?;
         }
         Ok(self.answer(message, now, why).await?)
@@ -492,7 +492,7 @@ fn bears_anothers_id() {
 
 /// Whoever is to approve that a key comes back is told why it is off.
 fn why_off(request: &KeyRequest, facts: &DecisionFacts) -> Option<Notification> {
-    let RequestKind::Back { undo: false, .. } = &request.asked.kind else { return None };
+    let RequestKind::Back { undo: false, .. } = &request.details.kind else { return None };
     let KeyState::Inactive { why, since } = &facts.key.as_ref()?.state else { return None };
     Some(Notification::Thread { message: card::text(&words::why_off(*why, *since)) })
 }

@@ -52,7 +52,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), HandleError> {
         if let Some((id, revision)) = carried(value)
-            && let Some(stored) = StoredRequest::read(&self.dynamo, &id).await?
+            && let Some(stored) = StoredRequest::read(&self.tables, &id).await?
         {
             if revision == stored.request.requester_revision() {
                 return self.cancel_request(message, &id, now).await;
@@ -69,10 +69,10 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), HandleError> {
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let Some(stored) = StoredRequest::read(&self.dynamo, id).await? else {
+            let Some(stored) = StoredRequest::read(&self.tables, id).await? else {
                 return Ok(self.answer(message, now, &words::no_such_request(id)).await?);
             };
-            if stored.request.asked.requester != message.person {
+            if stored.request.details.requester != message.person {
                 return Ok(self.answer(message, now, &words::no_such_request(id)).await?);
             }
             match stored.request.apply(RequestEvent::Cancel, &message.person.to_string(), now) {
@@ -108,7 +108,7 @@ impl Worker {
         let voided = self.void_ticket(stored).await?;
         let message = card::text(&words::lapsed(&next));
         let notifications =
-            vec![Notification::Card, Notification::Direct { to: next.asked.requester.clone(), message }];
+            vec![Notification::Card, Notification::Direct { to: next.details.requester.clone(), message }];
         match self.commit(stored, next, voided, notifications).await {
             Ok(saved) => {
                 self.drain_outbox(saved).await;
@@ -121,7 +121,7 @@ impl Worker {
 
     /// The ticket, as it is now.
     pub(super) async fn read_ticket(&self, tid: &TicketId) -> anyhow::Result<Option<StoredTicket>> {
-        let item = self.dynamo.get(Table::Tickets, tid.as_str(), None).await?;
+        let item = self.tables.get(Table::Tickets, tid.as_str(), None).await?;
         Ok(item.as_ref().map(StoredTicket::try_from).transpose()?)
     }
 
@@ -137,8 +137,8 @@ impl Worker {
                 TicketState::Void
                 | TicketState::Failed
                 | TicketState::Sealed { .. }
-                | TicketState::Acked { .. }
-                | TicketState::Lapsed(_),
+                | TicketState::Confirmed { .. }
+                | TicketState::Unconfirmed(_),
             )
             | None => Vec::new(),
         })

@@ -22,7 +22,7 @@ const PAGE: i32 = 500;
 
 impl Worker {
     async fn read_checkpoint(&self) -> anyhow::Result<StoredCheckpoint> {
-        let item = self.dynamo.get(Table::Requests, CHECKPOINT, None).await?;
+        let item = self.tables.get(Table::Requests, CHECKPOINT, None).await?;
         item.as_ref().map(StoredCheckpoint::try_from).transpose().map(Option::unwrap_or_default)
     }
 
@@ -35,7 +35,7 @@ impl Worker {
         if checkpoint.begun < day {
             // Before the first day there was nothing.
             checkpoint = Checkpoint { begun: day, grew: false, open: !stored.is_new(), ..checkpoint };
-            match self.dynamo.write(vec![stored.replace(&checkpoint)?]).await {
+            match self.tables.write(vec![stored.replace(&checkpoint)?]).await {
                 Ok(()) => {}
                 Err(WriteError::Conflict(_)) => return Ok(()),
                 Err(WriteError::Other(fault)) => return Err(fault),
@@ -64,11 +64,11 @@ impl Worker {
         let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
         let mut next = stored.checkpoint.clone();
         if next.done.as_ref() != Some(page) {
-            let found = self.dynamo.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
+            let found = self.tables.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
             let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
             let following = page.following(found.last().filter(|_| full).cloned());
             let ends = try_join_all(found.iter().map(|key| async move {
-                let item = self.dynamo.get(Table::Requests, key, None).await?;
+                let item = self.tables.get(Table::Requests, key, None).await?;
                 item.as_ref().map(store::chain_end).transpose()
             }));
             let ends: Vec<_> = ends.await?.into_iter().flatten().collect();
@@ -85,7 +85,7 @@ impl Worker {
         let following = next.following.clone();
         let stored = self.write_checkpoint(stored, next).await?;
         for entry in &stored.checkpoint.chain.outbox {
-            self.dynamo.insert_audit(&chain_id(), entry).await?;
+            self.tables.insert_audit(&chain_id(), entry).await?;
         }
         let open = following.is_some();
         match following {
@@ -107,7 +107,7 @@ impl Worker {
         if next == stored.checkpoint {
             return Ok(stored);
         }
-        match self.dynamo.write(vec![stored.replace(&next)?]).await {
+        match self.tables.write(vec![stored.replace(&next)?]).await {
             Ok(()) => Ok(self.read_checkpoint().await?),
             // Two at once: the message comes again and finds what the other did.
             Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),

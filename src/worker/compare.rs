@@ -57,7 +57,7 @@ impl Worker {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let stored = self.findings().await?;
             let Some(next) = stored.with(page.begun, &of_page, found) else { return Ok(()) };
-            match self.dynamo.write(vec![stored.replace(&next)?]).await {
+            match self.tables.write(vec![stored.replace(&next)?]).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Other(fault)) => return Err(fault),
@@ -67,7 +67,7 @@ impl Worker {
     }
 
     async fn findings(&self) -> anyhow::Result<StoredFindings> {
-        let item = self.dynamo.get(Table::Requests, FINDINGS, None).await?;
+        let item = self.tables.get(Table::Requests, FINDINGS, None).await?;
         item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
     }
 

@@ -56,7 +56,7 @@ impl Worker {
     ) -> Result<(), HandleError> {
         let account = self.account(create);
         // Whether they may ask so often is seen beside what can be fetched before anything is looked up.
-        let open = async { Ok(OpenRequests::read(&self.dynamo, &message.person.user).await?) };
+        let open = async { Ok(OpenRequests::read(&self.tables, &message.person.user).await?) };
         let ahead = self.fetch_ahead(account.ok(), now).map(Ok);
         let (open, (), ()) = try_join3(open, self.admit(message), ahead).await?;
         let account = match account {
@@ -86,17 +86,17 @@ impl Worker {
             }
         };
         let create = async {
-            match StoredRequest::create(&self.dynamo, &request, open.as_ref()).await {
+            match StoredRequest::create(&self.tables, &request, open.as_ref()).await {
                 Ok(stored) => Ok(stored),
                 // A redelivery goes on from what the first delivery recorded.
                 Err(WriteError::Conflict(lost)) => {
-                    StoredRequest::read(&self.dynamo, &request.id).await?.ok_or_else(|| lost.into())
+                    StoredRequest::read(&self.tables, &request.id).await?.ok_or_else(|| lost.into())
                 }
                 Err(WriteError::Other(fault)) => Err(fault),
             }
         };
         let (stored, chooser) = try_join(create, chooser).await?;
-        if !stored.request.asked.is_same(&request.asked) {
+        if !stored.request.details.is_same(&request.details) {
             // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is told
             // nothing of the request that has it.
             tracing::error!("a message bears the id of another one's request");
@@ -358,11 +358,11 @@ pub(super) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequ
         return request;
     }
     let why = words::too_many_open(others);
-    KeyRequest::refused(request.id, request.asked, request.salt, why, &["open-requests".to_owned()])
+    KeyRequest::refused(request.id, request.details, request.salt, why, &["open-requests".to_owned()])
 }
 
 /// Whether it was refused because there are two keys.
 fn needs_key_choice(request: &KeyRequest) -> bool {
-    let asked = &request.asked;
+    let asked = &request.details;
     matches!(&request.state, RequestState::PolicyDenied { why } if *why == words::two_keys(&asked.user, &asked.account))
 }

@@ -78,7 +78,7 @@ impl Worker {
         // Whether they may press so often is seen beside the first read.
         let read = async {
             match &named {
-                Some((id, _)) => Ok(StoredRequest::read(&self.dynamo, id).await?),
+                Some((id, _)) => Ok(StoredRequest::read(&self.tables, id).await?),
                 None => Ok(None),
             }
         };
@@ -93,7 +93,7 @@ impl Worker {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let found = match read.take() {
                 Some(found) => found,
-                None => StoredRequest::read(&self.dynamo, &id).await?,
+                None => StoredRequest::read(&self.tables, &id).await?,
             };
             let Some(stored) = found else {
                 return Ok(self.reply(message, now, words::UNKNOWN_BUTTON).await?);
@@ -136,7 +136,7 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<ReviewOutcome> {
         let request = &stored.request;
-        let asked = &request.asked;
+        let asked = &request.details;
         let slack = self.slack().await?;
         let subject = (&asked.account, &asked.user);
         let people = (request.approvals.as_slice(), Some(&message.person));
@@ -206,9 +206,9 @@ impl Worker {
         let memberships = self.memberships(slack).await?;
         let actor = self.lookup.person(slack, &message.person, &memberships).await?;
         let concerned =
-            memberships.approvers().contains(&actor.id.user) || request.asked.requester == actor.id;
+            memberships.approvers().contains(&actor.id.user) || request.details.requester == actor.id;
         if !actor.is_full_member()
-            && let Some(denial) = policies.bars(&actor, &request.asked.account)
+            && let Some(denial) = policies.bars(&actor, &request.details.account)
         {
             return Ok(ReviewOutcome::No(self.denial_text(&denial)));
         }
@@ -260,8 +260,8 @@ impl Worker {
         request: &KeyRequest,
         message: &SlackEnvelope,
     ) -> RequestEvent {
-        let count = facts.approvals(policies, &request.asked, facts.actor.as_ref());
-        let issue = Issue(facts.asked(&request.asked, count));
+        let count = facts.approvals(policies, &request.details, facts.actor.as_ref());
+        let issue = Issue(facts.asked(&request.details, count));
         let enough = matches!(
             policies.decide(&facts.requester, &issue, &facts.iam_user),
             PolicyDecision::Allow { .. }
@@ -284,7 +284,8 @@ impl Worker {
         request: &KeyRequest,
     ) -> anyhow::Result<ReviewOutcome> {
         let given = request.approvals.iter().map(|approval| &approval.by);
-        let fallen = given.filter(|by| !facts.still_counts(policies, &request.asked, by)).cloned().collect();
+        let fallen =
+            given.filter(|by| !facts.still_counts(policies, &request.details, by)).cloned().collect();
         let left = if matches!(event, RequestEvent::Approve { enough: true, .. }) {
             usize::MAX
         } else {
@@ -341,7 +342,7 @@ impl Worker {
         };
         let voided = if next.is_actionable() { Vec::new() } else { self.void_ticket(stored).await? };
         let (to_presser, to_requester) = notifications_for(&event, &next, left);
-        let direct = Notification::Direct { to: next.asked.requester.clone(), message: to_requester };
+        let direct = Notification::Direct { to: next.details.requester.clone(), message: to_requester };
         match self.commit(stored, next, voided, vec![Notification::Card, direct]).await {
             Ok(saved) => {
                 self.try_to_reply(message, now, &to_presser).await;
@@ -361,7 +362,7 @@ fn notifications_for(
     left: usize,
 ) -> (String, slack_api::SlackMessage) {
     match event {
-        RequestEvent::Approve { enough: true, .. } if next.asked.kind.existing().is_some() => {
+        RequestEvent::Approve { enough: true, .. } if next.details.kind.existing().is_some() => {
             (words::APPROVAL_COUNTED.to_owned(), card::text(&words::being_done(next)))
         }
         RequestEvent::Approve { enough: true, .. } => (words::APPROVAL_COUNTED.to_owned(), card::ready(next)),

@@ -62,7 +62,7 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<Value> {
         let slack = self.slack().await?;
-        let asked = &request.asked;
+        let asked = &request.details;
         let approvers = self.lookup.approvers(&slack, &self.config).await?;
         if !approvers.contains(&message.person.user) {
             return Ok(modal::told(words::NOT_AN_APPROVER));
@@ -98,7 +98,7 @@ impl Worker {
         facts: &DecisionFacts,
         request: &KeyRequest,
     ) -> anyhow::Result<Vec<SlackUserId>> {
-        let team = &request.asked.requester.team;
+        let team = &request.details.requester.team;
         let memberships = &facts.memberships;
         let approvers = memberships.approvers().iter();
         let approvers = approvers.map(|user| PersonId { team: team.clone(), user: user.clone() });
@@ -108,7 +108,7 @@ impl Worker {
             return Ok(others.into_iter().map(|person| person.user).collect());
         }
         let people = try_join_all(others.iter().map(|id| self.lookup.person(slack, id, memberships))).await?;
-        let question = Approve(facts.approve_query(&request.asked));
+        let question = Approve(facts.approve_query(&request.details));
         let may = |person: &Person| {
             matches!(policies.decide(person, &question, &facts.iam_user), PolicyDecision::Allow { .. })
         };
@@ -122,7 +122,7 @@ fn paragraphs(
     may_approve: &[SlackUserId],
     now: Timestamp,
 ) -> Vec<(&'static str, Vec<String>)> {
-    let asked = &request.asked;
+    let asked = &request.details;
     let mut all = vec![(
         "Request",
         vec![

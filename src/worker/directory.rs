@@ -38,7 +38,7 @@ impl Worker {
     /// Somebody's IAM users as the directory has them. It only offers: where it cannot be read, nothing is offered.
     pub(super) async fn known_users(&self, person: &SlackUserId) -> Known {
         let read = try_join(self.directory(person), async {
-            anyhow::Ok(self.dynamo.get(Table::Requests, REFRESHED, None).await?)
+            anyhow::Ok(self.tables.get(Table::Requests, REFRESHED, None).await?)
         });
         match read.await {
             Ok((directory, refreshed)) => {
@@ -54,7 +54,7 @@ impl Worker {
     }
 
     async fn directory(&self, person: &SlackUserId) -> anyhow::Result<OwnedUsers> {
-        let item = self.dynamo.get(Table::Requests, &item_key(person), None).await?;
+        let item = self.tables.get(Table::Requests, &item_key(person), None).await?;
         Ok(item.as_ref().map(OwnedUsers::try_from).transpose()?.unwrap_or_default())
     }
 
@@ -69,7 +69,7 @@ impl Worker {
 
     /// The same, without anybody having asked: once a day.
     pub(super) async fn refresh_daily(&self, now: Timestamp) -> anyhow::Result<()> {
-        let read = self.dynamo.get(Table::Requests, REFRESHED, None).await?;
+        let read = self.tables.get(Table::Requests, REFRESHED, None).await?;
         self.refresh_if_old(read.as_ref().map(RefreshState::from).unwrap_or_default(), now).await
     }
 
@@ -83,7 +83,7 @@ impl Worker {
         let account = account.id.clone();
         let first = OwnershipPage { begun: now, account, page: 0, marker: None, complete: true };
         self.queue_page(first, &once).await?;
-        match self.dynamo.update(Table::Requests, REFRESHED, &RefreshState::begin(now)).await {
+        match self.tables.update(Table::Requests, REFRESHED, &RefreshState::begin(now)).await {
             Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault),
         }
@@ -132,7 +132,7 @@ impl Worker {
             (None, None) if complete => {
                 self.report_findings(page.begun).await?;
                 let done = RefreshState::complete(page.begun);
-                return match self.dynamo.update(Table::Requests, REFRESHED, &done).await {
+                return match self.tables.update(Table::Requests, REFRESHED, &done).await {
                     Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
                     Err(WriteError::Other(fault)) => Err(fault.into()),
                 };
@@ -208,7 +208,7 @@ impl Worker {
         found: Option<&DecisionFacts>,
         now: Timestamp,
     ) {
-        let asked = &request.asked;
+        let asked = &request.details;
         let entry = OwnedUserRef { account: asked.account.id.clone(), name: asked.user.clone() };
         let requester = &asked.requester.user;
         let mut owners: BTreeSet<&SlackUserId> = BTreeSet::new();
@@ -247,7 +247,7 @@ impl Worker {
             if !change(&mut directory) {
                 return Ok(());
             }
-            match self.dynamo.update(Table::Requests, &item_key(person), &directory.replace()).await {
+            match self.tables.update(Table::Requests, &item_key(person), &directory.replace()).await {
                 Ok(_) => return Ok(()),
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Other(fault)) => return Err(fault),

@@ -51,7 +51,7 @@ impl Worker {
                 return Ok(());
             }
             next.reminders.delivered_at = Some(now);
-            match self.dynamo.write(vec![stored.update(&next)?]).await {
+            match self.tables.write(vec![stored.update(&next)?]).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Other(fault)) => return Err(fault),
@@ -144,7 +144,7 @@ impl Worker {
 
     /// A write of the key's own item alone, which somebody else may have been before with: what is due then is found again.
     async fn try_to_replace(&self, stored: &StoredKey, next: &IssuedKey) -> Result<(), HandleError> {
-        match self.dynamo.write(vec![stored.update(next)?]).await {
+        match self.tables.write(vec![stored.update(next)?]).await {
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault.into()),
         }

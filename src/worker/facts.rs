@@ -54,7 +54,7 @@ impl Worker {
         actor: Option<&PersonId>,
         now: Timestamp,
     ) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
-        let asked = &request.asked;
+        let asked = &request.details;
         let subject = (&asked.account, &asked.user);
         let people = (request.approvals.as_slice(), actor);
         let found = self.facts(slack, &asked.requester, subject, people, now).await?;
@@ -97,7 +97,7 @@ impl Worker {
                 try_join(look_up(requester), try_join(approved, pressed)).await?;
             anyhow::Ok((requester, approved_by, pressed.into_iter().next(), memberships))
         };
-        let counted = store::issued_today(&self.dynamo, requester, now);
+        let counted = store::issued_today(&self.tables, requester, now);
         let (people, (found, issued_today)) =
             try_join(people, try_join(self.lookup.listed_user(account, user, now).boxed(), counted)).await?;
         let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(Found::NoSuchUser) };
@@ -168,7 +168,7 @@ impl DecisionFacts {
     /// The same facts about a request that exists, with the key that it is about: whose approvals can count was settled when it
     /// was created.
     pub(super) fn of_request(self, request: &KeyRequest, key: Option<IssuedKey>) -> Self {
-        Self { eligible: request.eligible_approvers.clone(), ..self }.with(&request.asked, key)
+        Self { eligible: request.eligible_approvers.clone(), ..self }.with(&request.details, key)
     }
 
     /// The same facts with the key that the request is about.

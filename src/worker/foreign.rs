@@ -117,7 +117,7 @@ impl Worker {
         }
         let work = work(message, key, at, facts.iam_user.path, now);
         let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
-        match self.dynamo.write(vec![taken]).await {
+        match self.tables.write(vec![taken]).await {
             Ok(()) => {}
             Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
             Err(WriteError::Other(fault)) => return Err(fault.into()),
@@ -130,7 +130,7 @@ impl Worker {
 
     /// What was cut off while a lease was held is finished, and whoever asked for it is told.
     pub(super) async fn finish_held(&self, item: &str, now: Timestamp) -> Result<(), HandleError> {
-        let Some(held) = DeletionLease::read(&self.dynamo, item).await? else { return Ok(()) };
+        let Some(held) = DeletionLease::read(&self.tables, item).await? else { return Ok(()) };
         let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
         let sentence = self.carry_out_deletion(&work, now).await?;
         self.direct(&work.by, &card::text(&sentence)).await?;
@@ -167,7 +167,7 @@ impl Worker {
             ("deleted", words::foreign_deleted(&work.key))
         };
         self.audit(work, &["deleting", event]).await?;
-        match self.dynamo.write(vec![work.held()?.release(&work.account, &work.user)]).await {
+        match self.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
             // Given back before.
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
             Err(WriteError::Other(fault)) => Err(fault),
@@ -186,7 +186,7 @@ impl Worker {
             chain.append(&work.message, work.at, NewAuditEntry::new(event, &work.by, detail));
         }
         let keep = async {
-            match self.dynamo.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
+            match self.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
                 // Delivered again.
                 Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
                 Err(WriteError::Other(fault)) => Err(fault),
@@ -194,7 +194,7 @@ impl Worker {
         };
         let Some(entry) = chain.outbox.last() else { return Ok(()) };
         // At once: what is to be done waits for it.
-        try_join(keep, self.dynamo.insert_audit(&work.message, entry)).await.map(drop)
+        try_join(keep, self.tables.insert_audit(&work.message, entry)).await.map(drop)
     }
 
     async fn refuse_foreign(

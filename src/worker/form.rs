@@ -71,7 +71,7 @@ impl Worker {
         let Some(mut stored) = self.on_card(message, value, place, now).await? else { return Ok(()) };
         if stored.request.is_expired(now) {
             self.lapse(&stored, now).await?;
-            stored = StoredRequest::read(&self.dynamo, &stored.request.id).await?.unwrap_or(stored);
+            stored = StoredRequest::read(&self.tables, &stored.request.id).await?.unwrap_or(stored);
         }
         if !stored.request.is_actionable() {
             self.redraw(&stored, now).await;
@@ -92,7 +92,7 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<Option<StoredRequest>> {
         if let Some((id, revision)) = carried(value)
-            && let Some(stored) = StoredRequest::read(&self.dynamo, &id).await?
+            && let Some(stored) = StoredRequest::read(&self.tables, &id).await?
         {
             if !stored.request.is_known_revision(&revision) {
                 self.reject_unknown_button(message, &stored, now).await?;

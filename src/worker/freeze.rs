@@ -93,8 +93,8 @@ impl Worker {
         let refusal = alone(message, [NewAuditEntry::new(refused(freeze), by, [])]);
         for _ in 0..MAX_CONFLICT_RETRIES {
             let (kept, frozen) = try_join(
-                store::standalone_chain_head(&self.dynamo, &message.id),
-                store::frozen(&self.dynamo),
+                store::standalone_chain_head(&self.tables, &message.id),
+                store::frozen(&self.tables),
             )
             .await?;
             // It may have been refused by an earlier delivery: it is carried out all the same, and its trail says both.
@@ -152,7 +152,7 @@ impl Worker {
             if writes.is_empty() {
                 return Ok((outcome, chain));
             }
-            match self.dynamo.write(writes).await {
+            match self.tables.write(writes).await {
                 Ok(()) => return Ok((outcome, chain)),
                 // It crossed another stop, or a key that is being issued.
                 Err(WriteError::Conflict(_)) => {}
@@ -186,7 +186,7 @@ impl Worker {
     }
 
     async fn keep_alone(&self, message: &SlackEnvelope, chain: &AuditChain) -> anyhow::Result<()> {
-        match self.dynamo.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
+        match self.tables.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
             // Delivered again.
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault),
@@ -195,7 +195,7 @@ impl Worker {
 
     async fn insert_alone(&self, message: &SlackEnvelope, chain: &AuditChain) -> anyhow::Result<()> {
         for entry in &chain.outbox {
-            self.dynamo.insert_audit(&message.id, entry).await?;
+            self.tables.insert_audit(&message.id, entry).await?;
         }
         Ok(())
     }

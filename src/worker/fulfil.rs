@@ -41,7 +41,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), HandleError> {
         let request = &stored.request;
-        let Some(id) = request.asked.kind.existing() else { return Ok(()) };
+        let Some(id) = request.details.kind.existing() else { return Ok(()) };
         let Some(key) = self.read_key(id).await? else {
             return self.deny_request(&stored, words::KEY_GONE.to_owned(), now).await;
         };
@@ -63,7 +63,7 @@ impl Worker {
                 return self.stop_activating(&key, &request.id, now).boxed().await;
             }
         };
-        match &request.asked.kind {
+        match &request.details.kind {
             RequestKind::Back { end, .. } | RequestKind::Longer { end, .. } if *end <= now => {
                 self.deny_request(&stored, words::past_end(&key.issued), now).await?;
                 self.stop_activating(&key, &request.id, now).boxed().await
@@ -90,7 +90,7 @@ impl Worker {
         key: &StoredKey,
         now: Timestamp,
     ) -> anyhow::Result<Judged> {
-        let asked = &request.asked;
+        let asked = &request.details;
         let slack = self.slack().await?;
         let facts = match self.facts_about(&slack, request, None, now).await? {
             Ok(facts) => facts.with(asked, Some(key.issued.clone())),
@@ -124,11 +124,11 @@ impl Worker {
         let Ok(next) = stored.request.apply(event, "keyvend", now) else { return Ok(()) };
         let message = card::text(&words::facts_changed(&next));
         let mut notifications =
-            vec![Notification::Direct { to: next.asked.requester.clone(), message }, Notification::Card];
+            vec![Notification::Direct { to: next.details.requester.clone(), message }, Notification::Card];
         // A card that is updated notifies nobody; one that is posted does.
         if next.card.is_some() {
             let what = format!("{}.again", next.id);
-            let mention = self.may_mention(&next.asked.requester, &what, now).await?;
+            let mention = self.may_mention(&next.details.requester, &what, now).await?;
             let mention = mention.then_some(&self.config.approvers);
             let message = card::text(&words::asked_again(&next, mention));
             notifications.push(Notification::Thread { message });
@@ -157,7 +157,7 @@ impl Worker {
     ) -> BoxFuture<'a, Result<(), HandleError>> {
         async move {
             let KeyState::Activating { by, .. } = &key.issued.state else { return Ok(()) };
-            let Some(stored) = StoredRequest::read(&self.dynamo, by).await? else {
+            let Some(stored) = StoredRequest::read(&self.tables, by).await? else {
                 return Err(anyhow::anyhow!("a key is activated for a request that does not exist").into());
             };
             if is_to_fulfil(&stored.request) {
@@ -180,7 +180,7 @@ impl Worker {
             return Ok(());
         };
         let message = card::text(&why);
-        let mut notifications = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        let mut notifications = vec![Notification::Direct { to: next.details.requester.clone(), message }];
         notifications.extend(next.card.is_some().then_some(Notification::Card));
         self.finish_claim(stored, next, Vec::new(), notifications).await
     }
@@ -214,7 +214,7 @@ impl Worker {
         let state = KeyState::Activating { by, end, why, since };
         let activating = IssuedKey { state, reassert_at: None, ..issued.clone() };
         let detail = [("key", issued.key.to_string()), ("user", authorized.at().to_string())];
-        let happened = NewAuditEntry::new("activating", &stored.request.asked.requester, detail);
+        let happened = NewAuditEntry::new("activating", &stored.request.details.requester, detail);
         let seen = RequestEvent::RecordTicketEvent { happened, at: now, alert: false };
         let next = stored.request.apply(seen, "keyvend", now)?;
         let others = vec![
@@ -224,7 +224,7 @@ impl Worker {
         ];
         match self.commit(stored, next, others, Vec::new()).await {
             Ok(saved) => drop(self.drain_outbox(saved).await),
-            Err(WriteError::Conflict(_)) if store::is_frozen(&self.dynamo).await? => {
+            Err(WriteError::Conflict(_)) if store::is_frozen(&self.tables).await? => {
                 return self.deny_request(stored, words::FROZEN_TOO.to_owned(), now).await;
             }
             // The lease is held, or something moved since it was read: look again.
@@ -243,10 +243,10 @@ impl Worker {
     pub(super) async fn activate(&self, key: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
         let issued = &key.issued;
         let KeyState::Activating { by, end, why, .. } = &issued.state else { return Ok(()) };
-        let Some(stored) = StoredRequest::read(&self.dynamo, by).await? else {
+        let Some(stored) = StoredRequest::read(&self.tables, by).await? else {
             return Err(anyhow::anyhow!("a key comes back for no request").into());
         };
-        let actor = stored.request.asked.requester.to_string();
+        let actor = stored.request.details.requester.to_string();
         let policy = session::write_policy(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
         let iam = self.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
         let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
@@ -260,10 +260,10 @@ impl Worker {
                 return Ok(());
             };
             let message = card::text(words::KEY_GONE);
-            let told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+            let told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
             return self.finish_claim(&stored, next, vec![key.update(&gone)?, release], told).await;
         }
-        let undone = match &stored.request.asked.kind {
+        let undone = match &stored.request.details.kind {
             RequestKind::Back { undo: true, .. } => Some(*end),
             RequestKind::Back { .. }
             | RequestKind::New
@@ -277,7 +277,7 @@ impl Worker {
             return self.redo_deactivation(key, now).await;
         };
         let message = card::text(&words::standing(&next));
-        let mut told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        let mut told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
         told.extend(next.card.is_some().then_some(Notification::Card));
         let others = vec![key.update(&active)?, release];
         match self.commit(&stored, next, others, told).await {
@@ -315,7 +315,7 @@ impl Worker {
         let longer = issued.with_expiry(end, now);
         let next = stored.request.apply(RequestEvent::Complete, &authorized.principal().to_string(), now)?;
         let message = card::text(&words::standing(&next));
-        let mut told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        let mut told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
         told.extend(next.card.is_some().then_some(Notification::Card));
         let others = vec![key.update(&longer)?, store::not_frozen()];
         match self.commit(stored, next, others, told).await {
@@ -323,7 +323,7 @@ impl Worker {
                 self.drain_outbox(saved).await;
                 Ok(())
             }
-            Err(WriteError::Conflict(_)) if store::is_frozen(&self.dynamo).await? => {
+            Err(WriteError::Conflict(_)) if store::is_frozen(&self.tables).await? => {
                 self.deny_request(stored, words::FROZEN_TOO.to_owned(), now).await
             }
             Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
@@ -334,5 +334,5 @@ impl Worker {
 
 /// Whether a request is one to carry out now.
 pub(super) fn is_to_fulfil(request: &KeyRequest) -> bool {
-    request.state == RequestState::Approved && request.asked.kind.existing().is_some()
+    request.state == RequestState::Approved && request.details.kind.existing().is_some()
 }

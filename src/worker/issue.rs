@@ -178,7 +178,7 @@ impl Worker {
         let Ok(policies) = &self.policies else {
             return no(stored, IssueFailure::again("policies-invalid", words::POLICIES_INVALID));
         };
-        let Some(TicketRef { psk: Some(psk), expires_at, .. }) = TicketRef::read(&self.dynamo, &tid).await?
+        let Some(TicketRef { psk: Some(psk), expires_at, .. }) = TicketRef::read(&self.tables, &tid).await?
         else {
             return no(stored, IssueFailure::again("psk-gone", words::TOO_LATE));
         };
@@ -186,7 +186,7 @@ impl Worker {
         if claimed.at > expires_at {
             return no(stored, IssueFailure::again("too-late", words::TOO_LATE));
         }
-        let asked = stored.request.asked.clone();
+        let asked = stored.request.details.clone();
         if asked.kind.end().is_some_and(|end| end <= now) {
             let why = words::END_PASSED.to_owned();
             let to = AbortOutcome::Refused { why: why.clone() };
@@ -236,7 +236,7 @@ impl Worker {
         policies: &Policies,
         may: &[SlackUserId],
     ) -> IssueFailure {
-        let asked = &request.asked;
+        let asked = &request.details;
         match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
             RequiredApprovals::Never(denial) => {
                 let why = words::refused(&denial.advice, self.config.help_channel.as_ref());
@@ -252,9 +252,11 @@ impl Worker {
                 let outdated = request.is_outdated_by(&shown);
                 let hold = request.approvals.iter().filter(|approval| !outdated && counts(approval));
                 let approvals = hold.cloned().collect::<Vec<_>>();
-                let next = KeyRequest { shown: shown.clone(), approvals, ..request.clone() };
-                let facts =
-                    ReviewSnapshot { required_approvals: request.shown.required_approvals, ..shown.clone() };
+                let next = KeyRequest { snapshot: shown.clone(), approvals, ..request.clone() };
+                let facts = ReviewSnapshot {
+                    required_approvals: request.snapshot.required_approvals,
+                    ..shown.clone()
+                };
                 let (why, mut say) = if request.revision_of(&facts) != request.revision() {
                     ("facts-changed", words::facts_changed(&next))
                 } else {
@@ -333,7 +335,7 @@ impl Worker {
         fault: anyhow::Error,
         now: Timestamp,
     ) -> Result<(), HandleError> {
-        let Some(found) = StoredRequest::read(&self.dynamo, &ready.stored.request.id).await? else {
+        let Some(found) = StoredRequest::read(&self.tables, &ready.stored.request.id).await? else {
             return Err(fault.into());
         };
         let path = &ready.facts.iam_user.path;
@@ -376,7 +378,7 @@ impl Worker {
         invocation: Invocation,
     ) -> Result<(Option<StoredRequest>, RunId), HandleError> {
         let run = RunId::of(random()?);
-        let asked = &ready.stored.request.asked;
+        let asked = &ready.stored.request.details;
         let intent = IssueIntent {
             tid: ready.tid.clone(),
             invocation: run.clone(),
@@ -396,7 +398,7 @@ impl Worker {
         ];
         match self.commit(&ready.stored, next, others, Vec::new()).await {
             Ok(stored) => Ok((Some(stored), run)),
-            Err(WriteError::Conflict(_)) if store::is_frozen(&self.dynamo).await? => Ok((None, run)),
+            Err(WriteError::Conflict(_)) if store::is_frozen(&self.tables).await? => Ok((None, run)),
             // The lease is held, or something moved since it was read: look again.
             Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(BUSY)),
             Err(WriteError::Other(fault)) => Err(fault.into()),
@@ -420,7 +422,7 @@ impl Worker {
         key: NewAccessKey,
         now: Timestamp,
     ) -> anyhow::Result<StoredRequest> {
-        let asked = ready.stored.request.asked.clone();
+        let asked = ready.stored.request.details.clone();
         let created = RequestEvent::Created { run: run.clone(), key: key.id.clone() };
         let stored =
             self.save_while_holding_intent(stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
@@ -462,7 +464,7 @@ impl Worker {
             match self.commit(&stored, next, others, notifications).await {
                 Ok(saved) => return Ok(saved),
                 Err(WriteError::Conflict(lost)) => {
-                    stored = StoredRequest::read(&self.dynamo, &stored.request.id).await?.ok_or(lost)?;
+                    stored = StoredRequest::read(&self.tables, &stored.request.id).await?.ok_or(lost)?;
                 }
                 Err(WriteError::Other(fault)) => return Err(fault),
             }
@@ -479,7 +481,7 @@ impl Worker {
         key: &AccessKeyId,
         now: Timestamp,
     ) {
-        let asked = &saved.request.asked;
+        let asked = &saved.request.details;
         let described = async {
             let session = self.session_for(IamStep::Describe, ready).await?;
             let description = words::description(&saved.request);
@@ -513,7 +515,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), HandleError> {
         let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
-        let asked = &stored.request.asked;
+        let asked = &stored.request.details;
         let mut others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
         if let RequestState::Issuing(intent) = &stored.request.state {
             others.push(store::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
@@ -528,7 +530,7 @@ impl Worker {
         let next = stored.request.apply(event, "keyvend", now)?;
         let may_press_again = next.state == RequestState::Approved;
         let message = if may_press_again { card::again(&failed.say, &next) } else { card::text(&failed.say) };
-        let mut notifications = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        let mut notifications = vec![Notification::Direct { to: next.details.requester.clone(), message }];
         // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
         if next.card.is_some() || next.state == RequestState::Pending {
             notifications.push(Notification::Card);
@@ -536,7 +538,7 @@ impl Worker {
         // A card that is drawn anew calls nobody; one that is posted does.
         if next.card.is_some() && next.state == RequestState::Pending {
             let what = format!("{}.again", next.id);
-            let mention = self.may_mention(&next.asked.requester, &what, now).await?;
+            let mention = self.may_mention(&next.details.requester, &what, now).await?;
             let mention = mention.then_some(&self.config.approvers);
             let message = card::text(&words::asked_again(&next, mention));
             notifications.push(Notification::Thread { message });
@@ -575,7 +577,7 @@ impl Worker {
         let message = card::text(&words::ambiguous(&next));
         let notifications = vec![
             Notification::Card,
-            Notification::Direct { to: next.asked.requester.clone(), message: message.clone() },
+            Notification::Direct { to: next.details.requester.clone(), message: message.clone() },
             Notification::Approvers { message },
         ];
         self.finish_claim(&stored, next, others, notifications).await
@@ -605,7 +607,7 @@ impl Worker {
     }
 
     async fn session(&self, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
-        let asked = &request.asked;
+        let asked = &request.details;
         let policy = session::write_policy(step, &asked.account, path, &asked.user)?;
         self.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await
     }
@@ -613,7 +615,7 @@ impl Worker {
     /// Deletes a key that this request created and nobody has read. It was not described yet: that follows the seal.
     async fn delete_own(&self, request: &KeyRequest, path: &str, key: &AccessKeyId) -> anyhow::Result<()> {
         let session = self.session(IamStep::Delete, request, path).await?;
-        session.delete_access_key(&request.asked.user, key).await
+        session.delete_access_key(&request.details.user, key).await
     }
 }
 

@@ -152,7 +152,7 @@ impl Worker {
         };
         let read = async {
             let known = async { anyhow::Ok(self.known_users(&message.person.user).await) };
-            let issued_today = store::issued_today(&self.dynamo, &message.person, now);
+            let issued_today = store::issued_today(&self.tables, &message.person, now);
             Ok(try_join3(try_join(known, open), self.slack(), issued_today).await?)
         };
         let (((known, _), slack, issued_today), ()) = try_join(read, self.admit(message)).await?;
@@ -499,7 +499,7 @@ impl Worker {
         event: &'static str,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        match StoredRequest::read(&self.dynamo, &stored.issued.request).await? {
+        match StoredRequest::read(&self.tables, &stored.issued.request).await? {
             Some(request) => self.record_audit(&request, event, message, now).await,
             None => Ok(()),
         }

@@ -85,7 +85,7 @@ impl Worker {
 
     /// Asks the approvers about all keys of somebody who left that are on and that they were not asked about before.
     async fn notify_of_leaver(&self, user: &SlackUserId, now: Timestamp) -> Result<(), HandleError> {
-        let items = self.dynamo.all_of_person(&holder(user)).await?;
+        let items = self.tables.all_of_person(&holder(user)).await?;
         let keys: Vec<AccessKeyId> = items.iter().filter_map(|item| StoredKey::of_item(item)).collect();
         let mut live = Vec::new();
         for some in keys.chunks(READ_AT_ONCE) {
@@ -116,7 +116,7 @@ impl Worker {
             .map(|stored| stored.update(&IssuedKey { left_notified_at: Some(now), ..stored.issued.clone() }));
         let noted = noted.collect::<anyhow::Result<Vec<_>>>()?;
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let Some(request) = StoredRequest::read(&self.dynamo, &first.request).await? else {
+            let Some(request) = StoredRequest::read(&self.tables, &first.request).await? else {
                 return Err(anyhow::anyhow!("a key without the request that it came of").into());
             };
             let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };

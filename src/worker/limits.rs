@@ -42,7 +42,7 @@ impl Worker {
         }
         let quota =
             Quota::new("rate", &message.person, minute(message), MESSAGES_A_MINUTE, message.signed_at);
-        if quota.take(&self.dynamo, message.id.as_str()).await? {
+        if quota.take(&self.tables, message.id.as_str()).await? {
             Ok(())
         } else {
             Err(HandleError::RateLimited)
@@ -66,7 +66,7 @@ impl Worker {
         }
         let audited = async {
             let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
-            if first.take(&self.dynamo, message.id.as_str()).await? {
+            if first.take(&self.tables, message.id.as_str()).await? {
                 let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
                 self.audit_alone(message, [NewAuditEntry::new("rate-limited", &message.person, most)])
                     .await?;
@@ -134,7 +134,7 @@ impl Worker {
         kept: OpenRequests,
         now: Timestamp,
     ) -> anyhow::Result<OpenRequests> {
-        let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&self.dynamo, id))).await?;
+        let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&self.tables, id))).await?;
         let open = read.into_iter().flatten().filter(|stored| stored.request.is_unresolved(now));
         let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
         Ok(kept.still(open))
@@ -149,7 +149,7 @@ impl Worker {
         now: Timestamp,
     ) -> anyhow::Result<bool> {
         let quota = Quota::new("mentions", person, now.0.div_euclid(3_600), MENTIONS_AN_HOUR, now);
-        quota.take(&self.dynamo, what).await
+        quota.take(&self.tables, what).await
     }
 }
 

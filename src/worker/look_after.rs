@@ -31,7 +31,7 @@ const BUSY: Duration = Duration::from_secs(10);
 impl Worker {
     /// The key's item as it is now, if keyvend issued it.
     pub(super) async fn read_key(&self, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {
-        let item = self.dynamo.get(Table::Requests, &StoredKey::item_key(key), None).await?;
+        let item = self.tables.get(Table::Requests, &StoredKey::item_key(key), None).await?;
         item.as_ref().map(StoredKey::try_from).transpose()
     }
 
@@ -60,7 +60,7 @@ impl Worker {
 
     /// Ten minutes after the seal: the tab confirmed, or it never did.
     async fn see_whether_confirmed(&self, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
-        let Some(request) = StoredRequest::read(&self.dynamo, &stored.issued.request).await? else {
+        let Some(request) = StoredRequest::read(&self.tables, &stored.issued.request).await? else {
             return Ok(());
         };
         let ticket = match request.request.issued() {
@@ -72,14 +72,14 @@ impl Worker {
         };
         let lapses = match &ticket {
             Some(ticket) => match &ticket.state {
-                TicketState::Acked { .. } => return self.confirm(&stored.issued.key, now).await,
+                TicketState::Confirmed { .. } => return self.confirm(&stored.issued.key, now).await,
                 TicketState::Sealed { .. } => vec![claim::lapsed(&ticket.tid, now)],
                 TicketState::Pending
                 | TicketState::Claimed(_)
                 | TicketState::Locked
                 | TicketState::Void
                 | TicketState::Failed
-                | TicketState::Lapsed(_) => Vec::new(),
+                | TicketState::Unconfirmed(_) => Vec::new(),
             },
             None => Vec::new(),
         };
@@ -195,7 +195,7 @@ impl Worker {
             iam.deactivate_access_key(&issued.user, &issued.key).await?;
         }
         let sure = IssuedKey { reassert_at: None, ..issued.clone() };
-        match self.dynamo.write(vec![stored.update(&sure)?]).await {
+        match self.tables.write(vec![stored.update(&sure)?]).await {
             // It changed: what is due then is found again.
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault.into()),
@@ -260,7 +260,7 @@ impl Worker {
         let holder = StoredKey::item_key(&issued.key);
         let deleting = IssuedKey { state: KeyState::Deleting { why, by: by.to_owned() }, ..issued.clone() };
         let lease = store::take_lease(&issued.account, &issued.user, &holder);
-        match self.dynamo.write(vec![stored.update(&deleting)?, lease]).await {
+        match self.tables.write(vec![stored.update(&deleting)?, lease]).await {
             Ok(()) => {}
             // The lease is held, or the key changed: look again.
             Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
@@ -305,7 +305,7 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), HandleError> {
         for _ in 0..MAX_CONFLICT_RETRIES {
-            let Some(request) = StoredRequest::read(&self.dynamo, &next.request).await? else {
+            let Some(request) = StoredRequest::read(&self.tables, &next.request).await? else {
                 return Err(anyhow::anyhow!("a key without the request that it came of").into());
             };
             let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };

@@ -37,9 +37,9 @@ impl Worker {
             | TicketState::Void
             | TicketState::Failed
             | TicketState::Sealed { .. }
-            | TicketState::Acked { .. }
-            | TicketState::Lapsed(_) => {
-                if let (TicketState::Acked { .. }, Some(stored)) = (&ticket.state, &stored)
+            | TicketState::Confirmed { .. }
+            | TicketState::Unconfirmed(_) => {
+                if let (TicketState::Confirmed { .. }, Some(stored)) = (&ticket.state, &stored)
                     && let RequestState::Issued { key, .. } = &stored.request.state
                 {
                     self.confirm(key, now).await?;
@@ -83,7 +83,7 @@ impl Worker {
             now,
         )?;
         let message = card::again(&words::link_expired(&next), &next);
-        let told = vec![Notification::Direct { to: next.asked.requester.clone(), message }];
+        let told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
         let others = vec![claim::expired(tid, now), TicketRef::remove_psk(tid)];
         match self.commit(stored, next, others, told).await {
             Ok(saved) => {
@@ -158,7 +158,7 @@ impl Worker {
 
     /// A write that somebody else may have been before with: what is due then is found again.
     async fn try_to_write(&self, writes: Vec<Write>) -> Result<(), HandleError> {
-        match self.dynamo.write(writes).await {
+        match self.tables.write(writes).await {
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault.into()),
         }

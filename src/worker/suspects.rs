@@ -36,7 +36,7 @@ impl Worker {
         if doubt.look_at().is_none_or(|look_at| now < look_at) {
             return Ok(());
         }
-        let asked = stored.request.asked.clone();
+        let asked = stored.request.details.clone();
         let found = self.suspects(&stored, doubt, now).await?;
         for key in &found {
             let policy =
@@ -83,7 +83,7 @@ impl Worker {
         doubt: &AmbiguousCreate,
         now: Timestamp,
     ) -> anyhow::Result<Vec<AccessKey>> {
-        let asked = &stored.request.asked;
+        let asked = &stored.request.details;
         let window = doubt.intent.started_at.0 - APART..=doubt.since.0 + APART;
         let keys = self.lookup.keys(&asked.account, &asked.user, now).await?;
         let new = keys.into_iter().filter(|key| {

@@ -25,7 +25,7 @@ const POSTPONED: Duration = Duration::from_secs(3_600);
 
 impl Worker {
     pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), HandleError> {
-        let due = |table| try_join_all(SHARDS.map(|shard| self.dynamo.due(table, shard, now, BATCH)));
+        let due = |table| try_join_all(SHARDS.map(|shard| self.tables.due(table, shard, now, BATCH)));
         let (items, tickets) = try_join(due(Table::Requests), due(Table::Tickets)).await?;
         let items = items.into_iter().flatten().map(|(item, due_at)| DueMessage::Timer { item, due_at });
         let tickets = tickets.into_iter().flatten().filter_map(|(tid, due_at)| {
@@ -74,7 +74,7 @@ impl Worker {
         received: u32,
     ) -> Result<(), HandleError> {
         let done = if let Some(id) = store::request_of(item) {
-            match StoredRequest::read(&self.dynamo, &id).await {
+            match StoredRequest::read(&self.tables, &id).await {
                 Ok(Some(stored)) => self.run_request_timer(stored, invocation).boxed().await,
                 Ok(None) => Ok(()),
                 Err(fault) => Err(fault.into()),
@@ -112,7 +112,7 @@ impl Worker {
     ) -> Result<(), HandleError> {
         if matches!(done, Err(HandleError::Failed(_))) && received >= MAX_RECEIVES {
             let postponed = store::postpone(due_at, now + POSTPONED);
-            match self.dynamo.update(table, item, &postponed).await {
+            match self.tables.update(table, item, &postponed).await {
                 Ok(_) | Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Other(fault)) => return Err(fault.into()),
             }
@@ -146,7 +146,7 @@ impl Worker {
         // Where the card could not be posted, that is still to be done, and calls the approvers too.
         let telling = if next.card.is_some() {
             let what = format!("{}.reminder", next.id);
-            let mention = self.may_mention(&next.asked.requester, &what, now).await?;
+            let mention = self.may_mention(&next.details.requester, &what, now).await?;
             let mention = mention.then_some(&self.config.approvers);
             Notification::Thread { message: card::text(&words::reminder(&next, mention)) }
         } else {

@@ -27,7 +27,7 @@ impl Worker {
         let Some((id, revision)) = carried(value) else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
-        let Some(stored) = StoredRequest::read(&self.dynamo, &id).await? else {
+        let Some(stored) = StoredRequest::read(&self.tables, &id).await? else {
             return Ok(self.answer(message, now, words::UNKNOWN_BUTTON).await?);
         };
         // The button is on the card and in the requester's own message.
@@ -63,7 +63,7 @@ impl Worker {
                 if action_id == action::NOT_ME =>
             {
                 let (id, revision) = carried(value)?;
-                let request = StoredRequest::read(&self.dynamo, &id).await.ok()??.request;
+                let request = StoredRequest::read(&self.tables, &id).await.ok()??.request;
                 // Which key it is about is nothing to whoever knows the request's id alone.
                 let shown = request.is_known_revision(&revision) || revision == request.requester_revision();
                 request.issued().filter(|_| shown)?.0.clone()
@@ -113,7 +113,7 @@ impl Worker {
     }
 
     async fn mark(&self, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
-        match self.dynamo.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
+        match self.tables.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
             // Marked before: what follows may still be lacking.
             Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault),

@@ -83,7 +83,7 @@ impl Worker {
         now: Timestamp,
         received: u32,
     ) -> Result<(), HandleError> {
-        let Some(telling) = store::read_notification(&self.dynamo, request, number).await? else {
+        let Some(telling) = store::read_notification(&self.tables, request, number).await? else {
             tracing::error!(%request, number, "a message on queue `due` names a notification that does not exist");
             return Ok(());
         };
@@ -122,13 +122,13 @@ impl Worker {
     /// The card of a request that waits could not be posted, and its message dies: its requester would wait in vain.
     async fn tell_of_no_card(&self, request: &RequestId) {
         let told = async {
-            let Some(stored) = StoredRequest::read(&self.dynamo, request).await? else { return Ok(()) };
+            let Some(stored) = StoredRequest::read(&self.tables, request).await? else { return Ok(()) };
             let request = &stored.request;
             if request.card.is_some() || request.state != RequestState::Pending {
                 return Ok(());
             }
             let sentence = words::card_not_posted(request, self.config.help_channel.as_ref());
-            self.direct(&request.asked.requester, &card::text(&sentence)).await
+            self.direct(&request.details.requester, &card::text(&sentence)).await
         };
         if let Err(fault) = told.await {
             tracing::error!(fault = format!("{fault:#}"), "nobody was told that a card is missing");
@@ -137,14 +137,14 @@ impl Worker {
 
     /// A message in the card's thread; none where there is no card.
     async fn in_thread(&self, request: &RequestId, message: &SlackMessage) -> anyhow::Result<()> {
-        let stored = StoredRequest::read(&self.dynamo, request).await?;
+        let stored = StoredRequest::read(&self.tables, request).await?;
         let Some(card) = stored.and_then(|stored| stored.request.card) else { return Ok(()) };
         Ok(self.slack().await?.reply(&card.channel, &card.ts, message).await?)
     }
 
     /// Draws the card as the request now stands, and posts it where there is none and it waits for approvers.
     async fn draw(&self, request: &RequestId, now: Timestamp) -> anyhow::Result<()> {
-        let Some(mut stored) = StoredRequest::read(&self.dynamo, request).await? else { return Ok(()) };
+        let Some(mut stored) = StoredRequest::read(&self.tables, request).await? else { return Ok(()) };
         if let Some(posted) = &stored.request.card {
             let drawn = card::approval(&stored.request, None, now);
             return Ok(self.slack().await?.update(&posted.channel, &posted.ts, &drawn).await?);
@@ -152,15 +152,15 @@ impl Worker {
         if stored.request.state != RequestState::Pending {
             return Ok(());
         }
-        let mention = self.may_mention(&stored.request.asked.requester, request.as_str(), now).await?;
+        let mention = self.may_mention(&stored.request.details.requester, request.as_str(), now).await?;
         let drawn = card::approval(&stored.request, mention.then_some(&self.config.approvers), now);
         let (channel, ts) = self.to_approvers(&drawn).await?;
         for _ in 0..MAX_CONFLICT_RETRIES {
             let posted = RequestEvent::CardPosted(Card { channel: channel.clone(), ts: ts.clone() });
             let next = stored.request.apply(posted, "keyvend", now)?;
-            match stored.save(&self.dynamo, next, Vec::new()).await {
+            match stored.save(&self.tables, next, Vec::new()).await {
                 Ok(_) => return Ok(()),
-                Err(WriteError::Conflict(_)) => match StoredRequest::read(&self.dynamo, request).await? {
+                Err(WriteError::Conflict(_)) => match StoredRequest::read(&self.tables, request).await? {
                     Some(found) => stored = found,
                     None => return Ok(()),
                 },

@@ -92,14 +92,14 @@ impl Worker {
         if self.policies.is_err() {
             return Ok(Err(words::POLICIES_INVALID.to_owned()));
         }
-        let Some(stored) = StoredRequest::read(&self.dynamo, id).await? else {
+        let Some(stored) = StoredRequest::read(&self.tables, id).await? else {
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         };
         if *revision != stored.request.requester_revision() {
             self.note_unknown(message, &stored, now).await?;
             return Ok(Err(words::UNKNOWN_BUTTON.to_owned()));
         }
-        if stored.request.asked.requester != message.person {
+        if stored.request.details.requester != message.person {
             return Ok(Err(words::NOT_YOURS.to_owned()));
         }
         if stored.request.is_expired(now) {
@@ -119,8 +119,8 @@ impl Worker {
                         TicketState::Void
                         | TicketState::Failed
                         | TicketState::Sealed { .. }
-                        | TicketState::Acked { .. }
-                        | TicketState::Lapsed(_),
+                        | TicketState::Confirmed { .. }
+                        | TicketState::Unconfirmed(_),
                     )
                     | None => Ok((stored, Vec::new())),
                 })
@@ -145,7 +145,7 @@ impl Worker {
     ) -> anyhow::Result<Result<Option<MailAddress>, &'static str>> {
         let Some(mail) = &self.config.mail else { return Ok(Ok(None)) };
         let user = self.slack().await?.user_info(&message.person.user).await?;
-        let seen = request.asked.email_hash.as_deref();
+        let seen = request.details.email_hash.as_deref();
         Ok(validate_email(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
     }
 
@@ -178,7 +178,8 @@ impl Worker {
         let label = made.code.as_ref().map(|_| label(&made.stored));
         if let (Some(mail), Some(to), Some(code), Some(label)) = (&self.config.mail, &to, &made.code, &label)
         {
-            let text = words::mail_text(code.expose(), label, &request.asked.user, &request.asked.account);
+            let text =
+                words::mail_text(code.expose(), label, &request.details.user, &request.details.account);
             match self.ses.send(mail.from.as_str(), to.as_str(), &words::mail_subject(label), &text).await {
                 Ok(()) => {}
                 Err(error) => {
@@ -196,7 +197,7 @@ impl Worker {
         let url = made.ticket.link(&self.config.reveal_url);
         let slack = self.slack().await?;
         let link = card::link(&sentence, url.expose_secret());
-        match show(&slack, &request.asked.requester.user, &link).await {
+        match show(&slack, &request.details.requester.user, &link).await {
             // Pressed in that very conversation, the link itself is the answer.
             Ok(shown) if message.channel.as_ref() == Some(&shown) => {}
             Ok(_) => self.try_to_answer(message, now, words::LINK_SHOWN).await,

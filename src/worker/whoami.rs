@@ -38,8 +38,8 @@ impl Worker {
         now: Timestamp,
     ) -> Result<(), HandleError> {
         let sentence = match request {
-            Some(id) => match StoredRequest::read(&self.dynamo, id).await? {
-                Some(stored) if stored.request.asked.requester == message.person => {
+            Some(id) => match StoredRequest::read(&self.tables, id).await? {
+                Some(stored) if stored.request.details.requester == message.person => {
                     words::status_line(&stored.request)
                 }
                 _ => words::no_such_request(id),
@@ -59,10 +59,10 @@ impl Worker {
 
     /// A person's newest requests, as they are now.
     pub(super) async fn newest(&self, person: &PersonId) -> anyhow::Result<Vec<StoredRequest>> {
-        let keys = self.dynamo.newest_requests(person, NEWEST).await?;
+        let keys = self.tables.newest_requests(person, NEWEST).await?;
         let ids = keys.iter().filter_map(|key| store::request_of(key));
         let read =
-            try_join_all(ids.map(|id| async move { StoredRequest::read(&self.dynamo, &id).await })).await?;
-        Ok(read.into_iter().flatten().filter(|stored| stored.request.asked.requester == *person).collect())
+            try_join_all(ids.map(|id| async move { StoredRequest::read(&self.tables, &id).await })).await?;
+        Ok(read.into_iter().flatten().filter(|stored| stored.request.details.requester == *person).collect())
     }
 }

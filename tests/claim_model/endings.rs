@@ -113,7 +113,7 @@ impl Story {
                     self.confirms(link, tab, &ClaimOutcome::Confirmed, true);
                     self.confirmed(link);
                 }
-                Some(TicketState::Acked { claimed, .. }) => {
+                Some(TicketState::Confirmed { claimed, .. }) => {
                     let tab = cast::tab_of(&claimed);
                     self.confirms(link, tab, &ClaimOutcome::Confirmed, true);
                     let answer = self.asks(link, tab, Code::None);
@@ -122,7 +122,7 @@ impl Story {
                     });
                     self.confirmed(link);
                 }
-                Some(TicketState::Lapsed(claimed)) => {
+                Some(TicketState::Unconfirmed(claimed)) => {
                     let tab = cast::tab_of(&claimed);
                     let answer = self.asks(link, tab, Code::None);
                     self.must(answer == Some(ClaimOutcome::Lapsed), || format!("its tab hears {answer:?}"));
@@ -147,7 +147,7 @@ impl Story {
         }
         // The timer that lost comes again.
         self.alone(Task::Lapse);
-        let lapsed = matches!(self.state(link), Some(TicketState::Lapsed(_)));
+        let lapsed = matches!(self.state(link), Some(TicketState::Unconfirmed(_)));
         let expected = if lapsed { ClaimOutcome::Lapsed } else { ClaimOutcome::Confirmed };
         self.must(answer.as_ref() == Some(&expected), || format!("a late confirmation hears {answer:?}"));
         self.confirms(link, tab, &expected, true);
@@ -166,7 +166,7 @@ impl Story {
         if !self.closely {
             return;
         }
-        self.alone(Task::Message(Message { link, event: ClaimEvent::Acknowledged, attempt: 0 }));
+        self.alone(Task::Message(Message { link, event: ClaimEvent::Confirmed, attempt: 0 }));
         let RequestState::Issued { key, .. } = &self.rules.request().request.state else { return };
         let stage = self.stage.borrow();
         let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));

@@ -160,7 +160,7 @@ impl Worker {
                 }
                 done
             }
-            ClaimEvent::Acknowledged => self.acknowledged(message).await,
+            ClaimEvent::Confirmed => self.acknowledged(message).await,
             ClaimEvent::Misused => self.import_ticket_events(message.link).await.map(drop),
         }
     }
@@ -294,7 +294,7 @@ impl Worker {
         }
         self.import_ticket_events(link).await?;
         let lapses = match self.read_ticket(link).await?.as_deref().map(|ticket| &ticket.state) {
-            Some(TicketState::Acked { .. }) => return self.confirm(key).await,
+            Some(TicketState::Confirmed { .. }) => return self.confirm(key).await,
             Some(TicketState::Sealed { .. }) => vec![claim::lapsed(tid, self.now)],
             _ => Vec::new(),
         };

@@ -238,7 +238,7 @@ impl Rules {
                 must!(aad == key.as_str().as_bytes(), "another key was sealed than {key}");
                 "a seal"
             }
-            (TicketState::Sealed { claimed: was, .. }, TicketState::Acked { claimed, .. }) => {
+            (TicketState::Sealed { claimed: was, .. }, TicketState::Confirmed { claimed, .. }) => {
                 let Actor::Tab(visit) = actor else { return Err("the worker confirmed".to_owned()) };
                 let Posted::Ack(ack) = &visit.posted else { return Err("a claim confirmed".to_owned()) };
                 must!(was == claimed && cast::tab_of(was) == visit.tab, "another tab confirmed");
@@ -248,7 +248,7 @@ impl Rules {
                 must!(gone, "the sealed key stayed");
                 "a confirmation"
             }
-            (TicketState::Sealed { claimed: was, sealed_at, .. }, TicketState::Lapsed(claimed)) => {
+            (TicketState::Sealed { claimed: was, sealed_at, .. }, TicketState::Unconfirmed(claimed)) => {
                 must!(matches!(actor, Actor::Worker(Task::Lapse)) && was == claimed, "{actor:?} lapsed it");
                 must!(stage.now().since(*sealed_at) >= FETCH_WINDOW, "it lapsed early");
                 let item = stage.tables.get(Table::Tickets, LINKS[link].tid.as_str());
@@ -284,7 +284,7 @@ impl Rules {
                 }
                 TicketState::Void => !current,
                 TicketState::Failed => !current || matches!(state, RequestState::Ambiguous(_)),
-                TicketState::Sealed { .. } | TicketState::Acked { .. } | TicketState::Lapsed(_) => {
+                TicketState::Sealed { .. } | TicketState::Confirmed { .. } | TicketState::Unconfirmed(_) => {
                     current && matches!(state, RequestState::Issued { .. })
                 }
             };
@@ -315,9 +315,9 @@ impl Rules {
             let stands = text(item, "state").unwrap();
             let ticket = self.ticket(cast::link_of(tid)).map(|ticket| &ticket.state);
             let fits = match stands {
-                "DELIVERED" => !matches!(ticket, Some(TicketState::Lapsed(_))),
-                "CONFIRMED" => matches!(ticket, Some(TicketState::Acked { .. })),
-                "UNCONFIRMED" => matches!(ticket, Some(TicketState::Lapsed(_))),
+                "DELIVERED" => !matches!(ticket, Some(TicketState::Unconfirmed(_))),
+                "CONFIRMED" => matches!(ticket, Some(TicketState::Confirmed { .. })),
+                "UNCONFIRMED" => matches!(ticket, Some(TicketState::Unconfirmed(_))),
                 _ => false,
             };
             must!(fits, "{key} is {stands} as its ticket is {:?}", ticket.map(telling::state));
@@ -344,8 +344,8 @@ impl Rules {
                 TicketState::Claimed(_)
                 | TicketState::Failed
                 | TicketState::Sealed { .. }
-                | TicketState::Lapsed(_) => (claimed, locked, acknowledged) == (1, 0, 0),
-                TicketState::Acked { .. } => (claimed, locked, acknowledged) == (1, 0, 1),
+                | TicketState::Unconfirmed(_) => (claimed, locked, acknowledged) == (1, 0, 0),
+                TicketState::Confirmed { .. } => (claimed, locked, acknowledged) == (1, 0, 1),
             };
         must!(
             fits,
@@ -372,7 +372,7 @@ impl Rules {
                 if let Some(
                     TicketState::Claimed(claimed)
                     | TicketState::Sealed { claimed, .. }
-                    | TicketState::Acked { claimed, .. },
+                    | TicketState::Confirmed { claimed, .. },
                 ) = claimed
                 {
                     must!(cast::tab_of(claimed) == tab, "tab {tab} was told of a claim that it has not");
@@ -401,7 +401,7 @@ impl Rules {
                 let over = self.ticket(link).is_some_and(|ticket| match &ticket.state {
                     TicketState::Sealed { sealed_at, .. } => visit.now.since(*sealed_at) >= FETCH_WINDOW,
                     // A confirmation may come late as long as nothing lapsed.
-                    TicketState::Acked { .. } | TicketState::Lapsed(_) => true,
+                    TicketState::Confirmed { .. } | TicketState::Unconfirmed(_) => true,
                     _ => false,
                 });
                 must!(over, "ticket {link} has not lapsed");

@@ -32,8 +32,8 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
             aad: sealed.aad,
             receipt_hash: sealed.receipt_hash,
         },
-        "ACKED" => TicketState::Acked { claimed, receipt_hash: sealed.receipt_hash },
-        _ => TicketState::Lapsed(claimed),
+        "ACKED" => TicketState::Confirmed { claimed, receipt_hash: sealed.receipt_hash },
+        _ => TicketState::Unconfirmed(claimed),
     };
     StoredTicket { state, tries, ..cast::ticket(wants_code) }
 }

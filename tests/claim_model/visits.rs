@@ -118,7 +118,7 @@ async fn render(calls: &Calls, visit: &Visit) -> Result<ClaimOutcome, Fault> {
     let answer = run(calls, visit).await?;
     let message = match &answer {
         ClaimOutcome::Working { attempt } => Some((ClaimEvent::Claimed, *attempt)),
-        ClaimOutcome::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
+        ClaimOutcome::Confirmed => Some((ClaimEvent::Confirmed, 0)),
         ClaimOutcome::Used | ClaimOutcome::Locked => Some((ClaimEvent::Misused, 0)),
         _ => None,
     };
