@@ -1,17 +1,18 @@
 //! The operator's tool: looks at the audit trail and at policies, and stops what must be stopped. It is not deployed; it
 //! has no rights but those of whoever runs it, and it never prints a secret.
 
-mod args;
-mod csv;
-mod deactivate;
-mod explain;
-mod export;
-mod operator;
-mod policies;
-mod stop;
-mod trail;
-mod typed;
-mod verify;
+pub mod args;
+pub mod audit_verifier;
+pub mod check;
+pub mod context;
+pub mod csv;
+pub mod deactivate;
+pub mod explain;
+pub mod export;
+pub mod freeze;
+pub mod output;
+pub mod value_parsers;
+pub mod verify;
 
 use std::io::{self, Write};
 
@@ -20,20 +21,20 @@ use futures_util::FutureExt as _;
 use serde::Serialize;
 use serde_json::json;
 
-use self::typed::{Audit, Command, Key, Policy};
 use crate::aws::NoAccess;
+use crate::cli::args::{Audit, Command, Key, Policy};
+use crate::cli::output as words;
 use crate::config::{ConfigError, Environment};
 use crate::time::Timestamp;
-use crate::words::operator as words;
 
-pub use self::deactivate::{Deactivated, Outcome};
-pub(crate) use self::explain::domain;
-pub use self::explain::{Decisive, Explained};
-pub use self::policies::{Checked, Wrong};
-pub use self::stop::FreezeResult;
-pub use self::trail::{Anchored, By, Problem, RecordProblem};
-pub use self::typed::Cli;
-pub use self::verify::Verified;
+pub use crate::cli::args::Cli;
+pub use crate::cli::audit_verifier::{Anchored, By, Problem, RecordProblem};
+pub use crate::cli::check::{Checked, Wrong};
+pub use crate::cli::deactivate::{Deactivated, Outcome};
+pub(crate) use crate::cli::explain::domain;
+pub use crate::cli::explain::{Decisive, Explained};
+pub use crate::cli::freeze::FreezeResult;
+pub use crate::cli::verify::Verified;
 
 /// What a command works with and where it writes.
 pub struct CommandContext<'p> {
@@ -141,18 +142,18 @@ pub async fn run(cli: Cli, mut place: CommandContext<'_>) -> ExitStatus {
             verified.and_then(|answer| say(&answer, json, place))
         }
         Command::Policy(Policy::Check(check)) => {
-            policies::check(check, place).and_then(|answer| say(&answer, json, place))
+            check::check(check, place).and_then(|answer| say(&answer, json, place))
         }
         Command::Policy(Policy::Explain(explain)) => {
             let explained = explain::explain(explain, place).boxed_local().await;
             explained.and_then(|answer| say(&answer, json, place))
         }
         Command::Freeze(stop) => {
-            let stopped = stop::stop(stop, true, place).boxed_local().await;
+            let stopped = freeze::set_freeze(stop, true, place).boxed_local().await;
             stopped.and_then(|answer| say(&answer, json, place))
         }
         Command::Unfreeze(stop) => {
-            let stopped = stop::stop(stop, false, place).boxed_local().await;
+            let stopped = freeze::set_freeze(stop, false, place).boxed_local().await;
             stopped.and_then(|answer| say(&answer, json, place))
         }
         Command::Key(Key::Deactivate(deactivate)) => {

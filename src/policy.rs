@@ -2,24 +2,24 @@
 //! An error while deciding is a no. Nothing that acts can be called without an [`Authorized`], and only a yes
 //! makes one.
 
-mod action;
-mod authorized;
-pub mod cases;
+pub mod action;
+pub mod authorized;
+pub mod entities;
 #[cfg(feature = "cli")]
-pub mod check;
-mod entities;
-mod load;
-mod probe;
-mod question;
+pub mod lint;
+pub mod load;
+pub mod query;
+pub mod schema_check;
+pub mod test_cases;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
-use crate::facts::{Account, EligibleApprovers, IamUser, Person};
+use crate::domain::iam::{Account, EligibleApprovers, IamUser, Person};
+use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, PersonId, SlackUserId, UserGroupId};
-use crate::use_case::UseCase;
 
 pub use action::{
     Act, Action, Activate, Approve, Context, Deactivate, Delete, Freeze, IamUserRef, Issue, KeyFacts, List,
@@ -27,7 +27,7 @@ pub use action::{
 };
 pub use authorized::Authorized;
 pub use load::{InvalidPolicies, Problem};
-pub use question::Question;
+pub use query::Question;
 
 /// More approvals than this are never waited for: a request that would need them is refused at once.
 pub const MAX_APPROVALS: u32 = 5;

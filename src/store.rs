@@ -1,15 +1,19 @@
 //! The items of table `Requests`, and how a request changes: read, decided, written on the version it was read at.
 //! Losing that race is an answer, and the loser reads again.
 
+pub mod tickets;
+
 use std::fmt;
 
-use crate::audit::AuditChain;
+use crate::aws::item::{
+    Attribute, Item, ItemError, Table, Update, Write, bytes, number, shard, text, values,
+};
 use crate::aws::{Tables, WriteError};
-use crate::facts::Account;
+use crate::domain::audit::AuditChain;
+use crate::domain::iam::Account;
+use crate::domain::request::{KeyRequest, Notification, OutboxEntry, RequestState};
+use crate::domain::ticket::Psk;
 use crate::id::{IamUserName, PersonId, RequestId, SlackUserId, TicketId};
-use crate::item::{Attribute, Item, ItemError, Table, Update, Write, bytes, number, shard, text, values};
-use crate::request::{KeyRequest, Notification, OutboxEntry, RequestState};
-use crate::ticket::Psk;
 use crate::time::{DAY, Timestamp};
 
 /// A request as it was read, with the version that the next write must meet.

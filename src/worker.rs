@@ -1,35 +1,15 @@
 //! The worker: everything that decides and acts. What a message may say is decided by the queue it came from, never
 //! by the message. Every handler is re-entrant, for a message may come more than once.
 
-mod acknowledge;
-mod again;
-mod cancel;
-mod checkpoint;
-mod compare;
-mod create;
-mod decide;
-mod descriptions;
-mod details;
-mod directory;
-mod ending;
-mod facts;
-mod foreign;
-mod form;
-mod freeze;
-mod fulfil;
-mod issue;
-mod join;
-mod keys;
-mod leave;
-mod limits;
-mod look_after;
-mod redrive;
-mod suspects;
-mod sweep;
-mod switch_off;
-mod tell;
-mod ticket;
-mod whoami;
+pub mod commands;
+pub mod decision_facts;
+pub mod events;
+pub mod interactions;
+pub mod jobs;
+pub mod limits;
+pub mod notify;
+pub mod ops;
+pub mod timers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,26 +23,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use self::again::KeyChange;
-use self::decide::{PressOrigin, ReviewAction};
-use crate::audit::NewAuditEntry;
+use crate::aws::item::Write;
 use crate::aws::{ReceiptHandle, Secrets, Ses, Sqs, Sts, TableNames, Tables, VersionStage, WriteError};
-use crate::card::action;
-use crate::checkpoint::CheckpointPage;
-use crate::command::{self, Command, Create};
 use crate::config::{QueueUrl, WorkerConfig};
+use crate::domain::audit::NewAuditEntry;
+use crate::domain::checkpoint::CheckpointPage;
+use crate::domain::key::DeactivationReason;
+use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState};
+use crate::facts::{ApprovalsChannelError, Lookup};
 use crate::id::{AccessKeyId, AccountId, RequestId, TicketId};
-use crate::inbound::{Interaction, SlackEnvelope, SlackEvent};
-use crate::item::Write;
-use crate::key::DeactivationReason;
-use crate::lookup::{ApprovalsChannelError, Lookup};
-use crate::modal;
 use crate::policy::{InvalidPolicies, Policies};
-use crate::request::{KeyRequest, Notification, RequestEvent, RequestState};
-use crate::slack_api::{SlackApi, SlackError};
+use crate::render::approval_card::action;
+use crate::render::modal;
+use crate::render::text;
+use crate::slack::api::{SlackApi, SlackError};
+use crate::slack::command::{self, Command, Create};
+use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::words;
+use crate::worker::commands::change_key::KeyChange;
+use crate::worker::interactions::review::{PressOrigin, ReviewAction};
 
 /// How often a message is received before it dies.
 const MAX_RECEIVES: u32 = 6;
@@ -188,7 +168,7 @@ pub struct OwnershipPage {
 
 /// Why a message is not done.
 #[derive(Debug)]
-enum HandleError {
+pub(crate) enum HandleError {
     /// It is not time yet; nothing is wrong.
     RetryAfter(Duration),
     /// Its person sent too many in one minute.
@@ -288,9 +268,9 @@ impl Worker {
         }
         if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
             let say = match (self.marked_off(&message).await, not_done) {
-                (Some(key), _) => words::off_not_done(&key),
+                (Some(key), _) => text::off_not_done(&key),
                 (None, HandleError::Failed(fault)) => self.failure_text(fault, &message.id),
-                (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => words::not_done(&message.id),
+                (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => text::not_done(&message.id),
             };
             self.record_failure(&message, invocation.now).await;
             if message.what.is_of_a_person() {
@@ -303,9 +283,9 @@ impl Worker {
     /// What whoever waits is told of a fault, and what they can do.
     fn failure_text(&self, fault: &anyhow::Error, reference: &RequestId) -> String {
         if ApprovalsChannelError::is_cause_of(fault) {
-            words::approvers_unreachable(self.config.help_channel.as_ref())
+            text::approvers_unreachable(self.config.help_channel.as_ref())
         } else {
-            words::not_done(reference)
+            text::not_done(reference)
         }
     }
 
@@ -319,7 +299,7 @@ impl Worker {
             return Err(fault);
         }
         tracing::error!(fault = format!("{fault:#}"), "the approvers cannot be reached");
-        Ok(words::approvers_unreachable(self.config.help_channel.as_ref()))
+        Ok(text::approvers_unreachable(self.config.help_channel.as_ref()))
     }
 
     /// Audits something that changed nothing: a press that was refused, a message that dies. Losing the race to write it
@@ -377,7 +357,7 @@ impl Worker {
         // counts.
         let age = invocation.now.since(message.signed_at);
         if !(0..=MAX_COMMAND_AGE).contains(&age) {
-            return Ok(self.reply(message, invocation.now, words::TOO_OLD).await?);
+            return Ok(self.reply(message, invocation.now, text::TOO_OLD).await?);
         }
         if !limits::admits_itself(&message.what) {
             let account = if let SlackEvent::Command(Command::List(Some(typed))) = &message.what {
@@ -454,7 +434,7 @@ impl Worker {
                             self.delete(message, &key, invocation.now).boxed().await
                         }
                         (Ok(_), None) | (Err(_), _) => {
-                            Ok(self.answer(message, invocation.now, words::UNKNOWN_BUTTON).await?)
+                            Ok(self.answer(message, invocation.now, text::UNKNOWN_BUTTON).await?)
                         }
                     },
                 }
@@ -475,7 +455,7 @@ impl Worker {
                         .boxed()
                         .await
                     }
-                    _ => Ok(self.reply(message, invocation.now, words::UNKNOWN_BUTTON).await?),
+                    _ => Ok(self.reply(message, invocation.now, text::UNKNOWN_BUTTON).await?),
                 }
             }
             SlackEvent::UserDeactivated
@@ -623,7 +603,7 @@ impl Worker {
                 }
             }
         }
-        if fulfil::is_to_fulfil(request)
+        if ops::complete_request::is_to_fulfil(request)
             && let Err(fault) = self.queue_fulfilment(request).await
         {
             tracing::error!(fault = format!("{fault:#}"), "what was approved waits for the next sweep");

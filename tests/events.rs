@@ -6,12 +6,12 @@ mod world;
 
 use std::time::Duration;
 
+use keyvend::aws::item::{Item, Table, Write};
 use keyvend::aws::{TableNames, Tables};
-use keyvend::claim::{StoredTicket, TicketState, new_item};
-use keyvend::item::{Item, Table, Write};
-use keyvend::request::{KeyRequest, RequestEvent, RevisionSalt};
+use keyvend::domain::request::{KeyRequest, RequestEvent, RevisionSalt};
+use keyvend::domain::ticket::claim::{StoredTicket, TicketState, new_item};
+use keyvend::domain::ticket::{Ticket, hash};
 use keyvend::store::{StoredRequest, TicketRef};
-use keyvend::ticket::{Ticket, hash};
 use serde_json::{Value, json};
 
 use world::deployed::Deployed;
@@ -113,7 +113,7 @@ async fn the_events_of_a_request_lead_from_the_command_to_a_sealed_key() {
     // No event can know what was drawn, so it is as if the event's own had been.
     let waiting = StoredRequest::read(&tables, &id).await.unwrap().unwrap();
     let salted = KeyRequest { salt: RevisionSalt::new([7; 16]), ..waiting.request.clone() };
-    let value = keyvend::card::value(&salted);
+    let value = keyvend::render::approval_card::value(&salted);
     waiting.save(&tables, salted, Vec::new()).await.unwrap();
 
     keyvend.world.clock.advance(Duration::from_secs(30));
@@ -161,7 +161,7 @@ async fn a_browser_gets_the_page() {
     let keyvend = Deployed::new().await;
     let answer = reveals(&keyvend, PAGE).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    assert_eq!(text_of(&answer), keyvend::reveal::PAGE);
+    assert_eq!(text_of(&answer), keyvend::functions::reveal::PAGE);
 }
 
 /// The page loads nothing, runs nothing but its own two scripts, and is kept, framed, indexed and told of by nobody.
@@ -233,7 +233,7 @@ async fn a_tab_with_the_key_confirms_it() {
     let stored = pending(&keyvend, &ticket());
     let now = keyvend.world.clock.now();
     let mut item = new_item(&stored, stored.expires_at);
-    let sealed = keyvend::item::values([
+    let sealed = keyvend::aws::item::values([
         ("state", "SEALED".into()),
         ("cid", claim["cid"].as_str().unwrap().into()),
         ("pub", bytes(&claim["pub"]).as_slice().into()),

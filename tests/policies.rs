@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyvend::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use keyvend::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use keyvend::domain::use_case::UseCase;
 use keyvend::id::{Digest256, PersonId, SlackUserId, UserGroupId};
 use keyvend::policy::{
     Activate, Approve, Deactivate, Freeze, InvalidPolicies, Issue, KeyFacts, List, Policies, PolicyDecision,
-    Request, RequestContext, RequiredApprovals, RiskFlag, cases, distinct_approvals,
+    Request, RequestContext, RequiredApprovals, RiskFlag, distinct_approvals, test_cases,
 };
 use keyvend::time::Timestamp;
-use keyvend::use_case::UseCase;
 use proptest::prelude::*;
 
 fn shipped() -> PathBuf {
@@ -164,7 +164,7 @@ fn a_user_group_that_can_be_none_is_refused_with_its_line() {
 #[test]
 fn every_case_is_decided_as_its_name_says() {
     let policies = default_policies();
-    let wrong: Vec<String> = cases::read(&shipped())
+    let wrong: Vec<String> = test_cases::read(&shipped())
         .unwrap()
         .iter()
         .filter_map(|case| case.run(&policies).err().map(|error| format!("{error:#}")))
@@ -175,7 +175,7 @@ fn every_case_is_decided_as_its_name_says() {
 #[test]
 fn every_policy_decides_a_case() {
     let policies = default_policies();
-    let cases = cases::read(&shipped()).unwrap();
+    let cases = test_cases::read(&shipped()).unwrap();
     let exercised: BTreeSet<String> = cases.iter().flat_map(|case| case.run(&policies).unwrap()).collect();
     let idle: Vec<&str> = policies.ids().filter(|id| !exercised.contains(*id)).collect();
     assert!(idle.is_empty(), "no case is decided by {idle:?}");
@@ -201,7 +201,7 @@ fn a_wrong_case_is_told() {
     ];
     let files: Vec<(&str, &str)> = table.iter().map(|(file, text, _)| (*file, *text)).collect();
     let dir = folder("wrong-case", &files);
-    for case in cases::read(&dir).unwrap() {
+    for case in test_cases::read(&dir).unwrap() {
         let (_, _, holds) = table.iter().find(|(file, ..)| case.file.ends_with(file)).unwrap();
         assert_eq!(case.run(&policies).is_ok(), *holds, "{}", case.file.display());
     }
@@ -227,12 +227,12 @@ fn unreadable_cases_and_empty_folders_are_refused() {
         ),
     ];
     for (name, files) in table {
-        assert!(cases::read(&folder(name, files)).is_err(), "{name}");
+        assert!(test_cases::read(&folder(name, files)).is_err(), "{name}");
     }
     let empty = folder("empty-folder", &[("ALLOW/a.json", good)]);
     fs::create_dir(empty.join("DENY")).unwrap();
-    assert!(format!("{:#}", cases::read(&empty).unwrap_err()).contains("no cases"));
-    assert!(cases::read(&folder("good", &[("ALLOW/a.json", good), ("DENY/a.json", good)])).is_ok());
+    assert!(format!("{:#}", test_cases::read(&empty).unwrap_err()).contains("no cases"));
+    assert!(test_cases::read(&folder("good", &[("ALLOW/a.json", good), ("DENY/a.json", good)])).is_ok());
 }
 
 #[test]

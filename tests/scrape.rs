@@ -122,7 +122,7 @@ async fn what_is_planted_anywhere_is_found() {
         assert!(found(&needle, &[("x".to_owned(), format!("a {form} b"))]).contains("x"), "{form}");
     }
     tracing::info!(target: "keyvend::worker", what = planted, "logged");
-    tracing::debug!(target: "keyvend::slack", "debugged {}", hex(b"planted+secret/Zk81"));
+    tracing::debug!(target: "keyvend::functions::slack", "debugged {}", hex(b"planted+secret/Zk81"));
     assert_eq!(
         run.log
             .lines()

@@ -11,9 +11,9 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::SecretString;
 
-use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
+use crate::domain::ticket::seal::NewAccessKey;
 use crate::id::{AccessKeyId, IamUserName};
-use crate::seal::NewAccessKey;
 use crate::time::Timestamp;
 
 /// IAM with the rights of one session.
@@ -118,7 +118,7 @@ pub struct UserPage {
 }
 
 impl Iam {
-    pub(super) fn new(config: &aws_config::SdkConfig, credentials: Credentials) -> Self {
+    pub(crate) fn new(config: &aws_config::SdkConfig, credentials: Credentials) -> Self {
         let config = aws_sdk_iam::config::Builder::from(config).credentials_provider(credentials).build();
         Self(Client::from_conf(config))
     }
@@ -165,7 +165,7 @@ impl Iam {
             .set_marker(marker.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| super::fault("iam:GetAccountAuthorizationDetails", &error))?;
+            .map_err(|error| crate::aws::fault("iam:GetAccountAuthorizationDetails", &error))?;
         let users = page.user_detail_list.unwrap_or_default().into_iter().filter_map(|user| {
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
             let policies = user.attached_managed_policies.unwrap_or_default();
@@ -234,7 +234,7 @@ impl Iam {
             Ok(answer) => Ok(answer.user_name.and_then(|name| name.parse().ok())),
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("AccessDenied" | "NoSuchEntity") => Ok(None),
-                _ => Err(super::fault("iam:GetAccessKeyLastUsed", &error)),
+                _ => Err(crate::aws::fault("iam:GetAccessKeyLastUsed", &error)),
             },
         }
     }
@@ -458,7 +458,7 @@ impl Iam {
         answer.map(drop).map_err(|error| {
             match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("LimitExceeded") => TagError::LimitExceeded,
-                _ => TagError::Fault(super::fault("iam:TagUser", &error)),
+                _ => TagError::Fault(crate::aws::fault("iam:TagUser", &error)),
             }
         })
     }
@@ -471,14 +471,14 @@ impl Iam {
     pub async fn untag_keys(&self, user: &IamUserName, keys: &[AccessKeyId]) -> anyhow::Result<()> {
         let names = keys.iter().map(|key| key.as_str().to_owned()).collect();
         let answer = self.0.untag_user().user_name(user.as_str()).set_tag_keys(Some(names)).send().await;
-        answer.map(drop).map_err(|error| super::fault("iam:UntagUser", &error))
+        answer.map(drop).map_err(|error| crate::aws::fault("iam:UntagUser", &error))
     }
 }
 
 fn unless_missing<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> IamError {
     match error.as_service_error().and_then(ProvideErrorMetadata::code) {
         Some("NoSuchEntity") => IamError::NoSuchEntity,
-        _ => IamError::Fault(super::fault(call, error)),
+        _ => IamError::Fault(crate::aws::fault(call, error)),
     }
 }
 

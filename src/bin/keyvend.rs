@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use keyvend::cli::output as words;
 use keyvend::cli::{self, Cli, CommandContext, ExitStatus};
 use keyvend::config::ProcessEnvironment;
-use keyvend::words::operator as words;
-use keyvend::{aws, function};
+use keyvend::{aws, functions::runtime};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -21,7 +21,7 @@ async fn main() -> ExitCode {
         environment: &ProcessEnvironment,
         sdk: None,
         connector: aws::https_connector(),
-        now: function::now(),
+        now: runtime::now(),
         random,
         out: &mut io::stdout().lock(),
         err: &mut io::stderr(),

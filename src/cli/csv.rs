@@ -1,14 +1,14 @@
 //! Records as CSV (RFC 4180, a line a record): for spreadsheets, which take some texts for formulas, and for terminals,
 //! which take some for commands. RecordProblem people wrote is in it, and they may have meant either.
 
-use crate::audit::AuditRecord;
-use crate::words::operator::plain;
+use crate::cli::output::plain;
+use crate::domain::audit::AuditRecord;
 
 /// The first line.
-pub(super) const HEAD: &str = "time,request,seq,event,actor,detail,prev,hash\n";
+pub(crate) const HEAD: &str = "time,request,seq,event,actor,detail,prev,hash\n";
 
 /// One record. `detail` is JSON.
-pub(super) fn line(record: &AuditRecord) -> String {
+pub(crate) fn line(record: &AuditRecord) -> String {
     let AuditRecord { request, entry } = record;
     let detail = serde_json::to_string(&entry.detail).unwrap_or_default();
     // A spreadsheet that splits at semicolons must not find the beginning of a cell in here; JSON reads it back the same.
@@ -34,7 +34,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::audit::AuditEntry;
+    use crate::domain::audit::AuditEntry;
     use crate::time::Timestamp;
 
     fn with(actor: &str, reason: &str) -> String {

@@ -3,21 +3,21 @@
 
 use serde::Serialize;
 
-use super::operator::{self, Flags, Operator, record_alone, tables};
-use super::typed::Deactivate;
-use super::{Answer, CommandContext, ExitStatus, Failure};
-use crate::audit::NewAuditEntry;
+use crate::aws::item::Table;
+use crate::aws::session_policy;
 use crate::aws::{Iam, IamError, Tables, WriteError};
-use crate::card;
-use crate::facts::Account;
+use crate::cli::args::Deactivate;
+use crate::cli::context::{self, Flags, Operator, record_alone, tables};
+use crate::cli::output as words;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::domain::audit::NewAuditEntry;
+use crate::domain::iam::Account;
+use crate::domain::key::{IssuedKey, StoredKey};
+use crate::domain::request::{Notification, RequestEvent};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
-use crate::item::Table;
-use crate::key::{IssuedKey, StoredKey};
-use crate::request::{Notification, RequestEvent};
-use crate::session;
+use crate::render::approval_card;
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::words::operator as words;
 
 /// How often a request may change while its chain is written to.
 const MAX_CONFLICT_RETRIES: usize = 5;
@@ -89,7 +89,7 @@ impl Answer for Deactivated {
     }
 }
 
-pub(super) async fn deactivate(
+pub(crate) async fn deactivate(
     args: &Deactivate,
     place: &CommandContext<'_>,
 ) -> Result<Deactivated, Failure> {
@@ -107,7 +107,7 @@ pub(super) async fn deactivate(
     let iam = match &account {
         Some(account) => {
             // At any path: it may have been moved since its key was issued.
-            let policy = session::deactivating_at_any_path(account, &user);
+            let policy = session_policy::deactivating_at_any_path(account, &user);
             operator.iam(&sdk, account, args.role.as_deref(), policy).await?
         }
         None => Iam::of_caller(&sdk),
@@ -174,12 +174,12 @@ fn where_(
     operator: &Operator,
     accounts: &[Account],
 ) -> Result<Option<Account>, Failure> {
-    let given = args.account.as_ref().map(|given| operator::account(given, accounts)).transpose()?;
+    let given = args.account.as_ref().map(|given| context::account(given, accounts)).transpose()?;
     match (given, issued) {
         (Some(given), Some(issued)) if given.id != issued.account.id => Err(words::another_user(issued)),
         (_, Some(issued)) => Ok(Some(issued.account.clone())),
         (Some(given), None) => Ok(Some(given)),
-        (None, None) => operator.account().map(|own| operator::own_account(own, accounts)).transpose(),
+        (None, None) => operator.account().map(|own| context::own_account(own, accounts)).transpose(),
     }
 }
 
@@ -230,7 +230,7 @@ async fn record_with_request(
         let Some(stored) = StoredRequest::read(dynamo, &issued.request).await? else { return Ok(false) };
         let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };
         let mut next = stored.request.apply(seen, "keyvend", now)?;
-        let told = card::text(&words::told_of_deactivation(issued, operator.actor()));
+        let told = approval_card::text(&words::told_of_deactivation(issued, operator.actor()));
         let to = issued.requester.clone();
         next.notifications.extend([
             Notification::Approvers { message: told.clone() },

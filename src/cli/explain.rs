@@ -7,25 +7,25 @@ use futures_util::future::try_join;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::PersonArg;
-use super::operator::{self, Flags, Operator};
-use super::typed::{Explain, Live};
-use super::{Answer, CommandContext, ExitStatus, Failure, policies};
+use crate::aws::item::Table;
+use crate::aws::session_policy;
 use crate::aws::{TableNames, Tables};
+use crate::cli::args::{Explain, Live};
+use crate::cli::context::{self, Flags, Operator};
+use crate::cli::output as words;
+use crate::cli::value_parsers::PersonArg;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure, check};
 use crate::config::OperatorConfig;
-use crate::facts::{AccessKey, AccessKeyLastUsed, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser, Person};
+use crate::domain::key::StoredKey;
+use crate::facts::Lookup;
 use crate::id::PersonId;
-use crate::item::Table;
-use crate::key::StoredKey;
-use crate::lookup::Lookup;
 use crate::policy::{
     Action, InvalidPolicies, KeyFacts, Policies, PolicyDecision, Question, RequestContext, RequiredApprovals,
-    cases,
+    test_cases,
 };
-use crate::session;
-use crate::slack_api::SlackApi;
+use crate::slack::api::SlackApi;
 use crate::store;
-use crate::words::operator as words;
 
 /// RecordProblem the policies say, and why.
 #[derive(Debug, Serialize)]
@@ -67,13 +67,13 @@ impl Answer for Explained {
     }
 }
 
-pub(super) async fn explain(args: &Explain, place: &CommandContext<'_>) -> Result<Explained, Failure> {
-    let dir = policies::folder(args.policies.as_ref(), place)?;
+pub(crate) async fn explain(args: &Explain, place: &CommandContext<'_>) -> Result<Explained, Failure> {
+    let dir = check::folder(args.policies.as_ref(), place)?;
     let policies =
         Policies::load(&dir).map_err(|InvalidPolicies(problems)| words::invalid(&dir, problems.len()))?;
     if let Some(file) = &args.file {
         let named = || file.display().to_string();
-        let question = cases::one(file).and_then(|case| case.question(&policies)).with_context(named)?;
+        let question = test_cases::one(file).and_then(|case| case.question(&policies)).with_context(named)?;
         return Ok(decided(&policies, question, true));
     }
     let (question, counted) = look_up(args, &policies, place).await?;
@@ -191,15 +191,15 @@ async fn look_up(
     let sdk = place.aws(config).await?;
     let caller = Operator::of(&sdk, None).await?;
     let account = match (&user.account, accounts.first()) {
-        (Some(given), _) => operator::account(given, &accounts)?,
+        (Some(given), _) => context::account(given, &accounts)?,
         // As in Slack, the first is meant where none is typed.
         (None, Some(first)) => first.clone(),
         (None, None) => {
             let own = caller.account().context("sts:GetCallerIdentity gave no account")?;
-            operator::own_account(own, &accounts)?
+            context::own_account(own, &accounts)?
         }
     };
-    let iam = caller.iam(&sdk, &account, live.role.as_deref(), session::read_policy()).await?;
+    let iam = caller.iam(&sdk, &account, live.role.as_deref(), session_policy::read_policy()).await?;
     let lookup = Lookup::of_one_account(&account, iam, place.now);
     let sleep = sdk.sleep_impl().context("there is nothing to end a call with")?;
     let slack = SlackApi::new((place.connector.clone(), sleep), api, rule, token, Some(person.team.clone()));

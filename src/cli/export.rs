@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::operator::Flags;
-use super::typed::{Export, Format};
-use super::{CommandContext, ExitStatus, Failure, csv};
-use crate::audit::AuditRecord;
 use crate::aws::{Position, TableNames, Tables};
-use crate::words::operator as words;
+use crate::cli::args::{Export, Format};
+use crate::cli::context::Flags;
+use crate::cli::output as words;
+use crate::cli::{CommandContext, ExitStatus, Failure, csv};
+use crate::domain::audit::AuditRecord;
 
 /// A line of progress where nobody looks on.
 const PROGRESS: usize = 10_000;
 
 /// Counts what goes by and shows it on standard error.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     watched: bool,
     shown: usize,
 }
 
 impl Progress {
-    pub(super) fn new(place: &CommandContext<'_>) -> Self {
+    pub(crate) fn new(place: &CommandContext<'_>) -> Self {
         Self { watched: place.watched, shown: 0 }
     }
 
     /// So many records so far.
-    pub(super) fn show(&mut self, err: &mut dyn Write, records: usize) -> Result<(), Failure> {
+    pub(crate) fn show(&mut self, err: &mut dyn Write, records: usize) -> Result<(), Failure> {
         if self.watched {
             write!(err, "\r{}", words::records_so_far(records))?;
             err.flush()?;
@@ -42,7 +42,7 @@ impl Progress {
     }
 
     /// Clears the line for what comes next.
-    pub(super) fn end(&self, err: &mut dyn Write) -> Result<(), Failure> {
+    pub(crate) fn end(&self, err: &mut dyn Write) -> Result<(), Failure> {
         if self.watched && self.shown > 0 {
             write!(err, "\r{:60}\r", "")?;
         }
@@ -87,7 +87,7 @@ impl Target {
     }
 }
 
-pub(super) async fn export(
+pub(crate) async fn export(
     export: &Export,
     json: bool,
     place: &mut CommandContext<'_>,

@@ -7,14 +7,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::export::Progress;
-use super::operator::Flags;
-use super::trail::{Anchored, Problem, Trail};
-use super::typed::Verify;
-use super::{Answer, CommandContext, ExitStatus, Failure};
-use crate::audit::AuditRecord;
 use crate::aws::{TableNames, Tables};
-use crate::words::operator as words;
+use crate::cli::args::Verify;
+use crate::cli::audit_verifier::{Anchored, Problem, Trail};
+use crate::cli::context::Flags;
+use crate::cli::export::Progress;
+use crate::cli::output as words;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::domain::audit::AuditRecord;
 
 /// RecordProblem verifying found.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ impl Answer for Verified {
     }
 }
 
-pub(super) async fn verify(verify: &Verify, place: &mut CommandContext<'_>) -> Result<Verified, Failure> {
+pub(crate) async fn verify(verify: &Verify, place: &mut CommandContext<'_>) -> Result<Verified, Failure> {
     let mut trail = Trail::default();
     let compared_with_requests = match &verify.from {
         Some(path) => read_file(path, &mut trail)?,

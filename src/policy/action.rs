@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Account, IamUser};
+use crate::domain::iam::{Account, IamUser};
+use crate::domain::key::IssuedKey;
+use crate::domain::use_case::UseCase;
 use crate::id::{AccessKeyId, IamUserName, PersonId};
-use crate::key::IssuedKey;
-use crate::use_case::UseCase;
 
 /// The actions by the names that policies use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ pub struct RequestContext {
     pub use_case: UseCase,
     /// The lifetime asked for, or what remains of it, in days, begun ones counted whole.
     pub days: u32,
-    /// How many people other than the requester have approved who still may: see [`super::Policies::approvals`].
+    /// How many people other than the requester have approved who still may: see [`crate::policy::Policies::approvals`].
     pub approvals: u32,
     /// How many keys the requester was issued today.
     pub issued_today: u32,

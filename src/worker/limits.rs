@@ -3,28 +3,28 @@
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::{HandleError, Worker};
-use crate::audit::NewAuditEntry;
-use crate::card::{self, action};
-use crate::command::{Command, Create};
-use crate::facts::{Account, Person};
+use crate::domain::audit::NewAuditEntry;
+use crate::domain::iam::{Account, Person};
+use crate::facts::Memberships;
 use crate::id::{PersonId, RequestId};
-use crate::inbound::{Interaction, SlackEnvelope, SlackEvent};
-use crate::lookup::Memberships;
-use crate::modal;
+use crate::render::approval_card::{self, action};
+use crate::render::modal;
+use crate::render::text;
+use crate::slack::command::{Command, Create};
+use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::{OpenRequests, Quota, StoredRequest};
 use crate::time::Timestamp;
-use crate::words;
+use crate::worker::{HandleError, Worker};
 
 /// Commands, presses and forms of one person in one minute of Slack's clock.
-pub(super) const MESSAGES_A_MINUTE: usize = 20;
+pub(crate) const MESSAGES_A_MINUTE: usize = 20;
 /// Requests of one person that are open at a time.
-pub(super) const OPEN_REQUESTS: usize = 10;
+pub(crate) const OPEN_REQUESTS: usize = 10;
 /// Messages in the approvals channel about one person's requests that mention the approvers, in one hour of the clock.
 const MENTIONS_AN_HOUR: usize = 5;
 
 /// Why somebody can ask for nothing at all.
-pub(super) struct Barred {
+pub(crate) struct Barred {
     /// Which policies say so.
     pub by: Vec<String>,
     /// What is told, the same whatever was asked about.
@@ -36,7 +36,7 @@ impl Worker {
     ///
     /// # Errors
     /// [`HandleError::RateLimited`] where there were too many in its minute.
-    pub(super) async fn admit(&self, message: &SlackEnvelope) -> Result<(), HandleError> {
+    pub(crate) async fn admit(&self, message: &SlackEnvelope) -> Result<(), HandleError> {
         if only_turns_off(&message.what) {
             return Ok(());
         }
@@ -51,15 +51,15 @@ impl Worker {
 
     /// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
     /// message is done with then: it neither fails nor comes back.
-    pub(super) async fn refuse_rate(&self, message: &SlackEnvelope) {
+    pub(crate) async fn refuse_rate(&self, message: &SlackEnvelope) {
         tracing::warn!(message = %message.id, "a person reached the rate limit");
         let told = async {
             let Some(url) = &message.response_url else {
-                self.show_outcome(message, &words::rate_limited(MESSAGES_A_MINUTE)).await;
+                self.show_outcome(message, &text::rate_limited(MESSAGES_A_MINUTE)).await;
                 return anyhow::Ok(());
             };
             let slack = self.slack().await?;
-            Ok(slack.respond(url, &card::text(&words::rate_limited(MESSAGES_A_MINUTE))).await?)
+            Ok(slack.respond(url, &approval_card::text(&text::rate_limited(MESSAGES_A_MINUTE))).await?)
         };
         if let Err(fault) = told.await {
             tracing::warn!(fault = format!("{fault:#}"), "a person over the rate limit was not told");
@@ -80,14 +80,14 @@ impl Worker {
 
     /// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
     /// user that would be theirs, so that the answer says nothing about any that exists.
-    pub(super) async fn barred(&self, who: &PersonId) -> anyhow::Result<Option<Barred>> {
+    pub(crate) async fn barred(&self, who: &PersonId) -> anyhow::Result<Option<Barred>> {
         let slack = self.slack().await?;
         let person = self.lookup.person(&slack, who, &Memberships::none()).await?;
         let (Some(account), false) = (self.config.accounts.first(), person.is_full_member()) else {
             return Ok(None);
         };
         let Ok(policies) = &self.policies else {
-            return Ok(Some(Barred { by: Vec::new(), why: words::POLICIES_INVALID.to_owned() }));
+            return Ok(Some(Barred { by: Vec::new(), why: text::POLICIES_INVALID.to_owned() }));
         };
         let memberships = match self.memberships(&slack).await {
             Ok(memberships) => memberships,
@@ -99,13 +99,13 @@ impl Worker {
         let person = Person { groups: memberships.of(&who.user), ..person };
         let denied = policies.bars(&person, account);
         Ok(denied.map(|denial| Barred {
-            why: words::refused(&denial.advice, self.config.help_channel.as_ref()),
+            why: text::refused(&denial.advice, self.config.help_channel.as_ref()),
             by: denial.by,
         }))
     }
 
     /// Says so, and audits it.
-    pub(super) async fn refuse_barred(
+    pub(crate) async fn refuse_barred(
         &self,
         message: &SlackEnvelope,
         Barred { by, why }: Barred,
@@ -122,14 +122,14 @@ impl Worker {
 
     /// Has the token and the read-only session at hand that a look-up in this account needs; neither is about anybody. Who needs
     /// them sees whether that failed.
-    pub(super) async fn fetch_ahead(&self, account: Option<&Account>, now: Timestamp) {
+    pub(crate) async fn fetch_ahead(&self, account: Option<&Account>, now: Timestamp) {
         if let (Some(account), Ok(_)) = (account, &self.policies) {
             let _ = try_join(self.slack(), self.lookup.warm_session(account, now)).await;
         }
     }
 
     /// The requests that were open when their person last made one, as far as they still are.
-    pub(super) async fn still_open(
+    pub(crate) async fn still_open(
         &self,
         kept: OpenRequests,
         now: Timestamp,
@@ -142,7 +142,7 @@ impl Worker {
 
     /// Whether one more message in the approvals channel about this person's requests mentions the approvers. `what` names it,
     /// so that it counts once however often it is posted.
-    pub(super) async fn may_mention(
+    pub(crate) async fn may_mention(
         &self,
         person: &PersonId,
         what: &str,
@@ -196,15 +196,15 @@ fn only_turns_off(what: &SlackEvent) -> bool {
 }
 
 /// Whether a message's own handler counts it, beside what it reads from the tables first.
-pub(super) fn admits_itself(what: &SlackEvent) -> bool {
+pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
     match what {
         SlackEvent::Command(command) => matches!(
             command,
             Command::Create(_) | Command::List(None) | Command::Rotate(_) | Command::Activate(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
-            let about_key =
-                super::key_change_of(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
+            let about_key = crate::worker::key_change_of(action_id).is_some()
+                && value.parse::<crate::id::AccessKeyId>().is_ok();
             action_id == action::APPROVE || about_key
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
@@ -219,7 +219,7 @@ pub(super) fn admits_itself(what: &SlackEvent) -> bool {
 
 /// Whether the answer to a message could tell which IAM users or keys exist: then who asks is looked at first. The handlers of
 /// those that are not listed look for themselves, or tell nothing of the kind.
-pub(super) fn tells_of_iam_users(what: &SlackEvent) -> bool {
+pub(crate) fn tells_of_iam_users(what: &SlackEvent) -> bool {
     match what {
         SlackEvent::Command(command) => matches!(
             command,

@@ -6,9 +6,9 @@ use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 
-use keyvend::claim::ClaimOutcome;
-use keyvend::item::{Item, Table, Update, Write};
-use keyvend::request::KeyRequest;
+use keyvend::aws::item::{Item, Table, Update, Write};
+use keyvend::domain::request::KeyRequest;
+use keyvend::domain::ticket::claim::ClaimOutcome;
 use serde_json::Value;
 
 use crate::emulated::Flight;

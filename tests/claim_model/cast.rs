@@ -9,17 +9,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::{Kem as _, Serializable as _};
-use keyvend::browser::Browser;
-use keyvend::claim::{Ack, Claim, ClaimHolder, StoredTicket, TicketState};
-use keyvend::facts::{Account, EligibleApprovers, IamUser};
+use keyvend::aws::item::{Table, Write, text, values};
+use keyvend::domain::browser::Browser;
+use keyvend::domain::iam::{Account, EligibleApprovers, IamUser};
+use keyvend::domain::request::{KeyRequest, RequestDetails, RequestKind, ReviewSnapshot, RevisionSalt};
+use keyvend::domain::ticket::claim::{Ack, Claim, ClaimHolder, StoredTicket, TicketState};
+use keyvend::domain::ticket::seal::{ClaimKey, Sealed};
+use keyvend::domain::ticket::{Psk, Ticket, hash};
+use keyvend::domain::use_case::UseCase;
 use keyvend::id::{AccessKeyId, ClaimId, Digest256, PersonId, RequestId, TicketId};
-use keyvend::item::{Table, Write, text, values};
-use keyvend::request::{KeyRequest, RequestDetails, RequestKind, ReviewSnapshot, RevisionSalt};
-use keyvend::seal::{ClaimKey, Sealed};
 use keyvend::store::{self, StoredRequest, TicketRef};
-use keyvend::ticket::{Psk, Ticket, hash};
 use keyvend::time::Timestamp;
-use keyvend::use_case::UseCase;
 use serde_json::Value;
 
 /// When every story begins.

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::claim::{
+use keyvend::aws::item::{Attribute, Item, Table, Update, Write};
+use keyvend::domain::ticket::claim::{
     self, ClaimStep, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim, misuse, new_item,
 };
-use keyvend::item::{Attribute, Item, Table, Update, Write};
-use keyvend::ticket::hash;
+use keyvend::domain::ticket::hash;
 use keyvend::time::Timestamp;
 
 use crate::cast::{self, Code, EXPIRES, START};

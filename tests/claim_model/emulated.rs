@@ -13,11 +13,11 @@ use std::time::Duration;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyvend::aws::item::{Attribute, Item, Table, Write, number};
 use keyvend::aws::{TableNames, Tables as AwsTables, WriteError};
 use keyvend::config::RevealConfig;
-use keyvend::item::{Attribute, Item, Table, Write, number};
-use keyvend::request::KeyRequest;
-use keyvend::reveal::Reveal;
+use keyvend::domain::request::KeyRequest;
+use keyvend::functions::reveal::Reveal;
 use keyvend::store::StoredRequest;
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,9 @@
 //! How a story ends: everybody finishes, whoever holds the claim is served, and nothing is left that waits for nobody.
 
-use keyvend::claim::{ClaimOutcome, FETCH_WINDOW, TRIES, TicketState};
-use keyvend::item::{Table, text};
-use keyvend::key::StoredKey;
-use keyvend::request::RequestState;
+use keyvend::aws::item::{Table, text};
+use keyvend::domain::key::StoredKey;
+use keyvend::domain::request::RequestState;
+use keyvend::domain::ticket::claim::{ClaimOutcome, FETCH_WINDOW, TRIES, TicketState};
 use keyvend::worker::ClaimEvent;
 
 use crate::calls::Fate;
@@ -181,7 +181,7 @@ impl Story {
         let stage = self.stage.borrow();
         let tid = LINKS[link].tid.as_str();
         let of = |event: &str| {
-            let about = |entry: &&keyvend::audit::AuditEntry| {
+            let about = |entry: &&keyvend::domain::audit::AuditEntry| {
                 entry.event == event && entry.detail.get("tid").is_some_and(|other| other == tid)
             };
             stage.audit.values().filter(about).count()

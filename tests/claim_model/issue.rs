@@ -1,10 +1,10 @@
-//! The worker's way from a claim to a sealed key, call by call, as in src/worker/issue.rs.
+//! The worker's way from a claim to a sealed key, call by call, as in src/worker/ops/issue_key.rs.
 
-use keyvend::claim::{self, ClaimHolder, TicketState};
+use keyvend::aws::item::Write;
+use keyvend::domain::key::IssuedKey;
+use keyvend::domain::request::{AbortOutcome, IssueIntent, KeyRequest, RequestEvent, RequestState};
+use keyvend::domain::ticket::claim::{self, ClaimHolder, TicketState};
 use keyvend::id::{AccessKeyId, RunId};
-use keyvend::item::Write;
-use keyvend::key::IssuedKey;
-use keyvend::request::{AbortOutcome, IssueIntent, KeyRequest, RequestEvent, RequestState};
 use keyvend::store::{self, TicketRef};
 
 use crate::calls::{Fate, NotWritten};
@@ -13,7 +13,7 @@ use crate::jobs::{HandleError, MAX_CONFLICT_RETRIES, Worker};
 use crate::stage::Message;
 use crate::tables::Row;
 
-/// As in src/worker/issue.rs.
+/// As in src/worker/ops/issue_key.rs.
 pub const CLAIM_LIFE: i64 = 180;
 
 /// What `CreateAccessKey` came to.
@@ -78,8 +78,8 @@ impl Worker {
 
     /// `store::issued_today`
     async fn issued_today(&self) -> Result<u32, HandleError> {
-        let item = self.calls.get(keyvend::item::Table::Requests, &COUNT).await?;
-        let issued = item.map_or(0, |item| keyvend::item::number(&item, "issued").unwrap());
+        let item = self.calls.get(keyvend::aws::item::Table::Requests, &COUNT).await?;
+        let issued = item.map_or(0, |item| keyvend::aws::item::number(&item, "issued").unwrap());
         Ok(u32::try_from(issued).unwrap())
     }
 

@@ -3,13 +3,13 @@
 
 use std::rc::Rc;
 
-use keyvend::audit::NewAuditEntry;
-use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState};
-use keyvend::command::Reason;
+use keyvend::aws::item::{Item, Table, Write, text};
+use keyvend::domain::audit::NewAuditEntry;
+use keyvend::domain::key::{DueAction, IssuedKey, KeyState, StoredKey};
+use keyvend::domain::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
+use keyvend::domain::ticket::claim::{self, StoredTicket, TicketEventKind, TicketState};
 use keyvend::id::AccessKeyId;
-use keyvend::item::{Item, Table, Write, text};
-use keyvend::key::{DueAction, IssuedKey, KeyState, StoredKey};
-use keyvend::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
+use keyvend::slack::command::Reason;
 use keyvend::store::TicketRef;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
@@ -20,7 +20,7 @@ use crate::press::Showing;
 use crate::stage::Message;
 use crate::tables::Row;
 
-/// As in src/worker/cancel.rs.
+/// As in src/worker/commands/cancel.rs.
 pub const MAX_CONFLICT_RETRIES: usize = 5;
 /// How long an invocation has, in seconds.
 pub const LIFE: i64 = 30;

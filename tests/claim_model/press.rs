@@ -1,10 +1,10 @@
-//! **Get my key**, call by call, as in src/worker/ticket.rs: a link in place of the one before.
+//! **Get my key**, call by call, as in src/worker/interactions/get_key.rs: a link in place of the one before.
 
 use std::time::Duration;
 
-use keyvend::claim::{self, TicketState, new_item};
-use keyvend::item::{Item, Table, Write};
-use keyvend::request::{RequestEvent, RequestState};
+use keyvend::aws::item::{Item, Table, Write};
+use keyvend::domain::request::{RequestEvent, RequestState};
+use keyvend::domain::ticket::claim::{self, TicketState, new_item};
 use keyvend::store::TicketRef;
 
 use crate::calls::NotWritten;

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use keyvend::audit::AuditEntry;
-use keyvend::claim::{
+use keyvend::aws::item::{Item, Table, number, text};
+use keyvend::domain::audit::AuditEntry;
+use keyvend::domain::key::StoredKey;
+use keyvend::domain::request::RequestState;
+use keyvend::domain::ticket::claim::{
     ClaimOutcome, FETCH_WINDOW, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState,
 };
-use keyvend::item::{Item, Table, number, text};
-use keyvend::key::StoredKey;
-use keyvend::request::RequestState;
 use keyvend::store::state_name;
 
 use crate::cast::{self, COUNT, Code, LEASE, LINKS, LinkOf};
@@ -214,7 +214,8 @@ impl Rules {
                 "a failure"
             }
             (TicketState::Claimed(was), TicketState::Claimed(is)) => {
-                let raised = keyvend::claim::ClaimHolder { attempt: was.attempt + 1, ..was.clone() };
+                let raised =
+                    keyvend::domain::ticket::claim::ClaimHolder { attempt: was.attempt + 1, ..was.clone() };
                 must!(
                     matches!(actor, Actor::Worker(Task::Raise)) && raised == *is,
                     "another claim took its place"

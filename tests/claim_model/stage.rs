@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use keyvend::audit::AuditEntry;
-use keyvend::claim::{ClaimOutcome, StoredTicket};
+use keyvend::aws::item::{Item, Write};
+use keyvend::domain::audit::AuditEntry;
+use keyvend::domain::ticket::claim::{ClaimOutcome, StoredTicket};
 use keyvend::id::AccessKeyId;
-use keyvend::item::{Item, Write};
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
 

@@ -1,9 +1,9 @@
 //! Every state of a ticket, by whom it is asked, with which proof and code, in time or not: what comes of it.
 
-use keyvend::claim::{
+use keyvend::aws::item::Attribute;
+use keyvend::domain::ticket::claim::{
     ClaimOutcome, ClaimStep, FETCH_WINDOW, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim,
 };
-use keyvend::item::Attribute;
 use keyvend::time::Timestamp;
 
 use crate::cast::{self, Code, EXPIRES, START};

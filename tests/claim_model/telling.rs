@@ -1,7 +1,7 @@
 //! The story in words: who acts, what they call and what they hear. For people, when something is broken.
 
-use keyvend::claim::{ClaimOutcome, TicketState};
-use keyvend::item::{Attribute, Write, text};
+use keyvend::aws::item::{Attribute, Write, text};
+use keyvend::domain::ticket::claim::{ClaimOutcome, TicketState};
 use keyvend::store::state_name;
 
 use crate::calls::{Op, Outcome};

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use keyvend::claim::{
+use keyvend::aws::item::{Item, Table, Update, number};
+use keyvend::domain::ticket::claim::{
     Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, acknowledge, after_try, claim, misuse,
 };
-use keyvend::item::{Item, Table, Update, number};
-use keyvend::seal::base64url;
+use keyvend::domain::ticket::seal::base64url;
 use keyvend::time::Timestamp;
 use keyvend::worker::ClaimEvent;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::cast::{self, Code, LINKS};
 use crate::stage::Message;
 use crate::telling::heard;
 
-/// As in src/reveal.rs.
+/// As in src/functions/reveal.rs.
 const MAX_CONFLICT_RETRIES: usize = 4;
 
 /// What a tab posts.

@@ -1,7 +1,7 @@
 //! The trail as it is taken out: for spreadsheets and for programs, whole or a part of it.
 
-use keyvend::audit::AuditRecord;
 use keyvend::cli::ExitStatus;
+use keyvend::domain::audit::AuditRecord;
 
 use super::machine::{Operator, approved, keyvend, scratch, stable};
 use super::world::World;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use keyvend::audit::AuditEntry;
+use keyvend::domain::audit::AuditEntry;
 use keyvend::time::Timestamp;
 
 use super::world::World;

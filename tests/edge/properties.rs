@@ -1,8 +1,8 @@
 //! What holds whatever comes in.
 
-use keyvend::command::Command;
-use keyvend::gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
-use keyvend::inbound::{SlackEnvelope, SlackEvent, receive};
+use keyvend::http::api_gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
+use keyvend::slack::command::Command;
+use keyvend::slack::receive::{SlackEnvelope, SlackEvent, receive};
 use keyvend::time::Timestamp;
 use proptest::prelude::*;
 

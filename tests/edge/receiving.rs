@@ -1,8 +1,8 @@
 //! What comes of a request.
 
-use keyvend::command::Command;
-use keyvend::gateway::HttpResponse;
-use keyvend::inbound::{Interaction, ReceiveOutcome, SlackEnvelope, SlackEvent};
+use keyvend::http::api_gateway::HttpResponse;
+use keyvend::slack::command::Command;
+use keyvend::slack::receive::{Interaction, ReceiveOutcome, SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! Requests as Slack would send them, and as it would not.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use keyvend::gateway::{HttpRequest, HttpResponse};
-use keyvend::inbound::{AppIdentity, ReceiveOutcome, ResponseUrlRule, SlackEnvelope, receive};
-use keyvend::signature::SigningSecret;
+use keyvend::http::api_gateway::{HttpRequest, HttpResponse};
+use keyvend::slack::receive::{AppIdentity, ReceiveOutcome, ResponseUrlRule, SlackEnvelope, receive};
+use keyvend::slack::signature::SigningSecret;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;

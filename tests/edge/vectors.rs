@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyvend::form::Form;
-use keyvend::gateway::{Header, HttpRequest};
-use keyvend::inbound::{SlackEvent, receive};
-use keyvend::signature::{SignatureError, SigningSecret, verify};
+use keyvend::http::api_gateway::{Header, HttpRequest};
+use keyvend::http::form_urlencoded::Form;
+use keyvend::slack::receive::{SlackEvent, receive};
+use keyvend::slack::signature::{SignatureError, SigningSecret, verify};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::audit::AuditEntry;
+use keyvend::domain::audit::AuditEntry;
 
 use super::steps::text;
 use super::world::aws::{self, REQUESTS};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use keyvend::audit::AuditEntry;
-use keyvend::checkpoint;
+use keyvend::domain::audit::AuditEntry;
+use keyvend::domain::checkpoint;
 
 use super::world::aws;
 use super::world::deployed::{Deployed, Tab};

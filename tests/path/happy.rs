@@ -1,6 +1,6 @@
 //! The path as it should go.
 
-use keyvend::audit::AuditEntry;
+use keyvend::domain::audit::AuditEntry;
 use serde_json::json;
 
 use super::steps::{stable, text};

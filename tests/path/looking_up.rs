@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::facts::Account;
+use keyvend::domain::iam::Account;
 use keyvend::store;
 
 use super::steps::{ASK, policies, said_in_public, text};

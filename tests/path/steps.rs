@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyvend::audit::AuditEntry;
+use keyvend::domain::audit::AuditEntry;
 use keyvend::id::RequestId;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyvend::card;
-use keyvend::request::{KeyRequest, RevisionSalt};
+use keyvend::domain::request::{KeyRequest, RevisionSalt};
+use keyvend::render::approval_card;
 use serde_json::{Value, json};
 
 use super::steps::{ASK, policies, text};
@@ -177,8 +177,8 @@ async fn guesses(keyvend: &Deployed) -> Vec<String> {
     let unsalted = KeyRequest { salt: RevisionSalt::new([0; 16]), ..request.clone() };
     let zeros = "0".repeat(16);
     vec![
-        card::value(&unsalted),
-        card::requesters_value(&unsalted),
+        approval_card::value(&unsalted),
+        approval_card::requesters_value(&unsalted),
         format!("{}.{zeros}", request.id),
         format!("{}.{}", request.id, request.id),
     ]

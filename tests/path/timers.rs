@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use keyvend::audit::AuditEntry;
+use keyvend::domain::audit::AuditEntry;
 use serde_json::Value;
 
 use super::steps::{ASK, text};

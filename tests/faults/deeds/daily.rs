@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvend::checkpoint::{self, CHECKPOINT};
+use keyvend::domain::checkpoint::{self, CHECKPOINT};
 use serde_json::{Value, json};
 
 use super::{DAY, Deed, HOUR, deeds, foreign, passes, said, status, told};
