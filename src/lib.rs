@@ -12,6 +12,7 @@ pub mod functions;
 pub mod http;
 pub mod id;
 pub mod policy;
+pub mod queue;
 pub mod render;
 pub mod slack;
 pub mod store;

@@ -14,8 +14,8 @@ use crate::config::RevealConfig;
 use crate::domain::ticket::claim::{self, Ack, Claim, ClaimOutcome, ClaimStep, READ, StoredTicket};
 use crate::http::api_gateway::{Header, HttpRequest, HttpResponse};
 use crate::id::TicketId;
+use crate::queue::{ClaimEvent, ClaimMessage};
 use crate::time::Timestamp;
-use crate::worker::{ClaimEvent, ClaimMessage};
 
 use crate::functions::reveal::body::Posted;
 

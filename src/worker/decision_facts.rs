@@ -12,7 +12,8 @@ use crate::policy::{self, Denial, KeyFacts, Policies, RequiredApprovals};
 use crate::slack::api::SlackApi;
 use crate::store;
 use crate::time::Timestamp;
-use crate::worker::Worker;
+use crate::worker::context::Context;
+use crate::worker::timers::key::read_key;
 
 /// What a decision rests on.
 #[derive(Clone)]
@@ -45,118 +46,116 @@ pub(crate) enum Found {
     Denied(Denial, Box<DecisionFacts>),
 }
 
-impl Worker {
-    /// Looks up what decides over a request that exists: whose approvals can count was settled when it was created.
-    pub(crate) async fn facts_about(
-        &self,
-        slack: &SlackApi,
-        request: &KeyRequest,
-        actor: Option<&PersonId>,
-        now: Timestamp,
-    ) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
-        let asked = &request.details;
-        let subject = (&asked.account, &asked.user);
-        let people = (request.approvals.as_slice(), actor);
-        let found = self.facts(slack, &asked.requester, subject, people, now).await?;
-        Ok(found.map(|facts| DecisionFacts { eligible: request.eligible_approvers.clone(), ..facts }))
-    }
+/// Looks up what decides over a request that exists: whose approvals can count was settled when it was created.
+pub(crate) async fn facts_about(
+    ctx: &Context,
+    slack: &SlackApi,
+    request: &KeyRequest,
+    actor: Option<&PersonId>,
+    now: Timestamp,
+) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
+    let asked = &request.details;
+    let subject = (&asked.account, &asked.user);
+    let people = (request.approvals.as_slice(), actor);
+    let found = facts(ctx, slack, &asked.requester, subject, people, now).await?;
+    Ok(found.map(|facts| DecisionFacts { eligible: request.eligible_approvers.clone(), ..facts }))
+}
 
-    /// Looks up what decides over a key for `user`, asked for by `requester`.
-    pub(crate) async fn facts(
-        &self,
-        slack: &SlackApi,
-        requester: &PersonId,
-        subject: (&Account, &IamUserName),
-        people: (&[Approval], Option<&PersonId>),
-        now: Timestamp,
-    ) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
-        let ask = |_: &Policies, _: &DecisionFacts| Ok(());
-        Ok(match self.facts_unless_denied(slack, requester, subject, people, now, ask).await? {
-            Found::Facts(facts) => Ok(*facts),
-            Found::NoSuchUser | Found::Denied(..) => Err(NoSuchUser),
-        })
-    }
+/// Looks up what decides over a key for `user`, asked for by `requester`.
+pub(crate) async fn facts(
+    ctx: &Context,
+    slack: &SlackApi,
+    requester: &PersonId,
+    subject: (&Account, &IamUserName),
+    people: (&[Approval], Option<&PersonId>),
+    now: Timestamp,
+) -> anyhow::Result<Result<DecisionFacts, NoSuchUser>> {
+    let ask = |_: &Policies, _: &DecisionFacts| Ok(());
+    Ok(match facts_unless_denied(ctx, slack, requester, subject, people, now, ask).await? {
+        Found::Facts(facts) => Ok(*facts),
+        Found::NoSuchUser | Found::Denied(..) => Err(NoSuchUser),
+    })
+}
 
-    /// The same, but policy is asked first who the person is and whose the user: `ask` is what is wanted of it. Where it is
-    /// denied both to an ordinary and to a privileged user, nobody's documents are read for somebody who may not ask.
-    pub(crate) async fn facts_unless_denied(
-        &self,
-        slack: &SlackApi,
-        requester: &PersonId,
-        (account, user): (&Account, &IamUserName),
-        (approvals, actor): (&[Approval], Option<&PersonId>),
-        now: Timestamp,
-        ask: impl Fn(&Policies, &DecisionFacts) -> Result<(), Denial>,
-    ) -> anyhow::Result<Found> {
-        let people = async {
-            let memberships = self.memberships(slack).await?;
-            let look_up = |id| self.lookup.person(slack, id, &memberships);
-            let approved = try_join_all(approvals.iter().map(|approval| look_up(&approval.by)));
-            let pressed = try_join_all(actor.into_iter().map(look_up));
-            let (requester, (approved_by, pressed)) =
-                try_join(look_up(requester), try_join(approved, pressed)).await?;
-            anyhow::Ok((requester, approved_by, pressed.into_iter().next(), memberships))
-        };
-        let counted = store::issued_today(&self.tables, requester, now);
-        let (people, (found, issued_today)) =
-            try_join(people, try_join(self.lookup.listed_user(account, user, now).boxed(), counted)).await?;
-        let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(Found::NoSuchUser) };
-        let (mut requester, mut approved_by, mut actor, mut memberships) = people;
-        let iam_user = listed.as_if(false);
-        self.lookup.load_groups(slack, &mut memberships, &iam_user.owner_groups).await?;
-        for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut actor) {
-            person.groups = memberships.of(&person.id.user);
+/// The same, but policy is asked first who the person is and whose the user: `ask` is what is wanted of it. Where it is
+/// denied both to an ordinary and to a privileged user, nobody's documents are read for somebody who may not ask.
+pub(crate) async fn facts_unless_denied(
+    ctx: &Context,
+    slack: &SlackApi,
+    requester: &PersonId,
+    (account, user): (&Account, &IamUserName),
+    (approvals, actor): (&[Approval], Option<&PersonId>),
+    now: Timestamp,
+    ask: impl Fn(&Policies, &DecisionFacts) -> Result<(), Denial>,
+) -> anyhow::Result<Found> {
+    let people = async {
+        let memberships = memberships(ctx, slack).await?;
+        let look_up = |id| ctx.lookup.person(slack, id, &memberships);
+        let approved = try_join_all(approvals.iter().map(|approval| look_up(&approval.by)));
+        let pressed = try_join_all(actor.into_iter().map(look_up));
+        let (requester, (approved_by, pressed)) =
+            try_join(look_up(requester), try_join(approved, pressed)).await?;
+        anyhow::Ok((requester, approved_by, pressed.into_iter().next(), memberships))
+    };
+    let counted = store::issued_today(&ctx.tables, requester, now);
+    let (people, (found, issued_today)) =
+        try_join(people, try_join(ctx.lookup.listed_user(account, user, now).boxed(), counted)).await?;
+    let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(Found::NoSuchUser) };
+    let (mut requester, mut approved_by, mut actor, mut memberships) = people;
+    let iam_user = listed.as_if(false);
+    ctx.lookup.load_groups(slack, &mut memberships, &iam_user.owner_groups).await?;
+    for person in [&mut requester].into_iter().chain(&mut approved_by).chain(&mut actor) {
+        person.groups = memberships.of(&person.id.user);
+    }
+    let eligible = memberships.approvers().iter().cloned().collect();
+    let known = DecisionFacts {
+        requester,
+        iam_user,
+        issued_today,
+        approved_by,
+        actor,
+        memberships,
+        eligible,
+        key: None,
+        replaced: None,
+    };
+    if let Ok(policies) = &ctx.policies
+        && let Err(denial) = ask(policies, &known)
+    {
+        let privileged = DecisionFacts { iam_user: listed.as_if(true), ..known.clone() };
+        if ask(policies, &privileged).is_err() {
+            return Ok(Found::Denied(denial, Box::new(privileged)));
         }
-        let eligible = memberships.approvers().iter().cloned().collect();
-        let known = DecisionFacts {
-            requester,
-            iam_user,
-            issued_today,
-            approved_by,
-            actor,
-            memberships,
-            eligible,
-            key: None,
-            replaced: None,
-        };
-        if let Ok(policies) = &self.policies
-            && let Err(denial) = ask(policies, &known)
-        {
-            let privileged = DecisionFacts { iam_user: listed.as_if(true), ..known.clone() };
-            if ask(policies, &privileged).is_err() {
-                return Ok(Found::Denied(denial, Box::new(privileged)));
-            }
-        }
-        Ok(match listed.documented().boxed().await? {
-            Ok(iam_user) => Found::Facts(Box::new(DecisionFacts { iam_user, ..known })),
-            Err(NoSuchUser) => Found::NoSuchUser,
-        })
     }
+    Ok(match listed.documented().boxed().await? {
+        Ok(iam_user) => Found::Facts(Box::new(DecisionFacts { iam_user, ..known })),
+        Err(NoSuchUser) => Found::NoSuchUser,
+    })
+}
 
-    /// Who is in the groups that any policy names, the approvers among them.
-    pub(crate) async fn memberships(&self, slack: &SlackApi) -> anyhow::Result<Memberships> {
-        let named = self.policies.iter().flat_map(Policies::slack_groups);
-        let whose = (&self.config.approvals_channel, &self.config.approvers);
-        self.lookup.memberships(slack, whose, named).await
-    }
+/// Who is in the groups that any policy names, the approvers among them.
+pub(crate) async fn memberships(ctx: &Context, slack: &SlackApi) -> anyhow::Result<Memberships> {
+    let named = ctx.policies.iter().flat_map(Policies::slack_groups);
+    let whose = (&ctx.config.approvals_channel, &ctx.config.approvers);
+    ctx.lookup.memberships(slack, whose, named).await
+}
 
-    /// The same facts with the key that exists and that the request is about, if it is about one.
-    pub(crate) async fn with_key(
-        &self,
-        facts: DecisionFacts,
-        asked: &RequestDetails,
-    ) -> anyhow::Result<DecisionFacts> {
-        let key = self.key_about(asked).await?;
-        Ok(facts.with(asked, key))
-    }
+/// The same facts with the key that exists and that the request is about, if it is about one.
+pub(crate) async fn with_key(
+    ctx: &Context,
+    facts: DecisionFacts,
+    asked: &RequestDetails,
+) -> anyhow::Result<DecisionFacts> {
+    let key = key_about(ctx, asked).await?;
+    Ok(facts.with(asked, key))
+}
 
-    /// That key, as it is now.
-    pub(crate) async fn key_about(&self, asked: &RequestDetails) -> anyhow::Result<Option<IssuedKey>> {
-        Ok(match asked.kind.key() {
-            Some(key) => self.read_key(key).await?.map(|stored| stored.issued),
-            None => None,
-        })
-    }
+/// That key, as it is now.
+pub(crate) async fn key_about(ctx: &Context, asked: &RequestDetails) -> anyhow::Result<Option<IssuedKey>> {
+    Ok(match asked.kind.key() {
+        Some(key) => read_key(ctx, key).await?.map(|stored| stored.issued),
+        None => None,
+    })
 }
 
 impl DecisionFacts {

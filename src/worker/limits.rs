@@ -14,7 +14,11 @@ use crate::slack::command::{Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::{OpenRequests, Quota, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::{HandleError, Worker};
+use crate::worker::commands::freeze::audit_alone;
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::decision_facts::memberships;
+use crate::worker::dispatch::{approvers_unreachable, key_change_of};
+use crate::worker::interactions::request_form::{reply, show_outcome};
 
 /// Commands, presses and forms of one person in one minute of Slack's clock.
 pub(crate) const MESSAGES_A_MINUTE: usize = 20;
@@ -31,126 +35,118 @@ pub(crate) struct Barred {
     pub why: String,
 }
 
-impl Worker {
-    /// Counts a message of its person, once however often it is delivered.
-    ///
-    /// # Errors
-    /// [`HandleError::RateLimited`] where there were too many in its minute.
-    pub(crate) async fn admit(&self, message: &SlackEnvelope) -> Result<(), HandleError> {
-        if only_turns_off(&message.what) {
-            return Ok(());
-        }
-        let quota =
-            Quota::new("rate", &message.person, minute(message), MESSAGES_A_MINUTE, message.signed_at);
-        if quota.take(&self.tables, message.id.as_str()).await? {
-            Ok(())
-        } else {
-            Err(HandleError::RateLimited)
-        }
+/// Counts a message of its person, once however often it is delivered.
+///
+/// # Errors
+/// [`HandleError::RateLimited`] where there were too many in its minute.
+pub(crate) async fn admit(ctx: &Context, message: &SlackEnvelope) -> Result<(), HandleError> {
+    if only_turns_off(&message.what) {
+        return Ok(());
     }
+    let quota = Quota::new("rate", &message.person, minute(message), MESSAGES_A_MINUTE, message.signed_at);
+    if quota.take(&ctx.tables, message.id.as_str()).await? { Ok(()) } else { Err(HandleError::RateLimited) }
+}
 
-    /// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
-    /// message is done with then: it neither fails nor comes back.
-    pub(crate) async fn refuse_rate(&self, message: &SlackEnvelope) {
-        tracing::warn!(message = %message.id, "a person reached the rate limit");
-        let told = async {
-            let Some(url) = &message.response_url else {
-                self.show_outcome(message, &text::rate_limited(MESSAGES_A_MINUTE)).await;
-                return anyhow::Ok(());
-            };
-            let slack = self.slack().await?;
-            Ok(slack.respond(url, &approval_card::text(&text::rate_limited(MESSAGES_A_MINUTE))).await?)
+/// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
+/// message is done with then: it neither fails nor comes back.
+pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
+    tracing::warn!(message = %message.id, "a person reached the rate limit");
+    let told = async {
+        let Some(url) = &message.response_url else {
+            show_outcome(ctx, message, &text::rate_limited(MESSAGES_A_MINUTE)).await;
+            return anyhow::Ok(());
         };
-        if let Err(fault) = told.await {
-            tracing::warn!(fault = format!("{fault:#}"), "a person over the rate limit was not told");
+        let slack = slack_client(ctx).await?;
+        Ok(slack.respond(url, &approval_card::text(&text::rate_limited(MESSAGES_A_MINUTE))).await?)
+    };
+    if let Err(fault) = told.await {
+        tracing::warn!(fault = format!("{fault:#}"), "a person over the rate limit was not told");
+    }
+    let audited = async {
+        let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
+        if first.take(&ctx.tables, message.id.as_str()).await? {
+            let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
+            audit_alone(ctx, message, [NewAuditEntry::new("rate-limited", &message.person, most)]).await?;
         }
-        let audited = async {
-            let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
-            if first.take(&self.tables, message.id.as_str()).await? {
-                let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
-                self.audit_alone(message, [NewAuditEntry::new("rate-limited", &message.person, most)])
-                    .await?;
-            }
-            anyhow::Ok(())
-        };
-        if let Err(fault) = audited.await {
-            tracing::error!(fault = format!("{fault:#}"), "a rate limit was not audited");
+        anyhow::Ok(())
+    };
+    if let Err(fault) = audited.await {
+        tracing::error!(fault = format!("{fault:#}"), "a rate limit was not audited");
+    }
+}
+
+/// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
+/// user that would be theirs, so that the answer says nothing about any that exists.
+pub(crate) async fn barred(ctx: &Context, who: &PersonId) -> anyhow::Result<Option<Barred>> {
+    let slack = slack_client(ctx).await?;
+    let person = ctx.lookup.person(&slack, who, &Memberships::none()).await?;
+    let (Some(account), false) = (ctx.config.accounts.first(), person.is_full_member()) else {
+        return Ok(None);
+    };
+    let Ok(policies) = &ctx.policies else {
+        return Ok(Some(Barred { by: Vec::new(), why: text::POLICIES_INVALID.to_owned() }));
+    };
+    let memberships = match memberships(ctx, &slack).await {
+        Ok(memberships) => memberships,
+        Err(fault) => {
+            let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
+            return Ok(Some(Barred { by, why: approvers_unreachable(ctx, fault)? }));
         }
-    }
+    };
+    let person = Person { groups: memberships.of(&who.user), ..person };
+    let denied = policies.bars(&person, account);
+    Ok(denied.map(|denial| Barred {
+        why: text::refused(&denial.advice, ctx.config.help_channel.as_ref()),
+        by: denial.by,
+    }))
+}
 
-    /// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
-    /// user that would be theirs, so that the answer says nothing about any that exists.
-    pub(crate) async fn barred(&self, who: &PersonId) -> anyhow::Result<Option<Barred>> {
-        let slack = self.slack().await?;
-        let person = self.lookup.person(&slack, who, &Memberships::none()).await?;
-        let (Some(account), false) = (self.config.accounts.first(), person.is_full_member()) else {
-            return Ok(None);
-        };
-        let Ok(policies) = &self.policies else {
-            return Ok(Some(Barred { by: Vec::new(), why: text::POLICIES_INVALID.to_owned() }));
-        };
-        let memberships = match self.memberships(&slack).await {
-            Ok(memberships) => memberships,
-            Err(fault) => {
-                let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
-                return Ok(Some(Barred { by, why: self.approvers_unreachable(fault)? }));
-            }
-        };
-        let person = Person { groups: memberships.of(&who.user), ..person };
-        let denied = policies.bars(&person, account);
-        Ok(denied.map(|denial| Barred {
-            why: text::refused(&denial.advice, self.config.help_channel.as_ref()),
-            by: denial.by,
-        }))
+/// Says so, and audits it.
+pub(crate) async fn refuse_barred(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    Barred { by, why }: Barred,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let detail = [("by", by.join(" "))];
+    audit_alone(ctx, message, [NewAuditEntry::new("person-refused", &message.person, detail)]).await?;
+    if let SlackEvent::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
+        // A choice in a form has nowhere to be answered.
+        return Ok(());
     }
+    Ok(reply(ctx, message, now, &why).await?)
+}
 
-    /// Says so, and audits it.
-    pub(crate) async fn refuse_barred(
-        &self,
-        message: &SlackEnvelope,
-        Barred { by, why }: Barred,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let detail = [("by", by.join(" "))];
-        self.audit_alone(message, [NewAuditEntry::new("person-refused", &message.person, detail)]).await?;
-        if let SlackEvent::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
-            // A choice in a form has nowhere to be answered.
-            return Ok(());
-        }
-        Ok(self.reply(message, now, &why).await?)
+/// Has the token and the read-only session at hand that a look-up in this account needs; neither is about anybody. Who needs
+/// them sees whether that failed.
+pub(crate) async fn fetch_ahead(ctx: &Context, account: Option<&Account>, now: Timestamp) {
+    if let (Some(account), Ok(_)) = (account, &ctx.policies) {
+        let _ = try_join(slack_client(ctx), ctx.lookup.warm_session(account, now)).await;
     }
+}
 
-    /// Has the token and the read-only session at hand that a look-up in this account needs; neither is about anybody. Who needs
-    /// them sees whether that failed.
-    pub(crate) async fn fetch_ahead(&self, account: Option<&Account>, now: Timestamp) {
-        if let (Some(account), Ok(_)) = (account, &self.policies) {
-            let _ = try_join(self.slack(), self.lookup.warm_session(account, now)).await;
-        }
-    }
+/// The requests that were open when their person last made one, as far as they still are.
+pub(crate) async fn still_open(
+    ctx: &Context,
+    kept: OpenRequests,
+    now: Timestamp,
+) -> anyhow::Result<OpenRequests> {
+    let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&ctx.tables, id))).await?;
+    let open = read.into_iter().flatten().filter(|stored| stored.request.is_unresolved(now));
+    let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
+    Ok(kept.still(open))
+}
 
-    /// The requests that were open when their person last made one, as far as they still are.
-    pub(crate) async fn still_open(
-        &self,
-        kept: OpenRequests,
-        now: Timestamp,
-    ) -> anyhow::Result<OpenRequests> {
-        let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&self.tables, id))).await?;
-        let open = read.into_iter().flatten().filter(|stored| stored.request.is_unresolved(now));
-        let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
-        Ok(kept.still(open))
-    }
-
-    /// Whether one more message in the approvals channel about this person's requests mentions the approvers. `what` names it,
-    /// so that it counts once however often it is posted.
-    pub(crate) async fn may_mention(
-        &self,
-        person: &PersonId,
-        what: &str,
-        now: Timestamp,
-    ) -> anyhow::Result<bool> {
-        let quota = Quota::new("mentions", person, now.0.div_euclid(3_600), MENTIONS_AN_HOUR, now);
-        quota.take(&self.tables, what).await
-    }
+/// Whether one more message in the approvals channel about this person's requests mentions the approvers. `what` names it,
+/// so that it counts once however often it is posted.
+pub(crate) async fn may_mention(
+    ctx: &Context,
+    person: &PersonId,
+    what: &str,
+    now: Timestamp,
+) -> anyhow::Result<bool> {
+    let quota = Quota::new("mentions", person, now.0.div_euclid(3_600), MENTIONS_AN_HOUR, now);
+    quota.take(&ctx.tables, what).await
 }
 
 /// The minute in which Slack signed a message: the same whenever it is delivered.
@@ -203,8 +199,8 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
             Command::Create(_) | Command::List(None) | Command::Rotate(_) | Command::Activate(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
-            let about_key = crate::worker::key_change_of(action_id).is_some()
-                && value.parse::<crate::id::AccessKeyId>().is_ok();
+            let about_key =
+                key_change_of(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
             action_id == action::APPROVE || about_key
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {

@@ -4,7 +4,7 @@ use keyvend::aws::item::{Table, text};
 use keyvend::domain::key::StoredKey;
 use keyvend::domain::request::RequestState;
 use keyvend::domain::ticket::claim::{ClaimOutcome, FETCH_WINDOW, TRIES, TicketState};
-use keyvend::worker::ClaimEvent;
+use keyvend::queue::ClaimEvent;
 
 use crate::calls::Fate;
 use crate::cast::{self, Code, LINKS, TABS};

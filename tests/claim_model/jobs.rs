@@ -9,10 +9,10 @@ use keyvend::domain::key::{DueAction, IssuedKey, KeyState, StoredKey};
 use keyvend::domain::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
 use keyvend::domain::ticket::claim::{self, StoredTicket, TicketEventKind, TicketState};
 use keyvend::id::AccessKeyId;
+use keyvend::queue::ClaimEvent;
 use keyvend::slack::command::Reason;
 use keyvend::store::TicketRef;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 
 use crate::calls::{Calls, Fault, NotWritten};
 use crate::cast::{self, ALICE, BOB, LINKS, REQUEST_LIFE, USER};

@@ -8,8 +8,8 @@ use keyvend::aws::item::{Item, Write};
 use keyvend::domain::audit::AuditEntry;
 use keyvend::domain::ticket::claim::{ClaimOutcome, StoredTicket};
 use keyvend::id::AccessKeyId;
+use keyvend::queue::ClaimEvent;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 
 use crate::calls::{Fate, Op, Outcome};
 use crate::cast::{self, LINKS, START};

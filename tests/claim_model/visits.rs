@@ -8,8 +8,8 @@ use keyvend::domain::ticket::claim::{
     Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, acknowledge, after_try, claim, misuse,
 };
 use keyvend::domain::ticket::seal::base64url;
+use keyvend::queue::ClaimEvent;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 use serde_json::{Value, json};
 
 use crate::calls::{Calls, Fault, NotWritten};

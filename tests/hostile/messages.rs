@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use keyvend::queue::ClaimMessage;
 use keyvend::slack::receive::SlackEnvelope;
-use keyvend::worker::ClaimMessage;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -20,9 +20,15 @@ use crate::slack::receive::SlackEnvelope;
 use crate::store::{OpenRequests, StoredRequest};
 use crate::time::{DAY, Timestamp};
 use crate::worker::commands::create::{Limit, too_many_approvers, too_many_open};
-use crate::worker::decision_facts::{DecisionFacts, Found};
+use crate::worker::commands::keys::{chooser, has_two_keys};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
 use crate::worker::interactions::get_key::{address_hash, random};
-use crate::worker::{HandleError, Worker};
+use crate::worker::limits::{admit, barred, refuse_barred, still_open};
+use crate::worker::notify::{answer, answer_with};
+use crate::worker::ops::key_expiry::drop_inactive_successor;
+use crate::worker::outbox::{drain_outbox, record_audit};
+use crate::worker::timers::key::{delete_key, read_key, remove_description_of};
 
 /// What can be asked about a key that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,317 +178,313 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
     Ok((RequestKind::Back { key, end, undo: false }, issued.days_left(now)))
 }
 
-impl Worker {
-    /// Somebody asks for something about a key that exists.
-    pub(crate) async fn change_key(
-        &self,
-        message: &SlackEnvelope,
-        key: &AccessKeyId,
-        again: KeyChange,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        // The read-only session of the home account meanwhile: the key is most likely of it.
-        let session = async {
-            match self.config.accounts.first() {
-                Some(account) => self.lookup.warm_session(account, now).await,
-                None => Ok(()),
-            }
-        };
-        let read = async {
-            let before = StoredRequest::read(&self.tables, &message.id);
-            let open = OpenRequests::read(&self.tables, &message.person.user);
-            Ok(try_join5(self.read_key(key), before, open, self.slack(), session).await?)
-        };
-        let ((found, before, open, slack, ()), ()) = try_join(read, self.admit(message)).await?;
-        if let Some(before) = before {
-            if !again.made(&before.request.details, message, key) {
-                bears_anothers_id();
-                return Ok(());
-            }
-            // A redelivery goes on from what the first delivery recorded.
-            return self.confirm_change(message, before, None, now).await;
+/// Somebody asks for something about a key that exists.
+pub(crate) async fn change_key(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    again: KeyChange,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    // The read-only session of the home account meanwhile: the key is most likely of it.
+    let session = async {
+        match ctx.config.accounts.first() {
+            Some(account) => ctx.lookup.warm_session(account, now).await,
+            None => Ok(()),
         }
-        if let Some(barred) = self.barred(&message.person).await? {
-            return self.refuse_barred(message, barred, now).await;
-        }
-        let stored = match found {
-            Some(stored) if stored.is_managed() => self.drop_inactive_successor(stored).await?,
-            Some(StoredKey { issued, .. }) if matches!(issued.state, KeyState::Suspect { .. }) => {
-                return Ok(self.answer(message, now, &text::being_asked_about(key)).await?);
-            }
-            Some(_) | None => return Ok(self.answer(message, now, &text::not_issued_here(key)).await?),
-        };
-        let issued = &stored.issued;
-        let Ok(policies) = &self.policies else {
-            return Ok(self.answer(message, now, text::POLICIES_INVALID).await?);
-        };
-        if again == KeyChange::Replace && issued.requester != message.person {
-            return self.refuse_again(message, issued, again, text::NOT_YOURS, now).await;
-        }
-        let (wants, days) = match again.wants(&stored, self.config.max_key_days, now) {
-            Ok(wanted) => wanted,
-            Err(why) => return self.refuse_again(message, issued, again, &why, now).await,
-        };
-        let approvals = self.inherited_approvals(message, issued, again);
-        let subject = (&issued.account, &issued.user);
-        let mut asked = RequestDetails {
-            kind: wants,
-            requester: message.person.clone(),
-            account: issued.account.clone(),
-            user: issued.user.clone(),
-            use_case: issued.use_case,
-            days,
-            reason: issued.reason.clone(),
-            email_hash: None,
-            at: message.signed_at,
-        };
-        // The holder of a key approves no change of it, whoever asks for it.
-        let about_key = |facts: DecisionFacts, asked: &RequestDetails| {
-            let eligible = facts.eligible.clone().without(&issued.requester.user);
-            DecisionFacts { eligible, ..facts }.with(asked, Some(issued.clone()))
-        };
-        let ask = |policies: &Policies, facts: &DecisionFacts| {
-            let facts = about_key(facts.clone(), &asked);
-            self.authorize_change(policies, &asked, &facts, issued, again).map(drop)
-        };
-        let looked_up =
-            self.facts_unless_denied(&slack, &message.person, subject, (&approvals, None), now, ask).boxed();
-        let (found, open) = try_join(looked_up, self.still_open(open, now)).await?;
-        let (facts, denied) = match found {
-            Found::Facts(facts) => (*facts, None),
-            Found::Denied(denial, facts) => (*facts, Some(denial)),
-            Found::NoSuchUser => {
-                return self.refuse_again(message, issued, again, text::USER_GONE, now).await;
-            }
-        };
-        asked.email_hash = facts.requester.email.as_deref().map(address_hash);
-        let facts = about_key(facts, &asked);
-        let id = match (again, &issued.replacement) {
-            // Begun before: goes on as it began.
-            (KeyChange::Replace, Some(begun)) => begun.clone(),
-            (_, _) => message.id.clone(),
-        };
-        let salt = RevisionSalt::new(random()?);
-        let may = match denied {
-            Some(denial) => Err(denial),
-            None => self.authorize_change(policies, &asked, &facts, issued, again),
-        };
-        let request = match may {
-            Ok(needed) => match too_many_approvers(&facts) {
-                Some(Limit { by, why }) => KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]),
-                None => self.new_request(policies, (id, asked, salt), &facts, (issued, approvals, needed)),
-            },
-            Err(denial) => {
-                let why = text::refused(&denial.advice, self.config.help_channel.as_ref());
-                KeyRequest::refused(id, asked, salt, why, &denial.by)
-            }
-        };
-        let request = too_many_open(request, &open);
-        if again == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {
-            if self.was_replaced(&stored, &request.id).await? {
-                return Ok(self.answer(message, now, &text::replacement_asked(issued)).await?);
-            }
-            self.delete_replaced_key(message, stored.clone(), &request.id, now).await?;
-            self.submit_request((message, key, again), (request, &open), &facts, now).await?;
-            self.remove_description_of(&stored.issued, &message.person.to_string(), now).await;
-            return Ok(());
-        }
-        self.submit_request((message, key, again), (request, &open), &facts, now).await
-    }
-
-    /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
-    /// whether a button for it is shown.
-    pub(crate) fn authorize_change(
-        &self,
-        policies: &Policies,
-        asked: &RequestDetails,
-        facts: &DecisionFacts,
-        issued: &IssuedKey,
-        again: KeyChange,
-    ) -> Result<u32, Denial> {
-        let (who, user) = (&facts.requester, &facts.iam_user);
-        let key = KeyFacts::from(issued);
-        match again {
-            KeyChange::Rotate | KeyChange::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
-            KeyChange::Activate | KeyChange::Undo | KeyChange::Received => {
-                policies.authorize(who, Activate(key), user).map(drop)?;
-            }
-            KeyChange::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
-        }
-        match facts.required_approvals(policies, asked) {
-            RequiredApprovals::Approvals(needed) => Ok(needed),
-            RequiredApprovals::Never(denial) => Err(denial),
-        }
-    }
-
-    /// The approvals that the key had, where what is asked is what they were given for: that its requester has it, until
-    /// the end that was approved.
-    fn inherited_approvals(
-        &self,
-        message: &SlackEnvelope,
-        issued: &IssuedKey,
-        again: KeyChange,
-    ) -> Vec<Approval> {
-        // Not where the key itself comes back: whoever could forge that press might hold what was sealed.
-        if again != KeyChange::Replace || issued.requester != message.person {
-            return Vec::new();
-        }
-        let approvals = issued.approved_by.iter().map(|by| Approval {
-            by: by.clone(),
-            interaction_id: issued.request.clone(),
-            at: issued.issued_at,
-        });
-        approvals.collect()
-    }
-
-    /// The request as it begins, with the approvals that it inherits and that still count, if what they were given for is
-    /// still so.
-    fn new_request(
-        &self,
-        policies: &Policies,
-        (id, asked, salt): (RequestId, RequestDetails, RevisionSalt),
-        facts: &DecisionFacts,
-        (issued, mut approvals, needed): (&IssuedKey, Vec<Approval>, u32),
-    ) -> KeyRequest {
-        let shown = ReviewSnapshot::of(&facts.iam_user, needed);
-        // Who approved a user with other rights has not approved this.
-        let same = issued.approved == shown.digest();
-        approvals.retain(|approval| same && facts.still_counts(policies, &asked, &approval.by));
-        let count = if same { facts.approvals(policies, &asked, None) } else { 0 };
-        let issue = Issue(facts.asked(&asked, count));
-        let enough = matches!(
-            policies.decide(&facts.requester, &issue, &facts.iam_user),
-            PolicyDecision::Allow { .. }
-        );
-        let approved_ttl = self.config.approved_ttl;
-        let ttls = (self.config.request_ttl, approved_ttl);
-        let request = KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls);
-        if approvals.is_empty() {
-            return request;
-        }
-        request.inheriting(approvals, &issued.request, enough, approved_ttl)
-    }
-
-    /// Whether the key's one replacement was asked for before, by another message.
-    async fn was_replaced(&self, stored: &StoredKey, id: &RequestId) -> anyhow::Result<bool> {
-        match &stored.issued.replacement {
-            Some(_) => Ok(StoredRequest::read(&self.tables, id).await?.is_some()),
-            None => Ok(false),
-        }
-    }
-
-    /// The key that nobody received goes first. That it is being replaced is written down before, so that it happens once.
-    async fn delete_replaced_key(
-        &self,
-        message: &SlackEnvelope,
-        stored: StoredKey,
-        id: &RequestId,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let mut stored = stored;
-        if stored.issued.replacement.is_none() {
-            let begun = IssuedKey { replacement: Some(id.clone()), ..stored.issued.clone() };
-            match self.tables.write(vec![stored.update(&begun)?]).await {
-                Ok(()) => {}
-                Err(WriteError::Conflict(_)) => {
-                    return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
-                }
-                Err(WriteError::Other(fault)) => return Err(fault.into()),
-            }
-            stored = self.read_key(&begun.key).await?.unwrap_or(stored);
-        }
-        if matches!(stored.issued.state, KeyState::Deleted { .. }) {
-            return Ok(());
-        }
-        self.delete_key(&stored, (DeactivationReason::Unconfirmed, &message.person.to_string()), now)
-            .boxed()
-            .await
-    }
-
-    /// Records the request and answers. Where two keys are in the way, which of them could go is the answer.
-    async fn submit_request(
-        &self,
-        (message, key, again): (&SlackEnvelope, &AccessKeyId, KeyChange),
-        (mut request, open): (KeyRequest, &OpenRequests),
-        facts: &DecisionFacts,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let refused = matches!(request.state, RequestState::PolicyDenied { .. });
-        let full = again == KeyChange::Rotate && !refused && Self::has_two_keys(&facts.iam_user);
-        if full {
-            let why = text::two_keys(&facts.iam_user.name, &facts.iam_user.account);
-            request = KeyRequest::refused(request.id, request.details, request.salt, why, &[]);
-        }
-        if request.state == RequestState::Pending {
-            request.notifications.extend([Notification::Card]);
-            request.notifications.extend(why_off(&request, facts));
-        }
-        let chooser = async { if full { self.chooser(facts, now).await.map(Some) } else { Ok(None) } };
-        let create = async {
-            match StoredRequest::create(&self.tables, &request, Some(open)).await {
-                Ok(stored) => Ok(stored),
-                Err(WriteError::Conflict(lost)) => {
-                    StoredRequest::read(&self.tables, &request.id).await?.ok_or_else(|| lost.into())
-                }
-                Err(WriteError::Other(fault)) => Err(fault),
-            }
-        };
-        let (stored, chooser) = try_join(create, chooser).await?;
-        if !again.made(&stored.request.details, message, key) {
+    };
+    let read = async {
+        let before = StoredRequest::read(&ctx.tables, &message.id);
+        let open = OpenRequests::read(&ctx.tables, &message.person.user);
+        Ok(try_join5(read_key(ctx, key), before, open, slack_client(ctx), session).await?)
+    };
+    let ((found, before, open, slack, ()), ()) = try_join(read, admit(ctx, message)).await?;
+    if let Some(before) = before {
+        if !again.made(&before.request.details, message, key) {
             bears_anothers_id();
             return Ok(());
         }
-        self.confirm_change(message, stored, chooser, now).await
+        // A redelivery goes on from what the first delivery recorded.
+        return confirm_change(ctx, message, before, None, now).await;
     }
-
-    /// Answers with what came of it.
-    async fn confirm_change(
-        &self,
-        message: &SlackEnvelope,
-        stored: StoredRequest,
-        chooser: Option<crate::slack::api::SlackMessage>,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let request = &stored.request;
-        let answer = match (&request.state, chooser) {
-            (RequestState::PolicyDenied { .. }, Some(chooser)) => chooser,
-            (RequestState::PolicyDenied { why }, None) => approval_card::text(why),
-            (RequestState::Pending, _) => approval_card::asked(request),
-            (RequestState::Approved, _) if request.details.kind.existing().is_some() => {
-                approval_card::text(&text::under_way(request))
-            }
-            (RequestState::Approved, _) => approval_card::ready(request),
-            (
-                RequestState::LinkIssued { .. }
-                | RequestState::Issuing(_)
-                | RequestState::Ambiguous(_)
-                | RequestState::Issued { .. }
-                | RequestState::Completed { .. }
-                | RequestState::Denied { .. }
-                | RequestState::Cancelled
-                | RequestState::Expired,
-                _,
-            ) => approval_card::text(&text::standing(request)),
-        };
-        let told = self.answer_with(message, now, &answer).await;
-        self.drain_outbox(stored).await;
-        Ok(told?)
+    if let Some(barred) = barred(ctx, &message.person).await? {
+        return refuse_barred(ctx, message, barred, now).await;
     }
-
-    /// A no that the key's own state gives: said, and written into its trail.
-    async fn refuse_again(
-        &self,
-        message: &SlackEnvelope,
-        issued: &IssuedKey,
-        again: KeyChange,
-        why: &str,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        if let Some(stored) = StoredRequest::read(&self.tables, &issued.request).await? {
-            self.record_audit(&stored, again.refused(), message, now).await?;
+    let stored = match found {
+        Some(stored) if stored.is_managed() => drop_inactive_successor(ctx, stored).await?,
+        Some(StoredKey { issued, .. }) if matches!(issued.state, KeyState::Suspect { .. }) => {
+            return Ok(answer(ctx, message, now, &text::being_asked_about(key)).await?);
         }
-        Ok(self.answer(message, now, why).await?)
+        Some(_) | None => return Ok(answer(ctx, message, now, &text::not_issued_here(key)).await?),
+    };
+    let issued = &stored.issued;
+    let Ok(policies) = &ctx.policies else {
+        return Ok(answer(ctx, message, now, text::POLICIES_INVALID).await?);
+    };
+    if again == KeyChange::Replace && issued.requester != message.person {
+        return refuse_again(ctx, message, issued, again, text::NOT_YOURS, now).await;
     }
+    let (wants, days) = match again.wants(&stored, ctx.config.max_key_days, now) {
+        Ok(wanted) => wanted,
+        Err(why) => return refuse_again(ctx, message, issued, again, &why, now).await,
+    };
+    let approvals = inherited_approvals(ctx, message, issued, again);
+    let subject = (&issued.account, &issued.user);
+    let mut asked = RequestDetails {
+        kind: wants,
+        requester: message.person.clone(),
+        account: issued.account.clone(),
+        user: issued.user.clone(),
+        use_case: issued.use_case,
+        days,
+        reason: issued.reason.clone(),
+        email_hash: None,
+        at: message.signed_at,
+    };
+    // The holder of a key approves no change of it, whoever asks for it.
+    let about_key = |facts: DecisionFacts, asked: &RequestDetails| {
+        let eligible = facts.eligible.clone().without(&issued.requester.user);
+        DecisionFacts { eligible, ..facts }.with(asked, Some(issued.clone()))
+    };
+    let ask = |policies: &Policies, facts: &DecisionFacts| {
+        let facts = about_key(facts.clone(), &asked);
+        authorize_change(ctx, policies, &asked, &facts, issued, again).map(drop)
+    };
+    let looked_up =
+        facts_unless_denied(ctx, &slack, &message.person, subject, (&approvals, None), now, ask).boxed();
+    let (found, open) = try_join(looked_up, still_open(ctx, open, now)).await?;
+    let (facts, denied) = match found {
+        Found::Facts(facts) => (*facts, None),
+        Found::Denied(denial, facts) => (*facts, Some(denial)),
+        Found::NoSuchUser => {
+            return refuse_again(ctx, message, issued, again, text::USER_GONE, now).await;
+        }
+    };
+    asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+    let facts = about_key(facts, &asked);
+    let id = match (again, &issued.replacement) {
+        // Begun before: goes on as it began.
+        (KeyChange::Replace, Some(begun)) => begun.clone(),
+        (_, _) => message.id.clone(),
+    };
+    let salt = RevisionSalt::new(random()?);
+    let may = match denied {
+        Some(denial) => Err(denial),
+        None => authorize_change(ctx, policies, &asked, &facts, issued, again),
+    };
+    let request = match may {
+        Ok(needed) => match too_many_approvers(&facts) {
+            Some(Limit { by, why }) => KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]),
+            None => new_request(ctx, policies, (id, asked, salt), &facts, (issued, approvals, needed)),
+        },
+        Err(denial) => {
+            let why = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
+            KeyRequest::refused(id, asked, salt, why, &denial.by)
+        }
+    };
+    let request = too_many_open(request, &open);
+    if again == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {
+        if was_replaced(ctx, &stored, &request.id).await? {
+            return Ok(answer(ctx, message, now, &text::replacement_asked(issued)).await?);
+        }
+        delete_replaced_key(ctx, message, stored.clone(), &request.id, now).await?;
+        submit_request(ctx, (message, key, again), (request, &open), &facts, now).await?;
+        remove_description_of(ctx, &stored.issued, &message.person.to_string(), now).await;
+        return Ok(());
+    }
+    submit_request(ctx, (message, key, again), (request, &open), &facts, now).await
+}
+
+/// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
+/// whether a button for it is shown.
+pub(crate) fn authorize_change(
+    _ctx: &Context,
+    policies: &Policies,
+    asked: &RequestDetails,
+    facts: &DecisionFacts,
+    issued: &IssuedKey,
+    again: KeyChange,
+) -> Result<u32, Denial> {
+    let (who, user) = (&facts.requester, &facts.iam_user);
+    let key = KeyFacts::from(issued);
+    match again {
+        KeyChange::Rotate | KeyChange::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
+        KeyChange::Activate | KeyChange::Undo | KeyChange::Received => {
+            policies.authorize(who, Activate(key), user).map(drop)?;
+        }
+        KeyChange::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
+    }
+    match facts.required_approvals(policies, asked) {
+        RequiredApprovals::Approvals(needed) => Ok(needed),
+        RequiredApprovals::Never(denial) => Err(denial),
+    }
+}
+
+/// The approvals that the key had, where what is asked is what they were given for: that its requester has it, until
+/// the end that was approved.
+fn inherited_approvals(
+    _ctx: &Context,
+    message: &SlackEnvelope,
+    issued: &IssuedKey,
+    again: KeyChange,
+) -> Vec<Approval> {
+    // Not where the key itself comes back: whoever could forge that press might hold what was sealed.
+    if again != KeyChange::Replace || issued.requester != message.person {
+        return Vec::new();
+    }
+    let approvals = issued.approved_by.iter().map(|by| Approval {
+        by: by.clone(),
+        interaction_id: issued.request.clone(),
+        at: issued.issued_at,
+    });
+    approvals.collect()
+}
+
+/// The request as it begins, with the approvals that it inherits and that still count, if what they were given for is
+/// still so.
+fn new_request(
+    ctx: &Context,
+    policies: &Policies,
+    (id, asked, salt): (RequestId, RequestDetails, RevisionSalt),
+    facts: &DecisionFacts,
+    (issued, mut approvals, needed): (&IssuedKey, Vec<Approval>, u32),
+) -> KeyRequest {
+    let shown = ReviewSnapshot::of(&facts.iam_user, needed);
+    // Who approved a user with other rights has not approved this.
+    let same = issued.approved == shown.digest();
+    approvals.retain(|approval| same && facts.still_counts(policies, &asked, &approval.by));
+    let count = if same { facts.approvals(policies, &asked, None) } else { 0 };
+    let issue = Issue(facts.asked(&asked, count));
+    let enough =
+        matches!(policies.decide(&facts.requester, &issue, &facts.iam_user), PolicyDecision::Allow { .. });
+    let approved_ttl = ctx.config.approved_ttl;
+    let ttls = (ctx.config.request_ttl, approved_ttl);
+    let request = KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls);
+    if approvals.is_empty() {
+        return request;
+    }
+    request.inheriting(approvals, &issued.request, enough, approved_ttl)
+}
+
+/// Whether the key's one replacement was asked for before, by another message.
+async fn was_replaced(ctx: &Context, stored: &StoredKey, id: &RequestId) -> anyhow::Result<bool> {
+    match &stored.issued.replacement {
+        Some(_) => Ok(StoredRequest::read(&ctx.tables, id).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// The key that nobody received goes first. That it is being replaced is written down before, so that it happens once.
+async fn delete_replaced_key(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    stored: StoredKey,
+    id: &RequestId,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let mut stored = stored;
+    if stored.issued.replacement.is_none() {
+        let begun = IssuedKey { replacement: Some(id.clone()), ..stored.issued.clone() };
+        match ctx.tables.write(vec![stored.update(&begun)?]).await {
+            Ok(()) => {}
+            Err(WriteError::Conflict(_)) => {
+                return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
+            }
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
+        }
+        stored = read_key(ctx, &begun.key).await?.unwrap_or(stored);
+    }
+    if matches!(stored.issued.state, KeyState::Deleted { .. }) {
+        return Ok(());
+    }
+    delete_key(ctx, &stored, (DeactivationReason::Unconfirmed, &message.person.to_string()), now)
+        .boxed()
+        .await
+}
+
+/// Records the request and answers. Where two keys are in the way, which of them could go is the answer.
+async fn submit_request(
+    ctx: &Context,
+    (message, key, again): (&SlackEnvelope, &AccessKeyId, KeyChange),
+    (mut request, open): (KeyRequest, &OpenRequests),
+    facts: &DecisionFacts,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let refused = matches!(request.state, RequestState::PolicyDenied { .. });
+    let full = again == KeyChange::Rotate && !refused && has_two_keys(&facts.iam_user);
+    if full {
+        let why = text::two_keys(&facts.iam_user.name, &facts.iam_user.account);
+        request = KeyRequest::refused(request.id, request.details, request.salt, why, &[]);
+    }
+    if request.state == RequestState::Pending {
+        request.notifications.extend([Notification::Card]);
+        request.notifications.extend(why_off(&request, facts));
+    }
+    let chooser = async { if full { chooser(ctx, facts, now).await.map(Some) } else { Ok(None) } };
+    let create = async {
+        match StoredRequest::create(&ctx.tables, &request, Some(open)).await {
+            Ok(stored) => Ok(stored),
+            Err(WriteError::Conflict(lost)) => {
+                StoredRequest::read(&ctx.tables, &request.id).await?.ok_or_else(|| lost.into())
+            }
+            Err(WriteError::Other(fault)) => Err(fault),
+        }
+    };
+    let (stored, chooser) = try_join(create, chooser).await?;
+    if !again.made(&stored.request.details, message, key) {
+        bears_anothers_id();
+        return Ok(());
+    }
+    confirm_change(ctx, message, stored, chooser, now).await
+}
+
+/// Answers with what came of it.
+async fn confirm_change(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    stored: StoredRequest,
+    chooser: Option<crate::slack::api::SlackMessage>,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let request = &stored.request;
+    let answer = match (&request.state, chooser) {
+        (RequestState::PolicyDenied { .. }, Some(chooser)) => chooser,
+        (RequestState::PolicyDenied { why }, None) => approval_card::text(why),
+        (RequestState::Pending, _) => approval_card::asked(request),
+        (RequestState::Approved, _) if request.details.kind.existing().is_some() => {
+            approval_card::text(&text::under_way(request))
+        }
+        (RequestState::Approved, _) => approval_card::ready(request),
+        (
+            RequestState::LinkIssued { .. }
+            | RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired,
+            _,
+        ) => approval_card::text(&text::standing(request)),
+    };
+    let told = answer_with(ctx, message, now, &answer).await;
+    drain_outbox(ctx, stored).await;
+    Ok(told?)
+}
+
+/// A no that the key's own state gives: said, and written into its trail.
+async fn refuse_again(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    issued: &IssuedKey,
+    again: KeyChange,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    if let Some(stored) = StoredRequest::read(&ctx.tables, &issued.request).await? {
+        record_audit(ctx, &stored, again.refused(), message, now).await?;
+    }
+    Ok(answer(ctx, message, now, why).await?)
 }
 
 /// No redelivery: whoever made the message chose the id, and is told nothing of the request that has it.

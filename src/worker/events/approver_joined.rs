@@ -7,54 +7,50 @@ use crate::id::SlackUserId;
 use crate::render::approval_card;
 use crate::render::text;
 use crate::slack::receive::{SlackEnvelope, SlackEvent};
-use crate::worker::{HandleError, Worker};
+use crate::worker::commands::freeze::audit_alone;
+use crate::worker::context::{Context, HandleError, slack_client};
 
-impl Worker {
-    /// Posts it in the approvals channel and audits it. Delivered again it may be posted again, and is audited once.
-    pub(crate) async fn somebody_joined(&self, message: &SlackEnvelope) -> Result<(), HandleError> {
-        let cards = &self.config.approvals_channel;
-        let person = &message.person;
-        let (announcement, happened) = match (&message.what, &self.config.approvers) {
-            (SlackEvent::JoinedChannel { channel, inviter }, approvers) => {
-                let approves = *approvers == Approvers::Channel(channel.clone());
-                if channel != cards && !approves {
-                    return Ok(());
-                }
-                let joined = text::joined_channel(
-                    &person.user,
-                    inviter.as_ref(),
-                    (channel != cards).then_some(channel),
-                    approves,
-                );
-                let inviter = inviter.as_ref().map(SlackUserId::to_string).unwrap_or_default();
-                let detail = [("channel", channel.to_string()), ("inviter", inviter)];
-                let event = if approves { "approver-joined" } else { "approvals-channel-joined" };
-                (joined, NewAuditEntry::new(event, person, detail))
-            }
-            (SlackEvent::JoinedGroup { group, users, more }, Approvers::UserGroup(approvers))
-                if group == approvers =>
-            {
-                let added: Vec<&str> = users.iter().map(SlackUserId::as_str).collect();
-                let detail =
-                    [("group", group.to_string()), ("users", added.join(" ")), ("more", more.to_string())];
-                (
-                    text::joined_group(group, users, *more),
-                    NewAuditEntry::new("approver-joined", person, detail),
-                )
-            }
-            (
-                SlackEvent::JoinedGroup { .. }
-                | SlackEvent::Command(_)
-                | SlackEvent::Interaction(_)
-                | SlackEvent::UserDeactivated,
-                _,
-            ) => {
+/// Posts it in the approvals channel and audits it. Delivered again it may be posted again, and is audited once.
+pub(crate) async fn somebody_joined(ctx: &Context, message: &SlackEnvelope) -> Result<(), HandleError> {
+    let cards = &ctx.config.approvals_channel;
+    let person = &message.person;
+    let (announcement, happened) = match (&message.what, &ctx.config.approvers) {
+        (SlackEvent::JoinedChannel { channel, inviter }, approvers) => {
+            let approves = *approvers == Approvers::Channel(channel.clone());
+            if channel != cards && !approves {
                 return Ok(());
             }
-        };
-        self.audit_alone(message, [happened]).await?;
-        let told = approval_card::text(&announcement);
-        self.slack().await?.post(cards.as_str(), &told).await?;
-        Ok(())
-    }
+            let joined = text::joined_channel(
+                &person.user,
+                inviter.as_ref(),
+                (channel != cards).then_some(channel),
+                approves,
+            );
+            let inviter = inviter.as_ref().map(SlackUserId::to_string).unwrap_or_default();
+            let detail = [("channel", channel.to_string()), ("inviter", inviter)];
+            let event = if approves { "approver-joined" } else { "approvals-channel-joined" };
+            (joined, NewAuditEntry::new(event, person, detail))
+        }
+        (SlackEvent::JoinedGroup { group, users, more }, Approvers::UserGroup(approvers))
+            if group == approvers =>
+        {
+            let added: Vec<&str> = users.iter().map(SlackUserId::as_str).collect();
+            let detail =
+                [("group", group.to_string()), ("users", added.join(" ")), ("more", more.to_string())];
+            (text::joined_group(group, users, *more), NewAuditEntry::new("approver-joined", person, detail))
+        }
+        (
+            SlackEvent::JoinedGroup { .. }
+            | SlackEvent::Command(_)
+            | SlackEvent::Interaction(_)
+            | SlackEvent::UserDeactivated,
+            _,
+        ) => {
+            return Ok(());
+        }
+    };
+    audit_alone(ctx, message, [happened]).await?;
+    let told = approval_card::text(&announcement);
+    slack_client(ctx).await?.post(cards.as_str(), &told).await?;
+    Ok(())
 }

@@ -17,9 +17,11 @@ use crate::slack::api::{self, SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::{StoredRequest, TicketRef};
 use crate::time::{DAY, Timestamp};
-use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
-use crate::worker::interactions::review::carried;
-use crate::worker::{HandleError, Worker};
+use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, lapse, read_ticket};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::interactions::review::{carried, note_unknown};
+use crate::worker::notify::{answer, answer_with, try_to_answer};
+use crate::worker::outbox::{commit, drain_outbox};
 
 /// Tickets are swept up by the table's TTL this many seconds after they expire.
 const RETENTION: i64 = 30 * DAY;
@@ -31,209 +33,209 @@ struct NewTicket {
     code: Option<MailedCode>,
 }
 
-impl Worker {
-    pub(crate) async fn get_key(
-        &self,
-        message: &SlackEnvelope,
-        value: &str,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let Some((id, revision)) = carried(value) else {
-            return Ok(self.answer(message, now, text::UNKNOWN_BUTTON).await?);
+pub(crate) async fn get_key(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    value: &str,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let Some((id, revision)) = carried(value) else {
+        return Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?);
+    };
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let (stored, replaced) = match ensure_collectable(ctx, message, (&id, &revision), now).await? {
+            Ok(ensure_collectable) => ensure_collectable,
+            Err(sentence) => return Ok(answer(ctx, message, now, &sentence).await?),
         };
-        for _ in 0..MAX_CONFLICT_RETRIES {
-            let (stored, replaced) = match self.ensure_collectable(message, (&id, &revision), now).await? {
-                Ok(ensure_collectable) => ensure_collectable,
-                Err(sentence) => return Ok(self.answer(message, now, &sentence).await?),
-            };
-            let to = match self.mail_address(message, &stored.request).await? {
-                Ok(to) => to,
-                Err(sentence) => return Ok(self.answer(message, now, sentence).await?),
-            };
-            let made = self.make_ticket(to.is_some(), now)?;
-            let event = RequestEvent::IssueLink { tid: made.stored.tid.clone() };
-            let next = match stored.request.apply(event, &message.person.to_string(), now) {
-                Ok(next) => next,
-                Err(
-                    TransitionError::Expired
-                    | TransitionError::InvalidState
-                    | TransitionError::AlreadyApproved
-                    | TransitionError::NotEligible
-                    | TransitionError::IntentLost,
-                ) => continue,
-            };
-            let mut writes = vec![
-                Write::Put {
-                    table: Table::Tickets,
-                    item: new_item(&made.stored, Timestamp(made.stored.expires_at.0 + RETENTION)),
-                    condition: "attribute_not_exists(tid)",
-                    values: Item::new(),
-                },
-                TicketRef::create(&made.stored.tid, &id, &made.ticket.psk(), made.stored.expires_at),
-            ];
-            writes.extend(replaced);
-            match self.commit(&stored, next, writes, vec![Notification::Card]).await {
-                Ok(saved) => return self.deliver_link(message, saved, made, to, now).await,
-                Err(WriteError::Conflict(_)) => {}
-                Err(WriteError::Other(fault)) => return Err(fault.into()),
-            }
-        }
-        Err(anyhow::anyhow!("a request changed too often for a link").into())
-    }
-
-    /// The request, if its requester may have a link for it now, with the writes that withdraw the link before; else
-    /// what to say.
-    async fn ensure_collectable(
-        &self,
-        message: &SlackEnvelope,
-        (id, revision): (&RequestId, &Revision),
-        now: Timestamp,
-    ) -> anyhow::Result<Result<(StoredRequest, Vec<Write>), String>> {
-        if self.policies.is_err() {
-            return Ok(Err(text::POLICIES_INVALID.to_owned()));
-        }
-        let Some(stored) = StoredRequest::read(&self.tables, id).await? else {
-            return Ok(Err(text::UNKNOWN_BUTTON.to_owned()));
+        let to = match mail_address(ctx, message, &stored.request).await? {
+            Ok(to) => to,
+            Err(sentence) => return Ok(answer(ctx, message, now, sentence).await?),
         };
-        if *revision != stored.request.requester_revision() {
-            self.note_unknown(message, &stored, now).await?;
-            return Ok(Err(text::UNKNOWN_BUTTON.to_owned()));
-        }
-        if stored.request.details.requester != message.person {
-            return Ok(Err(text::NOT_YOURS.to_owned()));
-        }
-        if stored.request.is_expired(now) {
-            self.lapse(&stored, now).await?;
-            return Ok(Err(text::lapsed(&stored.request)));
-        }
-        match &stored.request.state {
-            RequestState::Approved => Ok(Ok((stored, Vec::new()))),
-            RequestState::LinkIssued { tid } => {
-                Ok(match self.read_ticket(tid).await?.map(|ticket| ticket.state) {
-                    Some(TicketState::Claimed(_)) => Err(text::BEING_COLLECTED.to_owned()),
-                    Some(TicketState::Pending | TicketState::Locked) => {
-                        let replaced = vec![claim::void(tid), TicketRef::remove_psk(tid)];
-                        Ok((stored, replaced))
-                    }
-                    Some(
-                        TicketState::Void
-                        | TicketState::Failed
-                        | TicketState::Sealed { .. }
-                        | TicketState::Confirmed { .. }
-                        | TicketState::Unconfirmed(_),
-                    )
-                    | None => Ok((stored, Vec::new())),
-                })
-            }
-            RequestState::Issuing(_) => Ok(Err(text::BEING_COLLECTED.to_owned())),
-            RequestState::Pending
-            | RequestState::Ambiguous(_)
-            | RequestState::Issued { .. }
-            | RequestState::Completed { .. }
-            | RequestState::Denied { .. }
-            | RequestState::Cancelled
-            | RequestState::Expired
-            | RequestState::PolicyDenied { .. } => Ok(Err(text::standing(&stored.request))),
-        }
-    }
-
-    /// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
-    async fn mail_address(
-        &self,
-        message: &SlackEnvelope,
-        request: &KeyRequest,
-    ) -> anyhow::Result<Result<Option<MailAddress>, &'static str>> {
-        let Some(mail) = &self.config.mail else { return Ok(Ok(None)) };
-        let user = self.slack().await?.user_info(&message.person.user).await?;
-        let seen = request.details.email_hash.as_deref();
-        Ok(validate_email(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
-    }
-
-    fn make_ticket(&self, wants_code: bool, now: Timestamp) -> anyhow::Result<NewTicket> {
-        let ticket = Ticket::of(random()?);
-        let code = if wants_code { Some(MailedCode::of(random()?)) } else { None };
-        let stored = StoredTicket {
-            tid: ticket.tid(),
-            proof_hash: ticket.proof_hash(),
-            expires_at: now + self.config.ticket_ttl,
-            code_hash: code.as_ref().map(|code| ticket.code_hash(code)),
-            tries: 0,
-            state: TicketState::Pending,
-            outbox: Vec::new(),
-            due_at: None,
+        let made = make_ticket(ctx, to.is_some(), now)?;
+        let event = RequestEvent::IssueLink { tid: made.stored.tid.clone() };
+        let next = match stored.request.apply(event, &message.person.to_string(), now) {
+            Ok(next) => next,
+            Err(
+                TransitionError::Expired
+                | TransitionError::InvalidState
+                | TransitionError::AlreadyApproved
+                | TransitionError::NotEligible
+                | TransitionError::IntentLost,
+            ) => continue,
         };
-        Ok(NewTicket { ticket, stored, code })
+        let mut writes = vec![
+            Write::Put {
+                table: Table::Tickets,
+                item: new_item(&made.stored, Timestamp(made.stored.expires_at.0 + RETENTION)),
+                condition: "attribute_not_exists(tid)",
+                values: Item::new(),
+            },
+            TicketRef::create(&made.stored.tid, &id, &made.ticket.psk(), made.stored.expires_at),
+        ];
+        writes.extend(replaced);
+        match commit(ctx, &stored, next, writes, vec![Notification::Card]).await {
+            Ok(saved) => return deliver_link(ctx, message, saved, made, to, now).await,
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
+        }
     }
+    Err(anyhow::anyhow!("a request changed too often for a link").into())
+}
 
-    /// The mail first, then the link. What cannot be handed over is withdrawn.
-    async fn deliver_link(
-        &self,
-        message: &SlackEnvelope,
-        saved: StoredRequest,
-        made: NewTicket,
-        to: Option<MailAddress>,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let request = &saved.request;
-        let label = made.code.as_ref().map(|_| label(&made.stored));
-        if let (Some(mail), Some(to), Some(code), Some(label)) = (&self.config.mail, &to, &made.code, &label)
-        {
-            let text = text::mail_text(code.expose(), label, &request.details.user, &request.details.account);
-            match self.ses.send(mail.from.as_str(), to.as_str(), &text::mail_subject(label), &text).await {
-                Ok(()) => {}
-                Err(error) => {
-                    if let MailError::Fault(fault) = &error {
-                        tracing::error!(fault = format!("{fault:#}"), "a code was not mailed");
-                    }
-                    self.withdraw_ticket(&saved, "mail-failed", now).await?;
-                    return Ok(self
-                        .answer_with(message, now, &approval_card::again(text::MAIL_REFUSED, request))
-                        .await?);
+/// The request, if its requester may have a link for it now, with the writes that withdraw the link before; else
+/// what to say.
+async fn ensure_collectable(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    (id, revision): (&RequestId, &Revision),
+    now: Timestamp,
+) -> anyhow::Result<Result<(StoredRequest, Vec<Write>), String>> {
+    if ctx.policies.is_err() {
+        return Ok(Err(text::POLICIES_INVALID.to_owned()));
+    }
+    let Some(stored) = StoredRequest::read(&ctx.tables, id).await? else {
+        return Ok(Err(text::UNKNOWN_BUTTON.to_owned()));
+    };
+    if *revision != stored.request.requester_revision() {
+        note_unknown(ctx, message, &stored, now).await?;
+        return Ok(Err(text::UNKNOWN_BUTTON.to_owned()));
+    }
+    if stored.request.details.requester != message.person {
+        return Ok(Err(text::NOT_YOURS.to_owned()));
+    }
+    if stored.request.is_expired(now) {
+        lapse(ctx, &stored, now).await?;
+        return Ok(Err(text::lapsed(&stored.request)));
+    }
+    match &stored.request.state {
+        RequestState::Approved => Ok(Ok((stored, Vec::new()))),
+        RequestState::LinkIssued { tid } => {
+            Ok(match read_ticket(ctx, tid).await?.map(|ticket| ticket.state) {
+                Some(TicketState::Claimed(_)) => Err(text::BEING_COLLECTED.to_owned()),
+                Some(TicketState::Pending | TicketState::Locked) => {
+                    let replaced = vec![claim::void(tid), TicketRef::remove_psk(tid)];
+                    Ok((stored, replaced))
                 }
-            }
+                Some(
+                    TicketState::Void
+                    | TicketState::Failed
+                    | TicketState::Sealed { .. }
+                    | TicketState::Confirmed { .. }
+                    | TicketState::Unconfirmed(_),
+                )
+                | None => Ok((stored, Vec::new())),
+            })
         }
-        let sentence = text::link(request, made.stored.expires_at, label.as_deref());
-        let url = made.ticket.link(&self.config.reveal_url);
-        let slack = self.slack().await?;
-        let link = approval_card::link(&sentence, url.expose_secret());
-        match show(&slack, &request.details.requester.user, &link).await {
-            // Pressed in that very conversation, the link itself is the answer.
-            Ok(shown) if message.channel.as_ref() == Some(&shown) => {}
-            Ok(_) => self.try_to_answer(message, now, text::LINK_SHOWN).await,
+        RequestState::Issuing(_) => Ok(Err(text::BEING_COLLECTED.to_owned())),
+        RequestState::Pending
+        | RequestState::Ambiguous(_)
+        | RequestState::Issued { .. }
+        | RequestState::Completed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled
+        | RequestState::Expired
+        | RequestState::PolicyDenied { .. } => Ok(Err(text::standing(&stored.request))),
+    }
+}
+
+/// Where the code goes, where one is wanted: the address in the person's Slack profile, if it will do.
+async fn mail_address(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    request: &KeyRequest,
+) -> anyhow::Result<Result<Option<MailAddress>, &'static str>> {
+    let Some(mail) = &ctx.config.mail else { return Ok(Ok(None)) };
+    let user = slack_client(ctx).await?.user_info(&message.person.user).await?;
+    let seen = request.details.email_hash.as_deref();
+    Ok(validate_email(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
+}
+
+fn make_ticket(ctx: &Context, wants_code: bool, now: Timestamp) -> anyhow::Result<NewTicket> {
+    let ticket = Ticket::of(random()?);
+    let code = if wants_code { Some(MailedCode::of(random()?)) } else { None };
+    let stored = StoredTicket {
+        tid: ticket.tid(),
+        proof_hash: ticket.proof_hash(),
+        expires_at: now + ctx.config.ticket_ttl,
+        code_hash: code.as_ref().map(|code| ticket.code_hash(code)),
+        tries: 0,
+        state: TicketState::Pending,
+        outbox: Vec::new(),
+        due_at: None,
+    };
+    Ok(NewTicket { ticket, stored, code })
+}
+
+/// The mail first, then the link. What cannot be handed over is withdrawn.
+async fn deliver_link(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    saved: StoredRequest,
+    made: NewTicket,
+    to: Option<MailAddress>,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let request = &saved.request;
+    let label = made.code.as_ref().map(|_| label(&made.stored));
+    if let (Some(mail), Some(to), Some(code), Some(label)) = (&ctx.config.mail, &to, &made.code, &label) {
+        let text = text::mail_text(code.expose(), label, &request.details.user, &request.details.account);
+        match ctx.ses.send(mail.from.as_str(), to.as_str(), &text::mail_subject(label), &text).await {
+            Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%error, "a link could not be shown");
-                self.withdraw_ticket(&saved, "not-shown", now).await?;
-                if error.is_about_the_token() {
-                    // It was rotated: the message comes again and is done with the new one.
-                    return Err(error.into());
+                if let MailError::Fault(fault) = &error {
+                    tracing::error!(fault = format!("{fault:#}"), "a code was not mailed");
                 }
-                let again = approval_card::again(text::LINK_NOT_SHOWN, request);
-                return Ok(self.answer_with(message, now, &again).await?);
+                withdraw_ticket(ctx, &saved, "mail-failed", now).await?;
+                return Ok(answer_with(
+                    ctx,
+                    message,
+                    now,
+                    &approval_card::again(text::MAIL_REFUSED, request),
+                )
+                .await?);
             }
         }
-        self.drain_outbox(saved).await;
-        Ok(())
     }
-
-    /// Withdraws the link that was just made; the request is approved as before.
-    async fn withdraw_ticket(
-        &self,
-        saved: &StoredRequest,
-        why: &'static str,
-        now: Timestamp,
-    ) -> anyhow::Result<()> {
-        let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
-        let event = RequestEvent::TicketVoided { tid: tid.clone(), why };
-        let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-        match self.commit(saved, next, vec![claim::void(&tid), TicketRef::remove_psk(&tid)], Vec::new()).await
-        {
-            Ok(saved) => {
-                self.drain_outbox(saved).await;
-                Ok(())
+    let sentence = text::link(request, made.stored.expires_at, label.as_deref());
+    let url = made.ticket.link(&ctx.config.reveal_url);
+    let slack = slack_client(ctx).await?;
+    let link = approval_card::link(&sentence, url.expose_secret());
+    match show(&slack, &request.details.requester.user, &link).await {
+        // Pressed in that very conversation, the link itself is the answer.
+        Ok(shown) if message.channel.as_ref() == Some(&shown) => {}
+        Ok(_) => try_to_answer(ctx, message, now, text::LINK_SHOWN).await,
+        Err(error) => {
+            tracing::warn!(%error, "a link could not be shown");
+            withdraw_ticket(ctx, &saved, "not-shown", now).await?;
+            if error.is_about_the_token() {
+                // It was rotated: the message comes again and is done with the new one.
+                return Err(error.into());
             }
-            Err(WriteError::Conflict(_)) => Ok(()),
-            Err(WriteError::Other(fault)) => Err(fault),
+            let again = approval_card::again(text::LINK_NOT_SHOWN, request);
+            return Ok(answer_with(ctx, message, now, &again).await?);
         }
+    }
+    drain_outbox(ctx, saved).await;
+    Ok(())
+}
+
+/// Withdraws the link that was just made; the request is approved as before.
+async fn withdraw_ticket(
+    ctx: &Context,
+    saved: &StoredRequest,
+    why: &'static str,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
+    let event = RequestEvent::TicketVoided { tid: tid.clone(), why };
+    let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
+    match commit(ctx, saved, next, vec![claim::void(&tid), TicketRef::remove_psk(&tid)], Vec::new()).await {
+        Ok(saved) => {
+            drain_outbox(ctx, saved).await;
+            Ok(())
+        }
+        Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(fault)) => Err(fault),
     }
 }
 

@@ -14,128 +14,124 @@ use crate::domain::reconciliation::{FINDINGS, Findings, Stored as StoredFindings
 use crate::domain::request::Notification;
 use crate::facts::OwnedUser;
 use crate::id::{AccessKeyId, SlackUserId};
+use crate::queue::OwnershipPage;
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::time::Timestamp;
 use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
-use crate::worker::timers::key::key_event;
-use crate::worker::{HandleError, OwnershipPage, Worker};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::timers::key::{key_event, read_key, update_key};
 
 /// How many IAM users are looked at at a time: IAM answers a few calls a second.
 const AT_ONCE: usize = 4;
 
-impl Worker {
-    /// Compares the keys of some IAM users with what is on record, and stores what does not fit. The last time that the
-    /// page comes, a key that cannot be noted holds up no other. Returns who requested the keys that are on.
-    pub(crate) async fn compare(
-        &self,
-        account: &Account,
-        users: &[&OwnedUser],
-        page: &OwnershipPage,
-        now: Timestamp,
-        last: bool,
-    ) -> anyhow::Result<BTreeSet<SlackUserId>> {
-        let mut requesters = BTreeSet::new();
-        let mut found = Vec::new();
-        for some in users.chunks(AT_ONCE) {
-            let compared =
-                try_join_all(some.iter().map(|user| self.misfits(account, user, now, last))).await?;
-            for (line, requester) in compared.into_iter().flatten() {
-                requesters.extend(requester);
-                found.extend(line);
+/// Compares the keys of some IAM users with what is on record, and stores what does not fit. The last time that the
+/// page comes, a key that cannot be noted holds up no other. Returns who requested the keys that are on.
+pub(crate) async fn compare(
+    ctx: &Context,
+    account: &Account,
+    users: &[&OwnedUser],
+    page: &OwnershipPage,
+    now: Timestamp,
+    last: bool,
+) -> anyhow::Result<BTreeSet<SlackUserId>> {
+    let mut requesters = BTreeSet::new();
+    let mut found = Vec::new();
+    for some in users.chunks(AT_ONCE) {
+        let compared = try_join_all(some.iter().map(|user| misfits(ctx, account, user, now, last))).await?;
+        for (line, requester) in compared.into_iter().flatten() {
+            requesters.extend(requester);
+            found.extend(line);
+        }
+    }
+    if !found.is_empty() {
+        store_findings(ctx, page, &found).await?;
+    }
+    Ok(requesters)
+}
+
+/// Stores what one page found, once however often its message comes.
+async fn store_findings(ctx: &Context, page: &OwnershipPage, found: &[String]) -> anyhow::Result<()> {
+    let of_page = format!("{}/{}", page.account, page.page);
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let stored = findings(ctx).await?;
+        let Some(next) = stored.with(page.begun, &of_page, found) else { return Ok(()) };
+        match ctx.tables.write(vec![stored.replace(&next)?]).await {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault),
+        }
+    }
+    anyhow::bail!("the findings of a comparison changed too often")
+}
+
+async fn findings(ctx: &Context) -> anyhow::Result<StoredFindings> {
+    let item = ctx.tables.get(Table::Requests, FINDINGS, None).await?;
+    item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
+}
+
+/// The keys of one IAM user that are on: a line about each that should not be, and who requested it, unless the
+/// approvers were notified before that this person has left.
+async fn misfits(
+    ctx: &Context,
+    account: &Account,
+    user: &OwnedUser,
+    now: Timestamp,
+    last: bool,
+) -> anyhow::Result<Vec<(Option<String>, Option<SlackUserId>)>> {
+    let keys = ctx.lookup.keys(account, &user.name, now).await?;
+    if user.quarantined {
+        let noted = join_all(keys.iter().map(|key| note_quarantine(ctx, &key.id, now).boxed())).await;
+        for fault in noted.into_iter().filter_map(Result::err) {
+            if !last {
+                return Err(fault);
             }
+            tracing::error!(fault = format!("{fault:#}"), "a key of a quarantined user was not noted");
         }
-        if !found.is_empty() {
-            self.store_findings(page, &found).await?;
-        }
-        Ok(requesters)
     }
+    let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
+    let judged = try_join_all(live.map(|mut key| async move {
+        let record = read_key(ctx, &key.id).await?;
+        let requester = record.as_ref().map(|record| &record.issued).and_then(requester_to_look_up);
+        if record.as_ref().is_some_and(|record| fits(record, now)) {
+            return anyhow::Ok((None, requester));
+        }
+        key.last_used = ctx.lookup.last_used(account, &key.id, now).await?;
+        let record = record.as_ref().map(|record| &record.issued);
+        Ok((Some(text::compared_line(&user.name, account, &key, record, now)), requester))
+    }));
+    judged.await
+}
 
-    /// Stores what one page found, once however often its message comes.
-    async fn store_findings(&self, page: &OwnershipPage, found: &[String]) -> anyhow::Result<()> {
-        let of_page = format!("{}/{}", page.account, page.page);
-        for _ in 0..MAX_CONFLICT_RETRIES {
-            let stored = self.findings().await?;
-            let Some(next) = stored.with(page.begun, &of_page, found) else { return Ok(()) };
-            match self.tables.write(vec![stored.replace(&next)?]).await {
-                Ok(()) => return Ok(()),
-                Err(WriteError::Conflict(_)) => {}
-                Err(WriteError::Other(fault)) => return Err(fault),
-            }
-        }
-        anyhow::bail!("the findings of a comparison changed too often")
+/// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
+/// approvers are told, once. It is not switched off: which of the keys leaked, AWS does not say here.
+async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
+    let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+    let issued = &stored.issued;
+    if issued.quarantined_at.is_some() || !stored.is_managed() {
+        return Ok(());
     }
+    let next = IssuedKey { quarantined_at: Some(now), ..issued.clone() };
+    let offers: &[KeyAction] = if issued.state.is_active() { &[KeyAction::Deactivate] } else { &[] };
+    let message = approval_card::about_key(&text::quarantined(issued), key, offers);
+    let told = vec![Notification::Approvers { message }];
+    match update_key(ctx, &stored, &next, key_event("quarantined", &stored, []), Vec::new(), told, now).await
+    {
+        // Somebody else is about the key: it is looked at again tomorrow.
+        Ok(()) | Err(HandleError::RetryAfter(_) | HandleError::RateLimited) => Ok(()),
+        Err(HandleError::Failed(fault)) => Err(fault),
+    }
+}
 
-    async fn findings(&self) -> anyhow::Result<StoredFindings> {
-        let item = self.tables.get(Table::Requests, FINDINGS, None).await?;
-        item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
+/// The report of a whole reading, where there is anything to report.
+pub(crate) async fn report_findings(ctx: &Context, begun: Timestamp) -> anyhow::Result<()> {
+    let Findings { begun: stored, lines, more, .. } = findings(ctx).await?.findings;
+    if stored != Some(begun) || lines.is_empty() {
+        return Ok(());
     }
-
-    /// The keys of one IAM user that are on: a line about each that should not be, and who requested it, unless the
-    /// approvers were notified before that this person has left.
-    async fn misfits(
-        &self,
-        account: &Account,
-        user: &OwnedUser,
-        now: Timestamp,
-        last: bool,
-    ) -> anyhow::Result<Vec<(Option<String>, Option<SlackUserId>)>> {
-        let keys = self.lookup.keys(account, &user.name, now).await?;
-        if user.quarantined {
-            let noted = join_all(keys.iter().map(|key| self.note_quarantine(&key.id, now).boxed())).await;
-            for fault in noted.into_iter().filter_map(Result::err) {
-                if !last {
-                    return Err(fault);
-                }
-                tracing::error!(fault = format!("{fault:#}"), "a key of a quarantined user was not noted");
-            }
-        }
-        let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
-        let judged = try_join_all(live.map(|mut key| async move {
-            let record = self.read_key(&key.id).await?;
-            let requester = record.as_ref().map(|record| &record.issued).and_then(requester_to_look_up);
-            if record.as_ref().is_some_and(|record| fits(record, now)) {
-                return anyhow::Ok((None, requester));
-            }
-            key.last_used = self.lookup.last_used(account, &key.id, now).await?;
-            let record = record.as_ref().map(|record| &record.issued);
-            Ok((Some(text::compared_line(&user.name, account, &key, record, now)), requester))
-        }));
-        judged.await
-    }
-
-    /// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
-    /// approvers are told, once. It is not switched off: which of the keys leaked, AWS does not say here.
-    async fn note_quarantine(&self, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
-        let Some(stored) = self.read_key(key).await? else { return Ok(()) };
-        let issued = &stored.issued;
-        if issued.quarantined_at.is_some() || !stored.is_managed() {
-            return Ok(());
-        }
-        let next = IssuedKey { quarantined_at: Some(now), ..issued.clone() };
-        let offers: &[KeyAction] = if issued.state.is_active() { &[KeyAction::Deactivate] } else { &[] };
-        let message = approval_card::about_key(&text::quarantined(issued), key, offers);
-        let told = vec![Notification::Approvers { message }];
-        match self
-            .update_key(&stored, &next, key_event("quarantined", &stored, []), Vec::new(), told, now)
-            .await
-        {
-            // Somebody else is about the key: it is looked at again tomorrow.
-            Ok(()) | Err(HandleError::RetryAfter(_) | HandleError::RateLimited) => Ok(()),
-            Err(HandleError::Failed(fault)) => Err(fault),
-        }
-    }
-
-    /// The report of a whole reading, where there is anything to report.
-    pub(crate) async fn report_findings(&self, begun: Timestamp) -> anyhow::Result<()> {
-        let Findings { begun: stored, lines, more, .. } = self.findings().await?.findings;
-        if stored != Some(begun) || lines.is_empty() {
-            return Ok(());
-        }
-        let told = approval_card::text(&text::compared(&lines, more));
-        self.slack().await?.post(self.config.approvals_channel.as_str(), &told).await?;
-        Ok(())
-    }
+    let told = approval_card::text(&text::compared(&lines, more));
+    slack_client(ctx).await?.post(ctx.config.approvals_channel.as_str(), &told).await?;
+    Ok(())
 }
 
 fn requester_to_look_up(issued: &IssuedKey) -> Option<SlackUserId> {

@@ -5,7 +5,7 @@ use crate::aws::session_policy::{self, IamStep};
 use crate::domain::iam::Account;
 use crate::id::{AccessKeyId, IamUserName};
 use crate::time::Timestamp;
-use crate::worker::Worker;
+use crate::worker::context::Context;
 
 /// Whose descriptions, and how the session that removes them is named in CloudTrail.
 #[derive(Clone, Copy)]
@@ -17,38 +17,33 @@ pub(crate) struct Described<'a> {
     pub by: &'a str,
 }
 
-impl Worker {
-    /// Removes the descriptions of keys that the IAM user no longer has. `deleted` is one of them, also while IAM still
-    /// lists it.
-    pub(crate) async fn remove_descriptions(
-        &self,
-        of: Described<'_>,
-        deleted: Option<&AccessKeyId>,
-        now: Timestamp,
-    ) {
-        if let Err(fault) = self.try_to_remove_descriptions(of, deleted, now).await {
-            tracing::warn!(
-                fault = format!("{fault:#}"),
-                "descriptions of deleted keys stay on their IAM user"
-            );
-        }
+/// Removes the descriptions of keys that the IAM user no longer has. `deleted` is one of them, also while IAM still
+/// lists it.
+pub(crate) async fn remove_descriptions(
+    ctx: &Context,
+    of: Described<'_>,
+    deleted: Option<&AccessKeyId>,
+    now: Timestamp,
+) {
+    if let Err(fault) = try_to_remove_descriptions(ctx, of, deleted, now).await {
+        tracing::warn!(fault = format!("{fault:#}"), "descriptions of deleted keys stay on their IAM user");
     }
+}
 
-    async fn try_to_remove_descriptions(
-        &self,
-        of: Described<'_>,
-        deleted: Option<&AccessKeyId>,
-        now: Timestamp,
-    ) -> anyhow::Result<()> {
-        let mut described = self.lookup.described_keys(of.account, of.user, now).await?;
-        // Listed after the tags were read: a key described since then is not among them.
-        let keys = self.lookup.keys(of.account, of.user, now).await?;
-        described.retain(|key| deleted == Some(key) || !keys.iter().any(|listed| listed.id == *key));
-        if described.is_empty() {
-            return Ok(());
-        }
-        let policy = session_policy::write_policy(IamStep::RemoveDescriptions, of.account, of.path, of.user)?;
-        let iam = self.sts.session(of.account, of.operation, of.by, policy).await?;
-        iam.untag_keys(of.user, &described).await
+async fn try_to_remove_descriptions(
+    ctx: &Context,
+    of: Described<'_>,
+    deleted: Option<&AccessKeyId>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let mut described = ctx.lookup.described_keys(of.account, of.user, now).await?;
+    // Listed after the tags were read: a key described since then is not among them.
+    let keys = ctx.lookup.keys(of.account, of.user, now).await?;
+    described.retain(|key| deleted == Some(key) || !keys.iter().any(|listed| listed.id == *key));
+    if described.is_empty() {
+        return Ok(());
     }
+    let policy = session_policy::write_policy(IamStep::RemoveDescriptions, of.account, of.path, of.user)?;
+    let iam = ctx.sts.session(of.account, of.operation, of.by, policy).await?;
+    iam.untag_keys(of.user, &described).await
 }

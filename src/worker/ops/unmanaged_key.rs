@@ -18,10 +18,13 @@ use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::{self, DeletionLease};
 use crate::time::Timestamp;
-use crate::worker::commands::keys::foreign;
-use crate::worker::decision_facts::DecisionFacts;
-use crate::worker::ops::key_description::Described;
-use crate::worker::{HandleError, Worker};
+use crate::worker::commands::create::unmanaged;
+use crate::worker::commands::freeze::audit_alone;
+use crate::worker::commands::keys::{authorize_key_action, foreign};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::decision_facts::{DecisionFacts, facts};
+use crate::worker::notify::{answer, answer_with, direct};
+use crate::worker::ops::key_description::{Described, remove_descriptions};
 
 /// How long a deletion may take before its timer finishes it, in seconds: longer than any invocation runs.
 const RECHECK_AFTER: i64 = 300;
@@ -48,168 +51,167 @@ impl UnmanagedDeletion {
     }
 }
 
-impl Worker {
-    pub(crate) async fn deactivate_foreign(
-        &self,
-        message: &SlackEnvelope,
-        key: &AccessKeyId,
-        at: (&Account, &IamUserName),
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let facts = match self.may_deactivate_foreign(message, key, at, now).await? {
-            Ok(facts) => facts,
-            Err(denial_text) => {
-                return self.refuse_foreign(message, "deactivate-refused", &denial_text, now).await;
-            }
-        };
-        if let Some(no) = self.unmanaged(&message.person, &facts.iam_user) {
-            return self.refuse_foreign(message, "deactivate-refused", &no, now).await;
+pub(crate) async fn deactivate_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    at: (&Account, &IamUserName),
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let facts = match may_deactivate_foreign(ctx, message, key, at, now).await? {
+        Ok(facts) => facts,
+        Err(denial_text) => {
+            return refuse_foreign(ctx, message, "deactivate-refused", &denial_text, now).await;
         }
-        let work = work(message, key, at, facts.iam_user.path, now);
-        self.audit(&work, &["deactivating"]).await?;
-        let policy =
-            session_policy::write_policy(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
-        let iam = self.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
-        iam.deactivate_access_key(&work.user, key).await?;
-        self.audit(&work, &["deactivating", "deactivated"]).await?;
-        Ok(self.answer(message, now, &text::foreign_deactivated(key)).await?)
+    };
+    if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
+        return refuse_foreign(ctx, message, "deactivate-refused", &no, now).await;
     }
+    let work = work(message, key, at, facts.iam_user.path, now);
+    audit(ctx, &work, &["deactivating"]).await?;
+    let policy = session_policy::write_policy(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
+    let iam = ctx.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
+    iam.deactivate_access_key(&work.user, key).await?;
+    audit(ctx, &work, &["deactivating", "deactivated"]).await?;
+    Ok(answer(ctx, message, now, &text::foreign_deactivated(key)).await?)
+}
 
-    /// Policy decides; while it is not valid, whoever approves may.
-    async fn may_deactivate_foreign(
-        &self,
-        message: &SlackEnvelope,
-        key: &AccessKeyId,
-        at: (&Account, &IamUserName),
-        now: Timestamp,
-    ) -> anyhow::Result<Result<DecisionFacts, String>> {
-        if self.policies.is_ok() {
-            let allowed = self.authorize_key_action(message, at, Deactivate(foreign(key)), now).await?;
-            return Ok(allowed.map(|(_, facts)| facts));
-        }
-        let slack = self.slack().await?;
-        if !self.lookup.approvers(&slack, &self.config).await?.contains(&message.person.user) {
-            return Ok(Err(text::POLICIES_INVALID.to_owned()));
-        }
-        let facts = self.facts(&slack, &message.person, at, (&[], None), now).await?;
-        Ok(facts.map_err(|NoSuchUser| text::user_gone(at.1, at.0)))
+/// Policy decides; while it is not valid, whoever approves may.
+async fn may_deactivate_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    at: (&Account, &IamUserName),
+    now: Timestamp,
+) -> anyhow::Result<Result<DecisionFacts, String>> {
+    if ctx.policies.is_ok() {
+        let allowed = authorize_key_action(ctx, message, at, Deactivate(foreign(key)), now).await?;
+        return Ok(allowed.map(|(_, facts)| facts));
     }
-
-    pub(crate) async fn delete_foreign(
-        &self,
-        message: &SlackEnvelope,
-        key: &AccessKeyId,
-        at: (&Account, &IamUserName),
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        let (_, facts) = match self.authorize_key_action(message, at, Delete(foreign(key)), now).await? {
-            Ok(allowed) => allowed,
-            Err(denial_text) => {
-                return self.refuse_foreign(message, "delete-refused", &denial_text, now).await;
-            }
-        };
-        if let Some(no) = self.unmanaged(&message.person, &facts.iam_user) {
-            return self.refuse_foreign(message, "delete-refused", &no, now).await;
-        }
-        let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
-        if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
-            let no =
-                approval_card::about_key(&text::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
-            return Ok(self.answer_with(message, now, &no).await?);
-        }
-        let work = work(message, key, at, facts.iam_user.path, now);
-        let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
-        match self.tables.write(vec![taken]).await {
-            Ok(()) => {}
-            Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
-        }
-        let sentence = self.carry_out_deletion(&work, now).await?;
-        self.answer(message, now, &sentence).await?;
-        self.remove_descriptions_after(&work, now).await;
-        Ok(())
+    let slack = slack_client(ctx).await?;
+    if !ctx.lookup.approvers(&slack, &ctx.config).await?.contains(&message.person.user) {
+        return Ok(Err(text::POLICIES_INVALID.to_owned()));
     }
+    let facts = facts(ctx, &slack, &message.person, at, (&[], None), now).await?;
+    Ok(facts.map_err(|NoSuchUser| text::user_gone(at.1, at.0)))
+}
 
-    /// What was cut off while a lease was held is finished, and whoever asked for it is told.
-    pub(crate) async fn finish_held(&self, item: &str, now: Timestamp) -> Result<(), HandleError> {
-        let Some(held) = DeletionLease::read(&self.tables, item).await? else { return Ok(()) };
-        let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
-        let sentence = self.carry_out_deletion(&work, now).await?;
-        self.direct(&work.by, &approval_card::text(&sentence)).await?;
-        self.remove_descriptions_after(&work, now).await;
-        Ok(())
+pub(crate) async fn delete_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    at: (&Account, &IamUserName),
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let (_, facts) = match authorize_key_action(ctx, message, at, Delete(foreign(key)), now).await? {
+        Ok(allowed) => allowed,
+        Err(denial_text) => {
+            return refuse_foreign(ctx, message, "delete-refused", &denial_text, now).await;
+        }
+    };
+    if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
+        return refuse_foreign(ctx, message, "delete-refused", &no, now).await;
     }
+    let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
+    if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
+        let no = approval_card::about_key(&text::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
+        return Ok(answer_with(ctx, message, now, &no).await?);
+    }
+    let work = work(message, key, at, facts.iam_user.path, now);
+    let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
+    match ctx.tables.write(vec![taken]).await {
+        Ok(()) => {}
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
+        Err(WriteError::Other(fault)) => return Err(fault.into()),
+    }
+    let sentence = carry_out_deletion(ctx, &work, now).await?;
+    answer(ctx, message, now, &sentence).await?;
+    remove_descriptions_after(ctx, &work, now).await;
+    Ok(())
+}
 
-    /// Its key may be there still, where somebody activated it meanwhile; then its description stays.
-    async fn remove_descriptions_after(&self, work: &UnmanagedDeletion, now: Timestamp) {
+/// What was cut off while a lease was held is finished, and whoever asked for it is told.
+pub(crate) async fn finish_held(ctx: &Context, item: &str, now: Timestamp) -> Result<(), HandleError> {
+    let Some(held) = DeletionLease::read(&ctx.tables, item).await? else { return Ok(()) };
+    let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
+    let sentence = carry_out_deletion(ctx, &work, now).await?;
+    direct(ctx, &work.by, &approval_card::text(&sentence)).await?;
+    remove_descriptions_after(ctx, &work, now).await;
+    Ok(())
+}
+
+/// Its key may be there still, where somebody activated it meanwhile; then its description stays.
+async fn remove_descriptions_after(ctx: &Context, work: &UnmanagedDeletion, now: Timestamp) {
+    let by = work.by.to_string();
+    let described = Described {
+        account: &work.account,
+        user: &work.user,
+        path: &work.path,
+        operation: work.message.as_str(),
+        by: &by,
+    };
+    remove_descriptions(ctx, described, None, now).boxed().await;
+}
+
+/// Deletes the key unless it was switched on meanwhile; then writes down what is true, gives the lease back, and says
+/// it. All of it can be done again.
+async fn carry_out_deletion(
+    ctx: &Context,
+    work: &UnmanagedDeletion,
+    now: Timestamp,
+) -> anyhow::Result<String> {
+    audit(ctx, work, &["deleting"]).await?;
+    let keys = ctx.lookup.keys(&work.account, &work.user, now).await?;
+    let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
+    let (event, sentence) = if active {
+        ("not-deleted", text::foreign_not_deleted(&work.key))
+    } else {
+        let policy = session_policy::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
         let by = work.by.to_string();
-        let described = Described {
-            account: &work.account,
-            user: &work.user,
-            path: &work.path,
-            operation: work.message.as_str(),
-            by: &by,
-        };
-        self.remove_descriptions(described, None, now).boxed().await;
+        let iam = ctx.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
+        iam.delete_access_key(&work.user, &work.key).await?;
+        ("deleted", text::foreign_deleted(&work.key))
+    };
+    audit(ctx, work, &["deleting", event]).await?;
+    match ctx.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
+        // Given back before.
+        Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
+        Err(WriteError::Other(fault)) => Err(fault),
     }
+}
 
-    /// Deletes the key unless it was switched on meanwhile; then writes down what is true, gives the lease back, and says
-    /// it. All of it can be done again.
-    async fn carry_out_deletion(&self, work: &UnmanagedDeletion, now: Timestamp) -> anyhow::Result<String> {
-        self.audit(work, &["deleting"]).await?;
-        let keys = self.lookup.keys(&work.account, &work.user, now).await?;
-        let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
-        let (event, sentence) = if active {
-            ("not-deleted", text::foreign_not_deleted(&work.key))
-        } else {
-            let policy =
-                session_policy::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
-            let by = work.by.to_string();
-            let iam = self.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
-            iam.delete_access_key(&work.user, &work.key).await?;
-            ("deleted", text::foreign_deleted(&work.key))
-        };
-        self.audit(work, &["deleting", event]).await?;
-        match self.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
-            // Given back before.
-            Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
+/// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
+async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[&'static str]) -> anyhow::Result<()> {
+    let mut chain = AuditChain::default();
+    for event in events {
+        let detail = [
+            ("key", work.key.to_string()),
+            ("account", work.account.id.to_string()),
+            ("user", work.user.to_string()),
+        ];
+        chain.append(&work.message, work.at, NewAuditEntry::new(event, &work.by, detail));
+    }
+    let keep = async {
+        match ctx.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
+            // Delivered again.
+            Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(fault)) => Err(fault),
         }
-    }
+    };
+    let Some(entry) = chain.outbox.last() else { return Ok(()) };
+    // At once: what is to be done waits for it.
+    try_join(keep, ctx.tables.insert_audit(&work.message, entry)).await.map(drop)
+}
 
-    /// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
-    async fn audit(&self, work: &UnmanagedDeletion, events: &[&'static str]) -> anyhow::Result<()> {
-        let mut chain = AuditChain::default();
-        for event in events {
-            let detail = [
-                ("key", work.key.to_string()),
-                ("account", work.account.id.to_string()),
-                ("user", work.user.to_string()),
-            ];
-            chain.append(&work.message, work.at, NewAuditEntry::new(event, &work.by, detail));
-        }
-        let keep = async {
-            match self.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
-                // Delivered again.
-                Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-                Err(WriteError::Other(fault)) => Err(fault),
-            }
-        };
-        let Some(entry) = chain.outbox.last() else { return Ok(()) };
-        // At once: what is to be done waits for it.
-        try_join(keep, self.tables.insert_audit(&work.message, entry)).await.map(drop)
-    }
-
-    async fn refuse_foreign(
-        &self,
-        message: &SlackEnvelope,
-        event: &'static str,
-        no: &str,
-        now: Timestamp,
-    ) -> Result<(), HandleError> {
-        self.audit_alone(message, [NewAuditEntry::new(event, &message.person, [])]).await?;
-        Ok(self.answer(message, now, no).await?)
-    }
+async fn refuse_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    event: &'static str,
+    no: &str,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    audit_alone(ctx, message, [NewAuditEntry::new(event, &message.person, [])]).await?;
+    Ok(answer(ctx, message, now, no).await?)
 }
 
 fn work(
