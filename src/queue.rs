@@ -35,7 +35,7 @@ impl ClaimEvent {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Claimed => "claimed",
-            Self::Confirmed => "acknowledged",
+            Self::Confirmed => "confirmed",
             Self::Misused => "misused",
         }
     }

@@ -202,15 +202,15 @@ pub fn state_name(state: &RequestState) -> &'static str {
     match state {
         RequestState::Pending => "PENDING",
         RequestState::Approved => "APPROVED",
-        RequestState::LinkIssued { .. } => "TICKETED",
+        RequestState::LinkIssued { .. } => "LINK_ISSUED",
         RequestState::Issuing(_) => "ISSUING",
         RequestState::Ambiguous(_) => "AMBIGUOUS",
         RequestState::Issued { .. } => "ISSUED",
-        RequestState::Completed { .. } => "FULFILLED",
+        RequestState::Completed { .. } => "COMPLETED",
         RequestState::Denied { .. } => "DENIED",
         RequestState::Cancelled => "CANCELLED",
-        RequestState::Expired => "LAPSED",
-        RequestState::PolicyDenied { .. } => "REFUSED",
+        RequestState::Expired => "EXPIRED",
+        RequestState::PolicyDenied { .. } => "POLICY_DENIED",
     }
 }
 

@@ -251,6 +251,6 @@ async fn a_tab_with_the_key_confirms_it() {
 
     let answer = reveals(&keyvend, ACK).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    let confirmed = json!({"tid": ack["tid"], "event": "acknowledged", "attempt": 0});
+    let confirmed = json!({"tid": ack["tid"], "event": "confirmed", "attempt": 0});
     assert_eq!(queued(&keyvend, sqs::CLAIMS), confirmed);
 }

@@ -13,7 +13,7 @@ use crate::id::RequestId;
 use crate::time::Timestamp;
 
 /// RecordProblem a checkpoint's entries are called: the last one of a day closes it.
-const CHECKPOINTS: [&str; 2] = ["checkpoint", "checkpoint-closed"];
+const CHECKPOINTS: [&str; 2] = ["audit.checkpoint", "audit.checkpoint_closed"];
 
 /// The first record of a chain that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

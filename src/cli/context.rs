@@ -10,7 +10,7 @@ use crate::cli::output as words;
 use crate::cli::value_parsers::{AccountArg, OperatorName};
 use crate::cli::{CommandContext, Failure};
 use crate::config::{Environment, OperatorConfig};
-use crate::domain::audit::{AuditChain, NewAuditEntry};
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
 use crate::id::{AccountId, RequestId};
 use crate::store;
@@ -116,7 +116,7 @@ impl Operator {
     /// Something that they did. Their ARN is part of it, whatever name they gave.
     pub(crate) fn happened<const N: usize>(
         &self,
-        event: &'static str,
+        event: AuditEvent,
         detail: [(&str, String); N],
     ) -> NewAuditEntry {
         let mut happened = NewAuditEntry::new(event, self.actor(), detail);

@@ -10,7 +10,7 @@ use crate::cli::args::Deactivate;
 use crate::cli::context::{self, Flags, Operator, record_alone, tables};
 use crate::cli::output as words;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
 use crate::domain::key::{IssuedKey, StoredKey};
 use crate::domain::request::{Notification, RequestEvent};
@@ -132,7 +132,7 @@ pub(crate) async fn deactivate(
         ("account", account.as_ref().map(|account| account.id.to_string()).unwrap_or_default()),
         ("why", "reported".to_owned()),
     ];
-    let happened = operator.happened("deactivated", detail);
+    let happened = operator.happened(AuditEvent::KeyDeactivated, detail);
     let (recorded, recorded_in) = if inactive.is_in_order() {
         record(&dynamo, issued, happened, &operator, place).await
     } else {

@@ -9,6 +9,7 @@ use crate::cli::args::Stop;
 use crate::cli::context::{Flags, Operator, record_alone, tables};
 use crate::cli::output as words;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::domain::audit::AuditEvent;
 use crate::id::RequestId;
 use crate::store;
 use crate::time::Timestamp;
@@ -99,9 +100,9 @@ pub(crate) async fn set_freeze(
     let (changed, raced) = (change == Change::Made, change == Change::Raced);
     let (frozen_by, frozen_at): (Option<String>, Option<Timestamp>) = before.unzip();
     let event = match (freeze, raced) {
-        (true, _) => "frozen",
-        (false, false) => "unfrozen",
-        (false, true) => "unfreeze-refused",
+        (true, _) => AuditEvent::IssuingFrozen,
+        (false, false) => AuditEvent::IssuingResumed,
+        (false, true) => AuditEvent::IssuingResumeDenied,
     };
     let mut happened = operator.happened(event, [("changed", changed.to_string())]);
     happened.detail.extend(frozen_by.iter().map(|by| ("frozen_by".to_owned(), by.clone())));

@@ -16,7 +16,7 @@ pub struct AuditEntry {
     pub seq: u32,
     /// When it happened.
     pub at: Timestamp,
-    /// What happened: `asked`, `approved`, `issued`, ...
+    /// What happened: the name of an [`AuditEvent`]
     pub event: String,
     /// Who did it: a person's id, `reveal`, or `keyvend`.
     pub actor: String,
@@ -55,11 +55,156 @@ impl Default for AuditChain {
     }
 }
 
+/// What happened, by the names that table `Audit`, its exports and docs/data-model.md have: `noun.verb`, in the past tense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::EnumString, strum::IntoStaticStr)]
+pub enum AuditEvent {
+    #[strum(serialize = "request.created")]
+    RequestCreated,
+    #[strum(serialize = "request.policy_denied")]
+    RequestPolicyDenied,
+    #[strum(serialize = "request.cancelled")]
+    RequestCancelled,
+    #[strum(serialize = "request.expired")]
+    RequestExpired,
+    #[strum(serialize = "review.approved")]
+    ReviewApproved,
+    #[strum(serialize = "review.revoked")]
+    ReviewRevoked,
+    #[strum(serialize = "review.denied")]
+    ReviewDenied,
+    #[strum(serialize = "review.facts_changed")]
+    ReviewFactsChanged,
+    #[strum(serialize = "review.reopened")]
+    ReviewReopened,
+    #[strum(serialize = "review.reminder_sent")]
+    ReviewReminderSent,
+    #[strum(serialize = "review.inherited")]
+    ReviewInherited,
+    #[strum(serialize = "review.rejected")]
+    ReviewRejected,
+    #[strum(serialize = "interaction.unknown_revision")]
+    InteractionUnknownRevision,
+    #[strum(serialize = "message.failed")]
+    MessageFailed,
+    #[strum(serialize = "message.rate_limited")]
+    MessageRateLimited,
+    #[strum(serialize = "person.denied")]
+    PersonDenied,
+    #[strum(serialize = "approver.joined")]
+    ApproverJoined,
+    #[strum(serialize = "approvals_channel.joined")]
+    ApprovalsChannelJoined,
+    #[strum(serialize = "link.issued")]
+    LinkIssued,
+    #[strum(serialize = "link.voided")]
+    LinkVoided,
+    #[strum(serialize = "link.expired")]
+    LinkExpired,
+    #[strum(serialize = "link.claimed")]
+    LinkClaimed,
+    #[strum(serialize = "link.locked")]
+    LinkLocked,
+    #[strum(serialize = "link.reused")]
+    LinkReused,
+    #[strum(serialize = "link.confirmed")]
+    LinkConfirmed,
+    #[strum(serialize = "issue.started")]
+    IssueStarted,
+    #[strum(serialize = "issue.resumed")]
+    IssueResumed,
+    #[strum(serialize = "issue.key_created")]
+    IssueKeyCreated,
+    #[strum(serialize = "issue.create_timed_out")]
+    IssueCreateTimedOut,
+    #[strum(serialize = "issue.rechecked")]
+    IssueRechecked,
+    #[strum(serialize = "issue.completed")]
+    IssueCompleted,
+    #[strum(serialize = "issue.aborted")]
+    IssueAborted,
+    #[strum(serialize = "key.confirmed")]
+    KeyConfirmed,
+    #[strum(serialize = "key.unconfirmed")]
+    KeyUnconfirmed,
+    #[strum(serialize = "key.activating")]
+    KeyActivating,
+    #[strum(serialize = "key.activated")]
+    KeyActivated,
+    #[strum(serialize = "key.extended")]
+    KeyExtended,
+    #[strum(serialize = "key.deactivating")]
+    KeyDeactivating,
+    #[strum(serialize = "key.deactivated")]
+    KeyDeactivated,
+    #[strum(serialize = "key.deleting")]
+    KeyDeleting,
+    #[strum(serialize = "key.deleted")]
+    KeyDeleted,
+    #[strum(serialize = "key.deletion_skipped")]
+    KeyDeletionSkipped,
+    #[strum(serialize = "key.not_ours")]
+    KeyNotOurs,
+    #[strum(serialize = "key.suspect_reminder_sent")]
+    KeySuspectReminderSent,
+    #[strum(serialize = "key.suspect_answer_denied")]
+    KeySuspectAnswerDenied,
+    #[strum(serialize = "key.expiry_reminder_sent")]
+    KeyExpiryReminderSent,
+    #[strum(serialize = "key.expiry_postponed")]
+    KeyExpiryPostponed,
+    #[strum(serialize = "key.idle_question_sent")]
+    KeyIdleQuestionSent,
+    #[strum(serialize = "key.user_quarantined")]
+    KeyUserQuarantined,
+    #[strum(serialize = "key.requester_deactivated")]
+    KeyRequesterDeactivated,
+    #[strum(serialize = "key.report_rejected")]
+    KeyReportRejected,
+    #[strum(serialize = "key.list_denied")]
+    KeyListDenied,
+    #[strum(serialize = "key.deactivate_denied")]
+    KeyDeactivateDenied,
+    #[strum(serialize = "key.delete_denied")]
+    KeyDeleteDenied,
+    #[strum(serialize = "key.rotate_denied")]
+    KeyRotateDenied,
+    #[strum(serialize = "key.activate_denied")]
+    KeyActivateDenied,
+    #[strum(serialize = "key.undo_denied")]
+    KeyUndoDenied,
+    #[strum(serialize = "key.extend_denied")]
+    KeyExtendDenied,
+    #[strum(serialize = "key.confirm_denied")]
+    KeyConfirmDenied,
+    #[strum(serialize = "key.replace_denied")]
+    KeyReplaceDenied,
+    #[strum(serialize = "issuing.frozen")]
+    IssuingFrozen,
+    #[strum(serialize = "issuing.resumed")]
+    IssuingResumed,
+    #[strum(serialize = "issuing.freeze_denied")]
+    IssuingFreezeDenied,
+    #[strum(serialize = "issuing.resume_denied")]
+    IssuingResumeDenied,
+    #[strum(serialize = "audit.checkpoint")]
+    AuditCheckpoint,
+    #[strum(serialize = "audit.checkpoint_closed")]
+    AuditCheckpointClosed,
+}
+
+impl AuditEvent {
+    /// As table `Audit` has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// What an entry says, before it has its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAuditEntry {
     /// What: one word.
-    pub event: &'static str,
+    pub event: AuditEvent,
     /// Who.
     pub actor: String,
     /// What else.
@@ -69,11 +214,7 @@ pub struct NewAuditEntry {
 impl NewAuditEntry {
     /// Something that somebody did.
     #[must_use]
-    pub fn new<const N: usize>(
-        event: &'static str,
-        actor: impl ToString,
-        detail: [(&str, String); N],
-    ) -> Self {
+    pub fn new<const N: usize>(event: AuditEvent, actor: impl ToString, detail: [(&str, String); N]) -> Self {
         let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { event, actor: actor.to_string(), detail }
     }
@@ -86,7 +227,7 @@ impl AuditChain {
         let mut entry = AuditEntry {
             seq: self.next,
             at,
-            event: happened.event.to_owned(),
+            event: happened.event.as_str().to_owned(),
             actor: happened.actor,
             detail: happened.detail,
             prev: self.head.clone(),
@@ -172,9 +313,9 @@ mod tests {
         chain.append(
             &request,
             Timestamp(1),
-            NewAuditEntry::new("asked", "T1.U1", [("user", "ci".to_owned())]),
+            NewAuditEntry::new(AuditEvent::RequestCreated, "T1.U1", [("user", "ci".to_owned())]),
         );
-        chain.append(&request, Timestamp(2), NewAuditEntry::new("approved", "T1.U2", []));
+        chain.append(&request, Timestamp(2), NewAuditEntry::new(AuditEvent::ReviewApproved, "T1.U2", []));
         let [first, second] = chain.outbox.as_slice() else { panic!("two entries") };
         assert_eq!((first.seq, second.seq), (1, 2));
         assert_eq!(first.prev, "0".repeat(64));
@@ -199,11 +340,11 @@ mod tests {
     fn what_was_inserted_leaves_the_outbox_and_the_chain_goes_on() {
         let request = RequestId::of_signature(&[7; 32]);
         let mut chain = AuditChain::default();
-        chain.append(&request, Timestamp(1), NewAuditEntry::new("asked", "a", []));
+        chain.append(&request, Timestamp(1), NewAuditEntry::new(AuditEvent::RequestCreated, "a", []));
         let head = chain.outbox[0].hash.clone();
         chain.remove_inserted(1);
         assert!(chain.outbox.is_empty());
-        chain.append(&request, Timestamp(2), NewAuditEntry::new("denied", "b", []));
+        chain.append(&request, Timestamp(2), NewAuditEntry::new(AuditEvent::ReviewDenied, "b", []));
         assert_eq!((chain.outbox[0].seq, &chain.outbox[0].prev), (2, &head));
     }
 }

@@ -299,7 +299,7 @@ impl KeyState {
             Self::Deleting { .. } => "DELETING",
             Self::Deleted { .. } => "DELETED",
             Self::Suspect { .. } => "SUSPECT",
-            Self::NotOurs { .. } => "DISOWNED",
+            Self::NotOurs { .. } => "NOT_OURS",
         }
     }
 
@@ -352,7 +352,7 @@ const TRANSITIONS: [(&str, &str); 15] = [
     ("ACTIVATING", "ACTIVE"),
     ("INACTIVE", "DELETING"),
     ("SUSPECT", "DELETING"),
-    ("SUSPECT", "DISOWNED"),
+    ("SUSPECT", "NOT_OURS"),
     ("DELETING", "DELETED"),
     ("ACTIVATING", "DELETED"),
 ];
@@ -850,7 +850,7 @@ impl StoredKey {
         let mut write = self.update(next)?;
         if let Write::Update { update, .. } = &mut write {
             update.update = "SET #state = :state, document = :document, version = :next, due_at = :due \
-                             REMOVE off_since, off_by, off_why, off_press";
+                             REMOVE deactivation_at, deactivation_by, deactivation_reason, deactivation_interaction";
         }
         Ok(write)
     }
@@ -860,8 +860,8 @@ impl StoredKey {
     #[must_use]
     pub fn mark_off(by: &str, why: DeactivationReason, now: Timestamp) -> Update {
         Update {
-            update: "SET off_since = :now, off_by = :by, off_why = :why, due_at = :due, version = version + :one",
-            condition: "attribute_exists(pk) AND attribute_not_exists(off_since)",
+            update: "SET deactivation_at = :now, deactivation_by = :by, deactivation_reason = :why, due_at = :due, version = version + :one",
+            condition: "attribute_exists(pk) AND attribute_not_exists(deactivation_at)",
             values: values([
                 (":now", now.0.into()),
                 (":by", by.into()),
@@ -879,9 +879,9 @@ impl StoredKey {
         let Update { mut values, .. } = Self::mark_off(by, DeactivationReason::Reported, now);
         values.insert(":press".to_owned(), press.as_str().into());
         Update {
-            update: "SET off_since = :now, off_by = :by, off_why = :why, off_press = :press, due_at = :due, \
+            update: "SET deactivation_at = :now, deactivation_by = :by, deactivation_reason = :why, deactivation_interaction = :press, due_at = :due, \
                      version = version + :one",
-            condition: "attribute_exists(pk) AND (attribute_not_exists(off_why) OR off_why <> :why)",
+            condition: "attribute_exists(pk) AND (attribute_not_exists(deactivation_reason) OR deactivation_reason <> :why)",
             values,
         }
     }
@@ -899,17 +899,17 @@ impl TryFrom<&Item> for StoredKey {
 
     fn try_from(item: &Item) -> anyhow::Result<Self> {
         let off = |since: i64| -> anyhow::Result<DeactivationMark> {
-            let why = DeactivationReason::from_stored(text(item, "off_why")?);
+            let why = DeactivationReason::from_stored(text(item, "deactivation_reason")?);
             Ok(DeactivationMark {
                 since: Timestamp(since),
-                by: text(item, "off_by")?.to_owned(),
+                by: text(item, "deactivation_by")?.to_owned(),
                 why: why.ok_or_else(|| anyhow::anyhow!("a key that is off for no known reason"))?,
-                press: text(item, "off_press").ok().map(str::parse).transpose()?,
+                press: text(item, "deactivation_interaction").ok().map(str::parse).transpose()?,
             })
         };
         Ok(Self {
             issued: serde_json::from_str(text(item, "document")?)?,
-            deactivation_mark: number(item, "off_since").ok().map(off).transpose()?,
+            deactivation_mark: number(item, "deactivation_at").ok().map(off).transpose()?,
             version: number(item, "version")?,
         })
     }

@@ -35,12 +35,12 @@ pub struct RefreshState {
 }
 
 /// The key of the item that tells how far the reading has come.
-pub const REFRESHED: &str = "directory";
+pub const REFRESH_STATE_PK: &str = "ownership-refresh";
 
 /// The key of a person's item.
 #[must_use]
 pub fn item_key(person: &SlackUserId) -> String {
-    format!("directory#{person}")
+    format!("owned#{person}")
 }
 
 impl OwnedUsers {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::audit::{AuditChain, NewAuditEntry};
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::iam::{AccessKey, Account, EligibleApprovers, IamUser};
 pub use crate::domain::notification::{Notification, Outbox, OutboxEntry};
 pub use crate::domain::request::event::{AbortOutcome, RequestEvent, TransitionError};
@@ -378,7 +378,7 @@ impl KeyRequest {
             ("reason", asked.reason.clone()),
             ("needed", shown.required_approvals.to_string()),
         ];
-        let mut happened = NewAuditEntry::new("asked", &asked.requester, detail);
+        let mut happened = NewAuditEntry::new(AuditEvent::RequestCreated, &asked.requester, detail);
         happened.detail.extend(asked.kind.detail());
         chain.append(&id, asked.at, happened);
         let expires_at = asked.at + ttl;
@@ -425,7 +425,7 @@ impl KeyRequest {
         request.chain.append(
             &request.id,
             request.details.at,
-            NewAuditEntry::new("refused", "keyvend", detail),
+            NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", detail),
         );
         request.state = RequestState::PolicyDenied { why };
         request
@@ -444,7 +444,11 @@ impl KeyRequest {
         approvals.retain(|approval| self.can_count(&approval.by));
         let by: Vec<String> = approvals.iter().map(|approval| approval.by.to_string()).collect();
         let detail = [("of", of.to_string()), ("by", by.join(" ")), ("enough", enough.to_string())];
-        self.chain.append(&self.id, self.details.at, NewAuditEntry::new("inherited", "keyvend", detail));
+        self.chain.append(
+            &self.id,
+            self.details.at,
+            NewAuditEntry::new(AuditEvent::ReviewInherited, "keyvend", detail),
+        );
         self.approvals = approvals;
         if enough {
             self.state = RequestState::Approved;
@@ -647,7 +651,7 @@ impl KeyRequest {
                     next.expires_at = now + approved_ttl;
                 }
                 let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
-                NewAuditEntry::new("approved", actor, detail)
+                NewAuditEntry::new(AuditEvent::ReviewApproved, actor, detail)
             }
             RequestEvent::RevokeApprovals { by } => {
                 self.ensure_open(now)?;
@@ -656,25 +660,29 @@ impl KeyRequest {
                 }
                 next.approvals.retain(|approval| !by.contains(&approval.by));
                 let by: Vec<String> = by.iter().map(PersonId::to_string).collect();
-                NewAuditEntry::new("approval-fell", actor, [("by", by.join(" "))])
+                NewAuditEntry::new(AuditEvent::ReviewRevoked, actor, [("by", by.join(" "))])
             }
             RequestEvent::Deny { by, press, reason } => {
                 self.ensure_open(now)?;
                 let why = ("reason", reason.as_str().to_owned());
                 next.state = RequestState::Denied { by, press, reason };
-                NewAuditEntry::new("denied", actor, [("revision", self.revision().to_string()), why])
+                NewAuditEntry::new(
+                    AuditEvent::ReviewDenied,
+                    actor,
+                    [("revision", self.revision().to_string()), why],
+                )
             }
             RequestEvent::Cancel => {
                 self.ensure_open(now)?;
                 next.state = RequestState::Cancelled;
-                NewAuditEntry::new("cancelled", actor, [])
+                NewAuditEntry::new(AuditEvent::RequestCancelled, actor, [])
             }
             RequestEvent::Expire => {
                 if !self.is_expired(now) {
                     return Err(TransitionError::InvalidState);
                 }
                 next.state = RequestState::Expired;
-                NewAuditEntry::new("expired", actor, [])
+                NewAuditEntry::new(AuditEvent::RequestExpired, actor, [])
             }
             RequestEvent::Remind => {
                 self.ensure_open(now)?;
@@ -682,12 +690,12 @@ impl KeyRequest {
                     return Err(TransitionError::InvalidState);
                 }
                 next.reminder_sent = true;
-                NewAuditEntry::new("reminded", actor, [])
+                NewAuditEntry::new(AuditEvent::ReviewReminderSent, actor, [])
             }
             RequestEvent::Refuse { why } => {
                 self.ensure_open(now)?;
                 next.state = RequestState::PolicyDenied { why };
-                NewAuditEntry::new("refused", actor, [])
+                NewAuditEntry::new(AuditEvent::RequestPolicyDenied, actor, [])
             }
             RequestEvent::FactsChanged(shown) => {
                 self.ensure_open(now)?;
@@ -697,7 +705,7 @@ impl KeyRequest {
                 next.set_snapshot(shown);
                 next.approvals.clear();
                 let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
-                NewAuditEntry::new("redrawn", actor, detail)
+                NewAuditEntry::new(AuditEvent::ReviewFactsChanged, actor, detail)
             }
             RequestEvent::Reopen { shown, ttl } => {
                 self.ensure_open(now)?;
@@ -706,7 +714,7 @@ impl KeyRequest {
                 }
                 next.wait_for_approvals(shown, Vec::new(), now, ttl);
                 let detail = [("from", self.revision().to_string()), ("to", next.revision().to_string())];
-                NewAuditEntry::new("reopened", actor, detail)
+                NewAuditEntry::new(AuditEvent::ReviewReopened, actor, detail)
             }
             RequestEvent::IssueLink { tid } => {
                 self.ensure_open(now)?;
@@ -716,14 +724,18 @@ impl KeyRequest {
                 let detail = [("tid", tid.to_string())];
                 next.state = RequestState::LinkIssued { tid };
                 next.misuse_alert_sent = false;
-                NewAuditEntry::new("ticketed", actor, detail)
+                NewAuditEntry::new(AuditEvent::LinkIssued, actor, detail)
             }
             RequestEvent::TicketVoided { tid, why } => {
                 if self.state != (RequestState::LinkIssued { tid: tid.clone() }) {
                     return Err(TransitionError::InvalidState);
                 }
                 next.state = RequestState::Approved;
-                NewAuditEntry::new("withdrawn", actor, [("tid", tid.to_string()), ("why", why.to_owned())])
+                NewAuditEntry::new(
+                    AuditEvent::LinkVoided,
+                    actor,
+                    [("tid", tid.to_string()), ("why", why.to_owned())],
+                )
             }
             RequestEvent::StartIssuing { intent, browser } => {
                 self.ensure_open(now)?;
@@ -736,7 +748,7 @@ impl KeyRequest {
                     ("browser", browser),
                 ];
                 next.state = RequestState::Issuing(intent);
-                NewAuditEntry::new("issuing", actor, detail)
+                NewAuditEntry::new(AuditEvent::IssueStarted, actor, detail)
             }
             RequestEvent::ResumeIssuing { run, until } => {
                 let RequestState::Issuing(intent) = &self.state else {
@@ -748,7 +760,7 @@ impl KeyRequest {
                 let detail = [("from", intent.invocation.to_string()), ("run", run.to_string())];
                 next.state =
                     RequestState::Issuing(IssueIntent { invocation: run, deadline: until, ..intent.clone() });
-                NewAuditEntry::new("taken-over", actor, detail)
+                NewAuditEntry::new(AuditEvent::IssueResumed, actor, detail)
             }
             RequestEvent::Created { run, key } => {
                 let intent = self.intent_held_by(&run)?;
@@ -757,7 +769,7 @@ impl KeyRequest {
                 }
                 let detail = [("key", key.to_string()), ("run", run.to_string())];
                 next.state = RequestState::Issuing(IssueIntent { created: Some(key), ..intent.clone() });
-                NewAuditEntry::new("created", actor, detail)
+                NewAuditEntry::new(AuditEvent::IssueKeyCreated, actor, detail)
             }
             RequestEvent::CreateTimedOut { run } => {
                 let intent = self.intent_held_by(&run)?;
@@ -771,7 +783,7 @@ impl KeyRequest {
                     suspect_keys: Vec::new(),
                 };
                 next.state = RequestState::Ambiguous(doubt);
-                NewAuditEntry::new("create-unanswered", actor, [("run", run.to_string())])
+                NewAuditEntry::new(AuditEvent::IssueCreateTimedOut, actor, [("run", run.to_string())])
             }
             RequestEvent::Rechecked { suspects } => {
                 let RequestState::Ambiguous(doubt) = &self.state else {
@@ -787,13 +799,17 @@ impl KeyRequest {
                 // After the last look the request may be tried again: what there was to find is found.
                 let settled = doubt.look_at().is_none();
                 next.state = if settled { RequestState::Approved } else { RequestState::Ambiguous(doubt) };
-                NewAuditEntry::new("looked", actor, detail)
+                NewAuditEntry::new(AuditEvent::IssueRechecked, actor, detail)
             }
             RequestEvent::Complete => {
                 self.ensure_open(now)?;
                 let (event, key, end) = match (&self.state, &self.details.kind) {
-                    (RequestState::Approved, RequestKind::Back { key, end, .. }) => ("activated", key, end),
-                    (RequestState::Approved, RequestKind::Longer { key, end }) => ("extended", key, end),
+                    (RequestState::Approved, RequestKind::Back { key, end, .. }) => {
+                        (AuditEvent::KeyActivated, key, end)
+                    }
+                    (RequestState::Approved, RequestKind::Longer { key, end }) => {
+                        (AuditEvent::KeyExtended, key, end)
+                    }
                     _ => return Err(TransitionError::InvalidState),
                 };
                 next.state = RequestState::Completed { key: key.clone(), at: now };
@@ -819,7 +835,8 @@ impl KeyRequest {
                     }
                     AbortOutcome::Refused { why } => next.state = RequestState::PolicyDenied { why },
                 }
-                let mut happened = NewAuditEntry::new("withdrawn", actor, [("why", why.to_owned())]);
+                let mut happened =
+                    NewAuditEntry::new(AuditEvent::IssueAborted, actor, [("why", why.to_owned())]);
                 happened.detail.extend(deleted.map(|key| ("deleted".to_owned(), key.to_string())));
                 happened
             }
@@ -828,7 +845,7 @@ impl KeyRequest {
                 let key = intent.created.clone().ok_or(TransitionError::InvalidState)?;
                 let detail = [("key", key.to_string()), ("run", run.to_string())];
                 next.state = RequestState::Issued { key, tid: intent.tid.clone(), at: now };
-                NewAuditEntry::new("issued", actor, detail)
+                NewAuditEntry::new(AuditEvent::IssueCompleted, actor, detail)
             }
             RequestEvent::RecordTicketEvent { happened, at, alert } => {
                 next.misuse_alert_sent |= alert;

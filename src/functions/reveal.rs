@@ -177,8 +177,8 @@ impl Reveal {
                 | ClaimOutcome::Expired
                 | ClaimOutcome::Void
                 | ClaimOutcome::Failed
-                | ClaimOutcome::Acknowledged
-                | ClaimOutcome::Lapsed
+                | ClaimOutcome::AlreadyConfirmed
+                | ClaimOutcome::Unconfirmed
                 | ClaimOutcome::WrongReceipt => None,
             };
             if let Some((event, attempt)) = event {
@@ -189,7 +189,7 @@ impl Reveal {
         match queued.await {
             Ok(answer) => response(answer),
             Err(fault) => {
-                tracing::error!(fault = format!("{fault:#}"), "a claim was not served");
+                tracing::error!(error = format!("{fault:#}"), "claim request failed");
                 error(503, "try-again").with_header("Retry-After", "1")
             }
         }
@@ -224,8 +224,8 @@ fn response(answer: ClaimOutcome) -> HttpResponse {
         ClaimOutcome::Expired => error(410, "expired"),
         ClaimOutcome::Void => error(410, "void"),
         ClaimOutcome::Failed => error(410, "failed"),
-        ClaimOutcome::Acknowledged => error(410, "acknowledged"),
-        ClaimOutcome::Lapsed => error(410, "lapsed"),
+        ClaimOutcome::AlreadyConfirmed => error(410, "confirmed"),
+        ClaimOutcome::Unconfirmed => error(410, "unconfirmed"),
         ClaimOutcome::Locked => error(423, "locked"),
         ClaimOutcome::WrongReceipt => error(400, "bad-request"),
     }

@@ -142,7 +142,10 @@ impl Slack {
         self.cached()?.tried_at = Some(now);
         match self.read(both, now).await {
             Err(fault) if is_good => {
-                tracing::warn!(fault = format!("{fault:#}"), "the signing secret was not read again");
+                tracing::warn!(
+                    error = format!("{fault:#}"),
+                    "reading the signing secret failed, using the cached secret"
+                );
                 Ok(())
             }
             read => read,
@@ -182,7 +185,7 @@ impl Slack {
             |version: &SecretVersion| match SigningSecret::new(version.text.expose_secret().to_owned()) {
                 Ok(secret) => Some(secret),
                 Err(bad) => {
-                    tracing::error!(%bad, "a signing secret cannot be used");
+                    tracing::error!(%bad, "signing secret rejected");
                     None
                 }
             };
@@ -212,6 +215,6 @@ impl Slack {
 
 /// Slack shows the person that the command failed, and repeats nothing by itself.
 fn failed(fault: &anyhow::Error) -> HttpResponse {
-    tracing::error!(fault = format!("{fault:#}"), "a request from Slack was not queued");
+    tracing::error!(error = format!("{fault:#}"), "enqueueing Slack request failed");
     HttpResponse::text(503, text::NOT_QUEUED)
 }

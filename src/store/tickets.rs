@@ -153,10 +153,10 @@ pub fn locked(tid: &TicketId, now: Timestamp) -> Write {
 pub fn lapsed(tid: &TicketId, now: Timestamp) -> Write {
     update(
         tid,
-        "SET #state = :lapsed REMOVE enc, ct, due_at",
+        "SET #state = :unconfirmed REMOVE enc, ct, due_at",
         "#state = :sealed AND sealed_at <= :then",
         values([
-            (":lapsed", "LAPSED".into()),
+            (":unconfirmed", "UNCONFIRMED".into()),
             (":sealed", "SEALED".into()),
             (":then", (now.0 - FETCH_WINDOW).into()),
         ]),

@@ -66,7 +66,7 @@ impl Context {
     pub fn new(config: WorkerConfig, sdk: &aws_config::SdkConfig, connector: SharedHttpConnector) -> Self {
         let policies = Policies::load(&config.policy_dir);
         if let Err(invalid) = &policies {
-            tracing::error!(reason = %invalid, "the policies are not valid: everything is refused");
+            tracing::error!(reason = %invalid, "policy set invalid, denying all requests");
         }
         let names = TableNames {
             requests: config.requests.clone(),

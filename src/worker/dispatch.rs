@@ -3,6 +3,7 @@
 
 use crate::aws::ReceiptHandle;
 use crate::config::QueueUrl;
+use crate::domain::audit::AuditEvent;
 use crate::domain::key::DeactivationReason;
 use crate::facts::ApprovalsChannelError;
 use crate::id::{AccessKeyId, RequestId};
@@ -55,7 +56,7 @@ use std::time::Duration;
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Value {
     let Ok(event) = serde_json::from_value::<SqsEvent>(event) else {
-        tracing::error!("an event that is none of SQS's");
+        tracing::error!("unexpected Lambda event");
         return json!({"batchItemFailures": []});
     };
     let mut failures = Vec::new();
@@ -83,7 +84,7 @@ async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> 
         // Whatever its body says: this queue has one meaning, so nothing can be said through it.
         (&ctx.config.sweep_queue, sweep(ctx, invocation.now).boxed().await)
     } else {
-        tracing::error!("a message from a queue that is not ours");
+        tracing::error!("unexpected queue ARN");
         return Err(id);
     };
     let Err(not_done) = done else { return Ok(()) };
@@ -98,7 +99,7 @@ async fn on_slack(
     received: u32,
 ) -> Result<(), HandleError> {
     let Ok(message) = serde_json::from_str::<SlackEnvelope>(body) else {
-        tracing::error!("a message on queue `slack` that cannot be read");
+        tracing::error!("malformed message");
         return Ok(());
     };
     let ahead = message.signed_at.since(invocation.now);
@@ -131,7 +132,7 @@ async fn on_claims(
     received: u32,
 ) -> Result<(), HandleError> {
     let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
-        tracing::error!("a message on queue `claims` that cannot be read");
+        tracing::error!("malformed message");
         return Ok(());
     };
     match message.event {
@@ -166,7 +167,7 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
             resume_issue(ctx, tid, attempt, invocation, received >= MAX_RECEIVES).boxed().await
         }
         Err(_) => {
-            tracing::error!("a message on queue `due` that cannot be read");
+            tracing::error!("malformed message");
             Ok(())
         }
     }
@@ -313,7 +314,7 @@ pub(crate) async fn delay_retry(
                 // The next look reads it again.
                 ctx.slack.lock().await.take();
             }
-            tracing::error!(received, fault = format!("{fault:#}"), "not done");
+            tracing::error!(received, error = format!("{fault:#}"), "message handling failed, giving up");
             match slack {
                 Some(SlackError::Wait(delay)) => *delay,
                 _ => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),
@@ -322,7 +323,7 @@ pub(crate) async fn delay_retry(
     };
     let Some(receipt) = receipt.map(ReceiptHandle) else { return };
     if let Err(fault) = ctx.sqs.change_visibility(queue, &receipt, delay).await {
-        tracing::warn!(fault = format!("{fault:#}"), "the message comes back by itself");
+        tracing::warn!(error = format!("{fault:#}"), "changing message visibility failed");
     }
 }
 
@@ -344,7 +345,7 @@ pub(crate) fn approvers_unreachable(ctx: &Context, fault: anyhow::Error) -> anyh
     if !ApprovalsChannelError::is_cause_of(&fault) {
         return Err(fault);
     }
-    tracing::error!(fault = format!("{fault:#}"), "the approvers cannot be reached");
+    tracing::error!(error = format!("{fault:#}"), "approvals channel unreachable");
     Ok(text::approvers_unreachable(ctx.config.help_channel.as_ref()))
 }
 
@@ -352,12 +353,12 @@ pub(crate) fn approvers_unreachable(ctx: &Context, fault: anyhow::Error) -> anyh
 pub(crate) async fn record_failure(ctx: &Context, message: &SlackEnvelope, now: Timestamp) {
     let noted = async {
         match StoredRequest::read(&ctx.tables, &message.about()).await? {
-            Some(stored) => record_audit(ctx, &stored, "not-done", message, now).await,
+            Some(stored) => record_audit(ctx, &stored, AuditEvent::MessageFailed, message, now).await,
             None => Ok(()),
         }
     };
     if let Err(fault) = noted.await {
-        tracing::error!(fault = format!("{fault:#}"), "a message dies unaudited");
+        tracing::error!(error = format!("{fault:#}"), "audit entry for failed message not written");
     }
 }
 

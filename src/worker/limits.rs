@@ -3,7 +3,7 @@
 
 use futures_util::future::{try_join, try_join_all};
 
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::{Account, Person};
 use crate::facts::Memberships;
 use crate::id::{PersonId, RequestId};
@@ -50,7 +50,7 @@ pub(crate) async fn admit(ctx: &Context, message: &SlackEnvelope) -> Result<(), 
 /// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
 /// message is done with then: it neither fails nor comes back.
 pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
-    tracing::warn!(message = %message.id, "a person reached the rate limit");
+    tracing::warn!(message = %message.id, "rate limit reached");
     let told = async {
         let Some(url) = &message.response_url else {
             show_outcome(ctx, message, &text::rate_limited(MESSAGES_A_MINUTE)).await;
@@ -60,18 +60,23 @@ pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
         Ok(slack.respond(url, &approval_card::text(&text::rate_limited(MESSAGES_A_MINUTE))).await?)
     };
     if let Err(fault) = told.await {
-        tracing::warn!(fault = format!("{fault:#}"), "a person over the rate limit was not told");
+        tracing::warn!(error = format!("{fault:#}"), "rate limit reply not delivered");
     }
     let audited = async {
         let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
         if first.take(&ctx.tables, message.id.as_str()).await? {
             let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
-            audit_alone(ctx, message, [NewAuditEntry::new("rate-limited", &message.person, most)]).await?;
+            audit_alone(
+                ctx,
+                message,
+                [NewAuditEntry::new(AuditEvent::MessageRateLimited, &message.person, most)],
+            )
+            .await?;
         }
         anyhow::Ok(())
     };
     if let Err(fault) = audited.await {
-        tracing::error!(fault = format!("{fault:#}"), "a rate limit was not audited");
+        tracing::error!(error = format!("{fault:#}"), "audit entry for rate limit not written");
     }
 }
 
@@ -109,7 +114,8 @@ pub(crate) async fn refuse_barred(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let detail = [("by", by.join(" "))];
-    audit_alone(ctx, message, [NewAuditEntry::new("person-refused", &message.person, detail)]).await?;
+    audit_alone(ctx, message, [NewAuditEntry::new(AuditEvent::PersonDenied, &message.person, detail)])
+        .await?;
     if let SlackEvent::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
         // A choice in a form has nowhere to be answered.
         return Ok(());

@@ -43,7 +43,7 @@ pub(crate) async fn answer_with(
     if let Some(url) = url {
         match slack.respond(url, message).await {
             Ok(()) => return Ok(()),
-            Err(error) => tracing::warn!(%error, "a response URL did not take the answer"),
+            Err(error) => tracing::warn!(%error, "posting to response_url failed, sending a direct message"),
         }
     }
     direct(ctx, &to.person, message).await
@@ -57,7 +57,7 @@ pub(crate) async fn try_to_answer(
     sentence: &str,
 ) {
     if let Err(fault) = answer(ctx, to, now, sentence).await {
-        tracing::error!(fault = format!("{fault:#}"), "nobody was told");
+        tracing::error!(error = format!("{fault:#}"), "reply not delivered");
     }
 }
 
@@ -81,8 +81,8 @@ pub(crate) async fn queue_notification(
     number: u32,
 ) -> anyhow::Result<()> {
     let due = DueMessage::Tell { request: request.clone(), number };
-    let (body, once) = (serde_json::to_string(&due)?, format!("{request}.tell.{number}"));
-    ctx.sqs.send(&ctx.config.due_queue, body, &format!("tell.{request}"), &once).await
+    let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}"));
+    ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
 }
 
 /// Delivers a stored notification. What Slack can never deliver is logged and let go; all else comes again. A message
@@ -95,7 +95,7 @@ pub(crate) async fn deliver_notification(
     received: u32,
 ) -> Result<(), HandleError> {
     let Some(telling) = store::read_notification(&ctx.tables, request, number).await? else {
-        tracing::error!(%request, number, "a message on queue `due` names a notification that does not exist");
+        tracing::error!(%request, number, "notification not found");
         return Ok(());
     };
     let told = match &telling {
@@ -110,7 +110,7 @@ pub(crate) async fn deliver_notification(
     };
     match told {
         Err(fault) if is_undeliverable(&telling, &fault) => {
-            tracing::warn!(fault = format!("{fault:#}"), "somebody cannot be told");
+            tracing::warn!(error = format!("{fault:#}"), "notification not delivered");
             Ok(())
         }
         Err(fault) => {
@@ -142,7 +142,7 @@ async fn tell_of_no_card(ctx: &Context, request: &RequestId) {
         direct(ctx, &request.details.requester, &approval_card::text(&sentence)).await
     };
     if let Err(fault) = told.await {
-        tracing::error!(fault = format!("{fault:#}"), "nobody was told that a card is missing");
+        tracing::error!(error = format!("{fault:#}"), "card not posted, requester not notified");
     }
 }
 
@@ -184,7 +184,7 @@ async fn draw(ctx: &Context, request: &RequestId, now: Timestamp) -> anyhow::Res
 /// Draws the card in front of somebody anew: it was an old one.
 pub(crate) async fn redraw(ctx: &Context, stored: &StoredRequest, now: Timestamp) {
     if let Err(fault) = draw(ctx, &stored.request.id, now).await {
-        tracing::error!(fault = format!("{fault:#}"), "a card was not redrawn");
+        tracing::error!(error = format!("{fault:#}"), "card not updated");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::aws::WriteError;
 use crate::aws::item::Write;
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::StoredRequest;
@@ -17,7 +17,7 @@ use crate::worker::timers::sweep::queue_fulfilment;
 pub(crate) async fn record_audit(
     ctx: &Context,
     stored: &StoredRequest,
-    event: &'static str,
+    event: AuditEvent,
     message: &SlackEnvelope,
     now: Timestamp,
 ) -> anyhow::Result<()> {
@@ -58,7 +58,7 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
         match ctx.tables.insert_audit(&request.id, entry).await {
             Ok(()) => next.chain.remove_inserted(entry.seq),
             Err(fault) => {
-                tracing::error!(fault = format!("{fault:#}"), "an audit entry stays in the outbox");
+                tracing::error!(error = format!("{fault:#}"), "audit entry not inserted, left in outbox");
                 break;
             }
         }
@@ -67,7 +67,7 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
         match queue_notification(ctx, &request.id, *number).await {
             Ok(()) => next.notifications.remove_delivered(*number),
             Err(fault) => {
-                tracing::error!(fault = format!("{fault:#}"), "a notification stays in the outbox");
+                tracing::error!(error = format!("{fault:#}"), "notification not queued, left in outbox");
                 break;
             }
         }
@@ -75,7 +75,7 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
     if is_to_fulfil(request)
         && let Err(fault) = queue_fulfilment(ctx, request).await
     {
-        tracing::error!(fault = format!("{fault:#}"), "what was approved waits for the next sweep");
+        tracing::error!(error = format!("{fault:#}"), "timer not queued");
     }
     if next == *request {
         return stored;

@@ -206,7 +206,7 @@ fn the_documents_diagram_of_a_ticket_is_the_codes() {
     });
     let mut found = BTreeSet::from([("none".to_owned(), "PENDING".to_owned(), "worker".to_owned())]);
     for (by, update) in by_reveal.into_iter().map(|update| ("reveal", update)).chain(by_worker) {
-        for from in ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"] {
+        for from in ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "CONFIRMED", "UNCONFIRMED"] {
             for (wants_code, tries) in [(false, 0), (true, 0), (true, 3), (true, TRIES)] {
                 let mut item = sealed();
                 item.extend(pending(wants_code, tries));

@@ -117,7 +117,7 @@ impl Story {
                     let tab = cast::tab_of(&claimed);
                     self.confirms(link, tab, &ClaimOutcome::Confirmed, true);
                     let answer = self.asks(link, tab, Code::None);
-                    self.must(answer == Some(ClaimOutcome::Acknowledged), || {
+                    self.must(answer == Some(ClaimOutcome::AlreadyConfirmed), || {
                         format!("its tab hears {answer:?}")
                     });
                     self.confirmed(link);
@@ -125,8 +125,10 @@ impl Story {
                 Some(TicketState::Unconfirmed(claimed)) => {
                     let tab = cast::tab_of(&claimed);
                     let answer = self.asks(link, tab, Code::None);
-                    self.must(answer == Some(ClaimOutcome::Lapsed), || format!("its tab hears {answer:?}"));
-                    self.confirms(link, tab, &ClaimOutcome::Lapsed, true);
+                    self.must(answer == Some(ClaimOutcome::Unconfirmed), || {
+                        format!("its tab hears {answer:?}")
+                    });
+                    self.confirms(link, tab, &ClaimOutcome::Unconfirmed, true);
                 }
                 _ => {}
             }
@@ -148,7 +150,7 @@ impl Story {
         // The timer that lost comes again.
         self.alone(Task::Lapse);
         let lapsed = matches!(self.state(link), Some(TicketState::Unconfirmed(_)));
-        let expected = if lapsed { ClaimOutcome::Lapsed } else { ClaimOutcome::Confirmed };
+        let expected = if lapsed { ClaimOutcome::Unconfirmed } else { ClaimOutcome::Confirmed };
         self.must(answer.as_ref() == Some(&expected), || format!("a late confirmation hears {answer:?}"));
         self.confirms(link, tab, &expected, true);
         if !lapsed {

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use keyvend::aws::item::{Item, Table, Write, text};
-use keyvend::domain::audit::NewAuditEntry;
+use keyvend::domain::audit::{AuditEvent, NewAuditEntry};
 use keyvend::domain::key::{DueAction, IssuedKey, KeyState, StoredKey};
 use keyvend::domain::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
 use keyvend::domain::ticket::claim::{self, StoredTicket, TicketEventKind, TicketState};
@@ -236,10 +236,10 @@ impl Worker {
         let mut next = (*row.request).clone();
         for event in &ticket.outbox {
             let (name, alert) = match event.what {
-                TicketEventKind::Claimed => ("claimed", false),
-                TicketEventKind::Acknowledged => ("revealed", false),
-                TicketEventKind::Misused => ("misused", true),
-                TicketEventKind::Locked => ("locked", true),
+                TicketEventKind::Claimed => (AuditEvent::LinkClaimed, false),
+                TicketEventKind::Confirmed => (AuditEvent::LinkConfirmed, false),
+                TicketEventKind::Misused => (AuditEvent::LinkReused, true),
+                TicketEventKind::Locked => (AuditEvent::LinkLocked, true),
             };
             let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
             let mut happened = NewAuditEntry::new(name, "reveal", detail);
@@ -311,8 +311,11 @@ impl Worker {
     ) -> Result<(), HandleError> {
         for _ in 0..MAX_CONFLICT_RETRIES {
             let row = self.calls.get_request().await?;
-            let happened =
-                NewAuditEntry::new("unconfirmed", "keyvend.expiry", [("key", next.key.to_string())]);
+            let happened = NewAuditEntry::new(
+                AuditEvent::KeyUnconfirmed,
+                "keyvend.expiry",
+                [("key", next.key.to_string())],
+            );
             let seen = RequestEvent::RecordTicketEvent { happened, at: self.now, alert: false };
             let changed = row.request.apply(seen, "keyvend", self.now).unwrap();
             let writes = [vec![stored.update(next).unwrap()], others.to_vec()].concat();

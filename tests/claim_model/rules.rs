@@ -333,7 +333,7 @@ impl Rules {
             match event.what {
                 TicketEventKind::Claimed => claimed += 1,
                 TicketEventKind::Locked => locked += 1,
-                TicketEventKind::Acknowledged => acknowledged += 1,
+                TicketEventKind::Confirmed => acknowledged += 1,
                 TicketEventKind::Misused => misused += 1,
             }
         }
@@ -398,7 +398,7 @@ impl Rules {
                 must!(expired, "ticket {link} has not expired");
                 self.seen.insert("an expired link");
             }
-            ClaimOutcome::Lapsed => {
+            ClaimOutcome::Unconfirmed => {
                 let over = self.ticket(link).is_some_and(|ticket| match &ticket.state {
                     TicketState::Sealed { sealed_at, .. } => visit.now.since(*sealed_at) >= FETCH_WINDOW,
                     // A confirmation may come late as long as nothing lapsed.
@@ -410,7 +410,7 @@ impl Rules {
             ClaimOutcome::Locked
             | ClaimOutcome::Void
             | ClaimOutcome::Failed
-            | ClaimOutcome::Acknowledged
+            | ClaimOutcome::AlreadyConfirmed
             | ClaimOutcome::WrongReceipt
             | ClaimOutcome::NotFound => {}
         }
@@ -431,7 +431,7 @@ fn ends_with(chain: &[AuditEntry], events: &[TicketEvent]) -> bool {
     let name = |what| match what {
         TicketEventKind::Claimed => "claimed",
         TicketEventKind::Locked => "locked",
-        TicketEventKind::Acknowledged => "revealed",
+        TicketEventKind::Confirmed => "revealed",
         TicketEventKind::Misused => "misused",
     };
     // Where it is recorded at another time, because the chain had gone on or the invocation began before it, when it

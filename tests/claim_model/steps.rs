@@ -8,7 +8,8 @@ use keyvend::time::Timestamp;
 
 use crate::cast::{self, Code, EXPIRES, START};
 
-const STATES: [&str; 8] = ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"];
+const STATES: [&str; 8] =
+    ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "CONFIRMED", "UNCONFIRMED"];
 const SEALED_AT: Timestamp = Timestamp(START.0 + 30);
 
 /// Who asks: the tab that claimed, one that has only its id or only its key, or another.
@@ -32,7 +33,7 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
             aad: sealed.aad,
             receipt_hash: sealed.receipt_hash,
         },
-        "ACKED" => TicketState::Confirmed { claimed, receipt_hash: sealed.receipt_hash },
+        "CONFIRMED" => TicketState::Confirmed { claimed, receipt_hash: sealed.receipt_hash },
         _ => TicketState::Unconfirmed(claimed),
     };
     StoredTicket { state, tries, ..cast::ticket(wants_code) }
@@ -48,7 +49,8 @@ fn word(step: &ClaimStep) -> String {
         ClaimStep::Answer(answer) => format!("{answer:?}"),
         ClaimStep::CountAttempt(_) => "take a try".to_owned(),
         ClaimStep::Write(update, answer) => {
-            let states = [":claimed", ":locked", ":acked"].iter().filter_map(|name| update.values.get(*name));
+            let states =
+                [":claimed", ":locked", ":confirmed"].iter().filter_map(|name| update.values.get(*name));
             let [Attribute::Text(state)] = states.collect::<Vec<_>>()[..] else { panic!("{update:?}") };
             format!("{state}, then {answer:?}")
         }
@@ -91,8 +93,8 @@ fn every_claim_has_its_step() {
                                     ("CLAIMED", _, "same") => "Working { attempt: 1 }".to_owned(),
                                     ("SEALED", _, "same") if fetched => "Lapsed".to_owned(),
                                     ("SEALED", _, "same") => "sealed".to_owned(),
-                                    ("ACKED", _, "same") => "Acknowledged".to_owned(),
-                                    ("CLAIMED" | "SEALED" | "ACKED", ..) => "Used".to_owned(),
+                                    ("CONFIRMED", _, "same") => "Acknowledged".to_owned(),
+                                    ("CLAIMED" | "SEALED" | "CONFIRMED", ..) => "Used".to_owned(),
                                     ("LOCKED", ..) => "Locked".to_owned(),
                                     ("VOID", ..) => "Void".to_owned(),
                                     ("FAILED", ..) => "Failed".to_owned(),
@@ -153,10 +155,10 @@ fn every_confirmation_has_its_step() {
                         let step = acknowledge(&ticket(state, true, 1), &ack, now);
                         let expected = match (state, right_proof, asker, right_receipt) {
                             (_, false, ..) | ("PENDING", ..) => "NotFound",
-                            ("SEALED", _, "same", true) => "ACKED, then Confirmed",
-                            ("ACKED", _, "same", true) => "Confirmed",
-                            ("SEALED" | "ACKED", _, "same", false) => "WrongReceipt",
-                            ("CLAIMED" | "SEALED" | "ACKED", ..) => "Used",
+                            ("SEALED", _, "same", true) => "CONFIRMED, then Confirmed",
+                            ("CONFIRMED", _, "same", true) => "Confirmed",
+                            ("SEALED" | "CONFIRMED", _, "same", false) => "WrongReceipt",
+                            ("CLAIMED" | "SEALED" | "CONFIRMED", ..) => "Used",
                             ("LOCKED", ..) => "Locked",
                             ("VOID", ..) => "Void",
                             ("FAILED", ..) => "Failed",

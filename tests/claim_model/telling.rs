@@ -46,8 +46,8 @@ pub fn state(state: &TicketState) -> String {
         TicketState::Void => "VOID".to_owned(),
         TicketState::Failed => "FAILED".to_owned(),
         TicketState::Sealed { claimed, .. } => format!("SEALED to tab {}", cast::tab_of(claimed)),
-        TicketState::Confirmed { claimed, .. } => format!("ACKED by tab {}", cast::tab_of(claimed)),
-        TicketState::Unconfirmed(claimed) => format!("LAPSED, of tab {}", cast::tab_of(claimed)),
+        TicketState::Confirmed { claimed, .. } => format!("CONFIRMED by tab {}", cast::tab_of(claimed)),
+        TicketState::Unconfirmed(claimed) => format!("UNCONFIRMED, of tab {}", cast::tab_of(claimed)),
     }
 }
 

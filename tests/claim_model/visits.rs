@@ -212,8 +212,8 @@ pub fn posted(answer: Option<&ClaimOutcome>) -> (u64, Value) {
         Some(ClaimOutcome::Expired) => error(410, "expired"),
         Some(ClaimOutcome::Void) => error(410, "void"),
         Some(ClaimOutcome::Failed) => error(410, "failed"),
-        Some(ClaimOutcome::Acknowledged) => error(410, "acknowledged"),
-        Some(ClaimOutcome::Lapsed) => error(410, "lapsed"),
+        Some(ClaimOutcome::AlreadyConfirmed) => error(410, "confirmed"),
+        Some(ClaimOutcome::Unconfirmed) => error(410, "unconfirmed"),
         Some(ClaimOutcome::Locked) => error(423, "locked"),
         Some(ClaimOutcome::WrongReceipt) => error(400, "bad-request"),
     }

@@ -139,7 +139,7 @@ async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_f
     assert_eq!(ran.ending, ExitStatus::No);
     assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
     assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
-    assert_eq!(recorded(&deployed, "unfreeze-refused").await.len(), 1);
+    assert_eq!(recorded(&deployed, "issuing.resume_denied").await.len(), 1);
     deployed.world.clock.advance(Duration::from_secs(1));
     keyvend(&deployed.world, &["unfreeze"]).await.done();
     assert!(frozen_by(&deployed).await.is_null());

@@ -65,9 +65,12 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     "#);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
     let stored = item(&deployed, &key.id).await;
-    assert_eq!((&stored["state"]["S"], &stored["off_why"]["S"]), (&json!("INACTIVE"), &json!("reported")));
+    assert_eq!(
+        (&stored["state"]["S"], &stored["deactivation_reason"]["S"]),
+        (&json!("INACTIVE"), &json!("reported"))
+    );
     let arn = format!("arn:aws:iam::{HOME}:user/admin");
-    assert_eq!(stored["off_by"]["S"], arn);
+    assert_eq!(stored["deactivation_by"]["S"], arn);
     let calls = deployed.world.net.calls();
     let at = |service: &str, operation: &str| {
         calls.iter().position(|call| call.service == service && call.operation == operation).unwrap()
@@ -134,7 +137,7 @@ async fn a_wrong_name_does_nothing() {
         assert_eq!(ran.ending, ExitStatus::Failed, "{words:?}");
         assert!(ran.err.contains(told), "{words:?}: {}", ran.err);
     }
-    assert!(item(&deployed, &key.id).await["off_since"].is_null());
+    assert!(item(&deployed, &key.id).await["deactivation_at"].is_null());
     for id in [&key.id, &other] {
         assert_eq!(status(&deployed, HOME, "ci-deployer", id), "Active");
     }
@@ -172,7 +175,7 @@ async fn a_key_that_iam_does_not_switch_off_is_said_to_be_on() {
     assert!(ran.out.contains("is NOT off."), "{}", ran.out);
     assert!(ran.out.contains("iam:UpdateAccessKey: AWS answered AccessDenied"), "{}", ran.out);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Active");
-    assert!(!item(&deployed, &key.id).await["off_since"].is_null(), "nothing may switch it on again");
+    assert!(!item(&deployed, &key.id).await["deactivation_at"].is_null(), "nothing may switch it on again");
     let again = keyvend(&deployed.world, &["key", "deactivate", &key.id, "--json"]).await;
     assert_eq!(again.json()["marked"], "already");
     assert_eq!(again.ending, ExitStatus::Done);

@@ -144,7 +144,7 @@ impl Tamperer {
         };
         entry.hash = entry.computed_hash_in("checkpoint");
         let hash = entry.hash.clone();
-        self.writes(item("checkpoint", &entry)).await;
+        self.writes(item("audit.checkpoint", &entry)).await;
         hash
     }
 

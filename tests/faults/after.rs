@@ -9,8 +9,8 @@ use super::world::aws::{self, REQUESTS};
 use super::world::deployed::{Deployed, ShownKey};
 use super::world::net::HOME;
 
-const FINAL: [&str; 6] = ["ISSUED", "FULFILLED", "DENIED", "CANCELLED", "LAPSED", "REFUSED"];
-const ANSWERABLE: [&str; 3] = ["PENDING", "APPROVED", "TICKETED"];
+const FINAL: [&str; 6] = ["ISSUED", "COMPLETED", "DENIED", "CANCELLED", "EXPIRED", "POLICY_DENIED"];
+const ANSWERABLE: [&str; 3] = ["PENDING", "APPROVED", "LINK_ISSUED"];
 const LIVE: [&str; 5] = ["DELIVERED", "CONFIRMED", "UNCONFIRMED", "ACTIVATING", "ACTIVE"];
 
 impl Deployed {
@@ -83,7 +83,7 @@ impl Deployed {
                     _ => key(entry, "deleted"),
                 })
                 .collect();
-            for created in trail.iter().filter(|entry| entry.event == "created") {
+            for created in trail.iter().filter(|entry| entry.event == "issue.key_created") {
                 let id = key(created, "key").unwrap();
                 assert!(ended.contains(&id), "{about}: the trail does not say what became of {id}");
             }

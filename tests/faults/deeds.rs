@@ -30,7 +30,7 @@ const PATIENCE: usize = 12;
 /// As src/domain/key.rs has it of a key that is on.
 const ON: [&str; 5] = ["DELIVERED", "CONFIRMED", "UNCONFIRMED", "ACTIVATING", "ACTIVE"];
 /// And of one that is off for good, or until somebody asks.
-const OFF: [&str; 3] = ["INACTIVE", "SUSPECT", "DISOWNED"];
+const OFF: [&str; 3] = ["INACTIVE", "SUSPECT", "NOT_OURS"];
 
 /// Something that somebody does, or that is done when its time has come.
 trait Deed: Copy + Debug {

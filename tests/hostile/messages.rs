@@ -109,7 +109,7 @@ fn a_message_on_the_wrong_queue_is_none() {
 fn a_claim_of_no_ticket_writes_nothing() {
     let keyvend = executor().block_on(Deployed::new());
     let claim = json!({"tid": "A".repeat(22), "event": "claimed", "attempt": 1});
-    let events = prop::sample::select(vec!["claimed", "acknowledged", "misused"]);
+    let events = prop::sample::select(vec!["claimed", "confirmed", "misused"]);
     run(300, (events, any::<i64>(), prop::array::uniform16(any::<u8>())), |(event, attempt, tid)| {
         let mut body = claim.clone();
         body["event"] = json!(event);

@@ -123,7 +123,7 @@ async fn five_wrong_codes_lock_the_link_and_alert_its_requester_once() {
     }
     assert_eq!(keyvend.ticket_stands(&tab).await, "LOCKED");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Five wrong codes"), 1);
-    assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "locked"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "link.issued", "link.locked"]);
     keyvend.nothing_was_created().await;
 
     let again = keyvend.collects(&ready).await;
@@ -261,7 +261,7 @@ async fn a_mail_that_is_not_accepted_withdraws_the_link() {
         assert_eq!(tickets.iter().map(|t| text(&t["state"]["S"])).collect::<Vec<_>>(), ["VOID"]);
         keyvend.nothing_was_created().await;
         keyvend.collects(&told).await;
-        assert_eq!(keyvend.stands().await, "TICKETED", "and can be had again");
+        assert_eq!(keyvend.stands().await, "LINK_ISSUED", "and can be had again");
     }
 }
 

@@ -135,7 +135,7 @@ async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
     let keyvend = Deployed::new().await;
     let (tab, key) = keyvend.confirmed().await;
     let ticket = keyvend.ticket(&tab).await;
-    assert_eq!(ticket["state"]["S"], "ACKED");
+    assert_eq!(ticket["state"]["S"], "CONFIRMED");
     for gone in ["enc", "ct"] {
         assert!(ticket[gone].is_null(), "{gone}");
     }

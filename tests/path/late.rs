@@ -99,7 +99,7 @@ async fn the_last_receive_tells_and_audits_before_the_message_dies() {
         assert!(told.contains("Nothing was done; please try again") && told.contains(&message), "{told}");
         let trail = keyvend.trail().await;
         let last = trail.last().unwrap();
-        assert_eq!((last.event.as_str(), last.actor.as_str()), ("not-done", "T0001.U0BOB"));
+        assert_eq!((last.event.as_str(), last.actor.as_str()), ("message.failed", "T0001.U0BOB"));
         assert_eq!(last.detail["message"], message);
         assert_eq!(keyvend.stands().await, "PENDING");
     }
@@ -224,7 +224,7 @@ async fn a_key_that_was_there_before_is_touched_by_no_cleaning_up() {
             keyvend.world.net.survive(keyvend.work(claim)).await;
             keyvend.world.net.undisturbed();
             let begun = keyvend.request().await;
-            if crashes && event == "created" {
+            if crashes && event == "issue.key_created" {
                 let intent = &begun["state"]["Issuing"];
                 assert_eq!(intent["keys_before"], json!(before), "what was there is written down");
             }

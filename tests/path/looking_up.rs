@@ -289,7 +289,7 @@ async fn aws_quarantine_counts_in_each_of_its_versions_and_wherever_it_is_attach
             keyvend.types(ALICE_OWNER, ASK).await;
             let told = keyvend.told(ALICE_OWNER);
             assert!(told.contains("AWS has quarantined this IAM user"), "{policy}, {place:?}: {told}");
-            assert_eq!(keyvend.stands().await, "REFUSED", "{policy}, {place:?}");
+            assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{policy}, {place:?}");
         }
     }
     // A policy of one's own by that name is none of AWS's.
@@ -389,7 +389,7 @@ async fn a_no_without_a_policy_says_so_and_whom_to_ask() {
             Deployed::with(&[("KEYVEND_POLICY_DIR", &nobody), ("KEYVEND_HELP_CHANNEL", help)]).await;
         keyvend.types(ALICE_OWNER, ASK).await;
         assert_eq!(keyvend.told(ALICE_OWNER), format!("No policy allows this. {whom}"));
-        assert_eq!(keyvend.stands().await, "REFUSED");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     }
 }
 

@@ -67,7 +67,7 @@ async fn somebody_of_the_organisation_who_is_not_in_our_workspace_is_external() 
     });
     // A channel that both workspaces share.
     keyvend.types(ALICE_OWNER, ASK).await;
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert!(keyvend.told(ALICE_OWNER).contains("another workspace"), "{}", keyvend.told(ALICE_OWNER));
 }
 

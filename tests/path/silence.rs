@@ -76,7 +76,7 @@ impl At {
                 assert_eq!(keyvend.stands().await, "PENDING", "{what}");
                 assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{what}");
                 assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{what}");
-                assert_eq!(keyvend.events().await, ["asked", "not-done"], "{what}");
+                assert_eq!(keyvend.events().await, ["request.created", "message.failed"], "{what}");
             }
             Self::Issuing(tab) => {
                 assert_eq!(keyvend.stands().await, "APPROVED", "{what}");

@@ -185,7 +185,7 @@ async fn guesses(keyvend: &Deployed) -> Vec<String> {
 }
 
 fn outsiders(events: &[String]) -> Vec<&str> {
-    events.iter().map(String::as_str).filter(|event| *event != "press-unknown").collect()
+    events.iter().map(String::as_str).filter(|event| *event != "interaction.unknown_revision").collect()
 }
 
 #[tokio::test]
@@ -214,10 +214,10 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
         assert_eq!(keyvend.card().edits.len(), card.edits.len(), "nor is the card drawn anew");
     }
     let events = keyvend.events().await;
-    assert_eq!(outsiders(&events), ["asked", "approved"]);
+    assert_eq!(outsiders(&events), ["request.created", "review.approved"]);
     assert_eq!(events.len(), 2 + tries);
     let last = keyvend.trail().await.pop().unwrap();
-    assert_eq!((last.event.as_str(), last.actor.as_str()), ("press-unknown", "T0001.U0BOB"));
+    assert_eq!((last.event.as_str(), last.actor.as_str()), ("interaction.unknown_revision", "T0001.U0BOB"));
     assert!(
         thief.told().iter().all(|told| told.reading().contains("I can't tell what this button belongs to"))
     );
@@ -254,7 +254,7 @@ async fn what_is_learnt_from_a_forged_wish_approves_nothing_and_shows_its_link_t
     }
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
-    assert_eq!(outsiders(&keyvend.events().await), ["asked"]);
+    assert_eq!(outsiders(&keyvend.events().await), ["request.created"]);
 
     // Somebody approves what alice never asked for.
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
@@ -316,7 +316,7 @@ async fn the_id_of_a_request_is_not_enough_for_its_link_its_end_or_its_keys() {
         }
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(outsiders(&keyvend.events().await), ["asked", "approved"]);
+    assert_eq!(outsiders(&keyvend.events().await), ["request.created", "review.approved"]);
     assert_eq!(keyvend.events().await.len(), 2 + values.len() * 4);
     thief.has_no_link();
 
@@ -431,7 +431,7 @@ async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
     }}});
     thief.queues(MALLORY_OUTSIDER, Some(&press), thief.now(), pressed).await;
     assert!(thief.told().iter().all(|told| !told.reading().contains("is recorded")), "{:?}", thief.told());
-    assert_eq!(keyvend.events().await.pop().unwrap(), "press-refused", "judged as mallory's own");
+    assert_eq!(keyvend.events().await.pop().unwrap(), "review.rejected", "judged as mallory's own");
     assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
 }
 

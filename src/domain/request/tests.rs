@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::audit::AuditEntry;
+use crate::domain::audit::AuditEvent;
 use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus};
 use crate::store::state_name;
 use crate::time::DAY;
@@ -144,9 +145,9 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
     };
     let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
     let waits_for_decision = |to: &'static str| match to {
-        "DENIED" => "PENDING > DENIED, APPROVED > DENIED, TICKETED > DENIED",
-        "CANCELLED" => "PENDING > CANCELLED, APPROVED > CANCELLED, TICKETED > CANCELLED",
-        _ => "PENDING > REFUSED, APPROVED > REFUSED, TICKETED > REFUSED",
+        "DENIED" => "PENDING > DENIED, APPROVED > DENIED, LINK_ISSUED > DENIED",
+        "CANCELLED" => "PENDING > CANCELLED, APPROVED > CANCELLED, LINK_ISSUED > CANCELLED",
+        _ => "PENDING > POLICY_DENIED, APPROVED > POLICY_DENIED, LINK_ISSUED > POLICY_DENIED",
     };
     vec![
         ("approve, enough", approve("U0BOB", true), "PENDING > APPROVED"),
@@ -163,15 +164,19 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
             waits_for_decision("DENIED"),
         ),
         ("cancel", RequestEvent::Cancel, waits_for_decision("CANCELLED")),
-        ("refuse", RequestEvent::Refuse { why: "no".to_owned() }, waits_for_decision("REFUSED")),
+        ("refuse", RequestEvent::Refuse { why: "no".to_owned() }, waits_for_decision("POLICY_DENIED")),
         ("lapse", RequestEvent::Expire, ""),
         ("redraw", RequestEvent::FactsChanged(shown(3)), "PENDING > PENDING"),
         ("reopen a request for a new key", RequestEvent::Reopen { shown: shown(2), ttl: TTL }, ""),
         ("remind too early", RequestEvent::Remind, ""),
-        ("ticket", RequestEvent::IssueLink { tid: tid(2) }, "APPROVED > TICKETED, TICKETED > TICKETED"),
-        ("ticket gone", RequestEvent::TicketVoided { tid: tid(1), why: "test" }, "TICKETED > APPROVED"),
+        (
+            "ticket",
+            RequestEvent::IssueLink { tid: tid(2) },
+            "APPROVED > LINK_ISSUED, LINK_ISSUED > LINK_ISSUED",
+        ),
+        ("ticket gone", RequestEvent::TicketVoided { tid: tid(1), why: "test" }, "LINK_ISSUED > APPROVED"),
         ("another ticket gone", RequestEvent::TicketVoided { tid: tid(2), why: "test" }, ""),
-        ("begin", begin(1), "TICKETED > ISSUING"),
+        ("begin", begin(1), "LINK_ISSUED > ISSUING"),
         ("begin for another ticket", begin(2), ""),
         (
             "take over too early",
@@ -184,12 +189,12 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
         ("no answer to another", RequestEvent::CreateTimedOut { run: run(2) }, ""),
         ("look too early", RequestEvent::Rechecked { suspects: Vec::new() }, ""),
         ("fulfil a request for a new key", RequestEvent::Complete, ""),
-        ("withdraw", withdraw(None, "APPROVED", None), "TICKETED > APPROVED"),
-        ("withdraw to pending", withdraw(None, "PENDING", None), "TICKETED > PENDING"),
-        ("withdraw to refused", withdraw(None, "REFUSED", None), "TICKETED > REFUSED"),
+        ("withdraw", withdraw(None, "APPROVED", None), "LINK_ISSUED > APPROVED"),
+        ("withdraw to pending", withdraw(None, "PENDING", None), "LINK_ISSUED > PENDING"),
+        ("withdraw to refused", withdraw(None, "POLICY_DENIED", None), "LINK_ISSUED > POLICY_DENIED"),
         ("withdraw, deleting what was not made", withdraw(None, "APPROVED", Some(key(2))), ""),
         ("give up", withdraw(Some(run(1)), "APPROVED", None), "ISSUING > APPROVED"),
-        ("give up, refused", withdraw(Some(run(1)), "REFUSED", None), "ISSUING > REFUSED"),
+        ("give up, refused", withdraw(Some(run(1)), "POLICY_DENIED", None), "ISSUING > POLICY_DENIED"),
         ("give up, pending", withdraw(Some(run(1)), "PENDING", None), ""),
         (
             "give up a deleted key",
@@ -204,7 +209,7 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
         (
             "seen",
             RequestEvent::RecordTicketEvent {
-                happened: NewAuditEntry::new("misused", "reveal", []),
+                happened: NewAuditEntry::new(AuditEvent::LinkReused, "reveal", []),
                 at: ASKED,
                 alert: true,
             },
@@ -707,7 +712,7 @@ fn fields(value: &Value, at: String, all: &mut Vec<(String, String)>) {
 fn any_event() -> impl Strategy<Value = RequestEvent> {
     let who = prop::sample::select(vec!["U0BOB", "U0CAROL", "U0DAVE"]);
     let few = 1u8..3;
-    let to = prop::sample::select(vec!["APPROVED", "PENDING", "REFUSED"]);
+    let to = prop::sample::select(vec!["APPROVED", "PENDING", "POLICY_DENIED"]);
     let deleted = prop::option::of((2usize..5).prop_map(key));
     prop_oneof![
         3 => (who, few.clone(), any::<bool>()).prop_map(|(who, n, enough)| RequestEvent::Approve {
@@ -733,17 +738,17 @@ fn any_event() -> impl Strategy<Value = RequestEvent> {
             .prop_map(|(run, to, deleted)| withdraw(run, to, deleted)),
         4 => few.prop_map(|r| RequestEvent::Seal { run: run(r) }),
         1 => any::<bool>().prop_map(|alert| RequestEvent::RecordTicketEvent {
-            happened: NewAuditEntry::new("misused", "reveal", []), at: ASKED, alert
+            happened: NewAuditEntry::new(AuditEvent::LinkReused, "reveal", []), at: ASKED, alert
         }),
     ]
 }
 
 const ARROWS: &str = "\
-    PENDING > PENDING APPROVED DENIED CANCELLED LAPSED REFUSED; \
-    APPROVED > APPROVED TICKETED DENIED CANCELLED LAPSED REFUSED; \
-    TICKETED > TICKETED ISSUING DENIED CANCELLED LAPSED REFUSED APPROVED PENDING; \
-    ISSUING > ISSUING ISSUED APPROVED REFUSED AMBIGUOUS; \
-    AMBIGUOUS > AMBIGUOUS; ISSUED > ISSUED; DENIED > DENIED; CANCELLED > CANCELLED; LAPSED > LAPSED; REFUSED > REFUSED";
+    PENDING > PENDING APPROVED DENIED CANCELLED EXPIRED POLICY_DENIED; \
+    APPROVED > APPROVED LINK_ISSUED DENIED CANCELLED EXPIRED POLICY_DENIED; \
+    LINK_ISSUED > LINK_ISSUED ISSUING DENIED CANCELLED EXPIRED POLICY_DENIED APPROVED PENDING; \
+    ISSUING > ISSUING ISSUED APPROVED POLICY_DENIED AMBIGUOUS; \
+    AMBIGUOUS > AMBIGUOUS; ISSUED > ISSUED; DENIED > DENIED; CANCELLED > CANCELLED; EXPIRED > EXPIRED; POLICY_DENIED > POLICY_DENIED";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]

@@ -121,7 +121,7 @@ pub enum TicketEventKind {
     /// The fifth code was wrong.
     Locked,
     /// The tab confirmed that it has the key.
-    Acknowledged,
+    Confirmed,
     /// A second tab came with the right link.
     Misused,
 }
@@ -133,13 +133,13 @@ impl TicketEventKind {
         match self {
             Self::Claimed => "claimed",
             Self::Locked => "locked",
-            Self::Acknowledged => "acknowledged",
+            Self::Confirmed => "confirmed",
             Self::Misused => "misused",
         }
     }
 
     fn from_stored(text: &str) -> Option<Self> {
-        [Self::Claimed, Self::Locked, Self::Acknowledged, Self::Misused]
+        [Self::Claimed, Self::Locked, Self::Confirmed, Self::Misused]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -220,9 +220,9 @@ pub enum ClaimOutcome {
     /// 410: no key came of it.
     Failed,
     /// 410: this tab confirmed already.
-    Acknowledged,
+    AlreadyConfirmed,
     /// 410: this tab never confirmed; the key was switched off.
-    Lapsed,
+    Unconfirmed,
     /// 423: too many wrong codes.
     Locked,
     /// 200 to a confirmation. Queue `acknowledged`.
@@ -265,14 +265,14 @@ pub fn claim(ticket: &StoredTicket, claim: &Claim, now: Timestamp) -> ClaimStep 
             if now.since(*sealed_at) < FETCH_WINDOW {
                 ClaimOutcome::Sealed { enc: enc.clone(), ct: ct.clone(), aad: aad.clone() }
             } else {
-                ClaimOutcome::Lapsed
+                ClaimOutcome::Unconfirmed
             }
         }
-        TicketState::Confirmed { claimed, .. } if mine(claimed) => ClaimOutcome::Acknowledged,
+        TicketState::Confirmed { claimed, .. } if mine(claimed) => ClaimOutcome::AlreadyConfirmed,
         TicketState::Claimed(_) | TicketState::Sealed { .. } | TicketState::Confirmed { .. } => {
             ClaimOutcome::Used
         }
-        TicketState::Unconfirmed(_) => ClaimOutcome::Lapsed,
+        TicketState::Unconfirmed(_) => ClaimOutcome::Unconfirmed,
         TicketState::Locked => ClaimOutcome::Locked,
         TicketState::Void => ClaimOutcome::Void,
         TicketState::Failed => ClaimOutcome::Failed,
@@ -380,18 +380,18 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> ClaimSte
                 return ClaimStep::Answer(ClaimOutcome::WrongReceipt);
             }
             let update = Update {
-                update: "SET #state = :acked, acked_at = :now, due_at = :due, outbox = list_append(outbox, :event) \
+                update: "SET #state = :confirmed, confirmed_at = :now, due_at = :due, outbox = list_append(outbox, :event) \
                          REMOVE enc, ct",
                 condition: "#state = :sealed AND proof_sha256 = :proof AND cid = :cid AND receipt_sha256 = :receipt",
                 values: values([
-                    (":acked", "ACKED".into()),
+                    (":confirmed", "CONFIRMED".into()),
                     (":sealed", "SEALED".into()),
                     (":proof", ack.proof_hash.as_slice().into()),
                     (":cid", ack.cid.as_str().into()),
                     (":receipt", ack.receipt_hash.as_slice().into()),
                     (":now", now.0.into()),
                     (":due", recheck_at(now)),
-                    (":event", event(TicketEventKind::Acknowledged, now, claimed.attempt)),
+                    (":event", event(TicketEventKind::Confirmed, now, claimed.attempt)),
                 ]),
             };
             return ClaimStep::Write(update, ClaimOutcome::Confirmed);
@@ -403,7 +403,7 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> ClaimSte
                 ClaimOutcome::WrongReceipt
             }
         }
-        TicketState::Unconfirmed(_) => ClaimOutcome::Lapsed,
+        TicketState::Unconfirmed(_) => ClaimOutcome::Unconfirmed,
         TicketState::Sealed { .. } | TicketState::Confirmed { .. } | TicketState::Claimed(_) => {
             ClaimOutcome::Used
         }
@@ -467,8 +467,10 @@ impl TryFrom<&Item> for StoredTicket {
                 aad: bytes(item, "aad")?.to_vec(),
                 receipt_hash: hash("receipt_sha256")?,
             },
-            "ACKED" => TicketState::Confirmed { claimed: claimed()?, receipt_hash: hash("receipt_sha256")? },
-            "LAPSED" => TicketState::Unconfirmed(claimed()?),
+            "CONFIRMED" => {
+                TicketState::Confirmed { claimed: claimed()?, receipt_hash: hash("receipt_sha256")? }
+            }
+            "UNCONFIRMED" => TicketState::Unconfirmed(claimed()?),
             _ => return Err(ItemError("state")),
         };
         Ok(Self {

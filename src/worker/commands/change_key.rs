@@ -5,6 +5,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join5};
 
 use crate::aws::WriteError;
+use crate::domain::audit::AuditEvent;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey, UNDO_EXTENSION, days_until};
 use crate::domain::request::{
     Approval, KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot,
@@ -49,14 +50,14 @@ pub(crate) enum KeyChange {
 
 impl KeyChange {
     /// What the trail says where it is refused without becoming a request.
-    fn refused(self) -> &'static str {
+    fn refused(self) -> AuditEvent {
         match self {
-            Self::Rotate => "rotate-refused",
-            Self::Activate => "activate-refused",
-            Self::Undo => "undo-refused",
-            Self::Received => "received-refused",
-            Self::Replace => "replace-refused",
-            Self::Extend => "extend-refused",
+            Self::Rotate => AuditEvent::KeyRotateDenied,
+            Self::Activate => AuditEvent::KeyActivateDenied,
+            Self::Undo => AuditEvent::KeyUndoDenied,
+            Self::Received => AuditEvent::KeyConfirmDenied,
+            Self::Replace => AuditEvent::KeyReplaceDenied,
+            Self::Extend => AuditEvent::KeyExtendDenied,
         }
     }
 
@@ -489,7 +490,7 @@ async fn refuse_again(
 
 /// No redelivery: whoever made the message chose the id, and is told nothing of the request that has it.
 fn bears_anothers_id() {
-    tracing::error!("a message bears the id of another one's request");
+    tracing::error!("request id collision");
 }
 
 /// Whoever is to approve that a key comes back is told why it is off.
@@ -573,7 +574,7 @@ mod tests {
         DELETED unconfirmed: Replace
         DELETED asked: 
         SUSPECT : 
-        DISOWNED : 
+        NOT_OURS : 
         ");
     }
 

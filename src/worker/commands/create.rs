@@ -5,7 +5,7 @@ use futures_util::future::{join, try_join, try_join3};
 
 use crate::aws::WriteError;
 use crate::aws::session_policy::is_supported_path;
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::{Account, IamUser, MAX_ELIGIBLE_APPROVERS};
 use crate::domain::request::{
     KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
@@ -105,7 +105,7 @@ pub(crate) async fn create(
     if !stored.request.details.is_same(&request.details) {
         // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is told
         // nothing of the request that has it.
-        tracing::error!("a message bears the id of another one's request");
+        tracing::error!("request id collision");
         return Ok(());
     }
     let told = match chooser {
@@ -146,7 +146,7 @@ async fn refuse_account(
         ("days", create.days.get().to_string()),
         ("reason", create.reason.as_str().to_owned()),
     ];
-    let asked = NewAuditEntry::new("asked", &message.person, detail);
+    let asked = NewAuditEntry::new(AuditEvent::RequestCreated, &message.person, detail);
     // In the order in which a known account's are refused, so that whoever may not ask cannot tell the two apart.
     let (by, why) = if ctx.policies.is_err() {
         (String::new(), text::POLICIES_INVALID.to_owned())
@@ -157,7 +157,7 @@ async fn refuse_account(
     } else {
         ("KEYVEND_ACCOUNTS".to_owned(), text::unknown_account(alias, &ctx.config.accounts))
     };
-    let refused = NewAuditEntry::new("refused", "keyvend", [("by", by)]);
+    let refused = NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", [("by", by)]);
     audit_alone(ctx, message, [asked, refused]).await?;
     Ok(reply(ctx, message, now, &why).await?)
 }

@@ -7,7 +7,7 @@ use futures_util::future::try_join;
 
 use crate::aws::WriteError;
 use crate::aws::item::{Table, Write};
-use crate::domain::audit::{AuditChain, NewAuditEntry};
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::policy::Freeze;
 use crate::render::approval_card;
 use crate::render::text;
@@ -33,8 +33,8 @@ enum Outcome {
     Raced { by: String, at: Timestamp },
 }
 
-fn refused(freeze: bool) -> &'static str {
-    if freeze { "freeze-refused" } else { "unfreeze-refused" }
+fn refused(freeze: bool) -> AuditEvent {
+    if freeze { AuditEvent::IssuingFreezeDenied } else { AuditEvent::IssuingResumeDenied }
 }
 
 pub(crate) async fn freeze(
@@ -86,7 +86,7 @@ async fn change_freeze(
     now: Timestamp,
 ) -> Result<(Outcome, AuditChain), HandleError> {
     let by = &message.person;
-    let event = if freeze { "frozen" } else { "unfrozen" };
+    let event = if freeze { AuditEvent::IssuingFrozen } else { AuditEvent::IssuingResumed };
     let refusal = alone(message, [NewAuditEntry::new(refused(freeze), by, [])]);
     for _ in 0..MAX_CONFLICT_RETRIES {
         let (kept, frozen) =

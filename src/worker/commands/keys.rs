@@ -4,7 +4,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join, try_join_all, try_join3};
 
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::{AccessKey, AccessKeyStatus, Account, IamUser, Person};
 use crate::domain::key::{DeactivationReason, KeyState, StoredKey};
 use crate::domain::request::RequestDetails;
@@ -137,7 +137,8 @@ async fn list_one(
     };
     if let Err(denial) = allowed {
         let of = [("account", at.account.id.to_string()), ("user", at.name.to_string())];
-        audit_alone(ctx, message, [NewAuditEntry::new("list-refused", &message.person, of)]).await?;
+        audit_alone(ctx, message, [NewAuditEntry::new(AuditEvent::KeyListDenied, &message.person, of)])
+            .await?;
         let no = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
         return Ok(answer(ctx, message, now, &no).await?);
     }
@@ -213,7 +214,7 @@ async fn list_own(
         .filter_map(|(at, rows)| match rows {
             Ok(rows) => Some((at.clone(), Some(rows?))),
             Err(fault) => {
-                tracing::error!(fault = format!("{fault:#}"), "an IAM user cannot be listed");
+                tracing::error!(error = format!("{fault:#}"), "listing access keys failed");
                 Some((at.clone(), None))
             }
         })
@@ -402,7 +403,7 @@ pub(crate) async fn deactivate(
     if !issued.can_deactivate(&message.person)
         && let Err(no) = may_deactivate(ctx, message, &stored, now).await?
     {
-        note_on_key(ctx, message, &stored, "deactivate-refused", now).await?;
+        note_on_key(ctx, message, &stored, AuditEvent::KeyDeactivateDenied, now).await?;
         return Ok(answer(ctx, message, now, &no).await?);
     }
     let by = message.person.to_string();
@@ -450,7 +451,7 @@ pub(crate) async fn delete(
         return Ok(answer(ctx, message, now, &text::key_deleted(issued, *why)).await?);
     }
     if let Err(no) = may_delete(ctx, message, &stored, now).await? {
-        note_on_key(ctx, message, &stored, "delete-refused", now).await?;
+        note_on_key(ctx, message, &stored, AuditEvent::KeyDeleteDenied, now).await?;
         return Ok(answer(ctx, message, now, &no).await?);
     }
     let by = message.person.to_string();
@@ -502,7 +503,7 @@ pub(crate) async fn note_on_key(
     ctx: &Context,
     message: &SlackEnvelope,
     stored: &StoredKey,
-    event: &'static str,
+    event: AuditEvent,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     match StoredRequest::read(&ctx.tables, &stored.issued.request).await? {

@@ -2,7 +2,7 @@
 //! invited another.
 
 use crate::config::Approvers;
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::id::SlackUserId;
 use crate::render::approval_card;
 use crate::render::text;
@@ -28,7 +28,8 @@ pub(crate) async fn somebody_joined(ctx: &Context, message: &SlackEnvelope) -> R
             );
             let inviter = inviter.as_ref().map(SlackUserId::to_string).unwrap_or_default();
             let detail = [("channel", channel.to_string()), ("inviter", inviter)];
-            let event = if approves { "approver-joined" } else { "approvals-channel-joined" };
+            let event =
+                if approves { AuditEvent::ApproverJoined } else { AuditEvent::ApprovalsChannelJoined };
             (joined, NewAuditEntry::new(event, person, detail))
         }
         (SlackEvent::JoinedGroup { group, users, more }, Approvers::UserGroup(approvers))
@@ -37,7 +38,10 @@ pub(crate) async fn somebody_joined(ctx: &Context, message: &SlackEnvelope) -> R
             let added: Vec<&str> = users.iter().map(SlackUserId::as_str).collect();
             let detail =
                 [("group", group.to_string()), ("users", added.join(" ")), ("more", more.to_string())];
-            (text::joined_group(group, users, *more), NewAuditEntry::new("approver-joined", person, detail))
+            (
+                text::joined_group(group, users, *more),
+                NewAuditEntry::new(AuditEvent::ApproverJoined, person, detail),
+            )
         }
         (
             SlackEvent::JoinedGroup { .. }

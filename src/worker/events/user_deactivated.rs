@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::WriteError;
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::key::{IssuedKey, StoredKey, holder};
 use crate::domain::request::{Notification, RequestEvent};
 use crate::id::{AccessKeyId, SlackUserId};
@@ -39,7 +39,7 @@ pub(crate) async fn somebody_left(
     let slack = slack_client(ctx).await?;
     if !has_left(&slack, &message.person.user).await? {
         // Somebody wrote it into the queue, or they were back before it was read.
-        tracing::warn!(person = %message.person, "an event says that somebody left who did not");
+        tracing::warn!(person = %message.person, "deactivation event for an active person ignored");
         return Ok(());
     }
     notify_of_leaver(ctx, &message.person.user, now).await
@@ -54,7 +54,7 @@ pub(crate) async fn look_for_leavers(ctx: &Context, people: BTreeSet<SlackUserId
     let slack = match slack_client(ctx).await {
         Ok(slack) => slack,
         Err(fault) => {
-            tracing::error!(fault = format!("{fault:#}"), "people who may have left cannot be looked up");
+            tracing::error!(error = format!("{fault:#}"), "checking for deactivated people failed");
             return;
         }
     };
@@ -67,18 +67,18 @@ pub(crate) async fn look_for_leavers(ctx: &Context, people: BTreeSet<SlackUserId
                 Ok(false) => {}
                 Ok(true) => {
                     if let Err(not_done) = notify_of_leaver(ctx, user, now).boxed().await {
-                        tracing::error!(%user, ?not_done, "the approvers were not notified of a leaver");
+                        tracing::error!(%user, ?not_done, "approvers not notified of a deactivated person");
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%user, %error, "a person who may have left cannot be looked up");
+                    tracing::error!(%user, %error, "looking up a person failed");
                     is_limited |= matches!(error, SlackError::Wait(_));
                     unanswered += usize::from(matches!(error, SlackError::NoAnswer(_)));
                 }
             }
         }
         if is_limited || unanswered >= MAX_UNANSWERED {
-            tracing::warn!("the other people who may have left are looked up another day");
+            tracing::warn!("remaining people not checked today");
             return;
         }
     }
@@ -109,7 +109,7 @@ async fn notify_of_keys(ctx: &Context, keys: &[StoredKey], now: Timestamp) -> Re
     let message = approval_card::owner_left(&first.requester, &issued);
     let ids: Vec<String> = issued.iter().map(|issued| issued.key.to_string()).collect();
     let detail = [("person", first.requester.to_string()), ("keys", ids.join(" "))];
-    let happened = NewAuditEntry::new("owner-left", "keyvend", detail);
+    let happened = NewAuditEntry::new(AuditEvent::KeyRequesterDeactivated, "keyvend", detail);
     let noted = keys
         .iter()
         .map(|stored| stored.update(&IssuedKey { left_notified_at: Some(now), ..stored.issued.clone() }));

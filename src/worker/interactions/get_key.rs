@@ -183,7 +183,7 @@ async fn deliver_link(
             Ok(()) => {}
             Err(error) => {
                 if let MailError::Fault(fault) = &error {
-                    tracing::error!(fault = format!("{fault:#}"), "a code was not mailed");
+                    tracing::error!(error = format!("{fault:#}"), "sending code mail failed");
                 }
                 withdraw_ticket(ctx, &saved, "mail-failed", now).await?;
                 return Ok(answer_with(
@@ -205,7 +205,7 @@ async fn deliver_link(
         Ok(shown) if message.channel.as_ref() == Some(&shown) => {}
         Ok(_) => try_to_answer(ctx, message, now, text::LINK_SHOWN).await,
         Err(error) => {
-            tracing::warn!(%error, "a link could not be shown");
+            tracing::warn!(%error, "posting link failed");
             withdraw_ticket(ctx, &saved, "not-shown", now).await?;
             if error.is_about_the_token() {
                 // It was rotated: the message comes again and is done with the new one.

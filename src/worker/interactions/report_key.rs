@@ -6,6 +6,7 @@ use futures_util::future::join;
 use crate::aws::WriteError;
 use crate::aws::item::{Table, Update};
 use crate::aws::session_policy::{self, IamStep};
+use crate::domain::audit::AuditEvent;
 use crate::domain::key::{DeactivationReason, IssuedKey, StoredKey};
 use crate::domain::request::RequestState;
 use crate::id::AccessKeyId;
@@ -44,7 +45,7 @@ pub(crate) async fn switch_off(
         return Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?);
     };
     if !issued.can_deactivate(&message.person) && !is_in_a_group(ctx, message, &issued).await? {
-        record_audit(ctx, &stored, "not-switched-off", message, now).await?;
+        record_audit(ctx, &stored, AuditEvent::KeyReportRejected, message, now).await?;
         return Ok(answer(ctx, message, now, text::NOT_YOURS_TO_SWITCH_OFF).await?);
     }
     if issued.reported_by.as_ref() == Some(&message.id) {

@@ -156,7 +156,7 @@ pub(crate) async fn show_outcome(ctx: &Context, to: &SlackEnvelope, sentence: &s
     match shown.await {
         Ok(()) => true,
         Err(fault) => {
-            tracing::warn!(fault = format!("{fault:#}"), "a form did not take the answer");
+            tracing::warn!(error = format!("{fault:#}"), "updating modal failed");
             false
         }
     }

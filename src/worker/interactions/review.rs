@@ -3,6 +3,7 @@
 use futures_util::future::try_join;
 
 use crate::aws::WriteError;
+use crate::domain::audit::AuditEvent;
 use crate::domain::request::{
     KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot, TransitionError,
 };
@@ -249,8 +250,8 @@ pub(crate) async fn note_unknown(
     stored: &StoredRequest,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    tracing::warn!("a press names a revision that nobody was shown");
-    record_audit(ctx, stored, "press-unknown", message, now).await
+    tracing::warn!("unknown revision in button value");
+    record_audit(ctx, stored, AuditEvent::InteractionUnknownRevision, message, now).await
 }
 
 fn denial_text(ctx: &Context, denial: &Denial) -> String {
@@ -310,7 +311,7 @@ async fn carry_out(
     let (event, fallen, left) = match judged {
         ReviewOutcome::No(sentence) => {
             reply(ctx, message, now, &sentence).await?;
-            record_audit(ctx, stored, "press-refused", message, now).await?;
+            record_audit(ctx, stored, AuditEvent::ReviewRejected, message, now).await?;
             return Ok(true);
         }
         ReviewOutcome::OldCard => {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aws::WriteError;
 use crate::aws::item::Table;
-use crate::domain::audit::{NewAuditEntry, hex};
+use crate::domain::audit::{AuditEvent, NewAuditEntry, hex};
 use crate::domain::checkpoint::{
     CHECKPOINT, Checkpoint, CheckpointPage, StoredCheckpoint, chain_id, day_due_for_close,
 };
@@ -62,7 +62,7 @@ pub(crate) async fn take_page(
 ) -> Result<(), HandleError> {
     let stored = read_checkpoint(ctx).await?;
     if !stored.checkpoint.expects(page) {
-        tracing::warn!("a page of the checkpoint whose turn it is not");
+        tracing::warn!("checkpoint page out of order");
         return Ok(());
     }
     let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
@@ -78,7 +78,11 @@ pub(crate) async fn take_page(
         let ends: Vec<_> = ends.await?.into_iter().flatten().collect();
         next.grew |= !ends.is_empty();
         if !ends.is_empty() || (following.is_none() && next.grew) {
-            let event = if following.is_none() { "checkpoint-closed" } else { "checkpoint" };
+            let event = if following.is_none() {
+                AuditEvent::AuditCheckpointClosed
+            } else {
+                AuditEvent::AuditCheckpoint
+            };
             let mut happened = NewAuditEntry::new(event, "keyvend", [("day", page.day.clone())]);
             happened.detail.extend(ends.into_iter().map(|(id, end)| (id.to_string(), end)));
             next.chain.append(&chain_id(), now, happened);

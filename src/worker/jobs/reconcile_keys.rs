@@ -8,6 +8,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::WriteError;
 use crate::aws::item::Table;
+use crate::domain::audit::AuditEvent;
 use crate::domain::iam::{AccessKeyStatus, Account};
 use crate::domain::key::{DELETION_GRACE, IssuedKey, StoredKey};
 use crate::domain::reconciliation::{FINDINGS, Findings, Stored as StoredFindings};
@@ -86,7 +87,7 @@ async fn misfits(
             if !last {
                 return Err(fault);
             }
-            tracing::error!(fault = format!("{fault:#}"), "a key of a quarantined user was not noted");
+            tracing::error!(error = format!("{fault:#}"), "recording the quarantine of a key failed");
         }
     }
     let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
@@ -115,7 +116,16 @@ async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> an
     let offers: &[KeyAction] = if issued.state.is_active() { &[KeyAction::Deactivate] } else { &[] };
     let message = approval_card::about_key(&text::quarantined(issued), key, offers);
     let told = vec![Notification::Approvers { message }];
-    match update_key(ctx, &stored, &next, key_event("quarantined", &stored, []), Vec::new(), told, now).await
+    match update_key(
+        ctx,
+        &stored,
+        &next,
+        key_event(AuditEvent::KeyUserQuarantined, &stored, []),
+        Vec::new(),
+        told,
+        now,
+    )
+    .await
     {
         // Somebody else is about the key: it is looked at again tomorrow.
         Ok(()) | Err(HandleError::RetryAfter(_) | HandleError::RateLimited) => Ok(()),

@@ -9,7 +9,7 @@ use futures_util::future::{join_all, try_join};
 use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::iam::Account;
-use crate::domain::ownership::{OwnedUserRef, OwnedUsers, REFRESHED, RefreshState, item_key};
+use crate::domain::ownership::{OwnedUserRef, OwnedUsers, REFRESH_STATE_PK, RefreshState, item_key};
 use crate::domain::request::KeyRequest;
 use crate::facts::OwnedUser;
 use crate::id::{SlackUserId, UserGroupId};
@@ -40,7 +40,7 @@ pub(crate) struct Known {
 /// Somebody's IAM users as the directory has them. It only offers: where it cannot be read, nothing is offered.
 pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
     let read = try_join(directory(ctx, person), async {
-        anyhow::Ok(ctx.tables.get(Table::Requests, REFRESHED, None).await?)
+        anyhow::Ok(ctx.tables.get(Table::Requests, REFRESH_STATE_PK, None).await?)
     });
     match read.await {
         Ok((directory, refreshed)) => {
@@ -49,7 +49,7 @@ pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
             Known { own, refreshed: Some(refreshed) }
         }
         Err(fault) => {
-            tracing::error!(fault = format!("{fault:#}"), "the directory cannot be read");
+            tracing::error!(error = format!("{fault:#}"), "reading owned users failed");
             Known::default()
         }
     }
@@ -65,13 +65,13 @@ async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<OwnedU
 pub(crate) async fn refresh_directory(ctx: &Context, known: &Known, now: Timestamp) {
     let Some(refreshed) = known.refreshed else { return };
     if let Err(fault) = refresh_if_old(ctx, refreshed, now).await {
-        tracing::error!(fault = format!("{fault:#}"), "the directory is not read afresh");
+        tracing::error!(error = format!("{fault:#}"), "ownership refresh not started");
     }
 }
 
 /// The same, without anybody having asked: once a day.
 pub(crate) async fn refresh_daily(ctx: &Context, now: Timestamp) -> anyhow::Result<()> {
-    let read = ctx.tables.get(Table::Requests, REFRESHED, None).await?;
+    let read = ctx.tables.get(Table::Requests, REFRESH_STATE_PK, None).await?;
     refresh_if_old(ctx, read.as_ref().map(RefreshState::from).unwrap_or_default(), now).await
 }
 
@@ -81,11 +81,11 @@ async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) 
         return Ok(());
     }
     // The first page is queued before the reading counts as begun. All who see that the last one is old send the same.
-    let once = format!("directory.after.{}", refreshed.begun.map_or(0, |begun| begun.0));
+    let once = format!("ownership.after.{}", refreshed.begun.map_or(0, |begun| begun.0));
     let account = account.id.clone();
     let first = OwnershipPage { begun: now, account, page: 0, marker: None, complete: true };
     queue_page(ctx, first, &once).await?;
-    match ctx.tables.update(Table::Requests, REFRESHED, &RefreshState::begin(now)).await {
+    match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &RefreshState::begin(now)).await {
         Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
         Err(WriteError::Other(fault)) => Err(fault),
     }
@@ -93,7 +93,7 @@ async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) 
 
 async fn queue_page(ctx: &Context, page: OwnershipPage, once: &str) -> anyhow::Result<()> {
     let body = serde_json::to_string(&DueMessage::Directory(page))?;
-    ctx.sqs.send(&ctx.config.due_queue, body, "directory", once).await
+    ctx.sqs.send(&ctx.config.due_queue, body, "ownership", once).await
 }
 
 /// Reads one page of one account, and sends for the next. An account that cannot be read, as often as its message comes,
@@ -106,7 +106,7 @@ pub(crate) async fn refresh_ownership_page(
 ) -> Result<(), HandleError> {
     if page.begun.since(now) > CLOCK_SKEW {
         // Taken at its word, it would keep the next reading from beginning until then.
-        tracing::error!("a page of a reading that begins later than now");
+        tracing::error!("ownership page dated in the future");
         return Ok(());
     }
     let current = page.account.clone();
@@ -118,7 +118,7 @@ pub(crate) async fn refresh_ownership_page(
         Err(fault) if !last => return Err(fault.into()),
         Err(fault) => {
             let account = account.alias.as_str();
-            tracing::error!(account, fault = format!("{fault:#}"), "an account's users cannot be read");
+            tracing::error!(account, error = format!("{fault:#}"), "listing IAM users failed");
             (None, false)
         }
     };
@@ -134,14 +134,14 @@ pub(crate) async fn refresh_ownership_page(
         (None, None) if complete => {
             report_findings(ctx, page.begun).await?;
             let done = RefreshState::complete(page.begun);
-            return match ctx.tables.update(Table::Requests, REFRESHED, &done).await {
+            return match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &done).await {
                 Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
                 Err(WriteError::Other(fault)) => Err(fault.into()),
             };
         }
         (None, None) => return Ok(report_findings(ctx, page.begun).await?),
     };
-    let once = format!("directory.{}.{}.{}", following.begun.0, following.account, following.page);
+    let once = format!("ownership.{}.{}.{}", following.begun.0, following.account, following.page);
     Ok(queue_page(ctx, following, &once).await?)
 }
 
@@ -230,7 +230,7 @@ pub(crate) async fn note_owners(
         })
     }));
     for fault in noted.await.into_iter().filter_map(Result::err) {
-        tracing::error!(fault = format!("{fault:#}"), "the directory was not corrected");
+        tracing::error!(error = format!("{fault:#}"), "updating owned users failed");
     }
 }
 

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 
 use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::AccessKey;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
 use crate::domain::request::{AmbiguousCreate, Notification, RequestEvent, RequestState};
@@ -112,7 +112,8 @@ pub(crate) async fn remind_about_suspect(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let next = IssuedKey { state: KeyState::Suspect { asked_at: now }, ..stored.issued.clone() };
-    let happened = NewAuditEntry::new("asked-again", EXPIRY, [("key", next.key.to_string())]);
+    let happened =
+        NewAuditEntry::new(AuditEvent::KeySuspectReminderSent, EXPIRY, [("key", next.key.to_string())]);
     let told = vec![Notification::Approvers { message: approval_card::suspect(&next) }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
 }
@@ -135,7 +136,7 @@ pub(crate) async fn review_suspect(
         (Some(stored), Some(Barred { why, .. }))
             if matches!(stored.issued.state, KeyState::Suspect { .. }) =>
         {
-            note_on_key(ctx, message, &stored, "suspect-answer-refused", now).await?;
+            note_on_key(ctx, message, &stored, AuditEvent::KeySuspectAnswerDenied, now).await?;
             return Ok(answer(ctx, message, now, &why).await?);
         }
         (_, Some(barred)) => return refuse_barred(ctx, message, barred, now).await,
@@ -162,14 +163,15 @@ pub(crate) async fn review_suspect(
         Err(NoSuchUser) => Some(text::ONLY_APPROVERS_ANSWER.to_owned()),
     };
     if let Some(no) = no {
-        note_on_key(ctx, message, &stored, "suspect-answer-refused", now).await?;
+        note_on_key(ctx, message, &stored, AuditEvent::KeySuspectAnswerDenied, now).await?;
         return Ok(answer(ctx, message, now, &no).await?);
     }
     let done = if ours {
         delete_key(ctx, &stored, (DeactivationReason::UserRequested, &message.person.to_string()), now).await
     } else {
         let next = IssuedKey { state: KeyState::NotOurs { by: message.person.clone() }, ..issued.clone() };
-        let happened = NewAuditEntry::new("disowned", &message.person, [("key", next.key.to_string())]);
+        let happened =
+            NewAuditEntry::new(AuditEvent::KeyNotOurs, &message.person, [("key", next.key.to_string())]);
         update_key(ctx, &stored, &next, happened, Vec::new(), Vec::new(), now).await
     };
     done?;

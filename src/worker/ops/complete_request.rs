@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::key::{IssuedKey, KeyState, StoredKey};
 use crate::domain::request::{
     KeyRequest, Notification, RequestEvent, RequestKind, RequestState, ReviewSnapshot,
@@ -216,7 +216,7 @@ async fn bring_back(
     let state = KeyState::Activating { by, end, why, since };
     let activating = IssuedKey { state, reassert_at: None, ..issued.clone() };
     let detail = [("key", issued.key.to_string()), ("user", authorized.at().to_string())];
-    let happened = NewAuditEntry::new("activating", &stored.request.details.requester, detail);
+    let happened = NewAuditEntry::new(AuditEvent::KeyActivating, &stored.request.details.requester, detail);
     let seen = RequestEvent::RecordTicketEvent { happened, at: now, alert: false };
     let next = stored.request.apply(seen, "keyvend", now)?;
     let others = vec![

@@ -279,7 +279,7 @@ async fn create_and_seal(
     let creator = match session_for(ctx, IamStep::Create, &ready).await {
         Ok(creator) => creator,
         Err(fault) => {
-            tracing::error!(fault = format!("{fault:#}"), "no session to create a key with");
+            tracing::error!(error = format!("{fault:#}"), "issuing session not available");
             let say = text::aws_refused(&ready.stored.request.id);
             return abort_issuing(ctx, ready.stored, None, IssueFailure::again("no-session", say), now).await;
         }
@@ -293,7 +293,7 @@ async fn create_and_seal(
         Ok(key) => key,
         Err(CreateError::Unknown) => return mark_ambiguous(ctx, stored, &run, now).await,
         Err(error) => {
-            tracing::warn!(%error, "AWS refused a key");
+            tracing::warn!(%error, "CreateAccessKey denied");
             let failed = match error {
                 CreateError::LimitExceeded => IssueFailure::again("two-keys", text::SLOT_TAKEN),
                 CreateError::NoSuchUser => {
@@ -315,7 +315,7 @@ async fn create_and_seal(
             Ok(())
         }
         Err(fault) => {
-            tracing::error!(fault = format!("{fault:#}"), "a new key was not sealed");
+            tracing::error!(error = format!("{fault:#}"), "sealing failed");
             delete_unsealed_key(ctx, &ready, &run, id, fault, now).await
         }
     }
@@ -494,7 +494,7 @@ async fn describe(
         anyhow::Ok(session.tag_key(&asked.user, key, &description).await?)
     };
     if let Err(fault) = described.await {
-        tracing::warn!(fault = format!("{fault:#}"), "a key stays without its description");
+        tracing::warn!(error = format!("{fault:#}"), "key description not tagged");
     }
 }
 
@@ -599,7 +599,7 @@ pub(crate) async fn give_up_claim(
         abort_issuing(ctx, stored, None, IssueFailure::again("gave-up", say), now).await
     };
     if let Err(HandleError::Failed(fault)) = given_up.await {
-        tracing::error!(fault = format!("{fault:#}"), "a claim died untold");
+        tracing::error!(error = format!("{fault:#}"), "abandoned claim not recorded");
     }
 }
 

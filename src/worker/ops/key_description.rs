@@ -26,7 +26,7 @@ pub(crate) async fn remove_descriptions(
     now: Timestamp,
 ) {
     if let Err(fault) = try_to_remove_descriptions(ctx, of, deleted, now).await {
-        tracing::warn!(fault = format!("{fault:#}"), "descriptions of deleted keys stay on their IAM user");
+        tracing::warn!(error = format!("{fault:#}"), "removing descriptions of deleted keys failed");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::aws::WriteError;
 use crate::aws::item::Write;
+use crate::domain::audit::AuditEvent;
 use crate::domain::iam::AccessKeyLastUsed;
 use crate::domain::key::{
     DeactivationReason, ExpiryDecision, IssuedKey, PostponeReason, StoredKey, Successor,
@@ -23,7 +24,8 @@ pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) ->
     let issued = &stored.issued;
     let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
     let next = issued.with_reminder_sent(now);
-    let happened = key_event("reminded", stored, [("end", issued.expires_at.rfc3339())]);
+    let happened =
+        key_event(AuditEvent::KeyExpiryReminderSent, stored, [("end", issued.expires_at.rfc3339())]);
     let offers: &[KeyAction] = if issued.successor.is_some() {
         &[KeyAction::Retire]
     } else {
@@ -89,7 +91,7 @@ pub(crate) async fn expire_or_postpone(
         ("until", put_off.new_deadline.rfc3339()),
         ("times", put_off.times.to_string()),
     ];
-    let happened = key_event("put-off", stored, detail);
+    let happened = key_event(AuditEvent::KeyExpiryPostponed, stored, detail);
     let sentence = text::put_off(issued, &last_used, put_off, unready);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]);
     update_key(ctx, stored, &next, happened, Vec::new(), vec![Notification::Approvers { message }], now).await
@@ -133,7 +135,7 @@ pub(crate) async fn check_old_key_idle(
         AccessKeyLastUsed::At { at, .. } => at.rfc3339(),
     };
     let detail = [("successor", successor.key.to_string()), ("last_used", last_use)];
-    let happened = key_event("asked-whether-quiet", stored, detail);
+    let happened = key_event(AuditEvent::KeyIdleQuestionSent, stored, detail);
     let sentence = text::quiet(issued, successor, &last_used);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Retire]);
     let told = vec![Notification::Direct { to: successor.requester.clone(), message }];

@@ -1,7 +1,7 @@
 //! What `reveal` did with a ticket: taken into the request's audit chain, and told where it must be.
 
 use crate::aws::WriteError;
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{Notification, RequestEvent, RequestState};
 use crate::domain::ticket::claim::{self, StoredTicket, TicketEventKind};
@@ -95,13 +95,13 @@ fn take_events(
         let sentence = match event.what {
             TicketEventKind::Misused => Some(text::misused(&next)),
             TicketEventKind::Locked => Some(text::locked(&next)),
-            TicketEventKind::Claimed | TicketEventKind::Acknowledged => None,
+            TicketEventKind::Claimed | TicketEventKind::Confirmed => None,
         };
         let name = match event.what {
-            TicketEventKind::Claimed => "claimed",
-            TicketEventKind::Acknowledged => "revealed",
-            TicketEventKind::Misused => "misused",
-            TicketEventKind::Locked => "locked",
+            TicketEventKind::Claimed => AuditEvent::LinkClaimed,
+            TicketEventKind::Confirmed => AuditEvent::LinkConfirmed,
+            TicketEventKind::Misused => AuditEvent::LinkReused,
+            TicketEventKind::Locked => AuditEvent::LinkLocked,
         };
         let alert = sentence.is_some();
         if !next.misuse_alert_sent {

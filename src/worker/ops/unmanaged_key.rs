@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
-use crate::domain::audit::{AuditChain, NewAuditEntry};
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::iam::{AccessKeyStatus, Account};
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
@@ -61,18 +61,18 @@ pub(crate) async fn deactivate_foreign(
     let facts = match may_deactivate_foreign(ctx, message, key, at, now).await? {
         Ok(facts) => facts,
         Err(denial_text) => {
-            return refuse_foreign(ctx, message, "deactivate-refused", &denial_text, now).await;
+            return refuse_foreign(ctx, message, AuditEvent::KeyDeactivateDenied, &denial_text, now).await;
         }
     };
     if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
-        return refuse_foreign(ctx, message, "deactivate-refused", &no, now).await;
+        return refuse_foreign(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
     }
     let work = work(message, key, at, facts.iam_user.path, now);
-    audit(ctx, &work, &["deactivating"]).await?;
+    audit(ctx, &work, &[AuditEvent::KeyDeactivating]).await?;
     let policy = session_policy::write_policy(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
     let iam = ctx.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
     iam.deactivate_access_key(&work.user, key).await?;
-    audit(ctx, &work, &["deactivating", "deactivated"]).await?;
+    audit(ctx, &work, &[AuditEvent::KeyDeactivating, AuditEvent::KeyDeactivated]).await?;
     Ok(answer(ctx, message, now, &text::foreign_deactivated(key)).await?)
 }
 
@@ -106,11 +106,11 @@ pub(crate) async fn delete_foreign(
     let (_, facts) = match authorize_key_action(ctx, message, at, Delete(foreign(key)), now).await? {
         Ok(allowed) => allowed,
         Err(denial_text) => {
-            return refuse_foreign(ctx, message, "delete-refused", &denial_text, now).await;
+            return refuse_foreign(ctx, message, AuditEvent::KeyDeleteDenied, &denial_text, now).await;
         }
     };
     if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
-        return refuse_foreign(ctx, message, "delete-refused", &no, now).await;
+        return refuse_foreign(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
     }
     let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
     if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
@@ -160,19 +160,19 @@ async fn carry_out_deletion(
     work: &UnmanagedDeletion,
     now: Timestamp,
 ) -> anyhow::Result<String> {
-    audit(ctx, work, &["deleting"]).await?;
+    audit(ctx, work, &[AuditEvent::KeyDeleting]).await?;
     let keys = ctx.lookup.keys(&work.account, &work.user, now).await?;
     let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
     let (event, sentence) = if active {
-        ("not-deleted", text::foreign_not_deleted(&work.key))
+        (AuditEvent::KeyDeletionSkipped, text::foreign_not_deleted(&work.key))
     } else {
         let policy = session_policy::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
         let by = work.by.to_string();
         let iam = ctx.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
         iam.delete_access_key(&work.user, &work.key).await?;
-        ("deleted", text::foreign_deleted(&work.key))
+        (AuditEvent::KeyDeleted, text::foreign_deleted(&work.key))
     };
-    audit(ctx, work, &["deleting", event]).await?;
+    audit(ctx, work, &[AuditEvent::KeyDeleting, event]).await?;
     match ctx.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
         // Given back before.
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
@@ -181,7 +181,7 @@ async fn carry_out_deletion(
 }
 
 /// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
-async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[&'static str]) -> anyhow::Result<()> {
+async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -> anyhow::Result<()> {
     let mut chain = AuditChain::default();
     for event in events {
         let detail = [
@@ -189,7 +189,7 @@ async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[&'static str])
             ("account", work.account.id.to_string()),
             ("user", work.user.to_string()),
         ];
-        chain.append(&work.message, work.at, NewAuditEntry::new(event, &work.by, detail));
+        chain.append(&work.message, work.at, NewAuditEntry::new(*event, &work.by, detail));
     }
     let keep = async {
         match ctx.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
@@ -206,7 +206,7 @@ async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[&'static str])
 async fn refuse_foreign(
     ctx: &Context,
     message: &SlackEnvelope,
-    event: &'static str,
+    event: AuditEvent,
     no: &str,
     now: Timestamp,
 ) -> Result<(), HandleError> {

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use crate::aws::WriteError;
 use crate::aws::item::{Table, Write};
 use crate::aws::session_policy::{self, IamStep};
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::AccessKeyLastUsed;
 use crate::domain::key::{DeactivationReason, DueAction, IssuedKey, KeyState, StoredKey};
 use crate::domain::request::{Notification, RequestEvent};
@@ -89,7 +89,7 @@ async fn see_whether_confirmed(ctx: &Context, stored: &StoredKey, now: Timestamp
         None => Vec::new(),
     };
     let next = IssuedKey { state: KeyState::Unconfirmed { since: now }, ..stored.issued.clone() };
-    let happened = key_event("unconfirmed", stored, []);
+    let happened = key_event(AuditEvent::KeyUnconfirmed, stored, []);
     update_key(ctx, stored, &next, happened, lapses, Vec::new(), now).await?;
     recheck_last_use(ctx, &next.key, now).await
 }
@@ -110,7 +110,7 @@ async fn see_whether_used(ctx: &Context, stored: &StoredKey, now: Timestamp) -> 
     match ctx.lookup.last_used(&issued.account, &issued.key, now).await? {
         AccessKeyLastUsed::At { .. } => {
             let next = IssuedKey { state: KeyState::Confirmed, ..issued.clone() };
-            let happened = key_event("confirmed", stored, [("by", "its use".to_owned())]);
+            let happened = key_event(AuditEvent::KeyConfirmed, stored, [("by", "its use".to_owned())]);
             let others = record_successor(ctx, &next, now).await?.into_iter().collect();
             update_key(ctx, stored, &next, happened, others, Vec::new(), now).await
         }
@@ -176,7 +176,7 @@ async fn settle_off_as_read(
             issued.switched_off(why, now)
         }
     };
-    let happened = key_event("deactivated", stored, [("why", why.as_str().to_owned())]);
+    let happened = key_event(AuditEvent::KeyDeactivated, stored, [("why", why.as_str().to_owned())]);
     let to = next.requester.clone();
     let told = match (press, &stored.deactivation_mark) {
         (Some(_), Some(off)) => {
@@ -281,7 +281,7 @@ pub(crate) async fn delete_key(
     let KeyState::Deleting { why, .. } = stored.issued.state else { return Ok(()) };
     let next = IssuedKey { state: KeyState::Deleted { why, at: now }, ..stored.issued.clone() };
     let detail = [("key", next.key.to_string()), ("why", why.as_str().to_owned())];
-    let happened = NewAuditEntry::new("deleted", by, detail);
+    let happened = NewAuditEntry::new(AuditEvent::KeyDeleted, by, detail);
     let message = approval_card::text(&text::key_deleted(&next, why));
     let told = vec![Notification::Direct { to: next.requester.clone(), message }];
     let release = store::release_lease(&next.account, &next.user, &holder);
@@ -337,7 +337,7 @@ pub(crate) async fn update_key(
 
 /// What the trail says of a key: by whoever began to switch it off, else by time alone.
 pub(crate) fn key_event<const N: usize>(
-    event: &'static str,
+    event: AuditEvent,
     stored: &StoredKey,
     detail: [(&str, String); N],
 ) -> NewAuditEntry {

@@ -46,7 +46,7 @@ pub(crate) async fn sweep(ctx: &Context, now: Timestamp) -> Result<(), HandleErr
     // What comes once a day holds up nothing that is due.
     for begun in [refresh_daily(ctx, now).await, go_on_with_checkpoint(ctx, now).await] {
         if let Err(fault) = begun {
-            tracing::error!(fault = format!("{fault:#}"), "what comes once a day was not begun");
+            tracing::error!(error = format!("{fault:#}"), "daily jobs not started");
         }
     }
     Ok(())
@@ -94,7 +94,7 @@ pub(crate) async fn run_item_timer(
     } else if DeletionLease::is_item(item) {
         finish_held(ctx, item, invocation.now).boxed().await
     } else {
-        tracing::error!("a timer of an item of no known kind");
+        tracing::error!("due item of unknown kind");
         Ok(())
     };
     reschedule(ctx, Table::Requests, (item, due_at), done, invocation.now, received).await

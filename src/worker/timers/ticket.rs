@@ -3,7 +3,7 @@
 
 use crate::aws::WriteError;
 use crate::aws::item::Write;
-use crate::domain::audit::NewAuditEntry;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::request::{Notification, RequestEvent, RequestState};
 use crate::domain::ticket::claim::{self, ATTEMPTS, ClaimHolder, LOOK_AFTER, StoredTicket, TicketState};
 use crate::id::TicketId;
@@ -84,7 +84,7 @@ async fn expire(
     if stored.request.state != (RequestState::LinkIssued { tid: tid.clone() }) {
         return try_to_write(ctx, vec![claim::expired(tid, now), TicketRef::remove_psk(tid)]).await;
     }
-    let happened = NewAuditEntry::new("link-expired", "keyvend", [("tid", tid.to_string())]);
+    let happened = NewAuditEntry::new(AuditEvent::LinkExpired, "keyvend", [("tid", tid.to_string())]);
     let next = stored.request.apply(
         RequestEvent::RecordTicketEvent { happened, at: now, alert: false },
         "keyvend",

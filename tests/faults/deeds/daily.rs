@@ -82,7 +82,7 @@ impl Deed for InTime {
             Self::Checkpoint => {
                 // The hash that everybody there can keep is that of the chain's end, and the trail has the whole chain.
                 let chain = keyvend.trail_of(checkpoint::chain_id().as_str()).await;
-                let Some(last) = chain.last().filter(|last| last.event == "checkpoint-closed") else {
+                let Some(last) = chain.last().filter(|last| last.event == "audit.checkpoint_closed") else {
                     return false;
                 };
                 let named = |id: &str| chain.iter().filter(|entry| entry.detail.contains_key(id)).count();

@@ -114,7 +114,7 @@ impl Deed for AboutRequest {
                     && said(keyvend, "let the issuing of keys go on")
             }
             Self::Remind => said(keyvend, "still waits for"),
-            Self::Lapse => keyvend.stands().await == "LAPSED" && told(keyvend, "lapsed because"),
+            Self::Lapse => keyvend.stands().await == "EXPIRED" && told(keyvend, "lapsed because"),
         }
     }
 }
