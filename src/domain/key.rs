@@ -265,9 +265,9 @@ impl DeactivationReason {
             Self::Reported => "reported",
             Self::Unconfirmed => "unconfirmed",
             Self::Expired => "expired",
-            Self::UserRequested => "asked",
-            Self::Rotated => "replaced",
-            Self::OwnerDeactivated => "owner-left",
+            Self::UserRequested => "user-requested",
+            Self::Rotated => "rotated",
+            Self::OwnerDeactivated => "owner-deactivated",
         }
     }
 

@@ -188,7 +188,7 @@ impl Story {
             };
             stage.audit.values().filter(about).count()
         };
-        let (claimed, revealed) = (of("claimed"), of("revealed"));
+        let (claimed, revealed) = (of("link.claimed"), of("link.confirmed"));
         drop(stage);
         self.must((claimed, revealed) == (1, 1), || {
             format!("ticket {link} is audited as claimed {claimed} times and as revealed {revealed} times")

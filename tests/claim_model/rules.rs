@@ -429,10 +429,10 @@ impl Rules {
 /// Whether the newest entries of a request's chain tell of these events of a ticket.
 fn ends_with(chain: &[AuditEntry], events: &[TicketEvent]) -> bool {
     let name = |what| match what {
-        TicketEventKind::Claimed => "claimed",
-        TicketEventKind::Locked => "locked",
-        TicketEventKind::Confirmed => "revealed",
-        TicketEventKind::Misused => "misused",
+        TicketEventKind::Claimed => "link.claimed",
+        TicketEventKind::Locked => "link.locked",
+        TicketEventKind::Confirmed => "link.confirmed",
+        TicketEventKind::Misused => "link.reused",
     };
     // Where it is recorded at another time, because the chain had gone on or the invocation began before it, when it
     // happened stands beside it.

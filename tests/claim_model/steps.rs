@@ -91,14 +91,14 @@ fn every_claim_has_its_step() {
                                     }
                                     ("PENDING", ..) => "take a try".to_owned(),
                                     ("CLAIMED", _, "same") => "Working { attempt: 1 }".to_owned(),
-                                    ("SEALED", _, "same") if fetched => "Lapsed".to_owned(),
+                                    ("SEALED", _, "same") if fetched => "Unconfirmed".to_owned(),
                                     ("SEALED", _, "same") => "sealed".to_owned(),
-                                    ("CONFIRMED", _, "same") => "Acknowledged".to_owned(),
+                                    ("CONFIRMED", _, "same") => "AlreadyConfirmed".to_owned(),
                                     ("CLAIMED" | "SEALED" | "CONFIRMED", ..) => "Used".to_owned(),
                                     ("LOCKED", ..) => "Locked".to_owned(),
                                     ("VOID", ..) => "Void".to_owned(),
                                     ("FAILED", ..) => "Failed".to_owned(),
-                                    _ => "Lapsed".to_owned(),
+                                    _ => "Unconfirmed".to_owned(),
                                 };
                                 assert_eq!(
                                     word(&step),
@@ -162,7 +162,7 @@ fn every_confirmation_has_its_step() {
                             ("LOCKED", ..) => "Locked",
                             ("VOID", ..) => "Void",
                             ("FAILED", ..) => "Failed",
-                            _ => "Lapsed",
+                            _ => "Unconfirmed",
                         };
                         assert_eq!(
                             word(&step),

@@ -17,8 +17,8 @@ async fn the_trail_is_written_as_csv() {
     assert_eq!(ran.err, "2 records written\n");
     insta::assert_snapshot!(stable(&ran.done()), @r#"
     time,request,seq,event,actor,detail,prev,hash
-    2025-11-24T16:00:00Z,<request>,1,asked,T0001.U0ALICE,"{""account"":""123456789012"",""days"":""30"",""needed"":""1"",""reason"":""laptop tooling"",""use_case"":""local-code"",""user"":""ci-deployer""}",0000000000000000000000000000000000000000000000000000000000000000,<hash>
-    2025-11-24T16:00:01Z,<request>,2,approved,T0001.U0BOB,"{""enough"":""true"",""revision"":""<request>""}",<hash>,<hash>
+    2025-11-24T16:00:00Z,<request>,1,request.created,T0001.U0ALICE,"{""account"":""123456789012"",""days"":""30"",""needed"":""1"",""reason"":""laptop tooling"",""use_case"":""local-code"",""user"":""ci-deployer""}",0000000000000000000000000000000000000000000000000000000000000000,<hash>
+    2025-11-24T16:00:01Z,<request>,2,review.approved,T0001.U0BOB,"{""enough"":""true"",""revision"":""<request>""}",<hash>,<hash>
     "#);
 }
 
@@ -33,8 +33,8 @@ async fn the_trail_is_written_as_json_lines_that_read_back_as_its_records() {
     }
     assert_eq!(keyvend(&deployed.world, &["audit", "export", "--json"]).await.out, ran.out);
     insta::assert_snapshot!(stable(&ran.done()), @r#"
-    {"request":"<request>","seq":1,"at":1764000000,"event":"asked","actor":"T0001.U0ALICE","detail":{"account":"123456789012","days":"30","needed":"1","reason":"laptop tooling","use_case":"local-code","user":"ci-deployer"},"prev":"0000000000000000000000000000000000000000000000000000000000000000","hash":"<hash>"}
-    {"request":"<request>","seq":2,"at":1764000001,"event":"approved","actor":"T0001.U0BOB","detail":{"enough":"true","revision":"<request>"},"prev":"<hash>","hash":"<hash>"}
+    {"request":"<request>","seq":1,"at":1764000000,"event":"request.created","actor":"T0001.U0ALICE","detail":{"account":"123456789012","days":"30","needed":"1","reason":"laptop tooling","use_case":"local-code","user":"ci-deployer"},"prev":"0000000000000000000000000000000000000000000000000000000000000000","hash":"<hash>"}
+    {"request":"<request>","seq":2,"at":1764000001,"event":"review.approved","actor":"T0001.U0BOB","detail":{"enough":"true","revision":"<request>"},"prev":"<hash>","hash":"<hash>"}
     "#);
 }
 

@@ -93,11 +93,11 @@ async fn what_was_done_is_recorded_under_the_operators_arn_or_a_name() {
     deployed.world.clock.advance(Duration::from_secs(1));
     keyvend(&deployed.world, &["unfreeze", "--as", "Jane on call"]).await.done();
     assert_eq!(frozen_by(&deployed).await, serde_json::Value::Null);
-    let frozen = recorded(&deployed, "frozen").await;
+    let frozen = recorded(&deployed, "issuing.frozen").await;
     let mut actors: Vec<&str> = frozen.iter().map(|item| item["actor"]["S"].as_str().unwrap()).collect();
     actors.sort_unstable();
     assert_eq!(actors, ["Jane on call", &arn]);
-    for item in frozen.iter().chain(&recorded(&deployed, "unfrozen").await) {
+    for item in frozen.iter().chain(&recorded(&deployed, "issuing.resumed").await) {
         assert_eq!(item["detail"]["M"]["arn"]["S"], arn, "{item}");
     }
     let verified = keyvend(&deployed.world, &["audit", "verify", "--json"]).await.json();
@@ -128,7 +128,7 @@ async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
     assert!(ran.out.contains("All issuing of keys is stopped.\nNOT recorded"), "{}", ran.out);
     assert!(!frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze"]).await.done();
-    assert_eq!(recorded(&deployed, "frozen").await.len(), 1);
+    assert_eq!(recorded(&deployed, "issuing.frozen").await.len(), 1);
 }
 
 #[tokio::test]

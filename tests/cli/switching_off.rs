@@ -87,12 +87,12 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     let verified = keyvend(&deployed.world, &["audit", "verify"]).await;
     assert_eq!(verified.ending, ExitStatus::Done, "{verified:?}");
     let trail = aws::items(&deployed.world.net, AUDIT).await;
-    let off: Vec<&Value> = trail.values().filter(|item| item["event"]["S"] == "deactivated").collect();
+    let off: Vec<&Value> = trail.values().filter(|item| item["event"]["S"] == "key.deactivated").collect();
     assert_eq!(off.len(), 1);
     assert_eq!((&off[0]["actor"]["S"], &off[0]["detail"]["M"]["key"]["S"]), (&json!(arn), &json!(key.id)));
     assert_eq!(
         off[0]["pk"]["S"],
-        trail.values().find(|item| item["event"]["S"] == "issued").unwrap()["pk"]["S"]
+        trail.values().find(|item| item["event"]["S"] == "issue.completed").unwrap()["pk"]["S"]
     );
 }
 

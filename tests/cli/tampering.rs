@@ -136,7 +136,7 @@ impl Tamperer {
         let mut entry = AuditEntry {
             seq,
             at: Timestamp(1_764_028_800),
-            event: "checkpoint".to_owned(),
+            event: "audit.checkpoint".to_owned(),
             actor: "keyvend".to_owned(),
             detail,
             prev: prev.to_owned(),
@@ -144,7 +144,7 @@ impl Tamperer {
         };
         entry.hash = entry.computed_hash_in("checkpoint");
         let hash = entry.hash.clone();
-        self.writes(item("audit.checkpoint", &entry)).await;
+        self.writes(item("checkpoint", &entry)).await;
         hash
     }
 

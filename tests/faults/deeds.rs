@@ -147,7 +147,7 @@ async fn is_whole(keyvend: &Deployed, about: &str) {
     for request in keyvend.requests().await {
         let empty = Value::Array(Vec::new());
         assert_eq!(request["chain"]["outbox"], empty, "{about}: not all is in the trail");
-        assert_eq!(request["tellings"]["outbox"], empty, "{about}: not all was told");
+        assert_eq!(request["notifications"]["outbox"], empty, "{about}: not all was told");
     }
 }
 

@@ -137,8 +137,8 @@ async fn an_account_nobody_configured_is_refused_on_the_record_with_those_that_a
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    asked by T0001.U0ALICE: alias=nowhere, days=30, reason=testing, use_case=cli, user=ci-deployer
-    refused by keyvend: by=KEYVEND_ACCOUNTS
+    request.created by T0001.U0ALICE: alias=nowhere, days=30, reason=testing, use_case=cli, user=ci-deployer
+    request.policy_denied by keyvend: by=KEYVEND_ACCOUNTS
     ");
     keyvend.nothing_was_created().await;
 }

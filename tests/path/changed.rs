@@ -19,7 +19,7 @@ async fn gets_none(keyvend: &Deployed, tab: &Tab, stands: &str, why: &str) {
     assert_eq!(keyvend.turned_away(tab).await, (410, "failed".to_owned()));
     assert!(!keyvend.has_psk(tab).await);
     let events = keyvend.events().await;
-    assert_eq!(events.last().unwrap(), "withdrawn", "{events:?}");
+    assert_eq!(events.last().unwrap(), "issue.aborted", "{events:?}");
     assert_eq!(keyvend.last_detail("why").await, why);
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.key_ids().len(), 0);
@@ -213,7 +213,7 @@ async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key()
         alice_was_told(&keyvend, &["changed while your request waited", "it needs 1 approval"]);
         keyvend.nothing_was_created().await;
         // No digest is shown to anybody.
-        let digest = keyvend.request().await["shown"]["policy_digest"].as_str().unwrap().to_owned();
+        let digest = keyvend.request().await["snapshot"]["policy_digest"].as_str().unwrap().to_owned();
         let card = keyvend.card().reading();
         assert!(card.contains("0 of 1") && !card.contains(&digest), "{document:?}: {card}");
         assert!(card.contains("builds") && card.contains("ordinary"), "{document:?}: {card}");

@@ -255,7 +255,7 @@ async fn a_mail_that_is_not_accepted_withdraws_the_link() {
         let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
         assert!(told.reading().contains("could not be mailed, so you get no link"), "{}", told.reading());
         assert_eq!(keyvend.stands().await, "APPROVED");
-        assert_eq!(keyvend.events().await.last().unwrap(), "withdrawn");
+        assert_eq!(keyvend.events().await.last().unwrap(), "link.voided");
         assert_eq!(keyvend.last_detail("why").await, "mail-failed");
         let tickets = keyvend.world.net.dynamo().items(aws::TICKETS).await;
         assert_eq!(tickets.iter().map(|t| text(&t["state"]["S"])).collect::<Vec<_>>(), ["VOID"]);

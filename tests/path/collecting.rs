@@ -185,7 +185,7 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_goes_no_other_way() {
         assert_eq!(keyvend.stands().await, "APPROVED");
         assert_eq!(
             keyvend.events().await,
-            ["request.created", "review.approved", "link.issued", "withdrawn"]
+            ["request.created", "review.approved", "link.issued", "link.voided"]
         );
         assert_eq!(keyvend.last_detail("why").await, "not-shown");
         keyvend.nothing_was_created().await;

@@ -196,7 +196,7 @@ async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
     let item = keyvend.item(&format!("key#{}", key.id)).await;
     let document = item["document"]["S"].as_str().unwrap();
-    assert!(document.contains(r#""why":"owner-left""#), "{document}");
+    assert!(document.contains(r#""why":"owner-deactivated""#), "{document}");
     let event = keyvend.world.user_change(super::world::slack::BOB_APPROVER);
     keyvend.arrive(event).await;
     keyvend.deliver().await;
@@ -409,7 +409,7 @@ async fn one_who_cannot_be_looked_up_keeps_no_other_leaver_from_being_found() {
         let asked = questions(&keyvend);
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert!(asked[0].contains(&key.id), "{asked:?}");
-        let item = keyvend.item("directory").await;
+        let item = keyvend.item("ownership-refresh").await;
         assert!(!item["completed"].is_null(), "and the reading goes on");
         keyvend.world.net.undisturbed();
         after(&keyvend, 25 * HOUR).await;

@@ -29,8 +29,8 @@ fn used(keyvend: &Deployed, key: &ShownKey) {
 
 /// The moment to which its end was put off, as hour and weekday in alice's time zone, Monday being 0.
 async fn put_off(keyvend: &Deployed, key: &ShownKey) -> (i64, i64, i64) {
-    let put_off = item(keyvend, &key.id).await["put_off"].clone();
-    let local = put_off["until"].as_i64().unwrap() + 3_600;
+    let put_off = item(keyvend, &key.id).await["postponement"].clone();
+    let local = put_off["new_deadline"].as_i64().unwrap() + 3_600;
     (put_off["times"].as_i64().unwrap(), (local / 86_400 + 3) % 7, local % 86_400 / 3_600)
 }
 
@@ -55,7 +55,7 @@ async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
     Rotate
     ");
     assert!(item(&keyvend, &key.id).await["reminders"]["delivered_at"].is_number());
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "reminded").count(), 2);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_reminder_sent").count(), 2);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn without_a_reminder_that_was_delivered_a_day_before_a_key_in_use_goes_on
             used(&keyvend, &key);
         }
         after(&keyvend, DAY).await;
-        let times = item(&keyvend, &key.id).await["put_off"]["times"].as_i64();
+        let times = item(&keyvend, &key.id).await["postponement"]["times"].as_i64();
         seen.extend(times.filter(|times| !seen.contains(times)));
     }
     assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);

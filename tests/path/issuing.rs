@@ -237,7 +237,7 @@ async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
     assert_eq!(keyvend.key_ids().len(), 1);
     keyvend.deliver_everything().await;
     came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
-    assert_eq!(keyvend.last_detail("key.deleted").await, "AKIAWORLD00000000002");
+    assert_eq!(keyvend.last_detail("deleted").await, "AKIAWORLD00000000002");
     assert_eq!(keyvend.creates(), 1);
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
     let key = keyvend.reveals(&tab).await;
@@ -357,7 +357,7 @@ async fn without_a_session_nothing_is_begun() {
 
 #[tokio::test]
 async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
-    for event in ["created", "issued"] {
+    for event in ["issue.key_created", "issue.completed"] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
         keyvend.claims(&tab).await;
@@ -372,7 +372,7 @@ async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.creates(), 1, "{event}");
         came_to_nothing(&keyvend, &tab, "not-recorded", "No key came of it").await;
-        assert_eq!(keyvend.last_detail("key.deleted").await, "AKIAWORLD00000000002");
+        assert_eq!(keyvend.last_detail("deleted").await, "AKIAWORLD00000000002");
     }
 }
 

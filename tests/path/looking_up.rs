@@ -192,7 +192,7 @@ async fn a_user_name_in_another_case_is_the_one_that_iam_has() {
     let card = keyvend.card();
     assert!(card.reading().contains("`ci-deployer` in `home`"), "{}", card.reading());
     assert!(!card.reading().contains("CI-Deployer"), "{}", card.reading());
-    assert_eq!(text(&keyvend.request().await["asked"]["user"]), "ci-deployer");
+    assert_eq!(text(&keyvend.request().await["details"]["user"]), "ci-deployer");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
     keyvend.world.net.forget();

@@ -26,7 +26,7 @@ async fn the_whole_path_goes_without_a_workspace_in_what_slack_sends() {
     let filled =
         [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "30d"), ("reason", "laptop tooling")];
     keyvend.submits(&form, &filled).await;
-    assert_eq!(keyvend.request().await["asked"]["requester"], "T0001.U0ALICE");
+    assert_eq!(keyvend.request().await["details"]["requester"], "T0001.U0ALICE");
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Details").await;
     assert!(keyvend.view(BOB_APPROVER).reading().contains("<@U0BOB>, <@U0CAROL>, <@U0DAVE>"));
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;

@@ -117,7 +117,7 @@ async fn a_key_that_was_switched_off_by_somebody_comes_back_for_what_remains_of_
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
     after(&keyvend, DAY).await;
     typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
-    assert_eq!(keyvend.request().await["asked"]["days"], json!(29), "begun days whole");
+    assert_eq!(keyvend.request().await["details"]["days"], json!(29), "begun days whole");
     approve(&keyvend).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
@@ -547,9 +547,9 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     after(&keyvend, 10 * DAY).await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
     keyvend.presses(ALICE_OWNER, &listed, "Extend").await;
-    let asked = keyvend.request().await["asked"].clone();
+    let asked = keyvend.request().await["details"].clone();
     let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
-    assert_eq!(asked["wants"]["Longer"]["end"], json!(end));
+    assert_eq!(asked["kind"]["Longer"]["end"], json!(end));
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
     More time for an access key for ci-deployer
     <!channel> *<@U0ALICE>* asks for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to live longer, until <time>:

@@ -93,7 +93,7 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     let question = keyvend.direct(ALICE_OWNER);
     keyvend.presses(ALICE_OWNER, &question, "Switch off the old key").await;
     assert_eq!((status(&keyvend, &key.id), status(&keyvend, &new.id)), ("Inactive".into(), "Active".into()));
-    assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("replaced"));
+    assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("rotated"));
     after(&keyvend, 7 * DAY).await;
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     assert_eq!(stands(&keyvend, &new.id).await, "CONFIRMED");
@@ -207,7 +207,7 @@ async fn a_press_that_is_delivered_twice_asks_once() {
     let cards = keyvend.world.net.slack().messages(APPROVALS).into_iter();
     let cards = cards.filter(|message| message.reading().contains("in place of"));
     assert_eq!(cards.count(), 1, "one card");
-    assert_eq!(text(&keyvend.request().await["asked"]["wants"]["InPlaceOf"]["key"]), key.id);
+    assert_eq!(text(&keyvend.request().await["details"]["kind"]["Rotate"]["key"]), key.id);
 }
 
 #[tokio::test]

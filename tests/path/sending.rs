@@ -118,7 +118,7 @@ async fn what_a_tab_does_is_in_the_order_of_its_ticket_and_said_once() {
         sent(&keyvend, sqs::CLAIMS),
         [
             claims("misused", 0, format!("{}.misused", tab.tid())),
-            claims("confirmed", 0, format!("{}.acknowledged", tab.tid())),
+            claims("confirmed", 0, format!("{}.confirmed", tab.tid())),
         ]
     );
 }

@@ -115,7 +115,7 @@ impl Deployed {
                 request
             })
             .collect();
-        all.sort_by_key(|request| request["asked"]["at"].as_i64());
+        all.sort_by_key(|request| request["details"]["at"].as_i64());
         all
     }
 

@@ -345,7 +345,7 @@ async fn a_message_that_bears_the_id_of_anothers_request_learns_nothing_of_it() 
             "user": "ci-deployer", "account": null, "use_case": "local-code", "days": 30, "reason": reason,
         }}})
     };
-    let asked_at = before["asked"]["at"].as_i64().unwrap();
+    let asked_at = before["details"]["at"].as_i64().unwrap();
     for (person, at, reason) in [
         (MALLORY_OUTSIDER, asked_at, "laptop tooling"),
         (BOB_APPROVER, asked_at, "laptop tooling"),
@@ -380,8 +380,8 @@ async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, &format!("rotate {}", key.id)).await;
     let before = keyvend.requests().await;
-    let own = before.iter().find(|request| !request["asked"]["wants"]["InPlaceOf"].is_null()).unwrap();
-    let (id, asked_at) = (text(&own["id"]), own["asked"]["at"].as_i64().unwrap());
+    let own = before.iter().find(|request| !request["details"]["kind"]["Rotate"].is_null()).unwrap();
+    let (id, asked_at) = (text(&own["id"]), own["details"]["at"].as_i64().unwrap());
     let thief = Thief::of(&keyvend).await;
     let typed = |verb: &str, key: &str| json!({"command": {verb: key}});
     let pressed = |action: &str| {
@@ -403,7 +403,7 @@ async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
         assert_eq!(keyvend.requests().await, before, "{case}");
     }
     // Nor does the id of a request for a new key serve about a key that exists.
-    let first = before.iter().find(|request| request["asked"]["wants"] == "New").unwrap();
+    let first = before.iter().find(|request| request["details"]["kind"] == "New").unwrap();
     let at = thief.now();
     thief.queues(MALLORY_OUTSIDER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
     thief.queues(ALICE_OWNER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
@@ -423,7 +423,7 @@ async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     let card = keyvend.card();
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    let press = text(&keyvend.request().await["approvals"][0]["press"]);
+    let press = text(&keyvend.request().await["approvals"][0]["interaction_id"]);
     let thief = Thief::of(&keyvend).await;
     let pressed = json!({"interaction": {"block_actions": {
         "action_id": "approve", "value": card.button("Approve").value, "view": null, "ephemeral": false,
@@ -468,12 +468,12 @@ async fn nobody_has_left_because_a_message_says_so() {
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     let thief = Thief::of(&keyvend).await;
-    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("user_deactivated")).await;
     keyvend.deliver_everything().await;
     let said = keyvend.world.net.slack().messages(APPROVALS);
     assert!(said.iter().all(|message| !message.reading().contains("has left")));
     keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
-    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("user_deactivated")).await;
     keyvend.deliver_everything().await;
     let said = keyvend.world.net.slack().messages(APPROVALS);
     assert!(said.iter().any(|message| message.reading().contains("has left")), "what is so is asked");

@@ -272,7 +272,7 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     let mut alone: Vec<(&str, &str)> = audit
         .values()
         .map(|entry| (entry["event"]["S"].as_str().unwrap(), entry["actor"]["S"].as_str().unwrap()))
-        .filter(|(event, _)| event.contains("fr"))
+        .filter(|(event, _)| event.starts_with("issuing."))
         .collect();
     alone.sort_unstable();
     let (alice, bob) = ("T0001.U0ALICE", "T0001.U0BOB");

@@ -160,7 +160,7 @@ async fn a_key_that_nobody_confirmed_is_switched_off_after_ten_minutes_and_delet
     after(&keyvend, MINUTE).await;
     assert_eq!(status(&keyvend), "Inactive");
     let ticket = keyvend.ticket(&tab).await;
-    assert_eq!((ticket["state"]["S"].as_str(), &ticket["ct"]), (Some("EXPIRED"), &json!(null)));
+    assert_eq!((ticket["state"]["S"].as_str(), &ticket["ct"]), (Some("UNCONFIRMED"), &json!(null)));
     assert_eq!(keyvend.turned_away(&tab).await, (410, "unconfirmed".to_owned()));
     let (late, body) = keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
     assert_eq!((late, &body["error"]), (410, &json!("unconfirmed")), "state decides, not the clock");

@@ -658,7 +658,7 @@ fn a_request_begins_pending_or_approved_as_policy_says() {
     assert_eq!(refused.state, RequestState::PolicyDenied { why: "no".to_owned() });
     for request in [request(1), request(0), refused] {
         verify(&request).unwrap();
-        assert_eq!(request.chain.outbox[0].event, "asked");
+        assert_eq!(request.chain.outbox[0].event, "request.created");
     }
 }
 

@@ -74,7 +74,7 @@ impl Deed for InTime {
     async fn is_done(self, keyvend: &Deployed, key: &String) -> bool {
         match self {
             Self::Compare => {
-                let item = keyvend.item("directory").await;
+                let item = keyvend.item("ownership-refresh").await;
                 let at = |name: &str| text(&item[name]["N"]).parse::<u64>().unwrap();
                 at("begun").abs_diff(at("completed")) < HOUR && said(keyvend, key)
             }
