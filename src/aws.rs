@@ -2,14 +2,16 @@
 //! errors: what the caller must tell apart is a variant, all else is a [`Fault`](anyhow::Error) with its context,
 //! in which AWS's error code stands but never a request, a response or an SDK's debug text.
 
-mod dynamodb;
-mod iam;
 #[cfg(feature = "cli")]
-mod operator;
-mod secrets;
-mod ses;
-mod sqs;
-mod sts;
+pub mod cli_config;
+pub mod dynamodb;
+pub mod iam;
+pub mod item;
+pub mod secrets;
+pub mod ses;
+pub mod session_policy;
+pub mod sqs;
+pub mod sts;
 
 use std::time::Duration;
 
@@ -23,13 +25,13 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-pub use dynamodb::{Dynamo, Lost, TableNames, WriteError};
 #[cfg(feature = "cli")]
-pub use dynamodb::{KnownEnd, Page, Position, Unreadable};
+pub use cli_config::{NoAccess, operators_config};
+pub use dynamodb::{Conflict, TableNames, Tables, WriteError};
+#[cfg(feature = "cli")]
+pub use dynamodb::{KnownEnd, Page, Position, UnreadableRecord};
 pub use iam::{AttachedPolicy, CreateError, Iam, IamError, TagError, TaggedUser, UserDetail, UserPage};
-#[cfg(feature = "cli")]
-pub use operator::{NoAccess, operators_config};
-pub use secrets::{SecretVersion, Secrets, Stage};
+pub use secrets::{SecretVersion, Secrets, VersionStage};
 pub use ses::{MailError, Ses};
 pub use sqs::{ReceiptHandle, Sqs};
 #[cfg(feature = "cli")]

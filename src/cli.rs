@@ -1,17 +1,18 @@
 //! The operator's tool: looks at the audit trail and at policies, and stops what must be stopped. It is not deployed; it
 //! has no rights but those of whoever runs it, and it never prints a secret.
 
-mod args;
-mod csv;
-mod deactivate;
-mod explain;
-mod export;
-mod operator;
-mod policies;
-mod stop;
-mod trail;
-mod typed;
-mod verify;
+pub mod args;
+pub mod audit_verifier;
+pub mod check;
+pub mod context;
+pub mod csv;
+pub mod deactivate;
+pub mod explain;
+pub mod export;
+pub mod freeze;
+pub mod output;
+pub mod value_parsers;
+pub mod verify;
 
 use std::io::{self, Write};
 
@@ -20,23 +21,23 @@ use futures_util::FutureExt as _;
 use serde::Serialize;
 use serde_json::json;
 
-use self::typed::{Audit, Command, Key, Policy};
 use crate::aws::NoAccess;
+use crate::cli::args::{Audit, Command, Key, Policy};
+use crate::cli::output as words;
 use crate::config::{ConfigError, Environment};
 use crate::time::Timestamp;
-use crate::words::operator as words;
 
-pub use self::deactivate::{Deactivated, Outcome};
-pub(crate) use self::explain::domain;
-pub use self::explain::{Decisive, Explained};
-pub use self::policies::{Checked, Wrong};
-pub use self::stop::Stopped;
-pub use self::trail::{Anchored, By, Problem, What};
-pub use self::typed::Cli;
-pub use self::verify::Verified;
+pub use crate::cli::args::Cli;
+pub use crate::cli::audit_verifier::{Anchored, By, Problem, RecordProblem};
+pub use crate::cli::check::{Checked, Wrong};
+pub use crate::cli::deactivate::{Deactivated, Outcome};
+pub(crate) use crate::cli::explain::domain;
+pub use crate::cli::explain::{Decisive, Explained};
+pub use crate::cli::freeze::FreezeResult;
+pub use crate::cli::verify::Verified;
 
 /// What a command works with and where it writes.
-pub struct Place<'p> {
+pub struct CommandContext<'p> {
     /// The variables.
     pub environment: &'p dyn Environment,
     /// AWS, where it is not to be reached as the machine is set up.
@@ -57,7 +58,7 @@ pub struct Place<'p> {
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExitStatus {
     /// Done, yes, or in order.
     Done,
     /// No, or not in order.
@@ -66,7 +67,7 @@ pub enum Ending {
     Failed,
 }
 
-impl Ending {
+impl ExitStatus {
     /// The exit status. 2 is what the command line itself is answered with where it cannot be read.
     #[must_use]
     pub fn status(self) -> u8 {
@@ -127,11 +128,11 @@ trait Answer: Serialize {
     /// For people, ending in a line end.
     fn text(&self) -> String;
     /// How it ends.
-    fn ending(&self) -> Ending;
+    fn ending(&self) -> ExitStatus;
 }
 
 /// Does what was typed.
-pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
+pub async fn run(cli: Cli, mut place: CommandContext<'_>) -> ExitStatus {
     let (json, place) = (cli.json, &mut place);
     // Boxed, each: a future has room for the largest of them.
     let done = match &cli.command {
@@ -141,18 +142,18 @@ pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
             verified.and_then(|answer| say(&answer, json, place))
         }
         Command::Policy(Policy::Check(check)) => {
-            policies::check(check, place).and_then(|answer| say(&answer, json, place))
+            check::check(check, place).and_then(|answer| say(&answer, json, place))
         }
         Command::Policy(Policy::Explain(explain)) => {
             let explained = explain::explain(explain, place).boxed_local().await;
             explained.and_then(|answer| say(&answer, json, place))
         }
         Command::Freeze(stop) => {
-            let stopped = stop::stop(stop, true, place).boxed_local().await;
+            let stopped = freeze::set_freeze(stop, true, place).boxed_local().await;
             stopped.and_then(|answer| say(&answer, json, place))
         }
         Command::Unfreeze(stop) => {
-            let stopped = stop::stop(stop, false, place).boxed_local().await;
+            let stopped = freeze::set_freeze(stop, false, place).boxed_local().await;
             stopped.and_then(|answer| say(&answer, json, place))
         }
         Command::Key(Key::Deactivate(deactivate)) => {
@@ -162,7 +163,7 @@ pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
     };
     match done {
         Ok(ending) => ending,
-        Err(Failure::Closed) => Ending::Done,
+        Err(Failure::Closed) => ExitStatus::Done,
         Err(failure) => {
             let (said, next) = words::failure(&failure);
             let told = if json {
@@ -172,12 +173,12 @@ pub async fn run(cli: Cli, mut place: Place<'_>) -> Ending {
             };
             // Where not even this can be written, the exit status is all there is.
             let _ = writeln!(place.err, "{}", told.trim_end());
-            Ending::Failed
+            ExitStatus::Failed
         }
     }
 }
 
-fn say<A: Answer>(answer: &A, json: bool, place: &mut Place<'_>) -> Result<Ending, Failure> {
+fn say<A: Answer>(answer: &A, json: bool, place: &mut CommandContext<'_>) -> Result<ExitStatus, Failure> {
     if json {
         let line = serde_json::to_string(answer).map_err(anyhow::Error::from)?;
         writeln!(place.out, "{line}")?;

@@ -11,11 +11,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::facts::Account;
+use crate::aws::session_policy::is_supported_path;
+use crate::domain::email_address::{MailAddress, NotAMailAddress, is_domain};
+use crate::domain::iam::Account;
 use crate::id::{AccountAlias, AccountId, ChannelId, Partition, SlackAppId, SlackTeamId, UserGroupId};
-use crate::inbound::ResponseUrlRule;
-use crate::mail::{MailAddress, NotAMailAddress, is_domain};
-use crate::session::is_supported_path;
+use crate::slack::receive::ResponseUrlRule;
 
 /// An environment variable that is missing or wrong.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -313,7 +313,7 @@ fn text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-fn id<T: std::str::FromStr<Err = crate::id::NotAnId>>(value: &str) -> Result<T, String> {
+fn id<T: std::str::FromStr<Err = crate::id::InvalidId>>(value: &str) -> Result<T, String> {
     value.trim().parse().map_err(|error| format!("is {error}"))
 }
 

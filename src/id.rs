@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// A text that is not the id it was taken for. Holds what was expected, never the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not {0}")]
-pub struct NotAnId(pub &'static str);
+pub struct InvalidId(pub &'static str);
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr) => {
@@ -29,16 +29,16 @@ macro_rules! id {
         }
 
         impl TryFrom<String> for $name {
-            type Error = NotAnId;
-            fn try_from(text: String) -> Result<Self, NotAnId> {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
                 let valid: fn(&str) -> bool = $valid;
-                if valid(&text) { Ok(Self(text)) } else { Err(NotAnId($what)) }
+                if valid(&text) { Ok(Self(text)) } else { Err(InvalidId($what)) }
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = NotAnId;
-            fn from_str(text: &str) -> Result<Self, NotAnId> {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
                 Self::try_from(text.to_owned())
             }
         }
@@ -256,9 +256,9 @@ pub struct PersonId {
 }
 
 impl TryFrom<String> for PersonId {
-    type Error = NotAnId;
-    fn try_from(text: String) -> Result<Self, NotAnId> {
-        let (team, user) = text.split_once('.').ok_or(NotAnId("a person"))?;
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        let (team, user) = text.split_once('.').ok_or(InvalidId("a person"))?;
         Ok(Self { team: team.parse()?, user: user.parse()? })
     }
 }

@@ -2,35 +2,35 @@
 //! An error while deciding is a no. Nothing that acts can be called without an [`Authorized`], and only a yes
 //! makes one.
 
-mod action;
-mod authorized;
-pub mod cases;
+pub mod action;
+pub mod authorized;
+pub mod entities;
 #[cfg(feature = "cli")]
-pub mod check;
-mod entities;
-mod load;
-mod probe;
-mod question;
+pub mod lint;
+pub mod load;
+pub mod query;
+pub mod schema_check;
+pub mod test_cases;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
-use crate::facts::{Account, EligibleApprovers, IamUser, Person};
+use crate::domain::iam::{Account, EligibleApprovers, IamUser, Person};
+use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, PersonId, SlackUserId, UserGroupId};
-use crate::use_case::UseCase;
 
 pub use action::{
-    Act, Action, Activate, Approve, Asked, Concern, Context, Deactivate, Delete, Freeze, IamUserAt, Issue,
-    KeyFacts, List, On, Request, Resource, Rotate,
+    Act, Action, Activate, Approve, Context, Deactivate, Delete, Freeze, IamUserRef, Issue, KeyFacts, List,
+    On, Request, RequestContext, Resource, RiskFlag, Rotate,
 };
 pub use authorized::Authorized;
 pub use load::{InvalidPolicies, Problem};
-pub use question::Question;
+pub use query::Question;
 
 /// More approvals than this are never waited for: a request that would need them is refused at once.
-pub const MOST_APPROVALS: u32 = 5;
+pub const MAX_APPROVALS: u32 = 5;
 
 /// The policies in force, valid against their schema.
 pub struct Policies {
@@ -51,7 +51,7 @@ struct Rule {
 
 /// What the policies say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PolicyDecision {
     /// Yes.
     Allow {
         /// The ids of the policies that permit.
@@ -75,10 +75,10 @@ pub struct Denial {
 
 /// How many approvals a request waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Needed {
+pub enum RequiredApprovals {
     /// This many.
     Approvals(u32),
-    /// Not even [`MOST_APPROVALS`] would do: why not.
+    /// Not even [`MAX_APPROVALS`] would do: why not.
     Never(Denial),
 }
 
@@ -111,7 +111,7 @@ impl Policies {
 
     /// Whether this person may do this to that resource.
     #[must_use]
-    pub fn decide<A: Act>(&self, principal: &Person, act: &A, resource: &A::On) -> Verdict {
+    pub fn decide<A: Act>(&self, principal: &Person, act: &A, resource: &A::On) -> PolicyDecision {
         self.ask(principal, A::ACTION, act.context(), resource.on())
     }
 
@@ -126,8 +126,8 @@ impl Policies {
         resource: &A::On,
     ) -> Result<Authorized<A>, Denial> {
         match self.decide(principal, &act, resource) {
-            Verdict::Allow { by } => Ok(Authorized::new(principal.id.clone(), act, resource.at(), by)),
-            Verdict::Deny(denial) => Err(denial),
+            PolicyDecision::Allow { by } => Ok(Authorized::new(principal.id.clone(), act, resource.at(), by)),
+            PolicyDecision::Deny(denial) => Err(denial),
         }
     }
 
@@ -151,7 +151,7 @@ impl Policies {
             quarantined: false,
             keys: Vec::new(),
         };
-        let asked = Asked {
+        let asked = RequestContext {
             requester: person.id.clone(),
             use_case: UseCase::Cli,
             days: 1,
@@ -160,23 +160,28 @@ impl Policies {
             key: None,
         };
         match self.decide(person, &Request(asked), &own) {
-            Verdict::Allow { .. } => None,
-            Verdict::Deny(denial) => Some(denial),
+            PolicyDecision::Allow { .. } => None,
+            PolicyDecision::Deny(denial) => Some(denial),
         }
     }
 
     /// How many approvals `issue` wants: asked with none, one, two and so on. `asked.approvals` does not matter.
     #[must_use]
-    pub fn needed_approvals(&self, principal: &Person, iam_user: &IamUser, asked: &Asked) -> Needed {
+    pub fn needed_approvals(
+        &self,
+        principal: &Person,
+        iam_user: &IamUser,
+        asked: &RequestContext,
+    ) -> RequiredApprovals {
         let mut refused = Denial::default();
-        for approvals in 0..=MOST_APPROVALS {
-            match self.decide(principal, &Issue(Asked { approvals, ..asked.clone() }), iam_user) {
-                Verdict::Allow { .. } => return Needed::Approvals(approvals),
+        for approvals in 0..=MAX_APPROVALS {
+            match self.decide(principal, &Issue(RequestContext { approvals, ..asked.clone() }), iam_user) {
+                PolicyDecision::Allow { .. } => return RequiredApprovals::Approvals(approvals),
                 // The last refusal is the one to tell: what more approvals would have cured is gone from it.
-                Verdict::Deny(denial) => refused = denial,
+                PolicyDecision::Deny(denial) => refused = denial,
             }
         }
-        Needed::Never(refused)
+        RequiredApprovals::Never(refused)
     }
 
     /// `context.approvals`: how many of those who approved count. Each must have been an approver when the request was
@@ -187,21 +192,24 @@ impl Policies {
         approvers: impl IntoIterator<Item = &'a Person>,
         eligible: &EligibleApprovers,
         iam_user: &IamUser,
-        asked: &Asked,
+        asked: &RequestContext,
     ) -> u32 {
         let still_allowed = approvers.into_iter().filter(|person| {
             eligible.contains(&person.id.user)
-                && matches!(self.decide(person, &Approve(asked.clone()), iam_user), Verdict::Allow { .. })
+                && matches!(
+                    self.decide(person, &Approve(asked.clone()), iam_user),
+                    PolicyDecision::Allow { .. }
+                )
         });
         let holder = asked.key.as_ref().and_then(|key| key.requester.as_ref());
         distinct_approvals(&asked.requester, holder, still_allowed.map(|person| &person.id))
     }
 
-    fn ask(&self, principal: &Person, action: Action, context: Context<'_>, on: On<'_>) -> Verdict {
+    fn ask(&self, principal: &Person, action: Action, context: Context<'_>, on: On<'_>) -> PolicyDecision {
         match self.response(principal, action, context, on) {
             Ok(response) => self.verdict(&response),
             Err(not_taken) => {
-                Verdict::Deny(Denial { failed: vec![not_taken.to_owned()], ..Denial::default() })
+                PolicyDecision::Deny(Denial { failed: vec![not_taken.to_owned()], ..Denial::default() })
             }
         }
     }
@@ -230,7 +238,7 @@ impl Policies {
         Ok(self.authorizer.is_authorized(&question, &self.set, &entities))
     }
 
-    fn verdict(&self, response: &Response) -> Verdict {
+    fn verdict(&self, response: &Response) -> PolicyDecision {
         let reasons: BTreeSet<&PolicyId> = response.diagnostics().reason().collect();
         let decisive = || self.rules.iter().filter(|rule| reasons.contains(&rule.id));
         let by: Vec<String> = decisive().map(|rule| rule.id.to_string()).collect();
@@ -245,9 +253,9 @@ impl Policies {
             .collect();
         failed.sort();
         match response.decision() {
-            Decision::Allow if failed.is_empty() => Verdict::Allow { by },
+            Decision::Allow if failed.is_empty() => PolicyDecision::Allow { by },
             // Those that permitted are no reason for a no.
-            Decision::Allow => Verdict::Deny(Denial { failed, ..Denial::default() }),
+            Decision::Allow => PolicyDecision::Deny(Denial { failed, ..Denial::default() }),
             Decision::Deny => {
                 let mut advice: Vec<String> = Vec::new();
                 for sentence in decisive().filter_map(|rule| rule.advice.as_ref()) {
@@ -255,7 +263,7 @@ impl Policies {
                         advice.push(sentence.clone());
                     }
                 }
-                Verdict::Deny(Denial { by, advice, failed })
+                PolicyDecision::Deny(Denial { by, advice, failed })
             }
         }
     }

@@ -1,27 +1,31 @@
 //! The items of table `Requests`, and how a request changes: read, decided, written on the version it was read at.
 //! Losing that race is an answer, and the loser reads again.
 
+pub mod tickets;
+
 use std::fmt;
 
-use crate::audit::Chain;
-use crate::aws::{Dynamo, WriteError};
-use crate::facts::Account;
+use crate::aws::item::{
+    Attribute, Item, ItemError, Table, Update, Write, bytes, number, shard, text, values,
+};
+use crate::aws::{Tables, WriteError};
+use crate::domain::audit::AuditChain;
+use crate::domain::iam::Account;
+use crate::domain::request::{KeyRequest, Notification, OutboxEntry, RequestState};
+use crate::domain::ticket::Psk;
 use crate::id::{IamUserName, PersonId, RequestId, SlackUserId, TicketId};
-use crate::item::{Attribute, BadItem, Item, Table, Update, Write, bytes, number, shard, text, values};
-use crate::request::{KeyRequest, Numbered, State, Telling};
-use crate::ticket::Psk;
 use crate::time::{DAY, Timestamp};
 
 /// A request as it was read, with the version that the next write must meet.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredRequest {
     /// The request.
     pub request: KeyRequest,
     version: i64,
 }
 
 /// What a ticket's name leads to: whom it is for, and the key for its sealing.
-pub struct Link {
+pub struct TicketRef {
     /// The request.
     pub request: RequestId,
     /// Until the key is sealed or the ticket void.
@@ -66,9 +70,9 @@ fn notification_key(request: &RequestId, number: u32) -> String {
 
 /// The writes that store the new notifications of a request: part of the write that stores the request. Every one comes
 /// with an audited change, so the time of the last one is theirs.
-fn put_notifications(request: &KeyRequest, new: &[Numbered]) -> anyhow::Result<Vec<Write>> {
-    let keep_until = request.chain.grown_at.0 + NOTIFICATIONS_KEPT;
-    let puts = new.iter().map(|Numbered { number, telling }| {
+fn put_notifications(request: &KeyRequest, new: &[OutboxEntry]) -> anyhow::Result<Vec<Write>> {
+    let keep_until = request.chain.last_appended_at.0 + NOTIFICATIONS_KEPT;
+    let puts = new.iter().map(|OutboxEntry { number, telling }| {
         let item = values([
             ("pk", notification_key(&request.id, *number).as_str().into()),
             ("document", Attribute::Text(serde_json::to_string(telling)?)),
@@ -84,10 +88,10 @@ fn put_notifications(request: &KeyRequest, new: &[Numbered]) -> anyhow::Result<V
 /// # Errors
 /// A fault, also where the item is half-written.
 pub async fn read_notification(
-    dynamo: &Dynamo,
+    dynamo: &Tables,
     request: &RequestId,
     number: u32,
-) -> anyhow::Result<Option<Telling>> {
+) -> anyhow::Result<Option<Notification>> {
     let item = dynamo.get(Table::Requests, &notification_key(request, number), None).await?;
     item.map(|item| anyhow::Ok(serde_json::from_str(text(&item, "document")?)?)).transpose()
 }
@@ -97,9 +101,9 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
         ("pk", request_key(&request.id).as_str().into()),
         ("version", version.into()),
         ("state", state_name(&request.state).into()),
-        ("person", request.asked.requester.to_string().as_str().into()),
-        ("asked_at", request.asked.at.0.into()),
-        ("changed_on", changed_on(request.chain.grown_at, request.id.as_str()).as_str().into()),
+        ("person", request.details.requester.to_string().as_str().into()),
+        ("asked_at", request.details.at.0.into()),
+        ("changed_on", changed_on(request.chain.last_appended_at, request.id.as_str()).as_str().into()),
         ("document", Attribute::Text(serde_json::to_string(request)?)),
     ]);
     if let Some(due_at) = request.due_at() {
@@ -111,20 +115,20 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
 
 /// The partition of index `changed` that an item is in: the day on which its audit chain last grew, and a shard.
 #[must_use]
-pub fn changed_on(grown_at: Timestamp, id: &str) -> String {
-    format!("{}#{}", grown_at.day(), shard(id))
+pub fn changed_on(last_appended_at: Timestamp, id: &str) -> String {
+    format!("{}#{}", last_appended_at.day(), shard(id))
 }
 
 /// Where the end of a chain that no request carries is kept, for the checkpoints and for `audit verify`. It replaces a
 /// shorter one of the same chain.
 #[must_use]
-pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
+pub fn put_standalone_chain_head(id: &RequestId, chain: &AuditChain) -> Write {
     let entries: Attribute = i64::from(chain.last_place()).into();
     let item = values([
         ("pk", format!("chain#{id}").as_str().into()),
-        ("end", chain.end().as_str().into()),
+        ("end", chain.head().as_str().into()),
         ("entries", entries.clone()),
-        ("changed_on", changed_on(chain.grown_at, id.as_str()).as_str().into()),
+        ("changed_on", changed_on(chain.last_appended_at, id.as_str()).as_str().into()),
     ]);
     let condition = "attribute_not_exists(pk) OR entries < :entries";
     Write::Put { table: Table::Requests, item, condition, values: values([(":entries", entries)]) }
@@ -132,14 +136,14 @@ pub fn lone_chain(id: &RequestId, chain: &Chain) -> Write {
 
 /// Moves that end on from where it was, for a command that was refused and is carried out when it comes again.
 #[must_use]
-pub fn extend_lone_chain(id: &RequestId, chain: &Chain, from: &str) -> Write {
+pub fn move_standalone_chain_head(id: &RequestId, chain: &AuditChain, from: &str) -> Write {
     let update = Update {
         update: "SET #end = :end, changed_on = :on",
         condition: "#end = :from",
         values: values([
-            (":end", chain.end().as_str().into()),
+            (":end", chain.head().as_str().into()),
             (":from", from.into()),
-            (":on", changed_on(chain.grown_at, id.as_str()).as_str().into()),
+            (":on", changed_on(chain.last_appended_at, id.as_str()).as_str().into()),
         ]),
     };
     Write::Update { table: Table::Requests, key: format!("chain#{id}"), update }
@@ -149,7 +153,7 @@ pub fn extend_lone_chain(id: &RequestId, chain: &Chain, from: &str) -> Write {
 ///
 /// # Errors
 /// A fault.
-pub async fn lone_end(dynamo: &Dynamo, id: &RequestId) -> anyhow::Result<Option<String>> {
+pub async fn standalone_chain_head(dynamo: &Tables, id: &RequestId) -> anyhow::Result<Option<String>> {
     let kept = dynamo.get(Table::Requests, &format!("chain#{id}"), None).await?;
     Ok(kept.map(|kept| text(&kept, "end").map(str::to_owned)).transpose()?)
 }
@@ -163,8 +167,8 @@ pub fn chain_end(item: &Item) -> anyhow::Result<(RequestId, String)> {
     if let Some(id) = pk.strip_prefix("chain#") {
         return Ok((id.parse()?, text(item, "end")?.to_owned()));
     }
-    let stored = Stored::try_from(item)?;
-    Ok((stored.request.id, stored.request.chain.end()))
+    let stored = StoredRequest::try_from(item)?;
+    Ok((stored.request.id, stored.request.chain.head()))
 }
 
 /// Moves an item's timer on, if it is still the one that failed.
@@ -183,7 +187,7 @@ pub fn request_of(key: &str) -> Option<RequestId> {
     key.strip_prefix("request#")?.parse().ok()
 }
 
-impl TryFrom<&Item> for Stored {
+impl TryFrom<&Item> for StoredRequest {
     type Error = anyhow::Error;
 
     fn try_from(item: &Item) -> anyhow::Result<Self> {
@@ -194,40 +198,40 @@ impl TryFrom<&Item> for Stored {
 
 /// A state's name, as the table and people read it.
 #[must_use]
-pub fn state_name(state: &State) -> &'static str {
+pub fn state_name(state: &RequestState) -> &'static str {
     match state {
-        State::Pending => "PENDING",
-        State::Approved => "APPROVED",
-        State::Ticketed { .. } => "TICKETED",
-        State::Issuing(_) => "ISSUING",
-        State::Ambiguous(_) => "AMBIGUOUS",
-        State::Issued { .. } => "ISSUED",
-        State::Fulfilled { .. } => "FULFILLED",
-        State::Denied { .. } => "DENIED",
-        State::Cancelled => "CANCELLED",
-        State::Lapsed => "LAPSED",
-        State::Refused { .. } => "REFUSED",
+        RequestState::Pending => "PENDING",
+        RequestState::Approved => "APPROVED",
+        RequestState::LinkIssued { .. } => "LINK_ISSUED",
+        RequestState::Issuing(_) => "ISSUING",
+        RequestState::Ambiguous(_) => "AMBIGUOUS",
+        RequestState::Issued { .. } => "ISSUED",
+        RequestState::Completed { .. } => "COMPLETED",
+        RequestState::Denied { .. } => "DENIED",
+        RequestState::Cancelled => "CANCELLED",
+        RequestState::Expired => "EXPIRED",
+        RequestState::PolicyDenied { .. } => "POLICY_DENIED",
     }
 }
 
-impl Stored {
+impl StoredRequest {
     /// Puts a new request where there is none, with its notifications, and among its requester's open ones if it is open, in the
     /// same transaction.
     ///
     /// # Errors
     /// [`WriteError::Lost`] where there is one of this id, or its requester opened another meanwhile.
     pub async fn create(
-        dynamo: &Dynamo,
+        dynamo: &Tables,
         request: &KeyRequest,
         open: Option<&OpenRequests>,
     ) -> Result<Self, WriteError> {
         let mut request = request.clone();
-        let new = request.tellings.take_new();
+        let new = request.notifications.take_new();
         let item = encode(&request, 1)?;
         let mut writes =
             vec![Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() }];
         writes.extend(put_notifications(&request, &new)?);
-        writes.extend(open.filter(|_| request.waits()).map(|open| open.add(&request.id)));
+        writes.extend(open.filter(|_| request.is_actionable()).map(|open| open.add(&request.id)));
         dynamo.write(writes).await?;
         Ok(Self { request, version: 1 })
     }
@@ -237,7 +241,10 @@ impl Stored {
     /// # Errors
     /// A fault where it cannot be encoded, or has notifications that this write would not store.
     pub fn replace(&self, next: &KeyRequest) -> anyhow::Result<Write> {
-        anyhow::ensure!(next.tellings.is_stored(), "a request would be written without its notifications");
+        anyhow::ensure!(
+            next.notifications.is_stored(),
+            "a request would be written without its notifications"
+        );
         Ok(Write::Put {
             table: Table::Requests,
             item: encode(next, self.version + 1)?,
@@ -250,7 +257,7 @@ impl Stored {
     ///
     /// # Errors
     /// A fault, also where the item is half-written.
-    pub async fn read(dynamo: &Dynamo, id: &RequestId) -> anyhow::Result<Option<Self>> {
+    pub async fn read(dynamo: &Tables, id: &RequestId) -> anyhow::Result<Option<Self>> {
         let item = dynamo.get(Table::Requests, &request_key(id), None).await?;
         item.as_ref().map(Self::try_from).transpose()
     }
@@ -262,12 +269,12 @@ impl Stored {
     /// looked for before the race is given up.
     pub async fn save(
         &self,
-        dynamo: &Dynamo,
+        dynamo: &Tables,
         next: KeyRequest,
         others: Vec<Write>,
     ) -> Result<Self, WriteError> {
         let mut next = next;
-        let new = next.tellings.take_new();
+        let new = next.notifications.take_new();
         let mut writes = vec![self.replace(&next)?];
         writes.extend(others);
         writes.extend(put_notifications(&next, &new)?);
@@ -283,15 +290,15 @@ impl Stored {
     }
 }
 
-impl Link {
+impl TicketRef {
     /// Reads where a ticket leads.
     ///
     /// # Errors
     /// A fault.
-    pub async fn read(dynamo: &Dynamo, tid: &TicketId) -> anyhow::Result<Option<Self>> {
+    pub async fn read(dynamo: &Tables, tid: &TicketId) -> anyhow::Result<Option<Self>> {
         let Some(item) = dynamo.get(Table::Requests, &link_key(tid), None).await? else { return Ok(None) };
         Ok(Some(Self {
-            request: text(&item, "request")?.parse().map_err(|_| BadItem("request"))?,
+            request: text(&item, "request")?.parse().map_err(|_| ItemError("request"))?,
             psk: bytes(&item, "psk").ok().and_then(Psk::from_stored),
             expires_at: Timestamp(number(&item, "expires_at")?),
         }))
@@ -312,7 +319,7 @@ impl Link {
 
     /// The write that forgets the sealing key.
     #[must_use]
-    pub fn forget_psk(tid: &TicketId) -> Write {
+    pub fn remove_psk(tid: &TicketId) -> Write {
         let update = Update { update: "REMOVE psk", condition: "attribute_exists(pk)", values: Item::new() };
         Write::Update { table: Table::Requests, key: link_key(tid), update }
     }
@@ -343,17 +350,17 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &str) -> Wri
 
 /// The lease of an IAM user as it is held by an operation that has no item of its own, with what is being done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct DeletionLease {
     /// Who holds it.
     pub holder: String,
     /// What is being deleted, as its module wrote it.
     pub work: String,
 }
 
-impl Held {
+impl DeletionLease {
     /// Takes the lease of an IAM user, with what is being done under it and when its timer is to look after that.
     #[must_use]
-    pub fn take(&self, account: &Account, user: &IamUserName, due_at: Timestamp) -> Write {
+    pub fn acquire(&self, account: &Account, user: &IamUserName, due_at: Timestamp) -> Write {
         let update = Update {
             update: "SET holder = :me, deletion = :work, due_at = :due, due_shard = :shard",
             condition: "attribute_not_exists(holder) OR holder = :me",
@@ -388,7 +395,7 @@ impl Held {
     ///
     /// # Errors
     /// A fault.
-    pub async fn read(dynamo: &Dynamo, key: &str) -> anyhow::Result<Option<Self>> {
+    pub async fn read(dynamo: &Tables, key: &str) -> anyhow::Result<Option<Self>> {
         let item = dynamo.get(Table::Requests, key, None).await?;
         let held = item.and_then(|item| {
             let (holder, work) = (text(&item, "holder").ok()?, text(&item, "deletion").ok()?);
@@ -439,7 +446,7 @@ pub fn unfreeze(asked_at: Timestamp) -> Update {
 ///
 /// # Errors
 /// A fault.
-pub async fn frozen(dynamo: &Dynamo) -> anyhow::Result<Option<(String, Timestamp)>> {
+pub async fn frozen(dynamo: &Tables) -> anyhow::Result<Option<(String, Timestamp)>> {
     let Some(item) = dynamo.get(Table::Requests, FREEZE, None).await? else { return Ok(None) };
     match text(&item, "frozen_by") {
         Ok(by) => Ok(Some((by.to_owned(), Timestamp(number(&item, "frozen_at")?)))),
@@ -451,7 +458,7 @@ pub async fn frozen(dynamo: &Dynamo) -> anyhow::Result<Option<(String, Timestamp
 ///
 /// # Errors
 /// A fault.
-pub async fn is_frozen(dynamo: &Dynamo) -> anyhow::Result<bool> {
+pub async fn is_frozen(dynamo: &Tables) -> anyhow::Result<bool> {
     let item = dynamo.get(Table::Requests, FREEZE, None).await?;
     Ok(item.is_some_and(|item| item.contains_key("frozen_by")))
 }
@@ -460,7 +467,7 @@ pub async fn is_frozen(dynamo: &Dynamo) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// A fault.
-pub async fn issued_today(dynamo: &Dynamo, person: &PersonId, now: Timestamp) -> anyhow::Result<u32> {
+pub async fn issued_today(dynamo: &Tables, person: &PersonId, now: Timestamp) -> anyhow::Result<u32> {
     match dynamo.get(Table::Requests, &count_key(person, now), None).await? {
         None => Ok(0),
         Some(item) => Ok(u32::try_from(number(&item, "issued")?)?),
@@ -469,7 +476,7 @@ pub async fn issued_today(dynamo: &Dynamo, person: &PersonId, now: Timestamp) ->
 
 /// Counts one more key for that day, if still so many were counted as policy was asked about.
 #[must_use]
-pub fn count_issued(person: &PersonId, now: Timestamp, seen: u32) -> Write {
+pub fn increment_daily_count(person: &PersonId, now: Timestamp, seen: u32) -> Write {
     let update = Update {
         update: "SET issued = :next, keep_until = :keep",
         condition: if seen == 0 { "attribute_not_exists(pk) OR issued = :seen" } else { "issued = :seen" },
@@ -484,7 +491,7 @@ pub fn count_issued(person: &PersonId, now: Timestamp, seen: u32) -> Write {
 
 /// Takes one back: no key came of it. The day is that of the intent.
 #[must_use]
-pub fn uncount_issued(person: &PersonId, counted_at: Timestamp) -> Write {
+pub fn decrement_daily_count(person: &PersonId, counted_at: Timestamp) -> Write {
     let update = Update {
         update: "SET issued = issued - :one",
         condition: "issued >= :one",
@@ -514,7 +521,7 @@ impl Quota {
     ///
     /// # Errors
     /// A fault.
-    pub async fn take(&self, dynamo: &Dynamo, name: &str) -> anyhow::Result<bool> {
+    pub async fn take(&self, dynamo: &Tables, name: &str) -> anyhow::Result<bool> {
         let counted = Attribute::Text(name.to_owned());
         let update = Update {
             update: "SET counted = list_append(if_not_exists(counted, :none), :these), keep_until = :keep",
@@ -529,12 +536,12 @@ impl Quota {
         };
         match dynamo.update(Table::Requests, &self.key, &update).await {
             Ok(_) => Ok(true),
-            Err(WriteError::Lost(_)) => {
+            Err(WriteError::Conflict(_)) => {
                 let kept = dynamo.get(Table::Requests, &self.key, None).await?;
                 let before = kept.as_ref().and_then(|item| item.get("counted"));
                 Ok(matches!(before, Some(Attribute::List(before)) if before.contains(&counted)))
             }
-            Err(WriteError::Fault(fault)) => Err(fault),
+            Err(WriteError::Other(fault)) => Err(fault),
         }
     }
 }
@@ -552,18 +559,18 @@ impl OpenRequests {
     ///
     /// # Errors
     /// A fault.
-    pub async fn read(dynamo: &Dynamo, user: &SlackUserId) -> anyhow::Result<Self> {
+    pub async fn read(dynamo: &Tables, user: &SlackUserId) -> anyhow::Result<Self> {
         let item = dynamo.get(Table::Requests, &open_key(user), None).await?;
         let kept = match item.as_ref().map(|item| item.get("open_requests")) {
             None => Vec::new(),
             Some(Some(Attribute::List(ids))) => ids
                 .iter()
                 .map(|id| match id {
-                    Attribute::Text(id) => id.parse().map_err(|_| BadItem("open_requests")),
-                    _ => Err(BadItem("open_requests")),
+                    Attribute::Text(id) => id.parse().map_err(|_| ItemError("open_requests")),
+                    _ => Err(ItemError("open_requests")),
                 })
                 .collect::<Result<_, _>>()?,
-            Some(_) => return Err(BadItem("open_requests").into()),
+            Some(_) => return Err(ItemError("open_requests").into()),
         };
         Ok(Self { user: user.clone(), open: kept.clone(), kept })
     }
@@ -617,10 +624,11 @@ mod tests {
     #[test]
     fn somebody_in_two_workspaces_has_one_count_of_keys_a_day() {
         let now = Timestamp(1_700_000_000);
-        let item = |person: &str, now| match count_issued(&person.to_owned().try_into().unwrap(), now, 0) {
-            Write::Update { key, .. } => key,
-            other => panic!("{other:?}"),
-        };
+        let item =
+            |person: &str, now| match increment_daily_count(&person.to_owned().try_into().unwrap(), now, 0) {
+                Write::Update { key, .. } => key,
+                other => panic!("{other:?}"),
+            };
         assert_eq!(item("T0001.U0ALICE", now), item("T0002.U0ALICE", now));
         assert_ne!(item("T0001.U0ALICE", now), item("T0001.U0BOB", now));
         assert_ne!(

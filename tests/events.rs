@@ -6,12 +6,12 @@ mod world;
 
 use std::time::Duration;
 
-use keyvend::aws::{Dynamo, TableNames};
-use keyvend::claim::{StoredTicket, TicketState, new_item};
-use keyvend::item::{Item, Table, Write};
-use keyvend::request::{Event, KeyRequest, Salt};
-use keyvend::store::{Link, Stored};
-use keyvend::ticket::{Ticket, hash};
+use keyvend::aws::item::{Item, Table, Write};
+use keyvend::aws::{TableNames, Tables};
+use keyvend::domain::request::{KeyRequest, RequestEvent, RevisionSalt};
+use keyvend::domain::ticket::claim::{StoredTicket, TicketState, new_item};
+use keyvend::domain::ticket::{Ticket, hash};
+use keyvend::store::{StoredRequest, TicketRef};
 use serde_json::{Value, json};
 
 use world::deployed::Deployed;
@@ -58,13 +58,13 @@ async fn reveals(keyvend: &Deployed, text: &str) -> Value {
     keyvend.reveal.handle(event(text), keyvend.world.clock.now()).await
 }
 
-fn tables(keyvend: &Deployed) -> Dynamo {
+fn tables(keyvend: &Deployed) -> Tables {
     let names = TableNames {
         requests: aws::REQUESTS.to_owned(),
         tickets: aws::TICKETS.to_owned(),
         audit: aws::AUDIT.to_owned(),
     };
-    Dynamo::new(&keyvend.world.net.admin(HOME), names)
+    Tables::new(&keyvend.world.net.admin(HOME), names)
 }
 
 fn ticket() -> Ticket {
@@ -111,9 +111,9 @@ async fn the_events_of_a_request_lead_from_the_command_to_a_sealed_key() {
     let tables = tables(&keyvend);
     let id = carried(&event(FROM_SLACK))["id"].as_str().unwrap().parse().unwrap();
     // No event can know what was drawn, so it is as if the event's own had been.
-    let waiting = Stored::read(&tables, &id).await.unwrap().unwrap();
-    let salted = KeyRequest { salt: Salt::of([7; 16]), ..waiting.request.clone() };
-    let value = keyvend::card::value(&salted);
+    let waiting = StoredRequest::read(&tables, &id).await.unwrap().unwrap();
+    let salted = KeyRequest { salt: RevisionSalt::new([7; 16]), ..waiting.request.clone() };
+    let value = keyvend::render::approval_card::value(&salted);
     waiting.save(&tables, salted, Vec::new()).await.unwrap();
 
     keyvend.world.clock.advance(Duration::from_secs(30));
@@ -125,15 +125,15 @@ async fn the_events_of_a_request_lead_from_the_command_to_a_sealed_key() {
     assert_eq!(pressed["message"], json!({"channel": card.channel, "ts": card.ts}));
     keyvend.deliver().await;
 
-    let approved = Stored::read(&tables, &id).await.unwrap().unwrap();
+    let approved = StoredRequest::read(&tables, &id).await.unwrap().unwrap();
     let ticket = ticket();
     let stored = pending(&keyvend, &ticket);
     let now = keyvend.world.clock.now();
-    let given = approved.request.apply(Event::Ticket { tid: ticket.tid() }, "T0001.U0ALICE", now);
+    let given = approved.request.apply(RequestEvent::IssueLink { tid: ticket.tid() }, "T0001.U0ALICE", now);
     let given = given.expect("the press approved it");
     let writes = vec![
         put_ticket(new_item(&stored, stored.expires_at)),
-        Link::create(&ticket.tid(), &id, &ticket.psk(), stored.expires_at),
+        TicketRef::create(&ticket.tid(), &id, &ticket.psk(), stored.expires_at),
     ];
     approved.save(&tables, given, writes).await.unwrap();
 
@@ -161,7 +161,7 @@ async fn a_browser_gets_the_page() {
     let keyvend = Deployed::new().await;
     let answer = reveals(&keyvend, PAGE).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    assert_eq!(text_of(&answer), keyvend::reveal::PAGE);
+    assert_eq!(text_of(&answer), keyvend::functions::reveal::PAGE);
 }
 
 /// The page loads nothing, runs nothing but its own two scripts, and is kept, framed, indexed and told of by nobody.
@@ -233,7 +233,7 @@ async fn a_tab_with_the_key_confirms_it() {
     let stored = pending(&keyvend, &ticket());
     let now = keyvend.world.clock.now();
     let mut item = new_item(&stored, stored.expires_at);
-    let sealed = keyvend::item::values([
+    let sealed = keyvend::aws::item::values([
         ("state", "SEALED".into()),
         ("cid", claim["cid"].as_str().unwrap().into()),
         ("pub", bytes(&claim["pub"]).as_slice().into()),
@@ -251,6 +251,6 @@ async fn a_tab_with_the_key_confirms_it() {
 
     let answer = reveals(&keyvend, ACK).await;
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    let confirmed = json!({"tid": ack["tid"], "event": "acknowledged", "attempt": 0});
+    let confirmed = json!({"tid": ack["tid"], "event": "confirmed", "attempt": 0});
     assert_eq!(queued(&keyvend, sqs::CLAIMS), confirmed);
 }

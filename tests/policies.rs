@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyvend::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use keyvend::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use keyvend::domain::use_case::UseCase;
 use keyvend::id::{Digest256, PersonId, SlackUserId, UserGroupId};
 use keyvend::policy::{
-    Activate, Approve, Asked, Concern, Deactivate, Freeze, InvalidPolicies, Issue, KeyFacts, List, Needed,
-    Policies, Request, Verdict, cases, distinct_approvals,
+    Activate, Approve, Deactivate, Freeze, InvalidPolicies, Issue, KeyFacts, List, Policies, PolicyDecision,
+    Request, RequestContext, RequiredApprovals, RiskFlag, distinct_approvals, test_cases,
 };
 use keyvend::time::Timestamp;
-use keyvend::use_case::UseCase;
 use proptest::prelude::*;
 
 fn shipped() -> PathBuf {
@@ -98,8 +98,8 @@ fn alices_iam_user() -> IamUser {
     }
 }
 
-fn asked_by(requester: &Person) -> Asked {
-    Asked {
+fn asked_by(requester: &Person) -> RequestContext {
+    RequestContext {
         requester: requester.id.clone(),
         use_case: UseCase::OutsideAws,
         days: 30,
@@ -164,7 +164,7 @@ fn a_user_group_that_can_be_none_is_refused_with_its_line() {
 #[test]
 fn every_case_is_decided_as_its_name_says() {
     let policies = default_policies();
-    let wrong: Vec<String> = cases::read(&shipped())
+    let wrong: Vec<String> = test_cases::read(&shipped())
         .unwrap()
         .iter()
         .filter_map(|case| case.run(&policies).err().map(|error| format!("{error:#}")))
@@ -175,7 +175,7 @@ fn every_case_is_decided_as_its_name_says() {
 #[test]
 fn every_policy_decides_a_case() {
     let policies = default_policies();
-    let cases = cases::read(&shipped()).unwrap();
+    let cases = test_cases::read(&shipped()).unwrap();
     let exercised: BTreeSet<String> = cases.iter().flat_map(|case| case.run(&policies).unwrap()).collect();
     let idle: Vec<&str> = policies.ids().filter(|id| !exercised.contains(*id)).collect();
     assert!(idle.is_empty(), "no case is decided by {idle:?}");
@@ -201,7 +201,7 @@ fn a_wrong_case_is_told() {
     ];
     let files: Vec<(&str, &str)> = table.iter().map(|(file, text, _)| (*file, *text)).collect();
     let dir = folder("wrong-case", &files);
-    for case in cases::read(&dir).unwrap() {
+    for case in test_cases::read(&dir).unwrap() {
         let (_, _, holds) = table.iter().find(|(file, ..)| case.file.ends_with(file)).unwrap();
         assert_eq!(case.run(&policies).is_ok(), *holds, "{}", case.file.display());
     }
@@ -227,12 +227,12 @@ fn unreadable_cases_and_empty_folders_are_refused() {
         ),
     ];
     for (name, files) in table {
-        assert!(cases::read(&folder(name, files)).is_err(), "{name}");
+        assert!(test_cases::read(&folder(name, files)).is_err(), "{name}");
     }
     let empty = folder("empty-folder", &[("ALLOW/a.json", good)]);
     fs::create_dir(empty.join("DENY")).unwrap();
-    assert!(format!("{:#}", cases::read(&empty).unwrap_err()).contains("no cases"));
-    assert!(cases::read(&folder("good", &[("ALLOW/a.json", good), ("DENY/a.json", good)])).is_ok());
+    assert!(format!("{:#}", test_cases::read(&empty).unwrap_err()).contains("no cases"));
+    assert!(test_cases::read(&folder("good", &[("ALLOW/a.json", good), ("DENY/a.json", good)])).is_ok());
 }
 
 #[test]
@@ -403,14 +403,14 @@ fn a_policy_that_cannot_be_evaluated_means_no() {
     for (name, text) in table {
         let policies = load(&name.replace(' ', "-"), &text);
         match request(&policies) {
-            Verdict::Deny(denial) => {
+            PolicyDecision::Deny(denial) => {
                 assert_eq!(denial.failed, ["broken"], "{name}");
                 assert!(denial.by.is_empty() && denial.advice.is_empty(), "{name}: {denial:?}");
             }
-            Verdict::Allow { by } => panic!("{name}: allowed by {by:?}"),
+            PolicyDecision::Allow { by } => panic!("{name}: allowed by {by:?}"),
         }
         let list = policies.decide(&alice_owner(), &List, &alices_iam_user());
-        assert_eq!(list, Verdict::Allow { by: vec!["may".to_owned()] }, "{name}");
+        assert_eq!(list, PolicyDecision::Allow { by: vec!["may".to_owned()] }, "{name}");
     }
 }
 
@@ -419,10 +419,10 @@ fn what_no_policy_allows_is_denied_by_none() {
     let policies =
         load("nothing-allowed", "@id(\"may\")\npermit (principal, action == Action::\"list\", resource);");
     match policies.decide(&bob_approver(), &Freeze, &alices_iam_user().account) {
-        Verdict::Deny(denial) => {
+        PolicyDecision::Deny(denial) => {
             assert!(denial.by.is_empty() && denial.advice.is_empty() && denial.failed.is_empty())
         }
-        Verdict::Allow { by } => panic!("allowed by {by:?}"),
+        PolicyDecision::Allow { by } => panic!("allowed by {by:?}"),
     }
 }
 
@@ -437,11 +437,11 @@ fn a_denial_gives_its_advice_in_the_order_of_the_files_and_each_sentence_once() 
     let policies = Policies::load(&dir).unwrap();
     for _ in 0..10 {
         match policies.decide(&alice_owner(), &List, &alices_iam_user()) {
-            Verdict::Deny(denial) => {
+            PolicyDecision::Deny(denial) => {
                 assert_eq!(denial.by, ["z", "y", "b", "a"]);
                 assert_eq!(denial.advice, ["Wait.", "Ask.", "Pay."]);
             }
-            Verdict::Allow { by } => panic!("allowed by {by:?}"),
+            PolicyDecision::Allow { by } => panic!("allowed by {by:?}"),
         }
     }
 }
@@ -475,7 +475,7 @@ fn policies_can_name_tags_groups_accounts_paths_and_addresses() {
         ..alices_iam_user()
     };
     let listed = |alice: &Person, iam_user: &IamUser| {
-        matches!(policies.decide(alice, &List, iam_user), Verdict::Allow { .. })
+        matches!(policies.decide(alice, &List, iam_user), PolicyDecision::Allow { .. })
     };
     assert!(listed(&alice, &iam_user));
     assert!(!listed(&alice, &IamUser { groups: BTreeSet::new(), ..iam_user.clone() }));
@@ -487,15 +487,18 @@ fn policies_can_name_tags_groups_accounts_paths_and_addresses() {
 #[test]
 fn needed_approvals_are_the_fewest_that_are_allowed() {
     let policies = default_policies();
-    let asked = Asked { approvals: 4, ..asked_by(&alice_owner()) };
-    let needed =
-        |iam_user: &IamUser, asked: &Asked| policies.needed_approvals(&alice_owner(), iam_user, asked);
-    assert_eq!(needed(&alices_iam_user(), &asked), Needed::Approvals(1));
+    let asked = RequestContext { approvals: 4, ..asked_by(&alice_owner()) };
+    let needed = |iam_user: &IamUser, asked: &RequestContext| {
+        policies.needed_approvals(&alice_owner(), iam_user, asked)
+    };
+    assert_eq!(needed(&alices_iam_user(), &asked), RequiredApprovals::Approvals(1));
     let privileged = IamUser { privileged: true, ..alices_iam_user() };
-    assert_eq!(needed(&privileged, &asked), Needed::Approvals(2));
-    match needed(&privileged, &Asked { use_case: UseCase::AwsCompute, days: 100, ..asked }) {
-        Needed::Never(denial) => assert_eq!(denial.by, ["no-keys-for-aws-compute", "one-to-ninety-days"]),
-        needed @ Needed::Approvals(_) => panic!("{needed:?}"),
+    assert_eq!(needed(&privileged, &asked), RequiredApprovals::Approvals(2));
+    match needed(&privileged, &RequestContext { use_case: UseCase::AwsCompute, days: 100, ..asked }) {
+        RequiredApprovals::Never(denial) => {
+            assert_eq!(denial.by, ["no-keys-for-aws-compute", "one-to-ninety-days"])
+        }
+        needed @ RequiredApprovals::Approvals(_) => panic!("{needed:?}"),
     }
 }
 
@@ -508,9 +511,11 @@ fn needed_approvals_end_at_five() {
         let policies = load(&format!("wanting-{count}"), &text);
         policies.needed_approvals(&alice_owner(), &alices_iam_user(), &asked_by(&alice_owner()))
     };
-    assert_eq!(wanting(0), Needed::Approvals(0));
-    assert_eq!(wanting(5), Needed::Approvals(5));
-    assert!(matches!(wanting(6), Needed::Never(denial) if denial.by.is_empty() && denial.failed.is_empty()));
+    assert_eq!(wanting(0), RequiredApprovals::Approvals(0));
+    assert_eq!(wanting(5), RequiredApprovals::Approvals(5));
+    assert!(
+        matches!(wanting(6), RequiredApprovals::Never(denial) if denial.by.is_empty() && denial.failed.is_empty())
+    );
 }
 
 #[test]
@@ -545,7 +550,7 @@ fn distinct_approvals_leave_requester_and_key_holder_out_whatever_the_policies_s
 fn an_authorisation_carries_exactly_what_was_decided() {
     let policies = default_policies();
     let iam_user = alices_iam_user();
-    let issue = Issue(Asked { approvals: 1, ..asked_by(&alice_owner()) });
+    let issue = Issue(RequestContext { approvals: 1, ..asked_by(&alice_owner()) });
     let authorized = policies.authorize(&alice_owner(), issue.clone(), &iam_user).unwrap();
     assert_eq!(authorized.principal(), &alice_owner().id);
     assert_eq!(authorized.act(), &issue);
@@ -639,17 +644,17 @@ fn some_iam_user() -> impl Strategy<Value = IamUser> {
 }
 
 fn some_key() -> impl Strategy<Value = KeyFacts> {
-    let concern = prop::sample::select(Concern::ALL.to_vec());
+    let concern = prop::sample::select(RiskFlag::ALL.to_vec());
     (prop::option::of(some_id()), prop::collection::btree_set(concern, 0..2))
         .prop_map(|(requester, concerns)| KeyFacts { requester, concerns, ..key(1) })
 }
 
-fn some_asked() -> impl Strategy<Value = Asked> {
+fn some_asked() -> impl Strategy<Value = RequestContext> {
     let days = prop_oneof![4 => 1..=90u32, 1 => any::<u32>()];
     let issued_today = prop_oneof![4 => 0..5u32, 1 => any::<u32>()];
     let use_case = prop::sample::select(UseCase::ALL.to_vec());
     (some_id(), use_case, days, 0..=6u32, issued_today, prop::option::of(some_key())).prop_map(
-        |(requester, use_case, days, approvals, issued_today, key)| Asked {
+        |(requester, use_case, days, approvals, issued_today, key)| RequestContext {
             requester,
             use_case,
             days,
@@ -661,19 +666,19 @@ fn some_asked() -> impl Strategy<Value = Asked> {
 }
 
 /// Half of all requests are asked by who acts.
-fn some_question() -> impl Strategy<Value = (Person, Asked, IamUser)> {
+fn some_question() -> impl Strategy<Value = (Person, RequestContext, IamUser)> {
     (some_person(), some_asked(), some_iam_user(), any::<bool>()).prop_map(
         |(person, asked, iam_user, own)| {
             let requester = if own { person.id.clone() } else { asked.requester.clone() };
-            (person, Asked { requester, ..asked }, iam_user)
+            (person, RequestContext { requester, ..asked }, iam_user)
         },
     )
 }
 
-fn allowed(verdict: &Verdict) -> bool {
+fn allowed(verdict: &PolicyDecision) -> bool {
     match verdict {
-        Verdict::Allow { .. } => true,
-        Verdict::Deny(denial) => {
+        PolicyDecision::Allow { .. } => true,
+        PolicyDecision::Deny(denial) => {
             assert!(denial.failed.is_empty(), "{denial:?}");
             false
         }
@@ -692,7 +697,7 @@ fn for_all_facts_what_is_issued_could_be_asked_for_and_approvals_only_help() {
                 issued.set(issued.get() + 1);
                 let request = policies.decide(&person, &Request(asked.clone()), &iam_user);
                 prop_assert!(allowed(&request), "issued but not asked for: {request:?}");
-                let more = Asked { approvals: asked.approvals + more, ..asked };
+                let more = RequestContext { approvals: asked.approvals + more, ..asked };
                 let again = policies.decide(&person, &Issue(more), &iam_user);
                 prop_assert!(allowed(&again), "refused with more approvals: {again:?}");
             }

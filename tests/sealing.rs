@@ -10,9 +10,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::rand_core::UnwrapErr;
 use hpke::{Kem as _, Serializable as _};
-use keyvend::facts::Account;
-use keyvend::seal::{ClaimKey, NewAccessKey, seal};
-use keyvend::ticket::{Ticket, hash};
+use keyvend::domain::iam::Account;
+use keyvend::domain::ticket::seal::{ClaimKey, NewAccessKey, seal};
+use keyvend::domain::ticket::{Ticket, hash};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyvend::browser::Browser;
-use keyvend::claim::{self, Ack, Claim, Claimed, Step, StoredTicket, TicketState};
+use keyvend::aws::item::Update;
 use keyvend::config::{RevealConfig, SlackConfig, WorkerConfig};
-use keyvend::item::Update;
+use keyvend::domain::browser::Browser;
+use keyvend::domain::ticket::claim::{self, Ack, Claim, ClaimHolder, ClaimStep, StoredTicket, TicketState};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const TEMPLATE: &str = include_str!("../template.yaml");
 const ISSUER_ROLE: &str = include_str!("../issuer-role.yaml");
 const MANIFEST: &str = include_str!("../slack-manifest.yaml");
 const CONFIG: &str = include_str!("../src/config.rs");
-const SLACK_API: &str = include_str!("../src/slack_api.rs");
+const SLACK_API: &str = include_str!("../src/slack/api.rs");
 const README: &str = include_str!("../README.md");
 const WORLD_IAM: &str = include_str!("world/iam.rs");
 
@@ -125,7 +125,7 @@ fn updates() -> Vec<Update> {
         outbox: Vec::new(),
     };
     let claimed =
-        Claimed { cid: cid.clone(), key: claim.key.clone(), attempt: 1, at: now, browser: claim.browser };
+        ClaimHolder { cid: cid.clone(), key: claim.key.clone(), attempt: 1, at: now, browser: claim.browser };
     let sealed = StoredTicket {
         state: TicketState::Sealed {
             claimed,
@@ -148,8 +148,8 @@ fn updates() -> Vec<Update> {
         claim::acknowledge(&sealed, &ack, now),
     ];
     let update = |step| match step {
-        Step::TakeTry(update) | Step::Write(update, _) => update,
-        Step::Answer(answer) => panic!("{answer:?} where something is written"),
+        ClaimStep::CountAttempt(update) | ClaimStep::Write(update, _) => update,
+        ClaimStep::Answer(answer) => panic!("{answer:?} where something is written"),
     };
     steps.into_iter().map(update).chain([claim::misuse(&[1; 32], now)]).collect()
 }
@@ -194,9 +194,10 @@ fn the_issuer_role_is_the_same_in_every_account() {
 #[test]
 fn the_issuer_role_may_read_what_sessions_ask_for_and_the_test_world_grants() {
     let granted = items(&part(TEMPLATE, &["IssuerRole:", "- Sid: LooksUp", "Action:"]));
-    let session: Value =
-        serde_json::from_str(&keyvend::session::reading().document(&keyvend::id::Partition::default()))
-            .unwrap();
+    let session: Value = serde_json::from_str(
+        &keyvend::aws::session_policy::read_policy().document(&keyvend::id::Partition::default()),
+    )
+    .unwrap();
     let asked = session.pointer("/Statement/0/Action").and_then(Value::as_array).unwrap();
     let asked = names(asked.iter().map(|action| action.as_str().unwrap()));
     assert!(asked.is_subset(&granted), "{:?}", &asked - &granted);
@@ -228,7 +229,7 @@ fn the_bot_has_the_scopes_of_the_methods_that_are_called() {
 
 #[test]
 fn the_app_gets_the_events_that_are_handled() {
-    const HANDLED: &str = include_str!("../src/inbound/event.rs");
+    const HANDLED: &str = include_str!("../src/slack/receive/event.rs");
     let handled = HANDLED.lines().filter_map(|line| line.trim().strip_prefix("Some(\"")?.split_once('"'));
     let handled = names(handled.map(|(event, _)| event));
     assert_eq!(items(&part(MANIFEST, &["event_subscriptions:", "bot_events:"])), handled);

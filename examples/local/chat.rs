@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use keyvend::command::Command;
+use keyvend::slack::command::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

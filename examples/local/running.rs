@@ -36,7 +36,7 @@ impl Running {
     /// On this port of 127.0.0.1; links want a mailed code if `mail`.
     pub async fn new(port: u16, mail: bool) -> Self {
         let origin = format!("http://127.0.0.1:{port}");
-        let world = scene::world(keyvend::function::now()).await;
+        let world = scene::world(keyvend::functions::runtime::now()).await;
         Self {
             keyvend: Mutex::new(Deployed::of(world.clone(), &variables(&origin, mail))),
             world,
@@ -83,7 +83,7 @@ impl Running {
             }
             keyvend.deliver().await;
         }
-        self.ahead.set(clock.now().since(keyvend::function::now()));
+        self.ahead.set(clock.now().since(keyvend::functions::runtime::now()));
         self.changed();
     }
 
@@ -114,7 +114,7 @@ impl Running {
     async fn turn(&self) -> MutexGuard<'_, Deployed> {
         let keyvend = self.keyvend.lock().await;
         let clock = &self.world.clock;
-        let wall = keyvend::function::now().0 + self.ahead.get();
+        let wall = keyvend::functions::runtime::now().0 + self.ahead.get();
         clock.set(clock.now().max(Timestamp(wall)));
         keyvend
     }

@@ -1,7 +1,7 @@
 //! The tables. Reads are consistent; every write carries its condition.
 
 #[cfg(feature = "cli")]
-mod trail;
+pub mod audit_scan;
 
 use std::collections::HashMap;
 
@@ -12,17 +12,17 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValue, TransactWriteItem, Update as UpdateItem,
 };
 
-use crate::audit::Entry;
+use crate::aws::item::{Attribute, Item, Table, Update, Write};
+use crate::domain::audit::AuditEntry;
 use crate::id::{PersonId, RequestId};
-use crate::item::{Attribute, Item, Table, Update, Write};
 use crate::time::Timestamp;
 
 #[cfg(feature = "cli")]
-pub use trail::{KnownEnd, Page, Position, Unreadable};
+pub use audit_scan::{KnownEnd, Page, Position, UnreadableRecord};
 
 /// DynamoDB with the names of the tables.
 #[derive(Clone, Debug)]
-pub struct Dynamo {
+pub struct Tables {
     client: Client,
     names: TableNames,
 }
@@ -41,20 +41,20 @@ pub struct TableNames {
 /// The condition did not hold: somebody else wrote first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("somebody else wrote first")]
-pub struct Lost;
+pub struct Conflict;
 
 /// Why a write did not take place, or may not have.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Its condition did not hold.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Conflict(#[from] Conflict),
     /// Anything else.
     #[error(transparent)]
-    Fault(#[from] anyhow::Error),
+    Other(#[from] anyhow::Error),
 }
 
-impl Dynamo {
+impl Tables {
     /// A client for these tables.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig, names: TableNames) -> Self {
@@ -90,7 +90,7 @@ impl Dynamo {
                 get = get.expression_attribute_names("#state", "state");
             }
         }
-        let answer = get.send().await.map_err(|error| super::fault("dynamodb:GetItem", &error))?;
+        let answer = get.send().await.map_err(|error| crate::aws::fault("dynamodb:GetItem", &error))?;
         answer.item.map(read_item).transpose()
     }
 
@@ -112,8 +112,10 @@ impl Dynamo {
             .send()
             .await
             .map_err(|error| match error.as_service_error() {
-                Some(failed) if failed.is_conditional_check_failed_exception() => WriteError::Lost(Lost),
-                _ => WriteError::Fault(super::fault("dynamodb:UpdateItem", &error)),
+                Some(failed) if failed.is_conditional_check_failed_exception() => {
+                    WriteError::Conflict(Conflict)
+                }
+                _ => WriteError::Other(crate::aws::fault("dynamodb:UpdateItem", &error)),
             })?;
         Ok(read_item(answer.attributes.unwrap_or_default())?)
     }
@@ -135,7 +137,11 @@ impl Dynamo {
                     .any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict")),
                 _ => false,
             };
-            if lost { Lost.into() } else { super::fault("dynamodb:TransactWriteItems", &error).into() }
+            if lost {
+                Conflict.into()
+            } else {
+                crate::aws::fault("dynamodb:TransactWriteItems", &error).into()
+            }
         })
     }
 
@@ -189,7 +195,7 @@ impl Dynamo {
             .limit(most)
             .send()
             .await
-            .map_err(|error| super::fault("dynamodb:Query", &error))?;
+            .map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
         let items = answer.items.unwrap_or_default();
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
@@ -212,7 +218,7 @@ impl Dynamo {
                 .set_exclusive_start_key(after)
                 .send()
                 .await
-                .map_err(|error| super::fault("dynamodb:Query", &error))?;
+                .map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
             let items = answer.items.unwrap_or_default();
             found.extend(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()));
             after = answer.last_evaluated_key.filter(|key| !key.is_empty());
@@ -242,7 +248,7 @@ impl Dynamo {
                 .key_condition_expression("changed_on = :on AND pk > :after")
                 .expression_attribute_values(":after", text(after)),
         };
-        let answer = query.send().await.map_err(|error| super::fault("dynamodb:Query", &error))?;
+        let answer = query.send().await.map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
         let items = answer.items.unwrap_or_default();
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
@@ -270,7 +276,7 @@ impl Dynamo {
             .limit(most)
             .send()
             .await
-            .map_err(|error| super::fault("dynamodb:Query", &error))?;
+            .map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
         let read = |item: HashMap<String, AttributeValue>| {
             let due_at = item.get("due_at")?.as_n().ok()?.parse().ok()?;
             Some((item.get(table.key_name())?.as_s().ok()?.clone(), Timestamp(due_at)))
@@ -284,7 +290,7 @@ impl Dynamo {
     ///
     /// # Errors
     /// A fault.
-    pub async fn insert_audit(&self, request: &RequestId, entry: &Entry) -> anyhow::Result<()> {
+    pub async fn insert_audit(&self, request: &RequestId, entry: &AuditEntry) -> anyhow::Result<()> {
         let detail =
             entry.detail.iter().map(|(name, value)| (name.clone(), AttributeValue::S(value.clone())));
         let text = |text: &str| AttributeValue::S(text.to_owned());
@@ -313,7 +319,7 @@ impl Dynamo {
         match answer {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_duplicate_item_exception()) => Ok(()),
-            Err(error) => Err(super::fault("dynamodb:PartiQLInsert", &error)),
+            Err(error) => Err(crate::aws::fault("dynamodb:PartiQLInsert", &error)),
         }
     }
 }

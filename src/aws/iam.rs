@@ -11,9 +11,9 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::SecretString;
 
-use crate::facts::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
+use crate::domain::ticket::seal::NewAccessKey;
 use crate::id::{AccessKeyId, IamUserName};
-use crate::seal::NewAccessKey;
 use crate::time::Timestamp;
 
 /// IAM with the rights of one session.
@@ -77,7 +77,7 @@ pub enum CreateError {
     Refused(String),
     /// No answer, or none that says: a key may exist.
     #[error("no answer from AWS")]
-    NoAnswer,
+    Unknown,
 }
 
 /// A user as `GetUser` shows it.
@@ -118,7 +118,7 @@ pub struct UserPage {
 }
 
 impl Iam {
-    pub(super) fn new(config: &aws_config::SdkConfig, credentials: Credentials) -> Self {
+    pub(crate) fn new(config: &aws_config::SdkConfig, credentials: Credentials) -> Self {
         let config = aws_sdk_iam::config::Builder::from(config).credentials_provider(credentials).build();
         Self(Client::from_conf(config))
     }
@@ -165,7 +165,7 @@ impl Iam {
             .set_marker(marker.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| super::fault("iam:GetAccountAuthorizationDetails", &error))?;
+            .map_err(|error| crate::aws::fault("iam:GetAccountAuthorizationDetails", &error))?;
         let users = page.user_detail_list.unwrap_or_default().into_iter().filter_map(|user| {
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
             let policies = user.attached_managed_policies.unwrap_or_default();
@@ -228,13 +228,13 @@ impl Iam {
     ///
     /// # Errors
     /// A fault.
-    pub async fn owner_of(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
+    pub async fn user_of_key(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
         let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
         match answer {
             Ok(answer) => Ok(answer.user_name.and_then(|name| name.parse().ok())),
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("AccessDenied" | "NoSuchEntity") => Ok(None),
-                _ => Err(super::fault("iam:GetAccessKeyLastUsed", &error)),
+                _ => Err(crate::aws::fault("iam:GetAccessKeyLastUsed", &error)),
             },
         }
     }
@@ -379,10 +379,10 @@ impl Iam {
             .send()
             .await;
         let key = match answer {
-            Ok(answer) => answer.access_key.ok_or(CreateError::NoAnswer)?,
+            Ok(answer) => answer.access_key.ok_or(CreateError::Unknown)?,
             Err(error) => return Err(create_error(&error)),
         };
-        let id = key.access_key_id.try_into().map_err(|_| CreateError::NoAnswer)?;
+        let id = key.access_key_id.try_into().map_err(|_| CreateError::Unknown)?;
         Ok(NewAccessKey { id, secret: SecretString::from(key.secret_access_key) })
     }
 
@@ -458,7 +458,7 @@ impl Iam {
         answer.map(drop).map_err(|error| {
             match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("LimitExceeded") => TagError::LimitExceeded,
-                _ => TagError::Fault(super::fault("iam:TagUser", &error)),
+                _ => TagError::Fault(crate::aws::fault("iam:TagUser", &error)),
             }
         })
     }
@@ -471,14 +471,14 @@ impl Iam {
     pub async fn untag_keys(&self, user: &IamUserName, keys: &[AccessKeyId]) -> anyhow::Result<()> {
         let names = keys.iter().map(|key| key.as_str().to_owned()).collect();
         let answer = self.0.untag_user().user_name(user.as_str()).set_tag_keys(Some(names)).send().await;
-        answer.map(drop).map_err(|error| super::fault("iam:UntagUser", &error))
+        answer.map(drop).map_err(|error| crate::aws::fault("iam:UntagUser", &error))
     }
 }
 
 fn unless_missing<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> IamError {
     match error.as_service_error().and_then(ProvideErrorMetadata::code) {
         Some("NoSuchEntity") => IamError::NoSuchEntity,
-        _ => IamError::Fault(super::fault(call, error)),
+        _ => IamError::Fault(crate::aws::fault(call, error)),
     }
 }
 
@@ -529,7 +529,7 @@ fn create_error<E: ProvideErrorMetadata>(
                 code => CreateError::Refused(code.unwrap_or("an unnamed error").to_owned()),
             }
         }
-        _ => CreateError::NoAnswer,
+        _ => CreateError::Unknown,
     }
 }
 

@@ -10,7 +10,7 @@ pub struct Secrets(aws_sdk_secretsmanager::Client);
 
 /// Which version of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum VersionStage {
     /// `AWSCURRENT`
     Current,
     /// `AWSPREVIOUS`: still good for a while after a rotation.
@@ -40,7 +40,7 @@ impl Secrets {
     ///
     /// # Errors
     /// A fault.
-    pub async fn get(&self, id: &str, stage: Stage) -> anyhow::Result<Option<SecretString>> {
+    pub async fn get(&self, id: &str, stage: VersionStage) -> anyhow::Result<Option<SecretString>> {
         Ok(self.version(id, stage).await?.map(|version| version.text))
     }
 
@@ -48,10 +48,10 @@ impl Secrets {
     ///
     /// # Errors
     /// A fault.
-    pub async fn version(&self, id: &str, stage: Stage) -> anyhow::Result<Option<SecretVersion>> {
+    pub async fn version(&self, id: &str, stage: VersionStage) -> anyhow::Result<Option<SecretVersion>> {
         let stage = match stage {
-            Stage::Current => "AWSCURRENT",
-            Stage::Previous => "AWSPREVIOUS",
+            VersionStage::Current => "AWSCURRENT",
+            VersionStage::Previous => "AWSPREVIOUS",
         };
         match self.0.get_secret_value().secret_id(id).version_stage(stage).send().await {
             Ok(answer) => Ok(answer.secret_string.map(|text| SecretVersion {
@@ -62,7 +62,7 @@ impl Secrets {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
                 Ok(None)
             }
-            Err(error) => Err(super::fault("secretsmanager:GetSecretValue", &error)),
+            Err(error) => Err(crate::aws::fault("secretsmanager:GetSecretValue", &error)),
         }
     }
 }

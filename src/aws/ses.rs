@@ -55,7 +55,7 @@ impl Ses {
                 {
                     Err(MailError::Refused)
                 }
-                _ => Err(super::fault("ses:SendEmail", &error).into()),
+                _ => Err(crate::aws::fault("ses:SendEmail", &error).into()),
             },
         }
     }

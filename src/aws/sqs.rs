@@ -40,14 +40,14 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| super::fault("sqs:SendMessage", &error))
+            .map_err(|error| crate::aws::fault("sqs:SendMessage", &error))
     }
 
     /// Lets a received message be seen again after `delay`, at most 12 hours.
     ///
     /// # Errors
     /// A fault; the message then comes back after the queue's own time-out.
-    pub async fn put_back(
+    pub async fn change_visibility(
         &self,
         queue: &QueueUrl,
         receipt: &ReceiptHandle,
@@ -62,6 +62,6 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| super::fault("sqs:ChangeMessageVisibility", &error))
+            .map_err(|error| crate::aws::fault("sqs:ChangeMessageVisibility", &error))
     }
 }

@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use keyvend::cli::{self, Cli, Ending, Place};
+use keyvend::cli::output as words;
+use keyvend::cli::{self, Cli, CommandContext, ExitStatus};
 use keyvend::config::ProcessEnvironment;
-use keyvend::words::operator as words;
-use keyvend::{aws, function};
+use keyvend::{aws, functions::runtime};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -15,13 +15,13 @@ async fn main() -> ExitCode {
     let mut random = [0; 32];
     if let Err(error) = getrandom::fill(&mut random) {
         eprintln!("{}", words::no_random(&error.to_string()));
-        return ExitCode::from(Ending::Failed.status());
+        return ExitCode::from(ExitStatus::Failed.status());
     }
-    let place = Place {
+    let place = CommandContext {
         environment: &ProcessEnvironment,
         sdk: None,
         connector: aws::https_connector(),
-        now: function::now(),
+        now: runtime::now(),
         random,
         out: &mut io::stdout().lock(),
         err: &mut io::stderr(),

@@ -1,200 +1,259 @@
-//! What can be given to a flag: each checked as it is read, with an error that says what would be right.
+//! RecordProblem can be typed: the doc comments are the help.
 
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::iam_user;
-use crate::id::{AccountAlias, AccountId, IamUserName, PersonId, SlackUserId};
-use crate::policy::{Action, Concern};
-use crate::time::Timestamp;
-use crate::use_case::UseCase;
-use crate::words::operator as words;
+use crate::cli::output as words;
+use crate::cli::value_parsers::{self, AccountArg, Anchor, Moment, OperatorName, PersonArg, UserAt};
+use crate::domain::use_case::UseCase;
+use crate::id::{AccessKeyId, IamUserName, RequestId};
+use crate::policy::{Action, RiskFlag};
 
-/// A value that is not what a flag takes.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotThat(&'static str);
-
-/// A moment, or the beginning of a day (UTC).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment(pub Timestamp);
-
-impl FromStr for Moment {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
-        let at = DateTime::from_str(&whole, Format::DateTimeWithOffset);
-        at.map(|at| Self(Timestamp(at.secs()))).map_err(|_| NotThat(words::NOT_A_MOMENT))
-    }
+/// The operator's tool of keyvend: look at the audit trail, try policies, stop what must be stopped
+///
+/// It works with your own AWS credentials and is no part of the deployed functions. Which tables
+/// it uses is told by flags, or by the variables that the functions have: KEYVEND_AUDIT_TABLE,
+/// KEYVEND_REQUESTS_TABLE.
+#[derive(Debug, Parser)]
+#[command(name = "keyvend", version, after_help = words::EXIT_STATUS, verbatim_doc_comment)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// RecordProblem to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 }
 
-/// The hash of a checkpoint: 64 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anchor(pub String);
-
-impl FromStr for Anchor {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        let hash = text.trim().to_ascii_lowercase();
-        let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_hash { Ok(Self(hash)) } else { Err(NotThat(words::NOT_A_HASH)) }
-    }
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The audit trail: take it out, check it
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The policies: check them, ask them
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Stop all issuing of keys, at once
+    ///
+    /// Keys that exist go on working. Done twice, it says who was first. It is recorded in the audit
+    /// trail.
+    #[command(verbatim_doc_comment)]
+    Freeze(Stop),
+    /// Let issuing go on
+    Unfreeze(Stop),
+    /// Access keys: switch one off
+    #[command(subcommand)]
+    Key(Key),
 }
 
-/// A person, whose workspace may be clear without being said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Someone {
-    /// `U...`
-    User(SlackUserId),
-    /// `T....U...`
-    Person(PersonId),
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Write the audit trail as CSV or JSON lines
+    ///
+    /// Records come chain after chain, each from its first to its last. RecordProblem is read back by
+    /// `audit verify --from` is a whole trail as JSON lines, without --since, --until or --request.
+    #[command(verbatim_doc_comment)]
+    Export(Export),
+    /// Check that nothing in the audit trail was changed, removed, added or moved
+    ///
+    /// Every record must have the hash of its contents and name the record before it; every chain
+    /// must reach as far as checkpoints, and table Requests where it is named, say it does. The first
+    /// record of each chain that does not fit is named. Only an anchor that was kept elsewhere shows
+    /// that the newest records were not cut off.
+    #[command(verbatim_doc_comment)]
+    Verify(Verify),
 }
 
-impl FromStr for Someone {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        let user = text.parse().map(Self::User);
-        user.or_else(|_| PersonId::try_from(text.to_owned()).map(Self::Person))
-            .map_err(|_| NotThat(words::NOT_A_PERSON))
-    }
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Check a folder of policies as the worker would, and run its cases
+    ///
+    /// Invalid are: what the schema does not take, a policy without @id, one that forbids without
+    /// @advice, one that can never be satisfied, and a case in ALLOW or DENY that is decided
+    /// otherwise. Warned of are: actions that nothing permits, requests that nobody could approve,
+    /// and policies that make no difference.
+    #[command(verbatim_doc_comment)]
+    Check(Check),
+    /// Say yes or no, by which policies, with the facts that were used
+    ///
+    /// The facts come from a FILE in the form of the cases in ALLOW and DENY; or, with --person, they
+    /// are looked up now: the IAM user with your AWS credentials, the person in Slack with the bot
+    /// token in KEYVEND_BOT_TOKEN. Nothing is asked for or changed by it.
+    #[command(verbatim_doc_comment)]
+    Explain(Box<Explain>),
 }
 
-/// An account by the alias or number that somebody gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccountGiven {
-    /// 12 digits.
-    Id(AccountId),
-    /// An alias of `KEYVEND_ACCOUNTS`.
-    Alias(AccountAlias),
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Switch an access key off, whoever issued it
+    ///
+    /// For an incident. The key is first marked in keyvend's table, so that nothing switches it on
+    /// again, then made inactive in IAM, then recorded in the audit trail; what fails on the way does
+    /// not keep the key on. It says what was done, and what to do next.
+    #[command(verbatim_doc_comment)]
+    Deactivate(Deactivate),
 }
 
-impl From<AccountAlias> for AccountGiven {
-    fn from(alias: AccountAlias) -> Self {
-        alias.as_str().parse().map_or(Self::Alias(alias), Self::Id)
-    }
+/// How AWS is reached.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "AWS")]
+pub(crate) struct Aws {
+    /// The AWS region; else AWS_REGION, else the profile's
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// The AWS profile; else AWS_PROFILE
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
 }
 
-impl FromStr for AccountGiven {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        text.parse::<AccountAlias>().map(Self::from).map_err(|_| NotThat(words::NOT_AN_ACCOUNT))
-    }
+/// Which tables.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Tables")]
+pub(crate) struct TableArgs {
+    /// Table Audit; else KEYVEND_AUDIT_TABLE
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) audit_table: Option<String>,
+    /// Table Requests; else KEYVEND_REQUESTS_TABLE
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) requests_table: Option<String>,
 }
 
-/// An IAM user with its account, if that was said: read as the slash command reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserAt {
-    /// Its name.
-    pub name: IamUserName,
-    /// Its account.
-    pub account: Option<AccountGiven>,
+/// In what form records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For spreadsheets; no cell is taken for a formula
+    Csv,
+    /// A JSON object a line, complete: what `audit verify --from` reads
+    Jsonl,
 }
 
-impl FromStr for UserAt {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        let (name, account) = iam_user(text).ok_or(NotThat(words::NOT_AN_IAM_USER))?;
-        Ok(Self { name, account: account.map(AccountGiven::from) })
-    }
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// In what form; with --json always jsonl
+    #[arg(long, value_enum, default_value = "csv")]
+    pub(crate) format: Format,
+    /// Only what happened at this moment or later: 2026-01-31 or 2026-01-31T09:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<Moment>,
+    /// Only what happened before this moment; a day means its beginning, UTC
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<Moment>,
+    /// Only the records of this request
+    #[arg(long, value_name = "ID")]
+    pub(crate) request: Option<RequestId>,
+    /// Write to this file instead of standard output; it appears once it is complete
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+    /// Table Audit; else KEYVEND_AUDIT_TABLE
+    #[arg(long, value_name = "TABLE", help_heading = "Tables")]
+    pub(crate) audit_table: Option<String>,
 }
 
-/// A name for the audit trail that cannot be mistaken for somebody in Slack or for keyvend itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OperatorName(String);
-
-impl OperatorName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The hash of a checkpoint, as the approvals channel has it: it must be there
+    #[arg(long, value_name = "HASH")]
+    pub(crate) anchor: Option<Anchor>,
+    /// Check a file that `audit export --format jsonl` wrote, and no table
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["audit_table", "requests_table", "region", "profile"])]
+    pub(crate) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
 }
 
-impl FromStr for OperatorName {
-    type Err = NotThat;
-    fn from_str(text: &str) -> Result<Self, NotThat> {
-        let plain = |c: char| c.is_alphanumeric() || " .,@_+-".contains(c);
-        let taken =
-            PersonId::try_from(text.to_owned()).is_ok() || text.starts_with("keyvend") || text == "reveal";
-        let fits = (1..=64).contains(&text.chars().count()) && text.chars().all(plain) && text.trim() == text;
-        if fits && !taken { Ok(Self(text.to_owned())) } else { Err(NotThat(words::NOT_A_NAME)) }
-    }
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The folder with schema.cedarschema and *.cedar; else KEYVEND_POLICY_DIR, else `policies`
+    pub(crate) dir: Option<PathBuf>,
 }
 
-/// Reads an action.
-pub fn action() -> impl TypedValueParser<Value = Action> {
-    one_of(Action::ALL.map(|action| (action.as_str(), action)))
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A case: a JSON file as in ALLOW and DENY
+    #[arg(required_unless_present = "person", conflicts_with = "person")]
+    pub(crate) file: Option<PathBuf>,
+    /// The policies; else KEYVEND_POLICY_DIR, else `policies`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policies: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) live: Live,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+    /// Table Requests, for what was issued today and whose a key is; else KEYVEND_REQUESTS_TABLE
+    #[arg(long, value_name = "TABLE", help_heading = "Tables")]
+    pub(crate) requests_table: Option<String>,
 }
 
-/// Reads a use case.
-pub fn use_case() -> impl TypedValueParser<Value = UseCase> {
-    one_of(UseCase::ALL.map(|use_case| (use_case.as_str(), use_case)))
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Looking the facts up")]
+pub(crate) struct Live {
+    /// Who acts: U..., or T....U... where there are several workspaces
+    #[arg(long, value_name = "PERSON", requires = "user", requires = "action")]
+    pub(crate) person: Option<PersonArg>,
+    /// On which IAM user; the account by alias or number
+    #[arg(long, value_name = "NAME[@ACCOUNT]", requires = "person")]
+    pub(crate) user: Option<UserAt>,
+    /// RecordProblem they do
+    #[arg(long, requires = "person", value_parser = value_parsers::action())]
+    pub(crate) action: Option<Action>,
+    /// RecordProblem the key is for
+    #[arg(long, requires = "person", value_parser = value_parsers::use_case(), default_value = "other")]
+    pub(crate) use_case: UseCase,
+    /// How many days it is to live
+    #[arg(long, requires = "person", default_value_t = 30)]
+    pub(crate) days: u32,
+    /// How many people have approved
+    #[arg(long, requires = "person", default_value_t = 0)]
+    pub(crate) approvals: u32,
+    /// Who asked, where that is somebody else; with `approve` it must be said
+    #[arg(long, value_name = "PERSON", requires = "person", required_if_eq("action", "approve"))]
+    pub(crate) requester: Option<PersonArg>,
+    /// Which key an action on keys is about, or comes back with `request` or `issue`
+    #[arg(long, value_name = "KEY", requires = "person")]
+    pub(crate) key: Option<AccessKeyId>,
+    /// RecordProblem speaks against switching that key on
+    #[arg(long, requires = "key", value_parser = value_parsers::concern())]
+    pub(crate) concern: Vec<RiskFlag>,
+    /// Look the IAM user up through this role in its account, not with your credentials
+    #[arg(long, value_name = "NAME", requires = "person")]
+    pub(crate) role: Option<String>,
 }
 
-/// Reads a concern.
-pub fn concern() -> impl TypedValueParser<Value = Concern> {
-    one_of(Concern::ALL.map(|concern| (concern.as_str(), concern)))
+#[derive(Debug, Args)]
+pub(crate) struct Stop {
+    /// The name to record; else your credentials' ARN, which is recorded in any case
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) as_name: Option<OperatorName>,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
 }
 
-fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
-    all: [(&'static str, T); N],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |text| {
-        let found = all.iter().find(|(name, _)| *name == text);
-        found.map(|(_, value)| *value).ok_or(NotThat(words::NOT_ONE_OF_THESE))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_day_or_a_time_with_its_zone() {
-        let cases = [
-            ("2025-11-24", Some(1_763_942_400)),
-            ("2025-11-24T16:00:00Z", Some(1_764_000_000)),
-            ("2025-11-24T17:00:00+01:00", Some(1_764_000_000)),
-            ("2025-11-24T16:00:00", None),
-            ("2025-13-01", None),
-            ("yesterday", None),
-            ("", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(text.parse::<Moment>().ok().map(|moment| moment.0.0), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_anchor_is_a_sha_256_in_hexadecimal() {
-        let hash = "ab".repeat(32);
-        assert_eq!(hash.to_uppercase().parse::<Anchor>().unwrap().0, hash);
-        for wrong in [&hash[1..], "g", "", &format!("{hash}0")] {
-            assert!(wrong.parse::<Anchor>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn twelve_digits_are_an_account_number_and_other_words_an_alias() {
-        let user: UserAt = "ci@123456789012".parse().unwrap();
-        assert_eq!(user.account, Some(AccountGiven::Id("123456789012".parse().unwrap())));
-        let user: UserAt = "ci@prod".parse().unwrap();
-        assert_eq!(user.account, Some(AccountGiven::Alias("prod".parse().unwrap())));
-        assert_eq!("ci".parse::<UserAt>().unwrap().account, None);
-        assert!("ci/x".parse::<UserAt>().is_err());
-    }
-
-    #[test]
-    fn an_operators_name_cannot_pass_for_somebody_else() {
-        for good in ["Jane Doe", "jane@example.com", "on-call", "Zoë"] {
-            assert!(good.parse::<OperatorName>().is_ok(), "{good}");
-        }
-        for bad in
-            ["", " x", "T0001.U0ALICE", "keyvend", "keyvend.expiry", "reveal", "=x", "a\nb", "a;b", "<x>"]
-        {
-            assert!(bad.parse::<OperatorName>().is_err(), "{bad}");
-        }
-    }
+#[derive(Debug, Args)]
+pub(crate) struct Deactivate {
+    /// The access key's id, AKIA...
+    pub(crate) key: AccessKeyId,
+    /// The IAM user that it belongs to; not needed for a key that keyvend issued
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<IamUserName>,
+    /// The user's account, by alias or number; else where it was issued, else your own
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<AccountArg>,
+    /// Act in that account through this role, not with your own credentials
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: Option<String>,
+    /// The name to record; else your credentials' ARN, which is recorded in any case
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) as_name: Option<OperatorName>,
+    #[command(flatten)]
+    pub(crate) aws: Aws,
+    #[command(flatten)]
+    pub(crate) tables: TableArgs,
 }

@@ -1,15 +1,15 @@
 //! Records as CSV (RFC 4180, a line a record): for spreadsheets, which take some texts for formulas, and for terminals,
-//! which take some for commands. What people wrote is in it, and they may have meant either.
+//! which take some for commands. RecordProblem people wrote is in it, and they may have meant either.
 
-use crate::audit::Record;
-use crate::words::operator::plain;
+use crate::cli::output::plain;
+use crate::domain::audit::AuditRecord;
 
 /// The first line.
-pub(super) const HEAD: &str = "time,request,seq,event,actor,detail,prev,hash\n";
+pub(crate) const HEAD: &str = "time,request,seq,event,actor,detail,prev,hash\n";
 
 /// One record. `detail` is JSON.
-pub(super) fn line(record: &Record) -> String {
-    let Record { request, entry } = record;
+pub(crate) fn line(record: &AuditRecord) -> String {
+    let AuditRecord { request, entry } = record;
     let detail = serde_json::to_string(&entry.detail).unwrap_or_default();
     // A spreadsheet that splits at semicolons must not find the beginning of a cell in here; JSON reads it back the same.
     let detail = detail.replace(';', "\\u003b");
@@ -34,12 +34,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::audit::Entry;
+    use crate::domain::audit::AuditEntry;
     use crate::time::Timestamp;
 
     fn with(actor: &str, reason: &str) -> String {
         let detail = BTreeMap::from([("reason".to_owned(), reason.to_owned())]);
-        let entry = Entry {
+        let entry = AuditEntry {
             seq: 1,
             at: Timestamp(1_764_000_000),
             event: "asked".to_owned(),
@@ -48,7 +48,7 @@ mod tests {
             prev: "0".to_owned(),
             hash: "1".to_owned(),
         };
-        line(&Record { request: "R".to_owned(), entry })
+        line(&AuditRecord { request: "R".to_owned(), entry })
     }
 
     #[test]

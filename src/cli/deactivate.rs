@@ -3,26 +3,26 @@
 
 use serde::Serialize;
 
-use super::operator::{self, Flags, Operator, record_alone, tables};
-use super::typed::Deactivate;
-use super::{Answer, Ending, Failure, Place};
-use crate::audit::Happened;
-use crate::aws::{Dynamo, Iam, IamError, WriteError};
-use crate::card;
-use crate::facts::Account;
+use crate::aws::item::Table;
+use crate::aws::session_policy;
+use crate::aws::{Iam, IamError, Tables, WriteError};
+use crate::cli::args::Deactivate;
+use crate::cli::context::{self, Flags, Operator, record_alone, tables};
+use crate::cli::output as words;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::iam::Account;
+use crate::domain::key::{IssuedKey, StoredKey};
+use crate::domain::request::{Notification, RequestEvent};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
-use crate::item::Table;
-use crate::key::{IssuedKey, StoredKey};
-use crate::request::{Event, Telling};
-use crate::session;
-use crate::store::Stored;
+use crate::render::approval_card;
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::words::operator as words;
 
 /// How often a request may change while its chain is written to.
-const RACES: usize = 5;
+const MAX_CONFLICT_RETRIES: usize = 5;
 
-/// What was done, step by step.
+/// RecordProblem was done, step by step.
 #[derive(Debug, Serialize)]
 pub struct Deactivated {
     /// The key.
@@ -83,18 +83,21 @@ impl Answer for Deactivated {
         words::deactivated(self)
     }
 
-    fn ending(&self) -> Ending {
+    fn ending(&self) -> ExitStatus {
         let steps = [&self.marked, &self.inactive, &self.recorded];
-        if steps.into_iter().all(Outcome::is_in_order) { Ending::Done } else { Ending::Failed }
+        if steps.into_iter().all(Outcome::is_in_order) { ExitStatus::Done } else { ExitStatus::Failed }
     }
 }
 
-pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<Deactivated, Failure> {
+pub(crate) async fn deactivate(
+    args: &Deactivate,
+    place: &CommandContext<'_>,
+) -> Result<Deactivated, Failure> {
     let given = args.aws.flags().into_iter().chain(args.tables.flags());
     let flags = Flags::over(place.environment, given);
     let (names, accounts) = (tables(flags.config())?, flags.config().accounts()?);
     let sdk = place.aws(flags.config()).await?;
-    let dynamo = Dynamo::new(&sdk, names);
+    let dynamo = Tables::new(&sdk, names);
     let operator = Operator::of(&sdk, args.as_name.as_ref()).await?;
 
     let known = read(&dynamo, &args.key).await;
@@ -104,7 +107,7 @@ pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<D
     let iam = match &account {
         Some(account) => {
             // At any path: it may have been moved since its key was issued.
-            let policy = session::deactivating_at_any_path(account, &user);
+            let policy = session_policy::deactivating_at_any_path(account, &user);
             operator.iam(&sdk, account, args.role.as_deref(), policy).await?
         }
         None => Iam::of_caller(&sdk),
@@ -129,7 +132,7 @@ pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<D
         ("account", account.as_ref().map(|account| account.id.to_string()).unwrap_or_default()),
         ("why", "reported".to_owned()),
     ];
-    let happened = operator.happened("deactivated", detail);
+    let happened = operator.happened(AuditEvent::KeyDeactivated, detail);
     let (recorded, recorded_in) = if inactive.is_in_order() {
         record(&dynamo, issued, happened, &operator, place).await
     } else {
@@ -149,7 +152,7 @@ pub(super) async fn deactivate(args: &Deactivate, place: &Place<'_>) -> Result<D
     })
 }
 
-async fn read(dynamo: &Dynamo, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {
+async fn read(dynamo: &Tables, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {
     let item = dynamo.get(Table::Requests, &StoredKey::item_key(key), None).await?;
     item.as_ref().map(StoredKey::try_from).transpose()
 }
@@ -171,18 +174,18 @@ fn where_(
     operator: &Operator,
     accounts: &[Account],
 ) -> Result<Option<Account>, Failure> {
-    let given = args.account.as_ref().map(|given| operator::account(given, accounts)).transpose()?;
+    let given = args.account.as_ref().map(|given| context::account(given, accounts)).transpose()?;
     match (given, issued) {
         (Some(given), Some(issued)) if given.id != issued.account.id => Err(words::another_user(issued)),
         (_, Some(issued)) => Ok(Some(issued.account.clone())),
         (Some(given), None) => Ok(Some(given)),
-        (None, None) => operator.account().map(|own| operator::own_account(own, accounts)).transpose(),
+        (None, None) => operator.account().map(|own| context::own_account(own, accounts)).transpose(),
     }
 }
 
 /// The first write of switching off, which nothing that switches on may miss.
 async fn mark(
-    dynamo: &Dynamo,
+    dynamo: &Tables,
     key: &AccessKeyId,
     (actor, press): (&str, &RequestId),
     now: Timestamp,
@@ -190,18 +193,18 @@ async fn mark(
     let marked = StoredKey::mark_reported(actor, press, now);
     match dynamo.update(Table::Requests, &StoredKey::item_key(key), &marked).await {
         Ok(_) => Ok(Outcome::Done),
-        Err(WriteError::Lost(_)) => Ok(Outcome::Already),
-        Err(WriteError::Fault(fault)) => Err(fault),
+        Err(WriteError::Conflict(_)) => Ok(Outcome::Already),
+        Err(WriteError::Other(fault)) => Err(fault),
     }
 }
 
 /// Records it: in its request's chain, with what the approvers and the requester are to be told; else in one of its own.
 async fn record(
-    dynamo: &Dynamo,
+    dynamo: &Tables,
     issued: Option<&IssuedKey>,
-    happened: Happened,
+    happened: NewAuditEntry,
     operator: &Operator,
-    place: &Place<'_>,
+    place: &CommandContext<'_>,
 ) -> (Outcome, RequestId) {
     if let Some(issued) = issued {
         match record_with_request(dynamo, issued, &happened, operator, place.now).await {
@@ -215,38 +218,40 @@ async fn record(
     (done.map(|()| Outcome::Done).into(), chain)
 }
 
-/// Whether there is such a request: then it is recorded there. What is to be told is queued by the next sweep.
+/// Whether there is such a request: then it is recorded there. RecordProblem is to be told is queued by the next sweep.
 async fn record_with_request(
-    dynamo: &Dynamo,
+    dynamo: &Tables,
     issued: &IssuedKey,
-    happened: &Happened,
+    happened: &NewAuditEntry,
     operator: &Operator,
     now: Timestamp,
 ) -> anyhow::Result<bool> {
-    for _ in 0..RACES {
-        let Some(stored) = Stored::read(dynamo, &issued.request).await? else { return Ok(false) };
-        let seen = Event::Seen { happened: happened.clone(), at: now, alert: false };
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let Some(stored) = StoredRequest::read(dynamo, &issued.request).await? else { return Ok(false) };
+        let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };
         let mut next = stored.request.apply(seen, "keyvend", now)?;
-        let told = card::text(&words::told_of_deactivation(issued, operator.actor()));
+        let told = approval_card::text(&words::told_of_deactivation(issued, operator.actor()));
         let to = issued.requester.clone();
-        next.tellings
-            .extend([Telling::Approvers { message: told.clone() }, Telling::Direct { to, message: told }]);
+        next.notifications.extend([
+            Notification::Approvers { message: told.clone() },
+            Notification::Direct { to, message: told },
+        ]);
         let mut others = Vec::new();
         if let Some(key) = read(dynamo, &issued.key).await? {
-            let press = key.off.as_ref().and_then(|off| off.press.as_ref());
-            others.push(key.replace(&key.issued.reported(press, now))?);
+            let press = key.deactivation_mark.as_ref().and_then(|off| off.press.as_ref());
+            others.push(key.update(&key.issued.reported(press, now))?);
             others.extend(key.release_if_activating());
         }
         let saved = match stored.save(dynamo, next, others).await {
             Ok(saved) => saved,
-            Err(WriteError::Lost(_)) => continue,
-            Err(WriteError::Fault(fault)) => return Err(fault),
+            Err(WriteError::Conflict(_)) => continue,
+            Err(WriteError::Other(fault)) => return Err(fault),
         };
         for entry in &saved.request.chain.outbox {
             dynamo.insert_audit(&issued.request, entry).await?;
         }
         let mut inserted = saved.request.clone();
-        inserted.chain.drop_inserted(u32::MAX);
+        inserted.chain.remove_inserted(u32::MAX);
         // Whoever wrote meanwhile finds the entries in the table, as the next sweep would.
         let _ = saved.save(dynamo, inserted, Vec::new()).await;
         return Ok(true);

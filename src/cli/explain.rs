@@ -7,24 +7,27 @@ use futures_util::future::try_join;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::args::Someone;
-use super::operator::{self, Flags, Operator};
-use super::typed::{Explain, Live};
-use super::{Answer, Ending, Failure, Place, policies};
-use crate::aws::{Dynamo, TableNames};
+use crate::aws::item::Table;
+use crate::aws::session_policy;
+use crate::aws::{TableNames, Tables};
+use crate::cli::args::{Explain, Live};
+use crate::cli::context::{self, Flags, Operator};
+use crate::cli::output as words;
+use crate::cli::value_parsers::PersonArg;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure, check};
 use crate::config::OperatorConfig;
-use crate::facts::{AccessKey, AccessKeyLastUsed, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser, Person};
+use crate::domain::key::StoredKey;
+use crate::facts::Lookup;
 use crate::id::PersonId;
-use crate::item::Table;
-use crate::key::StoredKey;
-use crate::lookup::Lookup;
-use crate::policy::{Action, Asked, InvalidPolicies, KeyFacts, Needed, Policies, Question, Verdict, cases};
-use crate::session;
-use crate::slack_api::SlackApi;
+use crate::policy::{
+    Action, InvalidPolicies, KeyFacts, Policies, PolicyDecision, Question, RequestContext, RequiredApprovals,
+    test_cases,
+};
+use crate::slack::api::SlackApi;
 use crate::store;
-use crate::words::operator as words;
 
-/// What the policies say, and why.
+/// RecordProblem the policies say, and why.
 #[derive(Debug, Serialize)]
 pub struct Explained {
     /// Whether it is a yes.
@@ -35,7 +38,7 @@ pub struct Explained {
     pub failed: Vec<String>,
     /// How many approvals a request like this waits for; none where no number would do.
     pub needed_approvals: Option<u32>,
-    /// What it was decided with, as far as the action takes it.
+    /// RecordProblem it was decided with, as far as the action takes it.
     pub facts: Value,
     /// The question, for people.
     #[serde(skip)]
@@ -59,18 +62,18 @@ impl Answer for Explained {
         words::explained(self)
     }
 
-    fn ending(&self) -> Ending {
-        if self.allowed { Ending::Done } else { Ending::No }
+    fn ending(&self) -> ExitStatus {
+        if self.allowed { ExitStatus::Done } else { ExitStatus::No }
     }
 }
 
-pub(super) async fn explain(args: &Explain, place: &Place<'_>) -> Result<Explained, Failure> {
-    let dir = policies::folder(args.policies.as_ref(), place)?;
+pub(crate) async fn explain(args: &Explain, place: &CommandContext<'_>) -> Result<Explained, Failure> {
+    let dir = check::folder(args.policies.as_ref(), place)?;
     let policies =
         Policies::load(&dir).map_err(|InvalidPolicies(problems)| words::invalid(&dir, problems.len()))?;
     if let Some(file) = &args.file {
         let named = || file.display().to_string();
-        let question = cases::one(file).and_then(|case| case.question(&policies)).with_context(named)?;
+        let question = test_cases::one(file).and_then(|case| case.question(&policies)).with_context(named)?;
         return Ok(decided(&policies, question, true));
     }
     let (question, counted) = look_up(args, &policies, place).await?;
@@ -79,8 +82,8 @@ pub(super) async fn explain(args: &Explain, place: &Place<'_>) -> Result<Explain
 
 fn decided(policies: &Policies, question: Question, counted: bool) -> Explained {
     let (allowed, by, failed) = match question.verdict(policies) {
-        Verdict::Allow { by } => (true, by, Vec::new()),
-        Verdict::Deny(denial) => (false, denial.by, denial.failed),
+        PolicyDecision::Allow { by } => (true, by, Vec::new()),
+        PolicyDecision::Deny(denial) => (false, denial.by, denial.failed),
     };
     let decisive = |id: String| Decisive { advice: policies.advice(&id).map(str::to_owned), id };
     let asks = matches!(question.action, Action::Request | Action::Issue);
@@ -91,8 +94,8 @@ fn decided(policies: &Policies, question: Question, counted: bool) -> Explained 
         policies: by.into_iter().map(decisive).collect(),
         failed,
         needed_approvals: match needed {
-            Some(Needed::Approvals(number)) => Some(number),
-            Some(Needed::Never(_)) | None => None,
+            Some(RequiredApprovals::Approvals(number)) => Some(number),
+            Some(RequiredApprovals::Never(_)) | None => None,
         },
         facts: facts(&question),
         question,
@@ -154,7 +157,7 @@ fn existing_key(key: &AccessKey) -> Value {
     json!({"id": key.id, "status": key.status, "create_date": key.create_date, "last_used": last_used})
 }
 
-fn asked_facts(asked: &Asked) -> Value {
+fn asked_facts(asked: &RequestContext) -> Value {
     json!({
         "requester": asked.requester, "use_case": asked.use_case, "days": asked.days,
         "approvals": asked.approvals, "issued_today": asked.issued_today,
@@ -170,7 +173,7 @@ fn key_facts(key: &KeyFacts) -> Value {
 async fn look_up(
     args: &Explain,
     policies: &Policies,
-    place: &Place<'_>,
+    place: &CommandContext<'_>,
 ) -> Result<(Question, bool), Failure> {
     let live = &args.live;
     let table = [("KEYVEND_REQUESTS_TABLE", args.requests_table.clone())];
@@ -188,15 +191,15 @@ async fn look_up(
     let sdk = place.aws(config).await?;
     let caller = Operator::of(&sdk, None).await?;
     let account = match (&user.account, accounts.first()) {
-        (Some(given), _) => operator::account(given, &accounts)?,
+        (Some(given), _) => context::account(given, &accounts)?,
         // As in Slack, the first is meant where none is typed.
         (None, Some(first)) => first.clone(),
         (None, None) => {
             let own = caller.account().context("sts:GetCallerIdentity gave no account")?;
-            operator::own_account(own, &accounts)?
+            context::own_account(own, &accounts)?
         }
     };
-    let iam = caller.iam(&sdk, &account, live.role.as_deref(), session::reading()).await?;
+    let iam = caller.iam(&sdk, &account, live.role.as_deref(), session_policy::read_policy()).await?;
     let lookup = Lookup::of_one_account(&account, iam, place.now);
     let sleep = sdk.sleep_impl().context("there is nothing to end a call with")?;
     let slack = SlackApi::new((place.connector.clone(), sleep), api, rule, token, Some(person.team.clone()));
@@ -210,7 +213,7 @@ async fn look_up(
     principal.groups.extend(lookup.groups_of(&slack, &person.user, &iam_user.owner_groups).await?);
     let dynamo = config
         .requests_if_named()?
-        .map(|requests| Dynamo::new(&sdk, TableNames { requests, ..TableNames::default() }));
+        .map(|requests| Tables::new(&sdk, TableNames { requests, ..TableNames::default() }));
     let issued_today = match &dynamo {
         Some(dynamo) => Some(store::issued_today(dynamo, &requester, place.now).await?),
         None => None,
@@ -218,7 +221,7 @@ async fn look_up(
     let key = key_of(live, action, &requester, dynamo.as_ref()).await?;
     let comes_back =
         matches!(action, Action::Request | Action::Issue | Action::Approve) && live.key.is_some();
-    let asked = Asked {
+    let asked = RequestContext {
         requester,
         use_case: live.use_case,
         days: live.days,
@@ -234,7 +237,7 @@ async fn key_of(
     live: &Live,
     action: Action,
     requester: &PersonId,
-    dynamo: Option<&Dynamo>,
+    dynamo: Option<&Tables>,
 ) -> Result<KeyFacts, Failure> {
     let concerns: BTreeSet<_> = live.concern.iter().copied().collect();
     let Some(id) = live.key.clone() else {
@@ -257,10 +260,10 @@ async fn key_of(
 }
 
 /// A person with their workspace: the only configured one where none was said.
-fn whole(given: &Someone, config: OperatorConfig<'_>) -> Result<PersonId, Failure> {
+fn whole(given: &PersonArg, config: OperatorConfig<'_>) -> Result<PersonId, Failure> {
     match given {
-        Someone::Person(person) => Ok(person.clone()),
-        Someone::User(user) => match config.team_ids()?.as_slice() {
+        PersonArg::Person(person) => Ok(person.clone()),
+        PersonArg::User(user) => match config.team_ids()?.as_slice() {
             [team] => Ok(PersonId { team: team.clone(), user: user.clone() }),
             _ => Err(words::which_workspace(user)),
         },

@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::operator::Flags;
-use super::typed::{Export, Format};
-use super::{Ending, Failure, Place, csv};
-use crate::audit::Record;
-use crate::aws::{Dynamo, Position, TableNames};
-use crate::words::operator as words;
+use crate::aws::{Position, TableNames, Tables};
+use crate::cli::args::{Export, Format};
+use crate::cli::context::Flags;
+use crate::cli::output as words;
+use crate::cli::{CommandContext, ExitStatus, Failure, csv};
+use crate::domain::audit::AuditRecord;
 
 /// A line of progress where nobody looks on.
 const PROGRESS: usize = 10_000;
 
 /// Counts what goes by and shows it on standard error.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     watched: bool,
     shown: usize,
 }
 
 impl Progress {
-    pub(super) fn new(place: &Place<'_>) -> Self {
+    pub(crate) fn new(place: &CommandContext<'_>) -> Self {
         Self { watched: place.watched, shown: 0 }
     }
 
     /// So many records so far.
-    pub(super) fn show(&mut self, err: &mut dyn Write, records: usize) -> Result<(), Failure> {
+    pub(crate) fn show(&mut self, err: &mut dyn Write, records: usize) -> Result<(), Failure> {
         if self.watched {
             write!(err, "\r{}", words::records_so_far(records))?;
             err.flush()?;
@@ -42,7 +42,7 @@ impl Progress {
     }
 
     /// Clears the line for what comes next.
-    pub(super) fn end(&self, err: &mut dyn Write) -> Result<(), Failure> {
+    pub(crate) fn end(&self, err: &mut dyn Write) -> Result<(), Failure> {
         if self.watched && self.shown > 0 {
             write!(err, "\r{:60}\r", "")?;
         }
@@ -87,11 +87,15 @@ impl Target {
     }
 }
 
-pub(super) async fn export(export: &Export, json: bool, place: &mut Place<'_>) -> Result<Ending, Failure> {
+pub(crate) async fn export(
+    export: &Export,
+    json: bool,
+    place: &mut CommandContext<'_>,
+) -> Result<ExitStatus, Failure> {
     let table = [("KEYVEND_AUDIT_TABLE", export.audit_table.clone())];
     let flags = Flags::over(place.environment, export.aws.flags().into_iter().chain(table));
     let names = TableNames { audit: flags.config().audit()?, ..TableNames::default() };
-    let dynamo = Dynamo::new(&place.aws(flags.config()).await?, names);
+    let dynamo = Tables::new(&place.aws(flags.config()).await?, names);
     let format = if json { Format::Jsonl } else { export.format };
     let chain = export.request.as_ref().map(|request| request.as_str());
 
@@ -134,17 +138,17 @@ pub(super) async fn export(export: &Export, json: bool, place: &mut Place<'_>) -
         words::exported(written, unreadable, to)
     };
     writeln!(place.err, "{said}")?;
-    Ok(if unreadable == 0 { Ending::Done } else { Ending::No })
+    Ok(if unreadable == 0 { ExitStatus::Done } else { ExitStatus::No })
 }
 
 impl Export {
-    fn takes(&self, record: &Record) -> bool {
+    fn takes(&self, record: &AuditRecord) -> bool {
         let at = record.entry.at;
         self.since.is_none_or(|since| at >= since.0) && self.until.is_none_or(|until| at < until.0)
     }
 }
 
-fn line(record: &Record, format: Format) -> Result<String, Failure> {
+fn line(record: &AuditRecord, format: Format) -> Result<String, Failure> {
     match format {
         Format::Csv => Ok(csv::line(record)),
         Format::Jsonl => Ok(format!("{}\n", serde_json::to_string(record).map_err(anyhow::Error::from)?)),

@@ -7,16 +7,16 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::export::Progress;
-use super::operator::Flags;
-use super::trail::{Anchored, Problem, Trail};
-use super::typed::Verify;
-use super::{Answer, Ending, Failure, Place};
-use crate::audit::Record;
-use crate::aws::{Dynamo, TableNames};
-use crate::words::operator as words;
+use crate::aws::{TableNames, Tables};
+use crate::cli::args::Verify;
+use crate::cli::audit_verifier::{Anchored, Problem, Trail};
+use crate::cli::context::Flags;
+use crate::cli::export::Progress;
+use crate::cli::output as words;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::domain::audit::AuditRecord;
 
-/// What verifying found.
+/// RecordProblem verifying found.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// Whether nothing is wrong, the anchor included.
@@ -45,12 +45,12 @@ impl Answer for Verified {
         words::verified(self)
     }
 
-    fn ending(&self) -> Ending {
-        if self.verified { Ending::Done } else { Ending::No }
+    fn ending(&self) -> ExitStatus {
+        if self.verified { ExitStatus::Done } else { ExitStatus::No }
     }
 }
 
-pub(super) async fn verify(verify: &Verify, place: &mut Place<'_>) -> Result<Verified, Failure> {
+pub(crate) async fn verify(verify: &Verify, place: &mut CommandContext<'_>) -> Result<Verified, Failure> {
     let mut trail = Trail::default();
     let compared_with_requests = match &verify.from {
         Some(path) => read_file(path, &mut trail)?,
@@ -73,13 +73,17 @@ pub(super) async fn verify(verify: &Verify, place: &mut Place<'_>) -> Result<Ver
     })
 }
 
-async fn read_tables(verify: &Verify, place: &mut Place<'_>, trail: &mut Trail) -> Result<bool, Failure> {
+async fn read_tables(
+    verify: &Verify,
+    place: &mut CommandContext<'_>,
+    trail: &mut Trail,
+) -> Result<bool, Failure> {
     let given = verify.aws.flags().into_iter().chain(verify.tables.flags());
     let flags = Flags::over(place.environment, given);
     let (audit, requests) = (flags.config().audit()?, flags.config().requests_if_named()?);
     let compared = requests.is_some();
     let names = TableNames { audit, requests: requests.unwrap_or_default(), ..TableNames::default() };
-    let dynamo = Dynamo::new(&place.aws(flags.config()).await?, names);
+    let dynamo = Tables::new(&place.aws(flags.config()).await?, names);
     // The ends first: what is written meanwhile then makes chains longer than they need be, never shorter.
     if compared {
         read_ends(&dynamo, trail).await?;
@@ -112,7 +116,7 @@ async fn read_tables(verify: &Verify, place: &mut Place<'_>, trail: &mut Trail) 
     Ok(compared)
 }
 
-async fn read_ends(dynamo: &Dynamo, trail: &mut Trail) -> Result<(), Failure> {
+async fn read_ends(dynamo: &Tables, trail: &mut Trail) -> Result<(), Failure> {
     let mut position = None;
     loop {
         let page = dynamo.known_ends(position).await?;
@@ -129,7 +133,7 @@ fn read_file(path: &Path, trail: &mut Trail) -> Result<bool, Failure> {
     let file = BufReader::new(File::open(path).with_context(named)?);
     for (index, line) in file.lines().enumerate() {
         let line = line.with_context(named)?;
-        match serde_json::from_str::<Record>(&line) {
+        match serde_json::from_str::<AuditRecord>(&line) {
             Ok(record) => trail.add(record),
             Err(_) => return Err(words::no_record(path, index + 1)),
         }

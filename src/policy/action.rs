@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Account, IamUser};
+use crate::domain::iam::{Account, IamUser};
+use crate::domain::key::IssuedKey;
+use crate::domain::use_case::UseCase;
 use crate::id::{AccessKeyId, IamUserName, PersonId};
-use crate::key::IssuedKey;
-use crate::use_case::UseCase;
 
 /// The actions by the names that policies use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl Action {
 
 /// What a request asks for and what has come together for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestContext {
     /// Whose request it is: who acts, but in `approve`, and where an approver brings back somebody's key that
     /// there are concerns about. There it is the key's requester, and the approver who acts counts as one approval.
     pub requester: PersonId,
@@ -75,7 +75,7 @@ pub struct Asked {
     pub use_case: UseCase,
     /// The lifetime asked for, or what remains of it, in days, begun ones counted whole.
     pub days: u32,
-    /// How many people other than the requester have approved who still may: see [`super::Policies::approvals`].
+    /// How many people other than the requester have approved who still may: see [`crate::policy::Policies::approvals`].
     pub approvals: u32,
     /// How many keys the requester was issued today.
     pub issued_today: u32,
@@ -91,7 +91,7 @@ pub struct KeyFacts {
     /// Who requested it; none where keyvend did not issue it.
     pub requester: Option<PersonId>,
     /// What speaks against switching it on.
-    pub concerns: BTreeSet<Concern>,
+    pub concerns: BTreeSet<RiskFlag>,
 }
 
 impl From<&IssuedKey> for KeyFacts {
@@ -107,7 +107,7 @@ impl From<&IssuedKey> for KeyFacts {
 /// Why a key that is off should not come back just because its owner says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Concern {
+pub enum RiskFlag {
     /// Somebody said "this wasn't me", or that it leaked.
     Reported,
     /// AWS quarantined its IAM user since it was issued.
@@ -116,11 +116,11 @@ pub enum Concern {
     OwnerLeft,
 }
 
-impl Concern {
+impl RiskFlag {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Reported, Self::Quarantined, Self::OwnerLeft];
 
-    /// The name in `Concern::"..."`.
+    /// The name in `RiskFlag::"..."`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -133,14 +133,14 @@ impl Concern {
 
 /// An IAM user by account and name, without the facts about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IamUserAt {
+pub struct IamUserRef {
     /// Its account.
     pub account: Account,
     /// Its name.
     pub name: IamUserName,
 }
 
-impl fmt::Display for IamUserAt {
+impl fmt::Display for IamUserRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.name, self.account.alias)
     }
@@ -181,15 +181,15 @@ pub enum Context<'a> {
     /// `list`, `freeze`.
     Nothing,
     /// `request`, `issue`, `approve`.
-    Asked(&'a Asked),
+    RequestContext(&'a RequestContext),
     /// `rotate`, `deactivate`, `activate`, `delete`.
     Key(&'a KeyFacts),
 }
 
 impl Resource for IamUser {
-    type At = IamUserAt;
-    fn at(&self) -> IamUserAt {
-        IamUserAt { account: self.account.clone(), name: self.name.clone() }
+    type At = IamUserRef;
+    fn at(&self) -> IamUserRef {
+        IamUserRef { account: self.account.clone(), name: self.name.clone() }
     }
     fn on(&self) -> On<'_> {
         On::IamUser(self)
@@ -224,21 +224,21 @@ macro_rules! act {
         }
     };
     (@context $act:ident) => { Context::Nothing };
-    (@context $act:ident Asked) => { Context::Asked(&$act.0) };
+    (@context $act:ident RequestContext) => { Context::RequestContext(&$act.0) };
     (@context $act:ident KeyFacts) => { Context::Key(&$act.0) };
 }
 
 act!(
     /// To ask for a key.
-    Request(Asked), IamUser
+    Request(RequestContext), IamUser
 );
 act!(
     /// That a key comes to life, new or again.
-    Issue(Asked), IamUser
+    Issue(RequestContext), IamUser
 );
 act!(
     /// To approve.
-    Approve(Asked), IamUser
+    Approve(RequestContext), IamUser
 );
 act!(
     /// To see the keys.

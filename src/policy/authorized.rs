@@ -1,7 +1,7 @@
 //! Proof of a yes: whose, for what, to what. Made by a decision and by nothing else.
 
-use super::action::{Act, Resource};
 use crate::id::PersonId;
+use crate::policy::action::{Act, Resource};
 
 /// What somebody was allowed to do. No constructor, no `Clone`, no way to change it: one decision, one use.
 ///
@@ -36,7 +36,7 @@ pub struct Authorized<A: Act> {
 }
 
 impl<A: Act> Authorized<A> {
-    pub(super) fn new(principal: PersonId, act: A, at: <A::On as Resource>::At, by: Vec<String>) -> Self {
+    pub(crate) fn new(principal: PersonId, act: A, at: <A::On as Resource>::At, by: Vec<String>) -> Self {
         Self { principal, act, at, by }
     }
 

@@ -9,12 +9,12 @@ use cedar_policy::{
     RestrictedExpression as Value, Schema,
 };
 
-use super::action::{Action, Asked, Concern, Context, KeyFacts, On};
-use crate::facts::{AccessKeyStatus, Account, IamUser, Person};
+use crate::domain::iam::{AccessKeyStatus, Account, IamUser, Person};
 use crate::id::{PersonId, SlackTeamId, SlackUserId};
+use crate::policy::action::{Action, Context, KeyFacts, On, RequestContext, RiskFlag};
 
 /// The schema's entity types, parsed once.
-pub(super) struct Types {
+pub(crate) struct Types {
     account: EntityTypeName,
     action: EntityTypeName,
     concern: EntityTypeName,
@@ -28,10 +28,10 @@ pub(super) struct Types {
 type Attributes = HashMap<String, Value>;
 
 /// The type of a Slack user group, or of the approvers.
-pub(super) const SLACK_GROUP: &str = "SlackGroup";
+pub(crate) const SLACK_GROUP: &str = "SlackGroup";
 
 impl Types {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             account: "Account".parse()?,
             action: "Action".parse()?,
@@ -44,15 +44,15 @@ impl Types {
         })
     }
 
-    pub(super) fn person(&self, id: &PersonId) -> EntityUid {
+    pub(crate) fn person(&self, id: &PersonId) -> EntityUid {
         uid(&self.person, &id.to_string())
     }
 
-    pub(super) fn action(&self, action: Action) -> EntityUid {
+    pub(crate) fn action(&self, action: Action) -> EntityUid {
         uid(&self.action, action.as_str())
     }
 
-    pub(super) fn resource(&self, on: On<'_>) -> EntityUid {
+    pub(crate) fn resource(&self, on: On<'_>) -> EntityUid {
         match on {
             On::IamUser(iam_user) => {
                 uid(&self.iam_user, &format!("{}/{}", iam_user.account.id, iam_user.name))
@@ -62,7 +62,7 @@ impl Types {
     }
 
     /// Who acts and what on, with the schema's actions.
-    pub(super) fn entities(&self, principal: &Person, on: On<'_>, schema: &Schema) -> Result<Entities> {
+    pub(crate) fn entities(&self, principal: &Person, on: On<'_>, schema: &Schema) -> Result<Entities> {
         let mut entities = vec![self.person_entity(principal)?];
         match on {
             On::IamUser(iam_user) => {
@@ -75,16 +75,16 @@ impl Types {
     }
 
     /// What the question is asked with. People in it are taken as members of the acting person's team.
-    pub(super) fn context(&self, team: &SlackTeamId, context: Context<'_>) -> Result<CedarContext> {
+    pub(crate) fn context(&self, team: &SlackTeamId, context: Context<'_>) -> Result<CedarContext> {
         let pairs = match context {
             Context::Nothing => Attributes::new(),
-            Context::Asked(asked) => self.asked(team, asked)?,
+            Context::RequestContext(asked) => self.asked(team, asked)?,
             Context::Key(key) => Attributes::from([("key".to_owned(), self.key(team, key)?)]),
         };
         Ok(CedarContext::from_pairs(pairs)?)
     }
 
-    fn asked(&self, team: &SlackTeamId, asked: &Asked) -> Result<Attributes> {
+    fn asked(&self, team: &SlackTeamId, asked: &RequestContext) -> Result<Attributes> {
         let mut pairs = Attributes::from([
             ("requester".to_owned(), self.member(team, &asked.requester.user)),
             ("use_case".to_owned(), value(&self.use_case, asked.use_case.as_str())),
@@ -99,7 +99,7 @@ impl Types {
     }
 
     fn key(&self, team: &SlackTeamId, key: &KeyFacts) -> Result<Value> {
-        let concerns = key.concerns.iter().copied().map(Concern::as_str);
+        let concerns = key.concerns.iter().copied().map(RiskFlag::as_str);
         let mut pairs = Attributes::from([(
             "concerns".to_owned(),
             Value::new_set(concerns.map(|concern| value(&self.concern, concern))),

@@ -10,11 +10,11 @@ use std::str::FromStr as _;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 
-use super::entities::{SLACK_GROUP, Types};
-use super::probe::probe;
-use super::{Policies, Rule};
-use crate::facts::APPROVERS;
+use crate::domain::iam::APPROVERS;
 use crate::id::UserGroupId;
+use crate::policy::entities::{SLACK_GROUP, Types};
+use crate::policy::schema_check::probe;
+use crate::policy::{Policies, Rule};
 
 const SCHEMA: &str = "schema.cedarschema";
 
@@ -92,7 +92,7 @@ fn offset(error: &DetailedError) -> Option<usize> {
     }
 }
 
-pub(super) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
+pub(crate) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
     let (schema_file, files) = read(dir).map_err(InvalidPolicies)?;
     let mut problems = Vec::new();
     let schema = schema(&schema_file, &mut problems);

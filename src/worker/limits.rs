@@ -3,163 +3,172 @@
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::{NotDone, Worker};
-use crate::audit::Happened;
-use crate::card::{self, action};
-use crate::command::{Command, Create};
-use crate::facts::{Account, Person};
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::iam::{Account, Person};
+use crate::facts::Memberships;
 use crate::id::{PersonId, RequestId};
-use crate::inbound::{Interaction, Message, What};
-use crate::lookup::Memberships;
-use crate::modal;
-use crate::store::{OpenRequests, Quota, Stored};
+use crate::render::approval_card::{self, action};
+use crate::render::modal;
+use crate::render::text;
+use crate::slack::command::{Command, Create};
+use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
+use crate::store::{OpenRequests, Quota, StoredRequest};
 use crate::time::Timestamp;
-use crate::words;
+use crate::worker::commands::freeze::audit_alone;
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::decision_facts::memberships;
+use crate::worker::dispatch::{approvers_unreachable, key_change_of};
+use crate::worker::interactions::request_form::{reply, show_outcome};
 
 /// Commands, presses and forms of one person in one minute of Slack's clock.
-pub(super) const MESSAGES_A_MINUTE: usize = 20;
+pub(crate) const MESSAGES_A_MINUTE: usize = 20;
 /// Requests of one person that are open at a time.
-pub(super) const OPEN_REQUESTS: usize = 10;
+pub(crate) const OPEN_REQUESTS: usize = 10;
 /// Messages in the approvals channel about one person's requests that mention the approvers, in one hour of the clock.
 const MENTIONS_AN_HOUR: usize = 5;
 
 /// Why somebody can ask for nothing at all.
-pub(super) struct Barred {
+pub(crate) struct Barred {
     /// Which policies say so.
     pub by: Vec<String>,
     /// What is told, the same whatever was asked about.
     pub why: String,
 }
 
-impl Worker {
-    /// Counts a message of its person, once however often it is delivered.
-    ///
-    /// # Errors
-    /// [`NotDone::RateLimited`] where there were too many in its minute.
-    pub(super) async fn admit(&self, message: &Message) -> Result<(), NotDone> {
-        if only_turns_off(&message.what) {
-            return Ok(());
-        }
-        let quota =
-            Quota::new("rate", &message.person, minute(message), MESSAGES_A_MINUTE, message.signed_at);
-        if quota.take(&self.dynamo, message.id.as_str()).await? { Ok(()) } else { Err(NotDone::RateLimited) }
+/// Counts a message of its person, once however often it is delivered.
+///
+/// # Errors
+/// [`HandleError::RateLimited`] where there were too many in its minute.
+pub(crate) async fn admit(ctx: &Context, message: &SlackEnvelope) -> Result<(), HandleError> {
+    if only_turns_off(&message.what) {
+        return Ok(());
     }
+    let quota = Quota::new("rate", &message.person, minute(message), MESSAGES_A_MINUTE, message.signed_at);
+    if quota.take(&ctx.tables, message.id.as_str()).await? { Ok(()) } else { Err(HandleError::RateLimited) }
+}
 
-    /// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
-    /// message is done with then: it neither fails nor comes back.
-    pub(super) async fn refuse_rate(&self, message: &Message) {
-        tracing::warn!(message = %message.id, "a person reached the rate limit");
-        let told = async {
-            let Some(url) = &message.response_url else {
-                self.show_outcome(message, &words::rate_limited(MESSAGES_A_MINUTE)).await;
-                return anyhow::Ok(());
-            };
-            let slack = self.slack().await?;
-            Ok(slack.respond(url, &card::text(&words::rate_limited(MESSAGES_A_MINUTE))).await?)
+/// Answers a message over the limit, with one call that is not tried again, and audits the first of its minute. The
+/// message is done with then: it neither fails nor comes back.
+pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
+    tracing::warn!(message = %message.id, "rate limit reached");
+    let told = async {
+        let Some(url) = &message.response_url else {
+            show_outcome(ctx, message, &text::rate_limited(MESSAGES_A_MINUTE)).await;
+            return anyhow::Ok(());
         };
-        if let Err(fault) = told.await {
-            tracing::warn!(fault = format!("{fault:#}"), "a person over the rate limit was not told");
+        let slack = slack_client(ctx).await?;
+        Ok(slack.respond(url, &approval_card::text(&text::rate_limited(MESSAGES_A_MINUTE))).await?)
+    };
+    if let Err(fault) = told.await {
+        tracing::warn!(error = format!("{fault:#}"), "rate limit reply not delivered");
+    }
+    let audited = async {
+        let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
+        if first.take(&ctx.tables, message.id.as_str()).await? {
+            let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
+            audit_alone(
+                ctx,
+                message,
+                [NewAuditEntry::new(AuditEvent::MessageRateLimited, &message.person, most)],
+            )
+            .await?;
         }
-        let audited = async {
-            let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
-            if first.take(&self.dynamo, message.id.as_str()).await? {
-                let most = [("messages_a_minute", MESSAGES_A_MINUTE.to_string())];
-                self.audit_alone(message, [Happened::new("rate-limited", &message.person, most)]).await?;
-            }
-            anyhow::Ok(())
-        };
-        if let Err(fault) = audited.await {
-            tracing::error!(fault = format!("{fault:#}"), "a rate limit was not audited");
-        }
-    }
-
-    /// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
-    /// user that would be theirs, so that the answer says nothing about any that exists.
-    pub(super) async fn barred(&self, who: &PersonId) -> anyhow::Result<Option<Barred>> {
-        let slack = self.slack().await?;
-        let person = self.lookup.person(&slack, who, &Memberships::none()).await?;
-        let (Some(account), false) = (self.config.accounts.first(), person.is_full_member()) else {
-            return Ok(None);
-        };
-        let Ok(policies) = &self.policies else {
-            return Ok(Some(Barred { by: Vec::new(), why: words::POLICIES_INVALID.to_owned() }));
-        };
-        let memberships = match self.memberships(&slack).await {
-            Ok(memberships) => memberships,
-            Err(fault) => {
-                let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
-                return Ok(Some(Barred { by, why: self.unreachable(fault)? }));
-            }
-        };
-        let person = Person { groups: memberships.of(&who.user), ..person };
-        let denied = policies.bars(&person, account);
-        Ok(denied.map(|denial| Barred {
-            why: words::refused(&denial.advice, self.config.help_channel.as_ref()),
-            by: denial.by,
-        }))
-    }
-
-    /// Says so, and audits it.
-    pub(super) async fn refuse_barred(
-        &self,
-        message: &Message,
-        Barred { by, why }: Barred,
-        now: Timestamp,
-    ) -> Result<(), NotDone> {
-        let detail = [("by", by.join(" "))];
-        self.audit_alone(message, [Happened::new("person-refused", &message.person, detail)]).await?;
-        if let What::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
-            // A choice in a form has nowhere to be answered.
-            return Ok(());
-        }
-        Ok(self.reply(message, now, &why).await?)
-    }
-
-    /// Has the token and the read-only session at hand that a look-up in this account needs; neither is about anybody. Who needs
-    /// them sees whether that failed.
-    pub(super) async fn fetch_ahead(&self, account: Option<&Account>, now: Timestamp) {
-        if let (Some(account), Ok(_)) = (account, &self.policies) {
-            let _ = try_join(self.slack(), self.lookup.open(account, now)).await;
-        }
-    }
-
-    /// The requests that were open when their person last made one, as far as they still are.
-    pub(super) async fn still_open(
-        &self,
-        kept: OpenRequests,
-        now: Timestamp,
-    ) -> anyhow::Result<OpenRequests> {
-        let read = try_join_all(kept.ids().map(|id| Stored::read(&self.dynamo, id))).await?;
-        let open = read.into_iter().flatten().filter(|stored| stored.request.is_open(now));
-        let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
-        Ok(kept.still(open))
-    }
-
-    /// Whether one more message in the approvals channel about this person's requests mentions the approvers. `what` names it,
-    /// so that it counts once however often it is posted.
-    pub(super) async fn may_mention(
-        &self,
-        person: &PersonId,
-        what: &str,
-        now: Timestamp,
-    ) -> anyhow::Result<bool> {
-        let quota = Quota::new("mentions", person, now.0.div_euclid(3_600), MENTIONS_AN_HOUR, now);
-        quota.take(&self.dynamo, what).await
+        anyhow::Ok(())
+    };
+    if let Err(fault) = audited.await {
+        tracing::error!(error = format!("{fault:#}"), "audit entry for rate limit not written");
     }
 }
 
+/// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
+/// user that would be theirs, so that the answer says nothing about any that exists.
+pub(crate) async fn barred(ctx: &Context, who: &PersonId) -> anyhow::Result<Option<Barred>> {
+    let slack = slack_client(ctx).await?;
+    let person = ctx.lookup.person(&slack, who, &Memberships::none()).await?;
+    let (Some(account), false) = (ctx.config.accounts.first(), person.is_full_member()) else {
+        return Ok(None);
+    };
+    let Ok(policies) = &ctx.policies else {
+        return Ok(Some(Barred { by: Vec::new(), why: text::POLICIES_INVALID.to_owned() }));
+    };
+    let memberships = match memberships(ctx, &slack).await {
+        Ok(memberships) => memberships,
+        Err(fault) => {
+            let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
+            return Ok(Some(Barred { by, why: approvers_unreachable(ctx, fault)? }));
+        }
+    };
+    let person = Person { groups: memberships.of(&who.user), ..person };
+    let denied = policies.bars(&person, account);
+    Ok(denied.map(|denial| Barred {
+        why: text::refused(&denial.advice, ctx.config.help_channel.as_ref()),
+        by: denial.by,
+    }))
+}
+
+/// Says so, and audits it.
+pub(crate) async fn refuse_barred(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    Barred { by, why }: Barred,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let detail = [("by", by.join(" "))];
+    audit_alone(ctx, message, [NewAuditEntry::new(AuditEvent::PersonDenied, &message.person, detail)])
+        .await?;
+    if let SlackEvent::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
+        // A choice in a form has nowhere to be answered.
+        return Ok(());
+    }
+    Ok(reply(ctx, message, now, &why).await?)
+}
+
+/// Has the token and the read-only session at hand that a look-up in this account needs; neither is about anybody. Who needs
+/// them sees whether that failed.
+pub(crate) async fn fetch_ahead(ctx: &Context, account: Option<&Account>, now: Timestamp) {
+    if let (Some(account), Ok(_)) = (account, &ctx.policies) {
+        let _ = try_join(slack_client(ctx), ctx.lookup.warm_session(account, now)).await;
+    }
+}
+
+/// The requests that were open when their person last made one, as far as they still are.
+pub(crate) async fn still_open(
+    ctx: &Context,
+    kept: OpenRequests,
+    now: Timestamp,
+) -> anyhow::Result<OpenRequests> {
+    let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&ctx.tables, id))).await?;
+    let open = read.into_iter().flatten().filter(|stored| stored.request.is_unresolved(now));
+    let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
+    Ok(kept.still(open))
+}
+
+/// Whether one more message in the approvals channel about this person's requests mentions the approvers. `what` names it,
+/// so that it counts once however often it is posted.
+pub(crate) async fn may_mention(
+    ctx: &Context,
+    person: &PersonId,
+    what: &str,
+    now: Timestamp,
+) -> anyhow::Result<bool> {
+    let quota = Quota::new("mentions", person, now.0.div_euclid(3_600), MENTIONS_AN_HOUR, now);
+    quota.take(&ctx.tables, what).await
+}
+
 /// The minute in which Slack signed a message: the same whenever it is delivered.
-fn minute(message: &Message) -> i64 {
+fn minute(message: &SlackEnvelope) -> i64 {
     message.signed_at.0.div_euclid(60)
 }
 
 /// Whether a message can only end or turn off something.
-fn only_turns_off(what: &What) -> bool {
+fn only_turns_off(what: &SlackEvent) -> bool {
     match what {
         // What Slack tells of somebody is nobody's doing.
-        What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => true,
-        What::Command(Command::Deactivate(_) | Command::Freeze | Command::Cancel(_)) => true,
-        What::Command(
+        SlackEvent::UserDeactivated | SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
+            true
+        }
+        SlackEvent::Command(Command::Deactivate(_) | Command::Freeze | Command::Cancel(_)) => true,
+        SlackEvent::Command(
             Command::Form
             | Command::Create(_)
             | Command::List(_)
@@ -171,7 +180,7 @@ fn only_turns_off(what: &What) -> bool {
             | Command::Whoami
             | Command::Help,
         ) => false,
-        What::Interaction(Interaction::BlockActions { action_id, view, .. }) => {
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, view, .. }) => {
             let off = [
                 action::NOT_ME,
                 action::SWITCH_OFF,
@@ -182,45 +191,48 @@ fn only_turns_off(what: &What) -> bool {
             ];
             view.is_none() && off.contains(&action_id.as_str())
         }
-        What::Interaction(Interaction::ViewSubmission { callback_id, .. }) => callback_id == modal::DENY,
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, .. }) => {
+            callback_id == modal::DENY
+        }
     }
 }
 
 /// Whether a message's own handler counts it, beside what it reads from the tables first.
-pub(super) fn admits_itself(what: &What) -> bool {
+pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
     match what {
-        What::Command(command) => matches!(
+        SlackEvent::Command(command) => matches!(
             command,
             Command::Create(_) | Command::List(None) | Command::Rotate(_) | Command::Activate(_)
         ),
-        What::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
             let about_key =
-                super::asks_again(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
+                key_change_of(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
             action_id == action::APPROVE || about_key
         }
-        What::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
             callback_id == modal::ASK && Create::filled(values).is_ok()
         }
-        What::Interaction(_) | What::PersonLeft | What::JoinedChannel { .. } | What::JoinedGroup { .. } => {
-            false
-        }
+        SlackEvent::Interaction(_)
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => false,
     }
 }
 
 /// Whether the answer to a message could tell which IAM users or keys exist: then who asks is looked at first. The handlers of
 /// those that are not listed look for themselves, or tell nothing of the kind.
-pub(super) fn tells_of_iam_users(what: &What) -> bool {
+pub(crate) fn tells_of_iam_users(what: &SlackEvent) -> bool {
     match what {
-        What::Command(command) => matches!(
+        SlackEvent::Command(command) => matches!(
             command,
             Command::Form | Command::List(Some(_)) | Command::Delete(_) | Command::Status(_)
         ),
-        What::Interaction(Interaction::BlockActions { action_id, .. }) => {
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, .. }) => {
             [action::OPEN_FORM, action::DELETE, modal::CHOOSE_USE_CASE].contains(&action_id.as_str())
         }
-        What::Interaction(Interaction::ViewSubmission { .. })
-        | What::PersonLeft
-        | What::JoinedChannel { .. }
-        | What::JoinedGroup { .. } => false,
+        SlackEvent::Interaction(Interaction::ViewSubmission { .. })
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => false,
     }
 }

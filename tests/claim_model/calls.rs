@@ -6,9 +6,9 @@ use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 
-use keyvend::claim::Answer;
-use keyvend::item::{Item, Table, Update, Write};
-use keyvend::request::KeyRequest;
+use keyvend::aws::item::{Item, Table, Update, Write};
+use keyvend::domain::request::KeyRequest;
+use keyvend::domain::ticket::claim::ClaimOutcome;
 use serde_json::Value;
 
 use crate::emulated::Flight;
@@ -144,7 +144,7 @@ impl Calls {
     }
 
     /// The tab hears this, or that it cannot be served; so it must be at the emulator.
-    pub fn answered(&self, answer: Option<&Answer>) {
+    pub fn answered(&self, answer: Option<&ClaimOutcome>) {
         let Some(handler) = &self.handler else { return };
         let (other, expected) = (handler.borrow_mut().finish(), posted(answer));
         self.stage.borrow_mut().must(other == expected, || {

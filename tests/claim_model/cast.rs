@@ -9,17 +9,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::{Kem as _, Serializable as _};
-use keyvend::browser::Browser;
-use keyvend::claim::{Ack, Claim, Claimed, StoredTicket, TicketState};
-use keyvend::facts::{Account, EligibleApprovers, IamUser};
+use keyvend::aws::item::{Table, Write, text, values};
+use keyvend::domain::browser::Browser;
+use keyvend::domain::iam::{Account, EligibleApprovers, IamUser};
+use keyvend::domain::request::{KeyRequest, RequestDetails, RequestKind, ReviewSnapshot, RevisionSalt};
+use keyvend::domain::ticket::claim::{Ack, Claim, ClaimHolder, StoredTicket, TicketState};
+use keyvend::domain::ticket::seal::{ClaimKey, Sealed};
+use keyvend::domain::ticket::{Psk, Ticket, hash};
+use keyvend::domain::use_case::UseCase;
 use keyvend::id::{AccessKeyId, ClaimId, Digest256, PersonId, RequestId, TicketId};
-use keyvend::item::{Table, Write, text, values};
-use keyvend::request::{Asked, KeyRequest, Salt, Shown, Wants};
-use keyvend::seal::{ClaimKey, Sealed};
-use keyvend::store::{self, Link, Stored};
-use keyvend::ticket::{Psk, Ticket, hash};
+use keyvend::store::{self, StoredRequest, TicketRef};
 use keyvend::time::Timestamp;
-use keyvend::use_case::UseCase;
 use serde_json::Value;
 
 /// When every story begins.
@@ -54,7 +54,7 @@ pub static LINKS: LazyLock<Vec<LinkOf>> = LazyLock::new(|| {
     let link = |case: &Value| {
         let ticket = Ticket::of(bytes(case, "T"));
         let (tid, psk, proof_hash) = (ticket.tid(), ticket.psk(), ticket.proof_hash());
-        let Write::Put { item, .. } = Link::create(&tid, &REQUEST.id, &psk, START) else {
+        let Write::Put { item, .. } = TicketRef::create(&tid, &REQUEST.id, &psk, START) else {
             panic!("a link is put")
         };
         let key = text(&item, "pk").unwrap().to_owned();
@@ -95,8 +95,8 @@ pub static BOB: LazyLock<PersonId> = LazyLock::new(|| "T0001.U0BOB".to_owned().t
 
 /// The request as every story begins: approved, for policy wanted no approval.
 pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
-    let asked = Asked {
-        wants: Wants::New,
+    let asked = RequestDetails {
+        kind: RequestKind::New,
         requester: ALICE.clone(),
         account: USER.account.clone(),
         user: USER.name.clone(),
@@ -107,7 +107,8 @@ pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
         at: START,
     };
     let id = RequestId::of_signature(&[7; 32]);
-    let (shown, salt, ttls) = (Shown::of(&USER, 0), Salt::of([1; 16]), (REQUEST_LIFE, REQUEST_LIFE));
+    let (shown, salt, ttls) =
+        (ReviewSnapshot::of(&USER, 0), RevisionSalt::new([1; 16]), (REQUEST_LIFE, REQUEST_LIFE));
     KeyRequest::new(id, asked, shown, salt, EligibleApprovers::default(), ttls)
 });
 
@@ -116,7 +117,8 @@ pub static LEASE: LazyLock<String> = LazyLock::new(|| {
     let write = store::take_lease(&USER.account, &USER.name, REQUEST.id.as_str());
     updated_key(&write)
 });
-pub static COUNT: LazyLock<String> = LazyLock::new(|| updated_key(&store::count_issued(&ALICE, START, 0)));
+pub static COUNT: LazyLock<String> =
+    LazyLock::new(|| updated_key(&store::increment_daily_count(&ALICE, START, 0)));
 
 fn updated_key(write: &Write) -> String {
     let Write::Update { key, .. } = write else { panic!("{write:?} is no update") };
@@ -125,7 +127,7 @@ fn updated_key(write: &Write) -> String {
 
 thread_local! {
     /// Requests as read at the versions 0, 1, 2, ...: of one that was read, its write needs no more.
-    static READ: RefCell<Vec<Stored>> = RefCell::default();
+    static READ: RefCell<Vec<StoredRequest>> = RefCell::default();
 }
 
 /// The write that replaces the request that was read at this version, as the product makes it.
@@ -136,7 +138,7 @@ pub fn replace(version: i64, next: &KeyRequest) -> Write {
             let document = serde_json::to_string(&*REQUEST).unwrap();
             let version = i64::try_from(read.len()).unwrap();
             let item = values([("document", document.as_str().into()), ("version", version.into())]);
-            read.push(Stored::try_from(&item).unwrap());
+            read.push(StoredRequest::try_from(&item).unwrap());
         }
         read[at].replace(next).unwrap()
     })
@@ -211,7 +213,7 @@ pub fn key(tab: usize) -> ClaimKey {
 }
 
 /// Which tab has claimed.
-pub fn tab_of(claimed: &Claimed) -> usize {
+pub fn tab_of(claimed: &ClaimHolder) -> usize {
     let both = |(cid, key): &(ClaimId, ClaimKey)| *cid == claimed.cid && *key == claimed.key;
     TAB_IDS.iter().position(both).unwrap()
 }
@@ -240,8 +242,8 @@ pub fn ticket(wants_code: bool) -> StoredTicket {
     ticket_of(0, wants_code, EXPIRES)
 }
 
-pub fn claimed(tab: usize) -> Claimed {
-    Claimed {
+pub fn claimed(tab: usize) -> ClaimHolder {
+    ClaimHolder {
         cid: cid(tab),
         key: key(tab),
         attempt: 1,

@@ -3,21 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::claim::{
-    self, Step, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim, misuse, new_item,
+use keyvend::aws::item::{Attribute, Item, Table, Update, Write};
+use keyvend::domain::ticket::claim::{
+    self, ClaimStep, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim, misuse, new_item,
 };
-use keyvend::item::{Attribute, Item, Table, Update, Write};
-use keyvend::ticket::hash;
+use keyvend::domain::ticket::hash;
 use keyvend::time::Timestamp;
 
 use crate::cast::{self, Code, EXPIRES, START};
 use crate::expressions::holds;
 use crate::tables::Tables;
 
-fn written(step: Step) -> Update {
+fn written(step: ClaimStep) -> Update {
     match step {
-        Step::TakeTry(update) | Step::Write(update, _) => update,
-        Step::Answer(answer) => panic!("nothing is written: {answer:?}"),
+        ClaimStep::CountAttempt(update) | ClaimStep::Write(update, _) => update,
+        ClaimStep::Answer(answer) => panic!("nothing is written: {answer:?}"),
     }
 }
 
@@ -76,7 +76,7 @@ fn holds_only_with(name: &str, (condition, values): (&'static str, &Item), item:
 fn what_reveal_writes_holds_by_itself() {
     let ask = |code| cast::claim(0, true, code);
     let take = written(claim(&cast::ticket(false), &ask(Code::None), START));
-    let take_try = written(claim(&cast::ticket(true), &ask(Code::Right), START));
+    let count_attempt = written(claim(&cast::ticket(true), &ask(Code::Right), START));
     let take_after = written(after_try(&cast::ticket(true), &ask(Code::Right), 3, START));
     let lock = written(after_try(&cast::ticket(true), &ask(Code::Wrong), TRIES, START));
     let sealed = sealed();
@@ -84,7 +84,7 @@ fn what_reveal_writes_holds_by_itself() {
     let confirm = written(acknowledge(&ticket, &cast::ack(0, true, true), START));
     let cases: [(&str, &Update, Item, &[&str]); 6] = [
         ("claim", &take, pending(false, 0), &["state", "proof", "expiry", "no code wanted"]),
-        ("take a try", &take_try, pending(true, 4), &["state", "proof", "expiry", "fewer tries"]),
+        ("take a try", &count_attempt, pending(true, 4), &["state", "proof", "expiry", "fewer tries"]),
         ("claim on a try", &take_after, pending(true, 3), &["state", "proof", "expiry", "own try"]),
         ("lock", &lock, pending(true, 5), &["state", "proof", "five tries"]),
         ("misuse", &misuse(&cast::proof(0, true), START), sealed.clone(), &["proof", "first misuse"]),
@@ -102,11 +102,11 @@ fn what_the_worker_writes_holds_by_itself() {
     claimed.insert("state".to_owned(), "CLAIMED".into());
     let seal = claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START);
     for (name, write, about) in [
-        ("still claimed", claim::still_claimed(&tid, 1), ["state", "attempt"].as_slice()),
+        ("still claimed", claim::assert_claimed(&tid, 1), ["state", "attempt"].as_slice()),
         ("seal", seal, &["state", "attempt"]),
         ("fail", claim::failed(&tid), &["state"]),
         ("void", claim::void_claimed(&tid), &["state"]),
-        ("take the outbox", claim::outbox_taken(&tid, 1), &["outbox"]),
+        ("take the outbox", claim::clear_outbox(&tid, 1), &["outbox"]),
     ] {
         let (condition, values) = match &write {
             Write::Update { update, .. } => (update.condition, &update.values),
@@ -128,16 +128,16 @@ fn what_the_timers_write_holds_by_itself() {
     let due: Attribute = START.0.into();
     let claimed = with(sealed(), &[("state", "CLAIMED".into()), ("due_at", due.clone())]);
     let settling = with(sealed(), &[("due_at", due), ("outbox", Attribute::List(Vec::new()))]);
-    let ten_minutes_on = Timestamp(START.0 + claim::FETCH_AGAIN);
+    let ten_minutes_on = Timestamp(START.0 + claim::FETCH_WINDOW);
     for (name, write, item, about) in [
-        ("raise", claim::raised(&tid, 1, START), claimed.clone(), ["state", "attempt"].as_slice()),
+        ("raise", claim::increment_attempt(&tid, 1, START), claimed.clone(), ["state", "attempt"].as_slice()),
         (
             "raise for the last time",
-            claim::raised(&tid, 2, START),
+            claim::increment_attempt(&tid, 2, START),
             with(claimed.clone(), &[("attempt", 2.into())]),
             &["state", "most attempts"],
         ),
-        ("look again", claim::look_again(&tid, START, later), claimed, &["timer"]),
+        ("look again", claim::reschedule(&tid, START, later), claimed, &["timer"]),
         ("expire", claim::expired(&tid, later), pending(true, 4), &["state", "fewer tries"]),
         ("write a lock down", claim::locked(&tid, later), pending(true, 5), &["state", "five tries"]),
         (
@@ -146,12 +146,12 @@ fn what_the_timers_write_holds_by_itself() {
             with(sealed(), &[("sealed_at", START.0.into())]),
             &["state"],
         ),
-        ("settle", claim::settled(&tid, START), settling, &["timer", "outbox"]),
+        ("settle", claim::clear_timer(&tid, START), settling, &["timer", "outbox"]),
     ] {
         let Write::Update { update, .. } = &write else { panic!("{name} is an update") };
         holds_only_with(name, (update.condition, &update.values), &item, about);
     }
-    let early = claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_AGAIN - 1));
+    let early = claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW - 1));
     let Write::Update { update, .. } = &early else { panic!() };
     assert!(!holds(update.condition, &update.values, &sealed()), "nothing lapses early");
     let Write::Update { update, .. } = &claim::expired(&tid, START) else { panic!() };
@@ -196,9 +196,9 @@ fn the_documents_diagram_of_a_ticket_is_the_codes() {
         claim::failed(&tid),
         claim::void(&tid),
         claim::void_claimed(&tid),
-        claim::raised(&tid, 1, START),
+        claim::increment_attempt(&tid, 1, START),
         claim::locked(&tid, late),
-        claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_AGAIN)),
+        claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW)),
     ];
     let by_worker = by_worker.into_iter().map(|write| match write {
         Write::Update { update, .. } => ("worker", update),
@@ -206,7 +206,7 @@ fn the_documents_diagram_of_a_ticket_is_the_codes() {
     });
     let mut found = BTreeSet::from([("none".to_owned(), "PENDING".to_owned(), "worker".to_owned())]);
     for (by, update) in by_reveal.into_iter().map(|update| ("reveal", update)).chain(by_worker) {
-        for from in ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"] {
+        for from in ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "CONFIRMED", "UNCONFIRMED"] {
             for (wants_code, tries) in [(false, 0), (true, 0), (true, 3), (true, TRIES)] {
                 let mut item = sealed();
                 item.extend(pending(wants_code, tries));

@@ -1,4 +1,4 @@
-//! The same story at the emulator: the worker's calls by the product's own `Dynamo` over the SDK, a tab's request by
+//! The same story at the emulator: the worker's calls by the product's own `Tables` over the SDK, a tab's request by
 //! the product's own `reveal`. A call is under way until the schedule lets it be heard; what the SDK does about lost
 //! replies is the SDK's.
 
@@ -13,12 +13,12 @@ use std::time::Duration;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyvend::aws::{Dynamo, TableNames, WriteError};
+use keyvend::aws::item::{Attribute, Item, Table, Write, number};
+use keyvend::aws::{TableNames, Tables as AwsTables, WriteError};
 use keyvend::config::RevealConfig;
-use keyvend::item::{Attribute, Item, Table, Write, number};
-use keyvend::request::KeyRequest;
-use keyvend::reveal::Reveal;
-use keyvend::store::Stored;
+use keyvend::domain::request::KeyRequest;
+use keyvend::functions::reveal::Reveal;
+use keyvend::store::StoredRequest;
 use serde_json::{Map, Value, json};
 
 use crate::calls::{Fate, Op, Outcome};
@@ -44,7 +44,7 @@ struct Inner {
     /// What makes the tables.
     tables: Vec<Value>,
     reveal: Rc<Reveal>,
-    worker: Dynamo,
+    worker: AwsTables,
     /// The fates of the next attempts at calls.
     fates: Arc<Mutex<VecDeque<Interfere>>>,
     /// How many attempts at calls there were.
@@ -88,7 +88,7 @@ impl Emulated {
         let reveal = Rc::new(Reveal::new(reveal, &config(Function::Reveal)));
         let (requests, tickets) = (aws::REQUESTS.to_owned(), aws::TICKETS.to_owned());
         let names = TableNames { requests, tickets, ..TableNames::default() };
-        let worker = Dynamo::new(&config(Function::Worker), names);
+        let worker = AwsTables::new(&config(Function::Worker), names);
         Self(Rc::new(Inner { clock, net, tables, reveal, worker, fates, made }))
     }
 
@@ -173,8 +173,8 @@ impl Emulated {
                 Flight::new(async move {
                     match dynamo.update(table, &key, &update).await {
                         Ok(set) => Outcome::Set(set),
-                        Err(WriteError::Lost(_)) => Outcome::Lost,
-                        Err(WriteError::Fault(_)) => Outcome::Fault,
+                        Err(WriteError::Conflict(_)) => Outcome::Lost,
+                        Err(WriteError::Other(_)) => Outcome::Fault,
                     }
                 })
             }
@@ -185,8 +185,8 @@ impl Emulated {
                 Flight::new(async move {
                     match dynamo.write(writes).await {
                         Ok(()) => Outcome::Written,
-                        Err(WriteError::Lost(_)) => Outcome::Lost,
-                        Err(WriteError::Fault(_)) => Outcome::Fault,
+                        Err(WriteError::Conflict(_)) => Outcome::Lost,
+                        Err(WriteError::Other(_)) => Outcome::Fault,
                     }
                 })
             }
@@ -280,7 +280,7 @@ fn request_item(row: &Row) -> Item {
 }
 
 fn row_of(item: &Item) -> Row {
-    let request = Stored::try_from(item).unwrap().request;
+    let request = StoredRequest::try_from(item).unwrap().request;
     Row { request: Rc::new(request), version: number(item, "version").unwrap() }
 }
 

@@ -1,10 +1,10 @@
 //! How a story ends: everybody finishes, whoever holds the claim is served, and nothing is left that waits for nobody.
 
-use keyvend::claim::{Answer, FETCH_AGAIN, TRIES, TicketState};
-use keyvend::item::{Table, text};
-use keyvend::key::StoredKey;
-use keyvend::request::State;
-use keyvend::worker::ClaimEvent;
+use keyvend::aws::item::{Table, text};
+use keyvend::domain::key::StoredKey;
+use keyvend::domain::request::RequestState;
+use keyvend::domain::ticket::claim::{ClaimOutcome, FETCH_WINDOW, TRIES, TicketState};
+use keyvend::queue::ClaimEvent;
 
 use crate::calls::Fate;
 use crate::cast::{self, Code, LINKS, TABS};
@@ -29,7 +29,7 @@ impl Story {
         let served = if self.closely { self.open_link() } else { None };
         if let Some(link) = served {
             let answer = self.asks(link, 0, Code::Right);
-            self.must(matches!(answer, Some(Answer::Working { .. })), || {
+            self.must(matches!(answer, Some(ClaimOutcome::Working { .. })), || {
                 format!("the link's holder is not served: {answer:?}")
             });
             self.serve();
@@ -42,7 +42,7 @@ impl Story {
         for link in 0..LINKS.len() {
             let Some(TicketState::Claimed(claimed)) = self.state(link) else { continue };
             let answer = self.asks(link, cast::tab_of(&claimed), Code::None);
-            let working = Answer::Working { attempt: claimed.attempt };
+            let working = ClaimOutcome::Working { attempt: claimed.attempt };
             self.must(answer == Some(working), || format!("the claiming tab hears {answer:?}"));
             let message = Message { link, event: ClaimEvent::Claimed, attempt: claimed.attempt };
             let queued = self.stage.borrow().messages.contains(&message);
@@ -58,7 +58,7 @@ impl Story {
 
     /// The link that somebody could still open, if there is one.
     fn open_link(&self) -> Option<usize> {
-        let State::Ticketed { tid } = &self.rules.request().request.state else { return None };
+        let RequestState::LinkIssued { tid } = &self.rules.request().request.state else { return None };
         let link = cast::link_of(tid);
         let ticket = self.rules.ticket(link)?;
         let open = ticket.state == TicketState::Pending
@@ -71,11 +71,13 @@ impl Story {
     /// Nothing is left that waits for nobody, and a sealed key is its tab's.
     fn closed(&mut self) {
         let request = self.rules.request().request.clone();
-        self.must(!matches!(request.state, State::Issuing(_)), || "somebody issues for ever".to_owned());
+        self.must(!matches!(request.state, RequestState::Issuing(_)), || {
+            "somebody issues for ever".to_owned()
+        });
         let live = self.stage.borrow().keys.live.clone();
         let known = match &request.state {
-            State::Issued { key, .. } => live == [key.clone()],
-            State::Ambiguous(_) => live.len() <= 1,
+            RequestState::Issued { key, .. } => live == [key.clone()],
+            RequestState::Ambiguous(_) => live.len() <= 1,
             _ => live.is_empty(),
         };
         self.must(known, || format!("{live:?} are live as the request is {:?}", request.state));
@@ -86,9 +88,9 @@ impl Story {
                 }
                 Some(TicketState::Sealed { claimed, sealed_at, .. }) if self.is_late() => {
                     let tab = cast::tab_of(&claimed);
-                    self.stage.borrow_mut().now = sealed_at.0 + FETCH_AGAIN - 1;
+                    self.stage.borrow_mut().now = sealed_at.0 + FETCH_WINDOW - 1;
                     let answer = self.asks(link, tab, Code::None);
-                    self.must(matches!(answer, Some(Answer::Sealed { .. })), || {
+                    self.must(matches!(answer, Some(ClaimOutcome::Sealed { .. })), || {
                         format!("the tab that has the claim lost its key: it hears {answer:?}")
                     });
                     self.stage.borrow_mut().now += 1;
@@ -96,31 +98,37 @@ impl Story {
                 }
                 Some(TicketState::Sealed { claimed, sealed_at, .. }) => {
                     let tab = cast::tab_of(&claimed);
-                    self.stage.borrow_mut().now = sealed_at.0 + FETCH_AGAIN - 1;
+                    self.stage.borrow_mut().now = sealed_at.0 + FETCH_WINDOW - 1;
                     let answer = self.asks(link, tab, Code::None);
-                    self.must(matches!(answer, Some(Answer::Sealed { .. })), || {
+                    self.must(matches!(answer, Some(ClaimOutcome::Sealed { .. })), || {
                         format!("the tab that has the claim lost its key: it hears {answer:?}")
                     });
                     if self.closely {
                         let answer = self.asks(link, (tab + 1) % (TABS - 1), Code::Right);
-                        self.must(answer == Some(Answer::Used), || format!("another tab hears {answer:?}"));
-                        self.confirms(link, tab, &Answer::WrongReceipt, false);
+                        self.must(answer == Some(ClaimOutcome::Used), || {
+                            format!("another tab hears {answer:?}")
+                        });
+                        self.confirms(link, tab, &ClaimOutcome::WrongReceipt, false);
                     }
-                    self.confirms(link, tab, &Answer::Confirmed, true);
+                    self.confirms(link, tab, &ClaimOutcome::Confirmed, true);
                     self.confirmed(link);
                 }
-                Some(TicketState::Acked { claimed, .. }) => {
+                Some(TicketState::Confirmed { claimed, .. }) => {
                     let tab = cast::tab_of(&claimed);
-                    self.confirms(link, tab, &Answer::Confirmed, true);
+                    self.confirms(link, tab, &ClaimOutcome::Confirmed, true);
                     let answer = self.asks(link, tab, Code::None);
-                    self.must(answer == Some(Answer::Acknowledged), || format!("its tab hears {answer:?}"));
+                    self.must(answer == Some(ClaimOutcome::AlreadyConfirmed), || {
+                        format!("its tab hears {answer:?}")
+                    });
                     self.confirmed(link);
                 }
-                Some(TicketState::Lapsed(claimed)) => {
+                Some(TicketState::Unconfirmed(claimed)) => {
                     let tab = cast::tab_of(&claimed);
                     let answer = self.asks(link, tab, Code::None);
-                    self.must(answer == Some(Answer::Lapsed), || format!("its tab hears {answer:?}"));
-                    self.confirms(link, tab, &Answer::Lapsed, true);
+                    self.must(answer == Some(ClaimOutcome::Unconfirmed), || {
+                        format!("its tab hears {answer:?}")
+                    });
+                    self.confirms(link, tab, &ClaimOutcome::Unconfirmed, true);
                 }
                 _ => {}
             }
@@ -141,8 +149,8 @@ impl Story {
         }
         // The timer that lost comes again.
         self.alone(Task::Lapse);
-        let lapsed = matches!(self.state(link), Some(TicketState::Lapsed(_)));
-        let expected = if lapsed { Answer::Lapsed } else { Answer::Confirmed };
+        let lapsed = matches!(self.state(link), Some(TicketState::Unconfirmed(_)));
+        let expected = if lapsed { ClaimOutcome::Unconfirmed } else { ClaimOutcome::Confirmed };
         self.must(answer.as_ref() == Some(&expected), || format!("a late confirmation hears {answer:?}"));
         self.confirms(link, tab, &expected, true);
         if !lapsed {
@@ -160,8 +168,8 @@ impl Story {
         if !self.closely {
             return;
         }
-        self.alone(Task::Message(Message { link, event: ClaimEvent::Acknowledged, attempt: 0 }));
-        let State::Issued { key, .. } = &self.rules.request().request.state else { return };
+        self.alone(Task::Message(Message { link, event: ClaimEvent::Confirmed, attempt: 0 }));
+        let RequestState::Issued { key, .. } = &self.rules.request().request.state else { return };
         let stage = self.stage.borrow();
         let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));
         let confirmed = item.is_some_and(|item| text(item, "state") == Ok("CONFIRMED"));
@@ -175,19 +183,19 @@ impl Story {
         let stage = self.stage.borrow();
         let tid = LINKS[link].tid.as_str();
         let of = |event: &str| {
-            let about = |entry: &&keyvend::audit::Entry| {
+            let about = |entry: &&keyvend::domain::audit::AuditEntry| {
                 entry.event == event && entry.detail.get("tid").is_some_and(|other| other == tid)
             };
             stage.audit.values().filter(about).count()
         };
-        let (claimed, revealed) = (of("claimed"), of("revealed"));
+        let (claimed, revealed) = (of("link.claimed"), of("link.confirmed"));
         drop(stage);
         self.must((claimed, revealed) == (1, 1), || {
             format!("ticket {link} is audited as claimed {claimed} times and as revealed {revealed} times")
         });
     }
 
-    fn confirms(&mut self, link: usize, tab: usize, expected: &Answer, right_receipt: bool) {
+    fn confirms(&mut self, link: usize, tab: usize, expected: &ClaimOutcome, right_receipt: bool) {
         let answer = self.posts(Visit::ack(link, tab, true, right_receipt, self.now()));
         self.must(answer.as_ref() == Some(expected), || format!("its confirmation hears {answer:?}"));
     }
@@ -196,12 +204,12 @@ impl Story {
         self.rules.ticket(link).map(|ticket| ticket.state.clone())
     }
 
-    fn asks(&mut self, link: usize, tab: usize, code: Code) -> Option<Answer> {
+    fn asks(&mut self, link: usize, tab: usize, code: Code) -> Option<ClaimOutcome> {
         self.posts(Visit::claim(link, tab, true, code, self.now()))
     }
 
     /// A tab's request, while nobody else acts.
-    fn posts(&mut self, visit: Visit) -> Option<Answer> {
+    fn posts(&mut self, visit: Visit) -> Option<ClaimOutcome> {
         self.rules.heard = None;
         self.begin_visit(visit);
         self.work_off(0);

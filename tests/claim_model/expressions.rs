@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use keyvend::item::{Attribute, Item};
+use keyvend::aws::item::{Attribute, Item};
 
 /// What must hold.
 #[derive(Debug, PartialEq, Eq)]
@@ -355,7 +355,7 @@ impl Tokens {
 
 mod tests {
     use super::*;
-    use keyvend::item::values;
+    use keyvend::aws::item::values;
 
     /// The interpreter itself: what it takes for true is what the tests of the protocol rest on.
     #[test]

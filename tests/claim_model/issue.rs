@@ -1,19 +1,19 @@
-//! The worker's way from a claim to a sealed key, call by call, as in src/worker/issue.rs.
+//! The worker's way from a claim to a sealed key, call by call, as in src/worker/ops/issue_key.rs.
 
-use keyvend::claim::{self, Claimed, TicketState};
+use keyvend::aws::item::Write;
+use keyvend::domain::key::IssuedKey;
+use keyvend::domain::request::{AbortOutcome, IssueIntent, KeyRequest, RequestEvent, RequestState};
+use keyvend::domain::ticket::claim::{self, ClaimHolder, TicketState};
 use keyvend::id::{AccessKeyId, RunId};
-use keyvend::item::Write;
-use keyvend::key::IssuedKey;
-use keyvend::request::{Event, Intent, KeyRequest, State, Withdrawn};
-use keyvend::store::{self, Link};
+use keyvend::store::{self, TicketRef};
 
 use crate::calls::{Fate, NotWritten};
 use crate::cast::{self, ALICE, COUNT, LINKS, USER};
-use crate::jobs::{NotDone, RACES, Worker};
+use crate::jobs::{HandleError, MAX_CONFLICT_RETRIES, Worker};
 use crate::stage::Message;
 use crate::tables::Row;
 
-/// As in src/worker/issue.rs.
+/// As in src/worker/ops/issue_key.rs.
 pub const CLAIM_LIFE: i64 = 180;
 
 /// What `CreateAccessKey` came to.
@@ -25,36 +25,36 @@ enum Created {
 
 impl Worker {
     /// `Worker::issue`
-    pub async fn issue(&self, message: Message) -> Result<(), NotDone> {
-        let Some(row) = self.take_in(message.link).await? else { return Ok(()) };
+    pub async fn issue(&self, message: Message) -> Result<(), HandleError> {
+        let Some(row) = self.import_ticket_events(message.link).await? else { return Ok(()) };
         let own = &LINKS[message.link].tid;
         match &row.request.state {
-            State::Issuing(intent) if intent.tid == *own => {
+            RequestState::Issuing(intent) if intent.tid == *own => {
                 let intent = intent.clone();
                 self.finish(row, intent).await
             }
-            State::Ticketed { tid } if tid == own => self.begin(row, message).await,
+            RequestState::LinkIssued { tid } if tid == own => self.begin(row, message).await,
             _ => Ok(()),
         }
     }
 
     /// `Worker::finish`; that its holder has until its deadline is left to the transition.
-    pub async fn finish(&self, row: Row, intent: Intent) -> Result<(), NotDone> {
+    pub async fn finish(&self, row: Row, intent: IssueIntent) -> Result<(), HandleError> {
         let run = self.new_run();
-        let take_over = Event::TakeOver { run: run.clone(), until: self.until() };
-        let next = row.request.apply(take_over, "keyvend", self.now).map_err(|_| NotDone)?;
+        let take_over = RequestEvent::ResumeIssuing { run: run.clone(), until: self.until() };
+        let next = row.request.apply(take_over, "keyvend", self.now).map_err(|_| HandleError)?;
         let row = self.save(&row, next, Vec::new()).await?;
         match intent.created {
             Some(key) => {
                 self.delete_own(&key).await?;
-                self.fail(row, Some(&run), Withdrawn::Approved, Some(key)).await
+                self.fail(row, Some(&run), AbortOutcome::Approved, Some(key)).await
             }
             None => self.unanswered(row, &run).await,
         }
     }
 
     /// `Worker::begin`
-    async fn begin(&self, row: Row, message: Message) -> Result<(), NotDone> {
+    async fn begin(&self, row: Row, message: Message) -> Result<(), HandleError> {
         if row.request.is_expired(self.now) {
             return self.lapse(&row).await;
         }
@@ -64,10 +64,10 @@ impl Worker {
             return Ok(());
         }
         if self.now.since(claimed.at) > CLAIM_LIFE {
-            return self.fail(row, None, Withdrawn::Approved, None).await;
+            return self.fail(row, None, AbortOutcome::Approved, None).await;
         }
         if self.read_link(message.link).await? != Some(true) {
-            return self.fail(row, None, Withdrawn::Approved, None).await;
+            return self.fail(row, None, AbortOutcome::Approved, None).await;
         }
         let issued_today = self.issued_today().await?;
         if let Some(to) = self.unauthorized() {
@@ -77,9 +77,9 @@ impl Worker {
     }
 
     /// `store::issued_today`
-    async fn issued_today(&self) -> Result<u32, NotDone> {
-        let item = self.calls.get(keyvend::item::Table::Requests, &COUNT).await?;
-        let issued = item.map_or(0, |item| keyvend::item::number(&item, "issued").unwrap());
+    async fn issued_today(&self) -> Result<u32, HandleError> {
+        let item = self.calls.get(keyvend::aws::item::Table::Requests, &COUNT).await?;
+        let issued = item.map_or(0, |item| keyvend::aws::item::number(&item, "issued").unwrap());
         Ok(u32::try_from(issued).unwrap())
     }
 
@@ -88,39 +88,39 @@ impl Worker {
         &self,
         row: Row,
         link: usize,
-        claimed: &Claimed,
+        claimed: &ClaimHolder,
         issued_today: u32,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let (row, run) = self.intend(&row, link, claimed, issued_today).await?;
         let key = match self.create_key().await {
             Created::Key(key) => key,
             Created::NoAnswer => return self.unanswered(row, &run).await,
-            Created::Refused => return self.fail(row, Some(&run), Withdrawn::Approved, None).await,
+            Created::Refused => return self.fail(row, Some(&run), AbortOutcome::Approved, None).await,
         };
         match self.record_and_seal(row, &run, claimed, &key).await {
             Ok(saved) => {
                 self.flush(saved).await;
                 Ok(())
             }
-            Err(NotDone) => self.unsealed(&run, key).await,
+            Err(HandleError) => self.unsealed(&run, key).await,
         }
     }
 
     /// `Worker::unsealed`
-    async fn unsealed(&self, run: &RunId, key: AccessKeyId) -> Result<(), NotDone> {
+    async fn unsealed(&self, run: &RunId, key: AccessKeyId) -> Result<(), HandleError> {
         let found = self.calls.get_request().await?;
         match &found.request.state {
-            State::Issued { key: sealed, .. } if *sealed == key => {
+            RequestState::Issued { key: sealed, .. } if *sealed == key => {
                 self.flush(found).await;
                 Ok(())
             }
-            State::Issuing(intent) if intent.run == *run => {
+            RequestState::Issuing(intent) if intent.invocation == *run => {
                 self.delete_own(&key).await?;
-                self.fail(found, Some(run), Withdrawn::Approved, Some(key)).await
+                self.fail(found, Some(run), AbortOutcome::Approved, Some(key)).await
             }
             _ => {
                 self.delete_own(&key).await?;
-                Err(NotDone)
+                Err(HandleError)
             }
         }
     }
@@ -130,26 +130,26 @@ impl Worker {
         &self,
         row: &Row,
         link: usize,
-        claimed: &Claimed,
+        claimed: &ClaimHolder,
         issued_today: u32,
-    ) -> Result<(Row, RunId), NotDone> {
+    ) -> Result<(Row, RunId), HandleError> {
         let run = self.new_run();
-        let intent = Intent {
+        let intent = IssueIntent {
             tid: LINKS[link].tid.clone(),
-            run: run.clone(),
-            begun: self.now,
-            until: self.until(),
+            invocation: run.clone(),
+            started_at: self.now,
+            deadline: self.until(),
             path: USER.path.clone(),
-            keys_before: Vec::new(),
+            existing_keys: Vec::new(),
             created: None,
         };
-        let event = Event::Begin { intent, browser: claimed.browser.to_string() };
-        let next = row.request.apply(event, &ALICE.to_string(), self.now).map_err(|_| NotDone)?;
+        let event = RequestEvent::StartIssuing { intent, browser: claimed.browser.to_string() };
+        let next = row.request.apply(event, &ALICE.to_string(), self.now).map_err(|_| HandleError)?;
         let others = vec![
             store::take_lease(&USER.account, &USER.name, row.request.id.as_str()),
-            claim::still_claimed(&LINKS[link].tid, claimed.attempt),
+            claim::assert_claimed(&LINKS[link].tid, claimed.attempt),
             store::not_frozen(),
-            store::count_issued(&ALICE, self.now, issued_today),
+            store::increment_daily_count(&ALICE, self.now, issued_today),
         ];
         Ok((self.save(row, next, others).await?, run))
     }
@@ -177,18 +177,18 @@ impl Worker {
         &self,
         row: Row,
         run: &RunId,
-        claimed: &Claimed,
+        claimed: &ClaimHolder,
         key: &AccessKeyId,
-    ) -> Result<Row, NotDone> {
-        let Some(tid) = row.request.ticket().cloned() else { return Err(NotDone) };
-        let created = Event::Created { run: run.clone(), key: key.clone() };
+    ) -> Result<Row, HandleError> {
+        let Some(tid) = row.request.ticket().cloned() else { return Err(HandleError) };
+        let created = RequestEvent::Created { run: run.clone(), key: key.clone() };
         let row = self.holding(row, &created, |_| Vec::new()).await?;
-        let sealing = Event::Seal { run: run.clone() };
+        let sealing = RequestEvent::Seal { run: run.clone() };
         let with = |next: &KeyRequest| {
             vec![
                 claim::sealed(&tid, claimed.attempt, cast::sealed_key(&claimed.key, key), self.now),
-                IssuedKey::of(next, &USER, key, self.now).create().unwrap(),
-                Link::forget_psk(&tid),
+                IssuedKey::from_request(next, &USER, key, self.now).create().unwrap(),
+                TicketRef::remove_psk(&tid),
                 store::release_lease(&USER.account, &USER.name, next.id.as_str()),
             ]
         };
@@ -199,19 +199,19 @@ impl Worker {
     async fn holding(
         &self,
         mut row: Row,
-        event: &Event,
+        event: &RequestEvent,
         with: impl Fn(&KeyRequest) -> Vec<Write>,
-    ) -> Result<Row, NotDone> {
-        for _ in 0..RACES {
-            let next = row.request.apply(event.clone(), "keyvend", self.now).map_err(|_| NotDone)?;
+    ) -> Result<Row, HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let next = row.request.apply(event.clone(), "keyvend", self.now).map_err(|_| HandleError)?;
             let others = with(&next);
             match self.save(&row, next, others).await {
                 Ok(saved) => return Ok(saved),
                 Err(NotWritten::Lost) => row = self.calls.get_request().await?,
-                Err(NotWritten::Fault) => return Err(NotDone),
+                Err(NotWritten::Fault) => return Err(HandleError),
             }
         }
-        Err(NotDone)
+        Err(HandleError)
     }
 
     /// `Worker::fail`
@@ -219,37 +219,37 @@ impl Worker {
         &self,
         row: Row,
         run: Option<&RunId>,
-        to: Withdrawn,
+        to: AbortOutcome,
         deleted: Option<AccessKeyId>,
-    ) -> Result<(), NotDone> {
+    ) -> Result<(), HandleError> {
         let Some(tid) = row.request.ticket().cloned() else { return Ok(()) };
-        let mut others = vec![claim::failed(&tid), Link::forget_psk(&tid)];
-        if let State::Issuing(intent) = &row.request.state {
+        let mut others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+        if let RequestState::Issuing(intent) = &row.request.state {
             others.push(store::release_lease(&USER.account, &USER.name, row.request.id.as_str()));
-            others.push(store::uncount_issued(&ALICE, intent.begun));
+            others.push(store::decrement_daily_count(&ALICE, intent.started_at));
         }
-        let event = Event::Withdraw { run: run.cloned(), to, why: "failed", deleted };
-        let next = row.request.apply(event, "keyvend", self.now).map_err(|_| NotDone)?;
+        let event = RequestEvent::AbortIssuing { run: run.cloned(), to, why: "failed", deleted };
+        let next = row.request.apply(event, "keyvend", self.now).map_err(|_| HandleError)?;
         self.end(&row, next, others).await
     }
 
     /// `Worker::end`
-    async fn end(&self, row: &Row, next: KeyRequest, others: Vec<Write>) -> Result<(), NotDone> {
+    async fn end(&self, row: &Row, next: KeyRequest, others: Vec<Write>) -> Result<(), HandleError> {
         let saved = self.save(row, next, others).await?;
         self.flush(saved).await;
         Ok(())
     }
 
     /// `Worker::unanswered`
-    async fn unanswered(&self, row: Row, run: &RunId) -> Result<(), NotDone> {
+    async fn unanswered(&self, row: Row, run: &RunId) -> Result<(), HandleError> {
         let Some(tid) = row.request.ticket().cloned() else { return Ok(()) };
-        let no_answer = Event::NoAnswer { run: run.clone() };
-        let next = row.request.apply(no_answer, "keyvend", self.now).map_err(|_| NotDone)?;
-        self.end(&row, next, vec![claim::failed(&tid), Link::forget_psk(&tid)]).await
+        let no_answer = RequestEvent::CreateTimedOut { run: run.clone() };
+        let next = row.request.apply(no_answer, "keyvend", self.now).map_err(|_| HandleError)?;
+        self.end(&row, next, vec![claim::failed(&tid), TicketRef::remove_psk(&tid)]).await
     }
 
     /// `Worker::delete_own`
-    async fn delete_own(&self, key: &AccessKeyId) -> Result<(), NotDone> {
+    async fn delete_own(&self, key: &AccessKeyId) -> Result<(), HandleError> {
         Ok(self.calls.elsewhere("deletes its key", |stage| stage.keys.delete(key)).await?)
     }
 

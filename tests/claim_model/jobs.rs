@@ -3,16 +3,16 @@
 
 use std::rc::Rc;
 
-use keyvend::audit::Happened;
-use keyvend::claim::{self, StoredTicket, TicketEventKind, TicketState};
-use keyvend::command::Reason;
+use keyvend::aws::item::{Item, Table, Write, text};
+use keyvend::domain::audit::{AuditEvent, NewAuditEntry};
+use keyvend::domain::key::{DueAction, IssuedKey, KeyState, StoredKey};
+use keyvend::domain::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
+use keyvend::domain::ticket::claim::{self, StoredTicket, TicketEventKind, TicketState};
 use keyvend::id::AccessKeyId;
-use keyvend::item::{Item, Table, Write, text};
-use keyvend::key::{IssuedKey, KeyState, Step, StoredKey};
-use keyvend::request::{Event, KeyRequest, Shown, State, Withdrawn};
-use keyvend::store::Link;
+use keyvend::queue::ClaimEvent;
+use keyvend::slack::command::Reason;
+use keyvend::store::TicketRef;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 
 use crate::calls::{Calls, Fault, NotWritten};
 use crate::cast::{self, ALICE, BOB, LINKS, REQUEST_LIFE, USER};
@@ -20,8 +20,8 @@ use crate::press::Showing;
 use crate::stage::Message;
 use crate::tables::Row;
 
-/// As in src/worker/cancel.rs.
-pub const RACES: usize = 5;
+/// As in src/worker/commands/cancel.rs.
+pub const MAX_CONFLICT_RETRIES: usize = 5;
 /// How long an invocation has, in seconds.
 pub const LIFE: i64 = 30;
 /// What a message or a person asks of the worker. A new one is a name here, a handler below, its place among those that
@@ -107,15 +107,15 @@ impl Luck {
 
 /// Why a message is not done: it comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotDone;
+pub struct HandleError;
 
-impl From<Fault> for NotDone {
+impl From<Fault> for HandleError {
     fn from(_: Fault) -> Self {
         Self
     }
 }
 
-impl From<NotWritten> for NotDone {
+impl From<NotWritten> for HandleError {
     fn from(_: NotWritten) -> Self {
         Self
     }
@@ -137,7 +137,7 @@ impl Worker {
     /// Does what is asked, or not: nobody waits for it.
     pub async fn work(self, task: Task) {
         let done = match task {
-            Task::Press => self.give_ticket().await,
+            Task::Press => self.get_key().await,
             Task::Cancel => self.cancel().await,
             Task::Deny => self.decide(false).await,
             Task::Approve => self.decide(true).await,
@@ -151,7 +151,7 @@ impl Worker {
         }
     }
 
-    async fn on_claims(&self, message: Message) -> Result<(), NotDone> {
+    async fn on_claims(&self, message: Message) -> Result<(), HandleError> {
         match message.event {
             ClaimEvent::Claimed => {
                 let done = Box::pin(self.issue(message)).await;
@@ -160,8 +160,8 @@ impl Worker {
                 }
                 done
             }
-            ClaimEvent::Acknowledged => self.acknowledged(message).await,
-            ClaimEvent::Misused => self.take_in(message.link).await.map(drop),
+            ClaimEvent::Confirmed => self.acknowledged(message).await,
+            ClaimEvent::Misused => self.import_ticket_events(message.link).await.map(drop),
         }
     }
 
@@ -191,7 +191,7 @@ impl Worker {
 
     /// `Worker::flush`, of its audit entries.
     pub async fn flush(&self, row: Row) -> Row {
-        if matches!(row.request.state, State::Issuing(_)) || row.request.chain.outbox.is_empty() {
+        if matches!(row.request.state, RequestState::Issuing(_)) || row.request.chain.outbox.is_empty() {
             return row;
         }
         let mut next = (*row.request).clone();
@@ -201,7 +201,7 @@ impl Worker {
                 stage.must(there == *entry, || format!("the audit chain forks: {there:?} and {entry:?}"));
             });
             match inserted.await {
-                Ok(()) => next.chain.drop_inserted(entry.seq),
+                Ok(()) => next.chain.remove_inserted(entry.seq),
                 Err(Fault) => break,
             }
         }
@@ -211,24 +211,24 @@ impl Worker {
         self.save(&row, next, Vec::new()).await.unwrap_or(row)
     }
 
-    /// `Worker::take_in`
-    pub async fn take_in(&self, link: usize) -> Result<Option<Row>, NotDone> {
+    /// `Worker::import_ticket_events`
+    pub async fn import_ticket_events(&self, link: usize) -> Result<Option<Row>, HandleError> {
         if self.read_link(link).await?.is_none() {
             return Ok(None);
         }
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let row = self.calls.get_request().await?;
             let ticket = self.read_ticket(link).await?.filter(|ticket| !ticket.outbox.is_empty());
             let Some(ticket) = ticket else { return Ok(Some(self.flush(row).await)) };
             let next = self.seen(&row, &ticket);
-            let taken = claim::outbox_taken(&ticket.tid, ticket.outbox.len());
+            let taken = claim::clear_outbox(&ticket.tid, ticket.outbox.len());
             match self.save(&row, next, vec![taken]).await {
                 Ok(saved) => return Ok(Some(self.flush(saved).await)),
                 Err(NotWritten::Lost) => {}
-                Err(NotWritten::Fault) => return Err(NotDone),
+                Err(NotWritten::Fault) => return Err(HandleError),
             }
         }
-        Err(NotDone)
+        Err(HandleError)
     }
 
     /// `take_events`
@@ -236,25 +236,27 @@ impl Worker {
         let mut next = (*row.request).clone();
         for event in &ticket.outbox {
             let (name, alert) = match event.what {
-                TicketEventKind::Claimed => ("claimed", false),
-                TicketEventKind::Acknowledged => ("revealed", false),
-                TicketEventKind::Misused => ("misused", true),
-                TicketEventKind::Locked => ("locked", true),
+                TicketEventKind::Claimed => (AuditEvent::LinkClaimed, false),
+                TicketEventKind::Confirmed => (AuditEvent::LinkConfirmed, false),
+                TicketEventKind::Misused => (AuditEvent::LinkReused, true),
+                TicketEventKind::Locked => (AuditEvent::LinkLocked, true),
             };
             let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
-            let mut happened = Happened::new(name, "reveal", detail);
-            let at = event.at.min(self.now).max(next.chain.grown_at);
+            let mut happened = NewAuditEntry::new(name, "reveal", detail);
+            let at = event.at.min(self.now).max(next.chain.last_appended_at);
             if at != event.at {
                 happened.detail.insert("reported_at".to_owned(), event.at.0.to_string());
             }
-            next = next.apply(Event::Seen { happened, at, alert }, "reveal", self.now).unwrap();
+            next = next
+                .apply(RequestEvent::RecordTicketEvent { happened, at, alert }, "reveal", self.now)
+                .unwrap();
         }
         next
     }
 
-    async fn acknowledged(&self, message: Message) -> Result<(), NotDone> {
-        let Some(row) = self.take_in(message.link).await? else { return Ok(()) };
-        let State::Issued { key, tid, .. } = &row.request.state else { return Ok(()) };
+    async fn acknowledged(&self, message: Message) -> Result<(), HandleError> {
+        let Some(row) = self.import_ticket_events(message.link).await? else { return Ok(()) };
+        let RequestState::Issued { key, tid, .. } = &row.request.state else { return Ok(()) };
         if *tid != LINKS[message.link].tid {
             return Ok(());
         }
@@ -268,31 +270,31 @@ impl Worker {
     }
 
     /// `Worker::confirm`
-    async fn confirm(&self, key: &AccessKeyId) -> Result<(), NotDone> {
+    async fn confirm(&self, key: &AccessKeyId) -> Result<(), HandleError> {
         let Some(stored) = self.read_key(key).await? else { return Ok(()) };
         if stored.issued.state != KeyState::Delivered {
             return Ok(());
         }
         let next = IssuedKey { state: KeyState::Confirmed, ..stored.issued.clone() };
-        match self.calls.write(None, vec![stored.replace(&next).unwrap()]).await {
+        match self.calls.write(None, vec![stored.update(&next).unwrap()]).await {
             Ok(()) => Ok(()),
             // It is judged again on what is there then.
-            Err(NotWritten::Lost | NotWritten::Fault) => Err(NotDone),
+            Err(NotWritten::Lost | NotWritten::Fault) => Err(HandleError),
         }
     }
 
     /// `Worker::see_whether_confirmed`
-    async fn see_whether_confirmed(&self) -> Result<(), NotDone> {
+    async fn see_whether_confirmed(&self) -> Result<(), HandleError> {
         let row = self.calls.get_request().await?;
-        let State::Issued { key, tid, .. } = &row.request.state else { return Ok(()) };
+        let RequestState::Issued { key, tid, .. } = &row.request.state else { return Ok(()) };
         let link = cast::link_of(tid);
         let Some(stored) = self.read_key(key).await? else { return Ok(()) };
-        if stored.step(self.now) != Step::SeeWhetherConfirmed {
+        if stored.due_action(self.now) != DueAction::CheckConfirmation {
             return Ok(());
         }
-        self.take_in(link).await?;
+        self.import_ticket_events(link).await?;
         let lapses = match self.read_ticket(link).await?.as_deref().map(|ticket| &ticket.state) {
-            Some(TicketState::Acked { .. }) => return self.confirm(key).await,
+            Some(TicketState::Confirmed { .. }) => return self.confirm(key).await,
             Some(TicketState::Sealed { .. }) => vec![claim::lapsed(tid, self.now)],
             _ => Vec::new(),
         };
@@ -306,13 +308,17 @@ impl Worker {
         stored: &StoredKey,
         next: &IssuedKey,
         others: &[Write],
-    ) -> Result<(), NotDone> {
-        for _ in 0..RACES {
+    ) -> Result<(), HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let row = self.calls.get_request().await?;
-            let happened = Happened::new("unconfirmed", "keyvend.expiry", [("key", next.key.to_string())]);
-            let seen = Event::Seen { happened, at: self.now, alert: false };
+            let happened = NewAuditEntry::new(
+                AuditEvent::KeyUnconfirmed,
+                "keyvend.expiry",
+                [("key", next.key.to_string())],
+            );
+            let seen = RequestEvent::RecordTicketEvent { happened, at: self.now, alert: false };
             let changed = row.request.apply(seen, "keyvend", self.now).unwrap();
-            let writes = [vec![stored.replace(next).unwrap()], others.to_vec()].concat();
+            let writes = [vec![stored.update(next).unwrap()], others.to_vec()].concat();
             match self.save(&row, changed, writes).await {
                 Ok(saved) => {
                     self.flush(saved).await;
@@ -320,13 +326,13 @@ impl Worker {
                 }
                 Err(NotWritten::Lost) => {
                     if self.read_key(&next.key).await?.is_none_or(|found| !found.is_same(stored)) {
-                        return Err(NotDone);
+                        return Err(HandleError);
                     }
                 }
-                Err(NotWritten::Fault) => return Err(NotDone),
+                Err(NotWritten::Fault) => return Err(HandleError),
             }
         }
-        Err(NotDone)
+        Err(HandleError)
     }
 
     /// `Worker::void_ticket`
@@ -334,16 +340,16 @@ impl Worker {
         let Some(tid) = row.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(cast::link_of(tid)).await?.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Pending | TicketState::Locked) => {
-                vec![claim::void(tid), Link::forget_psk(tid)]
+                vec![claim::void(tid), TicketRef::remove_psk(tid)]
             }
-            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), Link::forget_psk(tid)],
+            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), TicketRef::remove_psk(tid)],
             _ => Vec::new(),
         })
     }
 
     /// `Worker::lapse`
-    pub async fn lapse(&self, row: &Row) -> Result<(), NotDone> {
-        let Ok(next) = row.request.apply(Event::Lapse, "keyvend", self.now) else { return Ok(()) };
+    pub async fn lapse(&self, row: &Row) -> Result<(), HandleError> {
+        let Ok(next) = row.request.apply(RequestEvent::Expire, "keyvend", self.now) else { return Ok(()) };
         let voided = self.void_ticket(row).await?;
         match self.save(row, next, voided).await {
             Ok(saved) => {
@@ -351,19 +357,19 @@ impl Worker {
                 Ok(())
             }
             Err(NotWritten::Lost) => Ok(()),
-            Err(NotWritten::Fault) => Err(NotDone),
+            Err(NotWritten::Fault) => Err(HandleError),
         }
     }
 
     /// `Worker::cancel_request`
-    async fn cancel(&self) -> Result<(), NotDone> {
-        for _ in 0..RACES {
+    async fn cancel(&self) -> Result<(), HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let row = self.calls.get_request().await?;
             if row.request.is_expired(self.now) {
                 self.lapse(&row).await?;
                 continue;
             }
-            let Ok(next) = row.request.apply(Event::Cancel, &ALICE.to_string(), self.now) else {
+            let Ok(next) = row.request.apply(RequestEvent::Cancel, &ALICE.to_string(), self.now) else {
                 return Ok(());
             };
             let voided = self.void_ticket(&row).await?;
@@ -373,16 +379,16 @@ impl Worker {
                     return Ok(());
                 }
                 Err(NotWritten::Lost) => {}
-                Err(NotWritten::Fault) => return Err(NotDone),
+                Err(NotWritten::Fault) => return Err(HandleError),
             }
         }
-        Err(NotDone)
+        Err(HandleError)
     }
 
     /// `Worker::decide`, of a click that policy allows.
-    async fn decide(&self, approve: bool) -> Result<(), NotDone> {
+    async fn decide(&self, approve: bool) -> Result<(), HandleError> {
         let press = cast::REQUEST.id.clone();
-        for _ in 0..RACES {
+        for _ in 0..MAX_CONFLICT_RETRIES {
             let row = self.calls.get_request().await?;
             if row.request.is_expired(self.now) {
                 self.lapse(&row).await?;
@@ -390,27 +396,29 @@ impl Worker {
             }
             let (by, press) = (BOB.clone(), press.clone());
             let event = match approve {
-                true => Event::Approve { by, press, enough: true, approved_ttl: REQUEST_LIFE },
-                false => Event::Deny { by, press, reason: Reason::try_from("not now".to_owned()).unwrap() },
+                true => RequestEvent::Approve { by, press, enough: true, approved_ttl: REQUEST_LIFE },
+                false => {
+                    RequestEvent::Deny { by, press, reason: Reason::try_from("not now".to_owned()).unwrap() }
+                }
             };
             let Ok(next) = row.request.apply(event, &BOB.to_string(), self.now) else { return Ok(()) };
-            let voided = if next.waits() { Vec::new() } else { self.void_ticket(&row).await? };
+            let voided = if next.is_actionable() { Vec::new() } else { self.void_ticket(&row).await? };
             match self.save(&row, next, voided).await {
                 Ok(saved) => {
                     self.flush(saved).await;
                     return Ok(());
                 }
                 Err(NotWritten::Lost) => {}
-                Err(NotWritten::Fault) => return Err(NotDone),
+                Err(NotWritten::Fault) => return Err(HandleError),
             }
         }
-        Err(NotDone)
+        Err(HandleError)
     }
 
     /// `Worker::look_at`
-    async fn look_at(&self) -> Result<(), NotDone> {
+    async fn look_at(&self) -> Result<(), HandleError> {
         let row = self.calls.get_request().await?;
-        if let State::Issuing(intent) = &row.request.state {
+        if let RequestState::Issuing(intent) = &row.request.state {
             let intent = intent.clone();
             return self.finish(row, intent).await;
         }
@@ -422,7 +430,7 @@ impl Worker {
     }
 
     /// What a timer of claims may do at its worst: the claim's next attempt, and its message, whoever is at work.
-    async fn raise(&self) -> Result<(), NotDone> {
+    async fn raise(&self) -> Result<(), HandleError> {
         let row = self.calls.get_request().await?;
         let Some(link) = row.request.ticket().map(cast::link_of) else { return Ok(()) };
         let Some(ticket) = self.read_ticket(link).await? else { return Ok(()) };
@@ -430,36 +438,36 @@ impl Worker {
         if claimed.attempt >= claim::ATTEMPTS {
             return Ok(());
         }
-        let raised = claim::raised(&ticket.tid, claimed.attempt, self.now);
+        let raised = claim::increment_attempt(&ticket.tid, claimed.attempt, self.now);
         match self.calls.write(None, vec![raised]).await {
             // Whoever was before with it sent its message, or did not come to it.
             Ok(()) | Err(NotWritten::Lost) => {}
-            Err(NotWritten::Fault) => return Err(NotDone),
+            Err(NotWritten::Fault) => return Err(HandleError),
         }
         let message = Message { link, event: ClaimEvent::Claimed, attempt: claimed.attempt + 1 };
         Ok(self.calls.elsewhere("queues claimed", |stage| stage.send(message)).await?)
     }
 
     /// `Worker::give_up`
-    async fn give_up(&self, message: Message) -> Result<(), NotDone> {
-        let Some(row) = self.take_in(message.link).await? else { return Ok(()) };
-        if row.request.state != (State::Ticketed { tid: LINKS[message.link].tid.clone() }) {
+    async fn give_up(&self, message: Message) -> Result<(), HandleError> {
+        let Some(row) = self.import_ticket_events(message.link).await? else { return Ok(()) };
+        if row.request.state != (RequestState::LinkIssued { tid: LINKS[message.link].tid.clone() }) {
             return Ok(());
         }
-        self.fail(row, None, Withdrawn::Approved, None).await
+        self.fail(row, None, AbortOutcome::Approved, None).await
     }
 
     /// What becomes of a request that policy refuses, or that lacks approvals, at issuing.
-    pub fn unauthorized(&self) -> Option<Withdrawn> {
+    pub fn unauthorized(&self) -> Option<AbortOutcome> {
         if self.luck.policy_refuses() {
-            return Some(Withdrawn::Refused { why: "policy says no".to_owned() });
+            return Some(AbortOutcome::Refused { why: "policy says no".to_owned() });
         }
-        let shown = Shown::of(&USER, 1);
-        let lack = Withdrawn::Pending { shown, approvals: Vec::new(), ttl: REQUEST_LIFE };
+        let shown = ReviewSnapshot::of(&USER, 1);
+        let lack = AbortOutcome::Pending { shown, approvals: Vec::new(), ttl: REQUEST_LIFE };
         if self.luck.approvals_lack() {
             return Some(lack);
         }
-        self.luck.no_session().then_some(Withdrawn::Approved)
+        self.luck.no_session().then_some(AbortOutcome::Approved)
     }
 }
 

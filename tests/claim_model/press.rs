@@ -1,15 +1,15 @@
-//! **Get my key**, call by call, as in src/worker/ticket.rs: a link in place of the one before.
+//! **Get my key**, call by call, as in src/worker/interactions/get_key.rs: a link in place of the one before.
 
 use std::time::Duration;
 
-use keyvend::claim::{self, TicketState, new_item};
-use keyvend::item::{Item, Table, Write};
-use keyvend::request::{Event, State};
-use keyvend::store::Link;
+use keyvend::aws::item::{Item, Table, Write};
+use keyvend::domain::request::{RequestEvent, RequestState};
+use keyvend::domain::ticket::claim::{self, TicketState, new_item};
+use keyvend::store::TicketRef;
 
 use crate::calls::NotWritten;
 use crate::cast::{self, ALICE, LINK_LIFE, LINKS};
-use crate::jobs::{NotDone, RACES, Worker};
+use crate::jobs::{HandleError, MAX_CONFLICT_RETRIES, Worker};
 use crate::tables::Row;
 
 /// What becomes of a link that was made.
@@ -21,13 +21,13 @@ pub enum Showing {
 }
 
 impl Worker {
-    /// `Worker::give_ticket`. Every link is another of the pinned ones; there are no more presses than links.
-    pub async fn give_ticket(&self) -> Result<(), NotDone> {
-        for _ in 0..RACES {
-            let Some((row, replaced)) = self.collectable().await? else { return Ok(()) };
+    /// `Worker::get_key`. Every link is another of the pinned ones; there are no more presses than links.
+    pub async fn get_key(&self) -> Result<(), HandleError> {
+        for _ in 0..MAX_CONFLICT_RETRIES {
+            let Some((row, replaced)) = self.ensure_collectable().await? else { return Ok(()) };
             let Some((link, wants_code)) = self.next_link() else { return Ok(()) };
             let tid = &LINKS[link].tid;
-            let event = Event::Ticket { tid: tid.clone() };
+            let event = RequestEvent::IssueLink { tid: tid.clone() };
             let Ok(next) = row.request.apply(event, &ALICE.to_string(), self.now) else { continue };
             let expires_at = self.now + Duration::from_secs(LINK_LIFE.unsigned_abs());
             let mut writes = vec![
@@ -37,16 +37,16 @@ impl Worker {
                     condition: "attribute_not_exists(tid)",
                     values: Item::new(),
                 },
-                Link::create(tid, &row.request.id, &LINKS[link].psk, expires_at),
+                TicketRef::create(tid, &row.request.id, &LINKS[link].psk, expires_at),
             ];
             writes.extend(replaced);
             match self.save(&row, next, writes).await {
-                Ok(saved) => return self.hand_over(saved, link).await,
+                Ok(saved) => return self.deliver_link(saved, link).await,
                 Err(NotWritten::Lost) => {}
-                Err(NotWritten::Fault) => return Err(NotDone),
+                Err(NotWritten::Fault) => return Err(HandleError),
             }
         }
-        Err(NotDone)
+        Err(HandleError)
     }
 
     fn next_link(&self) -> Option<(usize, bool)> {
@@ -59,30 +59,30 @@ impl Worker {
         Some((link, stage.wants_code))
     }
 
-    /// `Worker::collectable`
-    async fn collectable(&self) -> Result<Option<(Row, Vec<Write>)>, NotDone> {
+    /// `Worker::ensure_collectable`
+    async fn ensure_collectable(&self) -> Result<Option<(Row, Vec<Write>)>, HandleError> {
         let row = self.calls.get_request().await?;
         if row.request.is_expired(self.now) {
             self.lapse(&row).await?;
             return Ok(None);
         }
-        let State::Ticketed { tid } = &row.request.state else {
-            let approved = matches!(row.request.state, State::Approved);
+        let RequestState::LinkIssued { tid } = &row.request.state else {
+            let approved = matches!(row.request.state, RequestState::Approved);
             return Ok(approved.then_some((row, Vec::new())));
         };
         let ticket = self.read_ticket(cast::link_of(tid)).await?;
         let replaced = match ticket.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Claimed(_)) => return Ok(None),
             Some(TicketState::Pending | TicketState::Locked) => {
-                vec![claim::void(tid), Link::forget_psk(tid)]
+                vec![claim::void(tid), TicketRef::remove_psk(tid)]
             }
             _ => Vec::new(),
         };
         Ok(Some((row, replaced)))
     }
 
-    /// `Worker::hand_over`: the mail and the button are one call here.
-    async fn hand_over(&self, saved: Row, link: usize) -> Result<(), NotDone> {
+    /// `Worker::deliver_link`: the mail and the button are one call here.
+    async fn deliver_link(&self, saved: Row, link: usize) -> Result<(), HandleError> {
         let luck = self.luck.shown();
         let heard = self.calls.elsewhere("shows the link", |stage| {
             if luck != Showing::NotSeen && !stage.shown.contains(&link) {
@@ -94,15 +94,15 @@ impl Worker {
             return Ok(());
         }
         let tid = LINKS[link].tid.clone();
-        let gone = Event::TicketGone { tid: tid.clone(), why: "not-shown" };
+        let gone = RequestEvent::TicketVoided { tid: tid.clone(), why: "not-shown" };
         let Ok(next) = saved.request.apply(gone, "keyvend", self.now) else { return Ok(()) };
-        match self.save(&saved, next, vec![claim::void(&tid), Link::forget_psk(&tid)]).await {
+        match self.save(&saved, next, vec![claim::void(&tid), TicketRef::remove_psk(&tid)]).await {
             Ok(saved) => {
                 self.flush(saved).await;
                 Ok(())
             }
             Err(NotWritten::Lost) => Ok(()),
-            Err(NotWritten::Fault) => Err(NotDone),
+            Err(NotWritten::Fault) => Err(HandleError),
         }
     }
 }

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use keyvend::audit::Entry;
-use keyvend::claim::{Answer, FETCH_AGAIN, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState};
-use keyvend::item::{Item, Table, number, text};
-use keyvend::key::StoredKey;
-use keyvend::request::State;
+use keyvend::aws::item::{Item, Table, number, text};
+use keyvend::domain::audit::AuditEntry;
+use keyvend::domain::key::StoredKey;
+use keyvend::domain::request::RequestState;
+use keyvend::domain::ticket::claim::{
+    ClaimOutcome, FETCH_WINDOW, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState,
+};
 use keyvend::store::state_name;
 
 use crate::cast::{self, COUNT, Code, LEASE, LINKS, LinkOf};
@@ -49,7 +51,7 @@ pub struct Rules {
     /// Tabs that were given a sealed key, and of which link.
     pub receipts: BTreeSet<(usize, usize)>,
     /// The last answer that anybody heard.
-    pub heard: Option<Answer>,
+    pub heard: Option<ClaimOutcome>,
     /// What happened anywhere in the story, for the count at the end.
     pub seen: BTreeSet<&'static str>,
 }
@@ -88,8 +90,11 @@ impl Rules {
             changed = true;
             must!(matches!(actor, Actor::Worker(_)), "a tab changed the request");
             let (from, to) = (&before.request.state, &self.request.request.state);
-            if let (State::Issuing(from), State::Issuing(to)) = (from, to) {
-                must!(from.run == to.run || stage.now() > from.until, "taken over from who may still act");
+            if let (RequestState::Issuing(from), RequestState::Issuing(to)) = (from, to) {
+                must!(
+                    from.invocation == to.invocation || stage.now() > from.deadline,
+                    "taken over from who may still act"
+                );
             }
             if std::mem::discriminant(from) != std::mem::discriminant(to) {
                 self.seen.insert(state_name(to));
@@ -197,7 +202,10 @@ impl Rules {
                 "a void"
             }
             (TicketState::Claimed(_), TicketState::Void) => {
-                let ended = matches!(request, State::Denied { .. } | State::Cancelled | State::Lapsed);
+                let ended = matches!(
+                    request,
+                    RequestState::Denied { .. } | RequestState::Cancelled | RequestState::Expired
+                );
                 must!(worker && ended, "the link was taken from the tab that claimed it: {request:?}");
                 "a void of a claimed one"
             }
@@ -206,7 +214,8 @@ impl Rules {
                 "a failure"
             }
             (TicketState::Claimed(was), TicketState::Claimed(is)) => {
-                let raised = keyvend::claim::Claimed { attempt: was.attempt + 1, ..was.clone() };
+                let raised =
+                    keyvend::domain::ticket::claim::ClaimHolder { attempt: was.attempt + 1, ..was.clone() };
                 must!(
                     matches!(actor, Actor::Worker(Task::Raise)) && raised == *is,
                     "another claim took its place"
@@ -224,11 +233,13 @@ impl Rules {
                     message.attempt
                 );
                 must!(was == claimed && *ct == cast::sealed_to(&was.key).ct, "sealed to another tab");
-                let State::Issued { key, .. } = request else { return Err(format!("sealed as {request:?}")) };
+                let RequestState::Issued { key, .. } = request else {
+                    return Err(format!("sealed as {request:?}"));
+                };
                 must!(aad == key.as_str().as_bytes(), "another key was sealed than {key}");
                 "a seal"
             }
-            (TicketState::Sealed { claimed: was, .. }, TicketState::Acked { claimed, .. }) => {
+            (TicketState::Sealed { claimed: was, .. }, TicketState::Confirmed { claimed, .. }) => {
                 let Actor::Tab(visit) = actor else { return Err("the worker confirmed".to_owned()) };
                 let Posted::Ack(ack) = &visit.posted else { return Err("a claim confirmed".to_owned()) };
                 must!(was == claimed && cast::tab_of(was) == visit.tab, "another tab confirmed");
@@ -238,9 +249,9 @@ impl Rules {
                 must!(gone, "the sealed key stayed");
                 "a confirmation"
             }
-            (TicketState::Sealed { claimed: was, sealed_at, .. }, TicketState::Lapsed(claimed)) => {
+            (TicketState::Sealed { claimed: was, sealed_at, .. }, TicketState::Unconfirmed(claimed)) => {
                 must!(matches!(actor, Actor::Worker(Task::Lapse)) && was == claimed, "{actor:?} lapsed it");
-                must!(stage.now().since(*sealed_at) >= FETCH_AGAIN, "it lapsed early");
+                must!(stage.now().since(*sealed_at) >= FETCH_WINDOW, "it lapsed early");
                 let item = stage.tables.get(Table::Tickets, LINKS[link].tid.as_str());
                 let gone = item.is_some_and(|item| !item.contains_key("ct") && !item.contains_key("enc"));
                 must!(gone, "the sealed key stayed");
@@ -267,15 +278,15 @@ impl Rules {
             let current = current == Some(&ticket.tid);
             let fits = match &ticket.state {
                 TicketState::Pending | TicketState::Locked => {
-                    current && matches!(state, State::Ticketed { .. })
+                    current && matches!(state, RequestState::LinkIssued { .. })
                 }
                 TicketState::Claimed(_) => {
-                    current && matches!(state, State::Ticketed { .. } | State::Issuing(_))
+                    current && matches!(state, RequestState::LinkIssued { .. } | RequestState::Issuing(_))
                 }
                 TicketState::Void => !current,
-                TicketState::Failed => !current || matches!(state, State::Ambiguous(_)),
-                TicketState::Sealed { .. } | TicketState::Acked { .. } | TicketState::Lapsed(_) => {
-                    current && matches!(state, State::Issued { .. })
+                TicketState::Failed => !current || matches!(state, RequestState::Ambiguous(_)),
+                TicketState::Sealed { .. } | TicketState::Confirmed { .. } | TicketState::Unconfirmed(_) => {
+                    current && matches!(state, RequestState::Issued { .. })
                 }
             };
             must!(fits, "ticket {link} is {} and its request {state:?}", telling::state(&ticket.state));
@@ -291,23 +302,23 @@ impl Rules {
             self.told(link, ticket)?;
             self.gone[link] = !current && matches!(ticket.state, TicketState::Void | TicketState::Failed);
         }
-        let issuing = matches!(state, State::Issuing(_) | State::Ambiguous(_));
+        let issuing = matches!(state, RequestState::Issuing(_) | RequestState::Ambiguous(_));
         let leased = holder(stage.tables.get(Table::Requests, &LEASE));
         must!(leased.is_some() == issuing, "the lease is held by {leased:?} as the request is {state:?}");
         let counted = stage.tables.get(Table::Requests, &COUNT);
         let counted = counted.map_or(0, |item| number(item, "issued").unwrap());
-        let wanted = i64::from(issuing || matches!(state, State::Issued { .. }));
+        let wanted = i64::from(issuing || matches!(state, RequestState::Issued { .. }));
         must!(counted == wanted, "{counted} keys are counted as the request is {state:?}");
-        if let State::Issued { key, tid, .. } = state {
+        if let RequestState::Issued { key, tid, .. } = state {
             must!(stage.keys.live == [key.clone()], "{key} is sealed, and live are {:?}", stage.keys.live);
             let item = stage.tables.get(Table::Requests, &StoredKey::item_key(key));
             let Some(item) = item else { return Err(format!("{key} is recorded nowhere")) };
             let stands = text(item, "state").unwrap();
             let ticket = self.ticket(cast::link_of(tid)).map(|ticket| &ticket.state);
             let fits = match stands {
-                "DELIVERED" => !matches!(ticket, Some(TicketState::Lapsed(_))),
-                "CONFIRMED" => matches!(ticket, Some(TicketState::Acked { .. })),
-                "UNCONFIRMED" => matches!(ticket, Some(TicketState::Lapsed(_))),
+                "DELIVERED" => !matches!(ticket, Some(TicketState::Unconfirmed(_))),
+                "CONFIRMED" => matches!(ticket, Some(TicketState::Confirmed { .. })),
+                "UNCONFIRMED" => matches!(ticket, Some(TicketState::Unconfirmed(_))),
                 _ => false,
             };
             must!(fits, "{key} is {stands} as its ticket is {:?}", ticket.map(telling::state));
@@ -322,7 +333,7 @@ impl Rules {
             match event.what {
                 TicketEventKind::Claimed => claimed += 1,
                 TicketEventKind::Locked => locked += 1,
-                TicketEventKind::Acknowledged => acknowledged += 1,
+                TicketEventKind::Confirmed => acknowledged += 1,
                 TicketEventKind::Misused => misused += 1,
             }
         }
@@ -334,8 +345,8 @@ impl Rules {
                 TicketState::Claimed(_)
                 | TicketState::Failed
                 | TicketState::Sealed { .. }
-                | TicketState::Lapsed(_) => (claimed, locked, acknowledged) == (1, 0, 0),
-                TicketState::Acked { .. } => (claimed, locked, acknowledged) == (1, 0, 1),
+                | TicketState::Unconfirmed(_) => (claimed, locked, acknowledged) == (1, 0, 0),
+                TicketState::Confirmed { .. } => (claimed, locked, acknowledged) == (1, 0, 1),
             };
         must!(
             fits,
@@ -348,13 +359,13 @@ impl Rules {
     }
 
     /// A tab hears an answer.
-    fn answered(&mut self, stage: &Stage, visit: &Visit, answer: &Answer) -> Result<(), String> {
+    fn answered(&mut self, stage: &Stage, visit: &Visit, answer: &ClaimOutcome) -> Result<(), String> {
         let Visit { tab, link, .. } = *visit;
         let right_proof = *visit.proof() == cast::proof(link, true);
-        must!((*answer == Answer::NotFound) != right_proof, "tab {tab} hears {answer:?}");
+        must!((*answer == ClaimOutcome::NotFound) != right_proof, "tab {tab} hears {answer:?}");
         let is_claim = matches!(visit.posted, Posted::Claim(..));
         match answer {
-            Answer::Working { .. } | Answer::Sealed { .. } => {
+            ClaimOutcome::Working { .. } | ClaimOutcome::Sealed { .. } => {
                 must!(is_claim, "a confirmation hears {answer:?}");
                 let held = *self.holders[link].get_or_insert(tab);
                 must!(held == tab, "tabs {held} and {tab} have the claim of ticket {link}");
@@ -362,48 +373,48 @@ impl Rules {
                 if let Some(
                     TicketState::Claimed(claimed)
                     | TicketState::Sealed { claimed, .. }
-                    | TicketState::Acked { claimed, .. },
+                    | TicketState::Confirmed { claimed, .. },
                 ) = claimed
                 {
                     must!(cast::tab_of(claimed) == tab, "tab {tab} was told of a claim that it has not");
                 }
             }
-            Answer::CodeWanted { tries_left } => {
+            ClaimOutcome::CodeWanted { tries_left } => {
                 must!((0..=TRIES).contains(tries_left), "{tries_left} tries are left");
             }
-            Answer::CodeWrong { tries_left } => {
+            ClaimOutcome::CodeWrong { tries_left } => {
                 must!((0..=TRIES).contains(tries_left), "{tries_left} tries are left");
                 must!(visit.tried.get(), "a code was judged without a try");
                 self.seen.insert("a wrong code");
             }
-            Answer::Confirmed => {
+            ClaimOutcome::Confirmed => {
                 let Posted::Ack(ack) = &visit.posted else { return Err("a claim was confirmed".to_owned()) };
                 let right = ack.receipt_hash == cast::receipt_hash(&cast::key(tab));
                 must!(right && self.receipts.contains(&(link, tab)), "tab {tab} confirmed without a receipt");
             }
-            Answer::Used => drop(self.seen.insert("a second tab")),
-            Answer::Expired => {
+            ClaimOutcome::Used => drop(self.seen.insert("a second tab")),
+            ClaimOutcome::Expired => {
                 let expired = self.ticket(link).is_some_and(|ticket| ticket.expires_at <= visit.now);
                 must!(expired, "ticket {link} has not expired");
                 self.seen.insert("an expired link");
             }
-            Answer::Lapsed => {
+            ClaimOutcome::Unconfirmed => {
                 let over = self.ticket(link).is_some_and(|ticket| match &ticket.state {
-                    TicketState::Sealed { sealed_at, .. } => visit.now.since(*sealed_at) >= FETCH_AGAIN,
+                    TicketState::Sealed { sealed_at, .. } => visit.now.since(*sealed_at) >= FETCH_WINDOW,
                     // A confirmation may come late as long as nothing lapsed.
-                    TicketState::Acked { .. } | TicketState::Lapsed(_) => true,
+                    TicketState::Confirmed { .. } | TicketState::Unconfirmed(_) => true,
                     _ => false,
                 });
                 must!(over, "ticket {link} has not lapsed");
             }
-            Answer::Locked
-            | Answer::Void
-            | Answer::Failed
-            | Answer::Acknowledged
-            | Answer::WrongReceipt
-            | Answer::NotFound => {}
+            ClaimOutcome::Locked
+            | ClaimOutcome::Void
+            | ClaimOutcome::Failed
+            | ClaimOutcome::AlreadyConfirmed
+            | ClaimOutcome::WrongReceipt
+            | ClaimOutcome::NotFound => {}
         }
-        if let Answer::Sealed { ct, aad, .. } = answer {
+        if let ClaimOutcome::Sealed { ct, aad, .. } = answer {
             must!(*ct == cast::sealed_to(&cast::key(tab)).ct, "tab {tab} was given another tab's key");
             let live = stage.keys.live.iter().any(|key| key.as_str().as_bytes() == aad);
             must!(live, "tab {tab} was given a key that is gone");
@@ -416,16 +427,16 @@ impl Rules {
 }
 
 /// Whether the newest entries of a request's chain tell of these events of a ticket.
-fn ends_with(chain: &[Entry], events: &[TicketEvent]) -> bool {
+fn ends_with(chain: &[AuditEntry], events: &[TicketEvent]) -> bool {
     let name = |what| match what {
-        TicketEventKind::Claimed => "claimed",
-        TicketEventKind::Locked => "locked",
-        TicketEventKind::Acknowledged => "revealed",
-        TicketEventKind::Misused => "misused",
+        TicketEventKind::Claimed => "link.claimed",
+        TicketEventKind::Locked => "link.locked",
+        TicketEventKind::Confirmed => "link.confirmed",
+        TicketEventKind::Misused => "link.reused",
     };
     // Where it is recorded at another time, because the chain had gone on or the invocation began before it, when it
     // happened stands beside it.
-    let told_at = |entry: &Entry, event: &TicketEvent| match entry.detail.get("reported_at") {
+    let told_at = |entry: &AuditEntry, event: &TicketEvent| match entry.detail.get("reported_at") {
         Some(reported_at) => *reported_at == event.at.0.to_string() && event.at != entry.at,
         None => entry.at == event.at,
     };

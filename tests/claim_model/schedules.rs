@@ -102,14 +102,14 @@ fn whatever_comes_between_one_tab_gets_the_key() {
         "an expired link",
         "PENDING",
         "APPROVED",
-        "TICKETED",
+        "LINK_ISSUED",
         "ISSUING",
         "AMBIGUOUS",
         "ISSUED",
         "DENIED",
         "CANCELLED",
-        "LAPSED",
-        "REFUSED",
+        "EXPIRED",
+        "POLICY_DENIED",
     ] {
         assert!(seen.get(what).is_some_and(|times| *times >= 100), "{what} is hardly ever seen: {seen:?}");
     }

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use keyvend::audit::Entry;
-use keyvend::claim::{Answer, StoredTicket};
+use keyvend::aws::item::{Item, Write};
+use keyvend::domain::audit::AuditEntry;
+use keyvend::domain::ticket::claim::{ClaimOutcome, StoredTicket};
 use keyvend::id::AccessKeyId;
-use keyvend::item::{Item, Write};
+use keyvend::queue::ClaimEvent;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 
 use crate::calls::{Fate, Op, Outcome};
 use crate::cast::{self, LINKS, START};
@@ -66,11 +66,11 @@ pub struct Stage {
     pub keys: Keys,
     /// How many runs there were.
     pub runs: u8,
-    pub audit: BTreeMap<u32, Entry>,
+    pub audit: BTreeMap<u32, AuditEntry>,
     /// Codes judged, by link.
     pub judged: Vec<usize>,
     /// Answers that the rules have not yet looked at.
-    pub answers: Vec<(Rc<Visit>, Answer)>,
+    pub answers: Vec<(Rc<Visit>, ClaimOutcome)>,
     /// What must not happen and did.
     pub broken: Option<String>,
     /// The story in words, where it is to be told.

@@ -1,14 +1,15 @@
 //! Every state of a ticket, by whom it is asked, with which proof and code, in time or not: what comes of it.
 
-use keyvend::claim::{
-    Answer, FETCH_AGAIN, Step, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim,
+use keyvend::aws::item::Attribute;
+use keyvend::domain::ticket::claim::{
+    ClaimOutcome, ClaimStep, FETCH_WINDOW, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim,
 };
-use keyvend::item::Attribute;
 use keyvend::time::Timestamp;
 
 use crate::cast::{self, Code, EXPIRES, START};
 
-const STATES: [&str; 8] = ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "ACKED", "LAPSED"];
+const STATES: [&str; 8] =
+    ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "CONFIRMED", "UNCONFIRMED"];
 const SEALED_AT: Timestamp = Timestamp(START.0 + 30);
 
 /// Who asks: the tab that claimed, one that has only its id or only its key, or another.
@@ -32,23 +33,24 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
             aad: sealed.aad,
             receipt_hash: sealed.receipt_hash,
         },
-        "ACKED" => TicketState::Acked { claimed, receipt_hash: sealed.receipt_hash },
-        _ => TicketState::Lapsed(claimed),
+        "CONFIRMED" => TicketState::Confirmed { claimed, receipt_hash: sealed.receipt_hash },
+        _ => TicketState::Unconfirmed(claimed),
     };
     StoredTicket { state, tries, ..cast::ticket(wants_code) }
 }
 
 /// A step in one word; what it writes is told by the state it sets.
-fn word(step: &Step) -> String {
+fn word(step: &ClaimStep) -> String {
     match step {
-        Step::Answer(Answer::Sealed { ct, .. }) => {
+        ClaimStep::Answer(ClaimOutcome::Sealed { ct, .. }) => {
             assert_eq!(*ct, cast::sealed_to(&cast::key(0)).ct);
             "sealed".to_owned()
         }
-        Step::Answer(answer) => format!("{answer:?}"),
-        Step::TakeTry(_) => "take a try".to_owned(),
-        Step::Write(update, answer) => {
-            let states = [":claimed", ":locked", ":acked"].iter().filter_map(|name| update.values.get(*name));
+        ClaimStep::Answer(answer) => format!("{answer:?}"),
+        ClaimStep::CountAttempt(_) => "take a try".to_owned(),
+        ClaimStep::Write(update, answer) => {
+            let states =
+                [":claimed", ":locked", ":confirmed"].iter().filter_map(|name| update.values.get(*name));
             let [Attribute::Text(state)] = states.collect::<Vec<_>>()[..] else { panic!("{update:?}") };
             format!("{state}, then {answer:?}")
         }
@@ -75,7 +77,7 @@ fn every_claim_has_its_step() {
                                 claim_of.key = cast::key(key);
                                 let step = claim(&ticket(state, wants_code, tries), &claim_of, now);
                                 let expired = now >= EXPIRES;
-                                let fetched = now.since(SEALED_AT) >= FETCH_AGAIN;
+                                let fetched = now.since(SEALED_AT) >= FETCH_WINDOW;
                                 let left = TRIES - tries;
                                 let expected = match (state, right_proof, asker) {
                                     (_, false, _) => "NotFound".to_owned(),
@@ -89,14 +91,14 @@ fn every_claim_has_its_step() {
                                     }
                                     ("PENDING", ..) => "take a try".to_owned(),
                                     ("CLAIMED", _, "same") => "Working { attempt: 1 }".to_owned(),
-                                    ("SEALED", _, "same") if fetched => "Lapsed".to_owned(),
+                                    ("SEALED", _, "same") if fetched => "Unconfirmed".to_owned(),
                                     ("SEALED", _, "same") => "sealed".to_owned(),
-                                    ("ACKED", _, "same") => "Acknowledged".to_owned(),
-                                    ("CLAIMED" | "SEALED" | "ACKED", ..) => "Used".to_owned(),
+                                    ("CONFIRMED", _, "same") => "AlreadyConfirmed".to_owned(),
+                                    ("CLAIMED" | "SEALED" | "CONFIRMED", ..) => "Used".to_owned(),
                                     ("LOCKED", ..) => "Locked".to_owned(),
                                     ("VOID", ..) => "Void".to_owned(),
                                     ("FAILED", ..) => "Failed".to_owned(),
-                                    _ => "Lapsed".to_owned(),
+                                    _ => "Unconfirmed".to_owned(),
                                 };
                                 assert_eq!(
                                     word(&step),
@@ -140,9 +142,12 @@ fn every_confirmation_has_its_step() {
             for right_proof in [true, false] {
                 for right_receipt in [true, false] {
                     // State decides, not the clock.
-                    for now in
-                        [START, SEALED_AT, Timestamp(SEALED_AT.0 + FETCH_AGAIN), Timestamp(EXPIRES.0 + 9_999)]
-                    {
+                    for now in [
+                        START,
+                        SEALED_AT,
+                        Timestamp(SEALED_AT.0 + FETCH_WINDOW),
+                        Timestamp(EXPIRES.0 + 9_999),
+                    ] {
                         let mut ack = cast::ack(cid, right_proof, right_receipt);
                         if right_receipt {
                             ack.receipt_hash = cast::receipt_hash(&cast::key(0));
@@ -150,14 +155,14 @@ fn every_confirmation_has_its_step() {
                         let step = acknowledge(&ticket(state, true, 1), &ack, now);
                         let expected = match (state, right_proof, asker, right_receipt) {
                             (_, false, ..) | ("PENDING", ..) => "NotFound",
-                            ("SEALED", _, "same", true) => "ACKED, then Confirmed",
-                            ("ACKED", _, "same", true) => "Confirmed",
-                            ("SEALED" | "ACKED", _, "same", false) => "WrongReceipt",
-                            ("CLAIMED" | "SEALED" | "ACKED", ..) => "Used",
+                            ("SEALED", _, "same", true) => "CONFIRMED, then Confirmed",
+                            ("CONFIRMED", _, "same", true) => "Confirmed",
+                            ("SEALED" | "CONFIRMED", _, "same", false) => "WrongReceipt",
+                            ("CLAIMED" | "SEALED" | "CONFIRMED", ..) => "Used",
                             ("LOCKED", ..) => "Locked",
                             ("VOID", ..) => "Void",
                             ("FAILED", ..) => "Failed",
-                            _ => "Lapsed",
+                            _ => "Unconfirmed",
                         };
                         assert_eq!(
                             word(&step),

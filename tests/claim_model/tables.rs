@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use keyvend::item::{Item, Table, Update, Write, number, text, values};
-use keyvend::request::KeyRequest;
+use keyvend::aws::item::{Item, Table, Update, Write, number, text, values};
+use keyvend::domain::request::KeyRequest;
 
 use crate::cast::{REPLACE, Replace};
 use crate::expressions::{check_values, holds, updated};

@@ -1,7 +1,7 @@
 //! The story in words: who acts, what they call and what they hear. For people, when something is broken.
 
-use keyvend::claim::{Answer, TicketState};
-use keyvend::item::{Attribute, Write, text};
+use keyvend::aws::item::{Attribute, Write, text};
+use keyvend::domain::ticket::claim::{ClaimOutcome, TicketState};
 use keyvend::store::state_name;
 
 use crate::calls::{Op, Outcome};
@@ -46,15 +46,15 @@ pub fn state(state: &TicketState) -> String {
         TicketState::Void => "VOID".to_owned(),
         TicketState::Failed => "FAILED".to_owned(),
         TicketState::Sealed { claimed, .. } => format!("SEALED to tab {}", cast::tab_of(claimed)),
-        TicketState::Acked { claimed, .. } => format!("ACKED by tab {}", cast::tab_of(claimed)),
-        TicketState::Lapsed(claimed) => format!("LAPSED, of tab {}", cast::tab_of(claimed)),
+        TicketState::Confirmed { claimed, .. } => format!("CONFIRMED by tab {}", cast::tab_of(claimed)),
+        TicketState::Unconfirmed(claimed) => format!("UNCONFIRMED, of tab {}", cast::tab_of(claimed)),
     }
 }
 
 /// An answer.
-pub fn heard(answer: &Answer) -> String {
+pub fn heard(answer: &ClaimOutcome) -> String {
     match answer {
-        Answer::Sealed { .. } => "the sealed key".to_owned(),
+        ClaimOutcome::Sealed { .. } => "the sealed key".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use keyvend::claim::{Ack, Answer, Claim, Step, StoredTicket, acknowledge, after_try, claim, misuse};
-use keyvend::item::{Item, Table, Update, number};
-use keyvend::seal::base64url;
+use keyvend::aws::item::{Item, Table, Update, number};
+use keyvend::domain::ticket::claim::{
+    Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, acknowledge, after_try, claim, misuse,
+};
+use keyvend::domain::ticket::seal::base64url;
+use keyvend::queue::ClaimEvent;
 use keyvend::time::Timestamp;
-use keyvend::worker::ClaimEvent;
 use serde_json::{Value, json};
 
 use crate::calls::{Calls, Fault, NotWritten};
@@ -15,8 +17,8 @@ use crate::cast::{self, Code, LINKS};
 use crate::stage::Message;
 use crate::telling::heard;
 
-/// As in src/reveal.rs.
-const RACES: usize = 4;
+/// As in src/functions/reveal.rs.
+const MAX_CONFLICT_RETRIES: usize = 4;
 
 /// What a tab posts.
 #[derive(Clone, Debug)]
@@ -86,17 +88,17 @@ impl Visit {
         LINKS[self.link].tid.as_str()
     }
 
-    fn judge(&self, ticket: &StoredTicket) -> Step {
+    fn judge(&self, ticket: &StoredTicket) -> ClaimStep {
         match &self.posted {
             Posted::Claim(posted, _) => claim(ticket, posted, self.now),
             Posted::Ack(posted) => acknowledge(ticket, posted, self.now),
         }
     }
 
-    fn after_try(&self, ticket: &StoredTicket, tries: i64) -> Step {
+    fn after_try(&self, ticket: &StoredTicket, tries: i64) -> ClaimStep {
         match &self.posted {
             Posted::Claim(posted, _) => after_try(ticket, posted, tries, self.now),
-            Posted::Ack(_) => Step::Answer(Answer::NotFound),
+            Posted::Ack(_) => ClaimStep::Answer(ClaimOutcome::NotFound),
         }
     }
 }
@@ -112,12 +114,12 @@ pub async fn answer(calls: Calls, visit: Rc<Visit>) {
 }
 
 /// `Reveal::render`
-async fn render(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
+async fn render(calls: &Calls, visit: &Visit) -> Result<ClaimOutcome, Fault> {
     let answer = run(calls, visit).await?;
     let message = match &answer {
-        Answer::Working { attempt } => Some((ClaimEvent::Claimed, *attempt)),
-        Answer::Confirmed => Some((ClaimEvent::Acknowledged, 0)),
-        Answer::Used | Answer::Locked => Some((ClaimEvent::Misused, 0)),
+        ClaimOutcome::Working { attempt } => Some((ClaimEvent::Claimed, *attempt)),
+        ClaimOutcome::Confirmed => Some((ClaimEvent::Confirmed, 0)),
+        ClaimOutcome::Used | ClaimOutcome::Locked => Some((ClaimEvent::Misused, 0)),
         _ => None,
     };
     if let Some((event, attempt)) = message {
@@ -128,15 +130,15 @@ async fn render(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
 }
 
 /// `Reveal::run`
-async fn run(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
-    for _ in 0..RACES {
+async fn run(calls: &Calls, visit: &Visit) -> Result<ClaimOutcome, Fault> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(item) = calls.get(Table::Tickets, visit.tid()).await? else {
-            return Ok(Answer::NotFound);
+            return Ok(ClaimOutcome::NotFound);
         };
         let mut seen = now_there(calls, visit);
         let ticket = calls.stage.borrow_mut().ticket(visit.link, &item);
         let mut step = visit.judge(&ticket);
-        if let Step::TakeTry(update) = &step {
+        if let ClaimStep::CountAttempt(update) = &step {
             let Some(written) = write(calls, visit, update, &seen).await? else { continue };
             seen = now_there(calls, visit);
             step = visit.after_try(&ticket, number(&written, "tries").unwrap());
@@ -144,14 +146,14 @@ async fn run(calls: &Calls, visit: &Visit) -> Result<Answer, Fault> {
             calls.stage.borrow_mut().judged[visit.link] += 1;
         }
         let answer = match step {
-            Step::Answer(answer) => answer,
-            Step::TakeTry(_) => continue,
-            Step::Write(update, answer) => match write(calls, visit, &update, &seen).await? {
+            ClaimStep::Answer(answer) => answer,
+            ClaimStep::CountAttempt(_) => continue,
+            ClaimStep::Write(update, answer) => match write(calls, visit, &update, &seen).await? {
                 Some(_) => answer,
                 None => continue,
             },
         };
-        if answer == Answer::Used {
+        if answer == ClaimOutcome::Used {
             match calls.update(Table::Tickets, visit.tid(), &misuse(visit.proof(), visit.now)).await {
                 Ok(_) | Err(NotWritten::Lost) => {}
                 Err(NotWritten::Fault) => return Err(Fault),
@@ -192,27 +194,27 @@ async fn write(
 }
 
 /// Status and body of an answer; of none, what a tab is told that cannot be served.
-pub fn posted(answer: Option<&Answer>) -> (u64, Value) {
+pub fn posted(answer: Option<&ClaimOutcome>) -> (u64, Value) {
     let error = |status, what: &str| (status, json!({"error": what}));
     let code = |what: &str, left: &i64| (401, json!({"error": what, "tries_left": left}));
     match answer {
         None => error(503, "try-again"),
-        Some(Answer::Sealed { enc, ct, aad }) => {
+        Some(ClaimOutcome::Sealed { enc, ct, aad }) => {
             let [enc, ct, aad] = [enc, ct, aad].map(|part| base64url(part));
             (200, json!({"enc": enc, "ct": ct, "aad": aad}))
         }
-        Some(Answer::Working { .. }) => (202, json!({})),
-        Some(Answer::Confirmed) => (200, json!({})),
-        Some(Answer::CodeWanted { tries_left }) => code("code-wanted", tries_left),
-        Some(Answer::CodeWrong { tries_left }) => code("code-wrong", tries_left),
-        Some(Answer::NotFound) => error(404, "not-found"),
-        Some(Answer::Used) => error(409, "used"),
-        Some(Answer::Expired) => error(410, "expired"),
-        Some(Answer::Void) => error(410, "void"),
-        Some(Answer::Failed) => error(410, "failed"),
-        Some(Answer::Acknowledged) => error(410, "acknowledged"),
-        Some(Answer::Lapsed) => error(410, "lapsed"),
-        Some(Answer::Locked) => error(423, "locked"),
-        Some(Answer::WrongReceipt) => error(400, "bad-request"),
+        Some(ClaimOutcome::Working { .. }) => (202, json!({})),
+        Some(ClaimOutcome::Confirmed) => (200, json!({})),
+        Some(ClaimOutcome::CodeWanted { tries_left }) => code("code-wanted", tries_left),
+        Some(ClaimOutcome::CodeWrong { tries_left }) => code("code-wrong", tries_left),
+        Some(ClaimOutcome::NotFound) => error(404, "not-found"),
+        Some(ClaimOutcome::Used) => error(409, "used"),
+        Some(ClaimOutcome::Expired) => error(410, "expired"),
+        Some(ClaimOutcome::Void) => error(410, "void"),
+        Some(ClaimOutcome::Failed) => error(410, "failed"),
+        Some(ClaimOutcome::AlreadyConfirmed) => error(410, "confirmed"),
+        Some(ClaimOutcome::Unconfirmed) => error(410, "unconfirmed"),
+        Some(ClaimOutcome::Locked) => error(423, "locked"),
+        Some(ClaimOutcome::WrongReceipt) => error(400, "bad-request"),
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
 use serde_json::{Value, json};
 
 use super::machine::{Operator, Ran, keyvend, scratch};
@@ -45,7 +45,7 @@ async fn check(dir: &Path) -> Ran {
 
 async fn warnings(dir: &Path) -> Value {
     let ran = check(dir).await;
-    assert_eq!(ran.ending, Ending::Done, "{ran:?}");
+    assert_eq!(ran.ending, ExitStatus::Done, "{ran:?}");
     ran.json()["warnings"].clone()
 }
 
@@ -79,7 +79,7 @@ async fn what_is_invalid_is_told_with_file_line_and_policy() {
                  @id(\"no-advice\")\nforbid (principal, action, resource);\n";
     let dir = folder("invalid", &[("zz.cedar", &more(wrong))]);
     let ran = check(&dir).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     // What is found while reading comes first, and what only the schema shows after it is put right.
     let problems = ran.json()["problems"].clone();
     assert_eq!(
@@ -108,7 +108,7 @@ async fn what_is_invalid_is_told_with_file_line_and_policy() {
 async fn a_policy_that_can_never_be_satisfied_is_invalid() {
     let never = "@id(\"never\") @advice(\"Ask.\")\nforbid (principal, action, resource)\nwhen { principal.guest && principal == resource };";
     let ran = check(&folder("impossible", &[("zz.cedar", &more(never))])).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     assert_eq!(ran.json()["problems"][0]["policy"], "never");
 }
 
@@ -121,13 +121,13 @@ async fn a_case_that_does_not_hold_is_told_and_so_is_a_half_set_of_cases() {
         &[("ALLOW/a stranger lists.json", &more(allow)), ("DENY/a stranger lists.json", &more(deny))],
     );
     let ran = check(&dir).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     let problems = ran.json()["problems"].clone();
     assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
     assert_eq!(problems[0]["file"], "ALLOW/a stranger lists.json");
     assert!(problems[0]["reason"].as_str().unwrap().contains("owners-and-approvers"), "{problems}");
     let half = check(&folder("half", &[("DENY/a stranger lists.json", &more(deny))])).await;
-    assert_eq!(half.ending, Ending::No);
+    assert_eq!(half.ending, ExitStatus::No);
     assert!(half.json()["problems"][0]["reason"].as_str().unwrap().contains("ALLOW"), "{half:?}");
 }
 

@@ -1,6 +1,6 @@
 //! `policy explain`: yes or no, by which policies, with the facts; out of a file, or looked up as the worker would.
 
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
 use serde_json::json;
 
 use super::machine::{Operator, issued, keyvend, scratch};
@@ -17,7 +17,7 @@ async fn a_case_is_explained() {
     let world = World::new().await;
     let no = "policies/DENY/without an approval a privileged IAM user lacks both.json";
     let ran = keyvend(&world, &["policy", "explain", no]).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     insta::assert_snapshot!(ran.out, @r"
     no: issue by T0HOME.UALICEOWNER on ci-deployer in 111122223333 (home)
 
@@ -92,11 +92,11 @@ async fn no_policy_is_an_answer_too() {
     let words =
         ["policy", "explain", "policies/ALLOW/an approver freezes.json", "--policies", dir.to_str().unwrap()];
     let ran = keyvend(&world, &words).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     assert!(ran.out.contains("no policy permits it"), "{}", ran.out);
     std::fs::write(dir.join("a.cedar"), "permit (principal, action, resource);").unwrap();
     let invalid = keyvend(&world, &words).await;
-    assert_eq!(invalid.ending, Ending::Failed);
+    assert_eq!(invalid.ending, ExitStatus::Failed);
     assert!(
         invalid.err.contains("1 problem in the policies") && invalid.err.contains("keyvend policy check "),
         "{}",
@@ -139,7 +139,7 @@ async fn facts_are_looked_up_and_shown() {
         &[live("U0MALLORY", "ci-deployer@home", "request"), vec!["--json"]].concat(),
     )
     .await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     let answer = ran.json();
     assert_eq!(answer["policies"][0]["id"], "owners-only");
     assert!(answer["policies"][0]["advice"].as_str().unwrap().contains("not an owner"));
@@ -238,7 +238,7 @@ async fn another_account_is_looked_into_with_its_own_credentials_or_through_a_ro
     let world = &deployed.world;
     let words = live("U0ALICE", "ci-deployer@sandbox", "request");
     let refused = keyvend(world, &words).await;
-    assert_eq!(refused.ending, Ending::Failed);
+    assert_eq!(refused.ending, ExitStatus::Failed);
     insta::assert_snapshot!(refused.err, @r"
     error: your credentials are of account 123456789012, and the IAM user is in 210987654321 (sandbox)
     Name a role there that they may assume with --role, or use credentials of that account with --profile.
@@ -263,7 +263,7 @@ async fn what_is_missing_to_look_facts_up_is_told() {
     let words = live("U0ALICE", "ci-deployer", "request");
     let told = async |operator: Operator<'_>, words: &[&str]| {
         let ran = operator.runs(words).await;
-        assert_eq!(ran.ending, Ending::Failed, "{ran:?}");
+        assert_eq!(ran.ending, ExitStatus::Failed, "{ran:?}");
         ran.err
     };
     let no_token = told(Operator::of(&world).with("KEYVEND_BOT_TOKEN", ""), &words).await;

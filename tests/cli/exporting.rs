@@ -1,7 +1,7 @@
 //! The trail as it is taken out: for spreadsheets and for programs, whole or a part of it.
 
-use keyvend::audit::Record;
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
+use keyvend::domain::audit::AuditRecord;
 
 use super::machine::{Operator, approved, keyvend, scratch, stable};
 use super::world::World;
@@ -17,8 +17,8 @@ async fn the_trail_is_written_as_csv() {
     assert_eq!(ran.err, "2 records written\n");
     insta::assert_snapshot!(stable(&ran.done()), @r#"
     time,request,seq,event,actor,detail,prev,hash
-    2025-11-24T16:00:00Z,<request>,1,asked,T0001.U0ALICE,"{""account"":""123456789012"",""days"":""30"",""needed"":""1"",""reason"":""laptop tooling"",""use_case"":""local-code"",""user"":""ci-deployer""}",0000000000000000000000000000000000000000000000000000000000000000,<hash>
-    2025-11-24T16:00:01Z,<request>,2,approved,T0001.U0BOB,"{""enough"":""true"",""revision"":""<request>""}",<hash>,<hash>
+    2025-11-24T16:00:00Z,<request>,1,request.created,T0001.U0ALICE,"{""account"":""123456789012"",""days"":""30"",""needed"":""1"",""reason"":""laptop tooling"",""use_case"":""local-code"",""user"":""ci-deployer""}",0000000000000000000000000000000000000000000000000000000000000000,<hash>
+    2025-11-24T16:00:01Z,<request>,2,review.approved,T0001.U0BOB,"{""enough"":""true"",""revision"":""<request>""}",<hash>,<hash>
     "#);
 }
 
@@ -28,13 +28,13 @@ async fn the_trail_is_written_as_json_lines_that_read_back_as_its_records() {
     approved(&deployed).await;
     let ran = keyvend(&deployed.world, &["audit", "export", "--format", "jsonl"]).await;
     for line in ran.out.lines() {
-        let record: Record = serde_json::from_str(line).unwrap();
+        let record: AuditRecord = serde_json::from_str(line).unwrap();
         assert_eq!(record.entry.computed_hash_in(&record.request), record.entry.hash);
     }
     assert_eq!(keyvend(&deployed.world, &["audit", "export", "--json"]).await.out, ran.out);
     insta::assert_snapshot!(stable(&ran.done()), @r#"
-    {"request":"<request>","seq":1,"at":1764000000,"event":"asked","actor":"T0001.U0ALICE","detail":{"account":"123456789012","days":"30","needed":"1","reason":"laptop tooling","use_case":"local-code","user":"ci-deployer"},"prev":"0000000000000000000000000000000000000000000000000000000000000000","hash":"<hash>"}
-    {"request":"<request>","seq":2,"at":1764000001,"event":"approved","actor":"T0001.U0BOB","detail":{"enough":"true","revision":"<request>"},"prev":"<hash>","hash":"<hash>"}
+    {"request":"<request>","seq":1,"at":1764000000,"event":"request.created","actor":"T0001.U0ALICE","detail":{"account":"123456789012","days":"30","needed":"1","reason":"laptop tooling","use_case":"local-code","user":"ci-deployer"},"prev":"0000000000000000000000000000000000000000000000000000000000000000","hash":"<hash>"}
+    {"request":"<request>","seq":2,"at":1764000001,"event":"review.approved","actor":"T0001.U0BOB","detail":{"enough":"true","revision":"<request>"},"prev":"<hash>","hash":"<hash>"}
     "#);
 }
 
@@ -50,7 +50,7 @@ async fn what_somebody_wrote_is_no_formula_in_a_spreadsheet() {
         assert!(!csv.contains(start), "{csv}");
     }
     let lines = keyvend(&deployed.world, &["audit", "export", "--json"]).await.done();
-    let record: Record = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let record: AuditRecord = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(record.entry.detail["reason"], reason);
 }
 
@@ -80,7 +80,7 @@ async fn one_requests_trail_is_asked_for_alone() {
     approved(&deployed).await;
     deployed.types(MALLORY_OUTSIDER, "create ci-deployer use:cli ttl:1d please").await;
     let all = keyvend(&deployed.world, &["audit", "export", "--json"]).await.done();
-    let record: Record = serde_json::from_str(all.lines().next().unwrap()).unwrap();
+    let record: AuditRecord = serde_json::from_str(all.lines().next().unwrap()).unwrap();
     deployed.world.net.forget();
     let words = ["audit", "export", "--json", "--request", &record.request];
     let own = keyvend(&deployed.world, &words).await.done();
@@ -117,7 +117,7 @@ async fn a_file_appears_under_its_name_only_when_it_is_whole() {
     };
     deployed.world.net.fault(second, Interfere::Status(400, forbidden));
     let failed = keyvend(&deployed.world, &words).await;
-    assert_eq!(failed.ending, Ending::Failed);
+    assert_eq!(failed.ending, ExitStatus::Failed);
     assert!(failed.err.contains("dynamodb:Scan: AWS answered AccessDenied"), "{}", failed.err);
     assert!(failed.err.contains("docs/cli.md"), "{}", failed.err);
     assert!(!file.exists());
@@ -132,14 +132,14 @@ async fn a_file_appears_under_its_name_only_when_it_is_whole() {
 async fn a_table_that_is_not_named_or_not_there_is_told() {
     let world = World::new().await;
     let unnamed = Operator::of(&world).with("KEYVEND_AUDIT_TABLE", "").runs(&["audit", "export"]).await;
-    assert_eq!(unnamed.ending, Ending::Failed);
+    assert_eq!(unnamed.ending, ExitStatus::Failed);
     insta::assert_snapshot!(unnamed.err, @r#"
     error: KEYVEND_AUDIT_TABLE is not set
     Give --audit-table, or set the variable. The stack names its tables:
       aws cloudformation list-stack-resources --stack-name keyvend --query "StackResourceSummaries[?ResourceType=='AWS::DynamoDB::Table'].PhysicalResourceId"
     "#);
     let missing = keyvend(&world, &["audit", "export", "--audit-table", "nowhere"]).await;
-    assert_eq!(missing.ending, Ending::Failed);
+    assert_eq!(missing.ending, ExitStatus::Failed);
     insta::assert_snapshot!(missing.err, @r"
     error: dynamodb:Scan: AWS answered ResourceNotFoundException
     Check the table's name, the region and the account of your credentials.

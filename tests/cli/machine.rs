@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser as _;
-use keyvend::cli::{self, Cli, Ending, Place};
+use keyvend::cli::{self, Cli, CommandContext, ExitStatus};
 use serde_json::Value;
 
 use super::world::deployed::{Deployed, ShownKey, Tab};
@@ -15,7 +15,7 @@ use super::world::{World, aws, environment};
 /// How a run ended and what it printed.
 #[derive(Debug)]
 pub struct Ran {
-    pub ending: Ending,
+    pub ending: ExitStatus,
     pub out: String,
     pub err: String,
 }
@@ -28,7 +28,7 @@ impl Ran {
 
     /// The answer of a run that ended well.
     pub fn done(self) -> String {
-        assert_eq!(self.ending, Ending::Done, "{self:?}");
+        assert_eq!(self.ending, ExitStatus::Done, "{self:?}");
         self.out
     }
 }
@@ -73,7 +73,7 @@ impl<'w> Operator<'w> {
         // What is recorded in each run has a chain of its own.
         let mut random = [0; 32];
         getrandom::fill(&mut random).unwrap();
-        let place = Place {
+        let place = CommandContext {
             environment: &self.environment,
             sdk: Some(self.world.net.admin(self.account)),
             connector: self.world.net.connector(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
 use serde_json::json;
 
 use super::machine::{approved, keyvend, stable};
@@ -93,11 +93,11 @@ async fn what_was_done_is_recorded_under_the_operators_arn_or_a_name() {
     deployed.world.clock.advance(Duration::from_secs(1));
     keyvend(&deployed.world, &["unfreeze", "--as", "Jane on call"]).await.done();
     assert_eq!(frozen_by(&deployed).await, serde_json::Value::Null);
-    let frozen = recorded(&deployed, "frozen").await;
+    let frozen = recorded(&deployed, "issuing.frozen").await;
     let mut actors: Vec<&str> = frozen.iter().map(|item| item["actor"]["S"].as_str().unwrap()).collect();
     actors.sort_unstable();
     assert_eq!(actors, ["Jane on call", &arn]);
-    for item in frozen.iter().chain(&recorded(&deployed, "unfrozen").await) {
+    for item in frozen.iter().chain(&recorded(&deployed, "issuing.resumed").await) {
         assert_eq!(item["detail"]["M"]["arn"]["S"], arn, "{item}");
     }
     let verified = keyvend(&deployed.world, &["audit", "verify", "--json"]).await.json();
@@ -112,7 +112,7 @@ async fn a_name_will_do_where_aws_does_not_say_whose_the_credentials_are() {
         deployed.world.net.once("sts", "GetCallerIdentity", down());
     }
     let nameless = keyvend(&deployed.world, &["freeze"]).await;
-    assert_eq!(nameless.ending, Ending::Failed);
+    assert_eq!(nameless.ending, ExitStatus::Failed);
     assert!(frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze", "--as", "Jane"]).await.done();
     assert_eq!(frozen_by(&deployed).await, "Jane");
@@ -124,11 +124,11 @@ async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
     let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned();
     deployed.world.net.once("dynamodb", "ExecuteStatement", Interfere::Status(400, denied));
     let ran = keyvend(&deployed.world, &["freeze"]).await;
-    assert_eq!(ran.ending, Ending::Failed);
+    assert_eq!(ran.ending, ExitStatus::Failed);
     assert!(ran.out.contains("All issuing of keys is stopped.\nNOT recorded"), "{}", ran.out);
     assert!(!frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze"]).await.done();
-    assert_eq!(recorded(&deployed, "frozen").await.len(), 1);
+    assert_eq!(recorded(&deployed, "issuing.frozen").await.len(), 1);
 }
 
 #[tokio::test]
@@ -136,10 +136,10 @@ async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_f
     let deployed = Deployed::new().await;
     deployed.types(BOB_APPROVER, "freeze").await;
     let ran = keyvend(&deployed.world, &["unfreeze"]).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
     assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
-    assert_eq!(recorded(&deployed, "unfreeze-refused").await.len(), 1);
+    assert_eq!(recorded(&deployed, "issuing.resume_denied").await.len(), 1);
     deployed.world.clock.advance(Duration::from_secs(1));
     keyvend(&deployed.world, &["unfreeze"]).await.done();
     assert!(frozen_by(&deployed).await.is_null());

@@ -1,6 +1,6 @@
 //! `key deactivate`: for an incident, whoever issued the key, and whatever else does not work just then.
 
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
 use serde_json::{Value, json};
 
 use super::machine::{Operator, issued, keyvend, stable};
@@ -65,9 +65,12 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     "#);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
     let stored = item(&deployed, &key.id).await;
-    assert_eq!((&stored["state"]["S"], &stored["off_why"]["S"]), (&json!("INACTIVE"), &json!("reported")));
+    assert_eq!(
+        (&stored["state"]["S"], &stored["deactivation_reason"]["S"]),
+        (&json!("INACTIVE"), &json!("reported"))
+    );
     let arn = format!("arn:aws:iam::{HOME}:user/admin");
-    assert_eq!(stored["off_by"]["S"], arn);
+    assert_eq!(stored["deactivation_by"]["S"], arn);
     let calls = deployed.world.net.calls();
     let at = |service: &str, operation: &str| {
         calls.iter().position(|call| call.service == service && call.operation == operation).unwrap()
@@ -82,14 +85,14 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     let channel = deployed.world.net.slack().messages(APPROVALS);
     assert!(channel.iter().any(|message| message.reading().contains("was switched off by")));
     let verified = keyvend(&deployed.world, &["audit", "verify"]).await;
-    assert_eq!(verified.ending, Ending::Done, "{verified:?}");
+    assert_eq!(verified.ending, ExitStatus::Done, "{verified:?}");
     let trail = aws::items(&deployed.world.net, AUDIT).await;
-    let off: Vec<&Value> = trail.values().filter(|item| item["event"]["S"] == "deactivated").collect();
+    let off: Vec<&Value> = trail.values().filter(|item| item["event"]["S"] == "key.deactivated").collect();
     assert_eq!(off.len(), 1);
     assert_eq!((&off[0]["actor"]["S"], &off[0]["detail"]["M"]["key"]["S"]), (&json!(arn), &json!(key.id)));
     assert_eq!(
         off[0]["pk"]["S"],
-        trail.values().find(|item| item["event"]["S"] == "issued").unwrap()["pk"]["S"]
+        trail.values().find(|item| item["event"]["S"] == "issue.completed").unwrap()["pk"]["S"]
     );
 }
 
@@ -98,7 +101,7 @@ async fn a_key_of_somebody_else_is_switched_off_and_recorded_in_a_chain_of_its_o
     let deployed = Deployed::new().await;
     let key = foreign(&deployed, HOME).await;
     let unsaid = keyvend(&deployed.world, &["key", "deactivate", &key]).await;
-    assert_eq!(unsaid.ending, Ending::Failed);
+    assert_eq!(unsaid.ending, ExitStatus::Failed);
     assert!(
         unsaid.err.contains("Give --user") && unsaid.err.contains("get-access-key-last-used"),
         "{}",
@@ -107,7 +110,7 @@ async fn a_key_of_somebody_else_is_switched_off_and_recorded_in_a_chain_of_its_o
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key), "Active");
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key, "--user", "ci-deployer", "--json"]).await;
     let answer = ran.json();
-    assert_eq!(ran.ending, Ending::Done, "{answer}");
+    assert_eq!(ran.ending, ExitStatus::Done, "{answer}");
     assert_eq!(
         (&answer["marked"], &answer["inactive"], &answer["recorded"]),
         (&json!("nothing"), &json!("done"), &json!("done"))
@@ -131,10 +134,10 @@ async fn a_wrong_name_does_nothing() {
     ];
     for (words, told) in cases {
         let ran = keyvend(&deployed.world, &[&["key", "deactivate"], *words].concat()).await;
-        assert_eq!(ran.ending, Ending::Failed, "{words:?}");
+        assert_eq!(ran.ending, ExitStatus::Failed, "{words:?}");
         assert!(ran.err.contains(told), "{words:?}: {}", ran.err);
     }
-    assert!(item(&deployed, &key.id).await["off_since"].is_null());
+    assert!(item(&deployed, &key.id).await["deactivation_at"].is_null());
     for id in [&key.id, &other] {
         assert_eq!(status(&deployed, HOME, "ci-deployer", id), "Active");
     }
@@ -148,7 +151,7 @@ async fn a_table_that_fails_does_not_keep_a_key_on() {
     let words = ["key", "deactivate", &key.id, "--user", "ci-deployer", "--json"];
     deployed.world.net.before(|call| if call.service == "dynamodb" { denied() } else { Interfere::Pass });
     let ran = keyvend(&deployed.world, &words).await;
-    assert_eq!(ran.ending, Ending::Failed);
+    assert_eq!(ran.ending, ExitStatus::Failed);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
     let answer = ran.json();
     assert_eq!(answer["inactive"], "done");
@@ -156,7 +159,7 @@ async fn a_table_that_fails_does_not_keep_a_key_on() {
     assert!(answer["recorded"]["failed"].as_str().unwrap().contains("AccessDenied"), "{answer}");
     deployed.world.net.undisturbed();
     let again = keyvend(&deployed.world, &words).await;
-    assert_eq!(again.ending, Ending::Done, "{again:?}");
+    assert_eq!(again.ending, ExitStatus::Done, "{again:?}");
     assert_eq!(item(&deployed, &key.id).await["state"]["S"], "INACTIVE");
 }
 
@@ -168,14 +171,14 @@ async fn a_key_that_iam_does_not_switch_off_is_said_to_be_on() {
         "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
     deployed.world.net.once("iam", "UpdateAccessKey", Interfere::Status(403, denied.to_owned()));
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
-    assert_eq!(ran.ending, Ending::Failed);
+    assert_eq!(ran.ending, ExitStatus::Failed);
     assert!(ran.out.contains("is NOT off."), "{}", ran.out);
     assert!(ran.out.contains("iam:UpdateAccessKey: AWS answered AccessDenied"), "{}", ran.out);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Active");
-    assert!(!item(&deployed, &key.id).await["off_since"].is_null(), "nothing may switch it on again");
+    assert!(!item(&deployed, &key.id).await["deactivation_at"].is_null(), "nothing may switch it on again");
     let again = keyvend(&deployed.world, &["key", "deactivate", &key.id, "--json"]).await;
     assert_eq!(again.json()["marked"], "already");
-    assert_eq!(again.ending, Ending::Done);
+    assert_eq!(again.ending, ExitStatus::Done);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
 }
 

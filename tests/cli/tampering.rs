@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use keyvend::audit::Entry;
+use keyvend::domain::audit::AuditEntry;
 use keyvend::time::Timestamp;
 
 use super::world::World;
@@ -113,7 +113,7 @@ impl Tamperer {
     }
 
     async fn makes(&self, chain: &str, event: &str, seq: u32, prev: String) {
-        let mut entry = Entry {
+        let mut entry = AuditEntry {
             seq,
             at: Timestamp(1_764_028_800),
             event: event.to_owned(),
@@ -133,10 +133,10 @@ impl Tamperer {
             .map(|(request, seq, hash)| ((*request).to_owned(), format!("{seq}:{hash}")))
             .collect();
         detail.insert("heads".to_owned(), "f".repeat(64));
-        let mut entry = Entry {
+        let mut entry = AuditEntry {
             seq,
             at: Timestamp(1_764_028_800),
-            event: "checkpoint".to_owned(),
+            event: "audit.checkpoint".to_owned(),
             actor: "keyvend".to_owned(),
             detail,
             prev: prev.to_owned(),
@@ -161,10 +161,10 @@ impl Tamperer {
     }
 }
 
-fn entry(item: &Item) -> Entry {
+fn entry(item: &Item) -> AuditEntry {
     let text = |name: &str| item[name].as_s().unwrap().clone();
     let detail = item["detail"].as_m().unwrap();
-    Entry {
+    AuditEntry {
         seq: item["sk"].as_n().unwrap().parse().unwrap(),
         at: Timestamp(item["at"].as_n().unwrap().parse().unwrap()),
         event: text("event"),
@@ -175,7 +175,7 @@ fn entry(item: &Item) -> Entry {
     }
 }
 
-fn item(chain: &str, entry: &Entry) -> Item {
+fn item(chain: &str, entry: &AuditEntry) -> Item {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let detail = entry.detail.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     let mut item = Tamperer::key(chain, entry.seq);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyvend::cli::Ending;
+use keyvend::cli::ExitStatus;
 use serde_json::{Value, json};
 
 use super::machine::{ASK, Operator, approved, keyvend, scratch, stable};
@@ -97,7 +97,7 @@ async fn a_changed_record_is_named() {
     let found = problems(&deployed.world, "changed", None).await;
     assert_eq!(found, both(json!({"request": one, "seq": 2, "problem": "changed"})));
     let ran = keyvend(&deployed.world, &["audit", "verify"]).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     insta::assert_snapshot!(stable(&ran.out), @r"
     The audit trail is not whole. The first record that does not fit:
 
@@ -202,7 +202,7 @@ async fn what_the_worker_posts_of_its_checkpoint_is_an_anchor() {
     let posted = said.rfind(|reading| reading.contains("Audit checkpoint of")).unwrap();
     let (_, anchor) = posted.split('`').nth(1).unwrap().split_once(':').unwrap();
     let verified = keyvend(&deployed.world, &["audit", "verify", "--json", "--anchor", anchor]).await;
-    assert_eq!(verified.ending, Ending::Done, "{verified:?}");
+    assert_eq!(verified.ending, ExitStatus::Done, "{verified:?}");
     let verified = verified.json();
     assert_eq!(verified["problems"], json!([]));
     assert!(verified["checkpoints"].as_u64().unwrap() >= 1 && verified["anchored"].is_object(), "{verified}");
@@ -231,9 +231,9 @@ async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_
 
     tamperer.removes("checkpoint", 2).await;
     let unanchored = keyvend(&deployed.world, &["audit", "verify"]).await;
-    assert_eq!(unanchored.ending, Ending::Done, "{unanchored:?}");
+    assert_eq!(unanchored.ending, ExitStatus::Done, "{unanchored:?}");
     let anchored = keyvend(&deployed.world, &["audit", "verify", "--anchor", &anchor]).await;
-    assert_eq!(anchored.ending, Ending::No);
+    assert_eq!(anchored.ending, ExitStatus::No);
     insta::assert_snapshot!(stable(&anchored.out), @r"
     The audit trail is not whole.
 
@@ -244,7 +244,7 @@ async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_
     The checkpoint that the anchor is of was removed or changed, or the hash is of another trail.
     ");
     let earlier = keyvend(&deployed.world, &["audit", "verify", "--anchor", &first]).await;
-    assert_eq!(earlier.ending, Ending::Done, "{earlier:?}");
+    assert_eq!(earlier.ending, ExitStatus::Done, "{earlier:?}");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn an_item_that_is_no_record_is_named() {
     let unreadable = json!({"request": one, "seq": 2, "problem": "unreadable", "lacks": "detail"});
     assert_eq!(ran.json()["problems"], json!([unreadable]));
     let exported = keyvend(&deployed.world, &["audit", "export"]).await;
-    assert_eq!(exported.ending, Ending::No);
+    assert_eq!(exported.ending, ExitStatus::No);
     assert!(exported.err.contains(&format!("record 2 of {one} has no proper `detail`")), "{}", exported.err);
     assert!(exported.err.contains("1 left out"), "{}", exported.err);
 }
@@ -354,7 +354,7 @@ async fn a_part_of_a_trail_is_not_whole_and_is_asked_whether_it_is_one() {
         .await
         .done();
     let ran = keyvend(&deployed.world, &["audit", "verify", "--from", path]).await;
-    assert_eq!(ran.ending, Ending::No);
+    assert_eq!(ran.ending, ExitStatus::No);
     assert!(ran.out.contains("Was it exported with --since"), "{}", ran.out);
 }
 
@@ -364,7 +364,7 @@ async fn a_line_that_is_no_record_is_named_and_decides_nothing() {
     let file = scratch("no-record").join("trail.jsonl");
     std::fs::write(&file, "{\"request\":\"x\"}\n").unwrap();
     let ran = keyvend(&world, &["audit", "verify", "--from", file.to_str().unwrap()]).await;
-    assert_eq!(ran.ending, Ending::Failed);
+    assert_eq!(ran.ending, ExitStatus::Failed);
     assert!(ran.err.contains("trail.jsonl:1: not a record"), "{}", ran.err);
 }
 

@@ -1,8 +1,8 @@
 //! What holds whatever comes in.
 
-use keyvend::command::Command;
-use keyvend::gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
-use keyvend::inbound::{Message, What, receive};
+use keyvend::http::api_gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
+use keyvend::slack::command::Command;
+use keyvend::slack::receive::{SlackEnvelope, SlackEvent, receive};
 use keyvend::time::Timestamp;
 use proptest::prelude::*;
 
@@ -105,11 +105,11 @@ proptest! {
             let body = serde_json::to_string(message).unwrap();
             prop_assert!(body.len() < 32 * 1024);
             prop_assert!(!body.contains(UNWANTED), "{}", body);
-            prop_assert_eq!(&serde_json::from_str::<Message>(&body).unwrap(), message);
+            prop_assert_eq!(&serde_json::from_str::<SlackEnvelope>(&body).unwrap(), message);
             let group = message.group_id();
             prop_assert!((1..=128).contains(&group.len()) && group.bytes().all(|b| b.is_ascii_graphic()), "{}", group);
             prop_assert!(group.contains(&message.person.to_string()), "nobody else's messages are in {}", group);
-            prop_assert!(!matches!(message.what, What::Command(Command::Help)));
+            prop_assert!(!matches!(message.what, SlackEvent::Command(Command::Help)));
             let printed = format!("{message:?}");
             prop_assert!(!printed.contains("hooks.slack.com"), "{}", printed);
         }

@@ -1,8 +1,8 @@
 //! What comes of a request.
 
-use keyvend::command::Command;
-use keyvend::gateway::HttpResponse;
-use keyvend::inbound::{Interaction, Message, Received, What};
+use keyvend::http::api_gateway::HttpResponse;
+use keyvend::slack::command::Command;
+use keyvend::slack::receive::{Interaction, ReceiveOutcome, SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn a_command_is_queued_as_an_allow_list() {
     "#);
     assert_eq!(message.id.to_string().len(), 16);
     assert_eq!(message.group_id(), "T0001.U0001");
-    assert_eq!(serde_json::from_str::<Message>(&body).unwrap(), message);
+    assert_eq!(serde_json::from_str::<SlackEnvelope>(&body).unwrap(), message);
     insta::assert_snapshot!(parts(&sent.receive()).1.body, @r#"{"response_type":"ephemeral","text":"Checking... the answer comes here in a moment."}"#);
 }
 
@@ -57,7 +57,7 @@ fn the_same_signed_request_gives_the_same_message_and_another_time_another() {
 #[test]
 fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
     let text = |sent: Sent| match sent.receive() {
-        Received::Answer(response) => ephemeral_text(&response).unwrap(),
+        ReceiveOutcome::Answer(response) => ephemeral_text(&response).unwrap(),
         other => panic!("{other:?}"),
     };
     for line in ["help", "Help me"] {
@@ -126,7 +126,7 @@ fn the_form_is_asked_for_by_the_command_alone_and_answered_with_nothing() {
     for text in [None, Some(""), Some(" \u{a0}"), Some("create")] {
         let sent = slash(&[("text", text)]);
         let message = sent.queued();
-        assert_eq!(message.what, What::Command(Command::Form), "{text:?}");
+        assert_eq!(message.what, SlackEvent::Command(Command::Form), "{text:?}");
         assert_eq!(parts(&sent.receive()).1.body, "", "{text:?}");
         assert_eq!(message.group_id(), format!("form.{}.{}", message.person, message.id));
     }
@@ -225,7 +225,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     });
     let sent = Sent::payload(&wrong);
     match sent.receive() {
-        Received::Answer(response) => {
+        ReceiveOutcome::Answer(response) => {
             assert_eq!((response.status, content_type(&response)), (200, Some("application/json")));
             let expected = json!({
                 "response_action": "errors", "errors": {"reason": "Use at most 200 characters."},
@@ -237,13 +237,15 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     let right = parts(&Sent::payload(&submission()).receive()).1.clone();
     assert_eq!(body_json(&right).unwrap()["response_action"], "update");
     let unsigned = Sent { signed_with: None, ..Sent::payload(&wrong) };
-    assert!(matches!(unsigned.receive(), Received::Answer(response) if response == HttpResponse::empty(401)));
+    assert!(
+        matches!(unsigned.receive(), ReceiveOutcome::Answer(response) if response == HttpResponse::empty(401))
+    );
 }
 
 #[test]
 fn a_person_who_was_deactivated_is_queued() {
     let message = Sent::event(&user_change()).queued();
-    assert_eq!(message.what, What::PersonLeft);
+    assert_eq!(message.what, SlackEvent::UserDeactivated);
     assert_eq!(message.person.to_string(), "T0001.U0009");
 }
 
@@ -251,19 +253,19 @@ fn a_person_who_was_deactivated_is_queued() {
 fn who_joins_a_channel_or_a_user_group_is_queued_with_who_invited_them() {
     let message = Sent::event(&member_joined()).queued();
     let (channel, inviter) = ("C0APPROVE".parse().unwrap(), Some("U0008".parse().unwrap()));
-    assert_eq!(message.what, What::JoinedChannel { channel, inviter });
+    assert_eq!(message.what, SlackEvent::JoinedChannel { channel, inviter });
     assert_eq!(message.person.to_string(), "T0001.U0009");
     for none in [json!(null), json!(""), json!(7)] {
         let message = Sent::event(&with(member_joined(), "/event/inviter", none)).queued();
-        assert!(matches!(message.what, What::JoinedChannel { inviter: None, .. }));
+        assert!(matches!(message.what, SlackEvent::JoinedChannel { inviter: None, .. }));
     }
     let message = Sent::event(&members_changed()).queued();
     let (group, users) = ("S0001".parse().unwrap(), vec!["U0009".parse().unwrap(), "U0010".parse().unwrap()]);
-    assert_eq!(message.what, What::JoinedGroup { group, users, more: 0 });
+    assert_eq!(message.what, SlackEvent::JoinedGroup { group, users, more: 0 });
     assert_eq!(message.person.to_string(), "T0001.U0009");
     let many: Vec<String> = (0..3_000).map(|n| format!("U{n:031}")).collect();
     let message = Sent::event(&with(members_changed(), "/event/added_users", json!(many))).queued();
-    assert!(matches!(&message.what, What::JoinedGroup { users, more: 2_950, .. } if users.len() == 50));
+    assert!(matches!(&message.what, SlackEvent::JoinedGroup { users, more: 2_950, .. } if users.len() == 50));
     assert!(serde_json::to_string(&message).unwrap().len() < 10_000);
 }
 
@@ -305,7 +307,7 @@ fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
     ];
     for (name, sent) in cases {
         match sent.receive() {
-            Received::Answer(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
+            ReceiveOutcome::Answer(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -463,7 +465,7 @@ fn what_is_not_as_slack_sends_it_to_us_is_refused() {
 
 #[test]
 fn only_a_fresh_well_formed_signature_that_fits_no_secret_is_worth_another_look_at_the_secrets() {
-    let mismatch = |sent: Sent| matches!(sent.receive(), Received::SignatureMismatch(r) if r == HttpResponse::empty(401));
+    let mismatch = |sent: Sent| matches!(sent.receive(), ReceiveOutcome::SignatureMismatch(r) if r == HttpResponse::empty(401));
     assert!(mismatch(Sent { signed_with: Some("rotated"), ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: Some("rotated"), skew: 301, ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: None, ..say("whoami") }));
@@ -500,6 +502,6 @@ fn no_input_makes_a_message_that_the_queue_would_refuse() {
 fn a_cut_value_is_never_a_valid_one() {
     let long = format!("0123456789ABCDEF.01234567{}", " ".repeat(400));
     let message = Sent::payload(&with(press(), "/actions/0/value", json!(long))).queued();
-    let What::Interaction(Interaction::BlockActions { value, .. }) = message.what else { panic!() };
+    let SlackEvent::Interaction(Interaction::BlockActions { value, .. }) = message.what else { panic!() };
     assert_eq!(value.len(), 200);
 }

@@ -1,9 +1,9 @@
 //! Requests as Slack would send them, and as it would not.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use keyvend::gateway::{HttpRequest, HttpResponse};
-use keyvend::inbound::{Message, Pins, Received, ResponseUrlRule, receive};
-use keyvend::signature::SigningSecret;
+use keyvend::http::api_gateway::{HttpRequest, HttpResponse};
+use keyvend::slack::receive::{AppIdentity, ReceiveOutcome, ResponseUrlRule, SlackEnvelope, receive};
+use keyvend::slack::signature::SigningSecret;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -25,15 +25,15 @@ pub(crate) fn secret(text: &str) -> SigningSecret {
     SigningSecret::new(text.to_owned()).unwrap()
 }
 
-pub(crate) fn pins(app_id: &str, team_ids: &[&str]) -> Pins {
-    Pins {
+pub(crate) fn pins(app_id: &str, team_ids: &[&str]) -> AppIdentity {
+    AppIdentity {
         app_id: app_id.parse().unwrap(),
         team_ids: team_ids.iter().map(|id| id.parse().unwrap()).collect(),
         response_urls: ResponseUrlRule::for_api("https://slack.com/api/").unwrap(),
     }
 }
 
-pub(crate) fn ours() -> Pins {
+pub(crate) fn ours() -> AppIdentity {
     pins("A123456", &["T0001", "T0002"])
 }
 
@@ -87,7 +87,7 @@ impl Sent {
         HttpRequest::new(self.method.clone(), self.path.clone(), headers, self.body.clone()).unwrap()
     }
 
-    pub(crate) fn receive(&self) -> Received {
+    pub(crate) fn receive(&self) -> ReceiveOutcome {
         receive(&self.request(), &ours(), &[secret("a-newer-secret"), secret(SECRET)], Timestamp(NOW))
     }
 
@@ -95,9 +95,9 @@ impl Sent {
         parts(&self.receive()).1.status
     }
 
-    pub(crate) fn queued(&self) -> Message {
+    pub(crate) fn queued(&self) -> SlackEnvelope {
         match self.receive() {
-            Received::Queue(message, response) => {
+            ReceiveOutcome::Queue(message, response) => {
                 assert_eq!(response.status, 200);
                 *message
             }
@@ -115,10 +115,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-pub(crate) fn parts(received: &Received) -> (Option<&Message>, &HttpResponse) {
+pub(crate) fn parts(received: &ReceiveOutcome) -> (Option<&SlackEnvelope>, &HttpResponse) {
     match received {
-        Received::Answer(response) | Received::SignatureMismatch(response) => (None, response),
-        Received::Queue(message, response) => (Some(message), response),
+        ReceiveOutcome::Answer(response) | ReceiveOutcome::SignatureMismatch(response) => (None, response),
+        ReceiveOutcome::Queue(message, response) => (Some(message), response),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyvend::form::Form;
-use keyvend::gateway::{Header, HttpRequest};
-use keyvend::inbound::{What, receive};
-use keyvend::signature::{SignatureError, SigningSecret, verify};
+use keyvend::http::api_gateway::{Header, HttpRequest};
+use keyvend::http::form_urlencoded::Form;
+use keyvend::slack::receive::{SlackEvent, receive};
+use keyvend::slack::signature::{SignatureError, SigningSecret, verify};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -93,9 +93,9 @@ fn every_gateway_case_has_its_status_and_outcome() {
             "refused" => message.is_none() && response.status >= 400,
             "command" | "ephemeral_help" => match what {
                 None => ephemeral_text(response).is_some(),
-                Some(what) => matches!(what, What::Command(_)),
+                Some(what) => matches!(what, SlackEvent::Command(_)),
             },
-            "interaction" => matches!(what, Some(What::Interaction(_))) && response.body.is_empty(),
+            "interaction" => matches!(what, Some(SlackEvent::Interaction(_))) && response.body.is_empty(),
             "ephemeral_refusal" => message.is_some() || ephemeral_text(response).is_some(),
             "ssl_check_ack" => message.is_none() && response.body.is_empty(),
             "challenge_echo" => {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::audit::Entry;
+use keyvend::domain::audit::AuditEntry;
 
 use super::steps::text;
 use super::world::aws::{self, REQUESTS};
 use super::world::deployed::{Deployed, ShownKey};
 use super::world::net::HOME;
 
-const FINAL: [&str; 6] = ["ISSUED", "FULFILLED", "DENIED", "CANCELLED", "LAPSED", "REFUSED"];
-const ANSWERABLE: [&str; 3] = ["PENDING", "APPROVED", "TICKETED"];
+const FINAL: [&str; 6] = ["ISSUED", "COMPLETED", "DENIED", "CANCELLED", "EXPIRED", "POLICY_DENIED"];
+const ANSWERABLE: [&str; 3] = ["PENDING", "APPROVED", "LINK_ISSUED"];
 const LIVE: [&str; 5] = ["DELIVERED", "CONFIRMED", "UNCONFIRMED", "ACTIVATING", "ACTIVE"];
 
 impl Deployed {
@@ -71,11 +71,11 @@ impl Deployed {
             let stands = text(&request["stands"]);
             assert!(FINAL.contains(&stands.as_str()), "{about}: a request is {stands} for ever");
             assert_eq!(request["chain"]["outbox"], serde_json::json!([]), "{about}: not all is in the trail");
-            assert_eq!(request["tellings"]["outbox"], serde_json::json!([]), "{about}: not all was told");
+            assert_eq!(request["notifications"]["outbox"], serde_json::json!([]), "{about}: not all was told");
             let trail = self.trail_of(&text(&request["id"])).await;
             let head = trail.last().map(|entry| entry.hash.clone()).unwrap_or_default();
             assert_eq!(request["chain"]["head"], serde_json::json!(head), "{about}: the trail ends early");
-            let key = |entry: &Entry, name: &str| entry.detail.get(name).cloned();
+            let key = |entry: &AuditEntry, name: &str| entry.detail.get(name).cloned();
             let ended: BTreeSet<String> = trail
                 .iter()
                 .filter_map(|entry| match entry.event.as_str() {
@@ -83,7 +83,7 @@ impl Deployed {
                     _ => key(entry, "deleted"),
                 })
                 .collect();
-            for created in trail.iter().filter(|entry| entry.event == "created") {
+            for created in trail.iter().filter(|entry| entry.event == "issue.key_created") {
                 let id = key(created, "key").unwrap();
                 assert!(ended.contains(&id), "{about}: the trail does not say what became of {id}");
             }

@@ -27,10 +27,10 @@ const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 /// How often somebody tries before giving up.
 const PATIENCE: usize = 12;
-/// As src/key.rs has it of a key that is on.
+/// As src/domain/key.rs has it of a key that is on.
 const ON: [&str; 5] = ["DELIVERED", "CONFIRMED", "UNCONFIRMED", "ACTIVATING", "ACTIVE"];
 /// And of one that is off for good, or until somebody asks.
-const OFF: [&str; 3] = ["INACTIVE", "SUSPECT", "DISOWNED"];
+const OFF: [&str; 3] = ["INACTIVE", "SUSPECT", "NOT_OURS"];
 
 /// Something that somebody does, or that is done when its time has come.
 trait Deed: Copy + Debug {
@@ -147,7 +147,7 @@ async fn is_whole(keyvend: &Deployed, about: &str) {
     for request in keyvend.requests().await {
         let empty = Value::Array(Vec::new());
         assert_eq!(request["chain"]["outbox"], empty, "{about}: not all is in the trail");
-        assert_eq!(request["tellings"]["outbox"], empty, "{about}: not all was told");
+        assert_eq!(request["notifications"]["outbox"], empty, "{about}: not all was told");
     }
 }
 

@@ -128,7 +128,7 @@ async fn a_click_and_the_end_of_time_at_once_are_one_or_the_other() {
         settled(&keyvend).await;
         let (stands, events) = (keyvend.stands().await, events(&keyvend).await);
         let (approved, expired) = (count(&events, "approved"), count(&events, "expired"));
-        let expected = if approved == 1 { "APPROVED" } else { "LAPSED" };
+        let expected = if approved == 1 { "APPROVED" } else { "EXPIRED" };
         assert_eq!((stands.as_str(), approved + expired), (expected, 1), "{turns} {swapped}: {events:?}");
     }
 }
@@ -276,7 +276,7 @@ async fn messages_about_one_ticket_may_come_in_any_order() {
     let message = |tab: &Tab, event: &str| {
         super::steps::record(CLAIMS, &json!({"tid": tab.tid(), "event": event, "attempt": 1}).to_string(), 1)
     };
-    for order in [["acknowledged", "misused", "claimed"], ["misused", "claimed", "acknowledged"]] {
+    for order in [["confirmed", "misused", "claimed"], ["misused", "claimed", "confirmed"]] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
         keyvend.claims(&tab).await;

@@ -109,7 +109,7 @@ impl Deployed {
                     }
                     None => Box::pin(self.minute(60)).await,
                 },
-                "TICKETED" | "ISSUING" | "ISSUED" => {
+                "LINK_ISSUED" | "ISSUING" | "ISSUED" => {
                     let Some(opened) = tab.as_ref() else {
                         // The link was never shown: another one.
                         let ready = self.offer("Get my key")?;

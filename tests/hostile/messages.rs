@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use keyvend::inbound::Message;
-use keyvend::worker::ClaimMessage;
+use keyvend::queue::ClaimMessage;
+use keyvend::slack::receive::SlackEnvelope;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ fn a_message_on_the_wrong_queue_is_none() {
             .await;
         keyvend.world.net.sqs().messages(SLACK)[0].body.clone()
     });
-    assert!(serde_json::from_str::<Message>(&command).is_ok());
+    assert!(serde_json::from_str::<SlackEnvelope>(&command).is_ok());
     let claim = json!({"tid": "A".repeat(22), "event": "claimed", "attempt": 1}).to_string();
     assert!(serde_json::from_str::<ClaimMessage>(&claim).is_ok());
     keyvend.world.net.sqs().sweep();
@@ -109,12 +109,12 @@ fn a_message_on_the_wrong_queue_is_none() {
 fn a_claim_of_no_ticket_writes_nothing() {
     let keyvend = executor().block_on(Deployed::new());
     let claim = json!({"tid": "A".repeat(22), "event": "claimed", "attempt": 1});
-    let events = prop::sample::select(vec!["claimed", "acknowledged", "misused"]);
+    let events = prop::sample::select(vec!["claimed", "confirmed", "misused"]);
     run(300, (events, any::<i64>(), prop::array::uniform16(any::<u8>())), |(event, attempt, tid)| {
         let mut body = claim.clone();
         body["event"] = json!(event);
         body["attempt"] = json!(attempt);
-        body["tid"] = json!(keyvend::seal::base64url(&tid));
+        body["tid"] = json!(keyvend::domain::ticket::seal::base64url(&tid));
         prop_assert!(serde_json::from_value::<ClaimMessage>(body.clone()).is_ok());
         let (answer, did) =
             work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(CLAIMS), &body.to_string())] }));
@@ -145,11 +145,11 @@ fn a_damaged_message_is_worked_off_or_dropped() {
         body
     });
     let bodies: Vec<Value> = bodies.iter().cloned().chain(presses).collect();
-    assert!(bodies.iter().all(|body| serde_json::from_value::<Message>(body.clone()).is_ok()));
+    assert!(bodies.iter().all(|body| serde_json::from_value::<SlackEnvelope>(body.clone()).is_ok()));
     let read = RefCell::new(0);
     let strategy = prop::sample::select(bodies).prop_flat_map(damaged);
     run(400, strategy, |body| {
-        let readable = serde_json::from_value::<Message>(body.clone()).is_ok();
+        let readable = serde_json::from_value::<SlackEnvelope>(body.clone()).is_ok();
         *read.borrow_mut() += usize::from(readable);
         let (answer, did) =
             work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(SLACK), &body.to_string())] }));

@@ -46,7 +46,7 @@ fn any_unsigned_request_is_turned_away_and_does_nothing() {
             let status = status_of(&answer)?;
             prop_assert!([400, 401, 404, 405, 413].contains(&status), "{}", answer);
             prop_assert!(quiet);
-            if body.len() > keyvend::gateway::BODY_LIMIT {
+            if body.len() > keyvend::http::api_gateway::BODY_LIMIT {
                 prop_assert_eq!(status, 413);
             }
             if status == 401 {
@@ -90,7 +90,7 @@ fn signed_garbage_is_refused_and_not_queued() {
     let types =
         prop::sample::select(vec!["application/x-www-form-urlencoded", "application/json", "text/plain"]);
     run(1_500, (any_path(PATHS), types, any_body()), |(path, content_type, body)| {
-        if body.len() > keyvend::gateway::BODY_LIMIT / 3 {
+        if body.len() > keyvend::http::api_gateway::BODY_LIMIT / 3 {
             return Ok(());
         }
         let (answer, quiet) = answer(&keyvend, signed(&keyvend, &path, content_type, &body));

@@ -64,7 +64,7 @@ test("half_an_answer_is_no_answer", async () => {
 test("every_refusal_ends_the_asking_at_once", async () => {
   const refusals = [
     [401, "code-wanted"], [401, "code-wrong"], [404, "not-found"], [409, "used"], [410, "expired"], [410, "void"],
-    [410, "failed"], [410, "acknowledged"], [410, "lapsed"], [423, "locked"], [400, "bad-request"],
+    [410, "failed"], [410, "confirmed"], [410, "unconfirmed"], [423, "locked"], [400, "bad-request"],
   ];
   for (const [status, name] of refusals) {
     const { outcome, asked } = await run([working, error(status, name), sealed]);

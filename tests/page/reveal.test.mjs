@@ -150,8 +150,8 @@ test("every_refusal_says_what_happened_and_what_to_do", async () => {
     [410, "expired", /expired.*no key was created/, /Get my key again/],
     [410, "void", /withdrawn/, /in Slack/],
     [410, "failed", /No key was handed over/, /Get my key again/],
-    [410, "acknowledged", /already confirmed/, /rotate/],
-    [410, "lapsed", /switched off.*ten minutes/, /I have it in Slack/],
+    [410, "confirmed", /already confirmed/, /rotate/],
+    [410, "unconfirmed", /switched off.*ten minutes/, /I have it in Slack/],
     [423, "locked", /locked.*five times/, /new link and a new code/],
     [400, "bad-request", /did not accept/, /Get my key/],
     [403, "whatever", /did not accept/, /Get my key/],
@@ -251,7 +251,7 @@ test("the_confirmation_is_repeated_until_heard", async () => {
 });
 
 test("a_confirmation_that_came_too_late_says_what_to_do", async () => {
-  const page = await withKey({ ack: () => error(410, "lapsed") });
+  const page = await withKey({ ack: () => error(410, "unconfirmed") });
   page.press("show");
   await page.until(() => /switched off/.test(page.text("receipt")));
   assert.match(page.text("receipt"), /I have it in Slack/);

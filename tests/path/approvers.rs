@@ -57,7 +57,7 @@ async fn an_approver_cannot_invite_the_second_approver() {
     assert!(told.contains("<@U0ALICE> can also cancel it and submit it again"), "{told}");
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
-    assert_eq!(keyvend.events().await, ["asked", "approved", "press-refused"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.rejected"]);
     keyvend.presses(MALLORY_OUTSIDER, &keyvend.card(), "Details").await;
     let details = keyvend.view(MALLORY_OUTSIDER).reading();
     assert!(details.contains("*Who may approve*\n<@U0BOB>, <@U0CAROL>, <@U0DAVE>\n"), "{details}");
@@ -87,7 +87,7 @@ async fn neither_a_redraw_nor_a_return_to_pending_renews_who_can_approve() {
     invite(&keyvend, MALLORY_OUTSIDER);
     attach(&keyvend, "ci-deployer", "ReadOnlyAccess").await;
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    assert_eq!(keyvend.events().await, ["asked", "redrawn"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.facts_changed"]);
     keyvend.presses(MALLORY_OUTSIDER, &keyvend.card(), "Approve").await;
     assert!(keyvend.told(MALLORY_OUTSIDER).contains(SINCE), "{}", keyvend.told(MALLORY_OUTSIDER));
     assert_eq!(keyvend.stands().await, "PENDING");
@@ -140,7 +140,7 @@ async fn more_approvers_than_a_request_can_record_are_refused() {
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, ASK).await;
     assert!(keyvend.told(ALICE_OWNER).contains("more than 1000 approvers"), "{}", keyvend.told(ALICE_OWNER));
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn the_holder_of_a_key_approves_no_change_of_it_whoever_requests_it() {
         keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
         keyvend.deliver_everything().await;
         let stands = keyvend.stands().await;
-        assert_eq!(stands, if change == "rotate" { "APPROVED" } else { "FULFILLED" }, "{change}");
+        assert_eq!(stands, if change == "rotate" { "APPROVED" } else { "COMPLETED" }, "{change}");
     }
 }
 
@@ -229,7 +229,7 @@ async fn who_joins_the_approvers_channel_is_announced_once_with_who_invited_them
     );
     let trail = keyvend.trail_without_request().await;
     let [entry] = trail.as_slice() else { panic!("{trail:?}") };
-    assert_eq!((entry.event.as_str(), entry.actor.as_str()), ("approver-joined", "T0001.U0MALLORY"));
+    assert_eq!((entry.event.as_str(), entry.actor.as_str()), ("approver.joined", "T0001.U0MALLORY"));
     assert_eq!(
         (&entry.detail["channel"], &entry.detail["inviter"]),
         (&APPROVALS.to_owned(), &BOB_APPROVER.to_owned())
@@ -287,7 +287,7 @@ async fn who_joins_the_channel_or_group_that_approves_is_announced_in_the_approv
     let items = aws::items(&keyvend.world.net, AUDIT).await;
     let events: Vec<&str> = items.values().map(|item| item["event"]["S"].as_str().unwrap()).collect();
     assert!(
-        events.contains(&"approver-joined") && events.contains(&"approvals-channel-joined"),
+        events.contains(&"approver.joined") && events.contains(&"approvals_channel.joined"),
         "{events:?}"
     );
 

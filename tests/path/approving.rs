@@ -71,7 +71,7 @@ async fn a_denial_ends_the_request_and_both_are_told() {
     assert!(keyvend.card().reading().contains("denied by <@U0BOB>"), "{}", keyvend.card().reading());
     assert_eq!(labels(&keyvend.card()), ["Details"]);
     assert_eq!(keyvend.stands().await, "DENIED");
-    assert_eq!(keyvend.events().await, ["asked", "denied"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.denied"]);
     assert_eq!(keyvend.trail().await[1].actor, "T0001.U0BOB");
     keyvend.nothing_was_created().await;
 }
@@ -91,7 +91,7 @@ async fn a_privileged_iam_user_takes_two_different_approvers() {
     keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
     says(&keyvend, ALICE_OWNER, "Approved by <@U0BOB> and <@U0CAROL>");
     assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(keyvend.events().await, ["asked", "approved", "approved"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.approved"]);
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
     keyvend.reveals(&tab).await;
@@ -112,7 +112,7 @@ async fn requester_cannot_approve_own_request() {
         answered(&keyvend, ALICE_OWNER, button, "cannot approve your own request");
         assert_eq!(keyvend.stands().await, "PENDING");
     }
-    assert_eq!(keyvend.events().await, ["asked", "press-refused", "press-refused"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.rejected", "review.rejected"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -129,7 +129,10 @@ async fn only_approvers_decide() {
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     says(&keyvend, BOB_APPROVER, "Guests");
     assert_eq!(keyvend.stands().await, "PENDING");
-    assert_eq!(keyvend.events().await, ["asked", "press-refused", "press-refused", "press-refused"]);
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.rejected", "review.rejected", "review.rejected"]
+    );
     keyvend.nothing_was_created().await;
 }
 
@@ -145,7 +148,7 @@ async fn a_click_on_a_card_whose_facts_changed_redraws_it_and_drops_the_approval
     says(&keyvend, ALICE_OWNER, "changed while your request waited");
     assert!(keyvend.card().reading().contains("`ReadOnlyAccess`"), "{}", keyvend.card().reading());
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
-    assert_eq!(keyvend.events().await, ["asked", "approved", "redrawn"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.facts_changed"]);
     // Somebody who still has the old card before them.
     keyvend.presses(DAVE_APPROVER, &old, "Approve").await;
     says(&keyvend, DAVE_APPROVER, "your press was not counted");
@@ -154,7 +157,10 @@ async fn a_click_on_a_card_whose_facts_changed_redraws_it_and_drops_the_approval
         keyvend.presses(approver, &keyvend.card(), "Approve").await;
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(keyvend.events().await, ["asked", "approved", "redrawn", "approved", "approved"]);
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.approved", "review.facts_changed", "review.approved", "review.approved"]
+    );
     keyvend.nothing_was_created().await;
 }
 
@@ -180,8 +186,8 @@ async fn a_click_on_what_policy_forbids_by_now_refuses_the_request() {
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     says(&keyvend, BOB_APPROVER, "quarantined");
     says(&keyvend, ALICE_OWNER, "quarantined");
-    assert_eq!(keyvend.stands().await, "REFUSED");
-    assert_eq!(keyvend.events().await, ["asked", "refused"]);
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -208,9 +214,12 @@ async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_conce
         decides(&keyvend, concerned, &card, button).await;
         answered(&keyvend, concerned, button, "was refused: The IAM user no longer exists");
         says(&keyvend, ALICE_OWNER, "The IAM user no longer exists");
-        assert_eq!(keyvend.stands().await, "REFUSED");
-        let refused = ["press-refused"; 3];
-        assert_eq!(keyvend.events().await, [&["asked"], &refused[..], &["refused"]].concat());
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+        let refused = ["review.rejected"; 3];
+        assert_eq!(
+            keyvend.events().await,
+            [&["request.created"], &refused[..], &["request.policy_denied"]].concat()
+        );
         let trail = keyvend.trail().await;
         assert_eq!(trail.last().unwrap().actor, format!("T0001.{concerned}"));
         keyvend.nothing_was_created().await;
@@ -232,7 +241,7 @@ async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
         for person in [BOB_APPROVER, ALICE_OWNER] {
             says(&keyvend, person, part);
         }
-        assert_eq!(keyvend.stands().await, "REFUSED");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
         keyvend.nothing_was_created().await;
     }
 }
@@ -251,7 +260,10 @@ async fn an_approval_whose_giver_left_falls_when_the_next_is_given() {
     assert!(reading.contains("1 of 2 (<@U0CAROL>)"), "{reading}");
     keyvend.presses(DAVE_APPROVER, &keyvend.card(), "Approve").await;
     says(&keyvend, ALICE_OWNER, "Approved by <@U0CAROL> and <@U0DAVE>");
-    assert_eq!(keyvend.events().await, ["asked", "approved", "approval-fell", "approved", "approved"]);
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.approved", "review.revoked", "review.approved", "review.approved"]
+    );
     assert_eq!(keyvend.trail().await[2].detail["by"], "T0001.U0BOB");
     keyvend.nothing_was_created().await;
 }
@@ -345,8 +357,8 @@ async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
     says(&keyvend, ALICE_OWNER, "lapsed");
     assert!(keyvend.card().reading().contains("lapsed"));
     assert_eq!(labels(&keyvend.card()), ["Details"]);
-    assert_eq!(keyvend.stands().await, "LAPSED");
-    assert_eq!(keyvend.events().await, ["asked", "expired"]);
+    assert_eq!(keyvend.stands().await, "EXPIRED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.expired"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -364,7 +376,7 @@ async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
         answered(&keyvend, CAROL_APPROVER, button, "was denied by <@U0BOB>");
     }
     assert_eq!(keyvend.stands().await, "DENIED");
-    assert_eq!(keyvend.events().await, ["asked", "denied"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.denied"]);
 
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
@@ -375,7 +387,7 @@ async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     says(&keyvend, BOB_APPROVER, "was cancelled");
     assert_eq!(keyvend.stands().await, "CANCELLED");
-    assert_eq!(keyvend.events().await, ["asked", "cancelled"]);
+    assert_eq!(keyvend.events().await, ["request.created", "request.cancelled"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -424,7 +436,7 @@ async fn an_approval_that_races_a_denial_never_wins() {
         assert_eq!(keyvend.stands().await, "DENIED");
         assert!(keyvend.card().reading().contains("denied by <@U0CAROL>"), "{}", keyvend.card().reading());
         says(&keyvend, ALICE_OWNER, "denied");
-        assert_eq!(keyvend.events().await.iter().filter(|event| *event == "denied").count(), 1);
+        assert_eq!(keyvend.events().await.iter().filter(|event| *event == "review.denied").count(), 1);
         keyvend.nothing_was_created().await;
     }
 }
@@ -439,5 +451,5 @@ async fn two_approvals_at_once_both_count() {
     approvals.sort();
     assert_eq!(approvals, ["T0001.U0BOB", "T0001.U0CAROL"]);
     assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(keyvend.events().await, ["asked", "approved", "approved"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.approved"]);
 }

@@ -21,8 +21,8 @@ async fn is_refused(keyvend: &Deployed, person: &str, command: &str, says: &[&st
         assert!(told.contains(part), "{person} {command}: {told}");
     }
     assert_eq!(keyvend.world.net.slack().told(person).len(), 1, "{command}");
-    assert_eq!(keyvend.stands().await, "REFUSED", "{command}");
-    assert_eq!(keyvend.events().await, ["asked", "refused"], "{command}");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{command}");
+    assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"], "{command}");
     assert_eq!(said_in_public(keyvend), Vec::<String>::new(), "{command}");
     assert_eq!(keyvend.world.net.iam().all_keys().len(), before, "{command}");
     keyvend.nothing_was_created().await;
@@ -94,7 +94,13 @@ async fn being_an_owner_does_not_help_a_guest_an_external_a_bot_or_a_deactivated
     let stands: Vec<_> = keyvend.requests().await.iter().map(|r| r["stands"].clone()).collect();
     assert_eq!(
         stands,
-        [json!("REFUSED"), json!("REFUSED"), json!("REFUSED"), json!("REFUSED"), json!("REFUSED")]
+        [
+            json!("POLICY_DENIED"),
+            json!("POLICY_DENIED"),
+            json!("POLICY_DENIED"),
+            json!("POLICY_DENIED"),
+            json!("POLICY_DENIED")
+        ]
     );
     keyvend.nothing_was_created().await;
 }
@@ -131,8 +137,8 @@ async fn an_account_nobody_configured_is_refused_on_the_record_with_those_that_a
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    asked by T0001.U0ALICE: alias=nowhere, days=30, reason=testing, use_case=cli, user=ci-deployer
-    refused by keyvend: by=KEYVEND_ACCOUNTS
+    request.created by T0001.U0ALICE: alias=nowhere, days=30, reason=testing, use_case=cli, user=ci-deployer
+    request.policy_denied by keyvend: by=KEYVEND_ACCOUNTS
     ");
     keyvend.nothing_was_created().await;
 }
@@ -171,8 +177,8 @@ async fn an_approvals_channel_that_cannot_be_used_refuses_at_once_what_is_asked(
         let told = keyvend.told(ALICE_OWNER);
         let parts = ["The approvers cannot be reached", "Nothing was done", "Ask in <#C0GENERAL>"];
         assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
-        assert_eq!(keyvend.stands().await, "REFUSED", "{name}");
-        assert_eq!(keyvend.events().await, ["asked", "refused"], "{name}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{name}");
+        assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"], "{name}");
         assert_eq!(keyvend.last_detail("by").await, "KEYVEND_APPROVALS_CHANNEL", "{name}");
         assert_eq!(keyvend.deliver_everything().await, 0, "{name}: nothing is tried again");
     }
@@ -231,8 +237,8 @@ async fn the_sixth_key_of_a_day_is_refused_and_the_next_day_is_new() {
     keyvend.types(ALICE_OWNER, sixth).await;
     let told = keyvend.told(ALICE_OWNER);
     assert!(told.contains("given 5 keys today") && told.contains("ask again tomorrow"), "{told}");
-    assert_eq!(keyvend.stands().await, "REFUSED");
-    assert_eq!(keyvend.events().await, ["asked", "refused"]);
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"]);
     assert_eq!(keyvend.creates(), 5);
     keyvend.world.clock.advance(std::time::Duration::from_secs(86_400));
     keyvend.types(ALICE_OWNER, sixth).await;
@@ -269,7 +275,17 @@ async fn a_policy_that_wants_no_approval_lets_the_key_be_collected_at_once() {
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&ready).await;
     keyvend.reveals(&tab).await;
-    assert_eq!(keyvend.events().await, ["asked", "ticketed", "claimed", "issuing", "created", "issued"]);
+    assert_eq!(
+        keyvend.events().await,
+        [
+            "request.created",
+            "link.issued",
+            "link.claimed",
+            "issue.started",
+            "issue.key_created",
+            "issue.completed"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -306,8 +322,8 @@ async fn with_invalid_policies_everything_is_refused_in_one_sentence() {
 async fn is_refused_among_others(keyvend: &Deployed, sentence: &str) {
     keyvend.types(ALICE_OWNER, ASK).await;
     assert_eq!(keyvend.told(ALICE_OWNER), sentence);
-    assert_eq!(keyvend.stands().await, "REFUSED");
-    assert_eq!(keyvend.events().await, ["asked", "refused"]);
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"]);
 }
 
 #[tokio::test]
@@ -319,7 +335,7 @@ async fn the_same_command_delivered_twice_is_one_request_and_one_card() {
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 1);
     assert_eq!(said_in_public(&keyvend).len(), 1);
-    assert_eq!(keyvend.events().await, ["asked"]);
+    assert_eq!(keyvend.events().await, ["request.created"]);
 }
 
 /// Every mrkdwn object that is sent is verbatim: the stand-in for Slack takes no other.

@@ -19,7 +19,7 @@ async fn gets_none(keyvend: &Deployed, tab: &Tab, stands: &str, why: &str) {
     assert_eq!(keyvend.turned_away(tab).await, (410, "failed".to_owned()));
     assert!(!keyvend.has_psk(tab).await);
     let events = keyvend.events().await;
-    assert_eq!(events.last().unwrap(), "withdrawn", "{events:?}");
+    assert_eq!(events.last().unwrap(), "issue.aborted", "{events:?}");
     assert_eq!(keyvend.last_detail("why").await, why);
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.key_ids().len(), 0);
@@ -44,7 +44,7 @@ async fn a_user_that_aws_quarantined_since_gets_no_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     attach(&keyvend, "AWSCompromisedKeyQuarantineV3").await;
-    gets_none(&keyvend, &tab, "REFUSED", "policy").await;
+    gets_none(&keyvend, &tab, "POLICY_DENIED", "policy").await;
     assert!(alice_was_told(&keyvend, &["quarantined", "delete that key"]).buttons().is_empty());
     assert!(keyvend.card().reading().contains("quarantined"));
     keyvend.nothing_was_created().await;
@@ -56,7 +56,7 @@ async fn an_owner_tag_that_is_gone_ends_it() {
     let tab = keyvend.linked().await;
     let iam = aws::iam(&keyvend.world.net, HOME);
     iam.untag_user().user_name("ci-deployer").tag_keys("keyvend:owners").send().await.unwrap();
-    gets_none(&keyvend, &tab, "REFUSED", "policy").await;
+    gets_none(&keyvend, &tab, "POLICY_DENIED", "policy").await;
     alice_was_told(&keyvend, &["not an owner of this IAM user"]);
     keyvend.nothing_was_created().await;
 }
@@ -66,7 +66,7 @@ async fn a_user_that_is_gone_ends_it() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
-    gets_none(&keyvend, &tab, "REFUSED", "user-gone").await;
+    gets_none(&keyvend, &tab, "POLICY_DENIED", "user-gone").await;
     alice_was_told(&keyvend, &["no longer exists", "Nothing was created"]);
     keyvend.nothing_was_created().await;
 }
@@ -76,7 +76,7 @@ async fn a_requester_who_was_deactivated_gets_no_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.world.net.slack().person(ALICE_OWNER, |alice| alice.deleted = true);
-    gets_none(&keyvend, &tab, "REFUSED", "policy").await;
+    gets_none(&keyvend, &tab, "POLICY_DENIED", "policy").await;
     assert!(keyvend.card().reading().contains("deactivated"), "{}", keyvend.card().reading());
     keyvend.nothing_was_created().await;
 }
@@ -213,7 +213,7 @@ async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key()
         alice_was_told(&keyvend, &["changed while your request waited", "it needs 1 approval"]);
         keyvend.nothing_was_created().await;
         // No digest is shown to anybody.
-        let digest = keyvend.request().await["shown"]["policy_digest"].as_str().unwrap().to_owned();
+        let digest = keyvend.request().await["snapshot"]["policy_digest"].as_str().unwrap().to_owned();
         let card = keyvend.card().reading();
         assert!(card.contains("0 of 1") && !card.contains(&digest), "{document:?}: {card}");
         assert!(card.contains("builds") && card.contains("ordinary"), "{document:?}: {card}");
@@ -306,7 +306,7 @@ async fn a_limit_of_the_configuration_that_changed_since_is_kept() {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
         let keyvend = keyvend.redeployed(&[(variable, value)]);
-        gets_none(&keyvend, &tab, "REFUSED", variable).await;
+        gets_none(&keyvend, &tab, "POLICY_DENIED", variable).await;
         assert!(alice_was_told(&keyvend, &[part]).buttons().is_empty());
         assert!(keyvend.card().reading().contains(part), "{}", keyvend.card().reading());
         keyvend.nothing_was_created().await;
@@ -358,7 +358,7 @@ async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_r
     gets_none(&keyvend, &tab, "PENDING", "approvals-lacking").await;
     assert_eq!(in_thread().len(), 4);
     after(25).await;
-    assert_eq!(keyvend.stands().await, "LAPSED");
+    assert_eq!(keyvend.stands().await, "EXPIRED");
     keyvend.nothing_was_created().await;
 }
 

@@ -32,7 +32,7 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     Switch it off
     Go back
     ");
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     // Nothing that is on is deleted: off, wait, delete.
     let off = chooser.buttons().into_iter().next_back().unwrap();
     assert_eq!((off.text.as_str(), &off.value), ("Switch off", &other));

@@ -23,7 +23,7 @@ async fn second_tab_is_refused_and_its_requester_alerted_once() {
     }
     assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
     assert!(keyvend.told(ALICE_OWNER).contains("your link has leaked"));
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "misused").count(), 1);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "link.reused").count(), 1);
     assert_eq!(keyvend.creates(), 1);
     assert_eq!(keyvend.key_ids(), [key.id]);
 }
@@ -83,7 +83,7 @@ async fn the_sealed_key_is_served_for_ten_minutes() {
     let tab = keyvend.linked().await;
     let key = keyvend.reveals(&tab).await;
     keyvend.world.clock.advance(Duration::from_secs(600));
-    assert_eq!(keyvend.turned_away(&tab).await, (410, "lapsed".to_owned()));
+    assert_eq!(keyvend.turned_away(&tab).await, (410, "unconfirmed".to_owned()));
     // State decides, not the clock: until the timer has lapsed it, a late confirmation is still good.
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await.0, 200);
 }
@@ -145,9 +145,9 @@ async fn a_confirmation_counts_once_however_often_it_comes() {
         keyvend.deliver().await;
         keyvend.world.clock.advance(Duration::from_secs(400));
     }
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "revealed").count(), 1);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "link.confirmed").count(), 1);
     assert_eq!(keyvend.item(&format!("key#{}", key.id)).await["state"]["S"], "CONFIRMED");
-    assert_eq!(keyvend.turned_away(&tab).await, (410, "acknowledged".to_owned()));
+    assert_eq!(keyvend.turned_away(&tab).await, (410, "confirmed".to_owned()));
     assert_eq!(keyvend.turned_away(&keyvend.opens_again(&tab)).await, (409, "used".to_owned()));
 }
 
@@ -203,7 +203,7 @@ async fn what_is_no_claim_of_our_page_changes_nothing() {
     let off_curve = {
         let mut bytes = [7u8; 65];
         bytes[0] = 4;
-        keyvend::seal::base64url(&bytes)
+        keyvend::domain::ticket::seal::base64url(&bytes)
     };
     let cases = [
         without("tid"),

@@ -30,7 +30,7 @@ async fn claim(keyvend: &Deployed, tab: &Tab, code: Option<&str>) -> (u64, Value
 
 /// A code as a tab would derive it from some wrong one, without the work.
 fn wrong(number: u8) -> String {
-    keyvend::seal::base64url(&[number; 32])
+    keyvend::domain::ticket::seal::base64url(&[number; 32])
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn five_wrong_codes_lock_the_link_and_alert_its_requester_once() {
     }
     assert_eq!(keyvend.ticket_stands(&tab).await, "LOCKED");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Five wrong codes"), 1);
-    assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "locked"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "link.issued", "link.locked"]);
     keyvend.nothing_was_created().await;
 
     let again = keyvend.collects(&ready).await;
@@ -255,13 +255,13 @@ async fn a_mail_that_is_not_accepted_withdraws_the_link() {
         let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
         assert!(told.reading().contains("could not be mailed, so you get no link"), "{}", told.reading());
         assert_eq!(keyvend.stands().await, "APPROVED");
-        assert_eq!(keyvend.events().await.last().unwrap(), "withdrawn");
+        assert_eq!(keyvend.events().await.last().unwrap(), "link.voided");
         assert_eq!(keyvend.last_detail("why").await, "mail-failed");
         let tickets = keyvend.world.net.dynamo().items(aws::TICKETS).await;
         assert_eq!(tickets.iter().map(|t| text(&t["state"]["S"])).collect::<Vec<_>>(), ["VOID"]);
         keyvend.nothing_was_created().await;
         keyvend.collects(&told).await;
-        assert_eq!(keyvend.stands().await, "TICKETED", "and can be had again");
+        assert_eq!(keyvend.stands().await, "LINK_ISSUED", "and can be had again");
     }
 }
 

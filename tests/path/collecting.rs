@@ -19,7 +19,7 @@ async fn only_the_requester_gets_a_link() {
         assert!(told.contains("Only the person who asked can do this"), "{told}");
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(keyvend.events().await, ["asked", "approved"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -64,7 +64,7 @@ async fn no_new_link_while_a_tab_is_collecting() {
     let (status, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(keyvend.creates(), 1);
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "ticketed").count(), 1);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "link.issued").count(), 1);
 }
 
 #[tokio::test]
@@ -158,9 +158,12 @@ async fn an_approved_request_lapses_after_three_days_with_its_link() {
     keyvend.world.clock.advance(Duration::from_secs(60));
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
-    assert_eq!(keyvend.stands().await, "LAPSED");
+    assert_eq!(keyvend.stands().await, "EXPIRED");
     assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
-    assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "expired"]);
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.approved", "link.issued", "request.expired"]
+    );
     keyvend.nothing_was_created().await;
 }
 
@@ -180,7 +183,10 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_goes_no_other_way() {
         let ever = keyvend.world.net.slack().ever();
         assert!(ever.iter().flat_map(Message::buttons).all(|button| button.url.is_none()), "{method}");
         assert_eq!(keyvend.stands().await, "APPROVED");
-        assert_eq!(keyvend.events().await, ["asked", "approved", "ticketed", "withdrawn"]);
+        assert_eq!(
+            keyvend.events().await,
+            ["request.created", "review.approved", "link.issued", "link.voided"]
+        );
         assert_eq!(keyvend.last_detail("why").await, "not-shown");
         keyvend.nothing_was_created().await;
         let tab = keyvend.collects(&told).await;

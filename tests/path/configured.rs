@@ -31,7 +31,7 @@ async fn an_iam_user_outside_of_the_path_is_none_of_keyvends() {
     keyvend.types(ALICE_OWNER, ASK).await;
     let told = keyvend.told(ALICE_OWNER);
     assert!(told.contains("is not under `/bots/`") && told.contains("Ask in <#C0GENERAL>"), "{told}");
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     let iam = aws::iam(&keyvend.world.net, HOME);
     let tag = aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0ALICE").build().unwrap();
     iam.create_user().user_name("managed").path("/bots/").tags(tag).send().await.unwrap();
@@ -59,7 +59,7 @@ async fn links_and_requests_last_as_long_as_is_configured_and_keys_no_longer() {
     keyvend.types(ALICE_OWNER, ask).await;
     keyvend.world.clock.advance(Duration::from_secs(3_600));
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
-    assert_eq!(keyvend.stands().await, "LAPSED");
+    assert_eq!(keyvend.stands().await, "EXPIRED");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use keyvend::audit::Entry;
-use keyvend::checkpoint;
+use keyvend::domain::audit::AuditEntry;
+use keyvend::domain::checkpoint;
 
 use super::world::aws;
 use super::world::deployed::{Deployed, Tab};
@@ -43,7 +43,7 @@ async fn the_approvers_hear_once_that_aws_quarantined_the_user_of_a_key_and_its_
         let told = said(&keyvend, "AWS has quarantined");
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains(&key.id), "{told:?}");
-        assert_eq!(keyvend.events().await.iter().filter(|event| *event == "quarantined").count(), 1);
+        assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.user_quarantined").count(), 1);
     }
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Active", "a person decides");
     let mut asked = keyvend.world.net.slack().messages(APPROVALS).into_iter();
@@ -66,7 +66,7 @@ fn said(keyvend: &Deployed, part: &str) -> Vec<String> {
     said.filter(|reading| reading.contains(part)).collect()
 }
 
-async fn checkpoints(keyvend: &Deployed) -> Vec<Entry> {
+async fn checkpoints(keyvend: &Deployed) -> Vec<AuditEntry> {
     keyvend.trail_of(checkpoint::chain_id().as_str()).await
 }
 
@@ -93,7 +93,7 @@ async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_pos
     let ends: usize = chain.iter().map(|entry| entry.detail.len() - 1).sum();
     assert_eq!(ends, 3, "the request's, that of `freeze`, and that of a key that is not ours");
     let last = chain.last().unwrap();
-    assert_eq!(last.event, "checkpoint-closed");
+    assert_eq!(last.event, "audit.checkpoint_closed");
     let posted = said(&keyvend, "Audit checkpoint of 2025-11-24");
     assert_eq!(posted.len(), 1);
     assert!(posted[0].contains(&format!("{}:{}", last.seq, last.hash)), "{posted:?}");
@@ -144,7 +144,7 @@ async fn a_checkpoint_that_is_cut_off_is_finished_and_holds_nothing_twice() {
         let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
         let named = chain.iter().filter(|entry| entry.detail.contains_key(&id)).count();
         assert_eq!(named, 1, "{operation} {how:?}");
-        assert_eq!(chain.last().unwrap().event, "checkpoint-closed");
+        assert_eq!(chain.last().unwrap().event, "audit.checkpoint_closed");
         assert!(!said(&keyvend, "Audit checkpoint of").is_empty(), "{operation} {how:?}");
     }
 }
@@ -196,7 +196,7 @@ async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
     let item = keyvend.item(&format!("key#{}", key.id)).await;
     let document = item["document"]["S"].as_str().unwrap();
-    assert!(document.contains(r#""why":"owner-left""#), "{document}");
+    assert!(document.contains(r#""why":"owner-deactivated""#), "{document}");
     let event = keyvend.world.user_change(super::world::slack::BOB_APPROVER);
     keyvend.arrive(event).await;
     keyvend.deliver().await;
@@ -237,7 +237,7 @@ async fn a_page_out_of_its_turn_leaves_no_chain_out_of_the_checkpoint() {
     let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
     let chain = checkpoints(&keyvend).await;
     assert_eq!(chain.iter().filter(|entry| entry.detail.contains_key(&id)).count(), 1);
-    assert_eq!(chain.last().unwrap().event, "checkpoint-closed");
+    assert_eq!(chain.last().unwrap().event, "audit.checkpoint_closed");
     assert_eq!(said(&keyvend, "Audit checkpoint of").len(), 1);
 }
 
@@ -267,7 +267,12 @@ async fn a_leaver_hides_no_key_behind_other_requests() {
     let asked = questions(&keyvend);
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].contains(&key.id), "{asked:?}");
-    let last = keyvend.trail_of(&id).await.into_iter().find(|entry| entry.event == "owner-left").unwrap();
+    let last = keyvend
+        .trail_of(&id)
+        .await
+        .into_iter()
+        .find(|entry| entry.event == "key.requester_deactivated")
+        .unwrap();
     assert_eq!((last.detail["person"].as_str(), &last.detail["keys"]), ("T0001.U0ALICE", &key.id));
 }
 
@@ -404,7 +409,7 @@ async fn one_who_cannot_be_looked_up_keeps_no_other_leaver_from_being_found() {
         let asked = questions(&keyvend);
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert!(asked[0].contains(&key.id), "{asked:?}");
-        let item = keyvend.item("directory").await;
+        let item = keyvend.item("ownership-refresh").await;
         assert!(!item["completed"].is_null(), "and the reading goes on");
         keyvend.world.net.undisturbed();
         after(&keyvend, 25 * HOUR).await;

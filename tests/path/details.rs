@@ -36,7 +36,7 @@ async fn a_no_tells_its_reason_to_the_requester_on_the_card_and_in_the_audit_tra
         assert!(place.contains("denied") && place.contains(NOT_WANTED), "{place}");
     }
     let audit = aws::items(&keyvend.world.net, AUDIT).await;
-    let entry = audit.values().find(|entry| entry["event"]["S"] == "denied").unwrap();
+    let entry = audit.values().find(|entry| entry["event"]["S"] == "review.denied").unwrap();
     assert_eq!(entry["detail"]["M"]["reason"]["S"], NOT_WANTED);
     assert_eq!(entry["actor"]["S"], "T0001.U0BOB");
 }
@@ -118,7 +118,7 @@ async fn a_submission_that_is_delivered_twice_denies_once() {
     keyvend.deliver().await;
     assert!(keyvend.view(BOB_APPROVER).reading().contains("You denied this request"));
     let audit = aws::items(&keyvend.world.net, AUDIT).await;
-    assert_eq!(audit.values().filter(|entry| entry["event"]["S"] == "denied").count(), 1);
+    assert_eq!(audit.values().filter(|entry| entry["event"]["S"] == "review.denied").count(), 1);
 }
 
 #[tokio::test]

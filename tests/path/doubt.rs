@@ -57,7 +57,7 @@ async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minut
         assert_eq!(keyvend.stands().await, stands);
         assert_eq!(keyvend.lease().await.is_null(), stands == "APPROVED", "the lease stays until then");
     }
-    let looks = keyvend.events().await.into_iter().filter(|event| event == "looked").count();
+    let looks = keyvend.events().await.into_iter().filter(|event| event == "issue.rechecked").count();
     assert_eq!(looks, 4);
     assert_eq!(keyvend.counted().await, "0", "no key came of it");
     let told = keyvend.direct(ALICE_OWNER);
@@ -91,7 +91,10 @@ async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_pers
         assert_eq!(keyvend.key_ids().len(), 1, "a stranger says nothing about it");
         assert_eq!(key_stands(&keyvend, &id).await, "SUSPECT");
         let last = keyvend.trail().await.pop().unwrap();
-        assert_eq!((last.event.as_str(), last.actor.as_str()), ("suspect-answer-refused", "T0001.U0MALLORY"));
+        assert_eq!(
+            (last.event.as_str(), last.actor.as_str()),
+            ("key.suspect_answer_denied", "T0001.U0MALLORY")
+        );
     }
     let tab = keyvend.collects(&told).await;
     let second = keyvend.reveals(&tab).await;
@@ -123,7 +126,7 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
     after(&keyvend, 3 * DAY).await;
     assert_eq!(questions(), 2);
     let (id, status) = key(&keyvend);
-    assert_eq!((key_stands(&keyvend, &id).await.as_str(), status.as_str()), ("DISOWNED", "Inactive"));
+    assert_eq!((key_stands(&keyvend, &id).await.as_str(), status.as_str()), ("NOT_OURS", "Inactive"));
 }
 
 /// Without its IAM user policy cannot be asked about a suspect; that makes nobody an approver.
@@ -134,7 +137,7 @@ async fn when_the_iam_user_is_gone_only_approvers_answer_for_a_suspect() {
         (MALLORY_OUTSIDER, "It is ours: delete it", false, "SUSPECT"),
         (ALICE_OWNER, "It is not ours", false, "SUSPECT"),
         (BOB_APPROVER, "It is not ours", true, "SUSPECT"),
-        (BOB_APPROVER, "It is not ours", false, "DISOWNED"),
+        (BOB_APPROVER, "It is not ours", false, "NOT_OURS"),
         // The answer counts. The deletion is retried: the issuer role may act on tagged users alone, and there is none.
         (BOB_APPROVER, "It is ours: delete it", false, "DELETING"),
     ] {
@@ -152,7 +155,7 @@ async fn when_the_iam_user_is_gone_only_approvers_answer_for_a_suspect() {
         keyvend.presses(person, &asked, label).await;
         keyvend.deliver_everything().await;
         assert_eq!(key_stands(&keyvend, &id).await, stands, "{person} {label}");
-        let refused = keyvend.events().await.iter().any(|event| event == "suspect-answer-refused");
+        let refused = keyvend.events().await.iter().any(|event| event == "key.suspect_answer_denied");
         assert_eq!(refused, stands == "SUSPECT", "{person} {label}");
         if refused {
             let says = if is_guest { "Guests of this workspace" } else { "only an approver" };

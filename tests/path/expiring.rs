@@ -29,8 +29,8 @@ fn used(keyvend: &Deployed, key: &ShownKey) {
 
 /// The moment to which its end was put off, as hour and weekday in alice's time zone, Monday being 0.
 async fn put_off(keyvend: &Deployed, key: &ShownKey) -> (i64, i64, i64) {
-    let put_off = item(keyvend, &key.id).await["put_off"].clone();
-    let local = put_off["until"].as_i64().unwrap() + 3_600;
+    let put_off = item(keyvend, &key.id).await["postponement"].clone();
+    let local = put_off["new_deadline"].as_i64().unwrap() + 3_600;
     (put_off["times"].as_i64().unwrap(), (local / 86_400 + 3) % 7, local % 86_400 / 3_600)
 }
 
@@ -55,7 +55,7 @@ async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
     Rotate
     ");
     assert!(item(&keyvend, &key.id).await["reminders"]["delivered_at"].is_number());
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "reminded").count(), 2);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_reminder_sent").count(), 2);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_key_that_nobody_uses_is_switched_off_at_its_end_and_deleted_a_week_la
     Undo
     ");
     let last = keyvend.trail().await.pop().unwrap();
-    assert_eq!((last.event.as_str(), last.actor.as_str()), ("deactivated", "keyvend.expiry"));
+    assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "keyvend.expiry"));
     assert_eq!(last.detail["why"], "expired");
     after(&keyvend, 6 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
@@ -100,7 +100,7 @@ async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
     ");
     assert_eq!(buttons(&told), ["Switch off"]);
     let last = keyvend.trail().await.pop().unwrap();
-    assert_eq!((last.event.as_str(), last.detail["why"].as_str()), ("put-off", "out of hours"));
+    assert_eq!((last.event.as_str(), last.detail["why"].as_str()), ("key.expiry_postponed", "out of hours"));
     after(&keyvend, 18 * HOUR).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
     after(&keyvend, 2 * HOUR).await;
@@ -148,14 +148,14 @@ async fn without_a_reminder_that_was_delivered_a_day_before_a_key_in_use_goes_on
             used(&keyvend, &key);
         }
         after(&keyvend, DAY).await;
-        let times = item(&keyvend, &key.id).await["put_off"]["times"].as_i64();
+        let times = item(&keyvend, &key.id).await["postponement"]["times"].as_i64();
         seen.extend(times.filter(|times| !seen.contains(times)));
     }
     assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
     let told = said_in_public(&keyvend);
     assert_eq!(told.iter().filter(|text| text.contains("no reminder reached <@U0ALICE>")).count(), 7);
     assert_eq!(status(&keyvend, &key.id), "", "then it was switched off, and deleted");
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "put-off").count(), 7);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_postponed").count(), 7);
 }
 
 #[tokio::test]
@@ -189,5 +189,5 @@ async fn a_timer_that_runs_twice_reminds_and_switches_off_once() {
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "has expired"), 1);
-    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "deactivated").count(), 1);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.deactivated").count(), 1);
 }

@@ -259,7 +259,7 @@ async fn many_iam_users_are_read_page_by_page_and_a_hundred_of_them_kept() {
     assert!(net.calls_to("iam", "GetAccountAuthorizationDetails").len() >= 5);
     let form = opens(&keyvend, MALLORY_OUTSIDER).await;
     assert_eq!(offered(&form).len(), 100);
-    let item = &aws::items(net, REQUESTS).await["directory#U0MALLORY"];
+    let item = &aws::items(net, REQUESTS).await["owned#U0MALLORY"];
     assert_eq!(item["owned"]["M"].as_object().unwrap().len(), 100);
     keyvend.types(MALLORY_OUTSIDER, "whoami").await;
     assert!(keyvend.told(MALLORY_OUTSIDER).contains("`many-000` in `sandbox`"));

@@ -40,7 +40,7 @@ async fn whoever_is_in_a_group_that_only_a_policy_names_is_judged_by_it() {
     slack.group(GROUP, &[ALICE_OWNER]);
     keyvend.types(ALICE_OWNER, ASK).await;
     assert!(keyvend.told(ALICE_OWNER).contains("Contractors get no keys"), "{}", keyvend.told(ALICE_OWNER));
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert_eq!(said_in_public(&keyvend), Vec::<String>::new());
 
     slack.group(GROUP, &[BOB_APPROVER]);
@@ -49,7 +49,7 @@ async fn whoever_is_in_a_group_that_only_a_policy_names_is_judged_by_it() {
     slack.group(GROUP, &[ALICE_OWNER]);
     keyvend.claims(&tab).await;
     keyvend.deliver_everything().await;
-    assert_eq!(keyvend.stands().await, "REFUSED", "she became a contractor since");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED", "she became a contractor since");
     assert!(keyvend.direct(ALICE_OWNER).reading().contains("Contractors get no keys"));
     keyvend.nothing_was_created().await;
 }

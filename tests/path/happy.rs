@@ -1,6 +1,6 @@
 //! The path as it should go.
 
-use keyvend::audit::Entry;
+use keyvend::domain::audit::AuditEntry;
 use serde_json::json;
 
 use super::steps::{stable, text};
@@ -111,19 +111,19 @@ async fn every_step_leaves_its_audit_entry() {
     let trail = keyvend.trail().await;
     let lines: Vec<String> = trail.iter().map(|entry| line(entry, &tab, &key.id)).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    asked by T0001.U0ALICE: account=123456789012, days=30, needed=1, reason=laptop tooling, use_case=local-code, user=ci-deployer
-    approved by T0001.U0BOB: enough=true
-    ticketed by T0001.U0ALICE: tid=<tid>
-    claimed by reveal: attempt=1, tid=<tid>
-    issuing by T0001.U0ALICE: browser=Chrome on Linux, tid=<tid>
-    created by keyvend: key=<key>
-    issued by keyvend: key=<key>
-    revealed by reveal: attempt=1, tid=<tid>
+    request.created by T0001.U0ALICE: account=123456789012, days=30, needed=1, reason=laptop tooling, use_case=local-code, user=ci-deployer
+    review.approved by T0001.U0BOB: enough=true
+    link.issued by T0001.U0ALICE: tid=<tid>
+    link.claimed by reveal: attempt=1, tid=<tid>
+    issue.started by T0001.U0ALICE: browser=Chrome on Linux, tid=<tid>
+    issue.key_created by keyvend: key=<key>
+    issue.completed by keyvend: key=<key>
+    link.confirmed by reveal: attempt=1, tid=<tid>
     ");
 }
 
 /// An entry on one line, what is random in it by name.
-fn line(entry: &Entry, tab: &Tab, key: &str) -> String {
+fn line(entry: &AuditEntry, tab: &Tab, key: &str) -> String {
     let said = entry.detail.iter().filter(|(name, _)| !["run", "revision"].contains(&name.as_str()));
     let said: Vec<String> = said.map(|(name, value)| format!("{name}={value}")).collect();
     let line = format!("{} by {}: {}", entry.event, entry.actor, said.join(", "));
@@ -135,7 +135,7 @@ async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
     let keyvend = Deployed::new().await;
     let (tab, key) = keyvend.confirmed().await;
     let ticket = keyvend.ticket(&tab).await;
-    assert_eq!(ticket["state"]["S"], "ACKED");
+    assert_eq!(ticket["state"]["S"], "CONFIRMED");
     for gone in ["enc", "ct"] {
         assert!(ticket[gone].is_null(), "{gone}");
     }
@@ -158,7 +158,7 @@ async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
         .filter(|kind| kind != "notification")
         .collect();
     kinds.dedup();
-    let expected = ["directory", "issued", "key", "lease", "mentions", "open", "rate", "request", "ticket"];
+    let expected = ["issued", "key", "lease", "mentions", "open", "owned", "rate", "request", "ticket"];
     assert_eq!(kinds, expected);
 }
 

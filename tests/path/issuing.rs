@@ -58,7 +58,7 @@ async fn is_ambiguous(keyvend: &Deployed, tab: &Tab) {
     assert_eq!(keyvend.turned_away(tab).await, (410, "failed".to_owned()));
     assert!(!keyvend.has_psk(tab).await);
     assert_eq!(text(&keyvend.lease().await), text(&keyvend.request().await["id"]), "the lease stays");
-    assert_eq!(keyvend.events().await.last().unwrap(), "create-unanswered");
+    assert_eq!(keyvend.events().await.last().unwrap(), "issue.create_timed_out");
     let direct = keyvend.direct(ALICE_OWNER);
     let public = keyvend.world.net.slack().last_message(APPROVALS);
     for told in [direct, public] {
@@ -132,7 +132,7 @@ async fn a_lease_that_another_holds_is_waited_for() {
     assert!(failed(&keyvend.work(event).await));
     let waits = keyvend.world.net.sqs().next_visible(sqs::CLAIMS).unwrap();
     assert_eq!(waits.since(keyvend.world.clock.now()), 10);
-    assert_eq!(keyvend.stands().await, "TICKETED");
+    assert_eq!(keyvend.stands().await, "LINK_ISSUED");
     assert_eq!(keyvend.lease().await, "ANOTHERREQUEST00");
     assert_eq!(keyvend.creates(), 0);
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 202, "the tab waits");
@@ -233,7 +233,7 @@ async fn a_worker_that_died_before_its_key_was_recorded_leaves_it_open_whether_t
 async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    dies(&keyvend, &tab, writes("created"), Interfere::CrashAfter).await;
+    dies(&keyvend, &tab, writes("issue.key_created"), Interfere::CrashAfter).await;
     assert_eq!(keyvend.key_ids().len(), 1);
     keyvend.deliver_everything().await;
     came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
@@ -249,7 +249,7 @@ async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
 async fn a_key_whose_worker_died_is_deleted_even_where_the_sessions_at_hand_have_run_out() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    dies(&keyvend, &tab, writes("created"), Interfere::CrashAfter).await;
+    dies(&keyvend, &tab, writes("issue.key_created"), Interfere::CrashAfter).await;
     keyvend.world.clock.advance(Duration::from_secs(901));
     keyvend.deliver_everything().await;
     came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
@@ -259,11 +259,11 @@ async fn a_key_whose_worker_died_is_deleted_even_where_the_sessions_at_hand_have
 async fn a_worker_that_died_with_its_key_sealed_lost_nothing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
-    dies(&keyvend, &tab, writes("issued"), Interfere::CrashAfter).await;
+    dies(&keyvend, &tab, writes("issue.completed"), Interfere::CrashAfter).await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 200);
     assert_eq!(keyvend.key_ids().len(), 1);
-    assert_eq!(keyvend.events().await.last().unwrap(), "issued");
+    assert_eq!(keyvend.events().await.last().unwrap(), "issue.completed");
     assert!(keyvend.lease().await.is_null());
 }
 
@@ -351,13 +351,13 @@ async fn without_a_session_nothing_is_begun() {
     });
     keyvend.deliver_everything().await;
     came_to_nothing(&keyvend, &tab, "no-session", "AWS refused to create the key").await;
-    assert!(!keyvend.events().await.contains(&"issuing".to_owned()));
+    assert!(!keyvend.events().await.contains(&"issue.started".to_owned()));
     keyvend.nothing_was_created().await;
 }
 
 #[tokio::test]
 async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
-    for event in ["created", "issued"] {
+    for event in ["issue.key_created", "issue.completed"] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
         keyvend.claims(&tab).await;

@@ -113,7 +113,7 @@ async fn a_list_that_policy_refuses_is_in_the_trail() {
     let no = typed(&keyvend, MALLORY_OUTSIDER, "list ci-deployer").await.reading();
     assert!(!no.contains("AKIA"), "{no}");
     let trail = keyvend.trail_without_request().await;
-    let entry = trail.iter().find(|entry| entry.event == "list-refused").unwrap();
+    let entry = trail.iter().find(|entry| entry.event == "key.list_denied").unwrap();
     assert_eq!((entry.actor.as_str(), entry.detail["user"].as_str()), ("T0001.U0MALLORY", "ci-deployer"));
 }
 
@@ -206,7 +206,7 @@ async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_
             insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is switched off. In 7 days it is deleted; until then `/access-key activate AKIAWORLD00000000002` asks for it back.");
         }
         let last = keyvend.trail().await.pop().unwrap();
-        assert_eq!((last.event.as_str(), last.actor.as_str()), ("deactivated", "T0001.U0CAROL"));
+        assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "T0001.U0CAROL"));
         assert_eq!(last.detail["why"], "asked");
         let session = aws::sessions(&keyvend.world.net).pop().unwrap();
         assert_eq!(session.source_identity.as_deref(), Some("T0001.U0CAROL"));
@@ -227,7 +227,7 @@ async fn only_whoever_may_switches_a_key_off_and_a_refusal_is_in_its_trail() {
             told.reading()
         );
         assert_eq!(status(&keyvend, &key.id), "Active");
-        assert_eq!(keyvend.events().await.pop().unwrap(), format!("{verb}-refused"));
+        assert_eq!(keyvend.events().await.pop().unwrap(), format!("key.{verb}_denied"));
     }
     let told = typed(&keyvend, ALICE_OWNER, "deactivate AKIANOSUCHKEY0000000").await;
     assert!(told.reading().contains("I find no key `AKIANOSUCHKEY0000000`"), "{}", told.reading());
@@ -267,7 +267,7 @@ async fn a_key_that_is_on_is_never_deleted() {
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     assert_eq!(status(&keyvend, &key.id), "");
     assert!(keyvend.lease().await.is_null());
-    assert_eq!(keyvend.events().await.pop().unwrap(), "deleted");
+    assert_eq!(keyvend.events().await.pop().unwrap(), "key.deleted");
     let again = typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
     assert!(again.reading().contains("is deleted"), "{}", again.reading());
 }
@@ -299,11 +299,11 @@ async fn a_key_that_keyvend_did_not_issue_is_switched_off_and_deleted_for_whoeve
     trail.sort();
     let by = |event: &str, actor: &str, key: &str| (event.to_owned(), actor.to_owned(), key.to_owned());
     let expected = [
-        by("deactivate-refused", "T0001.U0MALLORY", ""),
-        by("deactivated", "T0001.U0ALICE", &key),
-        by("deactivating", "T0001.U0ALICE", &key),
-        by("deleted", "T0001.U0ALICE", &key),
-        by("deleting", "T0001.U0ALICE", &key),
+        by("key.deactivate_denied", "T0001.U0MALLORY", ""),
+        by("key.deactivated", "T0001.U0ALICE", &key),
+        by("key.deactivating", "T0001.U0ALICE", &key),
+        by("key.deleted", "T0001.U0ALICE", &key),
+        by("key.deleting", "T0001.U0ALICE", &key),
     ];
     assert_eq!(trail, expected);
     let lease = keyvend.item(&format!("lease#{HOME}/ci-deployer")).await;
@@ -346,7 +346,7 @@ async fn a_deletion_that_was_cut_off_leaves_no_lease_and_says_what_is_true() {
         assert_eq!(status(&keyvend, &key), "", "{operation}");
         assert!(keyvend.lease().await.is_null(), "{operation}");
         let ends: Vec<String> = alone(&keyvend).await.into_iter().map(|(event, ..)| event).collect();
-        assert_eq!(ends.iter().filter(|event| *event == "deleted").count(), 1, "{ends:?}");
+        assert_eq!(ends.iter().filter(|event| *event == "key.deleted").count(), 1, "{ends:?}");
         assert!(keyvend.told(ALICE_OWNER).contains("is deleted"), "{}", keyvend.told(ALICE_OWNER));
     }
 }
@@ -368,7 +368,7 @@ async fn a_key_that_was_switched_on_again_while_its_deletion_was_cut_off_stays()
     assert_eq!(status(&keyvend, &key), "Active");
     assert!(keyvend.lease().await.is_null());
     assert!(keyvend.told(ALICE_OWNER).contains("so it stays"), "{}", keyvend.told(ALICE_OWNER));
-    assert!(alone(&keyvend).await.iter().any(|(event, ..)| event == "not-deleted"));
+    assert!(alone(&keyvend).await.iter().any(|(event, ..)| event == "key.deletion_skipped"));
 }
 
 #[tokio::test]

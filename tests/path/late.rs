@@ -99,7 +99,7 @@ async fn the_last_receive_tells_and_audits_before_the_message_dies() {
         assert!(told.contains("Nothing was done; please try again") && told.contains(&message), "{told}");
         let trail = keyvend.trail().await;
         let last = trail.last().unwrap();
-        assert_eq!((last.event.as_str(), last.actor.as_str()), ("not-done", "T0001.U0BOB"));
+        assert_eq!((last.event.as_str(), last.actor.as_str()), ("message.failed", "T0001.U0BOB"));
         assert_eq!(last.detail["message"], message);
         assert_eq!(keyvend.stands().await, "PENDING");
     }
@@ -115,7 +115,7 @@ async fn the_last_receive_tells_and_audits_before_the_message_dies() {
     fails_to_the_end(&keyvend, sqs::CLAIMS).await;
     assert_eq!(keyvend.world.net.sqs().dead(sqs::CLAIMS).len(), 0);
     assert_eq!(keyvend.turned_away(&tab).await, (410, "failed".to_owned()));
-    assert_eq!(keyvend.events().await.last().unwrap(), "withdrawn");
+    assert_eq!(keyvend.events().await.last().unwrap(), "issue.aborted");
     assert_eq!(keyvend.last_detail("why").await, "gave-up");
     keyvend.deliver().await;
     keyvend.direct(ALICE_OWNER).button("Get my key");
@@ -155,7 +155,7 @@ async fn what_is_only_to_be_noted_or_told_is_never_too_late() {
     keyvend.deliver().await;
     assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
     let events = keyvend.events().await;
-    assert_eq!(events[events.len() - 2..], ["misused", "revealed"]);
+    assert_eq!(events[events.len() - 2..], ["link.reused", "link.confirmed"]);
     assert_eq!(keyvend.item(&format!("key#{}", key.id)).await["state"]["S"], "CONFIRMED");
 
     // A card that could not be posted for a day, and then can.
@@ -224,9 +224,9 @@ async fn a_key_that_was_there_before_is_touched_by_no_cleaning_up() {
             keyvend.world.net.survive(keyvend.work(claim)).await;
             keyvend.world.net.undisturbed();
             let begun = keyvend.request().await;
-            if crashes && event == "created" {
+            if crashes && event == "issue.key_created" {
                 let intent = &begun["state"]["Issuing"];
-                assert_eq!(intent["keys_before"], json!(before), "what was there is written down");
+                assert_eq!(intent["existing_keys"], json!(before), "what was there is written down");
             }
             keyvend.deliver_everything().await;
             let deleted = keyvend.world.net.calls_to("iam", "DeleteAccessKey");

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use keyvend::facts::Account;
+use keyvend::domain::iam::Account;
 use keyvend::store;
 
 use super::steps::{ASK, policies, said_in_public, text};
@@ -192,7 +192,7 @@ async fn a_user_name_in_another_case_is_the_one_that_iam_has() {
     let card = keyvend.card();
     assert!(card.reading().contains("`ci-deployer` in `home`"), "{}", card.reading());
     assert!(!card.reading().contains("CI-Deployer"), "{}", card.reading());
-    assert_eq!(text(&keyvend.request().await["asked"]["user"]), "ci-deployer");
+    assert_eq!(text(&keyvend.request().await["details"]["user"]), "ci-deployer");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
     keyvend.world.net.forget();
@@ -289,7 +289,7 @@ async fn aws_quarantine_counts_in_each_of_its_versions_and_wherever_it_is_attach
             keyvend.types(ALICE_OWNER, ASK).await;
             let told = keyvend.told(ALICE_OWNER);
             assert!(told.contains("AWS has quarantined this IAM user"), "{policy}, {place:?}: {told}");
-            assert_eq!(keyvend.stands().await, "REFUSED", "{policy}, {place:?}");
+            assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{policy}, {place:?}");
         }
     }
     // A policy of one's own by that name is none of AWS's.
@@ -389,7 +389,7 @@ async fn a_no_without_a_policy_says_so_and_whom_to_ask() {
             Deployed::with(&[("KEYVEND_POLICY_DIR", &nobody), ("KEYVEND_HELP_CHANNEL", help)]).await;
         keyvend.types(ALICE_OWNER, ASK).await;
         assert_eq!(keyvend.told(ALICE_OWNER), format!("No policy allows this. {whom}"));
-        assert_eq!(keyvend.stands().await, "REFUSED");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     }
 }
 

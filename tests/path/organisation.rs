@@ -26,7 +26,7 @@ async fn the_whole_path_goes_without_a_workspace_in_what_slack_sends() {
     let filled =
         [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "30d"), ("reason", "laptop tooling")];
     keyvend.submits(&form, &filled).await;
-    assert_eq!(keyvend.request().await["asked"]["requester"], "T0001.U0ALICE");
+    assert_eq!(keyvend.request().await["details"]["requester"], "T0001.U0ALICE");
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Details").await;
     assert!(keyvend.view(BOB_APPROVER).reading().contains("<@U0BOB>, <@U0CAROL>, <@U0DAVE>"));
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -67,7 +67,7 @@ async fn somebody_of_the_organisation_who_is_not_in_our_workspace_is_external() 
     });
     // A channel that both workspaces share.
     keyvend.types(ALICE_OWNER, ASK).await;
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert!(keyvend.told(ALICE_OWNER).contains("another workspace"), "{}", keyvend.told(ALICE_OWNER));
 }
 

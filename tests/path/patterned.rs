@@ -28,7 +28,7 @@ async fn a_user_at_a_path_that_is_a_pattern_gets_no_key() {
         moved(&keyvend, "ci-deployer", path).await;
         keyvend.types(ALICE_OWNER, super::steps::ASK).await;
         assert!(keyvend.told(ALICE_OWNER).contains(NO), "{path}: {}", keyvend.told(ALICE_OWNER));
-        assert_eq!(keyvend.stands().await, "REFUSED", "{path}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{path}");
 
         // Moved there while the request waits, and after it was approved.
         let keyvend = Deployed::new().await;
@@ -36,14 +36,14 @@ async fn a_user_at_a_path_that_is_a_pattern_gets_no_key() {
         moved(&keyvend, "ci-deployer", path).await;
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
         assert!(keyvend.told(BOB_APPROVER).contains(NO), "{path}: {}", keyvend.told(BOB_APPROVER));
-        assert_eq!(keyvend.stands().await, "REFUSED", "{path}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{path}");
 
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
         moved(&keyvend, "ci-deployer", path).await;
         keyvend.claims(&tab).await;
         keyvend.deliver_everything().await;
-        assert_eq!(keyvend.stands().await, "REFUSED", "{path}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{path}");
         keyvend.nothing_was_created().await;
         let patterned = resources(&keyvend).into_iter().filter(|resource| resource != "*");
         assert_eq!(patterned.collect::<Vec<_>>(), Vec::<String>::new(), "{path}");

@@ -47,7 +47,7 @@ async fn whoever_is_no_full_member_any_more_approves_nothing() {
         let told = keyvend.world.net.slack().told(BOB_APPROVER).pop().unwrap().reading();
         assert!(told.contains(part), "{number} {part}: {told}");
         assert_eq!(keyvend.stands().await, "PENDING", "{number} {part}");
-        assert_eq!(keyvend.events().await, ["asked", "press-refused"], "{number} {part}");
+        assert_eq!(keyvend.events().await, ["request.created", "review.rejected"], "{number} {part}");
         keyvend.nothing_was_created().await;
     }
 }
@@ -59,7 +59,7 @@ async fn a_requester_who_is_no_full_member_any_more_is_refused_at_the_click_and_
         let card = keyvend.asked().await;
         keyvend.becomes(ALICE_OWNER, change);
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-        assert_eq!(keyvend.stands().await, "REFUSED", "{number} {part}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{number} {part}");
         assert!(keyvend.card().reading().contains(part), "{number} {part}: {}", keyvend.card().reading());
         assert!(keyvend.told(BOB_APPROVER).contains(part), "{number} {part}: {}", keyvend.told(BOB_APPROVER));
 
@@ -68,7 +68,7 @@ async fn a_requester_who_is_no_full_member_any_more_is_refused_at_the_click_and_
         keyvend.becomes(ALICE_OWNER, change);
         keyvend.claims(&tab).await;
         keyvend.deliver_everything().await;
-        assert_eq!(keyvend.stands().await, "REFUSED", "{number} {part}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{number} {part}");
         assert_eq!(keyvend.ticket_stands(&tab).await, "FAILED", "{number} {part}");
         assert!(keyvend.card().reading().contains(part), "{number} {part}: {}", keyvend.card().reading());
         keyvend.nothing_was_created().await;
@@ -108,7 +108,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
     keyvend.world.clock.advance(std::time::Duration::from_secs(73 * 3_600));
     keyvend.world.net.sqs().sweep();
     keyvend.deliver_everything().await;
-    assert_eq!(keyvend.stands().await, "LAPSED", "what she cannot be told holds up nothing");
+    assert_eq!(keyvend.stands().await, "EXPIRED", "what she cannot be told holds up nothing");
     assert!(keyvend.card().reading().contains("lapsed"));
     assert_eq!(keyvend.world.net.sqs().dead(super::world::sqs::DUE).len(), 0);
     keyvend.nothing_was_created().await;
@@ -132,7 +132,7 @@ unless { principal has email && principal.email_confirmed };
         keyvend.world.net.slack().person(ALICE_OWNER, change);
         keyvend.types(ALICE_OWNER, ASK).await;
         assert!(keyvend.told(ALICE_OWNER).contains("Confirm your mail address"));
-        assert_eq!(keyvend.stands().await, "REFUSED");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 
         keyvend.world.net.slack().person(ALICE_OWNER, |now| *now = alice);
         keyvend.world.clock.advance(std::time::Duration::from_secs(1));

@@ -207,7 +207,7 @@ async fn what_cannot_be_read_is_dropped_and_changes_nothing() {
     }
     let calls: Vec<String> = keyvend.world.net.calls().into_iter().map(|call| call.operation).collect();
     assert_eq!(calls, Vec::<String>::new());
-    assert_eq!(keyvend.stands().await, "TICKETED");
+    assert_eq!(keyvend.stands().await, "LINK_ISSUED");
 }
 
 #[tokio::test]
@@ -221,12 +221,12 @@ async fn a_claim_message_that_is_not_so_creates_nothing() {
     for (tid, attempt) in [(tab.tid(), 1), (tab.tid(), 0), (unknown.clone(), 1)] {
         assert!(!failed(&keyvend.work(says(&tid, "claimed", attempt)).await), "nobody claimed it");
     }
-    for event in ["acknowledged", "misused"] {
+    for event in ["confirmed", "misused"] {
         for tid in [tab.tid(), unknown.clone()] {
             assert!(!failed(&keyvend.work(says(&tid, event, 0)).await), "{event}");
         }
     }
-    assert_eq!(keyvend.stands().await, "TICKETED");
+    assert_eq!(keyvend.stands().await, "LINK_ISSUED");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "second time"), 0, "only what the ticket tells is told");
     keyvend.claims(&tab).await;
     for attempt in [0, 2, -1, i64::MAX] {
@@ -263,7 +263,7 @@ async fn an_audit_entry_that_could_not_be_inserted_is_driven_in_later() {
     assert_eq!(keyvend.world.net.dynamo().items(AUDIT).await.len(), 0);
     assert_eq!(keyvend.requests().await.len(), 1, "asked all the same");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    assert_eq!(keyvend.events().await, ["asked", "approved"]);
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved"]);
 }
 
 /// What it says is read from the table: so whoever can send to the queue can have a notification repeated, and no more.

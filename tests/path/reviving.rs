@@ -106,7 +106,7 @@ async fn an_undo_that_is_approved_too_late_brings_nothing_back() {
     after(&keyvend, DAY + 60).await;
     approve(&keyvend).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 }
 
 #[tokio::test]
@@ -117,11 +117,11 @@ async fn a_key_that_was_switched_off_by_somebody_comes_back_for_what_remains_of_
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
     after(&keyvend, DAY).await;
     typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
-    assert_eq!(keyvend.request().await["asked"]["days"], json!(29), "begun days whole");
+    assert_eq!(keyvend.request().await["details"]["days"], json!(29), "begun days whole");
     approve(&keyvend).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
-    assert_eq!(keyvend.events().await.pop().unwrap(), "activated");
+    assert_eq!(keyvend.events().await.pop().unwrap(), "key.activated");
     let session = aws::sessions(&keyvend.world.net).pop().unwrap();
     assert_eq!(session.source_identity.as_deref(), Some("T0001.U0ALICE"));
 }
@@ -244,7 +244,7 @@ async fn a_reactivated_key_can_be_reported_again() {
         assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), times);
         let request = item(&keyvend, &key.id).await["request"].clone();
         let trail = keyvend.trail_of(request.as_str().unwrap()).await.into_iter();
-        let deactivated = trail.filter(|entry| entry.event == "deactivated").count();
+        let deactivated = trail.filter(|entry| entry.event == "key.deactivated").count();
         assert_eq!(deactivated, times, "and the trail has each");
         // Somebody else's press on a key that is off and reported changes nothing more.
         keyvend.presses(BOB_APPROVER, &keyvend.cards().remove(0), "This wasn't me").await;
@@ -352,7 +352,7 @@ async fn a_report_that_was_cut_off_is_finished_by_the_timer_and_told_once() {
             assert_eq!(status(&keyvend, &key.id), "Inactive", "{case}");
             assert_eq!(why_off(&keyvend, &key).await, "reported", "{case}");
             assert_eq!(reports(&keyvend), 1, "{case}");
-            let last = keyvend.trail().await.into_iter().rfind(|entry| entry.event == "deactivated");
+            let last = keyvend.trail().await.into_iter().rfind(|entry| entry.event == "key.deactivated");
             if !was_expired {
                 assert_eq!(last.unwrap().actor, "T0001.U0CAROL", "{case}");
             }
@@ -414,7 +414,7 @@ async fn a_document_that_changed_since_it_was_approved_activates_and_extends_not
         keyvend.deliver_everything().await;
         assert_eq!((keyvend.stands().await, keyvend.approvals().await), ("PENDING".into(), Vec::new()));
         is_as_before("when it was to be carried out").await;
-        assert_eq!(keyvend.events().await.last().unwrap(), "reopened");
+        assert_eq!(keyvend.events().await.last().unwrap(), "review.reopened");
         let told = keyvend.direct(ALICE_OWNER).reading();
         assert!(told.contains("changed while your request waited"), "{told}");
         assert!(said(&keyvend, "needs 1 approval again").thread_ts.is_some());
@@ -423,7 +423,7 @@ async fn a_document_that_changed_since_it_was_approved_activates_and_extends_not
         is_as_before("after a press on the old card").await;
         keyvend.presses(CAROL_APPROVER, &waiting(&keyvend), "Approve").await;
         keyvend.deliver_everything().await;
-        assert_eq!(keyvend.stands().await, "FULFILLED", "{asked} {document:?}");
+        assert_eq!(keyvend.stands().await, "COMPLETED", "{asked} {document:?}");
         assert_eq!(status(&keyvend, &key.id), "Active", "{asked} {document:?}");
     }
 }
@@ -456,7 +456,7 @@ async fn a_document_that_changed_while_an_activation_was_interrupted_leaves_the_
         keyvend.deliver_everything().await;
         assert_eq!(
             (status(&keyvend, &key.id), keyvend.stands().await),
-            ("Active".into(), "FULFILLED".into())
+            ("Active".into(), "COMPLETED".into())
         );
     }
 }
@@ -547,9 +547,9 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     after(&keyvend, 10 * DAY).await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
     keyvend.presses(ALICE_OWNER, &listed, "Extend").await;
-    let asked = keyvend.request().await["asked"].clone();
+    let asked = keyvend.request().await["details"].clone();
     let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
-    assert_eq!(asked["wants"]["Longer"]["end"], json!(end));
+    assert_eq!(asked["kind"]["Longer"]["end"], json!(end));
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
     More time for an access key for ci-deployer
     <!channel> *<@U0ALICE>* asks for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to live longer, until <time>:

@@ -93,7 +93,7 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     let question = keyvend.direct(ALICE_OWNER);
     keyvend.presses(ALICE_OWNER, &question, "Switch off the old key").await;
     assert_eq!((status(&keyvend, &key.id), status(&keyvend, &new.id)), ("Inactive".into(), "Active".into()));
-    assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("replaced"));
+    assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("rotated"));
     after(&keyvend, 7 * DAY).await;
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     assert_eq!(stands(&keyvend, &new.id).await, "CONFIRMED");
@@ -157,7 +157,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
         told.reading()
     );
     assert_eq!(keyvend.requests().await.len(), 1, "there is no such request");
-    assert_eq!(keyvend.events().await.pop().unwrap(), "rotate-refused");
+    assert_eq!(keyvend.events().await.pop().unwrap(), "key.rotate_denied");
     // One that was asked for in time is not issued late.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
@@ -169,7 +169,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     let tab = keyvend.collects(&ready).await;
     keyvend.claims(&tab).await;
     keyvend.deliver().await;
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert_eq!(keyvend.creates(), 1);
     assert!(
         keyvend.told(ALICE_OWNER).contains("is over. Nothing was created"),
@@ -188,7 +188,7 @@ async fn who_may_not_have_a_key_may_not_have_one_in_place_of_another() {
     ] {
         let told = typed(&keyvend, person, &format!("rotate {}", key.id)).await;
         assert!(told.reading().contains(why), "{}", told.reading());
-        assert_eq!(keyvend.stands().await, "REFUSED", "{person}");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{person}");
         assert!(keyvend.last_detail("by").await.len() > 3, "by a policy");
     }
 }
@@ -207,7 +207,7 @@ async fn a_press_that_is_delivered_twice_asks_once() {
     let cards = keyvend.world.net.slack().messages(APPROVALS).into_iter();
     let cards = cards.filter(|message| message.reading().contains("in place of"));
     assert_eq!(cards.count(), 1, "one card");
-    assert_eq!(text(&keyvend.request().await["asked"]["wants"]["InPlaceOf"]["key"]), key.id);
+    assert_eq!(text(&keyvend.request().await["details"]["kind"]["Rotate"]["key"]), key.id);
 }
 
 #[tokio::test]
@@ -219,5 +219,5 @@ async fn where_there_are_two_keys_the_chooser_comes_before_a_rotation() {
     assert!(chooser.reading().contains("has two access keys"), "{}", chooser.reading());
     assert!(chooser.reading().contains(&key.id) && chooser.reading().contains(&other));
     assert_eq!(buttons(&chooser), ["Switch off", "Switch off"]);
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 }

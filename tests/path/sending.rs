@@ -118,7 +118,7 @@ async fn what_a_tab_does_is_in_the_order_of_its_ticket_and_said_once() {
         sent(&keyvend, sqs::CLAIMS),
         [
             claims("misused", 0, format!("{}.misused", tab.tid())),
-            claims("acknowledged", 0, format!("{}.acknowledged", tab.tid())),
+            claims("confirmed", 0, format!("{}.confirmed", tab.tid())),
         ]
     );
 }
@@ -130,7 +130,7 @@ async fn tellings_are_in_the_order_of_their_request_and_every_timer_has_a_group_
     let request = text(&keyvend.request().await["id"]);
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     let told: Vec<_> = sent(&keyvend, sqs::DUE).into_iter().map(|(_, group, once)| (group, once)).collect();
-    let telling = |number: u32| (format!("tell.{request}"), format!("{request}.tell.{number}"));
+    let telling = |number: u32| (format!("notify.{request}"), format!("{request}.notify.{number}"));
     assert_eq!(told, [telling(1), telling(2), telling(3)]);
 
     let item = format!("request#{request}");
@@ -142,7 +142,7 @@ async fn tellings_are_in_the_order_of_their_request_and_every_timer_has_a_group_
     let (body, group, once) = sent(&keyvend, sqs::DUE).remove(0);
     assert_eq!(body, json!({"timer": {"item": item, "due_at": due_at}}));
     assert_eq!((group, once), (format!("timer.{item}"), format!("{item}.{due_at}")));
-    assert_eq!(keyvend.stands().await, "LAPSED");
+    assert_eq!(keyvend.stands().await, "EXPIRED");
 }
 
 #[tokio::test]

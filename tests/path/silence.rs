@@ -28,7 +28,7 @@ forbid (principal in SlackGroup::"S0NAMED", action in [Action::"request", Action
 /// The three moments, each just before it.
 enum At {
     Asking,
-    Click(Box<Message>),
+    ReviewAction(Box<Message>),
     Issuing(Tab),
 }
 
@@ -41,7 +41,7 @@ impl At {
         let tab = issuing.linked().await;
         [
             ("asking", asking, Self::Asking),
-            ("click", click, Self::Click(Box::new(card))),
+            ("click", click, Self::ReviewAction(Box::new(card))),
             ("issuing", issuing, Self::Issuing(tab)),
         ]
     }
@@ -50,7 +50,7 @@ impl At {
     async fn comes(&self, keyvend: &Deployed) {
         match self {
             Self::Asking => _ = keyvend.types(ALICE_OWNER, ASK).await,
-            Self::Click(card) => keyvend.presses(BOB_APPROVER, card, "Approve").await,
+            Self::ReviewAction(card) => keyvend.presses(BOB_APPROVER, card, "Approve").await,
             Self::Issuing(tab) => keyvend.claims(tab).await,
         }
         keyvend.deliver_everything().await;
@@ -59,7 +59,7 @@ impl At {
     async fn went_well(&self, keyvend: &Deployed, what: &str) {
         let stands = match self {
             Self::Asking => "PENDING",
-            Self::Click(_) => "APPROVED",
+            Self::ReviewAction(_) => "APPROVED",
             Self::Issuing(_) => "ISSUED",
         };
         assert_eq!(keyvend.stands().await, stands, "{what}");
@@ -72,11 +72,11 @@ impl At {
                 assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{what}");
                 assert_eq!(said_in_public(keyvend), Vec::<String>::new(), "{what}");
             }
-            Self::Click(_) => {
+            Self::ReviewAction(_) => {
                 assert_eq!(keyvend.stands().await, "PENDING", "{what}");
                 assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{what}");
                 assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{what}");
-                assert_eq!(keyvend.events().await, ["asked", "not-done"], "{what}");
+                assert_eq!(keyvend.events().await, ["request.created", "message.failed"], "{what}");
             }
             Self::Issuing(tab) => {
                 assert_eq!(keyvend.stands().await, "APPROVED", "{what}");
@@ -143,7 +143,7 @@ async fn what_slack_puts_off_for_too_long_is_not_begun_any_more() {
                 assert!(keyvend.told(ALICE_OWNER).contains("took too long"), "{moment}");
                 assert_eq!(keyvend.requests().await.len(), 0, "{moment}");
             }
-            At::Click(_) => {
+            At::ReviewAction(_) => {
                 assert!(keyvend.told(BOB_APPROVER).contains("took too long"), "{moment}");
                 assert_eq!(keyvend.stands().await, "PENDING", "{moment}");
             }

@@ -124,7 +124,7 @@ async fn while_the_approvals_channel_cannot_be_used_a_press_changes_nothing_and_
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
         assert!(keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"), "{name}");
         assert_eq!(keyvend.stands().await, "PENDING", "{name}");
-        assert_eq!(keyvend.events().await, ["asked", "press-refused"], "{name}");
+        assert_eq!(keyvend.events().await, ["request.created", "review.rejected"], "{name}");
         keyvend.world.net.slack().channel(APPROVALS, |channel| *channel = before.clone());
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
         let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;

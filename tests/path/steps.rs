@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyvend::audit::Entry;
+use keyvend::domain::audit::AuditEntry;
 use keyvend::id::RequestId;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ impl Deployed {
                 request
             })
             .collect();
-        all.sort_by_key(|request| request["asked"]["at"].as_i64());
+        all.sort_by_key(|request| request["details"]["at"].as_i64());
         all
     }
 
@@ -162,7 +162,7 @@ impl Deployed {
     }
 
     /// The last request's audit trail, every link of its chain checked and nothing left in its outbox.
-    pub async fn trail(&self) -> Vec<Entry> {
+    pub async fn trail(&self) -> Vec<AuditEntry> {
         let request = self.request().await;
         assert_eq!(request["chain"]["outbox"], json!([]), "what happened is not in the audit table");
         let trail = self.trail_of(&text(&request["id"])).await;
@@ -172,14 +172,14 @@ impl Deployed {
     }
 
     /// The one trail there is, of something that is no request's, every link of its chain checked.
-    pub async fn trail_without_request(&self) -> Vec<Entry> {
+    pub async fn trail_without_request(&self) -> Vec<AuditEntry> {
         let items = aws::items(&self.world.net, AUDIT).await;
         let chains: BTreeSet<String> = items.values().map(|item| text(&item["pk"]["S"])).collect();
         assert_eq!(chains.len(), 1, "{chains:?}");
         self.trail_of(chains.first().unwrap()).await
     }
 
-    pub async fn trail_of(&self, request: &str) -> Vec<Entry> {
+    pub async fn trail_of(&self, request: &str) -> Vec<AuditEntry> {
         let id: RequestId = request.parse().unwrap();
         let mut prev = "0".repeat(64);
         let items = aws::items(&self.world.net, AUDIT).await;
@@ -302,14 +302,14 @@ pub fn stable(reading: &str) -> String {
         .collect()
 }
 
-fn entry(item: &Value) -> Entry {
+fn entry(item: &Value) -> AuditEntry {
     let detail: BTreeMap<String, String> = item["detail"]["M"]
         .as_object()
         .unwrap()
         .iter()
         .map(|(name, value)| (name.clone(), text(&value["S"])))
         .collect();
-    Entry {
+    AuditEntry {
         seq: text(&item["sk"]["N"]).parse().unwrap(),
         at: Timestamp(text(&item["at"]["N"]).parse().unwrap()),
         event: text(&item["event"]["S"]),

@@ -50,7 +50,7 @@ async fn what_is_said_to_happen_later_than_now_or_before_what_was_is_recorded_in
         let trail = keyvend.trail().await;
         assert!(trail.iter().all(|entry| entry.at.0 <= now), "{forged}: {trail:?}");
         assert!(trail.is_sorted_by_key(|entry| entry.at), "{forged}: {trail:?}");
-        let claimed = trail.iter().find(|entry| entry.event == "claimed").unwrap();
+        let claimed = trail.iter().find(|entry| entry.event == "link.claimed").unwrap();
         assert_eq!(claimed.detail["reported_at"], said.to_string(), "what was said is kept beside it");
         let item = keyvend.item(&format!("request#{}", text(&keyvend.request().await["id"]))).await;
         assert!(text(&item["changed_on"]["S"]).starts_with("2025-11-24#"), "{item}: where checkpoints look");

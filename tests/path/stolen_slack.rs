@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyvend::card;
-use keyvend::request::{KeyRequest, Salt};
+use keyvend::domain::request::{KeyRequest, RevisionSalt};
+use keyvend::render::approval_card;
 use serde_json::{Value, json};
 
 use super::steps::{ASK, policies, text};
@@ -174,18 +174,18 @@ async fn stored(keyvend: &Deployed) -> KeyRequest {
 /// The best that can be made of a request without its salt: everything else is known, the card's place too.
 async fn guesses(keyvend: &Deployed) -> Vec<String> {
     let request = stored(keyvend).await;
-    let unsalted = KeyRequest { salt: Salt::of([0; 16]), ..request.clone() };
+    let unsalted = KeyRequest { salt: RevisionSalt::new([0; 16]), ..request.clone() };
     let zeros = "0".repeat(16);
     vec![
-        card::value(&unsalted),
-        card::requesters_value(&unsalted),
+        approval_card::value(&unsalted),
+        approval_card::requesters_value(&unsalted),
         format!("{}.{zeros}", request.id),
         format!("{}.{}", request.id, request.id),
     ]
 }
 
 fn outsiders(events: &[String]) -> Vec<&str> {
-    events.iter().map(String::as_str).filter(|event| *event != "press-unknown").collect()
+    events.iter().map(String::as_str).filter(|event| *event != "interaction.unknown_revision").collect()
 }
 
 #[tokio::test]
@@ -214,10 +214,10 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
         assert_eq!(keyvend.card().edits.len(), card.edits.len(), "nor is the card drawn anew");
     }
     let events = keyvend.events().await;
-    assert_eq!(outsiders(&events), ["asked", "approved"]);
+    assert_eq!(outsiders(&events), ["request.created", "review.approved"]);
     assert_eq!(events.len(), 2 + tries);
     let last = keyvend.trail().await.pop().unwrap();
-    assert_eq!((last.event.as_str(), last.actor.as_str()), ("press-unknown", "T0001.U0BOB"));
+    assert_eq!((last.event.as_str(), last.actor.as_str()), ("interaction.unknown_revision", "T0001.U0BOB"));
     assert!(
         thief.told().iter().all(|told| told.reading().contains("I can't tell what this button belongs to"))
     );
@@ -254,7 +254,7 @@ async fn what_is_learnt_from_a_forged_wish_approves_nothing_and_shows_its_link_t
     }
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
-    assert_eq!(outsiders(&keyvend.events().await), ["asked"]);
+    assert_eq!(outsiders(&keyvend.events().await), ["request.created"]);
 
     // Somebody approves what alice never asked for.
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
@@ -316,7 +316,7 @@ async fn the_id_of_a_request_is_not_enough_for_its_link_its_end_or_its_keys() {
         }
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
-    assert_eq!(outsiders(&keyvend.events().await), ["asked", "approved"]);
+    assert_eq!(outsiders(&keyvend.events().await), ["request.created", "review.approved"]);
     assert_eq!(keyvend.events().await.len(), 2 + values.len() * 4);
     thief.has_no_link();
 
@@ -345,7 +345,7 @@ async fn a_message_that_bears_the_id_of_anothers_request_learns_nothing_of_it() 
             "user": "ci-deployer", "account": null, "use_case": "local-code", "days": 30, "reason": reason,
         }}})
     };
-    let asked_at = before["asked"]["at"].as_i64().unwrap();
+    let asked_at = before["details"]["at"].as_i64().unwrap();
     for (person, at, reason) in [
         (MALLORY_OUTSIDER, asked_at, "laptop tooling"),
         (BOB_APPROVER, asked_at, "laptop tooling"),
@@ -380,8 +380,8 @@ async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, &format!("rotate {}", key.id)).await;
     let before = keyvend.requests().await;
-    let own = before.iter().find(|request| !request["asked"]["wants"]["InPlaceOf"].is_null()).unwrap();
-    let (id, asked_at) = (text(&own["id"]), own["asked"]["at"].as_i64().unwrap());
+    let own = before.iter().find(|request| !request["details"]["kind"]["Rotate"].is_null()).unwrap();
+    let (id, asked_at) = (text(&own["id"]), own["details"]["at"].as_i64().unwrap());
     let thief = Thief::of(&keyvend).await;
     let typed = |verb: &str, key: &str| json!({"command": {verb: key}});
     let pressed = |action: &str| {
@@ -403,7 +403,7 @@ async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
         assert_eq!(keyvend.requests().await, before, "{case}");
     }
     // Nor does the id of a request for a new key serve about a key that exists.
-    let first = before.iter().find(|request| request["asked"]["wants"] == "New").unwrap();
+    let first = before.iter().find(|request| request["details"]["kind"] == "New").unwrap();
     let at = thief.now();
     thief.queues(MALLORY_OUTSIDER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
     thief.queues(ALICE_OWNER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
@@ -423,7 +423,7 @@ async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     let card = keyvend.card();
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    let press = text(&keyvend.request().await["approvals"][0]["press"]);
+    let press = text(&keyvend.request().await["approvals"][0]["interaction_id"]);
     let thief = Thief::of(&keyvend).await;
     let pressed = json!({"interaction": {"block_actions": {
         "action_id": "approve", "value": card.button("Approve").value, "view": null, "ephemeral": false,
@@ -431,7 +431,7 @@ async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
     }}});
     thief.queues(MALLORY_OUTSIDER, Some(&press), thief.now(), pressed).await;
     assert!(thief.told().iter().all(|told| !told.reading().contains("is recorded")), "{:?}", thief.told());
-    assert_eq!(keyvend.events().await.pop().unwrap(), "press-refused", "judged as mallory's own");
+    assert_eq!(keyvend.events().await.pop().unwrap(), "review.rejected", "judged as mallory's own");
     assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
 }
 
@@ -468,12 +468,12 @@ async fn nobody_has_left_because_a_message_says_so() {
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     let thief = Thief::of(&keyvend).await;
-    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("user_deactivated")).await;
     keyvend.deliver_everything().await;
     let said = keyvend.world.net.slack().messages(APPROVALS);
     assert!(said.iter().all(|message| !message.reading().contains("has left")));
     keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
-    thief.queues(ALICE_OWNER, None, thief.now(), json!("person_left")).await;
+    thief.queues(ALICE_OWNER, None, thief.now(), json!("user_deactivated")).await;
     keyvend.deliver_everything().await;
     let said = keyvend.world.net.slack().messages(APPROVALS);
     assert!(said.iter().any(|message| message.reading().contains("has left")), "what is so is asked");

@@ -81,7 +81,7 @@ async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_no
     let leaves = |keyvend: &Deployed, who: &'static str| {
         keyvend.world.net.slack().channel(APPROVALS, |channel| _ = channel.members.remove(who));
     };
-    for (case, owners, owners_since, presser, off) in [
+    for (case, owners, owners_since, actor, off) in [
         ("an owner at issuing who is none any more", "U0ALICE U0MALLORY", "U0ALICE", MALLORY_OUTSIDER, true),
         ("an owner since", "U0ALICE", "U0ALICE U0MALLORY", MALLORY_OUTSIDER, false),
         ("whoever approved it and is no approver any more", "U0ALICE", "U0ALICE", BOB_APPROVER, true),
@@ -96,17 +96,17 @@ async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_no
         owned_by(&keyvend, owners_since).await;
         leaves(&keyvend, BOB_APPROVER);
         leaves(&keyvend, CAROL_APPROVER);
-        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(actor, &keyvend.card(), "This wasn't me").await;
         assert_eq!(!is_active(&keyvend, &key), off, "{case}");
         let last = keyvend.trail().await.pop().unwrap();
-        assert_eq!(last.event, if off { "deactivated" } else { "not-switched-off" }, "{case}");
-        assert_eq!(last.actor, format!("T0001.{presser}"), "{case}");
+        assert_eq!(last.event, if off { "key.deactivated" } else { "key.report_rejected" }, "{case}");
+        assert_eq!(last.actor, format!("T0001.{actor}"), "{case}");
     }
 }
 
 #[tokio::test]
 async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() {
-    for (presser, silent, off) in [
+    for (actor, silent, off) in [
         (CAROL_APPROVER, "usergroups.users.list", true),
         (MALLORY_OUTSIDER, "conversations.members", true),
         (MALLORY_OUTSIDER, "usergroups.users.list", false),
@@ -120,11 +120,11 @@ async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() 
             true => Interfere::Status(200, r#"{"ok":false,"error":"no_such_subteam"}"#.to_owned()),
             false => Interfere::Pass,
         });
-        keyvend.presses(presser, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(actor, &keyvend.card(), "This wasn't me").await;
         keyvend.deliver_everything().await;
-        assert_eq!(!is_active(&keyvend, &key), off, "{presser} without {silent}");
-        let told = keyvend.told(presser);
-        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{presser}: {told}");
+        assert_eq!(!is_active(&keyvend, &key), off, "{actor} without {silent}");
+        let told = keyvend.told(actor);
+        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{actor}: {told}");
     }
 }
 
@@ -153,11 +153,11 @@ async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
     keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
     keyvend.deliver_everything().await;
     assert!(is_active(&keyvend, &key));
-    assert!(!keyvend.item(&format!("key#{}", key.id)).await["off_since"].is_null());
+    assert!(!keyvend.item(&format!("key#{}", key.id)).await["deactivation_at"].is_null());
     let told = keyvend.told(ALICE_OWNER);
     assert!(told.contains("has not confirmed") && told.contains("marked to be off"), "{told}");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "is switched off"), 0);
-    assert_eq!(keyvend.events().await.last().unwrap(), "not-done");
+    assert_eq!(keyvend.events().await.last().unwrap(), "message.failed");
     assert_eq!(keyvend.world.net.sqs().dead(SLACK).len(), 1);
 }
 
@@ -177,18 +177,24 @@ async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_press
     assert!(is_active(&keyvend, &key));
     assert_eq!(keyvend.world.net.calls_to("iam", "UpdateAccessKey").len(), 3, "tried again at once");
     let marked = keyvend.item(&item).await;
-    assert_eq!(marked["off_since"]["N"], pressed_at.0.to_string(), "and to be off from now on");
-    assert_eq!((&marked["state"]["S"], &marked["off_by"]["S"]), (&"DELIVERED".into(), &"T0001.U0BOB".into()));
-    assert!(!keyvend.events().await.contains(&"deactivated".to_owned()), "nobody says that it is off");
+    assert_eq!(marked["deactivation_at"]["N"], pressed_at.0.to_string(), "and to be off from now on");
+    assert_eq!(
+        (&marked["state"]["S"], &marked["deactivation_by"]["S"]),
+        (&"DELIVERED".into(), &"T0001.U0BOB".into())
+    );
+    assert!(!keyvend.events().await.contains(&"key.deactivated".to_owned()), "nobody says that it is off");
     assert_eq!(keyvend.times_told(BOB_APPROVER, "is switched off"), 0);
     keyvend.world.net.undisturbed();
     keyvend.deliver_everything().await;
     assert!(!is_active(&keyvend, &key));
     assert!(keyvend.world.clock.now().since(pressed_at) < 5);
     let item = keyvend.item(&item).await;
-    assert_eq!((&item["state"]["S"], &item["off_since"]), (&"INACTIVE".into(), &marked["off_since"]));
+    assert_eq!(
+        (&item["state"]["S"], &item["deactivation_at"]),
+        (&"INACTIVE".into(), &marked["deactivation_at"])
+    );
     let last = keyvend.trail().await.pop().unwrap();
-    assert_eq!((last.event.as_str(), last.actor.as_str()), ("deactivated", "T0001.U0BOB"));
+    assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "T0001.U0BOB"));
     assert_eq!((&last.detail["key"], last.detail["why"].as_str()), (&key.id, "reported"));
     assert_eq!(keyvend.times_told(BOB_APPROVER, "is switched off"), 1);
     assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), 1);
@@ -266,11 +272,11 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     let mut alone: Vec<(&str, &str)> = audit
         .values()
         .map(|entry| (entry["event"]["S"].as_str().unwrap(), entry["actor"]["S"].as_str().unwrap()))
-        .filter(|(event, _)| event.contains("fr"))
+        .filter(|(event, _)| event.starts_with("issuing."))
         .collect();
     alone.sort_unstable();
     let (alice, bob) = ("T0001.U0ALICE", "T0001.U0BOB");
-    assert_eq!(alone, [("freeze-refused", alice), ("frozen", bob), ("unfrozen", bob)]);
+    assert_eq!(alone, [("issuing.freeze_denied", alice), ("issuing.frozen", bob), ("issuing.resumed", bob)]);
 }
 
 /// What DynamoDB answers where another transaction is at one of the items
@@ -332,7 +338,7 @@ async fn a_stop_that_was_refused_and_comes_again_is_made() {
     assert!(failed(&keyvend.work(event.clone()).await));
     assert!(keyvend.item("freeze").await["frozen_by"].is_null());
     let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
-    assert!(audit.values().any(|entry| entry["event"]["S"] == "freeze-refused"));
+    assert!(audit.values().any(|entry| entry["event"]["S"] == "issuing.freeze_denied"));
     keyvend.world.net.undisturbed();
     slack.channel(APPROVALS, |channel| channel.archived = false);
     keyvend.work(event).await;
@@ -392,7 +398,7 @@ async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and
     assert!(told.contains("type `/access-key unfreeze` again"), "{told}");
     assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
     let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
-    let refused = audit.values().find(|entry| entry["event"]["S"] == "unfreeze-refused").unwrap();
+    let refused = audit.values().find(|entry| entry["event"]["S"] == "issuing.resume_denied").unwrap();
     assert_eq!(refused["detail"]["M"]["frozen_by"]["S"], "T0001.U0BOB");
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(CAROL_APPROVER, "unfreeze").await;
@@ -430,7 +436,8 @@ async fn a_freeze_that_is_delivered_again_after_a_later_unfreeze_freezes_nothing
             serde_json::from_str(freeze["Records"][0]["body"].as_str().unwrap()).unwrap();
         let trail = keyvend.trail_of(message["id"].as_str().unwrap()).await;
         let events: Vec<&str> = trail.iter().map(|entry| entry.event.as_str()).collect();
-        let expected: &[&str] = if refused_before { &["freeze-refused", "frozen"] } else { &["frozen"] };
+        let expected: &[&str] =
+            if refused_before { &["issuing.freeze_denied", "issuing.frozen"] } else { &["issuing.frozen"] };
         assert_eq!(events, expected, "{about}");
         let kept = keyvend.item(&format!("chain#{}", message["id"].as_str().unwrap())).await;
         let last = trail.last().unwrap();

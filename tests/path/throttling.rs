@@ -61,7 +61,7 @@ async fn over_the_limit_nothing_is_looked_up_and_the_person_is_told() {
         assert_eq!(asked, ["response_url"], "{text}");
     }
     assert_eq!(keyvend.requests().await.len(), before);
-    assert_eq!(audited(&keyvend, "rate-limited").await, 1, "once a minute");
+    assert_eq!(audited(&keyvend, "message.rate_limited").await, 1, "once a minute");
     assert!(keyvend.world.net.sqs().dead(SLACK).is_empty());
     // Nobody else is affected, and in the next minute neither is she.
     keyvend.types(ALICE_OWNER, "whoami").await;
@@ -157,7 +157,7 @@ async fn whoever_does_not_own_the_user_has_no_policy_document_read() {
     keyvend.world.net.forget();
     keyvend.types(MALLORY_OUTSIDER, ASK).await;
     assert!(keyvend.told(MALLORY_OUTSIDER).contains("not an owner"), "{}", keyvend.told(MALLORY_OUTSIDER));
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     keyvend.types(MALLORY_OUTSIDER, "list ci-deployer").await;
     assert!(keyvend.told(MALLORY_OUTSIDER).contains("Only an owner"), "{}", keyvend.told(MALLORY_OUTSIDER));
     assert_eq!(read(&keyvend), 0, "a stranger's look-up reads no document");
@@ -301,7 +301,7 @@ async fn ten_requests_of_a_person_are_open_at_most_and_the_refusal_names_them() 
     for id in &open {
         assert!(told.contains(&format!("`/access-key cancel {id}`")), "{id}: {told}");
     }
-    assert_eq!(keyvend.stands().await, "REFUSED");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert_eq!(keyvend.last_detail("by").await, "open-requests");
     assert_eq!(keyvend.cards().len(), 10);
     // One that ends makes room, and so does time.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use keyvend::audit::Entry;
+use keyvend::domain::audit::AuditEntry;
 use serde_json::Value;
 
 use super::steps::{ASK, text};
@@ -102,7 +102,7 @@ async fn an_item_that_cannot_be_read_delays_nobody_and_is_moved_on() {
     after(&keyvend, 25 * HOUR).await;
     // Within the same minute, before the spoilt one has failed for the last time.
     let document = text(&keyvend.item(&format!("request#{other}")).await["document"]["S"]);
-    assert!(document.contains(r#""state":"Lapsed""#), "{document}");
+    assert!(document.contains(r#""state":"Expired""#), "{document}");
     assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
     assert!(due_at().await < keyvend.world.clock.now().0);
     keyvend.deliver_everything().await;
@@ -149,9 +149,9 @@ async fn what_two_invocations_at_once_find_due_happens_once() {
     for hours in [1, 7, 20, 48] {
         twice_after(&keyvend, hours * HOUR).await;
     }
-    let count = |trail: &[Entry], event: &str| trail.iter().filter(|entry| entry.event == event).count();
+    let count = |trail: &[AuditEntry], event: &str| trail.iter().filter(|entry| entry.event == event).count();
     let trail = keyvend.trail_of(&waiting).await;
-    assert_eq!(count(&trail, "expired"), 1, "{trail:?}");
+    assert_eq!(count(&trail, "request.expired"), 1, "{trail:?}");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "lapsed"), 1);
     let reminders = keyvend.world.net.slack().messages(APPROVALS).into_iter();
     assert_eq!(reminders.filter(|message| message.reading().contains("still waits")).count(), 1);

@@ -106,7 +106,7 @@ async fn a_link_that_nobody_opened_is_told_of_once_and_can_be_had_again() {
     after(&keyvend, 2 * MINUTE).await;
     assert!(!keyvend.has_psk(&tab).await);
     assert_eq!(keyvend.turned_away(&tab).await, (410, "expired".to_owned()));
-    assert_eq!(keyvend.events().await.last().unwrap(), "link-expired");
+    assert_eq!(keyvend.events().await.last().unwrap(), "link.expired");
     after(&keyvend, 2 * MINUTE).await;
     assert_eq!(keyvend.times_told(ALICE_OWNER, "expired unopened"), 1);
     assert!(keyvend.ticket(&tab).await["due_at"].is_null(), "nothing is due any more");
@@ -120,7 +120,7 @@ async fn a_lock_that_nobody_wrote_down_is_written_down_and_told_of() {
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
     let keyvend = Deployed::with(&mail).await;
     let tab = keyvend.linked().await;
-    let wrong = |number: u8| keyvend::seal::base64url(&[number; 32]);
+    let wrong = |number: u8| keyvend::domain::ticket::seal::base64url(&[number; 32]);
     for number in 1..5 {
         keyvend.posts("/reveal/claim", &tab.claim(Some(&wrong(number)))).await;
     }
@@ -134,7 +134,7 @@ async fn a_lock_that_nobody_wrote_down_is_written_down_and_told_of() {
     after(&keyvend, 16 * MINUTE).await;
     assert_eq!(keyvend.ticket_stands(&tab).await, "LOCKED");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Five wrong codes"), 1);
-    assert_eq!(keyvend.events().await.last().unwrap(), "locked");
+    assert_eq!(keyvend.events().await.last().unwrap(), "link.locked");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_confirmation_whose_message_was_lost_is_taken_in() {
     assert_eq!(key_stands(&keyvend, &key.id).await, "DELIVERED");
     after(&keyvend, MINUTE).await;
     assert_eq!(key_stands(&keyvend, &key.id).await, "CONFIRMED");
-    assert_eq!(keyvend.events().await.last().unwrap(), "revealed");
+    assert_eq!(keyvend.events().await.last().unwrap(), "link.confirmed");
     assert!(keyvend.ticket(&tab).await["due_at"].is_null(), "nothing is due any more");
     after(&keyvend, 20 * MINUTE).await;
     assert_eq!(status(&keyvend), "Active");
@@ -160,20 +160,20 @@ async fn a_key_that_nobody_confirmed_is_switched_off_after_ten_minutes_and_delet
     after(&keyvend, MINUTE).await;
     assert_eq!(status(&keyvend), "Inactive");
     let ticket = keyvend.ticket(&tab).await;
-    assert_eq!((ticket["state"]["S"].as_str(), &ticket["ct"]), (Some("LAPSED"), &json!(null)));
-    assert_eq!(keyvend.turned_away(&tab).await, (410, "lapsed".to_owned()));
+    assert_eq!((ticket["state"]["S"].as_str(), &ticket["ct"]), (Some("UNCONFIRMED"), &json!(null)));
+    assert_eq!(keyvend.turned_away(&tab).await, (410, "unconfirmed".to_owned()));
     let (late, body) = keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
-    assert_eq!((late, &body["error"]), (410, &json!("lapsed")), "state decides, not the clock");
+    assert_eq!((late, &body["error"]), (410, &json!("unconfirmed")), "state decides, not the clock");
     assert_eq!(key_stands(&keyvend, &key.id).await, "INACTIVE");
     assert!(keyvend.told(ALICE_OWNER).contains("Nobody confirmed"), "{}", keyvend.told(ALICE_OWNER));
-    assert!(keyvend.events().await.ends_with(&["unconfirmed".to_owned(), "deactivated".to_owned()]));
+    assert!(keyvend.events().await.ends_with(&["key.unconfirmed".to_owned(), "key.deactivated".to_owned()]));
     after(&keyvend, DAY - 20 * MINUTE).await;
     assert_eq!(keyvend.key_ids().len(), 1);
     after(&keyvend, 20 * MINUTE).await;
     assert_eq!(keyvend.key_ids().len(), 0);
     assert_eq!(key_stands(&keyvend, &key.id).await, "DELETED");
     assert!(keyvend.lease().await.is_null());
-    assert_eq!(keyvend.events().await.last().unwrap(), "deleted");
+    assert_eq!(keyvend.events().await.last().unwrap(), "key.deleted");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "is deleted:"), 1);
     assert!(keyvend.item(&format!("key#{}", key.id)).await["due_at"].is_null(), "nothing is due any more");
 }
@@ -209,7 +209,7 @@ async fn what_was_cut_off_is_finished_by_the_timer() {
         after(&keyvend, 2 * MINUTE).await;
         assert_eq!(status(&keyvend), "Inactive");
         assert_eq!(key_stands(&keyvend, &key.id).await, "INACTIVE");
-        assert!(keyvend.events().await.contains(&"deactivated".to_owned()));
+        assert!(keyvend.events().await.contains(&"key.deactivated".to_owned()));
     }
     let keyvend = Deployed::new().await;
     let (_, key) = shown(&keyvend).await;

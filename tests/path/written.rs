@@ -126,14 +126,14 @@ async fn what_belongs_together_changes_in_one_transaction() {
     let ready = keyvend.approved().await;
     let link = written(&keyvend, async |keyvend| drop(keyvend.collects(&ready).await)).await;
     insta::assert_snapshot!(link, @r"
-    Put request TICKETED if version = :version
+    Put request LINK_ISSUED if version = :version
     Put Tickets PENDING if attribute_not_exists(tid)
     Put ticket if attribute_not_exists(pk)
     Put notification if attribute_not_exists(pk)
     ");
     let another = written(&keyvend, async |keyvend| drop(keyvend.collects(&ready).await)).await;
     insta::assert_snapshot!(another, @r"
-    Put request TICKETED if version = :version
+    Put request LINK_ISSUED if version = :version
     Put Tickets PENDING if attribute_not_exists(tid)
     Put ticket if attribute_not_exists(pk)
     Update Tickets VOID if #state = :pending OR #state = :locked
@@ -143,7 +143,7 @@ async fn what_belongs_together_changes_in_one_transaction() {
     let tab = keyvend.opens();
     let issued = written(&keyvend, async |keyvend| drop(keyvend.reveals(&tab).await)).await;
     insta::assert_snapshot!(issued, @r"
-    Put request TICKETED if version = :version
+    Put request LINK_ISSUED if version = :version
     Update Tickets SET outbox = :none if size(outbox) = :taken
     and
     Put request ISSUING if version = :version
@@ -165,7 +165,7 @@ async fn what_belongs_together_changes_in_one_transaction() {
 #[tokio::test]
 async fn a_link_ends_in_the_transaction_that_ends_its_request() {
     for claimed in [false, true] {
-        for (end, from) in [("cancel", "CANCELLED"), ("deny", "DENIED"), ("lapse", "LAPSED")] {
+        for (end, from) in [("cancel", "CANCELLED"), ("deny", "DENIED"), ("lapse", "EXPIRED")] {
             let keyvend = Deployed::new().await;
             let ready = keyvend.approved().await;
             let card = keyvend.card();
@@ -269,7 +269,7 @@ async fn a_ticket_tells_nothing_of_whom_it_is_for_and_its_sealing_key_is_elsewhe
         assert_eq!(names(&link(&keyvend, &tab).await), ["expires_at", "keep_until", "pk", "request"]);
         let (_, body) = keyvend.posts("/reveal/claim", &tab.claim(None)).await;
         keyvend.posts("/reveal/ack", &tab.ack(&tab.unseal(&body))).await;
-        let acked = has(&[&new, &claimed, &sealed, &["acked_at"]], &["enc", "ct"]);
+        let acked = has(&[&new, &claimed, &sealed, &["confirmed_at"]], &["enc", "ct"]);
         assert_eq!(names(&keyvend.ticket(&tab).await), acked);
     }
 }

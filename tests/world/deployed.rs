@@ -12,9 +12,9 @@ use hpke::kdf::HkdfSha256;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::{Deserializable as _, Kem as _, OpModeR, PskBundle, Serializable as _};
 use keyvend::config::{RevealConfig, SlackConfig, WorkerConfig};
-use keyvend::reveal::Reveal;
-use keyvend::slack::Slack;
-use keyvend::worker::{Invocation, Worker};
+use keyvend::functions::reveal::Reveal;
+use keyvend::functions::slack::Slack;
+use keyvend::worker::{self, Context, Invocation};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -30,7 +30,7 @@ pub struct Deployed {
     pub world: World,
     pub slack: Slack,
     pub reveal: Reveal,
-    pub worker: Worker,
+    pub worker: Context,
 }
 
 impl Deployed {
@@ -53,14 +53,14 @@ impl Deployed {
         let slack = Slack::new(SlackConfig::read(environment).unwrap(), &net.config(Function::Slack));
         let reveal = Reveal::new(RevealConfig::read(environment).unwrap(), &net.config(Function::Reveal));
         let config = WorkerConfig::read(environment).unwrap();
-        let worker = Worker::new(config, &net.config(Function::Worker), net.connector());
+        let worker = Context::new(config, &net.config(Function::Worker), net.connector());
         Self { slack, reveal, worker, world }
     }
 
     /// One invocation of the worker now.
     pub async fn work(&self, event: Value) -> Value {
         let now = self.world.clock.now();
-        self.worker.handle(event, Invocation { now, deadline: now + WORKER_TIMEOUT }).await
+        worker::handle(&self.worker, event, Invocation { now, deadline: now + WORKER_TIMEOUT }).await
     }
 
     /// Slack's event arrives; nothing is delivered yet.

@@ -40,7 +40,7 @@ enum Failure {
 }
 
 #[derive(Debug)]
-struct State {
+struct RequestState {
     token: String,
     people: BTreeMap<String, Person>,
     channels: BTreeMap<String, Channel>,
@@ -60,7 +60,7 @@ struct State {
 /// The model.
 pub struct Slack {
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<RequestState>,
 }
 
 impl fmt::Debug for Slack {
@@ -107,7 +107,7 @@ impl Slack {
         ];
         Self {
             clock: clock.clone(),
-            state: Mutex::new(State {
+            state: Mutex::new(RequestState {
                 token: BOT_TOKEN.to_owned(),
                 channels: channels.into_iter().map(|channel| (channel.id.clone(), channel)).collect(),
                 people: people.into_iter().map(|person| (person.id.clone(), person)).collect(),
@@ -126,7 +126,7 @@ impl Slack {
     }
 
     /// What a bad message stopped is as it was before that message.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RequestState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -365,7 +365,7 @@ pub fn direct(user: &str) -> String {
     format!("D{}", user.trim_start_matches('U'))
 }
 
-impl State {
+impl RequestState {
     fn method(&mut self, method: &str, input: &Value, now: Timestamp) -> Answer {
         match method {
             "auth.test" => Ok(json!({

@@ -66,7 +66,7 @@ struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RequestState {
     queues: BTreeMap<String, Queue>,
     sequence: u64,
     receipts: u64,
@@ -77,13 +77,13 @@ struct State {
 #[derive(Debug)]
 pub struct Sqs {
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<RequestState>,
 }
 
 impl Sqs {
     pub fn new(clock: &Clock) -> Self {
         let queues = QUEUES.iter().map(|name| ((*name).to_owned(), Queue::default())).collect();
-        Self { clock: clock.clone(), state: Mutex::new(State { queues, ..State::default() }) }
+        Self { clock: clock.clone(), state: Mutex::new(RequestState { queues, ..RequestState::default() }) }
     }
 
     /// One message that is visible at `now`, as the event Lambda would invoke the function with.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyvend::checkpoint::{self, CHECKPOINT};
+use keyvend::domain::checkpoint::{self, CHECKPOINT};
 use serde_json::{Value, json};
 
 use super::{DAY, Deed, HOUR, deeds, foreign, passes, said, status, told};
@@ -24,7 +24,7 @@ enum InTime {
     /// Its requester hears of a key's end.
     Remind,
     /// A key in use is not switched off out of hours.
-    PutOff,
+    Postponement,
     /// Its time is over, and it is deleted.
     Delete,
 }
@@ -52,7 +52,7 @@ impl Deed for InTime {
                 later(9 * HOUR);
             }
             Self::Remind => passes(keyvend, 23 * DAY).await,
-            Self::PutOff => {
+            Self::Postponement => {
                 // Its requester has been reminded.
                 later(29 * DAY);
                 Box::pin(keyvend.minute(60)).await;
@@ -74,7 +74,7 @@ impl Deed for InTime {
     async fn is_done(self, keyvend: &Deployed, key: &String) -> bool {
         match self {
             Self::Compare => {
-                let item = keyvend.item("directory").await;
+                let item = keyvend.item("ownership-refresh").await;
                 let at = |name: &str| text(&item[name]["N"]).parse::<u64>().unwrap();
                 at("begun").abs_diff(at("completed")) < HOUR && said(keyvend, key)
             }
@@ -82,7 +82,7 @@ impl Deed for InTime {
             Self::Checkpoint => {
                 // The hash that everybody there can keep is that of the chain's end, and the trail has the whole chain.
                 let chain = keyvend.trail_of(checkpoint::chain_id().as_str()).await;
-                let Some(last) = chain.last().filter(|last| last.event == "checkpoint-closed") else {
+                let Some(last) = chain.last().filter(|last| last.event == "audit.checkpoint_closed") else {
                     return false;
                 };
                 let named = |id: &str| chain.iter().filter(|entry| entry.detail.contains_key(id)).count();
@@ -94,7 +94,9 @@ impl Deed for InTime {
                     && said(keyvend, &format!("{}:{}", last.seq, last.hash))
             }
             Self::Remind => told(keyvend, "and is then switched off"),
-            Self::PutOff => said(keyvend, "is not switched off yet") && status(keyvend, key) == "Active",
+            Self::Postponement => {
+                said(keyvend, "is not switched off yet") && status(keyvend, key) == "Active"
+            }
             Self::Delete => status(keyvend, key).is_empty() && told(keyvend, "is deleted"),
         }
     }
@@ -105,6 +107,6 @@ deeds! {
     a_quarantine: InTime::Quarantine;
     the_daily_checkpoint: InTime::Checkpoint;
     a_reminder_of_a_key_s_end: InTime::Remind;
-    a_key_in_use_at_its_end: InTime::PutOff;
+    a_key_in_use_at_its_end: InTime::Postponement;
     a_key_that_is_over: InTime::Delete;
 }

@@ -151,12 +151,12 @@ impl Deed for AboutKey {
                 both(keyvend, key).await == ("Inactive".into(), "INACTIVE".into())
             }
             Self::Delete | Self::Ours => both(keyvend, key).await == (String::new(), "DELETED".into()),
-            Self::NotOurs => both(keyvend, key).await == ("Inactive".into(), "DISOWNED".into()),
+            Self::NotOurs => both(keyvend, key).await == ("Inactive".into(), "NOT_OURS".into()),
             Self::Activate | Self::Undo | Self::Received => {
                 both(keyvend, key).await == ("Active".into(), "ACTIVE".into())
             }
             // Who hears nothing asks twice, and has asked twice then.
-            Self::Extend => keyvend.requests().await.iter().any(|request| request["stands"] == "FULFILLED"),
+            Self::Extend => keyvend.requests().await.iter().any(|request| request["stands"] == "COMPLETED"),
             Self::Rotate => keyvend.requests().await.len() >= 2,
             Self::Replace => keyvend.requests().await.len() >= 2 && status(keyvend, key).is_empty(),
             Self::DeactivateForeign => status(keyvend, key) == "Inactive",

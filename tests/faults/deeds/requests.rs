@@ -44,7 +44,7 @@ impl Deed for AboutRequest {
         if let Self::Remind | Self::Lapse = self {
             let request = keyvend.request().await;
             let at = |moment: &Value| moment.as_u64().unwrap();
-            let quarter = (at(&request["expires_at"]) - at(&request["asked"]["at"])) / 4;
+            let quarter = (at(&request["expires_at"]) - at(&request["details"]["at"])) / 4;
             passes(keyvend, quarter).await;
             if self == Self::Lapse {
                 Box::pin(keyvend.minute(60)).await;
@@ -114,7 +114,7 @@ impl Deed for AboutRequest {
                     && said(keyvend, "let the issuing of keys go on")
             }
             Self::Remind => said(keyvend, "still waits for"),
-            Self::Lapse => keyvend.stands().await == "LAPSED" && told(keyvend, "lapsed because"),
+            Self::Lapse => keyvend.stands().await == "EXPIRED" && told(keyvend, "lapsed because"),
         }
     }
 }

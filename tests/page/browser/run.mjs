@@ -215,7 +215,7 @@ await withServer((server) => withBrowser(async (browser) => {
 
   const ENDINGS = {
     used: [409, /already collected/], expired: [410, /expired/], void: [410, /withdrawn/], failed: [410, /No key was handed over/],
-    acknowledged: [410, /already confirmed/], lapsed: [410, /switched off/], locked: [423, /locked/], "not-found": [404, /not known/],
+    confirmed: [410, /already confirmed/], unconfirmed: [410, /switched off/], locked: [423, /locked/], "not-found": [404, /not known/],
     "bad-request": [400, /did not accept/],
   };
   for (const [error, [status, words]] of Object.entries(ENDINGS)) {
@@ -233,7 +233,7 @@ await withServer((server) => withBrowser(async (browser) => {
   }
 
   await step("a_late_confirmation_is_explained", async () => {
-    await openKey(["seal"], [[410, { error: "lapsed" }]]);
+    await openKey(["seal"], [[410, { error: "unconfirmed" }]]);
     await press("#show");
     await browser.until("return /switched off/.test(document.getElementById('receipt').textContent)");
     await look("key-lapsed");

@@ -1,0 +1,65 @@
+//! AWS as the operator's tool reaches it: with whatever credentials and region its user has, and longer patience than
+//! a function's.
+
+use std::time::Duration;
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use crate::aws::CONNECT_TIME_OUT;
+use crate::config::OperatorAws;
+
+/// Why AWS cannot be asked at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAccess {
+    /// Neither a flag nor a variable nor the profile says which.
+    #[error("no AWS region")]
+    Region,
+    /// Neither variables nor a profile nor the machine have any that can be used.
+    #[error("no AWS credentials")]
+    Credentials,
+}
+
+/// The SDK's configuration as an operator has it: region and credentials from variables, profiles or the machine.
+///
+/// # Errors
+/// [`NoAccess`], so that the first call need not say it.
+pub async fn operators_config(
+    config: &OperatorAws,
+    connector: SharedHttpConnector,
+) -> Result<aws_config::SdkConfig, NoAccess> {
+    let mut profile = ProfileFileRegionProvider::builder();
+    let mut credentials = DefaultCredentialsChain::builder();
+    if let Some(name) = &config.profile {
+        profile = profile.profile_name(name);
+        credentials = credentials.profile_name(name);
+    }
+    // Not asked of the machine: that takes seconds where there is nothing to answer.
+    let region = RegionProviderChain::first_try(config.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build());
+    let region = region.region().await.ok_or(NoAccess::Region)?;
+    let credentials = SharedCredentialsProvider::new(credentials.region(region.clone()).build().await);
+    credentials.provide_credentials().await.map_err(|_| NoAccess::Credentials)?;
+    let mut builder = aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .credentials_provider(credentials)
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIME_OUT)
+                .operation_attempt_timeout(Duration::from_secs(15))
+                .build(),
+        );
+    builder.set_endpoint_url(config.endpoint_url.clone());
+    Ok(builder.build())
+}

@@ -1,0 +1,74 @@
+//! `policy check`: whether a folder of policies can be deployed, and what in it is probably not meant so.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::args::Check;
+use crate::cli::context::Flags;
+use crate::cli::output as words;
+use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::policy::lint::{self, Warning};
+
+/// RecordProblem checking found.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// Whether the folder can be deployed.
+    pub valid: bool,
+    /// The folder.
+    pub dir: PathBuf,
+    /// How many policies it holds; 0 where they are not valid.
+    pub policies: usize,
+    /// How many cases were run, where it holds any.
+    pub cases: Option<usize>,
+    /// RecordProblem is wrong.
+    pub problems: Vec<Wrong>,
+    /// RecordProblem is probably not meant so.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something wrong, and where.
+#[derive(Debug, Serialize)]
+pub struct Wrong {
+    /// The file, or the folder.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: Option<usize>,
+    /// The policy's `@id`.
+    pub policy: Option<String>,
+    /// RecordProblem.
+    pub reason: String,
+}
+
+impl Answer for Checked {
+    fn text(&self) -> String {
+        words::checked(self)
+    }
+
+    fn ending(&self) -> ExitStatus {
+        if self.valid { ExitStatus::Done } else { ExitStatus::No }
+    }
+}
+
+pub(crate) fn check(args: &Check, place: &CommandContext<'_>) -> Result<Checked, Failure> {
+    let dir = folder(args.dir.as_ref(), place)?;
+    let report = lint::check(&dir);
+    let problems = report.problems.into_iter().map(|problem| Wrong {
+        file: problem.file,
+        line: problem.line,
+        policy: problem.policy,
+        reason: problem.reason,
+    });
+    let problems: Vec<Wrong> = problems.collect();
+    let (policies, cases, warnings) = (report.policies, report.cases, report.warnings);
+    Ok(Checked { valid: problems.is_empty(), dir, policies, cases, problems, warnings })
+}
+
+/// The folder that was given, else the configured one, else the one of a checkout.
+pub(crate) fn folder(given: Option<&PathBuf>, place: &CommandContext<'_>) -> Result<PathBuf, Failure> {
+    if let Some(dir) = given {
+        return Ok(dir.clone());
+    }
+    let configured = Flags::over(place.environment, []).config().policy_dir()?;
+    Ok(configured.unwrap_or_else(|| PathBuf::from("policies")))
+}

@@ -1,0 +1,73 @@
+//! What is said of policies that were checked.
+
+use crate::cli::Checked;
+use crate::cli::output::{count, listed, plain};
+use crate::domain::use_case::UseCase;
+use crate::policy::lint::Warning;
+
+/// What checking found.
+#[must_use]
+pub fn checked(found: &Checked) -> String {
+    let mut text = String::new();
+    for wrong in &found.problems {
+        let line = wrong.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let id = wrong.policy.as_ref().filter(|id| !wrong.reason.contains(id.as_str()));
+        let id = id.map(|id| format!(" {}:", plain(id))).unwrap_or_default();
+        text += &format!("{}{line}:{id} {}\n", plain(&wrong.file), plain(&wrong.reason));
+    }
+    for found in &found.warnings {
+        text += &format!("warning: {}\n", warning(found));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    let dir = found.dir.display();
+    if !found.valid {
+        let problems = count(found.problems.len(), "problem", "problems");
+        return text
+            + &format!(
+                "{dir}: {problems}. With these policies the worker would refuse everything: do not deploy them.\n"
+            );
+    }
+    let policies = count(found.policies, "policy is", "policies are");
+    let cases = match found.cases {
+        None => "There are no cases in ALLOW and DENY.".to_owned(),
+        Some(1) => "1 case holds.".to_owned(),
+        Some(cases) => format!("{cases} cases hold."),
+    };
+    text + &format!("{dir}: {policies} valid. {cases}\n")
+}
+
+fn warning(warning: &Warning) -> String {
+    let which = |privileged: &bool| {
+        if *privileged { "a privileged IAM user" } else { "an IAM user that is not privileged" }
+    };
+    let uses = |use_cases: &[UseCase]| format!("use: {}", listed(use_cases, "none"));
+    let because = |by: &[String]| listed(by, "no policy permits it");
+    match warning {
+        Warning::NobodyMay { action } => {
+            format!("no policy permits `{}`: nobody can ever do it", action.as_str())
+        }
+        Warning::Shadowed { policy, by } => {
+            format!(
+                "{policy} makes no difference: {by} has no condition and decides everything that it could"
+            )
+        }
+        Warning::NotInAnyCase { policy } => {
+            format!("{policy} decides none of the cases: add one to ALLOW or DENY that shows what it is for")
+        }
+        Warning::NobodyCouldApprove { privileged, use_cases, needed, by } => format!(
+            "a request for {} would wait for {} that nobody could give ({}; {})",
+            which(privileged),
+            count(usize::try_from(*needed).unwrap_or(usize::MAX), "approval", "approvals"),
+            because(by),
+            uses(use_cases)
+        ),
+        Warning::NeverIssued { privileged, use_cases, by } => format!(
+            "a key for {} could be asked for, but not even 5 approvals would be enough ({}; {})",
+            which(privileged),
+            because(by),
+            uses(use_cases)
+        ),
+    }
+}

@@ -1,0 +1,186 @@
+//! The daily checkpoint: a chain of its own over the ends of all chains that grew. Its last hash, posted in the approvals
+//! channel, is an anchor outside of the table: whoever changes an old record must change that message, too.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::item::{Attribute, Item, SHARDS, Table, Write, number, text, values};
+use crate::domain::audit::AuditChain;
+use crate::id::RequestId;
+use crate::store::NEW;
+use crate::time::{DAY, Timestamp};
+
+/// The key of its item in table `Requests`.
+pub const CHECKPOINT: &str = "checkpoint";
+/// A day is closed so many seconds after its end: what is written then has reached the index.
+const AFTER: i64 = 600;
+/// A chain that grew on a day may be written down late: so many days are gone through.
+const DAYS: i64 = 3;
+
+/// The name of its chain in table `Audit`: one that no signature's hash gives.
+#[must_use]
+pub fn chain_id() -> RequestId {
+    RequestId::none()
+}
+
+/// One page of what a checkpoint goes through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointPage {
+    /// The day that is closed, `2025-11-24`.
+    pub day: String,
+    /// How many days before that, from 0.
+    pub back: i64,
+    /// Which shard.
+    pub shard: usize,
+    /// After which item.
+    pub after: Option<String>,
+}
+
+/// How far the checkpoints have come, and their chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The last day that was begun.
+    pub begun: String,
+    /// The last page whose ends are in the chain.
+    pub done: Option<CheckpointPage>,
+    /// The page that follows it, if there is one.
+    pub following: Option<CheckpointPage>,
+    /// Whether anything went into the chain since that day was begun.
+    pub grew: bool,
+    /// Whether pages of that day are still to be gone through.
+    #[serde(default)]
+    pub open: bool,
+    /// The chain.
+    pub chain: AuditChain,
+}
+
+impl Checkpoint {
+    /// Where to go on with a day that is not closed yet: with the last page that was done, which sends for the one that
+    /// follows, or with the first.
+    #[must_use]
+    pub fn resume_page(&self) -> Option<CheckpointPage> {
+        let done = self.done.clone().filter(|done| done.day == self.begun);
+        self.open.then(|| done.unwrap_or_else(|| CheckpointPage::first(self.begun.clone())))
+    }
+
+    /// Whether it is a page's turn: the last one that was done, whose message comes again, or the one that follows. Any
+    /// other would leave ends out, or is of a message that came late.
+    #[must_use]
+    pub fn expects(&self, page: &CheckpointPage) -> bool {
+        match self.done.as_ref().filter(|done| done.day == self.begun) {
+            Some(done) => done == page || self.following.as_ref() == Some(page),
+            None => CheckpointPage::first(self.begun.clone()) == *page,
+        }
+    }
+}
+
+/// The day that ought to be closed by now, and when it began.
+#[must_use]
+pub fn day_due_for_close(now: Timestamp) -> String {
+    Timestamp(now.0 - AFTER - DAY).day()
+}
+
+impl CheckpointPage {
+    /// The first one of a day.
+    #[must_use]
+    pub fn first(day: String) -> Self {
+        Self { day, back: 0, shard: 0, after: None }
+    }
+
+    /// The partition of the index that it is in; `noon` is some time of the closed day.
+    #[must_use]
+    pub fn partition(&self, noon: Timestamp) -> String {
+        let shard = SHARDS.get(self.shard).copied().unwrap_or("0");
+        format!("{}#{shard}", Timestamp(noon.0 - self.back * DAY).day())
+    }
+
+    /// The one that follows when this one ended with `last`, if there is one: the same shard goes on after it.
+    #[must_use]
+    pub fn following(&self, last: Option<String>) -> Option<Self> {
+        let day = self.day.clone();
+        match last {
+            Some(last) => Some(Self { after: Some(last), ..self.clone() }),
+            None if self.shard + 1 < SHARDS.len() => {
+                Some(Self { day, back: self.back, shard: self.shard + 1, after: None })
+            }
+            None if self.back + 1 < DAYS => Some(Self { day, back: self.back + 1, shard: 0, after: None }),
+            None => None,
+        }
+    }
+}
+
+/// A checkpoint's item as read, or what stands for it before there is one.
+#[derive(Clone, Debug, Default)]
+pub struct StoredCheckpoint {
+    /// What it holds.
+    pub checkpoint: Checkpoint,
+    version: i64,
+}
+
+impl StoredCheckpoint {
+    /// Whether there never was a checkpoint.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.version == 0
+    }
+
+    /// The write that puts `next` in its place.
+    ///
+    /// # Errors
+    /// A fault where it cannot be encoded.
+    pub fn replace(&self, next: &Checkpoint) -> anyhow::Result<Write> {
+        let item = values([
+            ("pk", CHECKPOINT.into()),
+            ("version", (self.version + 1).into()),
+            ("document", Attribute::Text(serde_json::to_string(next)?)),
+        ]);
+        let (condition, values) = if self.version == 0 {
+            (NEW, Item::new())
+        } else {
+            ("version = :version", values([(":version", self.version.into())]))
+        };
+        Ok(Write::Put { table: Table::Requests, item, condition, values })
+    }
+}
+
+impl TryFrom<&Item> for StoredCheckpoint {
+    type Error = anyhow::Error;
+
+    fn try_from(item: &Item) -> anyhow::Result<Self> {
+        let checkpoint = serde_json::from_str(text(item, "document")?)?;
+        Ok(Self { checkpoint, version: number(item, "version")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_of_three_days_is_gone_through_once() {
+        let noon = Timestamp(1_764_000_000);
+        let mut page = Some(CheckpointPage::first(noon.day()));
+        let mut partitions = Vec::new();
+        while let Some(at) = page {
+            if at.shard == 2 && at.back == 1 && at.after.is_none() {
+                let on = at.following(Some("request#x".to_owned())).unwrap();
+                assert_eq!(
+                    (on.partition(noon), on.after.as_deref()),
+                    (at.partition(noon), Some("request#x"))
+                );
+            }
+            partitions.push(at.partition(noon));
+            page = at.following(None);
+        }
+        assert_eq!(partitions.len(), 24);
+        assert_eq!((partitions[0].as_str(), partitions[23].as_str()), ("2025-11-24#0", "2025-11-22#7"));
+    }
+
+    #[test]
+    fn a_day_is_closed_ten_minutes_after_its_end() {
+        let midnight = Timestamp(1_764_028_800);
+        assert_eq!(midnight.rfc3339(), "2025-11-25T00:00:00Z");
+        assert_eq!(day_due_for_close(Timestamp(midnight.0 + 599)), "2025-11-23");
+        assert_eq!(day_due_for_close(Timestamp(midnight.0 + 600)), "2025-11-24");
+    }
+}

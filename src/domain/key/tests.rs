@@ -1,0 +1,392 @@
+//! What time and state call for, by tables and over any time at all.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::iam::AccessKeyLastUsed;
+
+/// A Monday, 16:00 UTC.
+pub(crate) const START: i64 = 1_764_000_000;
+const MINUTE: i64 = 60;
+
+/// A key that was issued then for so many days, and confirmed.
+pub(crate) fn key(days: i64) -> IssuedKey {
+    let person: PersonId = "T0001.U0ALICE".to_owned().try_into().unwrap();
+    IssuedKey {
+        key: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+        request: RequestId::of_signature(&[1; 32]),
+        account: Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() },
+        user: "ci".parse().unwrap(),
+        path: "/".to_owned(),
+        requester: person.clone(),
+        owners: vec![person.user],
+        owner_groups: BTreeSet::new(),
+        approved_by: Vec::new(),
+        approved: crate::id::Digest256::of(b""),
+        use_case: UseCase::Cli,
+        reason: "to deploy".to_owned(),
+        issued_at: Timestamp(START),
+        expires_at: Timestamp(START + days * DAY),
+        days: u32::try_from(days).unwrap(),
+        state: KeyState::Confirmed,
+        reminders: Reminders::none(Timestamp(START)),
+        postponement: None,
+        undone_expiry: None,
+        replaces: None,
+        successor: None,
+        replacement: None,
+        reassert_at: None,
+        quarantined_at: None,
+        reported_by: None,
+        left_notified_at: None,
+    }
+}
+
+/// The same as read.
+pub(crate) fn stored(issued: IssuedKey) -> StoredKey {
+    StoredKey { issued, deactivation_mark: None, version: 1 }
+}
+
+fn at(seconds: i64) -> AccessKeyLastUsed {
+    AccessKeyLastUsed::At { at: Timestamp(seconds), service: "s3".to_owned(), region: "eu-west-1".to_owned() }
+}
+
+fn successor(look_at: Option<i64>) -> Successor {
+    Successor {
+        key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),
+        requester: key(30).requester,
+        confirmed_at: Timestamp(START),
+        check_at: look_at.map(Timestamp),
+    }
+}
+
+#[test]
+fn a_key_is_reminded_of_a_week_and_a_day_before_its_end() {
+    let end = |days: i64| START + days * DAY;
+    for (days, sent, expected) in [
+        (30, 0, Some(end(30) - 7 * DAY)),
+        (30, 1, Some(end(30) - DAY - HOUR)),
+        (30, 2, None),
+        (8, 0, Some(end(8) - 7 * DAY)),
+        (7, 0, Some(end(7) - DAY - HOUR)),
+        (1, 0, Some(START)),
+    ] {
+        let mut issued = key(days);
+        issued.reminders.sent = sent;
+        assert_eq!(issued.remind_at(), expected.map(Timestamp), "{days} days, {sent} sent");
+    }
+    // Both at once where nobody looked for a week.
+    let late = key(30).with_reminder_sent(Timestamp(end(30) - DAY));
+    assert_eq!((late.reminders.sent, late.remind_at()), (2, None));
+    let first = key(30).with_reminder_sent(Timestamp(end(30) - 7 * DAY));
+    assert_eq!(first.reminders.sent, 1);
+    let short = key(3).with_reminder_sent(Timestamp(end(3) - DAY - HOUR));
+    assert_eq!((short.reminders.sent, short.remind_at()), (2, None), "the last is the only one");
+    let undone = IssuedKey { undone_expiry: Some(Timestamp(end(1))), ..key(1) };
+    assert_eq!(undone.remind_at(), None, "whoever took the expiry back knows");
+}
+
+#[test]
+fn only_a_key_that_is_in_use_or_may_be_is_put_off() {
+    let now = Timestamp(START + 30 * DAY);
+    let undone = IssuedKey { undone_expiry: Some(now), ..key(30) };
+    let often =
+        |times| IssuedKey { postponement: Some(Postponement { new_deadline: now, times }), ..key(30) };
+    for (issued, last_used, expected) in [
+        (key(30), AccessKeyLastUsed::Never, false),
+        (key(30), AccessKeyLastUsed::Unknown, true),
+        (key(30), at(now.0 - 7 * DAY), false),
+        (key(30), at(now.0 - 7 * DAY + 1), true),
+        (undone.clone(), at(now.0 - 1), false),
+        (undone, AccessKeyLastUsed::Unknown, false),
+        (often(6), AccessKeyLastUsed::Unknown, true),
+        (often(7), AccessKeyLastUsed::Unknown, false),
+        (often(7), at(now.0), false),
+    ] {
+        let put_off = issued.postponement;
+        assert_eq!(issued.can_postpone(&last_used, now), expected, "{last_used:?} {put_off:?}");
+    }
+}
+
+#[test]
+fn a_key_in_use_is_switched_off_in_office_hours_after_notice_and_else_at_noon_of_the_next_day() {
+    // The day of the epoch's week, Monday being 0, and the hour in UTC.
+    let monday = START - 16 * HOUR;
+    let when =
+        |day: i64, hour: i64, minute: i64| Timestamp(monday + day * DAY + hour * HOUR + minute * MINUTE);
+    let noon = |day: i64, offset: i64| when(day, 12, 0).0 - offset;
+    let amsterdam = HOUR;
+    let delhi = 5 * HOUR + 30 * MINUTE;
+    let honolulu = -10 * HOUR;
+    let notice = Some(-DAY);
+    for (now, offset, delivered, expected) in [
+        (when(0, 9, 0), 0, notice, None),
+        (when(0, 14, 59), 0, notice, None),
+        (when(3, 12, 0), 0, notice, None),
+        (when(0, 15, 0), 0, notice, Some((noon(1, 0), PostponeReason::OutOfHours))),
+        (when(0, 8, 59), 0, notice, Some((noon(1, 0), PostponeReason::OutOfHours))),
+        (when(3, 15, 0), 0, notice, Some((noon(4, 0), PostponeReason::OutOfHours))),
+        (when(4, 12, 0), 0, notice, Some((noon(5, 0), PostponeReason::OutOfHours))),
+        (when(5, 12, 0), 0, notice, Some((noon(6, 0), PostponeReason::OutOfHours))),
+        (when(6, 12, 0), 0, notice, Some((noon(7, 0), PostponeReason::OutOfHours))),
+        (when(7, 12, 0), 0, notice, None),
+        // Where its requester is.
+        (when(0, 8, 0), amsterdam, notice, None),
+        (when(0, 14, 0), amsterdam, notice, Some((noon(1, amsterdam), PostponeReason::OutOfHours))),
+        (when(0, 4, 0), delhi, notice, None),
+        (when(0, 20, 0), honolulu, notice, None),
+        (when(0, 23, 0), delhi, notice, Some((noon(2, delhi), PostponeReason::OutOfHours))),
+        (when(0, 5, 0), honolulu, notice, Some((noon(0, honolulu), PostponeReason::OutOfHours))),
+        (when(4, 0, 30), honolulu, notice, None),
+        (when(4, 1, 0), honolulu, notice, Some((noon(4, honolulu), PostponeReason::OutOfHours))),
+        // Notice first.
+        (when(0, 12, 0), 0, Some(1 - DAY), Some((noon(1, 0), PostponeReason::Unreminded))),
+        (when(0, 12, 0), 0, None, Some((noon(1, 0), PostponeReason::Unreminded))),
+        (when(5, 12, 0), 0, None, Some((noon(6, 0), PostponeReason::Unreminded))),
+    ] {
+        let mut issued = key(30);
+        issued.reminders.delivered_at = delivered.map(|before| Timestamp(now.0 + before));
+        let expected = expected.map_or(ExpiryDecision::Deactivate, |(until, unready)| {
+            ExpiryDecision::Postpone(Postponement { new_deadline: Timestamp(until), times: 1 }, unready)
+        });
+        assert_eq!(issued.expiry_decision(offset, now), expected, "{} with {offset}", now.rfc3339());
+    }
+}
+
+#[test]
+fn an_old_key_is_quiet_when_it_was_not_used_since_the_new_one_was_there_and_for_a_day() {
+    let day = |days: i64| START + days * DAY;
+    for (last_used, now, expected) in [
+        (AccessKeyLastUsed::Never, day(1) - 1, false),
+        (AccessKeyLastUsed::Never, day(1), true),
+        (AccessKeyLastUsed::Unknown, day(30), false),
+        (at(START), day(1), true),
+        (at(START - 1), day(1) - 1, false),
+        (at(day(-30)), day(1), true),
+        (at(START + 1), day(2), false),
+        (at(START + 1), day(7), false),
+        (at(START + 1), day(7) + 1, true),
+        (at(day(6)), day(7), false),
+    ] {
+        assert_eq!(successor(None).is_idle(&last_used, Timestamp(now)), expected, "{last_used:?} at {now}");
+    }
+}
+
+#[test]
+fn each_state_is_looked_at_for_one_thing_at_its_time() {
+    let time = |seconds: i64| Timestamp(START + seconds);
+    let inactive = |why| KeyState::Inactive { why, since: Timestamp(START) };
+    let is = |state| IssuedKey { state, ..key(30) };
+    let reminded = |issued: IssuedKey| IssuedKey {
+        reminders: Reminders { sent: 2, ..Reminders::none(Timestamp(START)) },
+        ..issued
+    };
+    let replaced = |look_at| IssuedKey { successor: Some(successor(look_at)), ..reminded(key(30)) };
+    let put_off = IssuedKey {
+        postponement: Some(Postponement { new_deadline: time(31 * DAY), times: 1 }),
+        ..reminded(key(30))
+    };
+    for (what, issued, due, step) in [
+        ("delivered", is(KeyState::Delivered), Some(FETCH_WINDOW), DueAction::CheckConfirmation),
+        ("confirmed", key(30), Some(23 * DAY), DueAction::Remind),
+        ("active", reminded(is(KeyState::Active)), Some(30 * DAY), DueAction::Expire),
+        ("put off", put_off, Some(31 * DAY), DueAction::Expire),
+        ("replaced", replaced(Some(START + DAY)), Some(DAY), DueAction::CheckOldKeyIdle),
+        ("replaced and asked", replaced(None), Some(30 * DAY), DueAction::Expire),
+        ("unconfirmed", is(KeyState::Unconfirmed { since: time(5) }), Some(5), DueAction::CheckLastUse),
+        (
+            "expired",
+            is(inactive(DeactivationReason::Expired)),
+            Some(DELETION_GRACE),
+            DueAction::Delete(DeactivationReason::Expired),
+        ),
+        (
+            "off unconfirmed",
+            is(inactive(DeactivationReason::Unconfirmed)),
+            Some(DAY),
+            DueAction::Delete(DeactivationReason::Unconfirmed),
+        ),
+        (
+            "gone",
+            is(KeyState::Deleted { why: DeactivationReason::UserRequested, at: time(0) }),
+            None,
+            DueAction::Nothing,
+        ),
+    ] {
+        let stored = stored(issued);
+        assert_eq!(stored.issued.due_at(), due.map(time), "{what}");
+        if let Some(due) = due {
+            assert_eq!(stored.due_action(time(due - 1)), DueAction::Nothing, "{what}, before");
+            assert_eq!(stored.due_action(time(due)), step, "{what}");
+        } else {
+            assert_eq!(stored.due_action(time(1_000 * DAY)), DueAction::Nothing, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_to_be_off_is_looked_at_for_that_whatever_else_is_written_of_it() {
+    let off = DeactivationMark {
+        since: Timestamp(START),
+        by: "T0001.U0ALICE".to_owned(),
+        why: DeactivationReason::UserRequested,
+        press: None,
+    };
+    let marked = StoredKey { deactivation_mark: Some(off), ..stored(key(30)) };
+    assert_eq!(marked.due_action(Timestamp(START)), DueAction::Deactivate(DeactivationReason::UserRequested));
+    let due = |next: &IssuedKey| match marked.update(next).unwrap() {
+        Write::Update { update, .. } => update.values.get(":due").cloned(),
+        other => panic!("{other:?}"),
+    };
+    let noted = key(30).with_reminder_sent(Timestamp(START));
+    assert_eq!(due(&noted), Some(Attribute::Number(START + RETRY_DELAY)));
+    let switched_off = key(30).switched_off(DeactivationReason::UserRequested, Timestamp(START));
+    assert_eq!(due(&switched_off), Some(Attribute::Number(START + REASSERT_DELAY)));
+}
+
+#[test]
+fn another_end_begins_with_no_reminder_and_nothing_put_off() {
+    let mut issued = key(30).with_reminder_sent(Timestamp(START + 29 * DAY));
+    issued.reminders.delivered_at = Some(Timestamp(START + 29 * DAY));
+    issued.postponement = Some(Postponement { new_deadline: Timestamp(START + 31 * DAY), times: 1 });
+    let now = Timestamp(START + 30 * DAY);
+    let longer = issued.with_expiry(Timestamp(now.0 + 30 * DAY), now);
+    assert_eq!((longer.reminders, longer.postponement), (Reminders::none(now), None));
+    assert_eq!(longer.deadline(), longer.expires_at);
+}
+
+#[test]
+fn days_that_remain_are_counted_with_the_one_that_has_begun() {
+    for (left, days) in [(0, 0), (-5, 0), (1, 1), (DAY, 1), (DAY + 1, 2), (30 * DAY - 1, 30), (30 * DAY, 30)]
+    {
+        assert_eq!(days_until(Timestamp(START + left), Timestamp(START)), days, "{left} s");
+    }
+}
+
+proptest! {
+    /// However long it is put off, a key ends: each time later than the last, by two days at most, and seven times at most.
+    #[test]
+    fn a_key_in_use_ends_within_seven_put_offs(
+        days in 1_i64..400,
+        offset in -12 * HOUR..14 * HOUR,
+        late in 0_i64..3_600,
+        delivered in prop::option::of(0_i64..400 * DAY),
+    ) {
+        let mut issued = key(days);
+        issued.reminders.delivered_at = delivered.map(|at| Timestamp(START + at));
+        let mut times = 0;
+        loop {
+            let now = Timestamp(issued.deadline().0 + late);
+            if !issued.can_postpone(&AccessKeyLastUsed::Unknown, now) {
+                break;
+            }
+            let ExpiryDecision::Postpone(put_off, unready) = issued.expiry_decision(offset, now) else {
+                prop_assert!(is_office_hours(now, offset));
+                break;
+            };
+            times += 1;
+            prop_assert_eq!(put_off.times, times);
+            prop_assert!(put_off.new_deadline > now && put_off.new_deadline.since(now) <= 2 * DAY, "{:?}", put_off);
+            prop_assert_eq!(put_off.new_deadline.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
+            prop_assert!(unready == PostponeReason::Unreminded || !is_office_hours(now, offset));
+            issued.postponement = Some(put_off);
+        }
+        prop_assert!(times <= MAX_POSTPONEMENTS);
+    }
+
+    /// Whatever its state, a key that works has a time at which it is looked at, no later than its deadline.
+    #[test]
+    fn a_key_that_works_always_has_its_timer(sent in 0_usize..4, look in prop::option::of(0_i64..60 * DAY)) {
+        let mut issued = key(30);
+        issued.reminders.sent = sent;
+        issued.successor = look.map(|look| successor(Some(START + look)));
+        for state in [KeyState::Delivered, KeyState::Confirmed, KeyState::Active] {
+            issued.state = state;
+            prop_assert!(issued.due_at().is_some_and(|due_at| due_at <= issued.deadline()));
+        }
+    }
+}
+
+#[test]
+fn the_documents_diagram_of_a_key_is_the_codes() {
+    let page = include_str!("../../../docs/architecture.md");
+    let section = page.split("### Key (").nth(1).unwrap().split("## Tables").next().unwrap();
+    let mut drawn = BTreeSet::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for from in cells[0].split('`').skip(1).step_by(2) {
+            for to in cells[1].split('`').skip(1).step_by(2) {
+                drawn.insert((from, to));
+            }
+        }
+    }
+    assert_eq!(drawn, TRANSITIONS.into_iter().collect());
+    let named: BTreeSet<&str> = drawn.iter().flat_map(|(from, to)| [*from, *to]).collect();
+    assert_eq!(named.len(), 10, "every state of a key is drawn: {named:?}");
+}
+
+/// All states, live or not, for all reasons.
+fn all_states() -> Vec<KeyState> {
+    let (at, by) = (Timestamp(START), "T0001.U0BOB".to_owned());
+    let person: PersonId = by.clone().try_into().unwrap();
+    let whys = [
+        DeactivationReason::Reported,
+        DeactivationReason::Unconfirmed,
+        DeactivationReason::Expired,
+        DeactivationReason::UserRequested,
+        DeactivationReason::Rotated,
+        DeactivationReason::OwnerDeactivated,
+    ];
+    let off = whys.into_iter().flat_map(|why| {
+        let request = RequestId::of_signature(&[3; 32]);
+        [
+            KeyState::Inactive { why, since: at },
+            KeyState::Activating { by: request, end: at, why, since: at },
+            KeyState::Deleting { why, by: by.clone() },
+            KeyState::Deleted { why, at },
+        ]
+    });
+    let others = [
+        KeyState::Delivered,
+        KeyState::Confirmed,
+        KeyState::Unconfirmed { since: at },
+        KeyState::Active,
+        KeyState::Suspect { asked_at: at },
+        KeyState::NotOurs { by: person },
+    ];
+    others.into_iter().chain(off).collect()
+}
+
+#[test]
+fn a_key_of_any_state_is_reported_and_stays_so() {
+    let (now, press) = (Timestamp(START + DAY), RequestId::of_signature(&[4; 32]));
+    let off = DeactivationMark {
+        since: now,
+        by: "T0001.U0ALICE".to_owned(),
+        why: DeactivationReason::Reported,
+        press: Some(press.clone()),
+    };
+    for state in all_states() {
+        let before = IssuedKey { state: state.clone(), ..key(30) };
+        let marked = StoredKey { deactivation_mark: Some(off.clone()), ..stored(before.clone()) };
+        let next = before.reported(Some(&press), now);
+        assert!(marked.update(&next).is_ok(), "{state:?} becomes {:?}", next.state);
+        assert!(next.is_reported(), "{state:?}");
+        assert!(!next.state.is_active(), "{state:?}");
+        assert_eq!(next.reported_by, Some(press.clone()), "{state:?}");
+        if !matches!(state, KeyState::NotOurs { .. }) {
+            assert!(next.concerns().contains(&RiskFlag::Reported), "{state:?}");
+        }
+        // What is cut off before its state says so is done by the timer, and once.
+        let pending = !before.is_reported();
+        assert_eq!(marked.is_deactivation_pending(), pending, "{state:?}");
+        assert_eq!(
+            marked.due_action(now) == DueAction::Deactivate(DeactivationReason::Reported),
+            pending,
+            "{state:?}"
+        );
+        let done = StoredKey { issued: next, ..marked.clone() };
+        assert_ne!(done.due_action(now), DueAction::Deactivate(DeactivationReason::Reported), "{state:?}");
+        assert!(!done.is_deactivation_pending(), "{state:?}");
+    }
+}

@@ -1,0 +1,93 @@
+//! What people are to be told of a request: stored with the change that it tells of, delivered on its own. What it says
+//! stands in table `Requests` alone, never in a queue.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccessKeyId, PersonId};
+use crate::slack::api::SlackMessage;
+use crate::time::Timestamp;
+
+/// Something to tell, written with the change that it tells of and delivered on its own: a Slack that does not answer
+/// neither holds up what is done nor does it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notification {
+    /// Draw the card as the request then stands; post it where there is none.
+    Card,
+    /// A direct message.
+    Direct {
+        /// To whom.
+        to: PersonId,
+        /// What it says. Never a link to a key.
+        message: SlackMessage,
+    },
+    /// A direct message that reminds somebody of a key's end. Whether it was delivered matters, so that is noted.
+    Reminder {
+        /// To whom.
+        to: PersonId,
+        /// Of which key.
+        key: AccessKeyId,
+        /// Of which end.
+        end: Timestamp,
+        /// What it says.
+        message: SlackMessage,
+    },
+    /// A message in the card's thread.
+    Thread {
+        /// What it says.
+        message: SlackMessage,
+    },
+    /// A message to the approvals channel.
+    Approvers {
+        /// What it says.
+        message: SlackMessage,
+    },
+}
+
+/// A notification in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Its number within the request, from 1.
+    pub number: u32,
+    /// What is told.
+    pub telling: Notification,
+}
+
+/// The notifications of a request that are not yet known to be queued.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbox {
+    count: u32,
+    /// The numbers of those that are still to be queued.
+    pub outbox: Vec<u32>,
+    /// Those that the next write of the request stores, each as an item of its own.
+    #[serde(skip)]
+    new: Vec<OutboxEntry>,
+}
+
+impl Outbox {
+    /// Appends some.
+    pub fn extend(&mut self, notifications: impl IntoIterator<Item = Notification>) {
+        for telling in notifications {
+            self.count += 1;
+            self.outbox.push(self.count);
+            self.new.push(OutboxEntry { number: self.count, telling });
+        }
+    }
+
+    /// Takes those that are not stored yet.
+    #[must_use]
+    pub fn take_new(&mut self) -> Vec<OutboxEntry> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Whether all of them are stored.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.new.is_empty()
+    }
+
+    /// Drops those that are known to be queued.
+    pub fn remove_delivered(&mut self, up_to: u32) {
+        self.outbox.retain(|number| *number > up_to);
+    }
+}

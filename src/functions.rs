@@ -1,0 +1,5 @@
+//! The two functions that face the internet, and what all functions share with the Lambda runtime.
+
+pub mod reveal;
+pub mod runtime;
+pub mod slack;

@@ -1,0 +1,4 @@
+//! HTTP as API Gateway delivers it.
+
+pub mod api_gateway;
+pub mod form_urlencoded;

@@ -1,0 +1,365 @@
+//! Messages as Block Kit: the card that approvers decide on, and what the requester gets. A message is a view of what
+//! the table holds; nothing is ever read back out of one.
+
+use serde_json::{Value, json};
+
+use crate::config::Approvers;
+use crate::domain::browser::Browser;
+use crate::domain::iam::AccessKey;
+use crate::domain::key::IssuedKey;
+use crate::domain::request::{KeyRequest, RequestKind, RequestState};
+use crate::id::AccessKeyId;
+pub use crate::render::key_list::{
+    KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, listed, off, owner_left,
+};
+use crate::render::text;
+use crate::slack::api::SlackMessage;
+use crate::slack::receive::LINK_ACTION_ID;
+use crate::time::Timestamp;
+
+/// The buttons' names, which say what a press asks for.
+pub mod action {
+    /// Approve the request.
+    pub const APPROVE: &str = "approve";
+    /// Deny it.
+    pub const DENY: &str = "deny";
+    /// Give the requester a one-time link.
+    pub const GET_KEY: &str = "get-key";
+    /// Take the request back.
+    pub const CANCEL: &str = "cancel";
+    /// Show what does not fit on the card.
+    pub const DETAILS: &str = "details";
+    /// Open the form, after its first trigger was too late.
+    pub const OPEN_FORM: &str = "open-form";
+    /// Switch the key off: it wasn't me.
+    pub const NOT_ME: &str = "not-me";
+    /// Switch a key off: whoever asked for it has left.
+    pub const OWNER_LEFT: &str = "owner-left";
+    /// A suspect came of the request: delete it.
+    pub const SUSPECT_OURS: &str = "suspect-ours";
+    /// A suspect is somebody else's.
+    pub const SUSPECT_NOT_OURS: &str = "suspect-not-ours";
+    /// Ask for a key in place of this one.
+    pub const ROTATE: &str = "rotate-key";
+    /// Ask for the key to live longer.
+    pub const EXTEND: &str = "extend-key";
+    /// Ask for its expiry to be taken back.
+    pub const UNDO: &str = "undo-expiry";
+    /// Nobody confirmed it, but its requester has it.
+    pub const RECEIVED: &str = "key-received";
+    /// Nobody confirmed it, and its requester has it not: another in its place.
+    pub const REPLACE: &str = "replace-key";
+    /// Ask for it to be switched on again.
+    pub const SWITCH_ON: &str = "switch-on";
+    /// Switch it off.
+    pub const SWITCH_OFF: &str = "switch-off";
+    /// Switch it off, because another took its place.
+    pub const RETIRE: &str = "retire-key";
+    /// Delete it.
+    pub const DELETE: &str = "delete-key";
+}
+
+/// What a button of the card carries: the request, and the revision that the card shows.
+#[must_use]
+pub fn value(request: &KeyRequest) -> String {
+    format!("{}.{}", request.id, request.revision())
+}
+
+/// What a button in a message to the requester carries: the request, and a revision that decides nothing on the card.
+/// Such messages may go to a response URL, and so to whoever named it.
+#[must_use]
+pub fn requesters_value(request: &KeyRequest) -> String {
+    format!("{}.{}", request.id, request.requester_revision())
+}
+
+/// A message of nothing but text.
+#[must_use]
+pub fn text(sentence: &str) -> SlackMessage {
+    SlackMessage { text: sentence.to_owned(), blocks: json!([section(sentence)]) }
+}
+
+/// The card in the approvals channel. While a request waits for approvals it shows what they judge; afterwards it is the
+/// outcome. `mention` says whom the first posting calls.
+#[must_use]
+pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
+    if request.state == RequestState::Pending { to_decide(request, mention, now) } else { outcome(request) }
+}
+
+fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
+    let asked = &request.details;
+    let call = text::calling(mention);
+    let reason = text::reason(&asked.reason);
+    let value = value(request);
+    let blocks = json!([
+        header(&heading(request)),
+        section(&format!("{call}{}\n{reason}", text::asks(request))),
+        fields(request),
+        context(&format!("{}\n{}", existing(&request.snapshot.keys, now), holds(request))),
+        {"type": "actions", "block_id": "decide", "elements": [
+            button("Approve", action::APPROVE, &value, Some("primary"), None),
+            button("Deny", action::DENY, &value, Some("danger"), None),
+            button("Details", action::DETAILS, &value, None, None),
+        ]},
+    ]);
+    let text = format!("{call}{} {}", text::asks(request), text::escape_mrkdwn(&asked.reason));
+    SlackMessage { text, blocks }
+}
+
+fn outcome(request: &KeyRequest) -> SlackMessage {
+    let standing = text::standing(request);
+    let mut blocks = vec![
+        header(&heading(request)),
+        section(&standing),
+        context(&format!("{}\n{}", text::reason(&request.details.reason), text::asked_for(request))),
+    ];
+    if let RequestState::Denied { reason, .. } = &request.state {
+        blocks.push(section(&text::because(reason)));
+    }
+    let mut buttons = Vec::new();
+    let value = value(request);
+    if request.is_actionable() {
+        buttons.push(button("Deny after all", action::DENY, &value, None, None));
+    }
+    buttons.push(button("Details", action::DETAILS, &value, None, None));
+    blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
+    // Also of a key that was reported before: it may be on again.
+    if matches!(request.state, RequestState::Issued { .. }) {
+        blocks.push(not_me(&value));
+    }
+    SlackMessage { text: standing, blocks: Value::Array(blocks) }
+}
+
+fn heading(request: &KeyRequest) -> String {
+    let what = match &request.details.kind {
+        RequestKind::New => "access key",
+        RequestKind::Rotate { .. } => "replacement of an access key",
+        RequestKind::Back { .. } => "bringing back an access key",
+        RequestKind::Longer { .. } => "more time for an access key",
+    };
+    let user = &request.details.user;
+    let happened = match &request.state {
+        RequestState::Pending if request.snapshot.privileged => {
+            return format!("Privileged {what} for {user}");
+        }
+        RequestState::Pending => {
+            let (first, rest) = what.split_at(1);
+            return format!("{}{rest} for {user}", first.to_ascii_uppercase());
+        }
+        RequestState::Approved | RequestState::LinkIssued { .. } => "Approved",
+        RequestState::Issuing(_) => "Being created",
+        RequestState::Ambiguous(_) => "Outcome unknown",
+        RequestState::Issued { .. } => "Issued",
+        RequestState::Completed { .. } => "Done",
+        RequestState::Denied { .. } => "Denied",
+        RequestState::Cancelled => "Cancelled",
+        RequestState::Expired => "Lapsed",
+        RequestState::PolicyDenied { .. } => "Refused",
+    };
+    format!("{happened}: {what} for {user}")
+}
+
+fn fields(request: &KeyRequest) -> Value {
+    let asked = &request.details;
+    let rights = if request.snapshot.privileged { ":warning: *privileged*" } else { "ordinary" };
+    let field = |name: &str, what: &str| verbatim(&format!("*{name}*\n{what}"));
+    json!({"type": "section", "fields": [
+        field("For", text::use_case(asked.use_case)),
+        field("Lifetime", &text::days(asked.days)),
+        field("Rights", rights),
+        field("Approvals", &text::approvals_so_far(request)),
+    ]})
+}
+
+fn existing(keys: &[AccessKey], now: Timestamp) -> String {
+    let lines: Vec<String> = keys.iter().map(|key| text::key_line(key, now)).collect();
+    match lines.as_slice() {
+        [] => "Existing keys: none".to_owned(),
+        [only] => format!("Existing key: {only}"),
+        several => format!("Existing keys:\n{}", several.join("\n")),
+    }
+}
+
+fn holds(request: &KeyRequest) -> String {
+    const MOST: usize = 12;
+    let shown = &request.snapshot;
+    let mut names: Vec<String> = shown.policies.iter().take(MOST).map(|name| text::named(name)).collect();
+    if shown.policies.len() > MOST {
+        names.push(format!("and {} more", shown.policies.len() - MOST));
+    }
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let boundary =
+        shown.boundary.as_ref().map_or(String::new(), |name| format!("\nBoundary: {}", text::named(name)));
+    format!("Policies: {names}{boundary}\nRequest `{}`", request.id)
+}
+
+/// To the requester: your key can be made.
+#[must_use]
+pub fn ready(request: &KeyRequest) -> SlackMessage {
+    let sentence = text::ready(request);
+    let value = requesters_value(request);
+    let blocks = json!([
+        section(&sentence),
+        {"type": "actions", "block_id": "collect", "elements": [
+            button("Get my key", action::GET_KEY, &value, Some("primary"), None),
+            button("Cancel", action::CANCEL, &value, None, Some(confirm(
+                "Cancel this request?", "You would have to ask again.", "Cancel the request"))),
+        ]},
+        context(&format!("{}\nRequest `{}`", text::alternative(request.details.use_case), request.id)),
+    ]);
+    SlackMessage { text: sentence, blocks }
+}
+
+/// To the requester: your request waits.
+#[must_use]
+pub fn asked(request: &KeyRequest) -> SlackMessage {
+    let sentence = text::asked(request);
+    let blocks = json!([
+        section(&sentence),
+        {"type": "actions", "block_id": "collect", "elements": [
+            button("Cancel", action::CANCEL, &requesters_value(request), None, Some(confirm(
+                "Cancel this request?", "The approvers will see that you took it back.", "Cancel the request"))),
+        ]},
+        context(&format!("{}Request `{}`", instead(request), request.id)),
+    ]);
+    SlackMessage { text: sentence, blocks }
+}
+
+/// What AWS recommends instead, on a line of its own, where a key is to be made.
+fn instead(request: &KeyRequest) -> String {
+    text::instead(request).map_or(String::new(), |instead| format!("{instead}\n"))
+}
+
+/// To the requester: the key was made, and how to switch it off if that wasn't them.
+#[must_use]
+pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> SlackMessage {
+    let sentence = text::issued(request, key, browser);
+    SlackMessage { blocks: json!([section(&sentence), not_me(&requesters_value(request))]), text: sentence }
+}
+
+fn not_me(value: &str) -> Value {
+    let sure =
+        confirm("Switch this key off?", "It stops working at once, wherever it is used.", "Switch it off");
+    json!({"type": "actions", "block_id": "report", "elements": [
+        button("This wasn't me", action::NOT_ME, value, Some("danger"), Some(sure)),
+    ]})
+}
+
+/// To the approvers: is this key one of ours?
+#[must_use]
+pub fn suspect(issued: &IssuedKey) -> SlackMessage {
+    let sentence = text::suspect(issued);
+    let sure = confirm("Delete this key?", "It cannot be brought back.", "Delete it");
+    let blocks = json!([
+        section(&sentence),
+        {"type": "actions", "block_id": "suspect", "elements": [
+            key_button("It is ours: delete it", action::SUSPECT_OURS, issued, Some("danger"), Some(sure)),
+            key_button("It is not ours", action::SUSPECT_NOT_OURS, issued, None, None),
+        ]},
+    ]);
+    SlackMessage { text: sentence, blocks }
+}
+
+/// To whoever asked for a form that could not be opened in time.
+#[must_use]
+pub fn form_late() -> SlackMessage {
+    let blocks = json!([
+        section(text::FORM_LATE),
+        {"type": "actions", "block_id": "late", "elements": [{
+            "type": "button", "action_id": action::OPEN_FORM, "style": "primary",
+            "text": {"type": "plain_text", "text": "Open the form"},
+        }]},
+    ]);
+    SlackMessage { text: text::FORM_LATE.to_owned(), blocks }
+}
+
+/// To the requester alone: the one-time link. The link is in its button and nowhere else.
+#[must_use]
+pub fn link(sentence: &str, url: &str) -> SlackMessage {
+    let blocks = json!([
+        section(sentence),
+        {"type": "actions", "block_id": "link", "elements": [{
+            "type": "button", "action_id": LINK_ACTION_ID, "style": "primary", "url": url,
+            "text": {"type": "plain_text", "text": "Open the one-time link"},
+        }]},
+    ]);
+    SlackMessage { text: sentence.to_owned(), blocks }
+}
+
+/// To the requester, after something went wrong with a link that can be had again.
+#[must_use]
+pub fn again(sentence: &str, request: &KeyRequest) -> SlackMessage {
+    let blocks = json!([
+        section(sentence),
+        {"type": "actions", "block_id": "collect", "elements": [
+            button("Get my key", action::GET_KEY, &requesters_value(request), Some("primary"), None),
+        ]},
+    ]);
+    SlackMessage { text: sentence.to_owned(), blocks }
+}
+
+/// The only kind of mrkdwn that is sent: what somebody typed in it names no channel and nobody, and links nowhere. What is
+/// written out, such as `<@U0ALICE>`, still does
+/// (<https://docs.slack.dev/reference/block-kit/composition-objects/text-object>).
+#[must_use]
+pub fn verbatim(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
+fn header(text: &str) -> Value {
+    json!({"type": "header", "text": {"type": "plain_text", "text": text}})
+}
+
+/// Slack takes up to 3,000 characters here.
+pub(crate) fn section(text: &str) -> Value {
+    json!({"type": "section", "text": verbatim(&cut(text, 2900))})
+}
+
+pub(crate) fn context(text: &str) -> Value {
+    json!({"type": "context", "elements": [verbatim(&cut(text, 1900))]})
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most).chain(['\u{2026}']).collect()
+}
+
+/// A button about one key. It carries the key's id; all else is read from the table.
+fn key_button(
+    text: &str,
+    action: &str,
+    issued: &IssuedKey,
+    style: Option<&str>,
+    confirm: Option<Value>,
+) -> Value {
+    button(text, action, issued.key.as_str(), style, confirm)
+}
+
+pub(crate) fn button(
+    text: &str,
+    action: &str,
+    value: &str,
+    style: Option<&str>,
+    confirm: Option<Value>,
+) -> Value {
+    let mut button = json!({
+        "type": "button", "action_id": action, "value": value,
+        "text": {"type": "plain_text", "text": text},
+    });
+    if let (Some(style), Some(object)) = (style, button.as_object_mut()) {
+        object.insert("style".to_owned(), style.into());
+    }
+    if let (Some(confirm), Some(object)) = (confirm, button.as_object_mut()) {
+        object.insert("confirm".to_owned(), confirm);
+    }
+    button
+}
+
+pub(crate) fn confirm(title: &str, text: &str, yes: &str) -> Value {
+    let plain = |text: &str| json!({"type": "plain_text", "text": text});
+    json!({
+        "title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back"),
+        "style": "danger",
+    })
+}

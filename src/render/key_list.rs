@@ -1,0 +1,195 @@
+//! Messages about keys that exist: a list with what its reader may do about each, the chooser where there are two, and
+//! what is said before and after a key's end. A button carries the key's id and nothing else.
+
+use serde_json::{Value, json};
+
+use crate::domain::iam::AccessKey;
+use crate::domain::key::{DeactivationReason, IssuedKey};
+use crate::id::{AccessKeyId, PersonId};
+use crate::policy::IamUserRef;
+use crate::render::approval_card::{action, button as element, confirm, context, section};
+use crate::render::text;
+use crate::slack::api::SlackMessage;
+use crate::time::Timestamp;
+
+/// How many IAM users a list shows: each takes up to five of the fifty blocks that Slack allows in a message.
+pub const MOST_LISTED: usize = 8;
+
+/// What somebody may do about a key: a button each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyAction {
+    /// Ask for a key in its place.
+    Rotate,
+    /// Ask for it to live longer.
+    Extend,
+    /// Ask for its expiry to be taken back.
+    Undo,
+    /// Say that it was received.
+    Received,
+    /// Have another in its place with the approvals it had, because it was not received.
+    Replace,
+    /// Ask for it to be switched on again.
+    SwitchOn,
+    /// Switch it off.
+    Deactivate,
+    /// Switch it off, because another took its place.
+    Retire,
+    /// Switch it off, because whoever asked for it has left.
+    OwnerLeft,
+    /// Delete it.
+    Delete,
+}
+
+/// One key as a list shows it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The key as IAM has it.
+    pub key: AccessKey,
+    /// What keyvend knows of it.
+    pub issued: Option<IssuedKey>,
+    /// What whoever reads the list may do about it.
+    pub offers: Vec<KeyAction>,
+}
+
+/// One IAM user in a list; no rows at all where it could not be looked up.
+pub type Listed = (IamUserRef, Option<Vec<Row>>);
+
+/// The access keys of these IAM users, and the names of those that there was no room for.
+#[must_use]
+pub fn listed(users: &[Listed], rest: &[IamUserRef], now: Timestamp) -> SlackMessage {
+    let mut blocks = vec![context(text::KEYS_LISTED)];
+    for (user, rows) in users {
+        match rows {
+            None => blocks.push(section(&text::unreadable(user))),
+            Some(found) => {
+                blocks.push(section(&text::keys_of(user, found.len())));
+                blocks.extend(rows_of(found, now));
+            }
+        }
+    }
+    if !rest.is_empty() {
+        blocks.push(context(&text::more_users(rest)));
+    }
+    SlackMessage { text: text::KEYS_LISTED.to_owned(), blocks: Value::Array(blocks) }
+}
+
+/// Where there are two keys, and a third is asked for: which is to go?
+#[must_use]
+pub fn chooser(user: &IamUserRef, rows: &[Row], now: Timestamp) -> SlackMessage {
+    let sentence = text::two_keys(&user.name, &user.account);
+    let mut blocks = vec![section(&sentence)];
+    blocks.extend(rows_of(rows, now));
+    SlackMessage { text: sentence, blocks: Value::Array(blocks) }
+}
+
+/// A sentence about one key, with what can be done about it.
+#[must_use]
+pub fn about_key(sentence: &str, key: &AccessKeyId, offers: &[KeyAction]) -> SlackMessage {
+    let mut blocks = vec![section(sentence)];
+    blocks.extend(buttons(key, offers));
+    SlackMessage { text: sentence.to_owned(), blocks: Value::Array(blocks) }
+}
+
+/// To its requester: a key is off, and what can be done about that.
+#[must_use]
+pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
+    let offers: &[KeyAction] = match why {
+        DeactivationReason::Expired if issued.can_undo_expiry() => &[KeyAction::Undo],
+        DeactivationReason::Unconfirmed => &[KeyAction::Received, KeyAction::Replace],
+        DeactivationReason::Expired
+        | DeactivationReason::Reported
+        | DeactivationReason::UserRequested
+        | DeactivationReason::Rotated
+        | DeactivationReason::OwnerDeactivated => &[],
+    };
+    about_key(&text::key_off(issued, why), &issued.key, offers)
+}
+
+/// How many keys of somebody who left one message can show: Slack takes 50 blocks.
+pub const MOST_LEFT: usize = 20;
+
+/// To the approvers: somebody left whose keys still work.
+#[must_use]
+pub fn owner_left(who: &PersonId, keys: &[&IssuedKey]) -> SlackMessage {
+    let sentence = text::owner_left(who, keys.len());
+    let mut blocks = vec![section(&sentence)];
+    for issued in keys {
+        blocks.push(section(&text::left_key(issued)));
+        blocks.extend(buttons(&issued.key, &[KeyAction::OwnerLeft]));
+    }
+    SlackMessage { text: sentence, blocks: Value::Array(blocks) }
+}
+
+fn rows_of(rows: &[Row], now: Timestamp) -> Vec<Value> {
+    let blocks = rows.iter().flat_map(|row| {
+        let text = section(&text::key_row(&row.key, row.issued.as_ref(), now));
+        [Some(text), buttons(&row.key.id, &row.offers)]
+    });
+    blocks.flatten().collect()
+}
+
+fn buttons(key: &AccessKeyId, offers: &[KeyAction]) -> Option<Value> {
+    let elements: Vec<Value> = offers.iter().map(|offer| button(*offer, key)).collect();
+    (!elements.is_empty()).then(|| json!({"type": "actions", "elements": elements}))
+}
+
+fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
+    let (text, action, style) = match offer {
+        KeyAction::Rotate => ("Rotate", action::ROTATE, None),
+        KeyAction::Extend => ("Extend", action::EXTEND, None),
+        KeyAction::Undo => ("Undo", action::UNDO, Some("primary")),
+        KeyAction::Received => ("I have it", action::RECEIVED, Some("primary")),
+        KeyAction::Replace => ("Replace it", action::REPLACE, None),
+        KeyAction::SwitchOn => ("Switch on", action::SWITCH_ON, None),
+        KeyAction::Deactivate => ("Switch off", action::SWITCH_OFF, Some("danger")),
+        KeyAction::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
+        KeyAction::OwnerLeft => ("Switch off", action::OWNER_LEFT, Some("danger")),
+        KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
+    };
+    let sure = match offer {
+        KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => Some(confirm(
+            "Switch this key off?",
+            "It stops working at once, wherever it is used.",
+            "Switch it off",
+        )),
+        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be brought back.", "Delete it")),
+        KeyAction::Replace => Some(confirm(
+            "Replace this key?",
+            "It is deleted now, and you get a link for another one.",
+            "Replace it",
+        )),
+        KeyAction::Rotate
+        | KeyAction::Extend
+        | KeyAction::Undo
+        | KeyAction::Received
+        | KeyAction::SwitchOn => None,
+    };
+    element(text, action, key.as_str(), style, sure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account};
+
+    #[test]
+    fn the_longest_list_fits_into_one_message_of_slacks() {
+        let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
+        let user =
+            |n: usize| IamUserRef { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };
+        let row = || Row {
+            key: AccessKey {
+                id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+                status: AccessKeyStatus::Active,
+                create_date: Timestamp(0),
+                last_used: AccessKeyLastUsed::Unknown,
+            },
+            issued: None,
+            offers: vec![KeyAction::Rotate, KeyAction::Extend, KeyAction::Deactivate],
+        };
+        let users: Vec<Listed> = (0..MOST_LISTED).map(|n| (user(n), Some(vec![row(), row()]))).collect();
+        let rest: Vec<IamUserRef> = (0..92).map(user).collect();
+        let message = listed(&users, &rest, Timestamp(0));
+        assert!(message.blocks.as_array().unwrap().len() <= 50, "{}", message.blocks);
+    }
+}

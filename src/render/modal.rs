@@ -1,0 +1,224 @@
+//! Modals as Block Kit (<https://docs.slack.dev/reference/views/modal-views>): the form in which a key is asked for, the
+//! one in which a request is denied, and what does not fit on the card. A modal carries a request and a revision, as a
+//! button does; never a link, a response URL or anything else that opens something.
+
+use serde_json::{Value, json};
+
+use crate::domain::request::KeyRequest;
+use crate::domain::use_case::UseCase;
+use crate::policy::IamUserRef;
+use crate::render::approval_card::verbatim;
+use crate::render::text;
+use crate::slack::command::{Field, Reason};
+
+/// The form in which a key is asked for.
+pub const ASK: &str = "ask";
+/// The form in which an approver says why they deny.
+pub const DENY: &str = "deny";
+/// A choice of a use case, whose alternative is then shown.
+pub const CHOOSE_USE_CASE: &str = "choose-use-case";
+
+/// Slack's most options of a menu.
+pub const MOST_OPTIONS: usize = 100;
+/// Slack's most characters of an option.
+const MOST_IN_OPTION: usize = 75;
+/// Slack takes 100 blocks in a modal, and 3,000 characters in a section.
+const MOST_BLOCKS: usize = 100;
+const MOST_IN_SECTION: usize = 2_900;
+/// Lifetimes to choose from.
+const LIFETIMES: [u32; 4] = [1, 7, 30, 90];
+
+/// What the form offers.
+#[derive(Clone, Debug)]
+pub struct FormChoices {
+    /// The person's own IAM users.
+    pub own: Vec<IamUserRef>,
+    /// The longest lifetime.
+    pub max_days: u32,
+}
+
+/// The form in which a key is asked for; `chosen` is the use case whose alternative is shown.
+#[must_use]
+pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
+    let mut blocks = Vec::new();
+    if offer.own.is_empty() {
+        blocks.push(typed_user("IAM user", false));
+    } else {
+        let own = offer.own.iter().take(MOST_OPTIONS);
+        let options: Vec<Value> =
+            own.map(|user| option(&text::user_choice(user), &user.to_string())).collect();
+        let menu = json!({"type": "static_select", "action_id": "choose", "options": options});
+        blocks.push(input(Field::Own, "IAM user of yours", None, true, &menu));
+        blocks.push(typed_user(text::OTHER_USER, true));
+    }
+    let use_cases = UseCase::ALL.map(|use_case| option(text::use_case_choice(use_case), use_case.as_str()));
+    let radio = json!({"type": "radio_buttons", "action_id": CHOOSE_USE_CASE, "options": use_cases});
+    let mut use_case = input(Field::UseCase, "What for?", None, false, &radio);
+    if let Some(block) = use_case.as_object_mut() {
+        block.insert("dispatch_action".to_owned(), true.into());
+    }
+    blocks.push(use_case);
+    let alternative = chosen.map_or(text::ALTERNATIVE_UNKNOWN, text::alternative);
+    blocks.push(json!({"type": "context", "block_id": "alternative", "elements": [
+        verbatim(alternative),
+    ]}));
+    let lifetimes: Vec<Value> = lifetimes(offer.max_days).into_iter().map(lifetime).collect();
+    let menu = json!({"type": "static_select", "action_id": "choose", "options": lifetimes});
+    blocks.push(input(Field::Lifetime, "How long shall it live?", None, false, &menu));
+    blocks.push(reason("Why do you need it?", text::REASON_HINT));
+    form(ASK, text::ASK_TITLE, "Ask", "", blocks)
+}
+
+/// The form in which an approver says why they deny; `carried` is what the pressed button carries.
+#[must_use]
+pub fn deny(request: &KeyRequest, carried: &str) -> Value {
+    let blocks = vec![section(&text::to_deny(request)), reason("Why?", text::DENY_HINT)];
+    form(DENY, text::DENY_TITLE, "Deny", carried, blocks)
+}
+
+/// A modal that only tells something.
+#[must_use]
+pub fn told(sentence: &str) -> Value {
+    shown(text::KEY_TITLE, vec![section(sentence)])
+}
+
+/// A modal of several paragraphs, each a heading with lines that are never split between two blocks.
+#[must_use]
+pub fn paragraphs(title: &str, paragraphs: &[(&str, Vec<String>)]) -> Value {
+    let mut blocks = Vec::new();
+    for (heading, lines) in paragraphs {
+        let mut text = format!("*{heading}*");
+        for line in lines {
+            if text.chars().count() + line.chars().count() >= MOST_IN_SECTION {
+                blocks.push(section(&text));
+                text.clear();
+            }
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(line);
+        }
+        blocks.push(section(&text));
+    }
+    blocks.truncate(MOST_BLOCKS);
+    shown(title, blocks)
+}
+
+fn lifetimes(max: u32) -> Vec<u32> {
+    let mut days: Vec<u32> = LIFETIMES.into_iter().filter(|days| *days <= max).collect();
+    if !days.contains(&max) {
+        days.push(max);
+    }
+    days
+}
+
+fn lifetime(days: u32) -> Value {
+    option(&if days == 1 { "1 day".to_owned() } else { format!("{days} days") }, &format!("{days}d"))
+}
+
+fn typed_user(label: &str, optional: bool) -> Value {
+    let typed = json!({"type": "plain_text_input", "action_id": "write", "max_length": 100});
+    input(Field::Other, label, Some(text::OTHER_USER_HINT), optional, &typed)
+}
+
+fn reason(label: &str, hint: &str) -> Value {
+    let typed = json!({
+        "type": "plain_text_input", "action_id": "write", "multiline": false, "max_length": Reason::MOST,
+    });
+    input(Field::Reason, label, Some(hint), false, &typed)
+}
+
+fn input(field: Field, label: &str, hint: Option<&str>, optional: bool, element: &Value) -> Value {
+    let mut block = json!({
+        "type": "input", "block_id": field.block_id(), "label": plain(label), "optional": optional,
+        "element": element,
+    });
+    if let (Some(hint), Some(block)) = (hint, block.as_object_mut()) {
+        block.insert("hint".to_owned(), plain(hint));
+    }
+    block
+}
+
+fn option(text: &str, value: &str) -> Value {
+    let mut shown: String = text.chars().take(MOST_IN_OPTION).collect();
+    if text.chars().nth(MOST_IN_OPTION).is_some() {
+        shown.pop();
+        shown.push('\u{2026}');
+    }
+    json!({"text": plain(&shown), "value": value})
+}
+
+fn plain(text: &str) -> Value {
+    json!({"type": "plain_text", "text": text})
+}
+
+fn section(text: &str) -> Value {
+    let cut: String = text.chars().take(MOST_IN_SECTION).collect();
+    json!({"type": "section", "text": verbatim(&cut)})
+}
+
+fn form(callback_id: &str, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {
+    json!({
+        "type": "modal", "callback_id": callback_id, "private_metadata": carried, "title": plain(title),
+        "submit": plain(submit), "close": plain("Cancel"), "blocks": blocks,
+    })
+}
+
+fn shown(title: &str, blocks: Vec<Value>) -> Value {
+    json!({"type": "modal", "title": plain(title), "close": plain("Close"), "blocks": blocks})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(number: usize) -> Vec<IamUserRef> {
+        let account = crate::domain::iam::Account {
+            alias: "an-alias-of-thirty-two-characters".get(..32).unwrap().parse().unwrap(),
+            id: "123456789012".parse().unwrap(),
+        };
+        (0..number)
+            .map(|n| IamUserRef { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() })
+            .collect()
+    }
+
+    #[test]
+    fn the_form_offers_what_it_can_hold_and_every_choice_reads_back() {
+        let form = ask(&FormChoices { own: own(140), max_days: 90 }, None);
+        let options = form.pointer("/blocks/0/element/options").unwrap().as_array().unwrap();
+        assert_eq!(options.len(), MOST_OPTIONS);
+        for option in options {
+            let (text, value) = (option["text"]["text"].as_str().unwrap(), option["value"].as_str().unwrap());
+            assert!(text.chars().count() <= MOST_IN_OPTION, "{text}");
+            let typed = format!("create {value} use:cli ttl:1d x");
+            assert!(typed.parse::<crate::slack::command::Command>().is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn whoever_owns_nothing_must_write_the_name() {
+        let form = ask(&FormChoices { own: Vec::new(), max_days: 90 }, None);
+        let first = form.pointer("/blocks/0").unwrap();
+        assert_eq!((&first["block_id"], &first["optional"]), (&json!("other"), &json!(false)));
+    }
+
+    #[test]
+    fn lifetimes_end_at_the_longest_that_is_allowed() {
+        for (max, expected) in
+            [(90, vec![1, 7, 30, 90]), (30, vec![1, 7, 30]), (45, vec![1, 7, 30, 45]), (1, vec![1])]
+        {
+            assert_eq!(lifetimes(max), expected);
+        }
+    }
+
+    #[test]
+    fn long_paragraphs_become_several_blocks_within_slacks_limits() {
+        let lines: Vec<String> = (0..3_000).map(|n| format!("{n} {}", "\u{1f511}".repeat(200))).collect();
+        let view = paragraphs("Details", &[("Tags", lines), ("Keys", vec!["none".to_owned()])]);
+        let blocks = view["blocks"].as_array().unwrap();
+        assert!(blocks.len() <= MOST_BLOCKS);
+        for block in blocks {
+            assert!(block["text"]["text"].as_str().unwrap().chars().count() <= 3_000);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What forms say, and what is said of them. A modal's titles, labels, hints and field errors are plain text; the rest
+//! is mrkdwn.
+
+use crate::domain::iam::{Account, IamUser};
+use crate::domain::request::{Approval, KeyRequest};
+use crate::domain::use_case::UseCase;
+use crate::id::SlackUserId;
+use crate::policy::IamUserRef;
+use crate::render::text::{asks_again, escape_mrkdwn, iam_user, person, reason};
+use crate::slack::command::{Problem, Reason};
+
+/// A submitted form is on its way.
+pub const CHECKING_FORM: &str = "Checking...";
+/// Details are on their way.
+pub const LOOKING_UP: &str = "Looking it up...";
+/// The title of every modal that only tells something.
+pub const KEY_TITLE: &str = "Access key";
+/// The title of the form.
+pub const ASK_TITLE: &str = "Ask for an access key";
+/// The title of the form for a no.
+pub const DENY_TITLE: &str = "Deny this request";
+/// The title of what does not fit on the card.
+pub const DETAILS_TITLE: &str = "Details";
+
+/// Below the choice of an IAM user, or in its place.
+pub const OTHER_USER_HINT: &str =
+    "As in the AWS console, with @account behind it where it is in another account than the usual one.";
+/// Above it, where there is a choice.
+pub const OTHER_USER: &str = "Or another IAM user";
+/// Below the use case, before one is chosen.
+pub const ALTERNATIVE_UNKNOWN: &str = "What AWS recommends instead of a key is shown here.";
+/// Below the reason for a key.
+pub const REASON_HINT: &str = "Whoever approves it reads this.";
+/// Below the reason for a no.
+pub const DENY_HINT: &str = "The requester reads this.";
+
+/// One of the use cases, to choose.
+#[must_use]
+pub fn use_case_choice(use_case: UseCase) -> &'static str {
+    match use_case {
+        UseCase::Cli => "AWS CLI on my machine",
+        UseCase::LocalCode => "Code on my machine",
+        UseCase::AwsCompute => "Code on AWS (EC2, ECS, Lambda)",
+        UseCase::ThirdParty => "A third-party service",
+        UseCase::OutsideAws => "A workload outside AWS",
+        UseCase::Other => "Something else",
+    }
+}
+
+/// What is wrong with a field. Plain text, shown under it.
+#[must_use]
+pub fn in_field(problem: &Problem) -> String {
+    match problem {
+        Problem::UserMissing => "Choose one of your IAM users or write its name.".to_owned(),
+        Problem::NotAnIamUser(_) => {
+            "This is not an IAM user name. Write it as it stands in the AWS console.".to_owned()
+        }
+        Problem::UseMissing | Problem::UseRepeated | Problem::UnknownUseCase(_) => {
+            "Choose what the key is for.".to_owned()
+        }
+        Problem::TtlMissing | Problem::TtlRepeated | Problem::InvalidLifetime(_) => {
+            "Choose how long the key shall live.".to_owned()
+        }
+        Problem::ReasonMissing => "Write a few words.".to_owned(),
+        Problem::ReasonTooLong => format!("Use at most {} characters.", Reason::MOST),
+        Problem::UnknownCommand(_)
+        | Problem::TooMuch(_)
+        | Problem::NotARequestId(_)
+        | Problem::KeyMissing(_)
+        | Problem::NotAKey => "This cannot be read.".to_owned(),
+    }
+}
+
+/// The form could not be opened in time.
+pub const FORM_LATE: &str = "Slack allows three seconds to open a form, and I was too slow. Press *Open the form*, or \
+    type `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;`.";
+
+/// The same of what a button opens.
+pub const PRESS_AGAIN: &str = "Slack allows three seconds to open this, and I was too slow. Nothing was done; please press the button again.";
+
+/// In the form, once it waits for approvals.
+#[must_use]
+pub fn form_asked(request: &KeyRequest) -> String {
+    format!(
+        "Asked for a key for {}. I wrote you a direct message, and tell you there how it goes.",
+        iam_user(&request.details.user, &request.details.account)
+    )
+}
+
+/// In the form, where no approval is needed.
+#[must_use]
+pub fn form_ready(request: &KeyRequest) -> String {
+    format!(
+        "Your key for {} can be made. *Get my key* is in my direct message to you.",
+        iam_user(&request.details.user, &request.details.account)
+    )
+}
+
+/// The IAM users that are somebody's own.
+#[must_use]
+pub fn own_users(users: &[IamUserRef]) -> String {
+    if users.is_empty() {
+        return "I know no IAM user of yours yet; one that was tagged today may be missing here.".to_owned();
+    }
+    let lines: Vec<String> =
+        users.iter().map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account))).collect();
+    format!("IAM users of yours that I know:\n{}", lines.join("\n"))
+}
+
+/// An IAM user as a choice in a menu. Plain text.
+#[must_use]
+pub fn user_choice(user: &IamUserRef) -> String {
+    format!("{} in {}", user.name, user.account.alias)
+}
+
+/// What an approver is about to deny.
+#[must_use]
+pub fn to_deny(request: &KeyRequest) -> String {
+    let asks = asks_again(request).unwrap_or_else(|| {
+        format!(
+            "{} asks for an access key for {}:",
+            person(&request.details.requester),
+            iam_user(&request.details.user, &request.details.account)
+        )
+    });
+    format!("{asks}\n{}", reason(&request.details.reason))
+}
+
+/// An approver's reason for a no, below what tells of the no.
+#[must_use]
+pub fn because(why: &Reason) -> String {
+    format!("The reason given:\n{}", reason(why.as_str()))
+}
+
+/// Details are for approvers.
+pub const NOT_AN_APPROVER: &str = "Only the approvers see more than the card shows.";
+
+/// Those who may approve.
+#[must_use]
+pub fn who_may_approve(people: &[SlackUserId]) -> String {
+    const MOST: usize = 50;
+    let mut shown: Vec<String> = people.iter().take(MOST).map(|user| format!("<@{user}>")).collect();
+    if people.len() > MOST {
+        shown.push(format!("and {} more", people.len() - MOST));
+    }
+    if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
+}
+
+/// An approval that was given.
+#[must_use]
+pub fn approval_line(approval: &Approval) -> String {
+    format!("{} approved {}", person(&approval.by), crate::render::text::slack_date(approval.at))
+}
+
+/// The owners as the tags have them.
+#[must_use]
+pub fn owners(user: &IamUser) -> String {
+    let people = user.owners.iter().map(|owner| format!("<@{owner}>"));
+    let groups = user.owner_groups.iter().map(|group| format!("<!subteam^{group}>"));
+    let all: Vec<String> = people.chain(groups).collect();
+    if all.is_empty() { "nobody".to_owned() } else { all.join(", ") }
+}
+
+/// A tag, name and value. Both come from AWS, where others write them.
+#[must_use]
+pub fn tag(name: &str, value: &str) -> String {
+    let code = |text: &str| escape_mrkdwn(&text.chars().take(256).collect::<String>().replace('`', "'"));
+    match value {
+        "" => format!("`{}`", code(name)),
+        _ => format!("`{}` = `{}`", code(name), code(value)),
+    }
+}
+
+/// The IAM user that a request is for went away.
+#[must_use]
+pub fn user_gone(user: &crate::id::IamUserName, account: &Account) -> String {
+    format!("There is no IAM user {} any more.", iam_user(user, account))
+}

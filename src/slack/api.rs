@@ -1,0 +1,466 @@
+//! Slack's Web API and response URLs, over the SDK's own HTTP connector. One method is one call; Slack's
+//! `"ok": false` becomes the error it names.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::{AsyncSleep as _, SharedAsyncSleep};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use futures_util::future::{Either, select};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::config::SlackApiUrl;
+use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
+use crate::slack::receive::{ResponseUrl, ResponseUrlRule, TriggerId};
+
+/// Slack, as one bot.
+#[derive(Debug)]
+pub struct SlackApi {
+    connector: SharedHttpConnector,
+    api: SlackApiUrl,
+    response_urls: ResponseUrlRule,
+    token: SecretString,
+    team: Option<SlackTeamId>,
+    sleep: SharedAsyncSleep,
+}
+
+/// Why Slack did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum SlackError {
+    /// Slack's own word: `channel_not_found`, `expired_url`, ...
+    #[error("Slack said {0}")]
+    Said(String),
+    /// 429: wait this long.
+    #[error("Slack asked to wait {} s", .0.as_secs())]
+    Wait(Duration),
+    /// No answer, or none that can be read.
+    #[error("Slack gave no answer to {0}")]
+    NoAnswer(&'static str),
+}
+
+impl SlackError {
+    /// Whether another token may do: this one was rotated or revoked, or is of a bot that was removed.
+    #[must_use]
+    pub fn is_about_the_token(&self) -> bool {
+        match self {
+            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked", "account_inactive"]
+                .contains(&code.as_str()),
+            Self::Wait(_) | Self::NoAnswer(_) => false,
+        }
+    }
+}
+
+/// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlackMessage {
+    /// Plain mrkdwn, never empty.
+    pub text: String,
+    /// Block Kit (<https://docs.slack.dev/reference/block-kit/blocks>), an array.
+    pub blocks: Value,
+}
+
+/// `users.info`'s user (<https://docs.slack.dev/reference/objects/user-object>), as far as it is read here.
+#[derive(Debug, Deserialize)]
+pub struct User {
+    /// Its home workspace.
+    pub team_id: Option<SlackTeamId>,
+    /// Deactivated.
+    #[serde(default)]
+    pub deleted: bool,
+    /// A bot.
+    #[serde(default)]
+    pub is_bot: bool,
+    /// A multi-channel guest.
+    #[serde(default)]
+    pub is_restricted: bool,
+    /// A single-channel guest.
+    #[serde(default)]
+    pub is_ultra_restricted: bool,
+    /// Of another workspace.
+    #[serde(default)]
+    pub is_stranger: bool,
+    /// How far its clock is ahead of UTC, in seconds. A deactivated user has none.
+    #[serde(default)]
+    pub tz_offset: Option<i64>,
+    /// Whether the address was confirmed.
+    #[serde(default)]
+    pub is_email_confirmed: bool,
+    /// Its profile.
+    #[serde(default)]
+    pub profile: Profile,
+    /// On an Enterprise organisation: the workspaces it is in.
+    #[serde(default)]
+    pub enterprise_user: Option<EnterpriseUser>,
+}
+
+/// The part of a profile that is read.
+#[derive(Debug, Default, Deserialize)]
+pub struct Profile {
+    /// The address, if the bot may see it.
+    pub email: Option<String>,
+}
+
+/// The workspaces of an organisation's member.
+#[derive(Debug, Deserialize)]
+pub struct EnterpriseUser {
+    /// Their ids.
+    #[serde(default)]
+    pub teams: Vec<SlackTeamId>,
+}
+
+/// `conversations.info`'s channel (<https://docs.slack.dev/reference/objects/conversation-object>).
+#[derive(Debug, Deserialize)]
+pub struct Channel {
+    /// Only its members see it.
+    #[serde(default)]
+    pub is_private: bool,
+    /// With another workspace or organisation.
+    #[serde(default)]
+    pub is_shared: bool,
+    /// With another organisation.
+    #[serde(default)]
+    pub is_ext_shared: bool,
+    /// Within an organisation.
+    #[serde(default)]
+    pub is_org_shared: bool,
+    /// Nothing can be posted there any more.
+    #[serde(default)]
+    pub is_archived: bool,
+}
+
+const TIME_OUT: Duration = Duration::from_secs(5);
+const PAGES: usize = 20;
+
+impl SlackApi {
+    /// Slack behind `connector`, as the bot whose token this is; `sleep` ends what goes unanswered. Where the app is
+    /// installed for a whole organisation, user groups are those of `team`.
+    #[must_use]
+    pub fn new(
+        (connector, sleep): (SharedHttpConnector, SharedAsyncSleep),
+        api: SlackApiUrl,
+        response_urls: ResponseUrlRule,
+        token: SecretString,
+        team: Option<SlackTeamId>,
+    ) -> Self {
+        Self { connector, api, response_urls, token, team, sleep }
+    }
+
+    /// <https://docs.slack.dev/reference/methods/users.info>
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn user_info(&self, user: &SlackUserId) -> Result<User, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            user: User,
+        }
+        let answer: Answer = self.ask("users.info", &[("user", user.as_str())]).await?;
+        Ok(answer.user)
+    }
+
+    /// <https://docs.slack.dev/reference/methods/conversations.info>
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn channel_info(&self, channel: &ChannelId) -> Result<Channel, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            channel: Channel,
+        }
+        let answer: Answer = self.ask("conversations.info", &[("channel", channel.as_str())]).await?;
+        Ok(answer.channel)
+    }
+
+    /// All members of a channel (<https://docs.slack.dev/reference/methods/conversations.members>).
+    ///
+    /// # Errors
+    /// [`SlackError`]; also where there are more than can be read, so that nobody is left out unnoticed.
+    pub async fn channel_members(&self, channel: &ChannelId) -> Result<Vec<SlackUserId>, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            members: Vec<SlackUserId>,
+            #[serde(default)]
+            response_metadata: Metadata,
+        }
+        #[derive(Default, Deserialize)]
+        struct Metadata {
+            #[serde(default)]
+            next_cursor: String,
+        }
+        let mut members = Vec::new();
+        let mut cursor = String::new();
+        for _ in 0..PAGES {
+            let fields = [("channel", channel.as_str()), ("limit", "1000"), ("cursor", cursor.as_str())];
+            let answer: Answer = self.ask("conversations.members", &fields).await?;
+            members.extend(answer.members);
+            cursor = answer.response_metadata.next_cursor;
+            if cursor.is_empty() {
+                return Ok(members);
+            }
+        }
+        Err(SlackError::NoAnswer("conversations.members"))
+    }
+
+    /// <https://docs.slack.dev/reference/methods/usergroups.users.list>, where the token of an organisation needs the
+    /// team to be named, and that of a workspace does not mind.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn group_members(&self, group: &UserGroupId) -> Result<Vec<SlackUserId>, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            users: Vec<SlackUserId>,
+        }
+        let team = self.team.as_ref().map(SlackTeamId::as_str).unwrap_or_default();
+        let fields = [("usergroup", group.as_str()), ("team_id", team)];
+        let answer: Answer = self.ask("usergroups.users.list", &fields).await?;
+        Ok(answer.users)
+    }
+
+    /// Posts to a channel, or to a person as a direct message
+    /// (<https://docs.slack.dev/reference/methods/chat.postMessage>).
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn post(&self, to: &str, message: &SlackMessage) -> Result<(ChannelId, MessageTs), SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            channel: ChannelId,
+            ts: MessageTs,
+        }
+        let body = json!({
+            "channel": to, "text": message.text, "blocks": message.blocks,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
+        });
+        let answer: Answer = self.send_ignoring_response("chat.postMessage", &body).await?;
+        Ok((answer.channel, answer.ts))
+    }
+
+    /// Posts into a message's thread.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn reply(
+        &self,
+        channel: &ChannelId,
+        thread: &MessageTs,
+        message: &SlackMessage,
+    ) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": channel, "thread_ts": thread, "text": message.text, "blocks": message.blocks,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
+        });
+        self.send_ignoring_response::<Value>("chat.postMessage", &body).await.map(drop)
+    }
+
+    /// Opens the direct messages with a person, where they may never have been any
+    /// (<https://docs.slack.dev/reference/methods/conversations.open>).
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn open_direct(&self, person: &SlackUserId) -> Result<ChannelId, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            channel: Opened,
+        }
+        #[derive(Deserialize)]
+        struct Opened {
+            id: ChannelId,
+        }
+        let answer: Answer = self.ask("conversations.open", &[("users", person.as_str())]).await?;
+        Ok(answer.channel.id)
+    }
+
+    /// Shows something in a conversation to one person of it, until their client reloads
+    /// (<https://docs.slack.dev/reference/methods/chat.postEphemeral>).
+    ///
+    /// # Errors
+    /// [`SlackError`]. Without one it was taken, but Slack shows it only to whoever is active.
+    pub async fn post_ephemeral(
+        &self,
+        channel: &ChannelId,
+        person: &SlackUserId,
+        message: &SlackMessage,
+    ) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": channel, "user": person, "text": message.text, "blocks": message.blocks,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
+        });
+        self.send_ignoring_response::<Value>("chat.postEphemeral", &body).await.map(drop)
+    }
+
+    /// Replaces a message of ours (<https://docs.slack.dev/reference/methods/chat.update>).
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn update(
+        &self,
+        channel: &ChannelId,
+        ts: &MessageTs,
+        message: &SlackMessage,
+    ) -> Result<(), SlackError> {
+        let body = json!({
+            "channel": channel, "ts": ts, "text": message.text, "blocks": message.blocks,
+            "parse": "none", "link_names": false, "unfurl_links": false, "unfurl_media": false,
+        });
+        self.send_ignoring_response::<Value>("chat.update", &body).await.map(drop)
+    }
+
+    /// Answers through a response URL: to the one person who acted, if it is theirs. Never with a link to a key, nor with
+    /// a button that decides for somebody else
+    /// (<https://docs.slack.dev/interactivity/handling-user-interaction#message_responses>).
+    ///
+    /// # Errors
+    /// [`SlackError`]; a URL that is used up or too old is `Said`.
+    pub async fn respond(&self, url: &ResponseUrl, message: &SlackMessage) -> Result<(), SlackError> {
+        let body = json!({
+            "response_type": "ephemeral", "replace_original": false,
+            "text": message.text, "blocks": message.blocks, "unfurl_links": false, "unfurl_media": false,
+        });
+        let url = url.under(&self.response_urls).ok_or_else(|| SlackError::Said("foreign_url".to_owned()))?;
+        let (status, text) =
+            self.send("response_url", url, "application/json", body.to_string(), None).await?;
+        match status {
+            200..=299 => Ok(()),
+            _ => Err(SlackError::Said(code_in(&text).unwrap_or_else(|| format!("HTTP {status}")))),
+        }
+    }
+
+    /// Opens a modal (<https://docs.slack.dev/reference/methods/views.open>). Needs no scope.
+    ///
+    /// # Errors
+    /// [`SlackError`]; a trigger lives for three seconds and opens one modal.
+    pub async fn open_view(&self, trigger: &TriggerId, view: &Value) -> Result<ViewId, SlackError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            view: View,
+        }
+        #[derive(Deserialize)]
+        struct View {
+            id: ViewId,
+        }
+        let body = json!({"trigger_id": trigger.expose(), "view": view});
+        let answer: Answer = self.send_ignoring_response("views.open", &body).await?;
+        Ok(answer.view.id)
+    }
+
+    /// Replaces a modal, if it is still as `hash` says (<https://docs.slack.dev/reference/methods/views.update>).
+    ///
+    /// # Errors
+    /// [`SlackError`]; `not_found` where it was closed, `hash_conflict` where it changed.
+    pub async fn update_view(
+        &self,
+        id: &ViewId,
+        hash: Option<&ViewHash>,
+        view: &Value,
+    ) -> Result<(), SlackError> {
+        let mut body = json!({"view_id": id, "view": view});
+        if let (Some(hash), Some(body)) = (hash, body.as_object_mut()) {
+            body.insert("hash".to_owned(), hash.as_str().into());
+        }
+        self.send_ignoring_response::<Value>("views.update", &body).await.map(drop)
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        fields: &[(&str, &str)],
+    ) -> Result<T, SlackError> {
+        let form: Vec<String> = fields
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
+            .collect();
+        self.method(method, "application/x-www-form-urlencoded", form.join("&")).await
+    }
+
+    async fn send_ignoring_response<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        body: &Value,
+    ) -> Result<T, SlackError> {
+        self.method(method, "application/json; charset=utf-8", body.to_string()).await
+    }
+
+    async fn method<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        content_type: &'static str,
+        body: String,
+    ) -> Result<T, SlackError> {
+        let url = format!("{}{method}", self.api.as_str());
+        let (_, text) = self.send(method, &url, content_type, body, Some(&self.token)).await?;
+        let answer: Value = serde_json::from_str(&text).map_err(|_| SlackError::NoAnswer(method))?;
+        match answer.get("ok").and_then(Value::as_bool) {
+            Some(true) => serde_json::from_value(answer).map_err(|_| SlackError::NoAnswer(method)),
+            Some(false) => {
+                Err(SlackError::Said(code_in(&text).unwrap_or_else(|| "an unnamed error".to_owned())))
+            }
+            None => Err(SlackError::NoAnswer(method)),
+        }
+    }
+
+    async fn send(
+        &self,
+        what: &'static str,
+        url: &str,
+        content_type: &'static str,
+        body: String,
+        token: Option<&SecretString>,
+    ) -> Result<(u16, String), SlackError> {
+        let no_answer = || SlackError::NoAnswer(what);
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(|_| no_answer())?;
+        request.set_uri(url).map_err(|_| no_answer())?;
+        request.headers_mut().insert("content-type", content_type);
+        if let Some(token) = token {
+            let value = format!("Bearer {}", token.expose_secret());
+            request.headers_mut().try_insert("authorization", value).map_err(|_| no_answer())?;
+        }
+        let exchange = async {
+            let mut response: HttpResponse = self.connector.call(request).await.map_err(|_| no_answer())?;
+            let status = response.status().as_u16();
+            if status == 429 {
+                let after = response.headers().get("retry-after").and_then(|text| text.parse().ok());
+                return Err(SlackError::Wait(Duration::from_secs(after.unwrap_or(1))));
+            }
+            let bytes = aws_smithy_types::byte_stream::ByteStream::new(response.take_body())
+                .collect()
+                .await
+                .map_err(|_| no_answer())?
+                .into_bytes();
+            Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        match select(pin!(exchange), self.sleep.sleep(TIME_OUT)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), _)) => Err(no_answer()),
+        }
+    }
+}
+
+/// Slack's error code, in JSON or as plain text; nothing longer than a code ever is.
+fn code_in(answer: &str) -> Option<String> {
+    let code = match serde_json::from_str::<Value>(answer) {
+        Ok(json) => json.get("error")?.as_str()?.to_owned(),
+        Err(_) => answer.trim().to_owned(),
+    };
+    let is_code = (1..=60).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    is_code.then_some(code)
+}
+
+fn percent_encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}

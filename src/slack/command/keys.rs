@@ -1,0 +1,100 @@
+//! The commands about keys that exist: which IAM user's, or which key.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccessKeyId, AccountAlias, IamUserName};
+use crate::slack::command::create::iam_user;
+use crate::slack::command::{Problem, SyntaxError};
+
+/// An IAM user as it is typed: `bob`, or `bob@prod`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypedUser {
+    /// Its name.
+    pub user: IamUserName,
+    /// The account that it is in; none is the home account.
+    pub account: Option<AccountAlias>,
+}
+
+/// The longest id that is taken. AWS's have 20 characters; a secret access key has 40, and must not be taken for one.
+const LONGEST: usize = 32;
+
+/// The IAM user that `list` names, if it names one.
+pub(crate) fn listed<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Option<TypedUser>, SyntaxError> {
+    let Some(word) = words.next() else { return Ok(None) };
+    let correct = "list".to_owned();
+    let Some((user, account)) = iam_user(word) else {
+        return Err(SyntaxError { problem: Problem::NotAnIamUser(word.to_owned()), correct });
+    };
+    match words.next() {
+        None => Ok(Some(TypedUser { user, account })),
+        Some(_) => Err(SyntaxError { problem: Problem::TooMuch("list"), correct }),
+    }
+}
+
+/// The key that a command names. What is none is not said back: it could be a secret.
+pub(crate) fn key<'a>(
+    command: &'static str,
+    mut words: impl Iterator<Item = &'a str>,
+) -> Result<AccessKeyId, SyntaxError> {
+    let wrong = |problem| SyntaxError { problem, correct: "list".to_owned() };
+    let word = words.next().ok_or_else(|| wrong(Problem::KeyMissing(command)))?;
+    let id = word.trim_matches('`').to_ascii_uppercase();
+    let id = Some(id).filter(|id| id.starts_with("AKIA") && id.len() <= LONGEST);
+    let id = id.and_then(|id| id.parse().ok()).ok_or_else(|| wrong(Problem::NotAKey))?;
+    if words.next().is_some() {
+        return Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") });
+    }
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slack::command::Command;
+
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+
+    #[test]
+    fn a_command_about_a_key_names_it() {
+        let key = || KEY.parse().unwrap();
+        let user = |user: &str, account: Option<&str>| {
+            let account = account.map(|alias| alias.parse().unwrap());
+            Command::List(Some(TypedUser { user: user.parse().unwrap(), account }))
+        };
+        let cases = [
+            ("list", Command::List(None)),
+            ("List ci", user("ci", None)),
+            ("list `ci`@prod", user("ci", Some("prod"))),
+            ("list <mailto:bob@example.com|bob@example.com>", user("bob@example.com", None)),
+            ("rotate AKIAIOSFODNN7EXAMPLE", Command::Rotate(key())),
+            ("deactivate `AKIAIOSFODNN7EXAMPLE`", Command::Deactivate(key())),
+            ("`activate akiaiosfodnn7example`", Command::Activate(key())),
+            ("DELETE  AKIAIOSFODNN7EXAMPLE ", Command::Delete(key())),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(line.parse(), Ok(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_id_is_not_said_back() {
+        let list = || "list".to_owned();
+        let secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab";
+        let cases = [
+            ("rotate", Problem::KeyMissing("rotate"), list()),
+            ("delete  ", Problem::KeyMissing("delete"), list()),
+            (&format!("delete {secret}"), Problem::NotAKey, list()),
+            (&format!("activate AKIA{secret}"), Problem::NotAKey, list()),
+            ("deactivate ASIAIOSFODNN7EXAMPLE", Problem::NotAKey, list()),
+            ("deactivate AKIA", Problem::NotAKey, list()),
+            ("rotate AKIAIOSFODNN7EXAMPLE now", Problem::TooMuch("rotate"), format!("rotate {KEY}")),
+            ("list a/b", Problem::NotAnIamUser("a/b".to_owned()), list()),
+            ("list ci please", Problem::TooMuch("list"), list()),
+        ];
+        for (line, problem, correct) in cases {
+            let error = line.parse::<Command>().unwrap_err();
+            assert!(!error.to_string().contains(secret), "{error}");
+            assert_eq!(error, SyntaxError { problem, correct }, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What is queued of a request: an allow-list. Never the chat message, a view's blocks, a token or raw bytes, which
+//! could hold a link to a key. Every text in it is bounded, so that no input makes a message the queue would refuse.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{
+    AccessKeyId, ChannelId, InvalidId, MessageTs, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash,
+    ViewId,
+};
+use crate::render::approval_card::action;
+use crate::slack::command::Command;
+use crate::slack::response_url::ResponseUrl;
+use crate::slack::signature::{SignatureHash, Verified};
+use crate::time::Timestamp;
+
+/// The longest group that SQS takes
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+const GROUP_ID_MOST: usize = 128;
+
+/// The whole body of a message on queue `slack`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlackEnvelope {
+    /// The id that a request made of this would have.
+    pub id: RequestId,
+    /// The hash of Slack's signature, which is the queue's deduplication id.
+    pub dedup: SignatureHash,
+    /// When Slack signed it.
+    pub signed_at: Timestamp,
+    /// Who did it; of an event, whom it is about.
+    pub person: PersonId,
+    /// Where it was typed or pressed.
+    pub channel: Option<ChannelId>,
+    /// Where to answer.
+    pub response_url: Option<ResponseUrl>,
+    /// With what to open a form, for 3 seconds.
+    pub trigger_id: Option<TriggerId>,
+    /// What was done.
+    pub what: SlackEvent,
+}
+
+/// What a person did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlackEvent {
+    /// Typed a command.
+    Command(Command),
+    /// Pressed a button or submitted a form.
+    Interaction(Interaction),
+    /// Was deactivated in Slack.
+    UserDeactivated,
+    /// Joined a channel that keyvend's bot is in.
+    JoinedChannel {
+        /// Which.
+        channel: ChannelId,
+        /// Who invited them, where somebody did.
+        inviter: Option<SlackUserId>,
+    },
+    /// Was added to a user group, with others perhaps.
+    JoinedGroup {
+        /// Which.
+        group: UserGroupId,
+        /// Who was: 50 of them at most.
+        users: Vec<SlackUserId>,
+        /// How many more.
+        more: usize,
+    },
+}
+
+/// So many people are named of those who were added to a user group at once.
+pub(crate) const MAX_JOINED: usize = 50;
+
+impl SlackEvent {
+    /// Whether somebody did this to keyvend and waits for an answer. An event is about somebody who asked for nothing.
+    #[must_use]
+    pub fn is_of_a_person(&self) -> bool {
+        match self {
+            Self::Command(_) | Self::Interaction(_) => true,
+            Self::UserDeactivated | Self::JoinedChannel { .. } | Self::JoinedGroup { .. } => false,
+        }
+    }
+}
+
+/// An interaction (<https://docs.slack.dev/reference/interaction-payloads>).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interaction {
+    /// A button was pressed or a choice made.
+    BlockActions {
+        /// Which button.
+        action_id: String,
+        /// What the button carries: `<request id>.<revision>` where it is a decision, a key's id where it is about a key.
+        value: String,
+        /// The message it is in, if it is in one.
+        message: Option<MessageRef>,
+        /// The form it is in, if it is in one.
+        view: Option<OpenView>,
+        /// Whether only this person sees that message.
+        ephemeral: bool,
+    },
+    /// A form was submitted.
+    ViewSubmission {
+        /// The view that the form is in, which shows how it went.
+        view: ViewId,
+        /// Which form.
+        callback_id: String,
+        /// What we gave the form to carry (`private_metadata`), as a button carries its value.
+        carried: String,
+        /// What was filled in, by `block_id`.
+        values: BTreeMap<String, String>,
+    },
+}
+
+/// A form that is open, as it was when something was chosen in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenView {
+    /// Its view.
+    pub id: ViewId,
+    /// What stands for its state then.
+    pub hash: Option<ViewHash>,
+}
+
+/// The message that a button is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRef {
+    /// Its conversation.
+    pub channel: ChannelId,
+    /// Its time stamp there.
+    pub ts: MessageTs,
+}
+
+/// A `trigger_id`, with which an app may open a form for a person: up to 256 visible ASCII characters.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TriggerId(String);
+
+impl TriggerId {
+    /// Its text, for `views.open` alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TriggerId {
+    type Error = InvalidId;
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits { Ok(Self(text)) } else { Err(InvalidId("a trigger id")) }
+    }
+}
+
+impl From<TriggerId> for String {
+    fn from(id: TriggerId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Debug for TriggerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TriggerId")
+    }
+}
+
+impl SlackEnvelope {
+    /// A message about something signed, with nothing to answer to yet.
+    pub(crate) fn of<T>(signed: &Verified<T>, person: PersonId, what: SlackEvent) -> Self {
+        Self {
+            id: signed.hash().request_id(),
+            dedup: signed.hash(),
+            signed_at: signed.signed_at(),
+            person,
+            channel: None,
+            response_url: None,
+            trigger_id: None,
+            what,
+        }
+    }
+
+    /// The queue's group: messages of one group keep their order, and wait for one another. Every group is of one person, so
+    /// that nobody delays anybody else; and what stops something, or opens a form, has a group of its own, so that a person's
+    /// other messages do not delay it either. Nothing rests on that order: every write is conditional on what it read.
+    #[must_use]
+    pub fn group_id(&self) -> String {
+        let person = &self.person;
+        let group = match &self.what {
+            SlackEvent::UserDeactivated => format!("left.{person}"),
+            // Nobody's own messages wait for an announcement.
+            SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
+                format!("joined.{person}.{}", self.id)
+            }
+            SlackEvent::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
+            SlackEvent::Command(Command::Deactivate(key)) => format!("off.{person}.{key}"),
+            // A form must be opened within three seconds.
+            SlackEvent::Command(Command::Form) => format!("form.{person}.{}", self.id),
+            SlackEvent::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
+                format!("view.{person}.{}", view.id)
+            }
+            SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) => match action_id
+                .as_str()
+            {
+                action::OPEN_FORM | action::DENY | action::DETAILS => format!("form.{person}.{}", self.id),
+                action::NOT_ME => format!("off.{person}.{}", self.about()),
+                action::SWITCH_OFF | action::RETIRE | action::OWNER_LEFT
+                    if value.parse::<AccessKeyId>().is_ok() =>
+                {
+                    format!("off.{person}.{value}")
+                }
+                _ => self.group_of_carried(),
+            },
+            SlackEvent::Command(_) | SlackEvent::Interaction(Interaction::ViewSubmission { .. }) => {
+                self.group_of_carried()
+            }
+        };
+        // All of it is ASCII. Keys whose long ids begin alike share a group, which does no harm.
+        group.chars().take(GROUP_ID_MOST).collect()
+    }
+
+    /// One person's decisions about one request keep their order, as their commands do.
+    fn group_of_carried(&self) -> String {
+        let person = &self.person;
+        self.carried().map_or_else(|| person.to_string(), |request| format!("{person}.{request}"))
+    }
+
+    /// The request that this is about: the one that a button or form carries, else the one that it makes.
+    #[must_use]
+    pub fn about(&self) -> RequestId {
+        self.carried().unwrap_or_else(|| self.id.clone())
+    }
+
+    /// The view of the form that was submitted, if one was.
+    #[must_use]
+    pub fn submitted_view(&self) -> Option<&ViewId> {
+        match &self.what {
+            SlackEvent::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
+            SlackEvent::Interaction(Interaction::BlockActions { .. })
+            | SlackEvent::Command(_)
+            | SlackEvent::UserDeactivated
+            | SlackEvent::JoinedChannel { .. }
+            | SlackEvent::JoinedGroup { .. } => None,
+        }
+    }
+
+    fn carried(&self) -> Option<RequestId> {
+        let carried = match &self.what {
+            SlackEvent::Interaction(Interaction::BlockActions { value, .. }) => value,
+            SlackEvent::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
+            SlackEvent::Command(_)
+            | SlackEvent::UserDeactivated
+            | SlackEvent::JoinedChannel { .. }
+            | SlackEvent::JoinedGroup { .. } => {
+                return None;
+            }
+        };
+        carried.split('.').next().and_then(|id| id.parse().ok())
+    }
+}
+
+/// Controls, and the two characters that SQS refuses a whole message for
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+pub(crate) fn is_unsendable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// At most `most` characters of a text, those that cannot be sent as blanks. `most` is above anything valid, so what is cut stays
+/// invalid, and is refused by whoever knows what it should be.
+pub(crate) fn bounded(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if is_unsendable(c) { ' ' } else { c }).collect()
+}

@@ -1,0 +1,147 @@
+//! Interactions (<https://docs.slack.dev/reference/interaction-payloads>): pressed buttons and submitted forms. Of the
+//! payload only what is named here is read, so that what Slack adds to it cannot break anything.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::http::api_gateway::HttpResponse;
+use crate::http::form_urlencoded::Form;
+use crate::id::{PersonId, SlackTeamId};
+use crate::render::modal;
+use crate::render::text;
+use crate::slack::command::{self, Create};
+use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, bounded};
+use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, acknowledged, text_at};
+use crate::slack::signature::Verified;
+
+/// The `action_id` of a button that is a link. Slack reports its press too, with the link; there is nothing to do.
+pub const LINK_ACTION_ID: &str = "open-link";
+
+/// Slack allows 255 characters in an `action_id`, `block_id` or `callback_id`; ours stay well below.
+const ID_MOST: usize = 64;
+/// Above what a button of ours carries.
+const VALUE_MOST: usize = 200;
+/// Above the longest reason.
+const INPUT_MOST: usize = 300;
+/// Above what a form of ours has.
+const INPUTS_MOST: usize = 12;
+
+/// The JSON in the form's `payload`.
+pub(crate) fn payload(body: &[u8]) -> Result<Value, RejectReason> {
+    let form = Form::parse(body).map_err(|_| RejectReason::Unreadable)?;
+    crate::slack::receive::json(form.get("payload").ok_or(RejectReason::Lacks("payload"))?.as_bytes())
+}
+
+pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
+    let payload = signed.get();
+    pins.app(text_at(payload, "/api_app_id"))?;
+    let team = team(payload, pins)?;
+    let interaction = match text_at(payload, "/type").ok_or(RejectReason::Lacks("type"))? {
+        "block_actions" => block_actions(payload)?,
+        "view_submission" => Some(view_submission(payload)?),
+        _ => None,
+    };
+    let Some(interaction) = interaction else { return Ok(acknowledged()) };
+    let answer = match &interaction {
+        // Slack shows any other body of an acknowledgement as an error.
+        Interaction::BlockActions { .. } => HttpResponse::empty(200),
+        Interaction::ViewSubmission { callback_id, values, .. } => match judge(callback_id, values) {
+            Ok(answer) => answer,
+            Err(errors) => return Ok(ReceiveOutcome::Answer(errors)),
+        },
+    };
+    let user =
+        text_at(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user"))?;
+    let mut message =
+        SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Interaction(interaction));
+    message.response_url = pins.response_url(text_at(payload, "/response_url"))?;
+    message.channel = text_at(payload, "/channel/id").and_then(|id| id.parse().ok());
+    message.trigger_id = text_at(payload, "/trigger_id").and_then(|id| id.to_owned().try_into().ok());
+    Ok(ReceiveOutcome::Queue(Box::new(message), answer))
+}
+
+/// What a submitted form shows meanwhile, or what the grammar finds wrong in its fields
+/// (<https://docs.slack.dev/surfaces/modals#displaying_errors>).
+fn judge(callback_id: &str, values: &BTreeMap<String, String>) -> Result<HttpResponse, HttpResponse> {
+    let wrong = match callback_id {
+        modal::ASK => Create::filled(values).err(),
+        modal::DENY => command::denial_reason(values).err().map(|wrong| vec![wrong]),
+        _ => return Ok(HttpResponse::empty(200)),
+    };
+    let Some(wrong) = wrong else {
+        let checking = modal::told(text::CHECKING_FORM);
+        return Ok(HttpResponse::json(&json!({ "response_action": "update", "view": checking })));
+    };
+    let errors: Map<String, Value> = wrong
+        .iter()
+        .map(|(field, problem)| (field.block_id().to_owned(), text::in_field(problem).into()))
+        .collect();
+    Err(HttpResponse::json(&json!({ "response_action": "errors", "errors": errors })))
+}
+
+/// The workspace it happened in. An app installed for a whole organisation gets none outside of a workspace; then it is
+/// the person's own.
+fn team(payload: &Value, pins: &AppIdentity) -> Result<SlackTeamId, RejectReason> {
+    let org_wide = payload.get("is_enterprise_install") == Some(&Value::Bool(true));
+    match payload.get("team") {
+        None | Some(Value::Null) if org_wide => pins.team(text_at(payload, "/user/team_id")),
+        _ => pins.team(text_at(payload, "/team/id")),
+    }
+}
+
+fn block_actions(payload: &Value) -> Result<Option<Interaction>, RejectReason> {
+    let Some([action]) = payload.get("actions").and_then(Value::as_array).map(Vec::as_slice) else {
+        return Err(RejectReason::Lacks("action"));
+    };
+    let action_id = text_at(action, "/action_id").ok_or(RejectReason::Lacks("action_id"))?;
+    if action_id == LINK_ACTION_ID {
+        return Ok(None);
+    }
+    let message = || {
+        Some(MessageRef {
+            channel: text_at(payload, "/container/channel_id")?.parse().ok()?,
+            ts: text_at(payload, "/container/message_ts")?.parse().ok()?,
+        })
+    };
+    let view = || {
+        Some(OpenView {
+            id: text_at(payload, "/view/id")?.parse().ok()?,
+            hash: text_at(payload, "/view/hash").and_then(|hash| hash.parse().ok()),
+        })
+    };
+    Ok(Some(Interaction::BlockActions {
+        action_id: bounded(action_id, ID_MOST),
+        value: bounded(chosen(action).unwrap_or_default(), VALUE_MOST),
+        message: message(),
+        view: view(),
+        ephemeral: payload.pointer("/container/is_ephemeral") == Some(&Value::Bool(true)),
+    }))
+}
+
+fn view_submission(payload: &Value) -> Result<Interaction, RejectReason> {
+    let callback_id = text_at(payload, "/view/callback_id").ok_or(RejectReason::Lacks("callback_id"))?;
+    let blocks = payload.pointer("/view/state/values").and_then(Value::as_object);
+    let mut values = BTreeMap::new();
+    for (block_id, elements) in blocks.into_iter().flatten() {
+        let elements = elements.as_object().into_iter().flat_map(|elements| elements.values());
+        if let Some(value) = elements.filter_map(chosen).next()
+            && values.len() < INPUTS_MOST
+        {
+            values.insert(bounded(block_id, ID_MOST), bounded(value, INPUT_MOST));
+        }
+    }
+    Ok(Interaction::ViewSubmission {
+        view: text_at(payload, "/view/id")
+            .and_then(|id| id.parse().ok())
+            .ok_or(RejectReason::Lacks("view"))?,
+        callback_id: bounded(callback_id, ID_MOST),
+        carried: bounded(text_at(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
+        values,
+    })
+}
+
+/// What a button carries, an input holds or a menu has selected.
+fn chosen(element: &Value) -> Option<&str> {
+    text_at(element, "/value").or_else(|| text_at(element, "/selected_option/value"))
+}

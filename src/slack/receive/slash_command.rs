@@ -1,0 +1,65 @@
+//! Slash commands (<https://docs.slack.dev/interactivity/implementing-slash-commands>). What is no command, and a wish
+//! for help, is answered at once.
+
+use serde_json::json;
+
+use crate::http::api_gateway::HttpResponse;
+use crate::http::form_urlencoded::Form;
+use crate::id::PersonId;
+use crate::render::text;
+use crate::slack::command::Command;
+use crate::slack::envelope::{SlackEnvelope, SlackEvent};
+use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason};
+use crate::slack::signature::Verified;
+
+pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
+    let form = signed.get();
+    pins.app(form.get("api_app_id"))?;
+    let team = pins.team(form.get("team_id"))?;
+    let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user_id"))?;
+    let response_url = pins.response_url(form.get("response_url"))?;
+    let slash = name(form.get("command"));
+    Ok(match form.get("text").unwrap_or_default().parse() {
+        Err(error) => ReceiveOutcome::Answer(ephemeral(&text::syntax(&error, slash))),
+        Ok(Command::Help) => ReceiveOutcome::Answer(ephemeral(&text::help(slash))),
+        Ok(
+            command @ (Command::Form
+            | Command::Create(_)
+            | Command::List(_)
+            | Command::Rotate(_)
+            | Command::Deactivate(_)
+            | Command::Activate(_)
+            | Command::Delete(_)
+            | Command::Status(_)
+            | Command::Cancel(_)
+            | Command::Freeze
+            | Command::Unfreeze
+            | Command::Whoami),
+        ) => {
+            // The form itself is the answer.
+            let answer = match command {
+                Command::Form => HttpResponse::empty(200),
+                _ => ephemeral(text::CHECKING),
+            };
+            let mut message =
+                SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Command(command));
+            message.response_url = response_url;
+            message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
+            message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
+            ReceiveOutcome::Queue(Box::new(message), answer)
+        }
+    })
+}
+
+/// What the installer called the command, which is what a correct line has to begin with.
+fn name(command: Option<&str>) -> &str {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    command
+        .filter(|name| name.len() <= 33)
+        .filter(|name| name.strip_prefix('/').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)))
+        .unwrap_or("/access-key")
+}
+
+fn ephemeral(text: &str) -> HttpResponse {
+    HttpResponse::json(&json!({ "response_type": "ephemeral", "text": text }))
+}

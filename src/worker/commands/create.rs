@@ -1,0 +1,369 @@
+//! `create`: facts, policy, the record, then the card or the button.
+
+use futures_util::FutureExt as _;
+use futures_util::future::{join, try_join, try_join3};
+
+use crate::aws::WriteError;
+use crate::aws::session_policy::is_supported_path;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::iam::{Account, IamUser, MAX_ELIGIBLE_APPROVERS};
+use crate::domain::request::{
+    KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
+};
+use crate::facts::NoSuchUser;
+use crate::id::{AccountAlias, PersonId, RequestId};
+use crate::policy::{Policies, Request, RequiredApprovals};
+use crate::render::approval_card;
+use crate::render::text;
+use crate::slack::api;
+use crate::slack::command::Create;
+use crate::slack::receive::SlackEnvelope;
+use crate::store::{OpenRequests, StoredRequest};
+use crate::time::Timestamp;
+use crate::worker::commands::freeze::audit_alone;
+use crate::worker::commands::keys::{chooser, has_two_keys};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
+use crate::worker::dispatch::approvers_unreachable;
+use crate::worker::interactions::get_key::{address_hash, random};
+use crate::worker::interactions::request_form::{reply, show_outcome};
+use crate::worker::jobs::refresh_ownership::note_owners;
+use crate::worker::limits::{Barred, OPEN_REQUESTS, admit, barred, fetch_ahead, still_open};
+use crate::worker::notify::{answer_with, direct};
+use crate::worker::outbox::drain_outbox;
+
+/// A request as it begins, with what was looked up for it.
+struct EvaluatedRequest {
+    request: KeyRequest,
+    seen: Option<Result<DecisionFacts, NoSuchUser>>,
+    open: Option<OpenRequests>,
+}
+
+impl EvaluatedRequest {
+    /// One that is refused before anything in IAM was looked up.
+    fn unseen(request: KeyRequest) -> Self {
+        Self { request, seen: None, open: None }
+    }
+}
+
+/// A no that the configuration says, not policy.
+pub(crate) struct Limit {
+    /// Which variable.
+    pub by: &'static str,
+    /// What is told.
+    pub why: String,
+}
+
+pub(crate) async fn create(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    create: &Create,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let account = account(ctx, create);
+    // Whether they may ask so often is seen beside what can be fetched before anything is looked up.
+    let open = async { Ok(OpenRequests::read(&ctx.tables, &message.person.user).await?) };
+    let ahead = fetch_ahead(ctx, account.ok(), now).map(Ok);
+    let (open, (), ()) = try_join3(open, admit(ctx, message), ahead).await?;
+    let account = match account {
+        Ok(account) => account,
+        Err(alias) => return refuse_account(ctx, message, create, alias, now).await,
+    };
+    let asked = RequestDetails {
+        kind: RequestKind::New,
+        requester: message.person.clone(),
+        account: account.clone(),
+        user: create.user.clone(),
+        use_case: create.use_case,
+        days: u32::from(create.days.get()),
+        reason: create.reason.as_str().to_owned(),
+        email_hash: None,
+        at: message.signed_at,
+    };
+    let EvaluatedRequest { mut request, seen, open } =
+        evaluate(ctx, message, (asked, open), RevisionSalt::new(random()?), now).await?;
+    if request.state == RequestState::Pending {
+        request.notifications.extend([Notification::Card]);
+    }
+    let chooser = async {
+        match &seen {
+            Some(Ok(facts)) if needs_key_choice(&request) => chooser(ctx, facts, now).await.map(Some),
+            _ => Ok(None),
+        }
+    };
+    let create = async {
+        match StoredRequest::create(&ctx.tables, &request, open.as_ref()).await {
+            Ok(stored) => Ok(stored),
+            // A redelivery goes on from what the first delivery recorded.
+            Err(WriteError::Conflict(lost)) => {
+                StoredRequest::read(&ctx.tables, &request.id).await?.ok_or_else(|| lost.into())
+            }
+            Err(WriteError::Other(fault)) => Err(fault),
+        }
+    };
+    let (stored, chooser) = try_join(create, chooser).await?;
+    if !stored.request.details.is_same(&request.details) {
+        // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is told
+        // nothing of the request that has it.
+        tracing::error!("request id collision");
+        return Ok(());
+    }
+    let told = match chooser {
+        Some(chooser) if needs_key_choice(&stored.request) => {
+            offer_key_to_replace(ctx, message, &chooser, now).await
+        }
+        Some(_) | None => confirm_request(ctx, message, &stored, now).await,
+    };
+    let stored = drain_outbox(ctx, stored).await;
+    if let Some(found) = seen {
+        note_owners(ctx, &stored.request, found.as_ref().ok(), now).await;
+    }
+    Ok(told?)
+}
+
+/// The account that is meant: the one that is named, or the only or first one; else the name that is none's.
+fn account<'a>(ctx: &'a Context, create: &'a Create) -> Result<&'a Account, Option<&'a AccountAlias>> {
+    match &create.account {
+        Some(alias) => ctx.config.accounts.iter().find(|known| known.alias == *alias).ok_or(Some(alias)),
+        None => ctx.config.accounts.first().ok_or(None),
+    }
+}
+
+/// Refuses an account that is none of ours. It is audited in a chain of its own, with the name as it was typed: a
+/// request is stored with its account's number, and here there is none.
+async fn refuse_account(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    create: &Create,
+    alias: Option<&AccountAlias>,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let alias = alias.ok_or_else(|| anyhow::anyhow!("no account is configured"))?;
+    let detail = [
+        ("alias", alias.to_string()),
+        ("user", create.user.to_string()),
+        ("use_case", create.use_case.to_string()),
+        ("days", create.days.get().to_string()),
+        ("reason", create.reason.as_str().to_owned()),
+    ];
+    let asked = NewAuditEntry::new(AuditEvent::RequestCreated, &message.person, detail);
+    // In the order in which a known account's are refused, so that whoever may not ask cannot tell the two apart.
+    let (by, why) = if ctx.policies.is_err() {
+        (String::new(), text::POLICIES_INVALID.to_owned())
+    } else if let Some(Limit { by, why }) = too_long(ctx, u32::from(create.days.get())) {
+        (by.to_owned(), why)
+    } else if let Some(Barred { by, why }) = barred(ctx, &message.person).await? {
+        (by.join(" "), why)
+    } else {
+        ("KEYVEND_ACCOUNTS".to_owned(), text::unknown_account(alias, &ctx.config.accounts))
+    };
+    let refused = NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", [("by", by)]);
+    audit_alone(ctx, message, [asked, refused]).await?;
+    Ok(reply(ctx, message, now, &why).await?)
+}
+
+/// The request as policy lets it begin, refused ones too, with what was looked up for it.
+async fn evaluate(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    (mut asked, open): (RequestDetails, OpenRequests),
+    salt: RevisionSalt,
+    now: Timestamp,
+) -> anyhow::Result<EvaluatedRequest> {
+    let id = message.id.clone();
+    let Ok(policies) = &ctx.policies else {
+        let why = text::POLICIES_INVALID.to_owned();
+        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[])));
+    };
+    if let Some(Limit { by, why }) = too_long(ctx, asked.days) {
+        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by.to_owned()])));
+    }
+    let (slack, ()) = try_join(slack_client(ctx), ctx.lookup.warm_session(&asked.account, now)).await?;
+    if let Some(Barred { by, why }) = barred(ctx, &asked.requester).await? {
+        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &by)));
+    }
+    let subject = (&asked.account, &asked.user);
+    let ask = |policies: &Policies, facts: &DecisionFacts| {
+        let request = Request(facts.asked(&asked, 0));
+        policies.authorize(&facts.requester, request, &facts.iam_user).map(drop)
+    };
+    let found = facts_unless_denied(ctx, &slack, &asked.requester, subject, (&[], None), now, ask);
+    let (found, open) = join(found.boxed(), still_open(ctx, open, now)).await;
+    let found = match found {
+        Ok(found) => found,
+        Err(fault) => {
+            let (why, by) = (approvers_unreachable(ctx, fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
+            return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by])));
+        }
+    };
+    let help = ctx.config.help_channel.as_ref();
+    if let Found::Facts(facts) | Found::Denied(_, facts) = &found {
+        asked.user = facts.iam_user.name.clone();
+        asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+    }
+    let (request, seen) = match found {
+        Found::Facts(facts) => (evaluate_facts(ctx, policies, (id, salt), asked, &facts), Ok(*facts)),
+        Found::Denied(denial, facts) => {
+            let request = match unfit(ctx, &asked, &facts.iam_user) {
+                Some((why, by)) => KeyRequest::refused(id, asked, salt, why, &by),
+                None => KeyRequest::refused(id, asked, salt, text::refused(&denial.advice, help), &denial.by),
+            };
+            (request, Ok(*facts))
+        }
+        Found::NoSuchUser => {
+            let why = text::no_such_user(&asked.user, &asked.account, help);
+            (KeyRequest::refused(id, asked, salt, why, &[]), Err(NoSuchUser))
+        }
+    };
+    let open = open?;
+    Ok(EvaluatedRequest { request: too_many_open(request, &open), seen: Some(seen), open: Some(open) })
+}
+
+/// Why nobody gets a key for this IAM user here, whoever asks, with what says so.
+fn unfit(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<(String, Vec<String>)> {
+    if let Some(Limit { by, why }) = outside_path(ctx, asked, user) {
+        return Some((why, vec![by.to_owned()]));
+    }
+    let help = ctx.config.help_channel.as_ref();
+    (user.owners.is_empty() && user.owner_groups.is_empty())
+        .then(|| (text::no_owner(&asked.user, &asked.account, &asked.requester, help), Vec::new()))
+}
+
+/// The request as policy lets it begin, by these facts.
+fn evaluate_facts(
+    ctx: &Context,
+    policies: &Policies,
+    (id, salt): (RequestId, RevisionSalt),
+    asked: RequestDetails,
+    facts: &DecisionFacts,
+) -> KeyRequest {
+    let help = ctx.config.help_channel.as_ref();
+    if let Some((why, by)) = unfit(ctx, &asked, &facts.iam_user) {
+        return KeyRequest::refused(id, asked, salt, why, &by);
+    }
+    let question = facts.asked(&asked, 0);
+    if let Err(denial) = policies.authorize(&facts.requester, Request(question.clone()), &facts.iam_user) {
+        let why = text::refused(&denial.advice, help);
+        return KeyRequest::refused(id, asked, salt, why, &denial.by);
+    }
+    if has_two_keys(&facts.iam_user) {
+        let why = text::two_keys(&asked.user, &asked.account);
+        return KeyRequest::refused(id, asked, salt, why, &[]);
+    }
+    if let Some(Limit { by, why }) = too_many_approvers(facts) {
+        return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
+    }
+    match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
+        RequiredApprovals::Approvals(needed) => {
+            let shown = ReviewSnapshot::of(&facts.iam_user, needed);
+            let ttls = (ctx.config.request_ttl, ctx.config.approved_ttl);
+            KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls)
+        }
+        RequiredApprovals::Never(denial) => {
+            let why = text::refused(&denial.advice, help);
+            KeyRequest::refused(id, asked, salt, why, &denial.by)
+        }
+    }
+}
+
+fn too_long(ctx: &Context, days: u32) -> Option<Limit> {
+    let most = ctx.config.max_key_days;
+    (days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: text::too_many_days(most) })
+}
+
+/// Why an IAM user is none that keyvend looks after, if so.
+pub(crate) fn unmanaged(ctx: &Context, asker: &PersonId, user: &IamUser) -> Option<String> {
+    let help = ctx.config.help_channel.as_ref();
+    if !is_supported_path(&user.path) {
+        return Some(text::unsupported_path(&user.name, &user.account, help));
+    }
+    if let Some(path) = ctx.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str())) {
+        return Some(text::outside_path(&user.name, &user.account, path, help));
+    }
+    (user.owners.is_empty() && user.owner_groups.is_empty())
+        .then(|| text::no_owner(&user.name, &user.account, asker, help))
+}
+
+fn outside_path(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
+    if !is_supported_path(&user.path) {
+        let help = ctx.config.help_channel.as_ref();
+        let why = text::unsupported_path(&asked.user, &asked.account, help);
+        return Some(Limit { by: "path", why });
+    }
+    let path = ctx.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
+    let why = text::outside_path(&asked.user, &asked.account, path, ctx.config.help_channel.as_ref());
+    Some(Limit { by: "KEYVEND_IAM_PATH", why })
+}
+
+/// Why this keyvend gives no such key, whatever policy says. Either setting, and the user's path, may have changed
+/// since it was asked for.
+pub(crate) fn beyond_limits(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
+    too_long(ctx, asked.days).or_else(|| outside_path(ctx, asked, user))
+}
+
+/// Which of two keys could go. In a form it is a sentence, as below.
+async fn offer_key_to_replace(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    chooser: &api::SlackMessage,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    if message.submitted_view().is_some() {
+        direct(ctx, &message.person, chooser).await?;
+        show_outcome(ctx, message, &chooser.text).await;
+        return Ok(());
+    }
+    answer_with(ctx, message, now, chooser).await
+}
+
+/// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.
+async fn confirm_request(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    stored: &StoredRequest,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let request = &stored.request;
+    let (in_form, answer) = match &request.state {
+        RequestState::Pending => (text::form_asked(request), approval_card::asked(request)),
+        RequestState::Approved => (text::form_ready(request), approval_card::ready(request)),
+        RequestState::PolicyDenied { why } => return reply(ctx, message, now, why).await,
+        RequestState::LinkIssued { .. }
+        | RequestState::Issuing(_)
+        | RequestState::Ambiguous(_)
+        | RequestState::Issued { .. }
+        | RequestState::Completed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled
+        | RequestState::Expired => return reply(ctx, message, now, &text::standing(request)).await,
+    };
+    if message.submitted_view().is_some() {
+        direct(ctx, &message.person, &answer).await?;
+        show_outcome(ctx, message, &in_form).await;
+        return Ok(());
+    }
+    answer_with(ctx, message, now, &answer).await
+}
+
+/// More approvers than a request can keep.
+pub(crate) fn too_many_approvers(facts: &DecisionFacts) -> Option<Limit> {
+    let why = || text::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
+    facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
+}
+
+/// The request as it is made where its requester has as many open ones as anybody may have. One that is made already, by an
+/// earlier delivery, is among them.
+pub(crate) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequest {
+    let others = open.open();
+    if !request.is_actionable() || others.len() < OPEN_REQUESTS || others.contains(&request.id) {
+        return request;
+    }
+    let why = text::too_many_open(others);
+    KeyRequest::refused(request.id, request.details, request.salt, why, &["open-requests".to_owned()])
+}
+
+/// Whether it was refused because there are two keys.
+fn needs_key_choice(request: &KeyRequest) -> bool {
+    let asked = &request.details;
+    matches!(&request.state, RequestState::PolicyDenied { why } if *why == text::two_keys(&asked.user, &asked.account))
+}

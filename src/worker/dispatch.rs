@@ -1,0 +1,399 @@
+//! Receives the messages of every queue, and dispatches them. What a message may say is decided by the queue it came from,
+//! never by the message. Every handler is re-entrant, for a message may come more than once.
+
+use crate::aws::ReceiptHandle;
+use crate::config::QueueUrl;
+use crate::domain::audit::AuditEvent;
+use crate::domain::key::DeactivationReason;
+use crate::facts::ApprovalsChannelError;
+use crate::id::{AccessKeyId, RequestId};
+use crate::queue::{ClaimEvent, ClaimMessage, DueMessage};
+use crate::render::approval_card::action;
+use crate::render::modal;
+use crate::render::text;
+use crate::slack::api::SlackError;
+use crate::slack::command::{self, Command, Create};
+use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
+use crate::store::StoredRequest;
+use crate::time::Timestamp;
+use crate::worker::commands::cancel::{cancel, cancel_by_button};
+use crate::worker::commands::change_key::{KeyChange, change_key};
+use crate::worker::commands::create::create;
+use crate::worker::commands::freeze::freeze;
+use crate::worker::commands::keys::{account_named, deactivate, delete, list};
+use crate::worker::commands::status::{status, whoami};
+use crate::worker::context::{
+    CLOCK_SKEW, Context, HandleError, Invocation, MAX_COMMAND_AGE, MAX_RECEIVES, seconds,
+};
+use crate::worker::events::approver_joined::somebody_joined;
+use crate::worker::events::user_deactivated::somebody_left;
+use crate::worker::interactions::details::details;
+use crate::worker::interactions::get_key::get_key;
+use crate::worker::interactions::report_key::{marked_off, switch_off};
+use crate::worker::interactions::request_form::{
+    open_denial, open_form, reply, show_alternative, try_to_reply,
+};
+use crate::worker::interactions::review::{PressOrigin, ReviewAction, review};
+use crate::worker::jobs::audit_checkpoint::take_page;
+use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
+use crate::worker::limits::{
+    admit, admits_itself, barred, fetch_ahead, refuse_barred, refuse_rate, tells_of_iam_users,
+};
+use crate::worker::notify::{answer, deliver_notification};
+use crate::worker::ops::ambiguous_create::review_suspect;
+use crate::worker::ops::issue_key::{give_up_claim, issue};
+use crate::worker::ops::ticket_outbox::confirm_ticket;
+use crate::worker::outbox::record_audit;
+use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
+use crate::worker::timers::ticket::{misused, resume_issue};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use futures_util::FutureExt as _;
+use futures_util::future::join;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Handles one event of an SQS mapping; the answer names the messages that are not done
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Value {
+    let Ok(event) = serde_json::from_value::<SqsEvent>(event) else {
+        tracing::error!("unexpected Lambda event");
+        return json!({"batchItemFailures": []});
+    };
+    let mut failures = Vec::new();
+    for message in event.records {
+        if let Err(id) = receive(ctx, message, invocation).await {
+            failures.push(json!({"itemIdentifier": id}));
+        }
+    }
+    json!({"batchItemFailures": failures})
+}
+
+async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> Result<(), String> {
+    let id = message.message_id.clone().unwrap_or_default();
+    let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    let received: u32 = received.unwrap_or(1);
+    let arn = message.event_source_arn.as_deref().unwrap_or_default();
+    let body = message.body.as_deref().unwrap_or_default();
+    let (queue, done) = if ctx.config.slack_queue.is_source(arn) {
+        (&ctx.config.slack_queue, on_slack(ctx, body, invocation, received).boxed().await)
+    } else if ctx.config.claims_queue.is_source(arn) {
+        (&ctx.config.claims_queue, on_claims(ctx, body, invocation, received).boxed().await)
+    } else if ctx.config.due_queue.is_source(arn) {
+        (&ctx.config.due_queue, on_due(ctx, body, invocation, received).boxed().await)
+    } else if ctx.config.sweep_queue.is_source(arn) {
+        // Whatever its body says: this queue has one meaning, so nothing can be said through it.
+        (&ctx.config.sweep_queue, sweep(ctx, invocation.now).boxed().await)
+    } else {
+        tracing::error!("unexpected queue ARN");
+        return Err(id);
+    };
+    let Err(not_done) = done else { return Ok(()) };
+    delay_retry(ctx, queue, message.receipt_handle, not_done, received).await;
+    Err(id)
+}
+
+async fn on_slack(
+    ctx: &Context,
+    body: &str,
+    invocation: Invocation,
+    received: u32,
+) -> Result<(), HandleError> {
+    let Ok(message) = serde_json::from_str::<SlackEnvelope>(body) else {
+        tracing::error!("malformed message");
+        return Ok(());
+    };
+    let ahead = message.signed_at.since(invocation.now);
+    if (1..=CLOCK_SKEW).contains(&ahead) {
+        return Err(HandleError::RetryAfter(seconds(ahead)));
+    }
+    let done = dispatch(ctx, &message, invocation).await;
+    if let Err(HandleError::RateLimited) = done {
+        refuse_rate(ctx, &message).await;
+        return Ok(());
+    }
+    if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
+        let say = match (marked_off(ctx, &message).await, not_done) {
+            (Some(key), _) => text::off_not_done(&key),
+            (None, HandleError::Failed(fault)) => failure_text(ctx, fault, &message.id),
+            (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => text::not_done(&message.id),
+        };
+        record_failure(ctx, &message, invocation.now).await;
+        if message.what.is_of_a_person() {
+            try_to_reply(ctx, &message, invocation.now, &say).await;
+        }
+    }
+    done
+}
+
+async fn on_claims(
+    ctx: &Context,
+    body: &str,
+    invocation: Invocation,
+    received: u32,
+) -> Result<(), HandleError> {
+    let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
+        tracing::error!("malformed message");
+        return Ok(());
+    };
+    match message.event {
+        ClaimEvent::Claimed => {
+            let done = issue(ctx, &message, invocation).boxed().await;
+            if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
+                give_up_claim(ctx, &message, not_done, invocation.now).await;
+            }
+            done
+        }
+        ClaimEvent::Confirmed => confirm_ticket(ctx, &message, invocation.now).await,
+        ClaimEvent::Misused => misused(ctx, &message.tid, invocation.now).await,
+    }
+}
+
+async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
+    match serde_json::from_str::<DueMessage>(body) {
+        Ok(DueMessage::Tell { request, number }) => {
+            deliver_notification(ctx, &request, number, invocation.now, received).await
+        }
+        Ok(DueMessage::Directory(page)) => {
+            refresh_ownership_page(ctx, page, invocation.now, received).boxed().await
+        }
+        Ok(DueMessage::Checkpoint(page)) => take_page(ctx, &page, invocation.now).await,
+        Ok(DueMessage::Timer { item, due_at }) => {
+            run_item_timer(ctx, &item, due_at, invocation, received).await
+        }
+        Ok(DueMessage::Ticket { tid, due_at }) => {
+            ticket_timer(ctx, &tid, due_at, invocation.now, received).boxed().await
+        }
+        Ok(DueMessage::Issue { tid, attempt }) => {
+            resume_issue(ctx, tid, attempt, invocation, received >= MAX_RECEIVES).boxed().await
+        }
+        Err(_) => {
+            tracing::error!("malformed message");
+            Ok(())
+        }
+    }
+}
+
+pub(crate) async fn dispatch(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    invocation: Invocation,
+) -> Result<(), HandleError> {
+    if message.what == SlackEvent::UserDeactivated {
+        // Facts are looked up afresh for every decision, so whoever left is refused from now on; what is left are
+        // the keys that person asked for.
+        return somebody_left(ctx, message, invocation.now).boxed().await;
+    }
+    if let SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } = &message.what {
+        return somebody_joined(ctx, message).boxed().await;
+    }
+    if let SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
+        // However late it comes, switching off is never too late.
+        if action_id == action::NOT_ME {
+            return switch_off(ctx, message, value, invocation.now).await;
+        }
+    }
+    if let Some((key, why)) = key_to_deactivate(&message.what) {
+        return deactivate(ctx, message, &key, why, invocation.now).boxed().await;
+    }
+    // Nor is it from the future, in which no time would run out. Where Slack's clock is ahead, the time of receiving it
+    // counts.
+    let age = invocation.now.since(message.signed_at);
+    if !(0..=MAX_COMMAND_AGE).contains(&age) {
+        return Ok(reply(ctx, message, invocation.now, text::TOO_OLD).await?);
+    }
+    if !admits_itself(&message.what) {
+        let account = if let SlackEvent::Command(Command::List(Some(typed))) = &message.what {
+            account_named(ctx, typed.account.as_ref()).ok()
+        } else {
+            None
+        };
+        join(admit(ctx, message), fetch_ahead(ctx, account, invocation.now)).await.0?;
+    }
+    if tells_of_iam_users(&message.what)
+        && let Some(barred) = barred(ctx, &message.person).await?
+    {
+        return refuse_barred(ctx, message, barred, invocation.now).boxed().await;
+    }
+    // Boxed, each: else the one future has room for all of them at once, and the stack too.
+    match &message.what {
+        SlackEvent::Command(command) => match command {
+            Command::Form => open_form(ctx, message, invocation.now).boxed().await,
+            Command::Create(typed) => create(ctx, message, typed, invocation.now).boxed().await,
+            Command::List(user) => list(ctx, message, user.as_ref(), invocation.now).boxed().await,
+            Command::Rotate(key) => {
+                change_key(ctx, message, key, KeyChange::Rotate, invocation.now).boxed().await
+            }
+            Command::Activate(key) => {
+                change_key(ctx, message, key, KeyChange::Activate, invocation.now).boxed().await
+            }
+            Command::Delete(key) => delete(ctx, message, key, invocation.now).boxed().await,
+            Command::Status(request) => status(ctx, message, request.as_ref(), invocation.now).boxed().await,
+            Command::Cancel(request) => cancel(ctx, message, request.as_ref(), invocation.now).boxed().await,
+            Command::Whoami => whoami(ctx, message, invocation.now).boxed().await,
+            Command::Freeze => freeze(ctx, message, true, invocation.now).boxed().await,
+            Command::Unfreeze => freeze(ctx, message, false, invocation.now).boxed().await,
+            Command::Deactivate(_) | Command::Help => Ok(()),
+        },
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
+            match action_id.as_str() {
+                modal::CHOOSE_USE_CASE => show_alternative(ctx, message, view, value).boxed().await,
+                // Whatever else is chosen in a form counts when it is submitted.
+                _ => Ok(()),
+            }
+        }
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {
+            let place = PressOrigin::Card(button.as_ref());
+            match action_id.as_str() {
+                action::APPROVE => {
+                    review(ctx, message, ReviewAction::Approve, value, place, invocation.now).boxed().await
+                }
+                action::DENY => open_denial(ctx, message, value, place, invocation.now).boxed().await,
+                action::DETAILS => details(ctx, message, value, place, invocation.now).boxed().await,
+                action::OPEN_FORM => open_form(ctx, message, invocation.now).boxed().await,
+                action::GET_KEY => get_key(ctx, message, value, invocation.now).boxed().await,
+                action::CANCEL => cancel_by_button(ctx, message, value, invocation.now).boxed().await,
+                action::SUSPECT_OURS => {
+                    review_suspect(ctx, message, value, true, invocation.now).boxed().await
+                }
+                action::SUSPECT_NOT_OURS => {
+                    review_suspect(ctx, message, value, false, invocation.now).boxed().await
+                }
+                other => match (value.parse(), key_change_of(other)) {
+                    (Ok(key), Some(again)) => {
+                        change_key(ctx, message, &key, again, invocation.now).boxed().await
+                    }
+                    (Ok(key), None) if other == action::DELETE => {
+                        delete(ctx, message, &key, invocation.now).boxed().await
+                    }
+                    (Ok(_), None) | (Err(_), _) => {
+                        Ok(answer(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?)
+                    }
+                },
+            }
+        }
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
+            match (callback_id.as_str(), Create::filled(values), command::denial_reason(values)) {
+                (modal::ASK, Ok(submitted), _) => {
+                    create(ctx, message, &submitted, invocation.now).boxed().await
+                }
+                (modal::DENY, _, Ok(reason)) => {
+                    review(
+                        ctx,
+                        message,
+                        ReviewAction::Deny(reason),
+                        carried,
+                        PressOrigin::Form,
+                        invocation.now,
+                    )
+                    .boxed()
+                    .await
+                }
+                _ => Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?),
+            }
+        }
+        SlackEvent::UserDeactivated | SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
+            Ok(())
+        }
+    }
+}
+
+/// Makes the message visible again when it is worth another look.
+pub(crate) async fn delay_retry(
+    ctx: &Context,
+    queue: &QueueUrl,
+    receipt: Option<String>,
+    not_done: HandleError,
+    received: u32,
+) {
+    let delay = match not_done {
+        HandleError::RetryAfter(delay) => delay,
+        HandleError::RateLimited => Duration::from_secs(60),
+        HandleError::Failed(fault) => {
+            let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
+            if slack.is_some_and(SlackError::is_about_the_token) {
+                // The next look reads it again.
+                ctx.slack.lock().await.take();
+            }
+            tracing::error!(received, error = format!("{fault:#}"), "message handling failed, giving up");
+            match slack {
+                Some(SlackError::Wait(delay)) => *delay,
+                _ => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),
+            }
+        }
+    };
+    let Some(receipt) = receipt.map(ReceiptHandle) else { return };
+    if let Err(fault) = ctx.sqs.change_visibility(queue, &receipt, delay).await {
+        tracing::warn!(error = format!("{fault:#}"), "changing message visibility failed");
+    }
+}
+
+/// What whoever waits is told of a fault, and what they can do.
+pub(crate) fn failure_text(ctx: &Context, fault: &anyhow::Error, reference: &RequestId) -> String {
+    if ApprovalsChannelError::is_cause_of(fault) {
+        text::approvers_unreachable(ctx.config.help_channel.as_ref())
+    } else {
+        text::not_done(reference)
+    }
+}
+
+/// The same where a fault is an answer: what has to do with approvers is not tried again while they cannot be
+/// reached.
+///
+/// # Errors
+/// Every other fault.
+pub(crate) fn approvers_unreachable(ctx: &Context, fault: anyhow::Error) -> anyhow::Result<String> {
+    if !ApprovalsChannelError::is_cause_of(&fault) {
+        return Err(fault);
+    }
+    tracing::error!(error = format!("{fault:#}"), "approvals channel unreachable");
+    Ok(text::approvers_unreachable(ctx.config.help_channel.as_ref()))
+}
+
+/// Audits that a message dies undone, where there is a request that it was about.
+pub(crate) async fn record_failure(ctx: &Context, message: &SlackEnvelope, now: Timestamp) {
+    let noted = async {
+        match StoredRequest::read(&ctx.tables, &message.about()).await? {
+            Some(stored) => record_audit(ctx, &stored, AuditEvent::MessageFailed, message, now).await,
+            None => Ok(()),
+        }
+    };
+    if let Err(fault) = noted.await {
+        tracing::error!(error = format!("{fault:#}"), "audit entry for failed message not written");
+    }
+}
+
+/// The key that a command or a button asks to switch off, and why.
+pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, DeactivationReason)> {
+    match what {
+        SlackEvent::Command(Command::Deactivate(key)) => {
+            Some((key.clone(), DeactivationReason::UserRequested))
+        }
+        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
+            let why = match action_id.as_str() {
+                action::SWITCH_OFF => DeactivationReason::UserRequested,
+                action::RETIRE => DeactivationReason::Rotated,
+                action::OWNER_LEFT => DeactivationReason::OwnerDeactivated,
+                _ => return None,
+            };
+            Some((value.parse().ok()?, why))
+        }
+        SlackEvent::Command(_)
+        | SlackEvent::Interaction(_)
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => None,
+    }
+}
+
+/// What a button about a key asks for, if it asks for more of it.
+pub(crate) fn key_change_of(action_id: &str) -> Option<KeyChange> {
+    Some(match action_id {
+        action::ROTATE => KeyChange::Rotate,
+        action::EXTEND => KeyChange::Extend,
+        action::UNDO => KeyChange::Undo,
+        action::RECEIVED => KeyChange::Received,
+        action::REPLACE => KeyChange::Replace,
+        action::SWITCH_ON => KeyChange::Activate,
+        _ => return None,
+    })
+}

@@ -1,0 +1,4 @@
+//! One file for each Slack event.
+
+pub mod approver_joined;
+pub mod user_deactivated;

@@ -1,0 +1,7 @@
+//! One file for each button and form.
+
+pub mod details;
+pub mod get_key;
+pub mod report_key;
+pub mod request_form;
+pub mod review;

@@ -1,0 +1,132 @@
+//! Once a day: the ends of all chains that grew, page by page, each page by a message of its own.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use sha2::{Digest as _, Sha256};
+
+use crate::aws::WriteError;
+use crate::aws::item::Table;
+use crate::domain::audit::{AuditEvent, NewAuditEntry, hex};
+use crate::domain::checkpoint::{
+    CHECKPOINT, Checkpoint, CheckpointPage, StoredCheckpoint, chain_id, day_due_for_close,
+};
+use crate::queue::DueMessage;
+use crate::render::approval_card;
+use crate::render::text;
+use crate::store;
+use crate::time::Timestamp;
+use crate::worker::context::{Context, HandleError, slack_client};
+
+/// How many ends go into one record: an item of DynamoDB's holds 400 KB.
+const PAGE: i32 = 500;
+
+async fn read_checkpoint(ctx: &Context) -> anyhow::Result<StoredCheckpoint> {
+    let item = ctx.tables.get(Table::Requests, CHECKPOINT, None).await?;
+    item.as_ref().map(StoredCheckpoint::try_from).transpose().map(Option::unwrap_or_default)
+}
+
+/// Begins a day's checkpoint, if it is time for it and nobody has, and goes on with one that is not closed: whatever
+/// became of the message of its page, it is sent for again, and SQS drops what it still has.
+pub(crate) async fn go_on_with_checkpoint(ctx: &Context, now: Timestamp) -> anyhow::Result<()> {
+    let stored = read_checkpoint(ctx).await?;
+    let day = day_due_for_close(now);
+    let mut checkpoint = stored.checkpoint.clone();
+    if checkpoint.begun < day {
+        // Before the first day there was nothing.
+        checkpoint = Checkpoint { begun: day, grew: false, open: !stored.is_new(), ..checkpoint };
+        match ctx.tables.write(vec![stored.replace(&checkpoint)?]).await {
+            Ok(()) => {}
+            Err(WriteError::Conflict(_)) => return Ok(()),
+            Err(WriteError::Other(fault)) => return Err(fault),
+        }
+    }
+    match checkpoint.resume_page() {
+        Some(page) => queue_checkpoint(ctx, page).await,
+        None => Ok(()),
+    }
+}
+
+async fn queue_checkpoint(ctx: &Context, page: CheckpointPage) -> anyhow::Result<()> {
+    let after = page.after.as_deref().unwrap_or("");
+    let once = hex(&Sha256::digest(format!("{}.{}.{}.{after}", page.day, page.back, page.shard)));
+    let body = serde_json::to_string(&DueMessage::Checkpoint(page))?;
+    ctx.sqs.send(&ctx.config.due_queue, body, "checkpoint", &once).await
+}
+
+/// One page: its ends go into the chain, and the next page is sent for. The last one's hash is posted.
+pub(crate) async fn take_page(
+    ctx: &Context,
+    page: &CheckpointPage,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let stored = read_checkpoint(ctx).await?;
+    if !stored.checkpoint.expects(page) {
+        tracing::warn!("checkpoint page out of order");
+        return Ok(());
+    }
+    let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
+    let mut next = stored.checkpoint.clone();
+    if next.done.as_ref() != Some(page) {
+        let found = ctx.tables.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
+        let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let following = page.following(found.last().filter(|_| full).cloned());
+        let ends = try_join_all(found.iter().map(|key| async move {
+            let item = ctx.tables.get(Table::Requests, key, None).await?;
+            item.as_ref().map(store::chain_end).transpose()
+        }));
+        let ends: Vec<_> = ends.await?.into_iter().flatten().collect();
+        next.grew |= !ends.is_empty();
+        if !ends.is_empty() || (following.is_none() && next.grew) {
+            let event = if following.is_none() {
+                AuditEvent::AuditCheckpointClosed
+            } else {
+                AuditEvent::AuditCheckpoint
+            };
+            let mut happened = NewAuditEntry::new(event, "keyvend", [("day", page.day.clone())]);
+            happened.detail.extend(ends.into_iter().map(|(id, end)| (id.to_string(), end)));
+            next.chain.append(&chain_id(), now, happened);
+        }
+        next.done = Some(page.clone());
+        next.following = following;
+    }
+    let following = next.following.clone();
+    let stored = write_checkpoint(ctx, stored, next).await?;
+    for entry in &stored.checkpoint.chain.outbox {
+        ctx.tables.insert_audit(&chain_id(), entry).await?;
+    }
+    let open = following.is_some();
+    match following {
+        Some(following) => queue_checkpoint(ctx, following).await?,
+        None if stored.checkpoint.grew => post_anchor(ctx, page, &stored.checkpoint).await?,
+        None => {}
+    }
+    let mut emptied = Checkpoint { open, ..stored.checkpoint.clone() };
+    emptied.chain.outbox.clear();
+    write_checkpoint(ctx, stored, emptied).await?;
+    Ok(())
+}
+
+async fn write_checkpoint(
+    ctx: &Context,
+    stored: StoredCheckpoint,
+    next: Checkpoint,
+) -> Result<StoredCheckpoint, HandleError> {
+    if next == stored.checkpoint {
+        return Ok(stored);
+    }
+    match ctx.tables.write(vec![stored.replace(&next)?]).await {
+        Ok(()) => Ok(read_checkpoint(ctx).await?),
+        // Two at once: the message comes again and finds what the other did.
+        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+        Err(WriteError::Other(fault)) => Err(fault.into()),
+    }
+}
+
+/// The anchor outside of the table.
+async fn post_anchor(ctx: &Context, page: &CheckpointPage, checkpoint: &Checkpoint) -> anyhow::Result<()> {
+    let end = checkpoint.chain.head();
+    let told = approval_card::text(&text::anchor(&page.day, &end));
+    slack_client(ctx).await?.post(ctx.config.approvals_channel.as_str(), &told).await?;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The directory of who owns which IAM users: read when a form is opened, corrected by every look-up, and read afresh
+//! from IAM page by page, at most daily, by messages of their own, so that nobody waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{join_all, try_join};
+
+use crate::aws::WriteError;
+use crate::aws::item::Table;
+use crate::domain::iam::Account;
+use crate::domain::ownership::{OwnedUserRef, OwnedUsers, REFRESH_STATE_PK, RefreshState, item_key};
+use crate::domain::request::KeyRequest;
+use crate::facts::OwnedUser;
+use crate::id::{SlackUserId, UserGroupId};
+use crate::policy::IamUserRef;
+use crate::queue::{DueMessage, OwnershipPage};
+use crate::time::{DAY, Timestamp};
+use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
+use crate::worker::context::{CLOCK_SKEW, Context, HandleError, MAX_RECEIVES, slack_client};
+use crate::worker::decision_facts::DecisionFacts;
+use crate::worker::events::user_deactivated::look_for_leavers;
+use crate::worker::jobs::reconcile_keys::{compare, report_findings};
+
+/// No account is read further than this many pages of a hundred users: twice what IAM holds by default
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
+const MOST_PAGES: u32 = 100;
+/// Of a page, the members of this many user groups are looked up.
+const MOST_GROUPS: usize = 20;
+/// How many people are noted at a time.
+const AT_ONCE: usize = 16;
+
+/// What is known of somebody's IAM users.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub own: Vec<IamUserRef>,
+    refreshed: Option<RefreshState>,
+}
+
+/// Somebody's IAM users as the directory has them. It only offers: where it cannot be read, nothing is offered.
+pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
+    let read = try_join(directory(ctx, person), async {
+        anyhow::Ok(ctx.tables.get(Table::Requests, REFRESH_STATE_PK, None).await?)
+    });
+    match read.await {
+        Ok((directory, refreshed)) => {
+            let refreshed = refreshed.as_ref().map(RefreshState::from).unwrap_or_default();
+            let own = directory.choices(refreshed.completed, &ctx.config.accounts);
+            Known { own, refreshed: Some(refreshed) }
+        }
+        Err(fault) => {
+            tracing::error!(error = format!("{fault:#}"), "reading owned users failed");
+            Known::default()
+        }
+    }
+}
+
+async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<OwnedUsers> {
+    let item = ctx.tables.get(Table::Requests, &item_key(person), None).await?;
+    Ok(item.as_ref().map(OwnedUsers::try_from).transpose()?.unwrap_or_default())
+}
+
+/// Has the directory read afresh where that was a day ago. Of several who see this, one does it; failing is only
+/// logged.
+pub(crate) async fn refresh_directory(ctx: &Context, known: &Known, now: Timestamp) {
+    let Some(refreshed) = known.refreshed else { return };
+    if let Err(fault) = refresh_if_old(ctx, refreshed, now).await {
+        tracing::error!(error = format!("{fault:#}"), "ownership refresh not started");
+    }
+}
+
+/// The same, without anybody having asked: once a day.
+pub(crate) async fn refresh_daily(ctx: &Context, now: Timestamp) -> anyhow::Result<()> {
+    let read = ctx.tables.get(Table::Requests, REFRESH_STATE_PK, None).await?;
+    refresh_if_old(ctx, read.as_ref().map(RefreshState::from).unwrap_or_default(), now).await
+}
+
+async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) -> anyhow::Result<()> {
+    let Some(account) = ctx.config.accounts.first() else { return Ok(()) };
+    if !refreshed.is_old(now) {
+        return Ok(());
+    }
+    // The first page is queued before the reading counts as begun. All who see that the last one is old send the same.
+    let once = format!("ownership.after.{}", refreshed.begun.map_or(0, |begun| begun.0));
+    let account = account.id.clone();
+    let first = OwnershipPage { begun: now, account, page: 0, marker: None, complete: true };
+    queue_page(ctx, first, &once).await?;
+    match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &RefreshState::begin(now)).await {
+        Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(fault)) => Err(fault),
+    }
+}
+
+async fn queue_page(ctx: &Context, page: OwnershipPage, once: &str) -> anyhow::Result<()> {
+    let body = serde_json::to_string(&DueMessage::Directory(page))?;
+    ctx.sqs.send(&ctx.config.due_queue, body, "ownership", once).await
+}
+
+/// Reads one page of one account, and sends for the next. An account that cannot be read, as often as its message comes,
+/// holds up no other, but then nothing is taken for gone.
+pub(crate) async fn refresh_ownership_page(
+    ctx: &Context,
+    page: OwnershipPage,
+    now: Timestamp,
+    received: u32,
+) -> Result<(), HandleError> {
+    if page.begun.since(now) > CLOCK_SKEW {
+        // Taken at its word, it would keep the next reading from beginning until then.
+        tracing::error!("ownership page dated in the future");
+        return Ok(());
+    }
+    let current = page.account.clone();
+    let mut accounts = ctx.config.accounts.iter().skip_while(|account| account.id != current);
+    let Some(account) = accounts.next() else { return Ok(()) };
+    let last = received >= MAX_RECEIVES;
+    let (next, read) = match read_page(ctx, account, &page, now, last).await {
+        Ok(next) => (next, true),
+        Err(fault) if !last => return Err(fault.into()),
+        Err(fault) => {
+            let account = account.alias.as_str();
+            tracing::error!(account, error = format!("{fault:#}"), "listing IAM users failed");
+            (None, false)
+        }
+    };
+    let more = next.as_ref().filter(|_| page.page + 1 < MOST_PAGES);
+    let complete = page.complete && read && more.is_some() == next.is_some();
+    let following = match (more, accounts.next()) {
+        (Some(marker), _) => {
+            OwnershipPage { page: page.page + 1, marker: Some(marker.clone()), complete, ..page }
+        }
+        (None, Some(account)) => {
+            OwnershipPage { account: account.id.clone(), page: 0, marker: None, complete, ..page }
+        }
+        (None, None) if complete => {
+            report_findings(ctx, page.begun).await?;
+            let done = RefreshState::complete(page.begun);
+            return match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &done).await {
+                Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
+                Err(WriteError::Other(fault)) => Err(fault.into()),
+            };
+        }
+        (None, None) => return Ok(report_findings(ctx, page.begun).await?),
+    };
+    let once = format!("ownership.{}.{}.{}", following.begun.0, following.account, following.page);
+    Ok(queue_page(ctx, following, &once).await?)
+}
+
+/// Notes the owners on one page; the marker of the next.
+async fn read_page(
+    ctx: &Context,
+    account: &Account,
+    page: &OwnershipPage,
+    now: Timestamp,
+    last: bool,
+) -> anyhow::Result<Option<String>> {
+    let (users, next) = ctx.lookup.owned_users(account, page.marker.as_deref(), now).await?;
+    let managed = |user: &&OwnedUser| {
+        ctx.config.iam_path.as_ref().is_none_or(|path| user.path.starts_with(path.as_str()))
+    };
+    let users: Vec<&OwnedUser> = users.iter().filter(managed).collect();
+    let opted_in: Vec<&OwnedUser> = users
+        .iter()
+        .copied()
+        .filter(|user| !user.owners.is_empty() || !user.owner_groups.is_empty())
+        .collect();
+    let requesters = compare(ctx, account, &opted_in, page, now, last).await?;
+    let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
+    let members = members(ctx, groups.into_iter().take(MOST_GROUPS)).await;
+    let mut owned: BTreeMap<&SlackUserId, BTreeSet<OwnedUserRef>> = BTreeMap::new();
+    for user in users {
+        let entry = OwnedUserRef { account: account.id.clone(), name: user.name.clone() };
+        let through_groups = user.owner_groups.iter().filter_map(|group| members.get(group)).flatten();
+        for owner in user.owners.iter().chain(through_groups) {
+            owned.entry(owner).or_default().insert(entry.clone());
+        }
+    }
+    let owned: Vec<_> = owned.into_iter().collect();
+    for some in owned.chunks(AT_ONCE) {
+        let noted = some.iter().map(|(owner, entries)| {
+            correct(ctx, owner, |directory| {
+                // Every one of them, so no `any`.
+                let changed = entries.iter().map(|entry| directory.insert(entry, page.begun, page.begun));
+                changed.filter(|changed| *changed).count() > 0
+            })
+        });
+        join_all(noted).await.into_iter().collect::<anyhow::Result<()>>()?;
+    }
+    look_for_leavers(ctx, requesters, now).boxed().await;
+    Ok(next)
+}
+
+/// The members of user groups, as far as Slack tells.
+async fn members<'a>(
+    ctx: &Context,
+    groups: impl Iterator<Item = &'a UserGroupId>,
+) -> BTreeMap<&'a UserGroupId, Vec<SlackUserId>> {
+    let Ok(slack) = slack_client(ctx).await else { return BTreeMap::new() };
+    let found = join_all(groups.map(|group| {
+        let slack = &slack;
+        async move { Some((group, slack.group_members(group).await.ok()?)) }
+    }));
+    found.await.into_iter().flatten().collect()
+}
+
+/// Corrects the directory by what was just looked up for a request: its owners have the IAM user, and a requester
+/// who is none of them has it not. Failing is only logged.
+pub(crate) async fn note_owners(
+    ctx: &Context,
+    request: &KeyRequest,
+    found: Option<&DecisionFacts>,
+    now: Timestamp,
+) {
+    let asked = &request.details;
+    let entry = OwnedUserRef { account: asked.account.id.clone(), name: asked.user.clone() };
+    let requester = &asked.requester.user;
+    let mut owners: BTreeSet<&SlackUserId> = BTreeSet::new();
+    if let Some(facts) = found {
+        owners.extend(&facts.iam_user.owners);
+        let groups = &facts.iam_user.owner_groups;
+        if groups.iter().any(|group| facts.requester.groups.contains(group.as_str())) {
+            owners.insert(requester);
+        }
+    }
+    let forget = (!owners.contains(requester)).then_some(requester);
+    let noted = owners.into_iter().map(|owner| (owner, true)).chain(forget.map(|person| (person, false)));
+    let noted = join_all(noted.map(|(person, owns)| {
+        let entry = &entry;
+        correct(ctx, person, move |directory| {
+            if owns { directory.insert(entry, now, Timestamp(now.0 - DAY)) } else { directory.remove(entry) }
+        })
+    }));
+    for fault in noted.await.into_iter().filter_map(Result::err) {
+        tracing::error!(error = format!("{fault:#}"), "updating owned users failed");
+    }
+}
+
+/// Changes what is kept of one person, if `change` says that it is worth writing.
+async fn correct(
+    ctx: &Context,
+    person: &SlackUserId,
+    change: impl Fn(&mut OwnedUsers) -> bool,
+) -> anyhow::Result<()> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let mut directory = directory(ctx, person).await?;
+        if !change(&mut directory) {
+            return Ok(());
+        }
+        match ctx.tables.update(Table::Requests, &item_key(person), &directory.replace()).await {
+            Ok(_) => return Ok(()),
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault),
+        }
+    }
+    anyhow::bail!("a person's directory changed too often")
+}

@@ -1,0 +1,632 @@
+//! Issue: the one way a key comes to life. Finish what is found; decide with fresh facts; write down the intent; create
+//! once; seal; and only then tell. Every write after the intent is conditional on holding it.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use hpke::rand_core::UnwrapErr;
+
+use crate::aws::item::Write;
+use crate::aws::session_policy::{self, IamStep};
+use crate::aws::{CreateError, Iam, TagError, WriteError};
+use crate::domain::key::IssuedKey;
+use crate::domain::request::{
+    AbortOutcome, Approval, IssueIntent, KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot,
+};
+use crate::domain::ticket::Psk;
+use crate::domain::ticket::claim::{self, ClaimHolder, TicketState};
+use crate::domain::ticket::seal::{NewAccessKey, seal};
+use crate::facts::NoSuchUser;
+use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
+use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
+use crate::queue::ClaimMessage;
+use crate::render::approval_card;
+use crate::render::text;
+use crate::store::{self, StoredRequest, TicketRef};
+use crate::time::Timestamp;
+use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, lapse, read_ticket};
+use crate::worker::commands::create::{Limit, beyond_limits};
+use crate::worker::context::{CLOCK_SKEW, Context, HandleError, Invocation, seconds, slack_client};
+use crate::worker::decision_facts::{DecisionFacts, facts_about};
+use crate::worker::dispatch::approvers_unreachable;
+use crate::worker::interactions::details::who_may_approve;
+use crate::worker::interactions::get_key::random;
+use crate::worker::limits::may_mention;
+use crate::worker::ops::key_description::{Described, remove_descriptions};
+use crate::worker::ops::ticket_outbox::import_ticket_events;
+use crate::worker::outbox::{commit, drain_outbox};
+
+/// A claim is served for this long, in seconds.
+const CLAIM_LIFE: i64 = 180;
+/// An invocation with less time left than this begins nothing.
+const LEAST_TIME: i64 = 15;
+/// How long to wait for whoever else works on the same IAM user.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A claim that may be served: everything the next steps need.
+struct AuthorizedClaim {
+    stored: StoredRequest,
+    claimed: ClaimHolder,
+    tid: TicketId,
+    psk: Psk,
+    facts: DecisionFacts,
+    authorized: Authorized<Issue>,
+}
+
+/// Why no key comes of a claim, for certain.
+struct IssueFailure {
+    to: AbortOutcome,
+    why: &'static str,
+    deleted: Option<AccessKeyId>,
+    say: String,
+}
+
+impl IssueFailure {
+    fn again(why: &'static str, say: impl Into<String>) -> Self {
+        Self { to: AbortOutcome::Approved, why, deleted: None, say: say.into() }
+    }
+}
+
+pub(crate) async fn issue(
+    ctx: &Context,
+    message: &ClaimMessage,
+    invocation: Invocation,
+) -> Result<(), HandleError> {
+    let Some(stored) = import_ticket_events(ctx, &message.tid, invocation.now).await? else {
+        return Ok(());
+    };
+    match &stored.request.state {
+        RequestState::Issuing(intent) if intent.tid == message.tid => {
+            let intent = intent.clone();
+            resume_intent(ctx, stored, intent, invocation).await
+        }
+        RequestState::LinkIssued { tid } if *tid == message.tid => {
+            load_claim(ctx, stored, message, invocation).await
+        }
+        RequestState::Pending
+        | RequestState::Approved
+        | RequestState::LinkIssued { .. }
+        | RequestState::Issuing(_)
+        | RequestState::Ambiguous(_)
+        | RequestState::Issued { .. }
+        | RequestState::Completed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled
+        | RequestState::Expired
+        | RequestState::PolicyDenied { .. } => Ok(()),
+    }
+}
+
+/// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
+/// no key is recorded, whether there is one is not known.
+pub(crate) async fn resume_intent(
+    ctx: &Context,
+    stored: StoredRequest,
+    intent: IssueIntent,
+    invocation: Invocation,
+) -> Result<(), HandleError> {
+    let Invocation { now, deadline } = invocation;
+    if now <= intent.deadline {
+        let wait = u64::try_from(intent.deadline.since(now) + 1).unwrap_or(1);
+        return Err(HandleError::RetryAfter(Duration::from_secs(wait)));
+    }
+    let run = RunId::of(random()?);
+    let next = stored.request.apply(
+        RequestEvent::ResumeIssuing { run: run.clone(), until: deadline },
+        "keyvend",
+        now,
+    )?;
+    let stored = match commit(ctx, &stored, next, Vec::new(), Vec::new()).await {
+        Ok(stored) => stored,
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(Duration::from_secs(1))),
+        Err(WriteError::Other(fault)) => return Err(fault.into()),
+    };
+    match intent.created {
+        Some(key) => {
+            delete_own(ctx, &stored.request, &intent.path, &key).await?;
+            let failed =
+                IssueFailure { deleted: Some(key), ..IssueFailure::again("interrupted", text::TOO_LATE) };
+            abort_issuing(ctx, stored, Some(&run), failed, now).await
+        }
+        None => mark_ambiguous(ctx, stored, &run, now).await,
+    }
+}
+
+async fn load_claim(
+    ctx: &Context,
+    stored: StoredRequest,
+    message: &ClaimMessage,
+    invocation: Invocation,
+) -> Result<(), HandleError> {
+    let now = invocation.now;
+    if stored.request.is_expired(now) {
+        return Ok(lapse(ctx, &stored, now).await?);
+    }
+    let Some(ticket) = read_ticket(ctx, &message.tid).await? else { return Ok(()) };
+    let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
+    if claimed.attempt != message.attempt {
+        return Ok(());
+    }
+    // `reveal` wrote that time: one that is still to come would never grow old.
+    let ahead = claimed.at.since(now);
+    if (1..=CLOCK_SKEW).contains(&ahead) {
+        return Err(HandleError::RetryAfter(seconds(ahead)));
+    }
+    if ahead > 0 || now.since(claimed.at) > CLAIM_LIFE {
+        return abort_issuing(ctx, stored, None, IssueFailure::again("too-late", text::TOO_LATE), now).await;
+    }
+    if invocation.deadline.since(now) < LEAST_TIME {
+        return Err(HandleError::RetryAfter(Duration::from_secs(1)));
+    }
+    let ready = match authorize_claim(ctx, stored, claimed, now).boxed().await? {
+        Ok(ready) => ready,
+        Err((stored, failed)) => return abort_issuing(ctx, *stored, None, failed, now).await,
+    };
+    create_and_seal(ctx, ready, invocation).boxed().await
+}
+
+/// Fresh facts, policy asked again, and what was approved compared with what is so now.
+async fn authorize_claim(
+    ctx: &Context,
+    stored: StoredRequest,
+    claimed: ClaimHolder,
+    now: Timestamp,
+) -> anyhow::Result<Result<AuthorizedClaim, (Box<StoredRequest>, IssueFailure)>> {
+    let no = |stored: StoredRequest, failed: IssueFailure| Ok(Err((Box::new(stored), failed)));
+    let Some(tid) = stored.request.ticket().cloned() else {
+        anyhow::bail!("a claimed ticket that its request does not name");
+    };
+    let Ok(policies) = &ctx.policies else {
+        return no(stored, IssueFailure::again("policies-invalid", text::POLICIES_INVALID));
+    };
+    let Some(TicketRef { psk: Some(psk), expires_at, .. }) = TicketRef::read(&ctx.tables, &tid).await? else {
+        return no(stored, IssueFailure::again("psk-gone", text::TOO_LATE));
+    };
+    // The ticket's own expiry can be changed with the role of `reveal`, this one cannot.
+    if claimed.at > expires_at {
+        return no(stored, IssueFailure::again("too-late", text::TOO_LATE));
+    }
+    let asked = stored.request.details.clone();
+    if asked.kind.end().is_some_and(|end| end <= now) {
+        let why = text::END_PASSED.to_owned();
+        let to = AbortOutcome::Refused { why: why.clone() };
+        return no(stored, IssueFailure { to, ..IssueFailure::again("end-passed", why) });
+    }
+    let slack = slack_client(ctx).await?;
+    let facts = match facts_about(ctx, &slack, &stored.request, None, now).await {
+        Ok(Ok(facts)) => facts,
+        Ok(Err(NoSuchUser)) => {
+            let to = AbortOutcome::Refused { why: text::USER_GONE.to_owned() };
+            return no(stored, IssueFailure { to, ..IssueFailure::again("user-gone", text::USER_GONE) });
+        }
+        Err(fault) => {
+            let say = approvers_unreachable(ctx, fault)?;
+            return no(stored, IssueFailure::again("approvers-unreachable", say));
+        }
+    };
+    if let Some(Limit { by, why }) = beyond_limits(ctx, &asked, &facts.iam_user) {
+        let to = AbortOutcome::Refused { why: why.clone() };
+        return no(stored, IssueFailure { to, ..IssueFailure::again(by, why) });
+    }
+    let count = facts.approvals(policies, &asked, None);
+    let issue = Issue(facts.asked(&asked, count));
+    let outdated = match facts.required_approvals(policies, &asked) {
+        RequiredApprovals::Approvals(needed) => {
+            stored.request.is_outdated_by(&ReviewSnapshot::of(&facts.iam_user, needed))
+        }
+        RequiredApprovals::Never(_) => true,
+    };
+    match policies.authorize(&facts.requester, issue, &facts.iam_user) {
+        Ok(authorized) if !outdated => {
+            Ok(Ok(AuthorizedClaim { stored, claimed, tid, psk, facts, authorized }))
+        }
+        Ok(_) | Err(_) => {
+            let may = who_may_approve(ctx, &slack, &facts, &stored.request).await?;
+            let failed = unauthorized(ctx, &stored.request, &facts, policies, &may);
+            no(stored, failed)
+        }
+    }
+}
+
+/// A no at issuing: for good, or until approvals are there that still count.
+fn unauthorized(
+    ctx: &Context,
+    request: &KeyRequest,
+    facts: &DecisionFacts,
+    policies: &Policies,
+    may: &[SlackUserId],
+) -> IssueFailure {
+    let asked = &request.details;
+    match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
+        RequiredApprovals::Never(denial) => {
+            let why = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
+            IssueFailure {
+                to: AbortOutcome::Refused { why: why.clone() },
+                ..IssueFailure::again("policy", why)
+            }
+        }
+        RequiredApprovals::Approvals(needed) => {
+            let counts = |approval: &Approval| facts.still_counts(policies, asked, &approval.by);
+            let shown = ReviewSnapshot::of(&facts.iam_user, needed);
+            // Whoever approved something else has not approved this.
+            let outdated = request.is_outdated_by(&shown);
+            let hold = request.approvals.iter().filter(|approval| !outdated && counts(approval));
+            let approvals = hold.cloned().collect::<Vec<_>>();
+            let next = KeyRequest { snapshot: shown.clone(), approvals, ..request.clone() };
+            let facts =
+                ReviewSnapshot { required_approvals: request.snapshot.required_approvals, ..shown.clone() };
+            let (why, mut say) = if request.revision_of(&facts) != request.revision() {
+                ("facts-changed", text::facts_changed(&next))
+            } else {
+                ("approvals-lacking", text::approvals_lacking(&next))
+            };
+            let gave = |user: &SlackUserId| next.approvals.iter().any(|approval| approval.by.user == *user);
+            let left = may.iter().filter(|user| !gave(user)).count();
+            say.push_str(&text::too_few_left(&next, left));
+            let approvals = next.approvals;
+            let to = AbortOutcome::Pending { shown, approvals, ttl: ctx.config.request_ttl };
+            IssueFailure { to, ..IssueFailure::again(why, say) }
+        }
+    }
+}
+
+async fn create_and_seal(
+    ctx: &Context,
+    ready: AuthorizedClaim,
+    invocation: Invocation,
+) -> Result<(), HandleError> {
+    let now = invocation.now;
+    let creator = match session_for(ctx, IamStep::Create, &ready).await {
+        Ok(creator) => creator,
+        Err(fault) => {
+            tracing::error!(error = format!("{fault:#}"), "issuing session not available");
+            let say = text::aws_refused(&ready.stored.request.id);
+            return abort_issuing(ctx, ready.stored, None, IssueFailure::again("no-session", say), now).await;
+        }
+    };
+    let (stored, run) = write_intent(ctx, &ready, invocation).await?;
+    let Some(stored) = stored else {
+        let failed = IssueFailure::again("frozen", text::FROZEN);
+        return abort_issuing(ctx, ready.stored, None, failed, now).await;
+    };
+    let key = match create_key(ctx, &creator, &ready.authorized).await {
+        Ok(key) => key,
+        Err(CreateError::Unknown) => return mark_ambiguous(ctx, stored, &run, now).await,
+        Err(error) => {
+            tracing::warn!(%error, "CreateAccessKey denied");
+            let failed = match error {
+                CreateError::LimitExceeded => IssueFailure::again("two-keys", text::SLOT_TAKEN),
+                CreateError::NoSuchUser => {
+                    let to = AbortOutcome::Refused { why: text::USER_GONE.to_owned() };
+                    IssueFailure { to, ..IssueFailure::again("user-gone", text::USER_GONE) }
+                }
+                CreateError::Refused(_) | CreateError::Unknown => {
+                    IssueFailure::again("aws-refused", text::aws_refused(&stored.request.id))
+                }
+            };
+            return abort_issuing(ctx, stored, Some(&run), failed, now).await;
+        }
+    };
+    let id = key.id.clone();
+    match record_and_seal(ctx, &ready, stored, &run, key, now).boxed().await {
+        Ok(saved) => {
+            let saved = drain_outbox(ctx, saved).await;
+            describe(ctx, &ready, &saved, &id, now).await;
+            Ok(())
+        }
+        Err(fault) => {
+            tracing::error!(error = format!("{fault:#}"), "sealing failed");
+            delete_unsealed_key(ctx, &ready, &run, id, fault, now).await
+        }
+    }
+}
+
+/// Replaced, or a write whose outcome is unknown: if the key did not become the request's, it goes.
+async fn delete_unsealed_key(
+    ctx: &Context,
+    ready: &AuthorizedClaim,
+    run: &RunId,
+    key: AccessKeyId,
+    fault: anyhow::Error,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let Some(found) = StoredRequest::read(&ctx.tables, &ready.stored.request.id).await? else {
+        return Err(fault.into());
+    };
+    let path = &ready.facts.iam_user.path;
+    match &found.request.state {
+        RequestState::Issued { key: sealed, .. } if *sealed == key => {
+            let found = drain_outbox(ctx, found).await;
+            describe(ctx, ready, &found, &key, now).await;
+            Ok(())
+        }
+        RequestState::Issuing(intent) if intent.invocation == *run => {
+            delete_own(ctx, &found.request, path, &key).await?;
+            let failed =
+                IssueFailure { deleted: Some(key), ..IssueFailure::again("not-recorded", text::TOO_LATE) };
+            abort_issuing(ctx, found, Some(run), failed, now).await
+        }
+        RequestState::Pending
+        | RequestState::Approved
+        | RequestState::LinkIssued { .. }
+        | RequestState::Issuing(_)
+        | RequestState::Ambiguous(_)
+        | RequestState::Issued { .. }
+        | RequestState::Completed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled
+        | RequestState::Expired
+        | RequestState::PolicyDenied { .. } => {
+            delete_own(ctx, &found.request, path, &key).await?;
+            Err(fault.into())
+        }
+    }
+}
+
+/// Writes the intent down: the request, the IAM user's lease, the ticket as claimed, no freeze, the day's count.
+/// `None` where all issuing is stopped.
+async fn write_intent(
+    ctx: &Context,
+    ready: &AuthorizedClaim,
+    invocation: Invocation,
+) -> Result<(Option<StoredRequest>, RunId), HandleError> {
+    let run = RunId::of(random()?);
+    let asked = &ready.stored.request.details;
+    let intent = IssueIntent {
+        tid: ready.tid.clone(),
+        invocation: run.clone(),
+        started_at: invocation.now,
+        deadline: invocation.deadline,
+        path: ready.facts.iam_user.path.clone(),
+        existing_keys: ready.facts.iam_user.keys.iter().map(|key| key.id.clone()).collect(),
+        created: None,
+    };
+    let event = RequestEvent::StartIssuing { intent, browser: ready.claimed.browser.to_string() };
+    let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
+    let others = vec![
+        store::take_lease(&asked.account, &asked.user, ready.stored.request.id.as_str()),
+        claim::assert_claimed(&ready.tid, ready.claimed.attempt),
+        store::not_frozen(),
+        store::increment_daily_count(&asked.requester, invocation.now, ready.facts.issued_today),
+    ];
+    match commit(ctx, &ready.stored, next, others, Vec::new()).await {
+        Ok(stored) => Ok((Some(stored), run)),
+        Err(WriteError::Conflict(_)) if store::is_frozen(&ctx.tables).await? => Ok((None, run)),
+        // The lease is held, or something moved since it was read: look again.
+        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(BUSY)),
+        Err(WriteError::Other(fault)) => Err(fault.into()),
+    }
+}
+
+/// The one call that brings a key to life: it takes policy's yes.
+async fn create_key(
+    _ctx: &Context,
+    creator: &Iam,
+    authorized: &Authorized<Issue>,
+) -> Result<NewAccessKey, CreateError> {
+    creator.create_access_key(&authorized.at().name).await
+}
+
+async fn record_and_seal(
+    ctx: &Context,
+    ready: &AuthorizedClaim,
+    stored: StoredRequest,
+    run: &RunId,
+    key: NewAccessKey,
+    now: Timestamp,
+) -> anyhow::Result<StoredRequest> {
+    let asked = ready.stored.request.details.clone();
+    let created = RequestEvent::Created { run: run.clone(), key: key.id.clone() };
+    let stored =
+        save_while_holding_intent(ctx, stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
+    let sealed = seal(
+        &key,
+        (&asked.account, &asked.user),
+        &ready.claimed.key,
+        (&tid_bytes(&ready.tid)?, &ready.psk),
+        &random()?,
+        &mut UnwrapErr(getrandom::SysRng),
+    )?;
+    let sealing = RequestEvent::Seal { run: run.clone() };
+    let with = |next: &KeyRequest| {
+        let others = vec![
+            claim::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
+            IssuedKey::from_request(next, &ready.facts.iam_user, &key.id, now).create()?,
+            TicketRef::remove_psk(&ready.tid),
+            store::release_lease(&asked.account, &asked.user, next.id.as_str()),
+        ];
+        let message = approval_card::issued(next, &key.id, ready.claimed.browser);
+        let told = Notification::Direct { to: asked.requester.clone(), message };
+        Ok((others, vec![Notification::Card, told]))
+    };
+    save_while_holding_intent(ctx, stored, &sealing, now, with).await
+}
+
+/// A write by whoever holds the intent. Others may write beside it (what `reveal` did is taken in); as long as the
+/// intent is still this invocation's, that is no reason to give up its key.
+async fn save_while_holding_intent(
+    ctx: &Context,
+    mut stored: StoredRequest,
+    event: &RequestEvent,
+    now: Timestamp,
+    with: impl Fn(&KeyRequest) -> anyhow::Result<(Vec<Write>, Vec<Notification>)>,
+) -> anyhow::Result<StoredRequest> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let next = stored.request.apply(event.clone(), "keyvend", now)?;
+        let (others, notifications) = with(&next)?;
+        match commit(ctx, &stored, next, others, notifications).await {
+            Ok(saved) => return Ok(saved),
+            Err(WriteError::Conflict(lost)) => {
+                stored = StoredRequest::read(&ctx.tables, &stored.request.id).await?.ok_or(lost)?;
+            }
+            Err(WriteError::Other(fault)) => return Err(fault),
+        }
+    }
+    anyhow::bail!("a request changed too often while its key was recorded")
+}
+
+/// The key's description, as the console shows it. Going without is a note, no failure. Where the user has no room for
+/// another tag, the descriptions of keys that are gone make some.
+async fn describe(
+    ctx: &Context,
+    ready: &AuthorizedClaim,
+    saved: &StoredRequest,
+    key: &AccessKeyId,
+    now: Timestamp,
+) {
+    let asked = &saved.request.details;
+    let described = async {
+        let session = session_for(ctx, IamStep::Describe, ready).await?;
+        let description = text::description(&saved.request);
+        match session.tag_key(&asked.user, key, &description).await {
+            Err(TagError::LimitExceeded) => {}
+            done => return Ok(done?),
+        }
+        let requester = asked.requester.to_string();
+        let described = Described {
+            account: &asked.account,
+            user: &asked.user,
+            path: &ready.facts.iam_user.path,
+            operation: saved.request.id.as_str(),
+            by: &requester,
+        };
+        remove_descriptions(ctx, described, None, now).boxed().await;
+        anyhow::Ok(session.tag_key(&asked.user, key, &description).await?)
+    };
+    if let Err(fault) = described.await {
+        tracing::warn!(error = format!("{fault:#}"), "key description not tagged");
+    }
+}
+
+/// No key came of it, for certain: ticket FAILED, request back, lease released, count taken back, in one
+/// transaction; then the requester is told which.
+async fn abort_issuing(
+    ctx: &Context,
+    stored: StoredRequest,
+    run: Option<&RunId>,
+    failed: IssueFailure,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
+    let asked = &stored.request.details;
+    let mut others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+    if let RequestState::Issuing(intent) = &stored.request.state {
+        others.push(store::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
+        others.push(store::decrement_daily_count(&asked.requester, intent.started_at));
+    }
+    let event = RequestEvent::AbortIssuing {
+        run: run.cloned(),
+        to: failed.to,
+        why: failed.why,
+        deleted: failed.deleted,
+    };
+    let next = stored.request.apply(event, "keyvend", now)?;
+    let may_press_again = next.state == RequestState::Approved;
+    let message = if may_press_again {
+        approval_card::again(&failed.say, &next)
+    } else {
+        approval_card::text(&failed.say)
+    };
+    let mut notifications = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+    // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
+    if next.card.is_some() || next.state == RequestState::Pending {
+        notifications.push(Notification::Card);
+    }
+    // A card that is drawn anew calls nobody; one that is posted does.
+    if next.card.is_some() && next.state == RequestState::Pending {
+        let what = format!("{}.again", next.id);
+        let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
+        let mention = mention.then_some(&ctx.config.approvers);
+        let message = approval_card::text(&text::asked_again(&next, mention));
+        notifications.push(Notification::Thread { message });
+    }
+    finish_claim(ctx, &stored, next, others, notifications).await
+}
+
+/// The write that ends an attempt; losing it is looked at again.
+pub(crate) async fn finish_claim(
+    ctx: &Context,
+    stored: &StoredRequest,
+    next: KeyRequest,
+    others: Vec<Write>,
+    notifications: Vec<Notification>,
+) -> Result<(), HandleError> {
+    match commit(ctx, stored, next, others, notifications).await {
+        Ok(saved) => {
+            drain_outbox(ctx, saved).await;
+            Ok(())
+        }
+        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+        Err(WriteError::Other(fault)) => Err(fault.into()),
+    }
+}
+
+/// `CreateAccessKey` gave no answer. It is never repeated under this intent, and the lease stays.
+async fn mark_ambiguous(
+    ctx: &Context,
+    stored: StoredRequest,
+    run: &RunId,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
+    let next = stored.request.apply(RequestEvent::CreateTimedOut { run: run.clone() }, "keyvend", now)?;
+    let others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+    let message = approval_card::text(&text::ambiguous(&next));
+    let notifications = vec![
+        Notification::Card,
+        Notification::Direct { to: next.details.requester.clone(), message: message.clone() },
+        Notification::Approvers { message },
+    ];
+    finish_claim(ctx, &stored, next, others, notifications).await
+}
+
+/// The message dies with this receive: whoever waits is told, and may press again.
+pub(crate) async fn give_up_claim(
+    ctx: &Context,
+    message: &ClaimMessage,
+    not_done: &HandleError,
+    now: Timestamp,
+) {
+    let say = match not_done {
+        HandleError::RetryAfter(_) | HandleError::RateLimited => text::BUSY,
+        HandleError::Failed(_) => text::TOO_LATE,
+    };
+    let given_up = async {
+        let Some(stored) = import_ticket_events(ctx, &message.tid, now).await? else { return Ok(()) };
+        if stored.request.state != (RequestState::LinkIssued { tid: message.tid.clone() }) {
+            return Ok(());
+        }
+        abort_issuing(ctx, stored, None, IssueFailure::again("gave-up", say), now).await
+    };
+    if let Err(HandleError::Failed(fault)) = given_up.await {
+        tracing::error!(error = format!("{fault:#}"), "abandoned claim not recorded");
+    }
+}
+
+/// A session of the issuer role for one step on this request's IAM user.
+async fn session_for(ctx: &Context, step: IamStep, ready: &AuthorizedClaim) -> anyhow::Result<Iam> {
+    session(ctx, step, &ready.stored.request, &ready.facts.iam_user.path).await
+}
+
+async fn session(ctx: &Context, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
+    let asked = &request.details;
+    let policy = session_policy::write_policy(step, &asked.account, path, &asked.user)?;
+    ctx.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await
+}
+
+/// Deletes a key that this request created and nobody has read. It was not described yet: that follows the seal.
+async fn delete_own(
+    ctx: &Context,
+    request: &KeyRequest,
+    path: &str,
+    key: &AccessKeyId,
+) -> anyhow::Result<()> {
+    let session = session(ctx, IamStep::Delete, request, path).await?;
+    session.delete_access_key(&request.details.user, key).await
+}
+
+fn tid_bytes(tid: &TicketId) -> anyhow::Result<[u8; 16]> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(tid.as_str())?;
+    bytes.try_into().map_err(|_| anyhow::anyhow!("a ticket id of another length"))
+}

@@ -1,0 +1,188 @@
+//! The end of a key draws near, or another took its place: reminders, the guard for keys in use, and the question whether
+//! an old key that is not used any more can go.
+
+use crate::aws::WriteError;
+use crate::aws::item::Write;
+use crate::domain::audit::AuditEvent;
+use crate::domain::iam::AccessKeyLastUsed;
+use crate::domain::key::{
+    DeactivationReason, ExpiryDecision, IssuedKey, PostponeReason, StoredKey, Successor,
+};
+use crate::domain::request::Notification;
+use crate::id::{AccessKeyId, PersonId};
+use crate::render::approval_card::{self, KeyAction};
+use crate::render::text;
+use crate::slack::api::SlackError;
+use crate::time::{DAY, Timestamp};
+use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::timers::key::{key_event, read_key, switch_off_in_time, update_key};
+
+/// Its requester is reminded. Whether that was delivered is noted when Slack took it.
+pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
+    let stored = &drop_inactive_successor(ctx, stored.clone()).await?;
+    let issued = &stored.issued;
+    let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
+    let next = issued.with_reminder_sent(now);
+    let happened =
+        key_event(AuditEvent::KeyExpiryReminderSent, stored, [("end", issued.expires_at.rfc3339())]);
+    let offers: &[KeyAction] = if issued.successor.is_some() {
+        &[KeyAction::Retire]
+    } else {
+        &[KeyAction::Extend, KeyAction::Rotate]
+    };
+    let reminder = Notification::Reminder {
+        to: issued.requester.clone(),
+        key: issued.key.clone(),
+        end: issued.expires_at,
+        message: approval_card::about_key(&text::expires_soon(issued, &last_used), &issued.key, offers),
+    };
+    update_key(ctx, stored, &next, happened, Vec::new(), vec![reminder], now).await
+}
+
+/// Slack took a reminder. One of an end that was moved since says nothing of the present one.
+pub(crate) async fn note_delivered(
+    ctx: &Context,
+    key: &AccessKeyId,
+    end: Timestamp,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+        let mut next = stored.issued.clone();
+        if next.expires_at != end || next.reminders.delivered_at.is_some() {
+            return Ok(());
+        }
+        next.reminders.delivered_at = Some(now);
+        match ctx.tables.write(vec![stored.update(&next)?]).await {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault),
+        }
+    }
+    anyhow::bail!("a key changed too often for its reminder to be noted")
+}
+
+/// Its time ran out: it is switched off, unless it is in use and that would take somebody by surprise.
+pub(crate) async fn expire_or_postpone(
+    ctx: &Context,
+    stored: &StoredKey,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let issued = &stored.issued;
+    let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
+    if !issued.can_postpone(&last_used, now) {
+        return switch_off_in_time(ctx, stored, DeactivationReason::Expired, now).await;
+    }
+    let offset = timezone_offset(ctx, &issued.requester).await?;
+    let (put_off, unready) = match issued.expiry_decision(offset, now) {
+        ExpiryDecision::Deactivate => {
+            return switch_off_in_time(ctx, stored, DeactivationReason::Expired, now).await;
+        }
+        ExpiryDecision::Postpone(put_off, unready) => (put_off, unready),
+    };
+    let next = IssuedKey { postponement: Some(put_off), ..issued.clone() };
+    let why = match unready {
+        PostponeReason::Unreminded => "unreminded",
+        PostponeReason::OutOfHours => "out of hours",
+    };
+    let detail = [
+        ("why", why.to_owned()),
+        ("until", put_off.new_deadline.rfc3339()),
+        ("times", put_off.times.to_string()),
+    ];
+    let happened = key_event(AuditEvent::KeyExpiryPostponed, stored, detail);
+    let sentence = text::put_off(issued, &last_used, put_off, unready);
+    let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]);
+    update_key(ctx, stored, &next, happened, Vec::new(), vec![Notification::Approvers { message }], now).await
+}
+
+/// How far somebody's clock is ahead of UTC, in seconds. Of whoever left, Slack says nothing.
+async fn timezone_offset(ctx: &Context, person: &PersonId) -> anyhow::Result<i64> {
+    match slack_client(ctx).await?.user_info(&person.user).await {
+        Ok(user) => Ok(user.tz_offset.unwrap_or(0)),
+        Err(SlackError::Said(code)) if ["user_not_found", "user_not_visible"].contains(&code.as_str()) => {
+            Ok(0)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Another took its place: once it is not used any more, whoever asked for the other is asked about it, once. Before
+/// its end it is never switched off by itself.
+pub(crate) async fn check_old_key_idle(
+    ctx: &Context,
+    stored: &StoredKey,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let issued = &stored.issued;
+    let Some(successor) = &issued.successor else { return Ok(()) };
+    if !is_managed_key_active(ctx, &successor.key).await? {
+        // Nothing takes its place any more.
+        let next = IssuedKey { successor: None, ..issued.clone() };
+        return try_to_replace(ctx, stored, &next).await;
+    }
+    let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
+    if !successor.is_idle(&last_used, now) {
+        let look_at = Some(Timestamp(now.0 + DAY));
+        let next = with_successor(issued, Successor { check_at: look_at, ..successor.clone() });
+        return try_to_replace(ctx, stored, &next).await;
+    }
+    let next = with_successor(issued, Successor { check_at: None, ..successor.clone() });
+    let last_use = match &last_used {
+        AccessKeyLastUsed::Never => "never".to_owned(),
+        AccessKeyLastUsed::Unknown => "unknown".to_owned(),
+        AccessKeyLastUsed::At { at, .. } => at.rfc3339(),
+    };
+    let detail = [("successor", successor.key.to_string()), ("last_used", last_use)];
+    let happened = key_event(AuditEvent::KeyIdleQuestionSent, stored, detail);
+    let sentence = text::quiet(issued, successor, &last_used);
+    let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Retire]);
+    let told = vec![Notification::Direct { to: successor.requester.clone(), message }];
+    update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
+}
+
+/// A write of the key's own item alone, which somebody else may have been before with: what is due then is found again.
+async fn try_to_replace(ctx: &Context, stored: &StoredKey, next: &IssuedKey) -> Result<(), HandleError> {
+    match ctx.tables.write(vec![stored.update(next)?]).await {
+        Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(fault)) => Err(fault.into()),
+    }
+}
+
+/// Whether a key that keyvend issued is on.
+async fn is_managed_key_active(ctx: &Context, key: &AccessKeyId) -> anyhow::Result<bool> {
+    Ok(read_key(ctx, key).await?.is_some_and(|found| found.issued.state.is_active()))
+}
+
+/// The key without a successor that is not on any more.
+pub(crate) async fn drop_inactive_successor(ctx: &Context, stored: StoredKey) -> anyhow::Result<StoredKey> {
+    match &stored.issued.successor {
+        Some(successor) if !is_managed_key_active(ctx, &successor.key).await? => Ok(stored.clear_successor()),
+        Some(_) | None => Ok(stored),
+    }
+}
+
+/// The write that notes, with the key that took another's place being confirmed, that it did.
+pub(crate) async fn record_successor(
+    ctx: &Context,
+    confirmed: &IssuedKey,
+    now: Timestamp,
+) -> anyhow::Result<Option<Write>> {
+    let Some(old) = &confirmed.replaces else { return Ok(None) };
+    let Some(stored) = read_key(ctx, old).await? else { return Ok(None) };
+    if !stored.issued.state.is_active() || stored.issued.successor.is_some() {
+        return Ok(None);
+    }
+    let successor = Successor {
+        key: confirmed.key.clone(),
+        requester: confirmed.requester.clone(),
+        confirmed_at: now,
+        check_at: Some(Timestamp(now.0 + DAY)),
+    };
+    stored.update(&with_successor(&stored.issued, successor)).map(Some)
+}
+
+fn with_successor(issued: &IssuedKey, successor: Successor) -> IssuedKey {
+    IssuedKey { successor: Some(successor), ..issued.clone() }
+}

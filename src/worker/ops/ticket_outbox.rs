@@ -1,0 +1,120 @@
+//! What `reveal` did with a ticket: taken into the request's audit chain, and told where it must be.
+
+use crate::aws::WriteError;
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::key::{IssuedKey, KeyState};
+use crate::domain::request::{Notification, RequestEvent, RequestState};
+use crate::domain::ticket::claim::{self, StoredTicket, TicketEventKind};
+use crate::id::{AccessKeyId, TicketId};
+use crate::queue::ClaimMessage;
+use crate::render::approval_card;
+use crate::render::text;
+use crate::store::{StoredRequest, TicketRef};
+use crate::time::Timestamp;
+use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, read_ticket};
+use crate::worker::context::{Context, HandleError};
+use crate::worker::ops::key_expiry::record_successor;
+use crate::worker::outbox::{commit, drain_outbox};
+use crate::worker::timers::key::read_key;
+
+/// Takes a ticket's outbox into its request's chain; the request as it then stands, if there is one.
+pub(crate) async fn import_ticket_events(
+    ctx: &Context,
+    tid: &TicketId,
+    now: Timestamp,
+) -> Result<Option<StoredRequest>, HandleError> {
+    let Some(link) = TicketRef::read(&ctx.tables, tid).await? else { return Ok(None) };
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let Some(stored) = StoredRequest::read(&ctx.tables, &link.request).await? else {
+            return Ok(None);
+        };
+        let Some(ticket) = read_ticket(ctx, tid).await? else {
+            return Ok(Some(drain_outbox(ctx, stored).await));
+        };
+        if ticket.outbox.is_empty() {
+            return Ok(Some(drain_outbox(ctx, stored).await));
+        }
+        let (next, alerts) = take_events(&stored, &ticket, now)?;
+        let to = &stored.request.details.requester;
+        let told =
+            |alert: &String| Notification::Direct { to: to.clone(), message: approval_card::text(alert) };
+        let notifications = alerts.iter().map(told).collect();
+        match commit(ctx, &stored, next, vec![claim::clear_outbox(tid, ticket.outbox.len())], notifications)
+            .await
+        {
+            Ok(saved) => return Ok(Some(drain_outbox(ctx, saved).await)),
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
+        }
+    }
+    Err(anyhow::anyhow!("a ticket changed too often to be taken in").into())
+}
+
+/// The tab has the key.
+pub(crate) async fn confirm_ticket(
+    ctx: &Context,
+    message: &ClaimMessage,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let Some(stored) = import_ticket_events(ctx, &message.tid, now).await? else { return Ok(()) };
+    let RequestState::Issued { key, tid, .. } = &stored.request.state else { return Ok(()) };
+    if *tid != message.tid {
+        return Ok(());
+    }
+    confirm(ctx, key, now).await
+}
+
+/// Its holder has it. One that lapsed before stays as it is.
+pub(crate) async fn confirm(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+        if stored.issued.state != KeyState::Delivered {
+            return Ok(());
+        }
+        let next = IssuedKey { state: KeyState::Confirmed, ..stored.issued.clone() };
+        let mut writes = vec![stored.update(&next)?];
+        writes.extend(record_successor(ctx, &next, now).await?);
+        match ctx.tables.write(writes).await {
+            Ok(()) => return Ok(()),
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(fault)) => return Err(fault.into()),
+        }
+    }
+    Err(anyhow::anyhow!("a key changed too often to be confirmed").into())
+}
+
+/// The request with the ticket's events in its chain, and what the requester must hear, once.
+fn take_events(
+    stored: &StoredRequest,
+    ticket: &StoredTicket,
+    now: Timestamp,
+) -> anyhow::Result<(crate::domain::request::KeyRequest, Vec<String>)> {
+    let mut next = stored.request.clone();
+    let mut alerts = Vec::new();
+    for event in &ticket.outbox {
+        let sentence = match event.what {
+            TicketEventKind::Misused => Some(text::misused(&next)),
+            TicketEventKind::Locked => Some(text::locked(&next)),
+            TicketEventKind::Claimed | TicketEventKind::Confirmed => None,
+        };
+        let name = match event.what {
+            TicketEventKind::Claimed => AuditEvent::LinkClaimed,
+            TicketEventKind::Confirmed => AuditEvent::LinkConfirmed,
+            TicketEventKind::Misused => AuditEvent::LinkReused,
+            TicketEventKind::Locked => AuditEvent::LinkLocked,
+        };
+        let alert = sentence.is_some();
+        if !next.misuse_alert_sent {
+            alerts.extend(sentence);
+        }
+        let detail = [("tid", ticket.tid.to_string()), ("attempt", event.attempt.to_string())];
+        let mut happened = NewAuditEntry::new(name, "reveal", detail);
+        // `reveal` says when. It was not later than now, and not before what is in the chain already.
+        let at = event.at.min(now).max(next.chain.last_appended_at);
+        if at != event.at {
+            happened.detail.insert("reported_at".to_owned(), event.at.0.to_string());
+        }
+        next = next.apply(RequestEvent::RecordTicketEvent { happened, at, alert }, "reveal", now)?;
+    }
+    Ok((next, alerts))
+}

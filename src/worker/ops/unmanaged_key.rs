@@ -1,0 +1,234 @@
+//! A key that keyvend did not issue: switched off or deleted when an entitled person asks for exactly that key, and never
+//! touched otherwise. It has no item and no request, so what is done to it is audited in a chain of its own that the
+//! asking message names, before and after; while it is deleted, the IAM user's lease tells what is going on.
+
+use futures_util::FutureExt as _;
+use futures_util::future::try_join;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::WriteError;
+use crate::aws::session_policy::{self, IamStep};
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
+use crate::domain::iam::{AccessKeyStatus, Account};
+use crate::facts::NoSuchUser;
+use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
+use crate::policy::{Deactivate, Delete};
+use crate::render::approval_card::{self, KeyAction};
+use crate::render::text;
+use crate::slack::receive::SlackEnvelope;
+use crate::store::{self, DeletionLease};
+use crate::time::Timestamp;
+use crate::worker::commands::create::unmanaged;
+use crate::worker::commands::freeze::audit_alone;
+use crate::worker::commands::keys::{authorize_key_action, foreign};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::decision_facts::{DecisionFacts, facts};
+use crate::worker::notify::{answer, answer_with, direct};
+use crate::worker::ops::key_description::{Described, remove_descriptions};
+
+/// How long a deletion may take before its timer finishes it, in seconds: longer than any invocation runs.
+const RECHECK_AFTER: i64 = 300;
+/// How long to wait for whoever else works on the same IAM user.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Something done to a key that keyvend did not issue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct UnmanagedDeletion {
+    key: AccessKeyId,
+    account: Account,
+    user: IamUserName,
+    path: String,
+    by: PersonId,
+    message: RequestId,
+    at: Timestamp,
+}
+
+impl UnmanagedDeletion {
+    /// The lease as it is held for this.
+    fn held(&self) -> anyhow::Result<DeletionLease> {
+        let holder = format!("delete#{}#{}", self.key, self.message);
+        Ok(DeletionLease { holder, work: serde_json::to_string(self)? })
+    }
+}
+
+pub(crate) async fn deactivate_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    at: (&Account, &IamUserName),
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let facts = match may_deactivate_foreign(ctx, message, key, at, now).await? {
+        Ok(facts) => facts,
+        Err(denial_text) => {
+            return refuse_foreign(ctx, message, AuditEvent::KeyDeactivateDenied, &denial_text, now).await;
+        }
+    };
+    if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
+        return refuse_foreign(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
+    }
+    let work = work(message, key, at, facts.iam_user.path, now);
+    audit(ctx, &work, &[AuditEvent::KeyDeactivating]).await?;
+    let policy = session_policy::write_policy(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
+    let iam = ctx.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
+    iam.deactivate_access_key(&work.user, key).await?;
+    audit(ctx, &work, &[AuditEvent::KeyDeactivating, AuditEvent::KeyDeactivated]).await?;
+    Ok(answer(ctx, message, now, &text::foreign_deactivated(key)).await?)
+}
+
+/// Policy decides; while it is not valid, whoever approves may.
+async fn may_deactivate_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    at: (&Account, &IamUserName),
+    now: Timestamp,
+) -> anyhow::Result<Result<DecisionFacts, String>> {
+    if ctx.policies.is_ok() {
+        let allowed = authorize_key_action(ctx, message, at, Deactivate(foreign(key)), now).await?;
+        return Ok(allowed.map(|(_, facts)| facts));
+    }
+    let slack = slack_client(ctx).await?;
+    if !ctx.lookup.approvers(&slack, &ctx.config).await?.contains(&message.person.user) {
+        return Ok(Err(text::POLICIES_INVALID.to_owned()));
+    }
+    let facts = facts(ctx, &slack, &message.person, at, (&[], None), now).await?;
+    Ok(facts.map_err(|NoSuchUser| text::user_gone(at.1, at.0)))
+}
+
+pub(crate) async fn delete_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    at: (&Account, &IamUserName),
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let (_, facts) = match authorize_key_action(ctx, message, at, Delete(foreign(key)), now).await? {
+        Ok(allowed) => allowed,
+        Err(denial_text) => {
+            return refuse_foreign(ctx, message, AuditEvent::KeyDeleteDenied, &denial_text, now).await;
+        }
+    };
+    if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
+        return refuse_foreign(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
+    }
+    let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
+    if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
+        let no = approval_card::about_key(&text::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
+        return Ok(answer_with(ctx, message, now, &no).await?);
+    }
+    let work = work(message, key, at, facts.iam_user.path, now);
+    let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
+    match ctx.tables.write(vec![taken]).await {
+        Ok(()) => {}
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
+        Err(WriteError::Other(fault)) => return Err(fault.into()),
+    }
+    let sentence = carry_out_deletion(ctx, &work, now).await?;
+    answer(ctx, message, now, &sentence).await?;
+    remove_descriptions_after(ctx, &work, now).await;
+    Ok(())
+}
+
+/// What was cut off while a lease was held is finished, and whoever asked for it is told.
+pub(crate) async fn finish_held(ctx: &Context, item: &str, now: Timestamp) -> Result<(), HandleError> {
+    let Some(held) = DeletionLease::read(&ctx.tables, item).await? else { return Ok(()) };
+    let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
+    let sentence = carry_out_deletion(ctx, &work, now).await?;
+    direct(ctx, &work.by, &approval_card::text(&sentence)).await?;
+    remove_descriptions_after(ctx, &work, now).await;
+    Ok(())
+}
+
+/// Its key may be there still, where somebody activated it meanwhile; then its description stays.
+async fn remove_descriptions_after(ctx: &Context, work: &UnmanagedDeletion, now: Timestamp) {
+    let by = work.by.to_string();
+    let described = Described {
+        account: &work.account,
+        user: &work.user,
+        path: &work.path,
+        operation: work.message.as_str(),
+        by: &by,
+    };
+    remove_descriptions(ctx, described, None, now).boxed().await;
+}
+
+/// Deletes the key unless it was switched on meanwhile; then writes down what is true, gives the lease back, and says
+/// it. All of it can be done again.
+async fn carry_out_deletion(
+    ctx: &Context,
+    work: &UnmanagedDeletion,
+    now: Timestamp,
+) -> anyhow::Result<String> {
+    audit(ctx, work, &[AuditEvent::KeyDeleting]).await?;
+    let keys = ctx.lookup.keys(&work.account, &work.user, now).await?;
+    let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
+    let (event, sentence) = if active {
+        (AuditEvent::KeyDeletionSkipped, text::foreign_not_deleted(&work.key))
+    } else {
+        let policy = session_policy::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
+        let by = work.by.to_string();
+        let iam = ctx.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
+        iam.delete_access_key(&work.user, &work.key).await?;
+        (AuditEvent::KeyDeleted, text::foreign_deleted(&work.key))
+    };
+    audit(ctx, work, &[AuditEvent::KeyDeleting, event]).await?;
+    match ctx.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
+        // Given back before.
+        Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
+        Err(WriteError::Other(fault)) => Err(fault),
+    }
+}
+
+/// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
+async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -> anyhow::Result<()> {
+    let mut chain = AuditChain::default();
+    for event in events {
+        let detail = [
+            ("key", work.key.to_string()),
+            ("account", work.account.id.to_string()),
+            ("user", work.user.to_string()),
+        ];
+        chain.append(&work.message, work.at, NewAuditEntry::new(*event, &work.by, detail));
+    }
+    let keep = async {
+        match ctx.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
+            // Delivered again.
+            Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+            Err(WriteError::Other(fault)) => Err(fault),
+        }
+    };
+    let Some(entry) = chain.outbox.last() else { return Ok(()) };
+    // At once: what is to be done waits for it.
+    try_join(keep, ctx.tables.insert_audit(&work.message, entry)).await.map(drop)
+}
+
+async fn refuse_foreign(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    event: AuditEvent,
+    no: &str,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    audit_alone(ctx, message, [NewAuditEntry::new(event, &message.person, [])]).await?;
+    Ok(answer(ctx, message, now, no).await?)
+}
+
+fn work(
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    (account, user): (&Account, &IamUserName),
+    path: String,
+    now: Timestamp,
+) -> UnmanagedDeletion {
+    UnmanagedDeletion {
+        key: key.clone(),
+        account: account.clone(),
+        user: user.clone(),
+        path,
+        by: message.person.clone(),
+        message: message.id.clone(),
+        // Never later than now: deactivating is not refused for its time.
+        at: message.signed_at.min(now),
+    }
+}
