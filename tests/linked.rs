@@ -48,7 +48,7 @@ fn slack_links_no_table_and_reveal_no_secret() {
 #[test]
 fn the_functions_link_nothing_of_the_operators_tool() {
     let tool = symbols(KEYVEND);
-    for name in ["clap_builder", "keyvend3cli", "keyvend5words8operator", "keyvend6policy5check"] {
+    for name in ["clap_builder", "keyvend3cli", "keyvend6policy4lint"] {
         assert!(tool.contains(name), "{name} is not found where it must be");
         for function in [SLACK, REVEAL, WORKER] {
             assert!(!symbols(function).contains(name), "{function} links {name}");

@@ -303,6 +303,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator as _;
+
     use super::*;
 
     #[test]
@@ -346,5 +348,15 @@ mod tests {
         assert!(chain.outbox.is_empty());
         chain.append(&request, Timestamp(2), NewAuditEntry::new(AuditEvent::ReviewDenied, "b", []));
         assert_eq!((chain.outbox[0].seq, &chain.outbox[0].prev), (2, &head));
+    }
+
+    #[test]
+    fn every_audit_event_is_documented() {
+        let page = include_str!("../../docs/data-model.md");
+        let section = page.split("## Audit events").nth(1).unwrap().split("\n## ").next().unwrap();
+        let documented: Vec<&str> =
+            section.lines().filter_map(|row| row.strip_prefix("| `")?.split('`').next()).collect();
+        let events: Vec<&str> = AuditEvent::iter().map(AuditEvent::as_str).collect();
+        assert_eq!(documented, events);
     }
 }

@@ -158,23 +158,18 @@ fn what_the_timers_write_holds_by_itself() {
     assert!(!holds(update.condition, &update.values, &pending(true, 0)), "nothing expires early");
 }
 
-/// The rows of the document's table of a ticket's changes: from, to, by whom.
+/// State, new state and writer of every row of the table of tickets in docs/state-machines.md.
 fn drawn() -> BTreeSet<(String, String, String)> {
-    let page = include_str!("../../docs/architecture.md");
-    let section = page.split("### Ticket (").nth(1).unwrap().split("### Key (").next().unwrap();
-    let mut drawn = BTreeSet::new();
-    for row in section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| from")) {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let states =
-            |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
-        let from = if cells[0] == "none" { vec!["none".to_owned()] } else { states(cells[0]) };
-        for (from, to) in
-            from.iter().flat_map(|from| states(cells[1]).into_iter().map(move |to| (from.clone(), to)))
-        {
-            drawn.extend(cells[3].split(", ").map(|by| (from.clone(), to.clone(), by.to_owned())));
-        }
-    }
-    drawn
+    let page = include_str!("../../docs/state-machines.md");
+    let table =
+        page.split("<!-- begin ticket -->").nth(1).unwrap().split("<!-- end ticket -->").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| state"));
+    rows.map(|row| {
+        let cells: Vec<&str> =
+            row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        (cells[0].to_owned(), cells[2].to_owned(), cells[3].to_owned())
+    })
+    .collect()
 }
 
 /// Every write to a ticket is tried on a ticket in every state, with and without a code, at every count of tries.

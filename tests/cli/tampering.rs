@@ -75,7 +75,7 @@ impl Tamperer {
         self.rewrites(request, |text| {
             let mut document: serde_json::Value = serde_json::from_str(text).unwrap();
             document["chain"] =
-                serde_json::json!({"next": after + 1, "head": head, "grown_at": 0, "outbox": []});
+                serde_json::json!({"next": after + 1, "head": head, "last_appended_at": 0, "outbox": []});
             document.to_string()
         })
         .await;

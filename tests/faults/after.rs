@@ -71,7 +71,11 @@ impl Deployed {
             let stands = text(&request["stands"]);
             assert!(FINAL.contains(&stands.as_str()), "{about}: a request is {stands} for ever");
             assert_eq!(request["chain"]["outbox"], serde_json::json!([]), "{about}: not all is in the trail");
-            assert_eq!(request["notifications"]["outbox"], serde_json::json!([]), "{about}: not all was told");
+            assert_eq!(
+                request["notifications"]["outbox"],
+                serde_json::json!([]),
+                "{about}: not all was told"
+            );
             let trail = self.trail_of(&text(&request["id"])).await;
             let head = trail.last().map(|entry| entry.hash.clone()).unwrap_or_default();
             assert_eq!(request["chain"]["head"], serde_json::json!(head), "{about}: the trail ends early");

@@ -207,7 +207,7 @@ async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_
         }
         let last = keyvend.trail().await.pop().unwrap();
         assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "T0001.U0CAROL"));
-        assert_eq!(last.detail["why"], "asked");
+        assert_eq!(last.detail["why"], "user-requested");
         let session = aws::sessions(&keyvend.world.net).pop().unwrap();
         assert_eq!(session.source_identity.as_deref(), Some("T0001.U0CAROL"));
         after(&keyvend, 7 * DAY).await;

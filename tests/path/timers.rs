@@ -157,7 +157,7 @@ async fn what_two_invocations_at_once_find_due_happens_once() {
     assert_eq!(reminders.filter(|message| message.reading().contains("still waits")).count(), 1);
     let first = text(&keyvend.requests().await[0]["id"]);
     let trail = keyvend.trail_of(&first).await;
-    for event in ["unconfirmed", "deactivated", "deleted"] {
+    for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
         assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
     }
     assert_eq!(keyvend.times_told(ALICE_OWNER, "I have it"), 1);

@@ -564,7 +564,7 @@ mod tests {
         DELIVERED : 
         CONFIRMED : Rotate, Extend
         UNCONFIRMED : 
-        INACTIVE asked: Rotate, Activate, Undo
+        INACTIVE user-requested: Rotate, Activate, Undo
         INACTIVE reported: Rotate, Activate, Undo
         INACTIVE unconfirmed: Rotate, Activate, Undo, Received, Replace
         INACTIVE expired: Rotate, Activate, Undo
@@ -572,7 +572,7 @@ mod tests {
         ACTIVE : Rotate, Extend
         DELETING : 
         DELETED unconfirmed: Replace
-        DELETED asked: 
+        DELETED user-requested: 
         SUSPECT : 
         NOT_OURS : 
         ");
