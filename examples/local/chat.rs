@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::running::Running;
-use super::world::aws;
-use super::world::slack::{BOT, Message, TEAM, View, direct};
 use super::{console, scene, tour};
+use testkit::aws;
+use testkit::slack::{BOT, Message, TEAM, View, direct};
 
 /// The page.
 pub const PAGE: &str = include_str!("chat.html");

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
-use super::world::aws::SANDBOX;
-use super::world::iam::Key;
-use super::world::net::HOME;
+use testkit::World;
+use testkit::aws::SANDBOX;
+use testkit::iam::Key;
+use testkit::net::HOME;
 
 /// The accounts, by the names that keyvend has for them.
 const ACCOUNTS: [(&str, &str); 2] = [("home", HOME), ("sandbox", SANDBOX)];

@@ -9,8 +9,6 @@ mod running;
 mod scene;
 mod server;
 mod tour;
-#[path = "../../tests/world.rs"]
-mod world;
 
 use std::process::ExitCode;
 use std::rc::Rc;

@@ -4,12 +4,10 @@
 
 use keyvend::time::{DAY, Timestamp};
 
-use super::world::World;
-use super::world::aws;
-use super::world::net::HOME;
-use super::world::slack::{
-    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, MALLORY_OUTSIDER,
-};
+use testkit::World;
+use testkit::aws;
+use testkit::net::HOME;
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, MALLORY_OUTSIDER};
 
 /// Whom one can be: their id, name and role.
 pub const PEOPLE: [(&str, &str, &str); 4] = [

@@ -19,7 +19,7 @@ use tokio::task::spawn_local;
 
 use super::chat::{self, NoSuchThing};
 use super::running::Running;
-use super::world::{form, gateway};
+use testkit::{form, gateway};
 
 /// A gateway takes more, but nothing here needs it.
 const MOST: usize = 300 * 1024;

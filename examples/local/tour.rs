@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::world::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER};
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER};
 
 /// Something that keyvend does, to be seen.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,162 @@
+//! `freeze` and `unfreeze` from an operator's machine: the worker issues nothing from then on, and it is known who did it.
+
+use std::time::Duration;
+
+use keyvend::cli::ExitStatus;
+use serde_json::json;
+
+use super::machine::{approved, keyvend, stable};
+use testkit::aws::{self, AUDIT, REQUESTS};
+use testkit::deployed::{Deployed, Tab};
+use testkit::net::{HOME, Interfere};
+use testkit::slack::{ALICE_OWNER, BOB_APPROVER};
+
+async fn frozen_by(deployed: &Deployed) -> serde_json::Value {
+    let item = deployed.world.net.dynamo().item(REQUESTS, json!({"pk": {"S": "freeze"}})).await;
+    item["frozen_by"]["S"].clone()
+}
+
+/// The audit entries of this event.
+async fn recorded(deployed: &Deployed, event: &str) -> Vec<serde_json::Value> {
+    let items = aws::items(&deployed.world.net, AUDIT).await;
+    items.into_values().filter(|item| item["event"]["S"] == event).collect()
+}
+
+#[tokio::test]
+async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
+    let deployed = Deployed::new().await;
+    approved(&deployed).await;
+    let ready = deployed.world.net.slack().last_told(ALICE_OWNER);
+    deployed.presses(ALICE_OWNER, &ready, "Get my key").await;
+    let link = deployed.world.net.slack().last_told(ALICE_OWNER);
+    let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
+    let stopped = keyvend(&deployed.world, &["freeze"]).await.done();
+    insta::assert_snapshot!(stable(&stopped), @r"
+    All issuing of keys is stopped.
+    Recorded in the audit trail as <request>.
+
+    Keys that exist go on working, and can be switched off. Tell the approvers; `keyvend unfreeze`, or
+    `/access-key unfreeze` by an approver, lets issuing go on.
+    ");
+    deployed.posts("/reveal/claim", &tab.claim(None)).await;
+    deployed.deliver().await;
+    assert!(deployed.world.net.calls_to("iam", "CreateAccessKey").is_empty());
+    assert!(aws::keys(&deployed.world.net, HOME, "ci-deployer").is_empty());
+
+    deployed.world.clock.advance(Duration::from_secs(1));
+    let again = keyvend(&deployed.world, &["unfreeze"]).await.done();
+    insta::assert_snapshot!(stable(&again), @r"
+    Keys can be issued again. It had been stopped by arn:aws:iam::123456789012:user/admin since 2025-11-24T16:00:02Z.
+    Recorded in the audit trail as <request>.
+    ");
+    let ready = deployed.world.net.slack().last_told(ALICE_OWNER);
+    assert!(ready.reading().contains("Get my key"), "{}", ready.reading());
+    deployed.presses(ALICE_OWNER, &ready, "Get my key").await;
+    let link = deployed.world.net.slack().last_told(ALICE_OWNER);
+    let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
+    deployed.posts("/reveal/claim", &tab.claim(None)).await;
+    deployed.deliver().await;
+    assert_eq!(aws::keys(&deployed.world.net, HOME, "ci-deployer").len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_comes_second_is_told_who_was_first() {
+    let deployed = Deployed::new().await;
+    deployed.types(BOB_APPROVER, "freeze").await;
+    let second = keyvend(&deployed.world, &["freeze"]).await.done();
+    assert!(
+        second.starts_with(
+            "All issuing of keys had been stopped already, by T0001.U0BOB since 2025-11-24T16:00:00Z."
+        ),
+        "{second}"
+    );
+    // Whoever wants to lift it asks the one who wanted it last.
+    let arn = format!("arn:aws:iam::{HOME}:user/admin");
+    assert_eq!(frozen_by(&deployed).await, arn);
+    deployed.world.clock.advance(Duration::from_secs(1));
+    let json = keyvend(&deployed.world, &["unfreeze", "--json"]).await.json();
+    assert_eq!(
+        (&json["changed"], &json["frozen"], &json["frozen_by"]),
+        (&json!(true), &json!(false), &json!(arn))
+    );
+    let nothing = keyvend(&deployed.world, &["unfreeze"]).await.done();
+    assert!(nothing.starts_with("Nothing was stopped: keys can be issued."), "{nothing}");
+    assert!(frozen_by(&deployed).await.is_null());
+}
+
+#[tokio::test]
+async fn what_was_done_is_recorded_under_the_operators_arn_or_a_name() {
+    let deployed = Deployed::new().await;
+    let arn = format!("arn:aws:iam::{HOME}:user/admin");
+    keyvend(&deployed.world, &["freeze"]).await.done();
+    keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
+    deployed.world.clock.advance(Duration::from_secs(1));
+    keyvend(&deployed.world, &["unfreeze", "--as", "Jane on call"]).await.done();
+    assert_eq!(frozen_by(&deployed).await, serde_json::Value::Null);
+    let frozen = recorded(&deployed, "issuing.frozen").await;
+    let mut actors: Vec<&str> = frozen.iter().map(|item| item["actor"]["S"].as_str().unwrap()).collect();
+    actors.sort_unstable();
+    assert_eq!(actors, ["Jane on call", &arn]);
+    for item in frozen.iter().chain(&recorded(&deployed, "issuing.resumed").await) {
+        assert_eq!(item["detail"]["M"]["arn"]["S"], arn, "{item}");
+    }
+    let verified = keyvend(&deployed.world, &["audit", "verify", "--json"]).await.json();
+    assert_eq!((&verified["verified"], &verified["records"]), (&json!(true), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_name_will_do_where_aws_does_not_say_whose_the_credentials_are() {
+    let deployed = Deployed::new().await;
+    let down = || Interfere::Status(503, String::new());
+    for _ in 0..10 {
+        deployed.world.net.once("sts", "GetCallerIdentity", down());
+    }
+    let nameless = keyvend(&deployed.world, &["freeze"]).await;
+    assert_eq!(nameless.ending, ExitStatus::Failed);
+    assert!(frozen_by(&deployed).await.is_null());
+    keyvend(&deployed.world, &["freeze", "--as", "Jane"]).await.done();
+    assert_eq!(frozen_by(&deployed).await, "Jane");
+}
+
+#[tokio::test]
+async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
+    let deployed = Deployed::new().await;
+    let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned();
+    deployed.world.net.once("dynamodb", "ExecuteStatement", Interfere::Status(400, denied));
+    let ran = keyvend(&deployed.world, &["freeze"]).await;
+    assert_eq!(ran.ending, ExitStatus::Failed);
+    assert!(ran.out.contains("All issuing of keys is stopped.\nNOT recorded"), "{}", ran.out);
+    assert!(!frozen_by(&deployed).await.is_null());
+    keyvend(&deployed.world, &["freeze"]).await.done();
+    assert_eq!(recorded(&deployed, "issuing.frozen").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_freeze_stays() {
+    let deployed = Deployed::new().await;
+    deployed.types(BOB_APPROVER, "freeze").await;
+    let ran = keyvend(&deployed.world, &["unfreeze"]).await;
+    assert_eq!(ran.ending, ExitStatus::No);
+    assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
+    assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
+    assert_eq!(recorded(&deployed, "issuing.resume_denied").await.len(), 1);
+    deployed.world.clock.advance(Duration::from_secs(1));
+    keyvend(&deployed.world, &["unfreeze"]).await.done();
+    assert!(frozen_by(&deployed).await.is_null());
+}
+
+/// The worker and the tool make the same writes, so neither lifts what the other stopped meanwhile.
+#[tokio::test]
+async fn an_unfreeze_from_slack_that_was_typed_before_the_operators_freeze_is_refused() {
+    let deployed = Deployed::new().await;
+    deployed.arrive(deployed.world.slash_command(BOB_APPROVER, "unfreeze")).await;
+    deployed.world.clock.advance(Duration::from_secs(30));
+    keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
+    deployed.deliver().await;
+    assert_eq!(frozen_by(&deployed).await, "Jane on call");
+    assert!(
+        deployed.told(BOB_APPROVER).contains("Jane on call stopped it"),
+        "{}",
+        deployed.told(BOB_APPROVER)
+    );
+}

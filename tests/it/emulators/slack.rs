@@ -1,0 +1,470 @@
+//! The stand-in for Slack, asked through the connector as the product asks.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyvend::time::Timestamp;
+use serde_json::{Value, json};
+
+use testkit::aws::BOT_TOKEN;
+use testkit::gateway::sign;
+use testkit::slack::{
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, BOT, BOTTY, Button, DORA_DELETED, GENERAL, GUS_GUEST,
+    MALLORY_OUTSIDER, TEAM_GROUP, XENA_EXTERNAL,
+};
+use testkit::{World, block_kit, form};
+
+async fn post(
+    world: &World,
+    url: &str,
+    token: Option<&str>,
+    kind: &'static str,
+    body: String,
+) -> (u16, Option<String>, String) {
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method("POST").unwrap();
+    request.set_uri(url).unwrap();
+    request.headers_mut().insert("content-type", kind);
+    if let Some(token) = token {
+        request.headers_mut().insert("authorization", format!("Bearer {token}"));
+    }
+    let response = world.net.connector().call(request).await.unwrap();
+    let retry_after = response.headers().get("retry-after").map(str::to_owned);
+    let body = String::from_utf8(response.body().bytes().unwrap().to_vec()).unwrap();
+    (response.status().as_u16(), retry_after, body)
+}
+
+async fn api(world: &World, method: &str, input: &Value) -> Value {
+    let url = format!("https://slack.com/api/{method}");
+    let (status, _, body) = post(world, &url, Some(BOT_TOKEN), "application/json", input.to_string()).await;
+    assert_eq!(status, 200, "Slack answers errors with 200 too");
+    serde_json::from_str(&body).unwrap()
+}
+
+async fn error(world: &World, method: &str, input: &Value) -> String {
+    let answer = api(world, method, input).await;
+    assert_eq!(answer["ok"], false, "{method} {input}");
+    answer["error"].as_str().unwrap().to_owned()
+}
+
+async fn respond(world: &World, url: &str, input: &Value) -> (u16, String) {
+    let (status, _, body) = post(world, url, None, "application/json", input.to_string()).await;
+    (status, body)
+}
+
+fn said(channel: &str, text: &str) -> Value {
+    json!({
+        "channel": channel, "text": text, "parse": "none", "link_names": false,
+        "unfurl_links": false, "unfurl_media": false,
+    })
+}
+
+fn card() -> Value {
+    let button = |label: &str, id: &str| json!({"type": "button", "action_id": id, "value": "R1.REV", "text": {"type": "plain_text", "text": label}});
+    json!([
+        {"type": "section", "text": {"type": "mrkdwn", "text": "*alice* asks", "verbatim": true}},
+        {"type": "actions", "block_id": "decide", "elements": [button("Approve", "approve"), button("Deny", "deny")]},
+    ])
+}
+
+#[tokio::test]
+async fn only_the_bot_token_is_let_in() {
+    let world = World::new().await;
+    let url = "https://slack.com/api/auth.test";
+    for (token, expected) in [(None, "not_authed"), (Some("xoxb-old"), "invalid_auth")] {
+        let (status, _, body) = post(&world, url, token, "application/json", "{}".to_owned()).await;
+        assert_eq!((status, body), (200, json!({"ok": false, "error": expected}).to_string()));
+    }
+    let answer = api(&world, "auth.test", &json!({})).await;
+    assert_eq!((&answer["team_id"], &answer["user_id"]), (&json!("T0001"), &json!(BOT)));
+    assert_eq!(error(&world, "no.such", &json!({})).await, "unknown_method");
+}
+
+#[tokio::test]
+async fn people_are_who_they_are() {
+    let world = World::new().await;
+    let info = async |user: &str| api(&world, "users.info", &json!({"user": user})).await["user"].clone();
+    let alice = info(ALICE_OWNER).await;
+    assert_eq!(alice["profile"]["email"], "alice@example.com");
+    assert_eq!(
+        (&alice["is_email_confirmed"], &alice["is_restricted"], &alice["is_stranger"]),
+        (&json!(true), &json!(false), &Value::Null)
+    );
+    assert_eq!(info(GUS_GUEST).await["is_restricted"], true);
+    let xena = info(XENA_EXTERNAL).await;
+    assert_eq!((&xena["is_stranger"], &xena["team_id"]), (&json!(true), &json!("T0XENA")));
+    let dora = info(DORA_DELETED).await;
+    assert_eq!(
+        (&dora["deleted"], dora.get("is_restricted")),
+        (&json!(true), None),
+        "a deactivated person has few fields"
+    );
+    assert_eq!(info(BOTTY).await["is_bot"], true);
+    assert_eq!(error(&world, "users.info", &json!({"user": "U0NOBODY"})).await, "user_not_found");
+    world.net.slack().person(ALICE_OWNER, |alice| alice.deleted = true);
+    assert_eq!(info(ALICE_OWNER).await["deleted"], true);
+    // The product asks in a form.
+    let form = form::encode([("user", GUS_GUEST)]);
+    let kind = "application/x-www-form-urlencoded";
+    let (_, _, body) = post(&world, "https://slack.com/api/users.info", Some(BOT_TOKEN), kind, form).await;
+    assert!(body.contains("gus_guest"), "{body}");
+}
+
+#[tokio::test]
+async fn a_channel_lists_its_members_page_by_page() {
+    let world = World::new().await;
+    let info = api(&world, "conversations.info", &json!({"channel": APPROVALS})).await["channel"].clone();
+    assert_eq!((&info["is_private"], &info["is_ext_shared"]), (&json!(true), &json!(false)));
+    world.net.slack().page(3);
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let input = json!({"channel": APPROVALS, "limit": 1000, "cursor": cursor});
+        let answer = api(&world, "conversations.members", &input).await;
+        all.extend(
+            answer["members"].as_array().unwrap().iter().map(|member| member.as_str().unwrap().to_owned()),
+        );
+        cursor = answer["response_metadata"]["next_cursor"].as_str().unwrap().to_owned();
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(all, ["U0BOB", "U0CAROL", "U0DAVE", "U0KEYVEND"]);
+    world.net.slack().channel(APPROVALS, |channel| {
+        channel.members.remove(BOT);
+    });
+    assert_eq!(
+        error(&world, "conversations.members", &json!({"channel": APPROVALS})).await,
+        "channel_not_found"
+    );
+    let group = json!({"usergroup": TEAM_GROUP});
+    assert_eq!(api(&world, "usergroups.users.list", &group).await["users"], json!([ALICE_OWNER]));
+    assert_eq!(
+        error(&world, "usergroups.users.list", &json!({"usergroup": "S0NONE"})).await,
+        "no_such_subteam"
+    );
+}
+
+#[tokio::test]
+async fn messages_are_kept_and_updated_in_place() {
+    let world = World::new().await;
+    let slack = world.net.slack();
+    let mut card_message = said(APPROVALS, "alice asks");
+    card_message["blocks"] = card();
+    let sent = api(&world, "chat.postMessage", &card_message).await;
+    let direct = api(&world, "chat.postMessage", &said(ALICE_OWNER, "to you")).await;
+    assert_eq!(direct["channel"], "D0ALICE");
+    assert_ne!(sent["ts"], direct["ts"]);
+    let message = slack.last_message(APPROVALS);
+    assert_eq!(
+        (message.ts.as_str(), message.reading().as_str()),
+        (sent["ts"].as_str().unwrap(), "*alice* asks\nApprove\nDeny")
+    );
+    assert_eq!(message.button("Deny").action_id, "deny");
+    let mut update = said(APPROVALS, "approved");
+    update["ts"] = sent["ts"].clone();
+    api(&world, "chat.update", &update).await;
+    let after = slack.last_message(APPROVALS);
+    assert_eq!(
+        (after.reading().as_str(), after.edits.len(), slack.messages(APPROVALS).len()),
+        ("approved", 1, 1)
+    );
+    assert_eq!(slack.last_told(ALICE_OWNER).text, "to you");
+    api(&world, "chat.postEphemeral", &{
+        let mut only = said(GENERAL, "hush");
+        only["user"] = json!(BOB_APPROVER);
+        only
+    })
+    .await;
+    assert_eq!((slack.told(BOB_APPROVER).len(), slack.messages(GENERAL).len()), (1, 0));
+
+    // In a direct message too, once it is there, and to nobody but its person.
+    let whisper = |channel: &str, user: &str| {
+        let mut only = said(channel, "hush");
+        only["user"] = json!(user);
+        only
+    };
+    let own = format!("D{}", BOB_APPROVER.trim_start_matches('U'));
+    let unopened = error(&world, "chat.postEphemeral", &whisper(&own, BOB_APPROVER)).await;
+    assert_eq!(unopened, "channel_not_found");
+    let opened = api(&world, "conversations.open", &json!({"users": BOB_APPROVER})).await;
+    assert_eq!(opened["channel"]["id"], json!(own));
+    api(&world, "chat.postEphemeral", &whisper(&own, BOB_APPROVER)).await;
+    assert_eq!((slack.told(BOB_APPROVER).len(), slack.messages(&own).len()), (2, 0));
+    let foreign = error(&world, "chat.postEphemeral", &whisper(&own, ALICE_OWNER)).await;
+    assert_eq!(foreign, "user_not_in_channel");
+
+    for (channel, expected) in
+        [("C0NONE", "channel_not_found"), (DORA_DELETED, "user_disabled"), (BOTTY, "cannot_dm_bot")]
+    {
+        assert_eq!(error(&world, "chat.postMessage", &said(channel, "x")).await, expected);
+    }
+    slack.channel(GENERAL, |channel| {
+        channel.members.remove(BOT);
+    });
+    assert_eq!(error(&world, "chat.postMessage", &said(GENERAL, "x")).await, "not_in_channel");
+    update["ts"] = json!("1.000001");
+    assert_eq!(error(&world, "chat.update", &update).await, "message_not_found");
+}
+
+#[tokio::test]
+async fn a_response_url_takes_five_posts_in_thirty_minutes() {
+    let world = World::new().await;
+    let slack = world.net.slack();
+    let url = slack.response_url(ALICE_OWNER, GENERAL, None);
+    for index in 0..5 {
+        let answer = respond(&world, &url, &json!({"text": format!("answer {index}")})).await;
+        assert_eq!(answer, (200, "ok".to_owned()));
+    }
+    assert_eq!(respond(&world, &url, &json!({"text": "x"})).await, (404, "used_url".to_owned()));
+    assert_eq!(
+        (slack.told(ALICE_OWNER).len(), slack.messages(GENERAL).len()),
+        (5, 0),
+        "ephemeral by default"
+    );
+    let late = slack.response_url(ALICE_OWNER, GENERAL, None);
+    world.clock.advance(Duration::from_secs(1800));
+    let aloud = json!({"text": "aloud", "response_type": "in_channel"});
+    assert_eq!(respond(&world, &late, &aloud).await.0, 200);
+    assert_eq!(slack.last_message(GENERAL).text, "aloud");
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(respond(&world, &late, &aloud).await, (404, "expired_url".to_owned()));
+
+    let origin = slack.last_told(ALICE_OWNER);
+    let of_press = slack.response_url(ALICE_OWNER, GENERAL, Some(&origin.ts));
+    respond(&world, &of_press, &json!({"text": "instead", "replace_original": true})).await;
+    assert_eq!(slack.last_told(ALICE_OWNER).text, "instead");
+    respond(&world, &of_press, &json!({"delete_original": true})).await;
+    assert_eq!(slack.told(ALICE_OWNER).len(), 4);
+}
+
+#[tokio::test]
+async fn a_trigger_opens_one_view_within_three_seconds() {
+    let world = World::new().await;
+    let slack = world.net.slack();
+    let view = json!({
+        "type": "modal", "callback_id": "ask", "title": {"type": "plain_text", "text": "Access key"},
+        "submit": {"type": "plain_text", "text": "Ask"},
+        "blocks": [{"type": "input", "block_id": "user", "label": {"type": "plain_text", "text": "IAM user"},
+            "element": {"type": "plain_text_input", "action_id": "name"}}],
+    });
+    let trigger = slack.trigger(ALICE_OWNER);
+    world.clock.advance(Duration::from_secs(3));
+    let input = json!({"trigger_id": trigger, "view": view});
+    let opened = api(&world, "views.open", &input).await;
+    assert_eq!(error(&world, "views.open", &input).await, "exchanged_trigger_id");
+    let late = slack.trigger(ALICE_OWNER);
+    world.clock.advance(Duration::from_secs(4));
+    assert_eq!(
+        error(&world, "views.open", &json!({"trigger_id": late, "view": view})).await,
+        "expired_trigger_id"
+    );
+    assert_eq!(
+        error(&world, "views.open", &json!({"trigger_id": "x", "view": view})).await,
+        "invalid_trigger_id"
+    );
+    let mut checking = view.clone();
+    checking["title"]["text"] = json!("Checking...");
+    api(&world, "views.update", &json!({"view_id": opened["view"]["id"], "view": checking})).await;
+    let open = slack.views();
+    assert_eq!(
+        (open.len(), open[0].user.as_str(), &open[0].view["title"]["text"]),
+        (1, ALICE_OWNER, &json!("Checking..."))
+    );
+    let event =
+        world.submit(&open[0], &json!({"user": {"name": {"type": "plain_text_input", "value": "ci"}}}));
+    let payload = payload_of(&event);
+    assert_eq!(
+        (&payload["type"], &payload["view"]["state"]["values"]["user"]["name"]["value"]),
+        (&json!("view_submission"), &json!("ci"))
+    );
+}
+
+#[tokio::test]
+async fn slack_can_be_made_to_fail() {
+    let world = World::new().await;
+    world.net.slack().fail_next("users.info", "internal_error");
+    assert_eq!(error(&world, "users.info", &json!({"user": ALICE_OWNER})).await, "internal_error");
+    assert_eq!(api(&world, "users.info", &json!({"user": ALICE_OWNER})).await["ok"], true);
+    world.net.slack().rate_limit_next("auth.test", 30);
+    let limited =
+        post(&world, "https://slack.com/api/auth.test", Some(BOT_TOKEN), "application/json", "{}".to_owned())
+            .await;
+    assert_eq!((limited.0, limited.1.as_deref()), (429, Some("30")));
+}
+
+#[test]
+fn the_limits_of_block_kit_are_kept() {
+    let button = |text: &str, value: &str, id: &str| json!({"type": "button", "text": {"type": "plain_text", "text": text}, "value": value, "action_id": id});
+    let section =
+        |text: &str| json!({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}});
+    let actions = |elements: Value| json!({"type": "actions", "elements": elements});
+    let message = |blocks: Value| json!({"text": "t", "blocks": blocks});
+    let long = |count: usize| "ä".repeat(count);
+    let good = [
+        json!({"text": "only text"}),
+        message(card()),
+        message(json!(vec![section("x"); 50])),
+        message(json!([section(&long(3000))])),
+        message(json!([actions(json!([button(&long(75), &long(2000), &long(255))]))])),
+    ];
+    for message in good {
+        assert_eq!(block_kit::message(&message), Ok(()), "{message}");
+    }
+    let bad = [
+        ("no text", json!({"blocks": card()})),
+        ("an empty text", json!({"text": "", "blocks": card()})),
+        ("51 blocks", message(json!(vec![section("x"); 51]))),
+        ("3001 characters", message(json!([section(&long(3001))]))),
+        ("an empty section", message(json!([section("")]))),
+        ("a long label", message(json!([actions(json!([button(&long(76), "v", "a")]))]))),
+        ("a long value", message(json!([actions(json!([button("b", &long(2001), "a")]))]))),
+        ("a long action_id", message(json!([actions(json!([button("b", "v", &long(256))]))]))),
+        (
+            "an action_id twice",
+            message(json!([actions(json!([button("b", "v", "a"), button("c", "w", "a")]))])),
+        ),
+        (
+            "a block_id twice",
+            message(json!([{"type": "divider", "block_id": "x"}, {"type": "divider", "block_id": "x"}])),
+        ),
+        ("a long block_id", message(json!([{"type": "divider", "block_id": long(256)}]))),
+        (
+            "mrkdwn on a button",
+            message(json!([actions(json!([{"type": "button", "text": {"type": "mrkdwn", "text": "b"}}]))])),
+        ),
+        ("a header in mrkdwn", message(json!([{"type": "header", "text": {"type": "mrkdwn", "text": "h"}}]))),
+        (
+            "no such text type",
+            message(json!([{"type": "section", "text": {"type": "markdown", "text": "h"}}])),
+        ),
+        ("no such block", message(json!([{"type": "paragraph"}]))),
+        ("no such element", message(json!([actions(json!([{"type": "knob"}]))]))),
+        ("a field too many", message(json!([{"type": "divider", "text": "x"}]))),
+        (
+            "mrkdwn that is parsed",
+            message(json!([{"type": "section", "text": {"type": "mrkdwn", "text": "@channel"}}])),
+        ),
+        (
+            "emoji in mrkdwn",
+            message(
+                json!([{"type": "section", "text": {"type": "mrkdwn", "text": "x", "verbatim": true, "emoji": true}}]),
+            ),
+        ),
+        ("no elements", message(json!([actions(json!([]))]))),
+        (
+            "a style",
+            message(json!([actions(
+                json!([{"type": "button", "style": "red", "text": {"type": "plain_text", "text": "b"}}])
+            )])),
+        ),
+    ];
+    for (what, message) in bad {
+        assert!(block_kit::message(&message).is_err(), "{what}: {message}");
+    }
+    let title =
+        |text: &str| json!({"type": "modal", "title": {"type": "plain_text", "text": text}, "blocks": []});
+    assert_eq!(block_kit::modal(&title(&long(24))), Ok(()));
+    assert!(block_kit::modal(&title(&long(25))).is_err());
+}
+
+#[tokio::test]
+#[should_panic(expected = "unfurl_links must be off")]
+async fn a_message_that_could_be_previewed_stops_the_test() {
+    let world = World::new().await;
+    api(
+        &world,
+        "chat.postMessage",
+        &json!({
+            "channel": ALICE_OWNER, "text": "https://keys.example.com/reveal#1.T",
+            "parse": "none", "link_names": false,
+        }),
+    )
+    .await;
+}
+
+fn body_of(event: &Value) -> String {
+    let body = event["body"].as_str().unwrap();
+    match event["isBase64Encoded"].as_bool().unwrap() {
+        true => String::from_utf8(STANDARD.decode(body).unwrap()).unwrap(),
+        false => body.to_owned(),
+    }
+}
+
+fn payload_of(event: &Value) -> Value {
+    let fields = form::parse(&body_of(event));
+    assert_eq!((fields.len(), fields[0].0.as_str()), (1, "payload"));
+    serde_json::from_str(&fields[0].1).unwrap()
+}
+
+#[test]
+fn a_signature_is_as_slack_makes_it() {
+    let vectors: Vec<Value> =
+        serde_json::from_str(include_str!("../../vectors/slack-signature.json")).unwrap();
+    let mut signed = Vec::new();
+    for vector in vectors.iter().filter(|v| v["expect"] == "accept" && v["also_secrets"].is_null()) {
+        let (Some(secret), Some(body)) = (vector["signing_secret"].as_str(), vector["body"].as_str()) else {
+            continue;
+        };
+        let timestamp = Timestamp(vector["timestamp"].as_str().unwrap().parse().unwrap());
+        let [_, (_, signature)] = sign(secret, timestamp, body);
+        assert_eq!(vector["signature"], signature, "{}", vector["name"]);
+        signed.push(vector["name"].as_str().unwrap());
+    }
+    assert!(signed.contains(&"docs_official_example"), "{signed:?}");
+}
+
+#[tokio::test]
+async fn events_are_as_the_gateway_makes_them() {
+    let world = World::new().await;
+    let event = world.slash_command(MALLORY_OUTSIDER, "create ci-deployer use:cli ttl:7d a & b");
+    let fields = form::parse(&body_of(&event));
+    let field = |name: &str| fields.iter().find(|(key, _)| key == name).unwrap().1.as_str();
+    assert_eq!(
+        (field("user_id"), field("text")),
+        (MALLORY_OUTSIDER, "create ci-deployer use:cli ttl:7d a & b")
+    );
+    assert_eq!((&event["isBase64Encoded"], &event["rawPath"]), (&json!(true), &json!("/slack/commands")));
+    assert_eq!(event["headers"]["x-slack-request-timestamp"], "1764000000");
+    let again = world.slash_command(MALLORY_OUTSIDER, "create ci-deployer use:cli ttl:7d a & b");
+    assert_ne!(
+        event["headers"]["x-slack-signature"], again["headers"]["x-slack-signature"],
+        "each has its own trigger"
+    );
+    let read: aws_lambda_events::event::apigw::ApiGatewayV2httpRequest =
+        serde_json::from_value(event.clone()).unwrap();
+    assert!(read.is_base64_encoded);
+
+    let mut message = said(APPROVALS, "alice asks");
+    message["blocks"] = card();
+    api(&world, "chat.postMessage", &message).await;
+    let card = world.net.slack().last_message(APPROVALS);
+    let pressed = payload_of(&world.press(BOB_APPROVER, &card, "Approve"));
+    assert_eq!(
+        (&pressed["actions"][0]["value"], &pressed["user"]["id"]),
+        (&json!("R1.REV"), &json!(BOB_APPROVER))
+    );
+    assert_eq!(
+        (&pressed["container"]["message_ts"], &pressed["message"]["text"]),
+        (&json!(card.ts), &json!("alice asks"))
+    );
+    let forged = Button { value: "R2.REV".to_owned(), ..card.button("Approve") };
+    assert_eq!(
+        payload_of(&world.press_button(BOB_APPROVER, &card, &forged))["actions"][0]["value"],
+        "R2.REV"
+    );
+
+    let change: Value = serde_json::from_str(&body_of(&world.user_change(DORA_DELETED))).unwrap();
+    assert_eq!(
+        (&change["event"]["type"], &change["event"]["user"]["deleted"]),
+        (&json!("user_change"), &json!(true))
+    );
+    let claim = world.browser("POST", "/reveal/claim", Some(&json!({"tid": "x"})));
+    assert_eq!(
+        (body_of(&claim).as_str(), &claim["headers"]["origin"]),
+        ("{\"tid\":\"x\"}", &json!("https://keys.example.com"))
+    );
+}

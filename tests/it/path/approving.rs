@@ -1,0 +1,455 @@
+//! Approving and denying: whose click counts, for which card, and what a click comes to.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use futures_util::future::join;
+
+use testkit::aws;
+use testkit::deployed::Deployed;
+use testkit::net::HOME;
+use testkit::slack::{
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, GENERAL, GUS_GUEST,
+    MALLORY_OUTSIDER, Message,
+};
+use testkit::sqs;
+use testkit::steps::{failed, text};
+
+const ADMIN: &str = "create admin-bot use:cli ttl:7d migrating";
+
+async fn attach(keyvend: &Deployed, user: &str, policy: &str) {
+    let arn = format!("arn:aws:iam::aws:policy/{policy}");
+    aws::iam(&keyvend.world.net, HOME)
+        .attach_user_policy()
+        .user_name(user)
+        .policy_arn(arn)
+        .send()
+        .await
+        .unwrap();
+}
+
+fn says(keyvend: &Deployed, person: &str, part: &str) {
+    let told = keyvend.told(person);
+    assert!(told.contains(part), "{person}: {told}");
+}
+
+fn labels(message: &Message) -> Vec<String> {
+    message.buttons().into_iter().map(|button| button.text).collect()
+}
+
+/// What somebody who decides is answered: in the form that asked for a reason, or by a message.
+fn answered(keyvend: &Deployed, person: &str, button: &str, part: &str) {
+    let read = if button == "Deny" { keyvend.view(person).reading() } else { keyvend.told(person) };
+    assert!(read.contains(part), "{person}: {read}");
+}
+
+async fn decides(keyvend: &Deployed, person: &str, card: &Message, button: &str) {
+    match button {
+        "Deny" => keyvend.denies(person, card, "not wanted").await,
+        other => keyvend.presses(person, card, other).await,
+    }
+}
+
+/// The event with which somebody decides: a press, or the form that **Deny** opened.
+async fn deciding(keyvend: &Deployed, person: &str, card: &Message, button: &str) -> Value {
+    if button != "Deny" {
+        return keyvend.pressed(keyvend.world.press(person, card, button)).await;
+    }
+    keyvend.presses(person, card, button).await;
+    let form = keyvend.view(person);
+    keyvend.pressed(keyvend.world.submit(&form, &form.values(&[("reason", "not wanted")]))).await
+}
+
+#[tokio::test]
+async fn a_denial_ends_the_request_and_both_are_told() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.denies(BOB_APPROVER, &card, "not wanted").await;
+    answered(&keyvend, BOB_APPROVER, "Deny", "You denied this request");
+    says(&keyvend, ALICE_OWNER, "<@U0BOB> denied your request");
+    assert!(keyvend.card().reading().contains("denied by <@U0BOB>"), "{}", keyvend.card().reading());
+    assert_eq!(labels(&keyvend.card()), ["Details"]);
+    assert_eq!(keyvend.stands().await, "DENIED");
+    assert_eq!(keyvend.events().await, ["request.created", "review.denied"]);
+    assert_eq!(keyvend.trail().await[1].actor, "T0001.U0BOB");
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_privileged_iam_user_takes_two_different_approvers() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ADMIN).await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, BOB_APPROVER, "Your approval is recorded");
+    says(&keyvend, ALICE_OWNER, "still needs 1 approval");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, BOB_APPROVER, "another person has to");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, ALICE_OWNER, "Approved by <@U0BOB> and <@U0CAROL>");
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.approved"]);
+    keyvend.nothing_was_created().await;
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.stands().await, "ISSUED");
+}
+
+#[tokio::test]
+async fn requester_cannot_approve_own_request() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend
+        .world
+        .net
+        .slack()
+        .channel(APPROVALS, |channel| _ = channel.members.insert(ALICE_OWNER.to_owned()));
+    for button in ["Approve", "Deny"] {
+        decides(&keyvend, ALICE_OWNER, &card, button).await;
+        answered(&keyvend, ALICE_OWNER, button, "cannot approve your own request");
+        assert_eq!(keyvend.stands().await, "PENDING");
+    }
+    assert_eq!(keyvend.events().await, ["request.created", "review.rejected", "review.rejected"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn only_approvers_decide() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    for button in ["Approve", "Deny"] {
+        decides(&keyvend, MALLORY_OUTSIDER, &card, button).await;
+        answered(&keyvend, MALLORY_OUTSIDER, button, "Only approvers can approve");
+    }
+    assert_eq!(keyvend.stands().await, "PENDING");
+    keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.restricted = true);
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    says(&keyvend, BOB_APPROVER, "Guests");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.rejected", "review.rejected", "review.rejected"]
+    );
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_click_on_a_card_whose_facts_changed_redraws_it_and_drops_the_approvals() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ADMIN).await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    let old = keyvend.card();
+    attach(&keyvend, "admin-bot", "ReadOnlyAccess").await;
+    keyvend.presses(CAROL_APPROVER, &old, "Approve").await;
+    says(&keyvend, CAROL_APPROVER, "your press was not counted and earlier approvals fell");
+    says(&keyvend, ALICE_OWNER, "changed while your request waited");
+    assert!(keyvend.card().reading().contains("`ReadOnlyAccess`"), "{}", keyvend.card().reading());
+    assert_eq!(keyvend.approvals().await, Vec::<String>::new());
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.facts_changed"]);
+    // Somebody who still has the old card before them.
+    keyvend.presses(DAVE_APPROVER, &old, "Approve").await;
+    says(&keyvend, DAVE_APPROVER, "your press was not counted");
+    assert_eq!(keyvend.approvals().await, Vec::<String>::new());
+    for approver in [BOB_APPROVER, CAROL_APPROVER] {
+        keyvend.presses(approver, &keyvend.card(), "Approve").await;
+    }
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.approved", "review.facts_changed", "review.approved", "review.approved"]
+    );
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_user_that_became_privileged_needs_more_approvals_at_the_click() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    attach(&keyvend, "ci-deployer", "AdministratorAccess").await;
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    says(&keyvend, BOB_APPROVER, "your press was not counted");
+    says(&keyvend, ALICE_OWNER, "it needs 2 approvals");
+    let reading = keyvend.card().reading();
+    assert!(reading.contains("0 of 2") && reading.contains("`AdministratorAccess`"), "{reading}");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_click_on_what_policy_forbids_by_now_refuses_the_request() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    attach(&keyvend, "ci-deployer", "AWSCompromisedKeyQuarantineV3").await;
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    says(&keyvend, BOB_APPROVER, "quarantined");
+    says(&keyvend, ALICE_OWNER, "quarantined");
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_concerns_only() {
+    for (concerned, button) in [(BOB_APPROVER, "Approve"), (BOB_APPROVER, "Deny"), (ALICE_OWNER, "Approve")] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
+        let slack = keyvend.world.net.slack();
+        slack.channel(APPROVALS, |channel| _ = channel.members.insert(GUS_GUEST.to_owned()));
+        let outsiders = "Only an approver, or the person who asked, can do this";
+        // A guest hears what every guest hears, whether the IAM user is there or not.
+        for (outsider, theirs, says) in [
+            (MALLORY_OUTSIDER, "Approve", outsiders),
+            (MALLORY_OUTSIDER, "Deny", outsiders),
+            (GUS_GUEST, "Deny", "Guests of this workspace cannot use this"),
+        ] {
+            decides(&keyvend, outsider, &card, theirs).await;
+            answered(&keyvend, outsider, theirs, says);
+            assert_eq!(keyvend.stands().await, "PENDING", "{outsider} {theirs}");
+            assert_eq!(keyvend.card().reading(), card.reading(), "{outsider} {theirs}");
+        }
+        decides(&keyvend, concerned, &card, button).await;
+        answered(&keyvend, concerned, button, "was refused: The IAM user no longer exists");
+        says(&keyvend, ALICE_OWNER, "The IAM user no longer exists");
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+        let refused = ["review.rejected"; 3];
+        assert_eq!(
+            keyvend.events().await,
+            [&["request.created"], &refused[..], &["request.policy_denied"]].concat()
+        );
+        let trail = keyvend.trail().await;
+        assert_eq!(trail.last().unwrap().actor, format!("T0001.{concerned}"));
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
+    for (variable, value, part) in [
+        ("KEYVEND_MAX_KEY_DAYS", "10", "at most 10 days. Ask again with `ttl:10d` or less"),
+        ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
+    ] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        let keyvend = keyvend.redeployed(&[(variable, value)]);
+        keyvend.presses(MALLORY_OUTSIDER, &card, "Approve").await;
+        assert_eq!(keyvend.stands().await, "PENDING", "an outsider ends nothing");
+        keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+        for person in [BOB_APPROVER, ALICE_OWNER] {
+            says(&keyvend, person, part);
+        }
+        assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn an_approval_whose_giver_left_falls_when_the_next_is_given() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ADMIN).await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.deleted = true);
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, ALICE_OWNER, "still needs 1 approval");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    assert_eq!(keyvend.approvals().await, ["T0001.U0CAROL"]);
+    let reading = keyvend.card().reading();
+    assert!(reading.contains("1 of 2 (<@U0CAROL>)"), "{reading}");
+    keyvend.presses(DAVE_APPROVER, &keyvend.card(), "Approve").await;
+    says(&keyvend, ALICE_OWNER, "Approved by <@U0CAROL> and <@U0DAVE>");
+    assert_eq!(
+        keyvend.events().await,
+        ["request.created", "review.approved", "review.revoked", "review.approved", "review.approved"]
+    );
+    assert_eq!(keyvend.trail().await[2].detail["by"], "T0001.U0BOB");
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_button_counts_only_in_the_message_that_was_stored_for_its_request() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(ALICE_OWNER, "create group-owned use:cli ttl:7d testing").await;
+    let other = keyvend.card();
+    let with_value = |value: &str| {
+        let mut button = card.button("Approve");
+        value.clone_into(&mut button.value);
+        button
+    };
+    let own = card.button("Approve").value;
+    let elsewhere = Message { channel: GENERAL.to_owned(), ..card.clone() };
+    let later = Message { ts: "1764000001.000099".to_owned(), ..card.clone() };
+    let only_seen_by_bob = Message { ephemeral_to: Some(BOB_APPROVER.to_owned()), ..later.clone() };
+    let cases = [
+        ("the value of another request", &card, with_value(&other.button("Approve").value)),
+        ("no value", &card, with_value("")),
+        ("garbage", &card, with_value("../../etc/passwd")),
+        ("an id alone", &card, with_value(own.split('.').next().unwrap())),
+        ("a request that is not", &card, with_value("0000000000000000.0000000000000000")),
+        ("lower case", &card, with_value(&own.to_lowercase())),
+        ("more behind it", &card, with_value(&format!("{own}.1"))),
+        ("a message of another channel", &elsewhere, with_value(&own)),
+        ("another message of the channel", &later, with_value(&own)),
+        ("an ephemeral message", &only_seen_by_bob, with_value(&own)),
+    ];
+    for (name, message, button) in cases {
+        for action in ["approve", "deny"] {
+            keyvend.world.clock.advance(Duration::from_secs(1));
+            let mut button = button.clone();
+            action.clone_into(&mut button.action_id);
+            let event = keyvend.world.press_button(BOB_APPROVER, message, &button);
+            keyvend.arrive(event).await;
+            keyvend.deliver().await;
+            says(&keyvend, BOB_APPROVER, "I can't tell what this button belongs to");
+            let stands: Vec<String> = keyvend.requests().await.iter().map(|r| text(&r["stands"])).collect();
+            assert_eq!(stands, ["PENDING", "PENDING"], "{name}");
+        }
+    }
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_press_that_is_delivered_again_counts_once_and_nobody_is_left_untold() {
+    for (button, stands) in [("Approve", "APPROVED"), ("Deny", "DENIED")] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        let event = deciding(&keyvend, BOB_APPROVER, &card, button).await;
+        let said = if button == "Deny" { "You denied this request" } else { "Your approval is recorded" };
+        for _ in 0..2 {
+            assert!(!failed(&keyvend.work(event.clone()).await));
+            answered(&keyvend, BOB_APPROVER, button, said);
+        }
+        assert_eq!(keyvend.stands().await, stands);
+        assert_eq!(keyvend.events().await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_the_record_and_the_telling_leaves_nobody_untold() {
+    for (button, part) in [("Approve", "Press *Get my key*"), ("Deny", "denied your request")] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        let event = deciding(&keyvend, BOB_APPROVER, &card, button).await;
+        keyvend.world.net.once("sqs", "SendMessage", testkit::net::Interfere::CrashBefore);
+        assert!(keyvend.world.net.survive(keyvend.work(event)).await.is_none());
+        assert_eq!(keyvend.times_told(ALICE_OWNER, part), 0);
+        keyvend.deliver_everything().await;
+        keyvend.world.net.sqs().sweep();
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.times_told(ALICE_OWNER, part), 1, "{button}");
+        assert_ne!(keyvend.card().reading(), card.reading());
+        assert_eq!(keyvend.events().await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.world.clock.advance(Duration::from_secs(86_399));
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    says(&keyvend, BOB_APPROVER, "Your press changed nothing");
+    says(&keyvend, BOB_APPROVER, "lapsed");
+    says(&keyvend, ALICE_OWNER, "lapsed");
+    assert!(keyvend.card().reading().contains("lapsed"));
+    assert_eq!(labels(&keyvend.card()), ["Details"]);
+    assert_eq!(keyvend.stands().await, "EXPIRED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.expired"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.presses(CAROL_APPROVER, &card, "Deny").await;
+    let form = keyvend.view(CAROL_APPROVER);
+    keyvend.denies(BOB_APPROVER, &card, "not wanted").await;
+    keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
+    keyvend.submits(&form, &[("reason", "nor by me")]).await;
+    for button in ["Approve", "Deny"] {
+        answered(&keyvend, CAROL_APPROVER, button, "Your press changed nothing. The request");
+        answered(&keyvend, CAROL_APPROVER, button, "was denied by <@U0BOB>");
+    }
+    assert_eq!(keyvend.stands().await, "DENIED");
+    assert_eq!(keyvend.events().await, ["request.created", "review.denied"]);
+
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(ALICE_OWNER, "cancel").await;
+    says(&keyvend, ALICE_OWNER, "is cancelled");
+    assert!(keyvend.card().reading().contains("was cancelled"));
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    says(&keyvend, BOB_APPROVER, "was cancelled");
+    assert_eq!(keyvend.stands().await, "CANCELLED");
+    assert_eq!(keyvend.events().await, ["request.created", "request.cancelled"]);
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn somebody_elses_request_cannot_be_cancelled_or_seen() {
+    let keyvend = Deployed::new().await;
+    keyvend.asked().await;
+    let id = text(&keyvend.request().await["id"]);
+    for command in ["cancel", "status"] {
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        keyvend.types(MALLORY_OUTSIDER, &format!("{command} {id}")).await;
+        says(&keyvend, MALLORY_OUTSIDER, "I know no request");
+    }
+    let asked = keyvend.world.net.slack().told(ALICE_OWNER).remove(0);
+    keyvend.presses(MALLORY_OUTSIDER, &asked, "Cancel").await;
+    says(&keyvend, MALLORY_OUTSIDER, "I know no request");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    keyvend.presses(ALICE_OWNER, &asked, "Cancel").await;
+    assert_eq!(keyvend.stands().await, "CANCELLED");
+}
+
+/// Two invocations at once, with a message each that is not of one group, as far as SQS can tell.
+async fn at_once(keyvend: &Deployed, card: &Message, presses: [(&str, &str); 2]) {
+    let mut events = Vec::new();
+    for (person, button) in presses {
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        let event = deciding(keyvend, person, card, button).await;
+        let receipt = text(&event["Records"][0]["receiptHandle"]);
+        keyvend.world.net.sqs().finish(sqs::SLACK, &receipt, true);
+        events.push(event);
+    }
+    let (first, second) = join(keyvend.work(events.remove(0)), keyvend.work(events.remove(0))).await;
+    assert!(!failed(&first) && !failed(&second));
+    keyvend.deliver_everything().await;
+}
+
+#[tokio::test]
+async fn an_approval_that_races_a_denial_never_wins() {
+    for presses in [
+        [(BOB_APPROVER, "Approve"), (CAROL_APPROVER, "Deny")],
+        [(CAROL_APPROVER, "Deny"), (BOB_APPROVER, "Approve")],
+    ] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        at_once(&keyvend, &card, presses).await;
+        assert_eq!(keyvend.stands().await, "DENIED");
+        assert!(keyvend.card().reading().contains("denied by <@U0CAROL>"), "{}", keyvend.card().reading());
+        says(&keyvend, ALICE_OWNER, "denied");
+        assert_eq!(keyvend.events().await.iter().filter(|event| *event == "review.denied").count(), 1);
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn two_approvals_at_once_both_count() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ADMIN).await;
+    let card = keyvend.card();
+    at_once(&keyvend, &card, [(BOB_APPROVER, "Approve"), (CAROL_APPROVER, "Approve")]).await;
+    let mut approvals = keyvend.approvals().await;
+    approvals.sort();
+    assert_eq!(approvals, ["T0001.U0BOB", "T0001.U0CAROL"]);
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.approved"]);
+}

@@ -1,0 +1,193 @@
+//! The end of a key: reminders, the guard for keys in use, and what is deleted when.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::keys::{DAY, after, buttons, had, item, said, stands, status, waiting};
+use testkit::deployed::{Deployed, ShownKey};
+use testkit::net::Interfere;
+use testkit::slack::{ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER};
+use testkit::steps::{said_in_public, stable};
+
+const HOUR: u64 = 3_600;
+
+/// A key that was issued on a Monday at 16:00 UTC, 17:00 where alice is, and ends 30 days later on a Wednesday; a day
+/// before, the clock stands still.
+async fn a_day_before_its_end(keyvend: &Deployed) -> ShownKey {
+    let key = had(keyvend).await;
+    for _ in 0..29 {
+        after(keyvend, DAY).await;
+    }
+    key
+}
+
+/// Somebody uses the key now.
+fn used(keyvend: &Deployed, key: &ShownKey) {
+    keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
+}
+
+/// The moment to which its end was put off, as hour and weekday in alice's time zone, Monday being 0.
+async fn put_off(keyvend: &Deployed, key: &ShownKey) -> (i64, i64, i64) {
+    let put_off = item(keyvend, &key.id).await["postponement"].clone();
+    let local = put_off["new_deadline"].as_i64().unwrap() + 3_600;
+    (put_off["times"].as_i64().unwrap(), (local / 86_400 + 3) % 7, local % 86_400 / 3_600)
+}
+
+#[tokio::test]
+async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    used(&keyvend, &key);
+    let reminded = || keyvend.times_told(ALICE_OWNER, "and is then switched off");
+    let mut at = 0;
+    for (hour, reminders) in
+        [(22 * 24, 0), (23 * 24, 1), (27 * 24, 1), (28 * 24 + 22, 1), (29 * 24, 2), (29 * 24 + 22, 2)]
+    {
+        after(&keyvend, (hour - at) * HOUR).await;
+        at = hour;
+        assert_eq!(reminded(), reminders, "in hour {hour}");
+    }
+    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @r"
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expires <time> and is then switched off. It was last used <time> with s3 in eu-west-1.
+    *Extend* asks for more time for it. *Rotate* asks for a new key in its place, which ends at the same time. If nobody needs it, do nothing.
+    Extend
+    Rotate
+    ");
+    assert!(item(&keyvend, &key.id).await["reminders"]["delivered_at"].is_number());
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_reminder_sent").count(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_uses_is_switched_off_at_its_end_and_deleted_a_week_later() {
+    let keyvend = Deployed::new().await;
+    let key = a_day_before_its_end(&keyvend).await;
+    after(&keyvend, DAY - HOUR).await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+    after(&keyvend, HOUR).await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @r"
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` has expired (<time>) and is switched off. In 7 days it is deleted. If something broke, *Undo* asks for it back for at most 24 hours, once; for longer, ask for a new one with `/access-key create`.
+    Undo
+    ");
+    let last = keyvend.trail().await.pop().unwrap();
+    assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "keyvend.expiry"));
+    assert_eq!(last.detail["why"], "expired");
+    after(&keyvend, 6 * DAY).await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    after(&keyvend, DAY).await;
+    assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
+    assert_eq!(status(&keyvend, &key.id), "");
+    assert!(keyvend.lease().await.is_null());
+}
+
+#[tokio::test]
+async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
+    let keyvend = Deployed::new().await;
+    let key = a_day_before_its_end(&keyvend).await;
+    used(&keyvend, &key);
+    after(&keyvend, DAY).await;
+    assert_eq!(status(&keyvend, &key.id), "Active", "17:00 is too late in the day");
+    assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12), "Thursday noon");
+    let told = said(&keyvend, "is not switched off yet");
+    insta::assert_snapshot!(stable(&told.reading()), @r"
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not switched off yet: it was last used <time> with s3 in eu-west-1, and where <@U0ALICE> is, it is not between 09:00 and 15:00 of Monday to Thursday. It is switched off <time> instead (1 of at most 7 times that this is put off).
+    Switch off
+    Switch this key off?
+    It stops working at once, wherever it is used.
+    Switch it off
+    Go back
+    ");
+    assert_eq!(buttons(&told), ["Switch off"]);
+    let last = keyvend.trail().await.pop().unwrap();
+    assert_eq!((last.event.as_str(), last.detail["why"].as_str()), ("key.expiry_postponed", "out of hours"));
+    after(&keyvend, 18 * HOUR).await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+    after(&keyvend, 2 * HOUR).await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    keyvend.direct(ALICE_OWNER).button("Undo");
+}
+
+#[tokio::test]
+async fn an_approver_can_switch_off_at_once_what_is_put_off() {
+    let keyvend = Deployed::new().await;
+    let key = a_day_before_its_end(&keyvend).await;
+    used(&keyvend, &key);
+    after(&keyvend, DAY).await;
+    let told = said(&keyvend, "is not switched off yet");
+    keyvend.presses(CAROL_APPROVER, &told, "Switch off").await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+}
+
+#[tokio::test]
+async fn a_last_use_that_cannot_be_read_is_no_sign_that_nobody_uses_the_key() {
+    let keyvend = Deployed::new().await;
+    let key = a_day_before_its_end(&keyvend).await;
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "GetAccessKeyLastUsed" => Interfere::refused_xml(403, "AccessDenied"),
+        _ => Interfere::Pass,
+    });
+    after(&keyvend, DAY).await;
+    assert_eq!(status(&keyvend, &key.id), "Active");
+    assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12));
+    assert!(said(&keyvend, "is not switched off yet").reading().contains("was last used nobody knows when"));
+}
+
+#[tokio::test]
+async fn without_a_reminder_that_was_delivered_a_day_before_a_key_in_use_goes_on_for_seven_times() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    // Slack takes no direct message to alice.
+    keyvend.world.net.before(|call| {
+        let to_alice = call.parameters["channel"] == json!(ALICE_OWNER);
+        if call.operation == "chat.postMessage" && to_alice { Interfere::FailBefore } else { Interfere::Pass }
+    });
+    let mut seen = Vec::new();
+    for _ in 0..50 {
+        if status(&keyvend, &key.id) == "Active" {
+            used(&keyvend, &key);
+        }
+        after(&keyvend, DAY).await;
+        let times = item(&keyvend, &key.id).await["postponement"]["times"].as_i64();
+        seen.extend(times.filter(|times| !seen.contains(times)));
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
+    let told = said_in_public(&keyvend);
+    assert_eq!(told.iter().filter(|text| text.contains("no reminder reached <@U0ALICE>")).count(), 7);
+    assert_eq!(status(&keyvend, &key.id), "", "then it was switched off, and deleted");
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_postponed").count(), 7);
+}
+
+#[tokio::test]
+async fn a_reminder_of_an_end_that_was_moved_is_no_reminder_of_the_new_one() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    for _ in 0..24 {
+        after(&keyvend, DAY).await;
+    }
+    let reminder = keyvend.direct(ALICE_OWNER);
+    assert_eq!(buttons(&reminder), ["Extend", "Rotate"]);
+    assert!(item(&keyvend, &key.id).await["reminders"]["delivered_at"].is_number());
+    keyvend.presses(ALICE_OWNER, &reminder, "Extend").await;
+    keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
+    keyvend.deliver_everything().await;
+    let reminders = item(&keyvend, &key.id).await["reminders"].clone();
+    assert_eq!((&reminders["sent"], &reminders["delivered_at"]), (&json!(0), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_timer_that_runs_twice_reminds_and_switches_off_once() {
+    let keyvend = Deployed::new().await;
+    let key = a_day_before_its_end(&keyvend).await;
+    keyvend.world.clock.advance(Duration::from_secs(DAY));
+    keyvend.world.net.sqs().sweep();
+    let event = keyvend.receives("sweep");
+    keyvend.work(event).await;
+    let timer = keyvend.receives("due");
+    keyvend.work(timer.clone()).await;
+    keyvend.work(timer).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "has expired"), 1);
+    assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.deactivated").count(), 1);
+}

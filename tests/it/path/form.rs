@@ -1,0 +1,341 @@
+//! The form in which a key is asked for, and the directory that it offers choices from.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use testkit::aws::{self, REQUESTS, SANDBOX};
+use testkit::deployed::Deployed;
+use testkit::net::HOME;
+use testkit::slack::{ALICE_OWNER, BOB_APPROVER, MALLORY_OUTSIDER, View};
+use testkit::sqs::SLACK;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A form as somebody fills it in.
+const FILLED: [(&str, &str); 3] = [("use-case", "cli"), ("lifetime", "30d"), ("reason", "laptop tooling")];
+
+async fn opens(keyvend: &Deployed, person: &str) -> View {
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    assert_eq!(keyvend.types(person, "").await, "", "the form is the answer");
+    keyvend.view(person)
+}
+
+fn with_user(user: &'static str) -> Vec<(&'static str, &'static str)> {
+    [&[("other", user)], &FILLED[..]].concat()
+}
+
+fn offered(view: &View) -> Vec<String> {
+    let has = view.view["blocks"].as_array().unwrap().iter().any(|block| block["block_id"] == "own");
+    if has { view.choices("own") } else { Vec::new() }
+}
+
+#[tokio::test]
+async fn a_form_asks_as_the_typed_command_does() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    assert_eq!(form.choices("lifetime"), ["1d", "7d", "30d", "90d"]);
+    let answer = keyvend.submits(&form, &with_user("ci-deployer")).await;
+    assert_eq!(answer["response_action"], "update");
+    assert_eq!(answer["view"]["blocks"][0]["text"]["text"], "Checking...");
+    let shown = keyvend.view(ALICE_OWNER);
+    assert!(shown.reading().contains("Asked for a key for `ci-deployer`"), "{}", shown.reading());
+    assert!(shown.view["submit"].is_null(), "there is nothing left to submit");
+    assert!(keyvend.told(ALICE_OWNER).contains("It needs 1 approval"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.card().reading().contains("laptop tooling"));
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    assert_eq!(ready.button("Get my key").text, "Get my key");
+}
+
+#[tokio::test]
+async fn create_alone_opens_the_form_too() {
+    let keyvend = Deployed::new().await;
+    assert_eq!(keyvend.types(ALICE_OWNER, "create").await, "");
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+}
+
+#[tokio::test]
+async fn wrong_fields_are_marked_at_once_and_nothing_is_queued() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    let long = "<!channel>".repeat(1_000);
+    let filled =
+        [("other", "arn:aws:iam::1:user/ci"), ("use-case", "cli"), ("lifetime", "30d"), ("reason", &long)];
+    keyvend.world.net.forget();
+    let answer = keyvend.submits(&form, &filled).await;
+    let expected = json!({
+        "response_action": "errors",
+        "errors": {
+            "other": "This is not an IAM user name. Write it as it stands in the AWS console.",
+            "reason": "Use at most 200 characters.",
+        },
+    });
+    assert_eq!(answer, expected);
+    let empty = keyvend.submits(&form, &[]).await;
+    let marked: BTreeSet<&str> = empty["errors"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(marked, BTreeSet::from(["lifetime", "other", "reason", "use-case"]));
+    assert_eq!(keyvend.world.net.calls_to("sqs", "SendMessage").len(), 0);
+    let again = keyvend.submits(&form, &with_user("ci-deployer")).await;
+    assert_eq!(again["response_action"], "update", "the same form is good once it is right");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_form_and_by_message_once_that_is_closed() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, MALLORY_OUTSIDER).await;
+    keyvend.submits(&form, &with_user("ci-deployer")).await;
+    let shown = keyvend.view(MALLORY_OUTSIDER);
+    assert!(!shown.reading().contains("Checking"), "{}", shown.reading());
+    assert!(keyvend.world.net.slack().told(MALLORY_OUTSIDER).is_empty());
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    let form = opens(&keyvend, MALLORY_OUTSIDER).await;
+    let answer = keyvend.arrive(keyvend.world.submit(&form, &form.values(&with_user("nobody")))).await;
+    assert_eq!(answer["statusCode"], 200);
+    keyvend.world.net.slack().close_view(&form.id);
+    keyvend.deliver().await;
+    assert!(keyvend.told(MALLORY_OUTSIDER).contains("There is no IAM user `nobody`"));
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    keyvend.submits(&form, &with_user("ci@nowhere")).await;
+    let shown = keyvend.view(ALICE_OWNER).reading();
+    assert!(shown.contains("I don't know an account `@nowhere`"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_chosen_use_case_shows_what_aws_recommends_instead() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    assert!(!form.reading().contains("Roles Anywhere"));
+    assert_eq!(form.input("use-case")["dispatch_action"], true);
+    keyvend.arrive(keyvend.world.choose(&form, "use-case", "outside-aws")).await;
+    let queued = keyvend.world.net.sqs().messages(SLACK).pop().unwrap();
+    assert!(!queued.body.contains("blocks") && !queued.body.contains("state"), "{}", queued.body);
+    keyvend.deliver().await;
+    let updated = keyvend.view(ALICE_OWNER);
+    assert!(updated.reading().contains("Roles Anywhere"), "{}", updated.reading());
+    let inputs = |view: &View| -> BTreeSet<(String, String)> {
+        let blocks = view.view["blocks"].as_array().unwrap().iter().filter(|block| block["type"] == "input");
+        blocks
+            .map(|block| (block["block_id"].to_string(), block["element"]["action_id"].to_string()))
+            .collect()
+    };
+    assert!(inputs(&form).is_subset(&inputs(&updated)), "the same names, so Slack keeps what was filled in");
+    // Chosen in the form as it was before: by now that is another one.
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.arrive(keyvend.world.choose(&form, "use-case", "cli")).await;
+    keyvend.deliver().await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Roles Anywhere"));
+}
+
+#[tokio::test]
+async fn a_late_trigger_falls_back_to_a_button_with_a_fresh_one() {
+    let keyvend = Deployed::new().await;
+    keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "")).await;
+    keyvend.world.clock.advance(Duration::from_secs(4));
+    keyvend.deliver().await;
+    assert!(keyvend.world.net.slack().views().is_empty());
+    assert_eq!(keyvend.world.net.calls_to("slack", "views.open").len(), 0, "it would be in vain");
+    let late = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    assert!(late.reading().contains("/access-key create &lt;iam-user&gt;"), "{}", late.reading());
+    assert_eq!(late.ephemeral_to.as_deref(), Some(ALICE_OWNER));
+    keyvend.presses(ALICE_OWNER, &late, "Open the form").await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+}
+
+#[tokio::test]
+async fn a_trigger_that_slack_calls_late_falls_back_too_and_one_that_was_used_does_not() {
+    for (error, told) in
+        [("expired_trigger_id", true), ("invalid_trigger_id", true), ("exchanged_trigger_id", false)]
+    {
+        let keyvend = Deployed::new().await;
+        keyvend.world.net.slack().fail_next("views.open", error);
+        keyvend.types(ALICE_OWNER, "").await;
+        assert_eq!(!keyvend.world.net.slack().told(ALICE_OWNER).is_empty(), told, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_opens_while_the_persons_other_messages_are_blocked() {
+    let keyvend = Deployed::new().await;
+    keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "whoami")).await;
+    let stuck = keyvend.world.net.sqs().receive(SLACK, keyvend.world.clock.now()).unwrap();
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(ALICE_OWNER, "").await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    drop(stuck);
+}
+
+#[tokio::test]
+async fn the_directory_is_read_in_the_background_and_offered_from_then_on() {
+    let keyvend = Deployed::new().await;
+    let first = opens(&keyvend, ALICE_OWNER).await;
+    assert_eq!(offered(&first), Vec::<String>::new(), "nothing is known yet, and nobody waited for it");
+    let second = opens(&keyvend, ALICE_OWNER).await;
+    let own = ["admin-bot", "ci-deployer", "full", "group-owned", "quarantined-bot"];
+    let mut expected: Vec<String> = own.iter().map(|name| format!("{name}@home")).collect();
+    expected.push("ci-deployer@sandbox".to_owned());
+    assert_eq!(offered(&second), expected);
+    let calls = keyvend.world.net.calls_to("iam", "GetAccountAuthorizationDetails").len();
+    assert_eq!(calls, 2, "once an account");
+    let filled = [&[("own", "admin-bot@home")], &FILLED[..]].concat();
+    keyvend.submits(&second, &filled).await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("`admin-bot` in `home`"));
+    assert_eq!(offered(&opens(&keyvend, MALLORY_OUTSIDER).await), Vec::<String>::new());
+    assert_eq!(keyvend.world.net.calls_to("iam", "GetAccountAuthorizationDetails").len(), calls);
+}
+
+#[tokio::test]
+async fn the_directory_is_read_daily_at_most_and_forgets_what_is_owned_no_more() {
+    let keyvend = Deployed::new().await;
+    let net = &keyvend.world.net;
+    opens(&keyvend, ALICE_OWNER).await;
+    aws::iam(net, HOME).untag_user().user_name("full").tag_keys("keyvend:owners").send().await.unwrap();
+    keyvend.world.clock.advance(DAY - Duration::from_secs(60));
+    assert!(offered(&opens(&keyvend, ALICE_OWNER).await).contains(&"full@home".to_owned()));
+    keyvend.world.clock.advance(Duration::from_secs(120));
+    let reads = net.calls_to("iam", "GetAccountAuthorizationDetails").len();
+    opens(&keyvend, ALICE_OWNER).await;
+    assert_eq!(net.calls_to("iam", "GetAccountAuthorizationDetails").len(), reads + 2);
+    let now = offered(&opens(&keyvend, ALICE_OWNER).await);
+    assert!(
+        !now.contains(&"full@home".to_owned()) && now.contains(&"ci-deployer@home".to_owned()),
+        "{now:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_read_holds_up_no_other_and_takes_nothing_for_gone() {
+    let keyvend = Deployed::new().await;
+    let net = &keyvend.world.net;
+    opens(&keyvend, ALICE_OWNER).await;
+    keyvend.world.clock.advance(DAY + DAY);
+    aws::iam(net, SANDBOX)
+        .untag_user()
+        .user_name("ci-deployer")
+        .tag_keys("keyvend:owners")
+        .send()
+        .await
+        .unwrap();
+    aws::iam(net, HOME).delete_role().role_name(aws::ISSUER_ROLE).send().await.unwrap();
+    opens(&keyvend, ALICE_OWNER).await;
+    keyvend.deliver_everything().await;
+    let reads = net.calls_to("iam", "GetAccountAuthorizationDetails");
+    assert!(reads.len() >= 3, "the sandbox was read again");
+    let now = offered(&opens(&keyvend, ALICE_OWNER).await);
+    assert!(now.contains(&"ci-deployer@home".to_owned()), "{now:?}");
+}
+
+#[tokio::test]
+async fn a_look_up_corrects_the_directory() {
+    let keyvend = Deployed::new().await;
+    let net = &keyvend.world.net;
+    opens(&keyvend, ALICE_OWNER).await;
+    aws::user(net, HOME, "brand-new", Some("U0ALICE U0BOB"), "arn:aws:iam::aws:policy/ReadOnlyAccess").await;
+    aws::iam(net, HOME).untag_user().user_name("full").tag_keys("keyvend:owners").send().await.unwrap();
+    for user in ["brand-new", "full", "group-owned"] {
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        keyvend.types(ALICE_OWNER, &format!("create {user} use:cli ttl:1d to try")).await;
+    }
+    let own = offered(&opens(&keyvend, ALICE_OWNER).await);
+    assert!(own.contains(&"brand-new@home".to_owned()), "{own:?}");
+    assert!(own.contains(&"group-owned@home".to_owned()), "{own:?}");
+    assert!(!own.contains(&"full@home".to_owned()), "{own:?}");
+    assert_eq!(offered(&opens(&keyvend, BOB_APPROVER).await), ["brand-new@home"]);
+}
+
+#[tokio::test]
+async fn many_iam_users_are_read_page_by_page_and_a_hundred_of_them_kept() {
+    let keyvend = Deployed::new().await;
+    let net = &keyvend.world.net;
+    for n in 0..130 {
+        let tag =
+            aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0MALLORY").build().unwrap();
+        let create = aws::iam(net, SANDBOX).create_user().user_name(format!("many-{n:03}")).tags(tag);
+        create.send().await.unwrap();
+    }
+    net.iam().page(40);
+    opens(&keyvend, MALLORY_OUTSIDER).await;
+    assert!(net.calls_to("iam", "GetAccountAuthorizationDetails").len() >= 5);
+    let form = opens(&keyvend, MALLORY_OUTSIDER).await;
+    assert_eq!(offered(&form).len(), 100);
+    let item = &aws::items(net, REQUESTS).await["owned#U0MALLORY"];
+    assert_eq!(item["owned"]["M"].as_object().unwrap().len(), 100);
+    keyvend.types(MALLORY_OUTSIDER, "whoami").await;
+    assert!(keyvend.told(MALLORY_OUTSIDER).contains("`many-000` in `sandbox`"));
+}
+
+#[tokio::test]
+async fn whoami_lists_the_persons_own_iam_users() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, "whoami").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("I know no IAM user of yours yet"));
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.types(ALICE_OWNER, "whoami").await;
+    let told = keyvend.told(ALICE_OWNER);
+    assert!(told.contains("\u{2022} `ci-deployer` in `sandbox`"), "{told}");
+    assert!(!told.contains("untagged"), "{told}");
+}
+
+#[tokio::test]
+async fn a_chosen_user_that_is_no_longer_ones_own_is_refused() {
+    let keyvend = Deployed::new().await;
+    opens(&keyvend, ALICE_OWNER).await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    let tag = aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0BOB").build().unwrap();
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.tag_user().user_name("ci-deployer").tags(tag).send().await.unwrap();
+    let filled = [&[("own", "ci-deployer@home")], &FILLED[..]].concat();
+    keyvend.submits(&form, &filled).await;
+    assert!(!keyvend.view(ALICE_OWNER).reading().contains("Asked for"), "the tag decides, not the menu");
+    assert!(keyvend.cards().is_empty());
+}
+
+#[tokio::test]
+async fn a_forged_choice_is_judged_like_a_typed_one() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    let forged = [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "3000d"), ("reason", "x")];
+    keyvend.submits(&form, &forged).await;
+    let shown = keyvend.view(ALICE_OWNER).reading();
+    assert!(shown.contains("A key here can live for at most 90 days"), "{shown}");
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    let mut unknown = form.clone();
+    unknown.view["callback_id"] = json!("other");
+    let event = keyvend.world.submit(&unknown, &form.values(&with_user("ci-deployer")));
+    keyvend.arrive(event).await;
+    keyvend.deliver().await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("I can't tell what this button belongs to"));
+}
+
+#[tokio::test]
+async fn iam_users_that_keyvend_does_not_look_after_are_not_offered() {
+    let keyvend = Deployed::with(&[("KEYVEND_IAM_PATH", "/bots/")]).await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    let tag = aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0ALICE").build().unwrap();
+    iam.create_user().user_name("managed").path("/bots/").tags(tag).send().await.unwrap();
+    opens(&keyvend, ALICE_OWNER).await;
+    assert_eq!(offered(&opens(&keyvend, ALICE_OWNER).await), ["managed@home"]);
+}
+
+#[tokio::test]
+async fn a_form_does_not_stay_at_checking_when_its_message_dies_or_comes_too_late() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    for _ in 0..20 {
+        keyvend.world.net.slack().fail_next("users.info", "internal_error");
+    }
+    keyvend.submits(&form, &with_user("ci-deployer")).await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Checking..."));
+    keyvend.deliver_everything().await;
+    let shown = keyvend.view(ALICE_OWNER).reading();
+    assert!(shown.contains("it was not your fault"), "{shown}");
+
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    keyvend.arrive(keyvend.world.submit(&form, &form.values(&with_user("ci-deployer")))).await;
+    keyvend.world.clock.advance(Duration::from_secs(700));
+    keyvend.deliver().await;
+    let shown = keyvend.view(ALICE_OWNER).reading();
+    assert!(shown.contains("This took too long to reach me"), "{shown}");
+}

@@ -1,0 +1,185 @@
+//! User groups that nothing but a policy names: looked up for everybody who is judged, and for nobody else.
+
+use testkit::deployed::Deployed;
+use testkit::slack::{
+    ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, MALLORY_OUTSIDER, TEAM_GROUP,
+};
+use testkit::steps::{ASK, policies, said_in_public};
+
+const GROUP: &str = "S0NAMED";
+
+/// The shipped policies and one more.
+fn with_policy(name: &str, policy: &str) -> String {
+    policies(name, |text| text.replace("@id(\"no-bots\")", &format!("{policy}\n\n@id(\"no-bots\")")))
+}
+
+async fn deployed(name: &str, policy: &str) -> Deployed {
+    let dir = with_policy(name, policy);
+    let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &dir)]).await;
+    keyvend.world.net.slack().group(GROUP, &[]);
+    keyvend
+}
+
+fn look_ups(keyvend: &Deployed) -> usize {
+    keyvend.world.net.calls_to("slack", "usergroups.users.list").len()
+}
+
+const CONTRACTORS: &str = r#"@id("no-contractors")
+@advice("Contractors get no keys: ask your contact here.")
+forbid (principal in SlackGroup::"S0NAMED", action in [Action::"request", Action::"issue"], resource);"#;
+
+const SENIORS: &str = r#"@id("seniors-approve")
+@advice("Only seniors approve.")
+forbid (principal, action == Action::"approve", resource)
+unless { principal in SlackGroup::"S0NAMED" };"#;
+
+#[tokio::test]
+async fn whoever_is_in_a_group_that_only_a_policy_names_is_judged_by_it() {
+    let keyvend = deployed("contractors", CONTRACTORS).await;
+    let slack = keyvend.world.net.slack();
+    slack.group(GROUP, &[ALICE_OWNER]);
+    keyvend.types(ALICE_OWNER, ASK).await;
+    assert!(keyvend.told(ALICE_OWNER).contains("Contractors get no keys"), "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+    assert_eq!(said_in_public(&keyvend), Vec::<String>::new());
+
+    slack.group(GROUP, &[BOB_APPROVER]);
+    keyvend.world.clock.advance(std::time::Duration::from_secs(1));
+    let tab = keyvend.linked().await;
+    slack.group(GROUP, &[ALICE_OWNER]);
+    keyvend.claims(&tab).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED", "she became a contractor since");
+    assert!(keyvend.direct(ALICE_OWNER).reading().contains("Contractors get no keys"));
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn approvals_count_only_as_long_as_their_givers_are_in_the_group_that_a_policy_wants() {
+    let keyvend = deployed("seniors", SENIORS).await;
+    let slack = keyvend.world.net.slack();
+    slack.group(GROUP, &[CAROL_APPROVER, MALLORY_OUTSIDER]);
+    let card = keyvend.asked().await;
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    assert!(keyvend.told(BOB_APPROVER).contains("Only seniors approve"), "{}", keyvend.told(BOB_APPROVER));
+    keyvend.presses(MALLORY_OUTSIDER, &card, "Approve").await;
+    assert!(keyvend.told(MALLORY_OUTSIDER).contains("Only approvers"), "a senior is no approver by that");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
+
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    slack.group(GROUP, &[DAVE_APPROVER]);
+    keyvend.claims(&tab).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.stands().await, "PENDING", "carol is no senior any more");
+    assert_eq!(keyvend.approvals().await, Vec::<String>::new());
+    keyvend.nothing_was_created().await;
+    keyvend.presses(DAVE_APPROVER, &keyvend.card(), "Approve").await;
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.stands().await, "ISSUED");
+}
+
+#[tokio::test]
+async fn details_and_freeze_know_the_groups_that_policies_name_too() {
+    let keyvend = deployed("seniors-in-details", SENIORS).await;
+    keyvend.world.net.slack().group(GROUP, &[DAVE_APPROVER]);
+    let card = keyvend.asked().await;
+    keyvend.presses(BOB_APPROVER, &card, "Details").await;
+    let shown = keyvend.view(BOB_APPROVER).reading();
+    assert!(shown.contains("*Who may approve*\n<@U0DAVE>\n"), "{shown}");
+
+    let policy = SENIORS.replace("approve", "freeze");
+    let keyvend = deployed("seniors-freeze", &policy).await;
+    keyvend.world.net.slack().group(GROUP, &[DAVE_APPROVER]);
+    keyvend.types(BOB_APPROVER, "freeze").await;
+    assert!(keyvend.told(BOB_APPROVER).contains("Only seniors freeze"), "{}", keyvend.told(BOB_APPROVER));
+    assert!(keyvend.item("freeze").await.is_null());
+    keyvend.types(DAVE_APPROVER, "freeze").await;
+    assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0DAVE");
+}
+
+#[tokio::test]
+async fn an_approver_through_the_group_that_owns_the_iam_user_is_known_as_its_owner() {
+    let keyvend = deployed(
+        "four-eyes",
+        r#"@id("owners-do-not-approve")
+@advice("You own this IAM user: somebody else has to approve.")
+forbid (principal, action == Action::"approve", resource)
+when { principal in resource.owner_groups };"#,
+    )
+    .await;
+    keyvend.world.net.slack().group(TEAM_GROUP, &[ALICE_OWNER, BOB_APPROVER]);
+    keyvend.types(ALICE_OWNER, "create group-owned use:cli ttl:30d testing").await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    assert!(keyvend.told(BOB_APPROVER).contains("You own this IAM user"), "{}", keyvend.told(BOB_APPROVER));
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.world.net.slack().group(TEAM_GROUP, &[ALICE_OWNER, CAROL_APPROVER]);
+    keyvend.claims(&tab).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.stands().await, "PENDING", "carol owns it by now");
+    keyvend.nothing_was_created().await;
+}
+
+#[tokio::test]
+async fn only_what_is_named_is_looked_up_and_once_a_decision() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    keyvend.types(BOB_APPROVER, "freeze").await;
+    assert_eq!(look_ups(&keyvend), 0, "no policy and no owner tag names a group");
+
+    let keyvend = deployed("counted", CONTRACTORS).await;
+    let card = keyvend.asked().await;
+    assert_eq!(look_ups(&keyvend), 1, "asking");
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    assert_eq!(look_ups(&keyvend), 2, "a click, by whomever");
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    assert_eq!(look_ups(&keyvend), 2, "nothing is judged for a link");
+    keyvend.reveals(&tab).await;
+    assert_eq!(look_ups(&keyvend), 3, "issuing");
+
+    // One that approves, one that owns and one that a policy names may be the same group.
+    let dir = with_policy("the-same", &CONTRACTORS.replace(GROUP, TEAM_GROUP));
+    let variables = [("KEYVEND_POLICY_DIR", dir.as_str()), ("KEYVEND_APPROVERS", TEAM_GROUP)];
+    let keyvend = Deployed::with(&variables).await;
+    keyvend.world.net.slack().group(TEAM_GROUP, &[BOB_APPROVER]);
+    keyvend.types(ALICE_OWNER, "create group-owned use:cli ttl:30d testing").await;
+    assert_eq!(look_ups(&keyvend), 1);
+    assert!(keyvend.told(ALICE_OWNER).contains("not an owner"), "{}", keyvend.told(ALICE_OWNER));
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_looked_up_is_no_empty_one() {
+    // Of each of these an empty group would make a yes.
+    for error in ["fatal_error", "no_such_subteam", "plan_upgrade_required"] {
+        let fails = |keyvend: &Deployed| {
+            (0..6).for_each(|_| keyvend.world.net.slack().fail_next("usergroups.users.list", error));
+        };
+        let keyvend = deployed(&format!("failing-{error}"), CONTRACTORS).await;
+        fails(&keyvend);
+        keyvend.types(ALICE_OWNER, ASK).await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.requests().await.len(), 0, "{error}");
+        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{error}");
+
+        keyvend.world.clock.advance(std::time::Duration::from_secs(1));
+        let card = keyvend.asked().await;
+        fails(&keyvend);
+        keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "PENDING", "{error}");
+        assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{error}");
+
+        keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+        let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+        fails(&keyvend);
+        keyvend.claims(&tab).await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "APPROVED", "{error}");
+        assert_eq!(keyvend.ticket_stands(&tab).await, "FAILED", "{error}");
+        keyvend.nothing_was_created().await;
+    }
+}

@@ -1,0 +1,52 @@
+//! The signing secret: read once, rotated without a request lost, and never asked for as often as somebody likes.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use testkit::aws::{self, SIGNING_SECRET_ID};
+use testkit::deployed::Deployed;
+use testkit::slack::ALICE_OWNER;
+
+fn secrets_read(keyvend: &Deployed) -> usize {
+    keyvend.world.net.calls_to("secretsmanager", "GetSecretValue").len()
+}
+
+fn forged(keyvend: &Deployed) -> Value {
+    let mut event = keyvend.world.slash_command(ALICE_OWNER, "whoami");
+    event["headers"]["x-slack-signature"] = json!(format!("v0={}", "0".repeat(64)));
+    event
+}
+
+async fn status(keyvend: &Deployed, event: Value) -> Value {
+    keyvend.arrive(event).await["statusCode"].clone()
+}
+
+#[tokio::test]
+async fn while_the_secret_is_rotated_both_are_good() {
+    for started_before in [false, true] {
+        let keyvend = Deployed::new().await;
+        if started_before {
+            assert_eq!(status(&keyvend, keyvend.world.slash_command(ALICE_OWNER, "whoami")).await, 200);
+        }
+        aws::rotate_secret(&keyvend.world.net, SIGNING_SECRET_ID, "a secret that Slack does not use yet")
+            .await;
+        let signed_with_the_old_one = keyvend.world.slash_command(ALICE_OWNER, "whoami");
+        assert_eq!(status(&keyvend, signed_with_the_old_one).await, 200, "started before: {started_before}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_reads_one_secret_and_forged_requests_both_once_a_minute() {
+    let keyvend = Deployed::new().await;
+    assert_eq!(status(&keyvend, keyvend.world.slash_command(ALICE_OWNER, "whoami")).await, 200);
+    assert_eq!(secrets_read(&keyvend), 1);
+    for _ in 0..3 {
+        assert_eq!(status(&keyvend, forged(&keyvend)).await, 401);
+        assert_eq!(secrets_read(&keyvend), 3);
+    }
+    keyvend.world.clock.advance(Duration::from_secs(60));
+    assert_eq!(status(&keyvend, forged(&keyvend)).await, 401);
+    assert_eq!(secrets_read(&keyvend), 5);
+    assert_eq!(status(&keyvend, keyvend.world.slash_command(ALICE_OWNER, "whoami")).await, 200);
+}

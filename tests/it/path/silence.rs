@@ -1,0 +1,222 @@
+//! Slack that says nothing, asks to wait, or gives its answer in pages: while somebody asks, at a click and at issuing.
+
+use std::time::Duration;
+
+use testkit::deployed::{Deployed, Tab};
+use testkit::net::Interfere;
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, Message};
+use testkit::steps::{ASK, policies, said_in_public};
+
+/// What a decision looks up in Slack. One policy names a user group here.
+const LOOK_UPS: [&str; 4] =
+    ["users.info", "conversations.info", "conversations.members", "usergroups.users.list"];
+
+async fn deployed(name: &str) -> Deployed {
+    let dir = policies(name, |text| {
+        let policy = r#"@id("no-contractors")
+@advice("Contractors get no keys.")
+forbid (principal in SlackGroup::"S0NAMED", action in [Action::"request", Action::"issue"], resource);
+
+@id("no-bots")"#;
+        text.replace("@id(\"no-bots\")", policy)
+    });
+    let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &dir)]).await;
+    keyvend.world.net.slack().group("S0NAMED", &[]);
+    keyvend
+}
+
+/// The three moments, each just before it.
+enum At {
+    Asking,
+    ReviewAction(Box<Message>),
+    Issuing(Tab),
+}
+
+impl At {
+    async fn all(name: &str) -> [(&'static str, Deployed, Self); 3] {
+        let asking = deployed(name).await;
+        let click = deployed(name).await;
+        let card = click.asked().await;
+        let issuing = deployed(name).await;
+        let tab = issuing.linked().await;
+        [
+            ("asking", asking, Self::Asking),
+            ("click", click, Self::ReviewAction(Box::new(card))),
+            ("issuing", issuing, Self::Issuing(tab)),
+        ]
+    }
+
+    /// It comes, and is worked off as often as it takes.
+    async fn comes(&self, keyvend: &Deployed) {
+        match self {
+            Self::Asking => _ = keyvend.types(ALICE_OWNER, ASK).await,
+            Self::ReviewAction(card) => keyvend.presses(BOB_APPROVER, card, "Approve").await,
+            Self::Issuing(tab) => keyvend.claims(tab).await,
+        }
+        keyvend.deliver_everything().await;
+    }
+
+    async fn went_well(&self, keyvend: &Deployed, what: &str) {
+        let stands = match self {
+            Self::Asking => "PENDING",
+            Self::ReviewAction(_) => "APPROVED",
+            Self::Issuing(_) => "ISSUED",
+        };
+        assert_eq!(keyvend.stands().await, stands, "{what}");
+    }
+
+    async fn came_to_nothing(&self, keyvend: &Deployed, what: &str) {
+        match self {
+            Self::Asking => {
+                assert_eq!(keyvend.requests().await.len(), 0, "{what}");
+                assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{what}");
+                assert_eq!(said_in_public(keyvend), Vec::<String>::new(), "{what}");
+            }
+            Self::ReviewAction(_) => {
+                assert_eq!(keyvend.stands().await, "PENDING", "{what}");
+                assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{what}");
+                assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{what}");
+                assert_eq!(keyvend.events().await, ["request.created", "message.failed"], "{what}");
+            }
+            Self::Issuing(tab) => {
+                assert_eq!(keyvend.stands().await, "APPROVED", "{what}");
+                assert_eq!(keyvend.ticket_stands(tab).await, "FAILED", "{what}");
+                let told = keyvend.direct(ALICE_OWNER);
+                assert!(told.reading().contains("No key came of it"), "{what}: {}", told.reading());
+                assert_eq!(told.button("Get my key").text, "Get my key", "{what}");
+            }
+        }
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_goes_unanswered_once_is_tried_again() {
+    for method in LOOK_UPS {
+        for (moment, keyvend, at) in At::all(&format!("silent-{method}")).await {
+            keyvend.world.net.once("slack", method, Interfere::Silence);
+            let before = keyvend.world.clock.now();
+            at.comes(&keyvend).await;
+            at.went_well(&keyvend, &format!("{method}, {moment}")).await;
+            assert!(keyvend.world.clock.now().since(before) <= 2, "{method}, {moment}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_never_answered_comes_to_nothing_and_is_told() {
+    for method in LOOK_UPS {
+        for (moment, keyvend, at) in At::all(&format!("mute-{method}")).await {
+            let what = format!("{method}, {moment}");
+            keyvend.world.net.before(move |call| {
+                if call.operation == method { Interfere::Silence } else { Interfere::Pass }
+            });
+            at.comes(&keyvend).await;
+            keyvend.world.net.undisturbed();
+            at.came_to_nothing(&keyvend, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn as_long_as_slack_asks_to_wait_nothing_is_tried() {
+    for method in LOOK_UPS {
+        for (moment, keyvend, at) in At::all(&format!("limited-{method}")).await {
+            let what = format!("{method}, {moment}");
+            keyvend.world.net.slack().rate_limit_next(method, 33);
+            let begun = keyvend.world.clock.now();
+            at.comes(&keyvend).await;
+            at.went_well(&keyvend, &what).await;
+            let waited = keyvend.world.clock.now().since(begun);
+            assert!((33..=34).contains(&waited), "{what}: {waited} s");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_slack_puts_off_for_too_long_is_not_begun_any_more() {
+    for (moment, keyvend, at) in At::all("limited-for-long").await {
+        keyvend.world.net.slack().rate_limit_next("users.info", 700);
+        at.comes(&keyvend).await;
+        match &at {
+            At::Asking => {
+                assert!(keyvend.told(ALICE_OWNER).contains("took too long"), "{moment}");
+                assert_eq!(keyvend.requests().await.len(), 0, "{moment}");
+            }
+            At::ReviewAction(_) => {
+                assert!(keyvend.told(BOB_APPROVER).contains("took too long"), "{moment}");
+                assert_eq!(keyvend.stands().await, "PENDING", "{moment}");
+            }
+            At::Issuing(tab) => {
+                assert_eq!(keyvend.stands().await, "APPROVED", "{moment}");
+                assert_eq!(keyvend.last_detail("why").await, "too-late", "{moment}");
+                assert_eq!(keyvend.ticket_stands(tab).await, "FAILED", "{moment}");
+            }
+        }
+        keyvend.nothing_was_created().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_unanswered_is_given_by_direct_message() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.once("slack", "response_url", Interfere::Silence);
+    keyvend.types(ALICE_OWNER, "whoami").await;
+    assert!(keyvend.direct(ALICE_OWNER).reading().contains("You are <@U0ALICE>"));
+}
+
+#[tokio::test]
+async fn approvers_on_every_page_of_the_channels_members_count() {
+    let keyvend = Deployed::new().await;
+    let slack = keyvend.world.net.slack();
+    slack.page(1);
+    let members = slack.channels().into_iter().find(|channel| channel.id == APPROVALS).unwrap().members;
+    let last = members.iter().rev().find(|member| *member != testkit::slack::BOT).unwrap().clone();
+    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.world.net.forget();
+    keyvend.presses(&last, &keyvend.card(), "Approve").await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    let asked = keyvend.world.net.calls_to("slack", "conversations.members");
+    assert_eq!(asked.len(), members.len(), "a page for each");
+    assert_eq!(asked.iter().filter(|call| call.parameters["cursor"].is_null()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_page_that_is_missing_is_no_end_of_the_list() {
+    let more_cases: [fn() -> Interfere; 3] = [
+        || Interfere::Silence,
+        || Interfere::Status(200, r#"{"ok":false,"error":"invalid_cursor"}"#.to_owned()),
+        || Interfere::Status(200, r#"{"ok":true}"#.to_owned()),
+    ];
+    for broken in more_cases {
+        let keyvend = Deployed::new().await;
+        keyvend.types(ALICE_OWNER, ASK).await;
+        let card = keyvend.card();
+        keyvend.world.net.slack().page(1);
+        keyvend.world.net.before(move |call| {
+            let later = call.operation == "conversations.members" && !call.parameters["cursor"].is_null();
+            if later { broken() } else { Interfere::Pass }
+        });
+        keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "PENDING");
+        assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{}", keyvend.told(BOB_APPROVER));
+    }
+}
+
+#[tokio::test]
+async fn more_members_than_can_be_read_are_none() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.slack().channel(APPROVALS, |channel| {
+        channel.members.extend((0..20).map(|number| format!("U1MEMBER{number}")));
+    });
+    keyvend.world.net.slack().page(1);
+    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.requests().await.len(), 0);
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"));
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    keyvend.world.net.slack().page(2);
+    keyvend.types(ALICE_OWNER, ASK).await;
+    assert_eq!(keyvend.stands().await, "PENDING");
+}

@@ -1,0 +1,620 @@
+//! A stand-in for Slack that keeps what it was told: one workspace, its people and channels, the Web API methods
+//! that keyvend calls, response URLs, and a transcript of every message. What the product says is checked against
+//! Slack's limits as it arrives (`world::block_kit`): a bad message stops the test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use keyvend::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::aws::BOT_TOKEN;
+use crate::block_kit;
+use crate::clock::Clock;
+use crate::net::{Call, Reply, Request};
+use crate::transcript::with_block_ids;
+
+pub use crate::people::*;
+pub use crate::transcript::{Button, Message, View};
+
+/// A trigger id lives three seconds.
+const TRIGGER: i64 = 3;
+/// A response URL lives thirty minutes and takes five posts.
+const RESPONSE_URL: (i64, usize) = (1800, 5);
+
+#[derive(Clone, Debug)]
+struct ResponseUrl {
+    channel: String,
+    user: String,
+    /// The message whose button made it, if it was one.
+    origin: Option<String>,
+    made: Timestamp,
+    uses: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Failure {
+    Error(String),
+    RateLimited(u64),
+}
+
+#[derive(Debug)]
+struct RequestState {
+    token: String,
+    people: BTreeMap<String, Person>,
+    channels: BTreeMap<String, Channel>,
+    groups: BTreeMap<String, Vec<String>>,
+    messages: Vec<Message>,
+    /// The direct messages that were opened.
+    opened: BTreeSet<String>,
+    views: Vec<View>,
+    triggers: BTreeMap<String, (String, Timestamp, bool)>,
+    urls: BTreeMap<String, ResponseUrl>,
+    failures: Vec<(String, Failure)>,
+    org_wide: bool,
+    page: usize,
+    made: u64,
+}
+
+/// The model.
+pub struct Slack {
+    clock: Clock,
+    state: Mutex<RequestState>,
+}
+
+impl fmt::Debug for Slack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slack")
+    }
+}
+
+type Answer = Result<Value, String>;
+
+fn no(error: &str) -> Answer {
+    Err(error.to_owned())
+}
+
+impl Slack {
+    pub fn new(clock: &Clock) -> Self {
+        let person = Person::new;
+        let people = [
+            person(ALICE_OWNER, "alice_owner"),
+            person(BOB_APPROVER, "bob_approver"),
+            person(CAROL_APPROVER, "carol_approver"),
+            person(DAVE_APPROVER, "dave_approver"),
+            person(MALLORY_OUTSIDER, "mallory_outsider"),
+            Person { restricted: true, ..person(GUS_GUEST, "gus_guest") },
+            Person { team: "T0XENA".to_owned(), stranger: true, ..person(XENA_EXTERNAL, "xena_external") },
+            Person { deleted: true, ..person(DORA_DELETED, "dora_deleted") },
+            Person { bot: true, email: None, ..person(BOTTY, "botty") },
+            Person { bot: true, email: None, ..person(BOT, "keyvend") },
+        ];
+        let channel = |id: &str, name: &str, private, members: &[&str]| Channel {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            private,
+            shared: false,
+            ext_shared: false,
+            org_shared: false,
+            archived: false,
+            members: members.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let everybody: Vec<&str> = people.iter().filter(|p| !p.deleted).map(|p| p.id.as_str()).collect();
+        let channels = [
+            channel(APPROVALS, "approvals", true, &[BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, BOT]),
+            channel(GENERAL, "general", false, &everybody),
+        ];
+        Self {
+            clock: clock.clone(),
+            state: Mutex::new(RequestState {
+                token: BOT_TOKEN.to_owned(),
+                channels: channels.into_iter().map(|channel| (channel.id.clone(), channel)).collect(),
+                people: people.into_iter().map(|person| (person.id.clone(), person)).collect(),
+                groups: BTreeMap::from([(TEAM_GROUP.to_owned(), vec![ALICE_OWNER.to_owned()])]),
+                messages: Vec::new(),
+                opened: BTreeSet::new(),
+                views: Vec::new(),
+                triggers: BTreeMap::new(),
+                urls: BTreeMap::new(),
+                failures: Vec::new(),
+                org_wide: false,
+                page: usize::MAX,
+                made: 0,
+            }),
+        }
+    }
+
+    /// What a bad message stopped is as it was before that message.
+    fn state(&self) -> MutexGuard<'_, RequestState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes somebody, or makes somebody.
+    pub fn person(&self, id: &str, change: impl FnOnce(&mut Person)) {
+        let mut state = self.state();
+        change(state.people.entry(id.to_owned()).or_insert_with(|| Person::new(id, &id.to_lowercase())));
+    }
+
+    /// Somebody's profile as it is.
+    pub fn who(&self, id: &str) -> Person {
+        self.state().people[id].clone()
+    }
+
+    /// The same of somebody who may not exist.
+    pub fn find(&self, id: &str) -> Option<Person> {
+        self.state().people.get(id).cloned()
+    }
+
+    /// Changes a channel.
+    pub fn channel(&self, id: &str, change: impl FnOnce(&mut Channel)) {
+        change(self.state().channels.get_mut(id).unwrap());
+    }
+
+    /// Makes a channel, which keyvend's bot is in.
+    pub fn new_channel(&self, id: &str, private: bool, members: &[&str]) {
+        let members = members.iter().copied().chain([BOT]).map(str::to_owned).collect();
+        let (shared, ext_shared, org_shared, archived) = (false, false, false, false);
+        let (id, name) = (id.to_owned(), id.to_lowercase());
+        let channel = Channel { id, name, private, shared, ext_shared, org_shared, archived, members };
+        self.state().channels.insert(channel.id.clone(), channel);
+    }
+
+    /// Sets who is in a user group.
+    pub fn group(&self, id: &str, members: &[&str]) {
+        let members = members.iter().map(|id| (*id).to_owned()).collect();
+        self.state().groups.insert(id.to_owned(), members);
+    }
+
+    /// The app is installed for the whole organisation: payloads name no workspace, and the bot's token is of none.
+    pub fn install_org_wide(&self) {
+        self.state().org_wide = true;
+    }
+
+    /// Whether it is.
+    pub fn is_org_wide(&self) -> bool {
+        self.state().org_wide
+    }
+
+    /// The token that is good from now on.
+    pub fn token(&self, token: &str) {
+        token.clone_into(&mut self.state().token);
+    }
+
+    /// The next call of this method (`response_url` too) answers this error.
+    pub fn fail_next(&self, method: &str, error: &str) {
+        self.state().failures.push((method.to_owned(), Failure::Error(error.to_owned())));
+    }
+
+    /// The next call of this method answers 429 with this Retry-After.
+    pub fn rate_limit_next(&self, method: &str, seconds: u64) {
+        self.state().failures.push((method.to_owned(), Failure::RateLimited(seconds)));
+    }
+
+    /// At most this many members a page, whatever limit is asked for.
+    pub fn page(&self, members: usize) {
+        self.state().page = members;
+    }
+
+    /// Everything that was said and still stands, in order.
+    pub fn all(&self) -> Vec<Message> {
+        self.state().messages.iter().filter(|message| !message.deleted).cloned().collect()
+    }
+
+    /// Everything that was ever said, deleted messages too.
+    pub fn ever(&self) -> Vec<Message> {
+        self.state().messages.clone()
+    }
+
+    /// What everybody in a channel sees.
+    pub fn messages(&self, channel: &str) -> Vec<Message> {
+        self.all().into_iter().filter(|m| m.channel == channel && m.ephemeral_to.is_none()).collect()
+    }
+
+    /// What this person sees, in every channel.
+    pub fn seen_by(&self, user: &str) -> Vec<Message> {
+        let channels = self.channels();
+        let here = |m: &Message| {
+            let members = channels.iter().find(|channel| channel.id == m.channel).map(|c| &c.members);
+            m.channel == direct(user) || members.is_some_and(|members| members.contains(user))
+        };
+        let own = |m: &Message| m.ephemeral_to.as_deref().is_none_or(|to| to == user);
+        self.all().into_iter().filter(|m| here(m) && own(m)).collect()
+    }
+
+    /// The channels that are not direct messages.
+    pub fn channels(&self) -> Vec<Channel> {
+        self.state().channels.values().cloned().collect()
+    }
+
+    /// Grows with every message, edit and deletion, and with every modal.
+    pub fn changes(&self) -> usize {
+        let state = self.state();
+        let messages = state.messages.iter().map(|m| 1 + m.edits.len() + usize::from(m.deleted));
+        let views = state.views.iter().map(|view| 1 + view.replaced + usize::from(view.closed));
+        messages.chain(views).sum()
+    }
+
+    /// Somebody says something; Slack escapes it.
+    pub fn say(&self, user: &str, channel: &str, text: &str) {
+        let now = self.clock.now();
+        let said = json!({"text": text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")});
+        self.state().keep(channel, user, &said, None, now);
+    }
+
+    /// What this person was told alone: direct messages and ephemeral ones.
+    pub fn told(&self, user: &str) -> Vec<Message> {
+        let direct = direct(user);
+        let own = |m: &Message| m.channel == direct || m.ephemeral_to.as_deref() == Some(user);
+        self.all().into_iter().filter(own).collect()
+    }
+
+    /// The last of these.
+    pub fn last_told(&self, user: &str) -> Message {
+        self.told(user).pop().unwrap_or_else(|| panic!("{user} was told nothing"))
+    }
+
+    /// The last message in a channel.
+    pub fn last_message(&self, channel: &str) -> Message {
+        self.messages(channel).pop().unwrap_or_else(|| panic!("nothing was said in {channel}"))
+    }
+
+    /// The modals opened, as they stand now.
+    pub fn views(&self) -> Vec<View> {
+        self.state().views.clone()
+    }
+
+    /// The modal that this person has before them.
+    pub fn last_view(&self, user: &str) -> View {
+        let found = self.views().into_iter().rev().find(|view| view.user == user && !view.closed);
+        found.unwrap_or_else(|| panic!("{user} has no modal open"))
+    }
+
+    /// What Slack does with the answer to a submitted form: shows errors, shows another view, or closes it.
+    pub fn submitted(&self, view: &str, answer: &Value) {
+        let mut state = self.state();
+        let open = state.views.iter_mut().find(|open| open.id == view).unwrap();
+        match answer["response_action"].as_str() {
+            Some("errors") => {
+                for block_id in answer["errors"].as_object().unwrap().keys() {
+                    open.input(block_id);
+                }
+            }
+            Some("update") => {
+                block_kit::check_view(&answer["view"]);
+                open.view = answer["view"].clone();
+                open.replaced += 1;
+            }
+            None | Some("clear") => open.closed = true,
+            Some(other) => panic!("no response_action that keyvend uses: {other}"),
+        }
+    }
+
+    /// Somebody closes a modal.
+    pub fn close_view(&self, view: &str) {
+        self.state().views.iter_mut().find(|open| open.id == view).unwrap().closed = true;
+    }
+
+    /// A trigger id of something this person does now.
+    pub fn trigger(&self, user: &str) -> String {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.made += 1;
+        let id = format!("{}.{}.trigger", now.0, state.made);
+        state.triggers.insert(id.clone(), (user.to_owned(), now, false));
+        id
+    }
+
+    /// A response URL of something this person does now in a channel, to a message perhaps.
+    pub fn response_url(&self, user: &str, channel: &str, origin: Option<&str>) -> String {
+        let mut state = self.state();
+        state.made += 1;
+        let url = format!("https://hooks.slack.com/actions/{TEAM}/{}/secret", state.made);
+        let made = self.clock.now();
+        let (channel, user, origin) = (channel.to_owned(), user.to_owned(), origin.map(str::to_owned));
+        state.urls.insert(url.clone(), ResponseUrl { channel, user, origin, made, uses: 0 });
+        url
+    }
+
+    pub fn answer(&self, request: &Request, call: &Call) -> Reply {
+        let mut state = self.state();
+        let method = call.operation.as_str();
+        let failure = state.failures.iter().position(|(failing, _)| failing == method);
+        if let Some((_, failure)) = failure.map(|index| state.failures.remove(index)) {
+            return match failure {
+                Failure::RateLimited(seconds) => Reply {
+                    headers: vec![("retry-after".to_owned(), seconds.to_string())],
+                    ..Reply::json(429, &json!({"ok": false, "error": "ratelimited"}))
+                },
+                Failure::Error(error) if method == "response_url" => plain(404, &error),
+                Failure::Error(error) => Reply::json(200, &json!({"ok": false, "error": error})),
+            };
+        }
+        assert_eq!(request.method, "POST", "keyvend posts to Slack");
+        if method == "response_url" {
+            return match state.respond(&request.url, &call.parameters, self.clock.now()) {
+                Ok(()) => plain(200, "ok"),
+                Err((status, error)) => plain(status, error),
+            };
+        }
+        let answer = match request.header("authorization").map(|header| header.strip_prefix("Bearer ")) {
+            None => no("not_authed"),
+            Some(token) if token != Some(&state.token) => no("invalid_auth"),
+            Some(_) => state.method(method, &call.parameters, self.clock.now()),
+        };
+        match answer {
+            Ok(mut answer) => {
+                answer["ok"] = json!(true);
+                Reply::json(200, &answer)
+            }
+            Err(error) => Reply::json(200, &json!({"ok": false, "error": error})),
+        }
+    }
+}
+
+fn plain(status: u16, text: &str) -> Reply {
+    Reply {
+        status,
+        headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+        body: text.to_owned(),
+    }
+}
+
+/// The direct message channel of a person.
+pub fn direct(user: &str) -> String {
+    format!("D{}", user.trim_start_matches('U'))
+}
+
+impl RequestState {
+    fn method(&mut self, method: &str, input: &Value, now: Timestamp) -> Answer {
+        match method {
+            "auth.test" => Ok(json!({
+                "url": "https://example.slack.com/", "team": "Example", "user": "keyvend", "team_id": TEAM,
+                "user_id": BOT, "bot_id": "B0KEYVEND", "is_enterprise_install": false,
+            })),
+            "users.info" => match self.people.get(&text(&input["user"])) {
+                Some(person) => Ok(json!({"user": person.json()})),
+                None => no("user_not_found"),
+            },
+            "conversations.info" => self.visible(input).map(|channel| {
+                json!({"channel": {
+                    "id": channel.id, "name": channel.name, "is_channel": true, "is_group": false, "is_im": false,
+                    "is_private": channel.private, "is_archived": channel.archived, "is_shared": channel.shared,
+                    "is_ext_shared": channel.ext_shared, "is_org_shared": channel.org_shared,
+                    "is_pending_ext_shared": false, "is_member": channel.members.contains(BOT),
+                }})
+            }),
+            "conversations.members" => self.members(input),
+            "conversations.open" => {
+                let user = text(&input["users"]);
+                match self.people.get(&user) {
+                    None => no("user_not_found"),
+                    Some(person) if person.deleted => no("user_disabled"),
+                    Some(person) if person.bot => no("cannot_dm_bot"),
+                    Some(_) => {
+                        self.opened.insert(direct(&user));
+                        Ok(json!({"channel": {"id": direct(&user)}}))
+                    }
+                }
+            }
+            // The token of an organisation is of no workspace, so one has to be named.
+            "usergroups.users.list" if self.org_wide && input["team_id"] != TEAM => no("missing_argument"),
+            "usergroups.users.list" => match self.groups.get(&text(&input["usergroup"])) {
+                Some(users) => Ok(json!({"users": users})),
+                None => no("no_such_subteam"),
+            },
+            "chat.postMessage" => self.post(input, None, now),
+            "chat.postEphemeral" => {
+                let user = text(&input["user"]);
+                let channel = text(&input["channel"]);
+                // A direct message has its person in it and the bot, once somebody opened it.
+                let inside = if channel.starts_with('D') {
+                    if !self.opened.contains(&channel) {
+                        return no("channel_not_found");
+                    }
+                    channel == direct(&user)
+                } else {
+                    self.visible(input)?.members.contains(&user)
+                };
+                if !inside {
+                    return no("user_not_in_channel");
+                }
+                let answer = self.post(input, Some(user), now)?;
+                Ok(json!({"message_ts": answer["ts"]}))
+            }
+            "chat.update" => self.update(input),
+            "chat.delete" => {
+                self.own_message(input)?.deleted = true;
+                Ok(json!({"channel": input["channel"], "ts": input["ts"]}))
+            }
+            "views.open" => self.open_view(input, now),
+            "views.update" => {
+                let view = view_of(input);
+                block_kit::check_view(&view);
+                block_kit::check_for_anybody(&view);
+                let open = self.views.iter_mut().find(|open| open.id == input["view_id"] && !open.closed);
+                match open {
+                    Some(open) if !input["hash"].is_null() && input["hash"] != open.hash() => no("hash_conflict"),
+                    Some(open) => {
+                        open.view = view;
+                        open.replaced += 1;
+                        Ok(json!({"view": {"id": open.id}}))
+                    }
+                    None => no("not_found"),
+                }
+            }
+            _ => no("unknown_method"),
+        }
+    }
+
+    /// A private channel that the bot is not in does not exist for it.
+    fn visible(&self, input: &Value) -> Result<&Channel, String> {
+        let channel = self.channels.get(&text(&input["channel"]));
+        let visible = channel.filter(|channel| !channel.private || channel.members.contains(BOT));
+        visible.ok_or_else(|| "channel_not_found".to_owned())
+    }
+
+    fn members(&self, input: &Value) -> Answer {
+        let channel = self.visible(input)?;
+        let limit = match &input["limit"] {
+            Value::Null => 100,
+            Value::Number(number) => usize::try_from(number.as_u64().unwrap()).unwrap(),
+            other => other.as_str().unwrap().parse().unwrap(),
+        };
+        if !(1..=1000).contains(&limit) {
+            return no("invalid_limit");
+        }
+        let from = match input["cursor"].as_str() {
+            None | Some("") => 0,
+            Some(cursor) => match cursor.strip_prefix("cursor").and_then(|from| from.parse().ok()) {
+                Some(from) => from,
+                None => return no("invalid_cursor"),
+            },
+        };
+        let size = limit.min(self.page);
+        let page: Vec<&String> = channel.members.iter().skip(from).take(size).collect();
+        let more = channel.members.len() > from + page.len();
+        let next = if more { format!("cursor{}", from + page.len()) } else { String::new() };
+        Ok(json!({"members": page, "response_metadata": {"next_cursor": next}}))
+    }
+
+    fn post(&mut self, input: &Value, ephemeral_to: Option<String>, now: Timestamp) -> Answer {
+        let to = text(&input["channel"]);
+        let channel = if to.starts_with('U') { direct(&to) } else { to };
+        if let Some(rest) = channel.strip_prefix('D') {
+            match self.people.get(&format!("U{rest}")) {
+                None => return no("channel_not_found"),
+                Some(person) if person.deleted => return no("user_disabled"),
+                Some(person) if person.bot => return no("cannot_dm_bot"),
+                Some(_) => _ = self.opened.insert(channel.clone()),
+            }
+        } else {
+            let found = self.visible(&json!({"channel": channel}))?;
+            if found.archived {
+                return no("is_archived");
+            }
+            if !found.members.contains(BOT) {
+                return no("not_in_channel");
+            }
+        }
+        block_kit::check_message(input);
+        for flag in ["unfurl_links", "unfurl_media"] {
+            assert_eq!(input[flag], json!(false), "{flag} must be off: a preview opens links");
+        }
+        let message = self.keep(&channel, BOT, input, ephemeral_to, now);
+        Ok(json!({"channel": channel, "ts": message.ts, "message": message.json()}))
+    }
+
+    fn keep(
+        &mut self,
+        channel: &str,
+        user: &str,
+        input: &Value,
+        ephemeral_to: Option<String>,
+        now: Timestamp,
+    ) -> Message {
+        self.made += 1;
+        let message = Message {
+            channel: channel.to_owned(),
+            user: user.to_owned(),
+            ts: format!("{}.{:06}", now.0, self.made),
+            text: text(&input["text"]),
+            blocks: with_block_ids(&block_kit::blocks_of(input)),
+            metadata: input["metadata"].clone(),
+            thread_ts: input["thread_ts"].as_str().map(str::to_owned),
+            ephemeral_to,
+            edits: Vec::new(),
+            deleted: false,
+            at: now,
+        };
+        self.messages.push(message.clone());
+        message
+    }
+
+    /// A message of the bot's that everybody sees; others cannot be touched.
+    fn own_message(&mut self, input: &Value) -> Result<&mut Message, String> {
+        let (channel, ts) = (text(&input["channel"]), text(&input["ts"]));
+        if !channel.starts_with('D') {
+            self.visible(input)?;
+        }
+        let found = self
+            .messages
+            .iter_mut()
+            .find(|m| m.channel == channel && m.ts == ts && m.ephemeral_to.is_none() && !m.deleted);
+        match found {
+            Some(message) if message.user == BOT => Ok(message),
+            Some(_) => Err("cant_update_message".to_owned()),
+            None => Err("message_not_found".to_owned()),
+        }
+    }
+
+    fn update(&mut self, input: &Value) -> Answer {
+        block_kit::check_message(input);
+        self.own_message(input)?.replace(input);
+        Ok(json!({"channel": input["channel"], "ts": input["ts"], "text": input["text"]}))
+    }
+
+    fn open_view(&mut self, input: &Value, now: Timestamp) -> Answer {
+        let Some((user, made, used)) = self.triggers.get_mut(&text(&input["trigger_id"])) else {
+            return no("invalid_trigger_id");
+        };
+        if *used {
+            return no("exchanged_trigger_id");
+        }
+        if now.since(*made) > TRIGGER {
+            return no("expired_trigger_id");
+        }
+        let view = view_of(input);
+        block_kit::check_view(&view);
+        *used = true;
+        let id = format!("V{:08}", self.views.len() + 1);
+        self.views.push(View { id: id.clone(), user: user.clone(), view, replaced: 0, closed: false });
+        Ok(json!({"view": {"id": id}}))
+    }
+
+    fn respond(&mut self, url: &str, input: &Value, now: Timestamp) -> Result<(), (u16, &'static str)> {
+        let Some(found) = self.urls.get_mut(url) else { return Err((404, "invalid_url")) };
+        if now.since(found.made) > RESPONSE_URL.0 {
+            return Err((404, "expired_url"));
+        }
+        if found.uses >= RESPONSE_URL.1 {
+            return Err((404, "used_url"));
+        }
+        found.uses += 1;
+        block_kit::check_for_anybody(input);
+        let ResponseUrl { channel, user, origin, .. } = found.clone();
+        let original =
+            |message: &&mut Message| message.channel == channel && Some(&message.ts) == origin.as_ref();
+        if input["delete_original"] == true {
+            if let Some(message) = self.messages.iter_mut().find(original) {
+                message.deleted = true;
+            }
+            return Ok(());
+        }
+        block_kit::check_message(input);
+        if input["replace_original"] == true
+            && let Some(message) = self.messages.iter_mut().find(original)
+        {
+            message.replace(input);
+            return Ok(());
+        }
+        let ephemeral_to = match input["response_type"].as_str() {
+            Some("in_channel") => None,
+            Some("ephemeral") | None => Some(user),
+            Some(other) => panic!("no response_type of Slack's: {other}"),
+        };
+        self.keep(&channel, BOT, input, ephemeral_to, now);
+        Ok(())
+    }
+}
+
+fn view_of(input: &Value) -> Value {
+    match &input["view"] {
+        Value::String(text) => serde_json::from_str(text).unwrap(),
+        view => view.clone(),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
