@@ -9,6 +9,7 @@
 mod any_json;
 mod claims;
 mod cli;
+mod documents;
 mod edge;
 mod emulators;
 mod events;
