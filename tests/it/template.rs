@@ -11,11 +11,11 @@ use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
-const ISSUER_ROLE: &str = include_str!("../../issuer-role.yaml");
-const MANIFEST: &str = include_str!("../../slack-manifest.yaml");
+const ISSUER_ROLE: &str = include_str!("../../deploy/issuer-role.yaml");
+const MANIFEST: &str = include_str!("../../deploy/slack-manifest.yaml");
 const CONFIG: &str = include_str!("../../src/config.rs");
 const SLACK_API: &str = include_str!("../../src/slack/api.rs");
-const README: &str = include_str!("../../README.md");
+const OWNER_TAGS_SCP: &str = include_str!("../../deploy/scp/protect-owner-tags.json");
 const WORLD_IAM: &str = include_str!("../testkit/src/iam.rs");
 
 type Names = BTreeSet<String>;
@@ -788,12 +788,10 @@ fn dead_letters_and_faults_raise_an_alarm() {
     assert!(properties("WorkerFaultsAlarm").contains("MetricName: WorkerFaults"));
 }
 
-/// The SCP in the README is JSON, denies whoever is not excepted to write an owner tag or take one off, and names each.
+/// The SCP is JSON, and denies everybody but the excepted role to set or remove any of the owner tags.
 #[test]
-fn the_readmes_scp_keeps_the_owner_tags_from_everybody_else() {
-    let (_, section) = README.split_once("## Owner tags").unwrap();
-    let (_, after) = section.split_once("```json\n").unwrap();
-    let scp: Value = serde_json::from_str(after.split("```").next().unwrap()).unwrap();
+fn scp_protects_the_owner_tags() {
+    let scp: Value = serde_json::from_str(OWNER_TAGS_SCP).unwrap();
     let statements = scp["Statement"].as_array().unwrap();
     assert!(
         statements.iter().all(|statement| statement["Effect"] == "Deny"),
