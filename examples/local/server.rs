@@ -115,13 +115,13 @@ async fn route(running: Rc<Running>, request: Request<Incoming>) -> Response<Ful
                 "/chat/say" => done(body, async |typed| chat::say(chat, &typed).await).await,
                 "/chat/pass" => done(body, async |passing| chat::pass(chat, &passing).await).await,
                 "/chat/mail" => done(body, async |mailing| chat::mail(chat, &mailing).await).await,
-                _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
+                _ => text(StatusCode::NOT_FOUND, "Not found."),
             }
         }
         (_, "/reveal" | "/reveal/claim" | "/reveal/ack") => {
             reveal(&running, &parts.method, path, &parts.headers, &body).await
         }
-        _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
+        _ => text(StatusCode::NOT_FOUND, "Not found."),
     }
 }
 

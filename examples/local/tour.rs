@@ -146,7 +146,7 @@ pub const SCENES: [Scene; 9] = [
         steps: &[
             as_(
                 ALICE_OWNER,
-                "*Switch a key off.* Under the message that a key was created there is *This wasn't me*. The tab *IAM* shows the key as inactive.",
+                "*Deactivate a key immediately.* Under the message that a key was created there is *This wasn't me*. The tab *IAM* shows the key as inactive.",
             ),
             as_(BOB_APPROVER, "*The same for approvers*: the button is under the card of every key that is on.")
                 .at_the_card(),

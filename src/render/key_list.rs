@@ -138,25 +138,25 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
         KeyAction::Rotate => ("Rotate", action::ROTATE, None),
         KeyAction::Extend => ("Extend", action::EXTEND, None),
         KeyAction::Undo => ("Undo", action::UNDO, Some("primary")),
-        KeyAction::Received => ("I have it", action::RECEIVED, Some("primary")),
-        KeyAction::Replace => ("Replace it", action::REPLACE, None),
-        KeyAction::SwitchOn => ("Switch on", action::SWITCH_ON, None),
-        KeyAction::Deactivate => ("Switch off", action::SWITCH_OFF, Some("danger")),
-        KeyAction::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
-        KeyAction::OwnerLeft => ("Switch off", action::OWNER_LEFT, Some("danger")),
+        KeyAction::Received => ("I saved it", action::RECEIVED, Some("primary")),
+        KeyAction::Replace => ("Get a new key", action::REPLACE, None),
+        KeyAction::SwitchOn => ("Reactivate", action::SWITCH_ON, None),
+        KeyAction::Deactivate => ("Deactivate", action::SWITCH_OFF, Some("danger")),
+        KeyAction::Retire => ("Deactivate the old key", action::RETIRE, Some("primary")),
+        KeyAction::OwnerLeft => ("Deactivate", action::OWNER_LEFT, Some("danger")),
         KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
     };
     let sure = match offer {
         KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => Some(confirm(
-            "Switch this key off?",
-            "It stops working at once, wherever it is used.",
-            "Switch it off",
+            "Deactivate this key?",
+            "It stops working immediately, everywhere.",
+            "Deactivate",
         )),
-        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be brought back.", "Delete it")),
+        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be restored.", "Delete it")),
         KeyAction::Replace => Some(confirm(
             "Replace this key?",
-            "It is deleted now, and you get a link for another one.",
-            "Replace it",
+            "It is deleted now, and you receive a link for a new one.",
+            "Get a new key",
         )),
         KeyAction::Rotate
         | KeyAction::Extend

@@ -292,7 +292,7 @@ async fn the_form() {
         assert!(browser.takes(late).await.contains("I was too slow"));
         assert_eq!(browser.views(ALICE_OWNER).await.len(), before);
         browser.presses(ALICE_OWNER, "Open the form").await;
-        assert!(browser.form(ALICE_OWNER).await.to_string().contains("Ask for an access key"));
+        assert!(browser.form(ALICE_OWNER).await.to_string().contains("Request an access key"));
     })
     .await;
 }

@@ -45,22 +45,22 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     deployed.world.net.forget();
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
     insta::assert_snapshot!(stable(&ran.done()), @r#"
-    AKIAWORLD00000000002 of ci-deployer in 123456789012 (home) is off.
+    AKIAWORLD00000000002 of ci-deployer in 123456789012 (home) is inactive.
 
-      keyvend      marked, so that nothing switches it on again, issued to T0001.U0ALICE by request <request>
+      keyvend      marked, so that nothing activates it again, issued to T0001.U0ALICE by request <request>
       IAM          inactive
       audit trail  recorded in <request>
-      people       its requester and the approvers are told within a minute or two
+      people       the requester and the approvers are notified within two minutes
 
     Next
 
-      1. Sessions that were made with the key go on for up to 36 hours. End them:
+      1. Sessions created with the key remain valid for up to 36 hours. Revoke them:
          aws iam put-user-policy --user-name ci-deployer --policy-name keyvend-sessions-ended \
            --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2025-11-24T16:00:02Z"}}}]}'
-      2. See what was done with it, in every region that you use:
+      2. Check what it was used for, in every region that you use:
          aws cloudtrail lookup-events --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=AKIAWORLD00000000002
-         Of every role that it assumed there, revoke the sessions as well (IAM, the role, Revoke sessions).
-      3. When nothing needs it any more, delete it:
+         For every role that it assumed, revoke the sessions as well (IAM, the role, Revoke sessions).
+      3. When nothing needs the key any more, delete it:
          aws iam delete-access-key --user-name ci-deployer --access-key-id AKIAWORLD00000000002
     "#);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");

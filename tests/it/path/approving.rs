@@ -372,7 +372,7 @@ async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
     keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
     keyvend.submits(&form, &[("reason", "nor by me")]).await;
     for button in ["Approve", "Deny"] {
-        answered(&keyvend, CAROL_APPROVER, button, "Your press changed nothing. The request");
+        answered(&keyvend, CAROL_APPROVER, button, "No change. The request");
         answered(&keyvend, CAROL_APPROVER, button, "was denied by <@U0BOB>");
     }
     assert_eq!(keyvend.stands().await, "DENIED");

@@ -302,7 +302,7 @@ async fn with_invalid_policies_everything_is_refused_in_one_sentence() {
     let card = keyvend.asked().await;
     let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"keyvend's policies are not valid at the moment, so nothing can be asked for or approved. Whoever runs keyvend has been alerted; try again later.");
+    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"keyvend's policies are invalid, so nothing can be requested or approved. The keyvend administrators have been alerted; try again later.");
     let sentence = keyvend.told(BOB_APPROVER);
     assert_eq!(keyvend.stands().await, "PENDING");
 

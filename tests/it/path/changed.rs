@@ -214,7 +214,7 @@ async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key()
         let digest = keyvend.request().await["snapshot"]["policy_digest"].as_str().unwrap().to_owned();
         let card = keyvend.card().reading();
         assert!(card.contains("0 of 1") && !card.contains(&digest), "{document:?}: {card}");
-        assert!(card.contains("builds") && card.contains("ordinary"), "{document:?}: {card}");
+        assert!(card.contains("builds") && card.contains("not privileged"), "{document:?}: {card}");
 
         keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
         let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
@@ -297,7 +297,7 @@ async fn a_limit_of_the_configuration_that_changed_since_is_kept() {
         (
             "KEYVEND_MAX_KEY_DAYS",
             "10",
-            "A key here can live for at most 10 days. Ask again with `ttl:10d` or less.",
+            "The longest lifetime is 10 days. Submit a new request with `ttl:10d` or less.",
         ),
         ("KEYVEND_IAM_PATH", "/keyvend/", "`ci-deployer` in `home` is not under `/keyvend/`"),
     ] {

@@ -218,7 +218,7 @@ async fn wherever_it_was_asked_for_the_link_is_in_the_requesters_direct_messages
     );
     assert!(!link.text.contains("/reveal") && link.text.contains("Your one-time link for"), "{}", link.text);
     assert_eq!((pointer.channel.as_str(), pointer.buttons()), (GENERAL, Vec::new()));
-    insta::assert_snapshot!(pointer.reading(), @"Your one-time link is in your direct messages with keyvend, for you alone, until you reload Slack. If it is not there, press *Get my key* again.");
+    insta::assert_snapshot!(pointer.reading(), @"Your one-time link is in your direct messages with keyvend, visible only to you, until you reload Slack. If it is not there, press *Get my key* again.");
     let tab = keyvend.opens();
     keyvend.reveals(&tab).await;
     keyvend.links_are_shown_to_nobody_else();

@@ -84,7 +84,7 @@ async fn a_no_after_the_yes_asks_for_its_reason_too() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
-    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny after all").await;
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny anyway").await;
     keyvend.submits(&keyvend.view(CAROL_APPROVER), &[("reason", NOT_WANTED)]).await;
     assert!(keyvend.told(ALICE_OWNER).contains(NOT_WANTED), "{}", keyvend.told(ALICE_OWNER));
     assert!(keyvend.card().reading().contains("Denied: access key for ci-deployer"));

@@ -53,7 +53,7 @@ async fn a_form_asks_as_the_typed_command_does() {
 async fn create_alone_opens_the_form_too() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.types(ALICE_OWNER, "create").await, "");
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Request an access key"));
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn wrong_fields_are_marked_at_once_and_nothing_is_queued() {
     let expected = json!({
         "response_action": "errors",
         "errors": {
-            "other": "This is not an IAM user name. Write it as it stands in the AWS console.",
+            "other": "This is not an IAM user name. Write it as shown in the AWS console.",
             "reason": "Use at most 200 characters.",
         },
     });
@@ -140,7 +140,7 @@ async fn a_late_trigger_falls_back_to_a_button_with_a_fresh_one() {
     assert!(late.reading().contains("/access-key create &lt;iam-user&gt;"), "{}", late.reading());
     assert_eq!(late.ephemeral_to.as_deref(), Some(ALICE_OWNER));
     keyvend.presses(ALICE_OWNER, &late, "Open the form").await;
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Request an access key"));
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_form_opens_while_the_persons_other_messages_are_blocked() {
     let stuck = keyvend.world.net.sqs().receive(SLACK, keyvend.world.clock.now()).unwrap();
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, "").await;
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Request an access key"));
     drop(stuck);
 }
 

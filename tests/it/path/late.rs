@@ -38,7 +38,7 @@ async fn nothing_that_a_person_does_begins_anything_after_ten_minutes() {
     for (what, who, does) in cases {
         let keyvend = Deployed::new().await;
         let ready = keyvend.approved().await;
-        keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny after all").await;
+        keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny anyway").await;
         keyvend.world.clock.advance(Duration::from_secs(1));
         let (views, before) = (keyvend.world.net.slack().views().len(), keyvend.requests().await);
         let event = does(&keyvend, &ready, &keyvend.card());

@@ -181,7 +181,7 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
     let keyvend = Deployed::new().await;
     bounded(&keyvend).await;
     let reading = keyvend.asked().await.reading();
-    assert!(reading.contains("ordinary") && reading.contains("Boundary: `ReadOnlyAccess`"), "{reading}");
+    assert!(reading.contains("not privileged") && reading.contains("Boundary: `ReadOnlyAccess`"), "{reading}");
 }
 
 /// IAM does not distinguish names by case; what it calls the user is the name from then on.
@@ -383,7 +383,7 @@ async fn a_no_without_a_policy_says_so_and_whom_to_ask() {
         )
     });
     for (help, whom) in
-        [(GENERAL, "Ask in <#C0GENERAL>."), ("", "Ask whoever looks after your AWS accounts.")]
+        [(GENERAL, "Ask in <#C0GENERAL>."), ("", "Ask your AWS administrators.")]
     {
         let keyvend =
             Deployed::with(&[("KEYVEND_POLICY_DIR", &nobody), ("KEYVEND_HELP_CHANNEL", help)]).await;

@@ -47,20 +47,20 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Asked for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to be switched on again, until <time>. It needs 1 approval by <time>; I'll tell you how it goes.
+    Request sent: reactivation of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
     Cancel
     Cancel this request?
-    The approvers will see that you took it back.
+    The approvers will see that you cancelled it.
     Cancel the request
     Go back
     Request `<request>`
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
     Bringing back an access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for the expired key `AKIAWORLD00000000002` for `ci-deployer` in `home` to be switched on again, until <time>:
+    <!channel> *<@U0ALICE>* requests reactivation of the expired key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:
     > laptop tooling
     *For*
-    code on their own machine
+    local development
     *Lifetime*
     1 day
     *Rights*
@@ -80,7 +80,7 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
         (status(&keyvend, &key.id), stands(&keyvend, &key.id).await),
         ("Active".into(), "ACTIVE".into())
     );
-    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is switched on again, until <time>.");
+    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is reactivated until <time>.");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.creates(), 1, "no new key");
     // In use or not: a day is a day.
@@ -131,7 +131,7 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
-    assert_eq!(buttons(&listed), ["Rotate", "Switch off"]);
+    assert_eq!(buttons(&listed), ["Rotate", "Deactivate"]);
     let issued = keyvend.direct(ALICE_OWNER);
     keyvend.presses(ALICE_OWNER, &issued, "This wasn't me").await;
     for _ in 0..2 {
@@ -169,7 +169,7 @@ async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
     let card = &said(&keyvend, "which is off, to be switched on again");
     assert!(card.reading().contains("0 of 1"), "{}", card.reading());
-    let why = said(&keyvend, "because somebody said that it wasn't them");
+    let why = said(&keyvend, "because reported (This wasn't me)");
     assert_eq!(why.thread_ts.as_ref(), Some(&card.ts), "what they are asked to overrule");
     for (person, no) in [
         (CAROL_APPROVER, "You cannot approve your own request"),
@@ -365,7 +365,7 @@ async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
     let keyvend = Deployed::new().await;
     let (key, told) = unconfirmed(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
-    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
+    keyvend.presses(ALICE_OWNER, &told, "I saved it").await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Inactive", "who could forge that press might hold the key");
     assert_eq!((keyvend.stands().await, keyvend.approvals().await), ("PENDING".to_owned(), Vec::new()));
@@ -374,7 +374,7 @@ async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert!(keyvend.told(ALICE_OWNER).contains("switched on again"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
-    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
+    keyvend.presses(ALICE_OWNER, &told, "I saved it").await;
     assert!(keyvend.told(ALICE_OWNER).contains("not switched off"), "{}", keyvend.told(ALICE_OWNER));
     after(&keyvend, 2 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
@@ -468,7 +468,7 @@ async fn an_approval_of_another_document_is_not_inherited() {
         document.put(&keyvend).await;
         let (_, told) = unconfirmed(&keyvend).await;
         document.change(&keyvend).await;
-        keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+        keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.stands().await, "PENDING", "{document:?}");
         assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{document:?}");
@@ -486,7 +486,7 @@ async fn an_approval_that_counts_no_more_is_not_inherited() {
     slack.channel(APPROVALS, |channel| {
         channel.members.remove(BOB_APPROVER);
     });
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
@@ -500,7 +500,7 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
     let keyvend = Deployed::new().await;
     let (key, told) = unconfirmed(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
     assert_eq!(status(&keyvend, &key.id), "", "the old one goes first");
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     let told_alice = keyvend.world.net.slack().told(ALICE_OWNER);
@@ -508,7 +508,7 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
     let ready = told_alice.iter().rev().find(may_collect).unwrap();
     assert!(ready.reading().contains("Approved by <@U0BOB>"), "{}", ready.reading());
     let requests = keyvend.requests().await.len();
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
     assert!(keyvend.told(ALICE_OWNER).contains("was asked for already"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.requests().await.len(), requests, "once");
     let tab = keyvend.collects(ready).await;
@@ -525,7 +525,7 @@ async fn a_replacement_that_was_cut_off_goes_on_and_never_leaves_two_keys() {
         for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
             let keyvend = Deployed::new().await;
             let (key, told) = unconfirmed(&keyvend).await;
-            let event = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &told, "Replace it")).await;
+            let event = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &told, "Get a new key")).await;
             keyvend.world.net.fault(move |call| call.operation == operation, how);
             let died = keyvend.world.net.survive(keyvend.work(event)).await.is_none();
             after(&keyvend, 120).await;
@@ -552,10 +552,10 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     assert_eq!(asked["kind"]["Longer"]["end"], json!(end));
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
     More time for an access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to live longer, until <time>:
+    <!channel> *<@U0ALICE>* requests an extension of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:
     > laptop tooling
     *For*
-    code on their own machine
+    local development
     *Lifetime*
     30 days
     *Rights*

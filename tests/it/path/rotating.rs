@@ -27,10 +27,10 @@ async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
     after(&keyvend, 5 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     insta::assert_snapshot!(stable(&told.reading()), @r"
-    Asked for a key for `ci-deployer` in `home` in place of `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>; I'll tell you how it goes.
+    Request sent: a key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
     Cancel
     Cancel this request?
-    The approvers will see that you took it back.
+    The approvers will see that you cancelled it.
     Cancel the request
     Go back
     AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
@@ -38,10 +38,10 @@ async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
     Replacement of an access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for a new key for `ci-deployer` in `home` in place of `AKIAWORLD00000000002`, until <time>, when that one ends:
+    <!channel> *<@U0ALICE>* requests a new key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>, when that one expires:
     > laptop tooling
     *For*
-    code on their own machine
+    local development
     *Lifetime*
     25 days
     *Rights*
@@ -80,10 +80,10 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0, "not for a day yet");
     after(&keyvend, 700).await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    `AKIAWORLD00000000003` took the place of the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Can it be switched off? It is deleted 7 days later; until then it can be asked back. If you do nothing, it goes on until <time>.
+    `AKIAWORLD00000000003` replaced the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Deactivate it now? It is deleted 7 days later and can be reactivated until then. If you do nothing, it stays active until <time>.
     Switch off the old key
     Switch this key off?
-    It stops working at once, wherever it is used.
+    It stops working immediately, everywhere.
     Switch it off
     Go back
     ");
@@ -91,7 +91,7 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active");
     let question = keyvend.direct(ALICE_OWNER);
-    keyvend.presses(ALICE_OWNER, &question, "Switch off the old key").await;
+    keyvend.presses(ALICE_OWNER, &question, "Deactivate the old key").await;
     assert_eq!((status(&keyvend, &key.id), status(&keyvend, &new.id)), ("Inactive".into(), "Active".into()));
     assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("rotated"));
     after(&keyvend, 7 * DAY).await;
@@ -218,6 +218,6 @@ async fn where_there_are_two_keys_the_chooser_comes_before_a_rotation() {
     let chooser = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     assert!(chooser.reading().contains("has two access keys"), "{}", chooser.reading());
     assert!(chooser.reading().contains(&key.id) && chooser.reading().contains(&other));
-    assert_eq!(buttons(&chooser), ["Switch off", "Switch off"]);
+    assert_eq!(buttons(&chooser), ["Deactivate", "Deactivate"]);
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 }

@@ -160,7 +160,7 @@ async fn what_two_invocations_at_once_find_due_happens_once() {
     for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
         assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "I have it"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "I saved it"), 1);
     assert!(!keyvend.key_ids().contains(&key.id));
     assert!(keyvend.lease().await.is_null());
 }

@@ -95,7 +95,7 @@ impl Deed for AboutLink {
             Self::Expire => told(keyvend, "expired unopened"),
             Self::NeverConfirmed => {
                 both(keyvend, &key).await == ("Inactive".into(), "INACTIVE".into())
-                    && keyvend.offer("I have it").is_some()
+                    && keyvend.offer("I saved it").is_some()
             }
         }
     }
