@@ -36,7 +36,7 @@ pub struct Wrong {
     pub line: Option<usize>,
     /// The policy's `@id`.
     pub policy: Option<String>,
-    /// RecordProblem.
+    /// The problem.
     pub reason: String,
 }
 
