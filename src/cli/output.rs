@@ -78,21 +78,28 @@ fn yes(is: bool) -> String {
 #[must_use]
 pub fn failure(failure: &Failure) -> (String, String) {
     match failure {
-        Failure::Config(error) => (plain(&error.to_string()), match error.variable {
-            "KEYVEND_AUDIT_TABLE" => tables("--audit-table"),
-            "KEYVEND_REQUESTS_TABLE" => tables("--requests-table"),
-            "KEYVEND_BOT_TOKEN" => "Set it to the bot token, xoxb-..., without writing it on a command line:\n  \
+        Failure::Config(error) => (
+            plain(&error.to_string()),
+            match error.variable {
+                "KEYVEND_AUDIT_TABLE" => tables("--audit-table"),
+                "KEYVEND_REQUESTS_TABLE" => tables("--requests-table"),
+                "KEYVEND_BOT_TOKEN" => {
+                    "Set it to the bot token, xoxb-..., without writing it on a command line:\n  \
                 export KEYVEND_BOT_TOKEN=\"$(aws secretsmanager get-secret-value --secret-id ... \
-                --query SecretString --output text)\"".to_owned(),
-            _ => "Use the value that template.yaml sets for the worker.".to_owned(),
-        }),
+                --query SecretString --output text)\""
+                        .to_owned()
+                }
+                _ => "Use the value that template.yaml sets for the worker.".to_owned(),
+            },
+        ),
         Failure::NoAccess(NoAccess::Region) => {
             (NoAccess::Region.to_string(), "Use --region, or set AWS_REGION.".to_owned())
         }
         Failure::NoAccess(NoAccess::Credentials) => (
             NoAccess::Credentials.to_string(),
             "Use --profile. For a profile that signs in (IAM Identity Center, `aws login`) export its \
-             credentials first:\n  eval \"$(aws configure export-credentials --profile NAME --format env)\"".to_owned(),
+             credentials first:\n  eval \"$(aws configure export-credentials --profile NAME --format env)\""
+                .to_owned(),
         ),
         Failure::Unable { said, next } => (said.clone(), next.clone()),
         Failure::Fault(fault) => {

@@ -237,8 +237,7 @@ pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Slac
 }
 
 fn not_me(value: &str) -> Value {
-    let sure =
-        confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate");
+    let sure = confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate");
     json!({"type": "actions", "block_id": "report", "elements": [
         button("This wasn't me", action::NOT_ME, value, Some("danger"), Some(sure)),
     ]})

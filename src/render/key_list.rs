@@ -147,11 +147,9 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
         KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
     };
     let sure = match offer {
-        KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => Some(confirm(
-            "Deactivate this key?",
-            "It stops working immediately, everywhere.",
-            "Deactivate",
-        )),
+        KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => {
+            Some(confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate"))
+        }
         KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be restored.", "Delete it")),
         KeyAction::Replace => Some(confirm(
             "Replace this key?",

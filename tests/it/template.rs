@@ -707,8 +707,7 @@ fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
 /// A message move task does what its caller may do: the role needs a right at both ends, and has them only while it is named.
 #[test]
 fn dead_letters_return_by_the_redrive_role_and_only_while_it_is_named() {
-    let allowed =
-        "if Redrive\n- Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
+    let allowed = "if Redrive\n- Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
     for queue in ["Slack", "Claims", "Due"] {
         let policy = statements(&part(TEMPLATE, &[&format!("{queue}QueuePolicy:"), "Properties:"]));
         assert!(

@@ -65,7 +65,8 @@ pub fn verified(found: &Verified) -> String {
         ""
     };
     let Some((first, others)) = found.problems.split_first() else {
-        let head = if found.verified { "The audit trail is intact." } else { "The audit trail is not intact." };
+        let head =
+            if found.verified { "The audit trail is intact." } else { "The audit trail is not intact." };
         let next = if found.anchor.is_none() {
             "\nOnly an anchor proves that the newest records were not removed: the hash of a checkpoint, posted in the\n\
              approvals channel once a day. Use it with --anchor.\n"
@@ -142,9 +143,7 @@ fn what(problem: &Problem) -> String {
         RecordProblem::EndUnknown => {
             "possibly not the last: the chain's item in table Requests cannot be read".to_owned()
         }
-        RecordProblem::AfterEnd => {
-            "added: this chain ended before it and never grows".to_owned()
-        }
+        RecordProblem::AfterEnd => "added: this chain ended before it and never grows".to_owned(),
         RecordProblem::UnknownChain => "added: its chain is not in table Requests".to_owned(),
         RecordProblem::BadHead { name } => {
             format!("a checkpoint with a malformed head of {}", plain(name))

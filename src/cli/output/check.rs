@@ -49,9 +49,7 @@ fn warning(warning: &Warning) -> String {
             format!("no policy permits `{}`: nobody can ever do this", action.as_str())
         }
         Warning::Shadowed { policy, by } => {
-            format!(
-                "{policy} has no effect: {by} has no condition and decides everything that it could"
-            )
+            format!("{policy} has no effect: {by} has no condition and decides everything that it could")
         }
         Warning::NotInAnyCase { policy } => {
             format!("{policy} decides no test case: add one to ALLOW or DENY that shows its purpose")

@@ -133,7 +133,10 @@ fn key_facts(key: &KeyFacts) -> String {
         Some(requester) => format!("requested by {requester}"),
         None => "not issued by keyvend".to_owned(),
     };
-    format!("{requester}; risk flags: {}", listed(key.concerns.iter().map(|concern| concern.as_str()), "none"))
+    format!(
+        "{requester}; risk flags: {}",
+        listed(key.concerns.iter().map(|concern| concern.as_str()), "none")
+    )
 }
 
 fn existing(key: &AccessKey) -> String {

@@ -76,7 +76,8 @@ pub const FORM_LATE: &str = "The form could not be opened in time. Press *Open t
     type `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;`.";
 
 /// The same of what a button opens.
-pub const PRESS_AGAIN: &str = "This could not be opened in time. Nothing was changed; please press the button again.";
+pub const PRESS_AGAIN: &str =
+    "This could not be opened in time. Nothing was changed; please press the button again.";
 
 /// In the form, once it waits for approvals.
 #[must_use]
@@ -100,7 +101,8 @@ pub fn form_ready(request: &KeyRequest) -> String {
 #[must_use]
 pub fn own_users(users: &[IamUserRef]) -> String {
     if users.is_empty() {
-        return "keyvend does not know any IAM users that you own; new tags can take a day to show up.".to_owned();
+        return "keyvend does not know any IAM users that you own; new tags can take a day to show up."
+            .to_owned();
     }
     let lines: Vec<String> =
         users.iter().map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account))).collect();

@@ -156,7 +156,8 @@ pub fn past_end(issued: &IssuedKey) -> String {
 pub const END_PASSED: &str = "The approved lifetime of the key to be replaced has ended. No key was created; request a new key with `/access-key create`.";
 
 /// All issuing is stopped, which goes for this too.
-pub const FROZEN_TOO: &str = "Key issuing is frozen, including reactivating and extending. Submit a new request once it is resumed.";
+pub const FROZEN_TOO: &str =
+    "Key issuing is frozen, including reactivating and extending. Submit a new request once it is resumed.";
 
 /// Its expiry was taken back before.
 #[must_use]
@@ -356,7 +357,10 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
             slack_date(*end)
         ),
         RequestKind::Longer { key, end } => {
-            format!("*{who}* requests an extension of the key `{key}` for {what}, until {}:", slack_date(*end))
+            format!(
+                "*{who}* requests an extension of the key `{key}` for {what}, until {}:",
+                slack_date(*end)
+            )
         }
     })
 }
@@ -388,7 +392,10 @@ pub fn why_off(why: DeactivationReason, since: Timestamp) -> String {
 /// What is asked about a key that exists needs no approval, or has it already: it is being done.
 #[must_use]
 pub fn under_way(request: &KeyRequest) -> String {
-    format!("Request accepted: {}. The change is in progress; you will be notified here in a moment.", wanted(request))
+    format!(
+        "Request accepted: {}. The change is in progress; you will be notified here in a moment.",
+        wanted(request)
+    )
 }
 
 /// Below what the requester is told: what AWS recommends instead, where a key is to be made.

@@ -437,23 +437,21 @@ pub fn moved_on(request: &KeyRequest) -> String {
 }
 
 /// A click by somebody who approved already.
-pub const ALREADY_APPROVED: &str = "You have already approved this; another person has to give the next approval.";
+pub const ALREADY_APPROVED: &str =
+    "You have already approved this; another person has to give the next approval.";
 
 /// A press on a button of a request that is not theirs.
-pub const NOT_YOURS: &str =
-    "Only the requester can do this. Request a key of your own with `/access-key`.";
+pub const NOT_YOURS: &str = "Only the requester can do this. Request a key of your own with `/access-key`.";
 
 /// A press on a card by somebody whom its request does not concern.
-pub const NOT_YOURS_TO_DECIDE: &str =
-    "Only an approver or the requester can do this: ask one of them.";
+pub const NOT_YOURS_TO_DECIDE: &str = "Only an approver or the requester can do this: ask one of them.";
 
 /// The same about a key whose IAM user is gone.
 pub const ONLY_APPROVERS_ANSWER: &str =
     "The IAM user no longer exists, so only an approver can answer this: ask one of them.";
 
 /// A button that leads nowhere.
-pub const UNKNOWN_BUTTON: &str =
-    "This button is no longer valid. `/access-key status` shows your requests.";
+pub const UNKNOWN_BUTTON: &str = "This button is no longer valid. `/access-key status` shows your requests.";
 
 /// No such request.
 #[must_use]
@@ -687,7 +685,8 @@ pub fn reported_before(issued: &IssuedKey) -> String {
 }
 
 /// Issuing was stopped.
-pub const FREEZE_DONE: &str = "Key issuing is frozen. Existing keys keep working; `/access-key unfreeze` resumes issuing.";
+pub const FREEZE_DONE: &str =
+    "Key issuing is frozen. Existing keys keep working; `/access-key unfreeze` resumes issuing.";
 /// Issuing goes on.
 pub const UNFREEZE_DONE: &str = "Key issuing is resumed.";
 /// A stop was carried out, and lifted before its answer went out.
@@ -709,7 +708,10 @@ pub fn unfreeze_raced(by: &str, at: Timestamp) -> String {
 #[must_use]
 pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
     if freeze {
-        format!("{} froze key issuing. Existing keys keep working. `/access-key unfreeze` resumes it.", person(by))
+        format!(
+            "{} froze key issuing. Existing keys keep working. `/access-key unfreeze` resumes it.",
+            person(by)
+        )
     } else {
         format!("{} resumed key issuing.", person(by))
     }

@@ -81,9 +81,9 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     deployed.world.net.sqs().sweep();
     deployed.deliver_everything().await;
     let told = deployed.told(ALICE_OWNER);
-    assert!(told.contains("was switched off by") && told.contains(&key.id), "{told}");
+    assert!(told.contains("was deactivated by") && told.contains(&key.id), "{told}");
     let channel = deployed.world.net.slack().messages(APPROVALS);
-    assert!(channel.iter().any(|message| message.reading().contains("was switched off by")));
+    assert!(channel.iter().any(|message| message.reading().contains("was deactivated by")));
     let verified = keyvend(&deployed.world, &["audit", "verify"]).await;
     assert_eq!(verified.ending, ExitStatus::Done, "{verified:?}");
     let trail = aws::items(&deployed.world.net, AUDIT).await;
@@ -172,7 +172,7 @@ async fn a_key_that_iam_does_not_switch_off_is_said_to_be_on() {
     deployed.world.net.once("iam", "UpdateAccessKey", Interfere::Status(403, denied.to_owned()));
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
     assert_eq!(ran.ending, ExitStatus::Failed);
-    assert!(ran.out.contains("is NOT off."), "{}", ran.out);
+    assert!(ran.out.contains("is NOT inactive."), "{}", ran.out);
     assert!(ran.out.contains("iam:UpdateAccessKey: AWS answered AccessDenied"), "{}", ran.out);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Active");
     assert!(!item(&deployed, &key.id).await["deactivation_at"].is_null(), "nothing may switch it on again");

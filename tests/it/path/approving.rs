@@ -353,9 +353,9 @@ async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
     keyvend.world.clock.advance(Duration::from_secs(86_399));
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     says(&keyvend, BOB_APPROVER, "Your press changed nothing");
-    says(&keyvend, BOB_APPROVER, "lapsed");
-    says(&keyvend, ALICE_OWNER, "lapsed");
-    assert!(keyvend.card().reading().contains("lapsed"));
+    says(&keyvend, BOB_APPROVER, "expired");
+    says(&keyvend, ALICE_OWNER, "expired");
+    assert!(keyvend.card().reading().contains("expired"));
     assert_eq!(labels(&keyvend.card()), ["Details"]);
     assert_eq!(keyvend.stands().await, "EXPIRED");
     assert_eq!(keyvend.events().await, ["request.created", "request.expired"]);
@@ -399,11 +399,11 @@ async fn somebody_elses_request_cannot_be_cancelled_or_seen() {
     for command in ["cancel", "status"] {
         keyvend.world.clock.advance(Duration::from_secs(1));
         keyvend.types(MALLORY_OUTSIDER, &format!("{command} {id}")).await;
-        says(&keyvend, MALLORY_OUTSIDER, "I know no request");
+        says(&keyvend, MALLORY_OUTSIDER, "You have no request");
     }
     let asked = keyvend.world.net.slack().told(ALICE_OWNER).remove(0);
     keyvend.presses(MALLORY_OUTSIDER, &asked, "Cancel").await;
-    says(&keyvend, MALLORY_OUTSIDER, "I know no request");
+    says(&keyvend, MALLORY_OUTSIDER, "You have no request");
     assert_eq!(keyvend.stands().await, "PENDING");
     keyvend.presses(ALICE_OWNER, &asked, "Cancel").await;
     assert_eq!(keyvend.stands().await, "CANCELLED");

@@ -64,7 +64,10 @@ async fn only_full_members_who_own_the_iam_user_can_ask() {
         (BOB_APPROVER, &["not an owner of this IAM user"]),
         (GUS_GUEST, &["Guests of this workspace", "ask a full member"]),
         (DORA_DELETED, &["deactivated", "somebody else who owns the IAM user has to ask"]),
-        (BOTTY, &["Bots and apps cannot use this", "a person who owns the IAM user has to submit the request"]),
+        (
+            BOTTY,
+            &["Bots and apps cannot use this", "a person who owns the IAM user has to submit the request"],
+        ),
     ];
     for (person, says) in cases {
         is_refused(&Deployed::new().await, person, ASK, says).await;
@@ -152,7 +155,7 @@ async fn an_account_nobody_configured_is_not_answered_before_it_is_on_the_record
     });
     keyvend.types(ALICE_OWNER, "create ci-deployer@nowhere use:cli ttl:30d testing").await;
     keyvend.deliver_everything().await;
-    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.times_told(ALICE_OWNER, "`@nowhere`"), 0);
 }
 
@@ -175,7 +178,7 @@ async fn an_approvals_channel_that_cannot_be_used_refuses_at_once_what_is_asked(
         keyvend.world.net.slack().channel(APPROVALS, spoil);
         keyvend.types(ALICE_OWNER, ASK).await;
         let told = keyvend.told(ALICE_OWNER);
-        let parts = ["The approvers cannot be reached", "Nothing was done", "Ask in <#C0GENERAL>"];
+        let parts = ["Approvals are unavailable", "Nothing was changed", "Ask in <#C0GENERAL>"];
         assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
         assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{name}");
         assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"], "{name}");
@@ -200,7 +203,7 @@ async fn a_look_up_that_fails_is_no_answer_and_never_a_yes() {
         keyvend.types(ALICE_OWNER, ASK).await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.requests().await.len(), 0, "{method}");
-        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{method}");
+        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"), "{method}");
         assert_eq!(said_in_public(&keyvend), Vec::<String>::new(), "{method}");
     }
 }
@@ -212,7 +215,7 @@ async fn an_approvals_channel_that_is_open_or_shared_approves_nothing() {
     keyvend.world.net.slack().channel(&card.channel, |channel| channel.ext_shared = true);
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     keyvend.deliver_everything().await;
-    assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{}", keyvend.told(BOB_APPROVER));
+    assert!(keyvend.told(BOB_APPROVER).contains("Nothing was changed"), "{}", keyvend.told(BOB_APPROVER));
     assert_eq!(keyvend.stands().await, "PENDING");
     keyvend.nothing_was_created().await;
 }

@@ -65,7 +65,7 @@ async fn a_user_that_is_gone_ends_it() {
     let tab = keyvend.linked().await;
     aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
     gets_none(&keyvend, &tab, "POLICY_DENIED", "user-gone").await;
-    alice_was_told(&keyvend, &["no longer exists", "Nothing was created"]);
+    alice_was_told(&keyvend, &["no longer exists", "No key was created"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -345,7 +345,7 @@ async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_r
     after(2).await;
     let reminder = in_thread().pop().unwrap();
     assert_eq!(in_thread().len(), 3);
-    assert!(reminder.reading().contains("still waits for 1 approval"), "{}", reminder.reading());
+    assert!(reminder.reading().contains("needs 1 approval"), "{}", reminder.reading());
     after(10).await;
     assert_eq!(in_thread().len(), 3, "one reminder");
 
@@ -384,7 +384,7 @@ async fn facts_that_cannot_be_read_give_no_key_and_say_so_in_time() {
     }
     gets_none(&keyvend, &tab, "APPROVED", "gave-up").await;
     assert_eq!(keyvend.world.net.slack().messages(&direct(ALICE_OWNER)).len(), 2, "ready, and not in time");
-    let again = alice_was_told(&keyvend, &["could not be made in time", "No key came of it"]);
+    let again = alice_was_told(&keyvend, &["could not be created in time", "No key was created"]);
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&again).await;
     keyvend.reveals(&tab).await;

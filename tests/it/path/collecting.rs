@@ -157,7 +157,7 @@ async fn an_approved_request_lapses_after_three_days_with_its_link() {
     let tab = keyvend.collects(&ready).await;
     keyvend.world.clock.advance(Duration::from_secs(60));
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("expired"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.stands().await, "EXPIRED");
     assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
     assert_eq!(

@@ -157,7 +157,7 @@ async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
     let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
     let foreign = made.access_key.unwrap().access_key_id;
     after(&keyvend, 26 * HOUR).await;
-    let report = said(&keyvend, "do not fit what is on record");
+    let report = said(&keyvend, "Discrepancies between IAM");
     assert_eq!(report.len(), 1, "{report:?}");
     assert!(report[0].contains(&foreign) && report[0].contains("was not issued by keyvend"), "{report:?}");
     assert!(!report[0].contains(&ours.id), "{report:?}");
@@ -176,8 +176,8 @@ async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
         .unwrap();
     after(&keyvend, 60).await;
     after(&keyvend, 25 * HOUR).await;
-    let report = said(&keyvend, "do not fit what is on record").pop().unwrap();
-    assert!(report.contains(&ours.id) && report.contains("switched off here"), "{report}");
+    let report = said(&keyvend, "Discrepancies between IAM").pop().unwrap();
+    assert!(report.contains(&ours.id) && report.contains("keyvend deactivated it"), "{report}");
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     used(&keyvend, &key);
-    let reminded = || keyvend.times_told(ALICE_OWNER, "and is then switched off");
+    let reminded = || keyvend.times_told(ALICE_OWNER, "and is then deactivated");
     let mut at = 0;
     for (hour, reminders) in
         [(22 * 24, 0), (23 * 24, 1), (27 * 24, 1), (28 * 24 + 22, 1), (29 * 24, 2), (29 * 24 + 22, 2)]
@@ -89,7 +89,7 @@ async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
     after(&keyvend, DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active", "17:00 is too late in the day");
     assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12), "Thursday noon");
-    let told = said(&keyvend, "is not switched off yet");
+    let told = said(&keyvend, "is not deactivated yet");
     insta::assert_snapshot!(stable(&told.reading()), @r"
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not deactivated yet: it was last used <time> with s3 in eu-west-1, and it is outside office hours (Monday to Thursday, 09:00 to 15:00) for <@U0ALICE>. It will be deactivated <time> instead (postponed 1 of at most 7 times).
     Switch off
@@ -114,7 +114,7 @@ async fn an_approver_can_switch_off_at_once_what_is_put_off() {
     let key = a_day_before_its_end(&keyvend).await;
     used(&keyvend, &key);
     after(&keyvend, DAY).await;
-    let told = said(&keyvend, "is not switched off yet");
+    let told = said(&keyvend, "is not deactivated yet");
     keyvend.presses(CAROL_APPROVER, &told, "Deactivate").await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
 }
@@ -130,7 +130,7 @@ async fn a_last_use_that_cannot_be_read_is_no_sign_that_nobody_uses_the_key() {
     after(&keyvend, DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12));
-    assert!(said(&keyvend, "is not switched off yet").reading().contains("has an unknown last use"));
+    assert!(said(&keyvend, "is not deactivated yet").reading().contains("has an unknown last use"));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_form_asks_as_the_typed_command_does() {
     assert_eq!(answer["response_action"], "update");
     assert_eq!(answer["view"]["blocks"][0]["text"]["text"], "Checking...");
     let shown = keyvend.view(ALICE_OWNER);
-    assert!(shown.reading().contains("Asked for a key for `ci-deployer`"), "{}", shown.reading());
+    assert!(shown.reading().contains("Request sent: a key for `ci-deployer`"), "{}", shown.reading());
     assert!(shown.view["submit"].is_null(), "there is nothing left to submit");
     assert!(keyvend.told(ALICE_OWNER).contains("It needs 1 approval"), "{}", keyvend.told(ALICE_OWNER));
     assert!(keyvend.card().reading().contains("laptop tooling"));
@@ -99,7 +99,7 @@ async fn a_refusal_is_told_in_the_form_and_by_message_once_that_is_closed() {
     let form = opens(&keyvend, ALICE_OWNER).await;
     keyvend.submits(&form, &with_user("ci@nowhere")).await;
     let shown = keyvend.view(ALICE_OWNER).reading();
-    assert!(shown.contains("I don't know an account `@nowhere`"), "{shown}");
+    assert!(shown.contains("There is no account `@nowhere`"), "{shown}");
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn many_iam_users_are_read_page_by_page_and_a_hundred_of_them_kept() {
 async fn whoami_lists_the_persons_own_iam_users() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "whoami").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("I know no IAM user of yours yet"));
+    assert!(keyvend.told(ALICE_OWNER).contains("does not know any IAM users that you own"));
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, "whoami").await;
     let told = keyvend.told(ALICE_OWNER);
@@ -287,7 +287,7 @@ async fn a_chosen_user_that_is_no_longer_ones_own_is_refused() {
     iam.tag_user().user_name("ci-deployer").tags(tag).send().await.unwrap();
     let filled = [&[("own", "ci-deployer@home")], &FILLED[..]].concat();
     keyvend.submits(&form, &filled).await;
-    assert!(!keyvend.view(ALICE_OWNER).reading().contains("Asked for"), "the tag decides, not the menu");
+    assert!(!keyvend.view(ALICE_OWNER).reading().contains("Request sent"), "the tag decides, not the menu");
     assert!(keyvend.cards().is_empty());
 }
 

@@ -140,7 +140,10 @@ async fn a_list_without_a_user_shows_ones_own_users_as_they_are_now() {
     let listed = typed(&keyvend, ALICE_OWNER, "list").await.reading();
     assert!(!listed.contains("full"), "{listed}");
     assert!(
-        typed(&keyvend, MALLORY_OUTSIDER, "list").await.reading().contains("I know no IAM user of yours")
+        typed(&keyvend, MALLORY_OUTSIDER, "list")
+            .await
+            .reading()
+            .contains("does not know any IAM users that you own")
     );
 }
 
@@ -383,7 +386,7 @@ async fn with_invalid_policies_keys_are_still_retired_and_nothing_else_is_done()
         assert!(told.contains(refused), "{line}: {told}");
     }
     let told = typed(&keyvend, MALLORY_OUTSIDER, &format!("deactivate {}", key.id)).await.reading();
-    assert!(told.contains("Only whoever asked for this key"), "{told}");
+    assert!(told.contains("Only the requester, an owner of the IAM user"), "{told}");
     assert_eq!(status(&keyvend, &key.id), "Active");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");

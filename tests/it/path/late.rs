@@ -96,7 +96,7 @@ async fn the_last_receive_tells_and_audits_before_the_message_dies() {
             "Deny" => keyvend.view(BOB_APPROVER).reading(),
             _ => keyvend.told(BOB_APPROVER),
         };
-        assert!(told.contains("Nothing was done; please try again") && told.contains(&message), "{told}");
+        assert!(told.contains("Nothing was changed; please try again") && told.contains(&message), "{told}");
         let trail = keyvend.trail().await;
         let last = trail.last().unwrap();
         assert_eq!((last.event.as_str(), last.actor.as_str()), ("message.failed", "T0001.U0BOB"));

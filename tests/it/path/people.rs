@@ -114,7 +114,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
     keyvend.world.net.sqs().sweep();
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "EXPIRED", "what she cannot be told holds up nothing");
-    assert!(keyvend.card().reading().contains("lapsed"));
+    assert!(keyvend.card().reading().contains("expired"));
     assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 0);
     keyvend.nothing_was_created().await;
 }

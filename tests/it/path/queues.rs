@@ -70,8 +70,8 @@ async fn what_failed_to_the_end_is_told_with_a_reference() {
     let id = text(&keyvend.world.net.sqs().messages(sqs::SLACK)[0].json()["id"]);
     keyvend.deliver_everything().await;
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("Nothing was done; please try again") && told.contains(&id), "{told}");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Nothing was done"), 1);
+    assert!(told.contains("Nothing was changed; please try again") && told.contains(&id), "{told}");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Nothing was changed"), 1);
     let dead = keyvend.world.net.sqs().dead(sqs::SLACK);
     assert_eq!(dead.iter().map(|message| message.receives).collect::<Vec<_>>(), [6]);
     let waits: Vec<Value> = keyvend

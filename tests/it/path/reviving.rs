@@ -146,7 +146,7 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
     }
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
     assert_eq!(keyvend.times_told(CAROL_APPROVER, "It is being done"), 1);
-    assert_eq!(keyvend.times_told(CAROL_APPROVER, "is switched on again"), 1);
+    assert_eq!(keyvend.times_told(CAROL_APPROVER, "is reactivated"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active", "an approver's own activation counts as one approval");
 }
 
@@ -167,7 +167,7 @@ async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_
         channel.members.insert(ALICE_OWNER.to_owned());
     });
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
-    let card = &said(&keyvend, "which is off, to be switched on again");
+    let card = &said(&keyvend, "requests reactivation of the inactive key");
     assert!(card.reading().contains("0 of 1"), "{}", card.reading());
     let why = said(&keyvend, "because reported (This wasn't me)");
     assert_eq!(why.thread_ts.as_ref(), Some(&card.ts), "what they are asked to overrule");
@@ -203,7 +203,7 @@ async fn a_key_that_is_reported_after_it_expired_is_reported() {
             .slack()
             .messages(APPROVALS)
             .iter()
-            .filter(|m| m.reading().contains("asks for"))
+            .filter(|m| m.reading().contains(" requests "))
             .count(),
         0
     );
@@ -241,7 +241,7 @@ async fn a_reactivated_key_can_be_reported_again() {
         assert_eq!(status(&keyvend, &key.id), "Inactive", "{times}");
         assert_eq!(why_off(&keyvend, &key).await, "reported", "{times}");
         assert_eq!(reports(&keyvend), times, "the approvers hear of each");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), times);
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "(This wasn't me). It is deactivated"), times);
         let request = item(&keyvend, &key.id).await["request"].clone();
         let trail = keyvend.trail_of(request.as_str().unwrap()).await.into_iter();
         let deactivated = trail.filter(|entry| entry.event == "key.deactivated").count();
@@ -249,7 +249,7 @@ async fn a_reactivated_key_can_be_reported_again() {
         // Somebody else's press on a key that is off and reported changes nothing more.
         keyvend.presses(BOB_APPROVER, &keyvend.cards().remove(0), "This wasn't me").await;
         assert_eq!(reports(&keyvend), times);
-        assert!(keyvend.told(BOB_APPROVER).contains("is switched off"), "{}", keyvend.told(BOB_APPROVER));
+        assert!(keyvend.told(BOB_APPROVER).contains("is deactivated"), "{}", keyvend.told(BOB_APPROVER));
         typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
         keyvend.deliver_everything().await;
         assert_eq!(status(&keyvend, &key.id), "Active", "{times}");
@@ -372,10 +372,10 @@ async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
     keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Active");
-    assert!(keyvend.told(ALICE_OWNER).contains("switched on again"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("reactivat"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
     keyvend.presses(ALICE_OWNER, &told, "I saved it").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("not switched off"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("not inactive"), "{}", keyvend.told(ALICE_OWNER));
     after(&keyvend, 2 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
 }
@@ -509,7 +509,11 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
     assert!(ready.reading().contains("Approved by <@U0BOB>"), "{}", ready.reading());
     let requests = keyvend.requests().await.len();
     keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("was asked for already"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("has already been requested"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
     assert_eq!(keyvend.requests().await.len(), requests, "once");
     let tab = keyvend.collects(ready).await;
     let new = keyvend.reveals(&tab).await;

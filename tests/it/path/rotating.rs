@@ -77,7 +77,7 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
     let new = rotated(&keyvend, &key).await;
     after(&keyvend, DAY - 600).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0, "not for a day yet");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 0, "not for a day yet");
     after(&keyvend, 700).await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
     `AKIAWORLD00000000003` replaced the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Deactivate it now? It is deleted 7 days later and can be reactivated until then. If you do nothing, it stays active until <time>.
@@ -88,7 +88,7 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     Go back
     ");
     after(&keyvend, 3 * DAY).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active");
     let question = keyvend.direct(ALICE_OWNER);
     keyvend.presses(ALICE_OWNER, &question, "Deactivate the old key").await;
@@ -112,10 +112,10 @@ async fn an_old_key_whose_last_use_is_recent_or_unknown_is_not_asked_about() {
     for _ in 0..4 {
         after(&keyvend, DAY).await;
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 0);
     keyvend.world.net.undisturbed();
     after(&keyvend, DAY).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1, "never used");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1, "never used");
     // One that was used since is quiet after a week.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
@@ -125,9 +125,9 @@ async fn an_old_key_whose_last_use_is_recent_or_unknown_is_not_asked_about() {
     for _ in 0..7 {
         after(&keyvend, DAY).await;
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 0);
     after(&keyvend, DAY).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1);
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert_eq!(keyvend.creates(), 1);
     assert!(
-        keyvend.told(ALICE_OWNER).contains("is over. Nothing was created"),
+        keyvend.told(ALICE_OWNER).contains("has ended. No key was created"),
         "{}",
         keyvend.told(ALICE_OWNER)
     );

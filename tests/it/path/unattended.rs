@@ -165,7 +165,11 @@ async fn a_key_that_nobody_confirmed_is_switched_off_after_ten_minutes_and_delet
     let (late, body) = keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
     assert_eq!((late, &body["error"]), (410, &json!("unconfirmed")), "state decides, not the clock");
     assert_eq!(key_stands(&keyvend, &key.id).await, "INACTIVE");
-    assert!(keyvend.told(ALICE_OWNER).contains("Nobody confirmed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("was not confirmed as received"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
     assert!(keyvend.events().await.ends_with(&["key.unconfirmed".to_owned(), "key.deactivated".to_owned()]));
     after(&keyvend, DAY - 20 * MINUTE).await;
     assert_eq!(keyvend.key_ids().len(), 1);
