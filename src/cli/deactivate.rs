@@ -183,7 +183,7 @@ fn where_(
     }
 }
 
-/// The first write of switching off, which nothing that switches on may miss.
+/// The first write of a deactivation, which no activation may miss.
 async fn mark(
     dynamo: &Tables,
     key: &AccessKeyId,

@@ -49,7 +49,7 @@ pub mod action {
     pub const RECEIVED: &str = "key-received";
     /// Nobody confirmed it, and its requester has it not: another in its place.
     pub const REPLACE: &str = "replace-key";
-    /// Ask for it to be switched on again.
+    /// Request reactivation.
     pub const SWITCH_ON: &str = "switch-on";
     /// Switch it off.
     pub const SWITCH_OFF: &str = "switch-off";

@@ -1,5 +1,4 @@
-//! Every sentence the product says to a person, in one place. Whatever somebody typed is escaped and cut before it is
-//! said back.
+//! Every sentence that keyvend sends to people. Text that somebody typed is escaped and truncated before it is repeated.
 
 pub mod form;
 pub mod key;
@@ -14,27 +13,27 @@ pub use request::*;
 use crate::domain::use_case::UseCase;
 use crate::slack::command::{Command, Problem, Reason, SyntaxError};
 
-/// No gateway event: somebody invoked the function by other means.
+/// The event is not from API Gateway.
 pub const NOT_A_REQUEST: &str = "This is not a valid API Gateway request.";
-/// The body is over the limit.
+/// The body exceeds the limit.
 pub const TOO_LARGE: &str = "This request is too large.";
-/// No such path.
+/// An unknown path.
 pub const NOT_FOUND: &str = "Not found.";
-/// A path of ours, by another method.
+/// A known path, called with another method.
 pub const POST_ONLY: &str = "This address accepts only POST requests from Slack.";
-/// A body of another media type than Slack sends there.
+/// Another content type than Slack sends.
 pub const WRONG_MEDIA_TYPE: &str = "This address does not accept that content type.";
-/// A signed body that cannot be read.
+/// A signed body that cannot be parsed.
 pub const UNREADABLE: &str = "This request cannot be read.";
 /// Signed, but for another app or workspace.
 pub const NOT_FOR_US: &str =
     "This request is for another Slack app or workspace than the one keyvend is configured for.";
-/// Deployed, but not yet told which Slack app it belongs to.
+/// Deployed, but without the id of its Slack app.
 pub const NOT_CONNECTED: &str = "keyvend is deployed but not yet connected to Slack. Set KEYVEND_SLACK_APP_ID and \
     KEYVEND_SLACK_TEAM_IDS, and store the app's signing secret and bot token.";
-/// Signed and well, but it could not be passed on.
+/// A valid request that could not be queued.
 pub const NOT_QUEUED: &str = "keyvend could not accept this. Please try again in a minute.";
-/// A command is on its way.
+/// The acknowledgment of a command.
 pub const CHECKING: &str = "Checking... the answer will appear here in a moment.";
 
 /// The signing secret is empty.
@@ -43,17 +42,17 @@ pub const SIGNING_SECRET_EMPTY: &str =
 /// The signing secret has white space around it.
 pub const SIGNING_SECRET_BLANKS: &str = "The Slack signing secret begins or ends with white space, \
     most likely a line break that was pasted with it. Store it again without it.";
-/// The configured Slack API URL is none.
+/// The configured Slack API URL is invalid.
 pub const SLACK_API_URL_WRONG: &str =
     "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/.";
 
-/// A signed request without a field that Slack always sends. `field` is its name, ours, not theirs.
+/// A signed request without a field that Slack always sends. `field` is a fixed name, never text from the request.
 #[must_use]
 pub fn lacks(field: &str) -> String {
     format!("This request has no usable {field}.")
 }
 
-/// All that can be typed after the slash command, which is named `slash`. For Slack, as mrkdwn.
+/// The help of the slash command named `slash`, as mrkdwn.
 #[must_use]
 pub fn help(slash: &str) -> String {
     let mut help = "*Commands*\n".to_owned();
@@ -67,13 +66,13 @@ pub fn help(slash: &str) -> String {
     help
 }
 
-/// What is wrong with a line, and the line to type instead. For Slack, as mrkdwn.
+/// A syntax error and a corrected line, as mrkdwn.
 #[must_use]
 pub fn syntax(error: &SyntaxError, slash: &str) -> String {
     format!("{} Type `{}`", problem(&error.problem), escape_mrkdwn(&format!("{slash} {}", error.correct)))
 }
 
-/// What is wrong with a line. For Slack, as mrkdwn.
+/// A syntax error, as mrkdwn.
 #[must_use]
 pub fn problem(problem: &Problem) -> String {
     match problem {

@@ -75,7 +75,7 @@ pub fn verified(found: &Verified) -> String {
         };
         return format!("{head}\n\n{}{next}", rows(&facts));
     };
-    let misfit =
+    let invalid =
         [("chain", plain(&first.request)), ("record", first.seq.to_string()), ("problem", what(first))];
     let more = match others.len() {
         0 => String::new(),
@@ -97,7 +97,7 @@ pub fn verified(found: &Verified) -> String {
         "The audit trail is not intact. The first invalid record:\n\n{}{more}\n{}{missing}{part}\n\
          Next: preserve the evidence. Export the trail, and compare it with a copy of the table restored to an earlier\n\
          time (point-in-time recovery).\n",
-        rows(&misfit),
+        rows(&invalid),
         rows(&facts)
     )
 }

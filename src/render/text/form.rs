@@ -1,5 +1,4 @@
-//! What forms say, and what is said of them. A modal's titles, labels, hints and field errors are plain text; the rest
-//! is mrkdwn.
+//! Texts of modals. Titles, labels, hints and field errors are plain text; the rest is mrkdwn.
 
 use crate::domain::iam::{Account, IamUser};
 use crate::domain::request::{Approval, KeyRequest};
@@ -9,15 +8,15 @@ use crate::policy::IamUserRef;
 use crate::render::text::{asks_again, escape_mrkdwn, iam_user, person, reason};
 use crate::slack::command::{Problem, Reason};
 
-/// A submitted form is on its way.
+/// A submitted form is being processed.
 pub const CHECKING_FORM: &str = "Checking...";
-/// Details are on their way.
+/// Details are being loaded.
 pub const LOOKING_UP: &str = "Loading...";
-/// The title of every modal that only tells something.
+/// The title of every notice modal.
 pub const KEY_TITLE: &str = "Access key";
 /// The title of the form.
 pub const ASK_TITLE: &str = "Request an access key";
-/// The title of the form for a no.
+/// The title of the deny form.
 pub const DENY_TITLE: &str = "Deny this request";
 /// The title of what does not fit on the card.
 pub const DETAILS_TITLE: &str = "Details";
@@ -31,7 +30,7 @@ pub const OTHER_USER: &str = "Or another IAM user";
 pub const ALTERNATIVE_UNKNOWN: &str = "Choose a use case to see the alternative that AWS recommends.";
 /// Below the reason for a key.
 pub const REASON_HINT: &str = "The approvers read this.";
-/// Below the reason for a no.
+/// Below the reason for a denial.
 pub const DENY_HINT: &str = "The requester reads this.";
 
 /// One of the use cases, to choose.
@@ -79,7 +78,7 @@ pub const FORM_LATE: &str = "The form could not be opened in time. Press *Open t
 pub const PRESS_AGAIN: &str =
     "This could not be opened in time. Nothing was changed; please press the button again.";
 
-/// In the form, once it waits for approvals.
+/// In the form, once the request is pending.
 #[must_use]
 pub fn form_asked(request: &KeyRequest) -> String {
     format!(
@@ -97,7 +96,7 @@ pub fn form_ready(request: &KeyRequest) -> String {
     )
 }
 
-/// The IAM users that are somebody's own.
+/// The IAM users that a person owns.
 #[must_use]
 pub fn own_users(users: &[IamUserRef]) -> String {
     if users.is_empty() {
@@ -128,7 +127,7 @@ pub fn to_deny(request: &KeyRequest) -> String {
     format!("{asks}\n{}", reason(&request.details.reason))
 }
 
-/// An approver's reason for a no, below what tells of the no.
+/// An approver's reason for a denial.
 #[must_use]
 pub fn because(why: &Reason) -> String {
     format!("Reason:\n{}", reason(why.as_str()))
@@ -148,7 +147,7 @@ pub fn who_may_approve(people: &[SlackUserId]) -> String {
     if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
 }
 
-/// An approval that was given.
+/// One approval.
 #[must_use]
 pub fn approval_line(approval: &Approval) -> String {
     format!("{} approved {}", person(&approval.by), crate::render::text::slack_date(approval.at))
@@ -173,7 +172,7 @@ pub fn tag(name: &str, value: &str) -> String {
     }
 }
 
-/// The IAM user that a request is for went away.
+/// The IAM user of a request no longer exists.
 #[must_use]
 pub fn user_gone(user: &crate::id::IamUserName, account: &Account) -> String {
     format!("The IAM user {} no longer exists.", iam_user(user, account))

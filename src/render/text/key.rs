@@ -1,4 +1,4 @@
-//! What is said of the life of a key: in a list, before its end, and when more is asked for it.
+//! Messages about existing keys: in lists, before expiry, and when a change is requested.
 
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account};
 use crate::domain::key::{
@@ -14,10 +14,10 @@ use crate::time::{DAY, Timestamp};
 /// Above a list.
 pub const KEYS_LISTED: &str = "*Access keys*, as AWS reports them now. Deactivate and Delete take effect immediately; other actions need an approval.";
 
-/// The directory knows no IAM user of theirs.
+/// No IAM user is on record for the person.
 pub const NOTHING_TO_LIST: &str = "keyvend does not know any IAM users that you own; new tags can take a day to show up. To list the keys of an IAM user: `/access-key list &lt;iam-user&gt;`.";
 
-/// None of those that the directory knows is theirs any more.
+/// The person no longer owns any of the IAM users on record.
 pub const NOTHING_LISTED: &str = "You no longer own any of the IAM users that keyvend had on record for you. `/access-key whoami` shows how ownership is defined.";
 
 /// The heading of one IAM user's keys.
@@ -27,13 +27,13 @@ pub fn keys_of(user: &IamUserRef, number: usize) -> String {
     if number == 0 { format!("*{what}* has no access keys.") } else { format!("*{what}*") }
 }
 
-/// An IAM user that could not be looked up.
+/// An IAM user that could not be read.
 #[must_use]
 pub fn unreadable(user: &IamUserRef) -> String {
     format!("*{}* cannot be read at the moment.", iam_user(&user.name, &user.account))
 }
 
-/// There are more than a list holds.
+/// IAM users that do not fit in the list.
 #[must_use]
 pub fn more_users(rest: &[IamUserRef]) -> String {
     const MOST: usize = 10;
@@ -48,7 +48,7 @@ pub fn more_users(rest: &[IamUserRef]) -> String {
     )
 }
 
-/// One key in a list: as IAM has it, and what keyvend knows of it.
+/// One key in a list: its state in IAM, and keyvend's record.
 #[must_use]
 pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> String {
     let line = key_line(key, now);
@@ -109,7 +109,7 @@ fn because(why: DeactivationReason) -> &'static str {
     }
 }
 
-/// AWS's limit, at a chooser: what to do, in which order.
+/// AWS's limit of two keys, above a choice of them.
 #[must_use]
 pub fn two_keys(user: &IamUserName, account: &Account) -> String {
     format!(
@@ -118,7 +118,7 @@ pub fn two_keys(user: &IamUserName, account: &Account) -> String {
     )
 }
 
-/// A key id that leads nowhere.
+/// An unknown key id.
 #[must_use]
 pub fn no_such_key(key: &AccessKeyId) -> String {
     format!(
@@ -126,7 +126,7 @@ pub fn no_such_key(key: &AccessKeyId) -> String {
     )
 }
 
-/// What is asked can only be had for keys that were issued here.
+/// The action is available only for keys that keyvend issued.
 #[must_use]
 pub fn not_issued_here(key: &AccessKeyId) -> String {
     format!(
@@ -134,7 +134,7 @@ pub fn not_issued_here(key: &AccessKeyId) -> String {
     )
 }
 
-/// It is not known whether keyvend issued it.
+/// A suspect key.
 #[must_use]
 pub fn being_asked_about(key: &AccessKeyId) -> String {
     format!(
@@ -142,7 +142,7 @@ pub fn being_asked_about(key: &AccessKeyId) -> String {
     )
 }
 
-/// The approved end is past.
+/// The approved expiry has passed.
 #[must_use]
 pub fn past_end(issued: &IssuedKey) -> String {
     format!(
@@ -152,14 +152,14 @@ pub fn past_end(issued: &IssuedKey) -> String {
     )
 }
 
-/// The same where a key was to be created.
+/// The same when a replacement was to be created.
 pub const END_PASSED: &str = "The approved lifetime of the key to be replaced has ended. No key was created; request a new key with `/access-key create`.";
 
-/// All issuing is stopped, which goes for this too.
+/// Issuing is frozen, which includes this change.
 pub const FROZEN_TOO: &str =
     "Key issuing is frozen, including reactivating and extending. Submit a new request once it is resumed.";
 
-/// Its expiry was taken back before.
+/// Its expiry was undone before.
 #[must_use]
 pub fn undone_before(issued: &IssuedKey) -> String {
     format!(
@@ -168,7 +168,7 @@ pub fn undone_before(issued: &IssuedKey) -> String {
     )
 }
 
-/// It is on, and nobody confirmed that they have it.
+/// An active key that is not confirmed yet.
 #[must_use]
 pub fn not_confirmed(issued: &IssuedKey) -> String {
     format!(
@@ -177,13 +177,13 @@ pub fn not_confirmed(issued: &IssuedKey) -> String {
     )
 }
 
-/// Another key took its place before.
+/// It was replaced before.
 #[must_use]
 pub fn replaced_already(issued: &IssuedKey, successor: &Successor) -> String {
     format!("The key `{}` has already been replaced, by `{}`.", issued.key, successor.key)
 }
 
-/// It lives as long already.
+/// It cannot be extended further yet.
 #[must_use]
 pub fn long_enough(issued: &IssuedKey) -> String {
     format!(
@@ -193,7 +193,7 @@ pub fn long_enough(issued: &IssuedKey) -> String {
     )
 }
 
-/// It was received.
+/// It is not unconfirmed.
 #[must_use]
 pub fn not_unconfirmed(issued: &IssuedKey) -> String {
     format!(
@@ -202,7 +202,7 @@ pub fn not_unconfirmed(issued: &IssuedKey) -> String {
     )
 }
 
-/// It is being replaced already.
+/// Its replacement was already requested.
 #[must_use]
 pub fn replacement_asked(issued: &IssuedKey) -> String {
     format!(
@@ -211,7 +211,7 @@ pub fn replacement_asked(issued: &IssuedKey) -> String {
     )
 }
 
-/// A key that is on is not deleted.
+/// An active key cannot be deleted.
 #[must_use]
 pub fn active_is_not_deleted(key: &AccessKeyId) -> String {
     format!(
@@ -219,13 +219,13 @@ pub fn active_is_not_deleted(key: &AccessKeyId) -> String {
     )
 }
 
-/// It is off.
+/// It is already inactive.
 #[must_use]
 pub fn off_already(key: &AccessKeyId) -> String {
     format!("The key `{key}` is already deactivated.")
 }
 
-/// It is off at somebody's wish, and what they can do next.
+/// It was deactivated by a person.
 #[must_use]
 pub fn deactivated(issued: &IssuedKey) -> String {
     let grace = days(u32::try_from(DELETION_GRACE / DAY).unwrap_or(0));
@@ -243,19 +243,19 @@ pub fn foreign_deactivated(key: &AccessKeyId) -> String {
     )
 }
 
-/// A key that keyvend did not issue is gone.
+/// An unmanaged key was deleted.
 #[must_use]
 pub fn foreign_deleted(key: &AccessKeyId) -> String {
     format!("The key `{key}` is deleted. It cannot be restored.")
 }
 
-/// It was being deleted, and was switched on meanwhile.
+/// An unmanaged key was activated before it could be deleted.
 #[must_use]
 pub fn foreign_not_deleted(key: &AccessKeyId) -> String {
     format!("The key `{key}` was activated again before it could be deleted, so it was not deleted.")
 }
 
-/// Another operation on the IAM user is going on.
+/// Another operation on the IAM user is in progress.
 #[must_use]
 pub fn being_worked_on(key: &AccessKeyId) -> String {
     format!("Another operation on the key `{key}` is in progress. Check `/access-key list` in a minute.")
@@ -278,7 +278,7 @@ pub fn last_use(last_used: &AccessKeyLastUsed) -> String {
     }
 }
 
-/// Before the end.
+/// The reminder before expiry.
 #[must_use]
 pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String {
     let what = iam_user(&issued.user, &issued.account);
@@ -294,7 +294,7 @@ pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String
     )
 }
 
-/// Its end is put off.
+/// Its expiry is postponed.
 #[must_use]
 pub fn put_off(
     issued: &IssuedKey,
@@ -322,7 +322,7 @@ pub fn put_off(
     )
 }
 
-/// The key whose place another took is not used any more.
+/// A replaced key is idle.
 #[must_use]
 pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLastUsed) -> String {
     format!(
@@ -337,7 +337,7 @@ pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLas
     )
 }
 
-/// What somebody asks for, on the card: `None` where it is a new key and nothing more.
+/// What is requested about an existing key, on the card; `None` for a new key.
 #[must_use]
 pub fn asks_again(request: &KeyRequest) -> Option<String> {
     let asked = &request.details;
@@ -365,7 +365,7 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
     })
 }
 
-/// What was asked for, as part of a sentence to its requester.
+/// What was requested, as part of a sentence to its requester.
 #[must_use]
 pub fn wanted(request: &KeyRequest) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
@@ -383,13 +383,13 @@ pub fn wanted(request: &KeyRequest) -> String {
     }
 }
 
-/// In the thread of a card that asks for a key back: why it is off.
+/// Why the key is inactive, in the thread of a reactivation card.
 #[must_use]
 pub fn why_off(why: DeactivationReason, since: Timestamp) -> String {
     format!("Inactive since {}: {}.", slack_date(since), because(why))
 }
 
-/// What is asked about a key that exists needs no approval, or has it already: it is being done.
+/// A change that needs no further approval is in progress.
 #[must_use]
 pub fn under_way(request: &KeyRequest) -> String {
     format!(
@@ -398,7 +398,7 @@ pub fn under_way(request: &KeyRequest) -> String {
     )
 }
 
-/// Below what the requester is told: what AWS recommends instead, where a key is to be made.
+/// What AWS recommends instead, for requests of a new key.
 #[must_use]
 pub fn instead(request: &KeyRequest) -> Option<&'static str> {
     request.details.kind.existing().is_none().then(|| alternative(request.details.use_case))

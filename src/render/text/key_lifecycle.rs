@@ -1,4 +1,4 @@
-//! What is said of a key after it was handed over.
+//! Messages about events in a key's life after it was delivered.
 
 use crate::domain::iam::{AccessKey, Account};
 use crate::domain::key::{DELETION_GRACE, DeactivationReason, IssuedKey, KeyState};
@@ -7,7 +7,7 @@ use crate::id::{AccessKeyId, IamUserName, PersonId};
 use crate::render::text::{days, iam_user, person, slack_date};
 use crate::time::{DAY, Timestamp};
 
-/// A key is off, and why.
+/// A key was deactivated, and why.
 #[must_use]
 pub fn key_off(issued: &IssuedKey, why: DeactivationReason) -> String {
     let (key, user) = (&issued.key, iam_user(&issued.user, &issued.account));
@@ -39,7 +39,7 @@ pub fn key_off(issued: &IssuedKey, why: DeactivationReason) -> String {
     }
 }
 
-/// A key is gone, and why.
+/// A key was deleted, and why.
 #[must_use]
 pub fn key_deleted(issued: &IssuedKey, why: DeactivationReason) -> String {
     let because = match why {
@@ -53,7 +53,7 @@ pub fn key_deleted(issued: &IssuedKey, why: DeactivationReason) -> String {
     format!("The key `{}` for {} is deleted: {because}.", issued.key, iam_user(&issued.user, &issued.account))
 }
 
-/// Nobody opened a link in time.
+/// A link expired unused.
 #[must_use]
 pub fn link_expired(request: &KeyRequest) -> String {
     format!(
@@ -62,7 +62,7 @@ pub fn link_expired(request: &KeyRequest) -> String {
     )
 }
 
-/// A key may have come of a `CreateAccessKey` that nobody heard the answer of.
+/// To the approvers: a suspect key.
 #[must_use]
 pub fn suspect(issued: &IssuedKey) -> String {
     format!(
@@ -75,7 +75,7 @@ pub fn suspect(issued: &IssuedKey) -> String {
     )
 }
 
-/// What became of it.
+/// The outcome of a suspect key.
 #[must_use]
 pub fn suspect_settled(issued: &IssuedKey) -> String {
     let key = &issued.key;
@@ -96,7 +96,7 @@ pub fn suspect_settled(issued: &IssuedKey) -> String {
     }
 }
 
-/// After the last look: the request may be tried again.
+/// After the last check of an ambiguous create.
 #[must_use]
 pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
@@ -113,16 +113,16 @@ pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String 
     }
 }
 
-/// A key that is to come back or to live longer is not there any more.
+/// The key to be changed no longer exists.
 pub const KEY_GONE: &str = "This key no longer exists. Request a new one with `/access-key`.";
 
-/// A key that is to come back is not off.
+/// The key to be reactivated is not inactive.
 #[must_use]
 pub fn not_off(issued: &IssuedKey) -> String {
     format!("The key `{}` is not inactive, so it does not need to be reactivated.", issued.key)
 }
 
-/// A key that is to live longer is not on.
+/// The key to be extended is not active.
 #[must_use]
 pub fn not_on(issued: &IssuedKey) -> String {
     format!(
@@ -131,7 +131,7 @@ pub fn not_on(issued: &IssuedKey) -> String {
     )
 }
 
-/// What was asked about a key that exists is approved, and is being done.
+/// An approved change is being applied.
 #[must_use]
 pub fn being_done(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
@@ -150,7 +150,7 @@ pub fn anchor(day: &str, end: &str) -> String {
     )
 }
 
-/// What the daily comparison of IAM with the table found.
+/// The discrepancies that the daily reconciliation found.
 #[must_use]
 pub fn compared(lines: &[String], more: usize) -> String {
     let more = if more == 0 { String::new() } else { format!("\nand {more} more.") };
@@ -160,7 +160,7 @@ pub fn compared(lines: &[String], more: usize) -> String {
     )
 }
 
-/// One such key. What is on record of it, if anything.
+/// One discrepancy. `record` is keyvend's record of the key, if any.
 #[must_use]
 pub fn compared_line(
     user: &IamUserName,
@@ -179,7 +179,7 @@ pub fn compared_line(
     format!("\u{2022} {}: {} {why}.", iam_user(user, account), crate::render::text::key_line(key, now))
 }
 
-/// AWS quarantined the IAM user of a key that was issued here.
+/// AWS quarantined the IAM user of a managed key.
 #[must_use]
 pub fn quarantined(issued: &IssuedKey) -> String {
     let stands = if issued.state.is_active() {
@@ -195,7 +195,7 @@ pub fn quarantined(issued: &IssuedKey) -> String {
     )
 }
 
-/// Somebody left: the approvers are asked about the keys that person asked for.
+/// To the approvers: a requester with active keys has left.
 #[must_use]
 pub fn owner_left(who: &PersonId, keys: usize) -> String {
     let those = if keys == 1 {
@@ -209,7 +209,7 @@ pub fn owner_left(who: &PersonId, keys: usize) -> String {
     )
 }
 
-/// One of them.
+/// One of that person's keys.
 #[must_use]
 pub fn left_key(issued: &IssuedKey) -> String {
     format!(
@@ -220,7 +220,7 @@ pub fn left_key(issued: &IssuedKey) -> String {
     )
 }
 
-/// Somebody wants a key off, and IAM does not answer.
+/// IAM has not confirmed a deactivation.
 #[must_use]
 pub fn off_not_done(key: &AccessKeyId) -> String {
     format!(

@@ -1,4 +1,4 @@
-//! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
+//! Messages about requests, as mrkdwn. Each says what happened and what to do next.
 
 use crate::config::Approvers;
 use crate::domain::browser::Browser;
@@ -24,13 +24,13 @@ pub fn iam_user(user: &IamUserName, account: &Account) -> String {
     format!("`{user}` in `{}`", account.alias)
 }
 
-/// A moment, in the reader's own time zone.
+/// A time, shown in the reader's time zone.
 #[must_use]
 pub fn slack_date(at: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
 }
 
-/// So many days.
+/// A number of days.
 #[must_use]
 pub fn days(number: u32) -> String {
     if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
@@ -60,7 +60,7 @@ pub fn use_case(use_case: UseCase) -> &'static str {
     }
 }
 
-/// What AWS recommends instead of a long-lived key for this use.
+/// What AWS recommends instead of a long-lived key for this use case.
 #[must_use]
 pub fn alternative(use_case: UseCase) -> &'static str {
     match use_case {
@@ -104,7 +104,7 @@ pub fn key_line(key: &AccessKey, now: Timestamp) -> String {
     format!("`{}` {status}, {} old, {used}", key.id, days(age))
 }
 
-/// The account alias is none that is configured.
+/// The account alias is not configured.
 #[must_use]
 pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
     let known: Vec<String> = known.iter().map(|account| format!("`@{}`", account.alias)).collect();
@@ -114,7 +114,7 @@ pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
     )
 }
 
-/// More days than this keyvend ever gives.
+/// A longer lifetime than configured.
 #[must_use]
 pub fn too_many_days(most: u32) -> String {
     format!("The longest lifetime is {}. Submit a new request with `ttl:{most}d` or less.", days(most))
@@ -130,7 +130,7 @@ pub fn no_such_user(user: &IamUserName, account: &Account, help: Option<&Channel
     )
 }
 
-/// The IAM user is not under the path that keyvend looks after.
+/// The IAM user is outside the managed path.
 #[must_use]
 pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Option<&ChannelId>) -> String {
     format!(
@@ -162,16 +162,16 @@ pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: O
     )
 }
 
-/// Policy refused.
+/// Denied by policy.
 #[must_use]
 pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
     if advice.is_empty() { format!("No policy allows this. {}", ask_help(help)) } else { advice.join("\n") }
 }
 
-/// The policy set in force cannot be used.
+/// The policy set is invalid.
 pub const POLICIES_INVALID: &str = "keyvend's policies are invalid, so nothing can be requested or approved. The keyvend administrators have been alerted; try again later.";
 
-/// A request is on its way to the approvers.
+/// To the requester: the request was sent to the approvers.
 #[must_use]
 pub fn asked(request: &KeyRequest) -> String {
     format!(
@@ -194,7 +194,7 @@ pub fn asks(request: &KeyRequest) -> String {
     })
 }
 
-/// What was asked and who approved it, once the card is an outcome.
+/// What was requested and who approved it, below an outcome.
 #[must_use]
 pub fn asked_for(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
@@ -208,7 +208,7 @@ pub fn asked_for(request: &KeyRequest) -> String {
     )
 }
 
-/// How many approvals there are and must be, and by when.
+/// Given and required approvals, and the deadline.
 #[must_use]
 pub fn approvals_so_far(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
@@ -250,7 +250,7 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
     )
 }
 
-/// Said to a requester in addition, where too few can still give the approvals that a request lacks; else nothing.
+/// Added for a requester if too few people can still give the missing approvals; otherwise empty.
 #[must_use]
 pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
@@ -330,7 +330,7 @@ pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
 /// An approver's no counted.
 pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been notified.";
 
-/// The approvers are called, once: a user group by its name, a channel as a whole.
+/// A mention of the approvers: the user group or the channel.
 #[must_use]
 pub fn call(approvers: &Approvers) -> String {
     match approvers {
@@ -339,13 +339,13 @@ pub fn call(approvers: &Approvers) -> String {
     }
 }
 
-/// The same before a sentence, where they are mentioned.
+/// The same before a sentence, if they are mentioned.
 #[must_use]
 pub fn calling(mention: Option<&Approvers>) -> String {
     mention.map(|approvers| format!("{} ", call(approvers))).unwrap_or_default()
 }
 
-/// A quarter of the card's time is gone.
+/// The reminder after a quarter of the request's lifetime.
 #[must_use]
 pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let lacking = request
@@ -361,7 +361,7 @@ pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     )
 }
 
-/// A request was approved, but not by enough people who still may: the approvers are called once more.
+/// A request returned to the approvers, because an approval no longer counts.
 #[must_use]
 pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
@@ -374,7 +374,7 @@ pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String 
     )
 }
 
-/// The approvers' channel cannot be used, so nothing can be judged.
+/// The approvers' channel cannot be used, so nothing can be authorized.
 #[must_use]
 pub fn approvers_unreachable(help: Option<&ChannelId>) -> String {
     format!(
@@ -395,7 +395,7 @@ pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String
     )
 }
 
-/// The requester is told of the no.
+/// To the requester: denied.
 #[must_use]
 pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
     format!(
@@ -405,7 +405,7 @@ pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
     )
 }
 
-/// The requester took it back.
+/// To the requester: cancelled.
 #[must_use]
 pub fn cancelled(request: &KeyRequest) -> String {
     format!(
@@ -414,7 +414,7 @@ pub fn cancelled(request: &KeyRequest) -> String {
     )
 }
 
-/// What the card showed is no longer so.
+/// The facts on the card have changed.
 #[must_use]
 pub fn card_changed() -> String {
     "The facts changed since this card was posted. Your click was not counted and earlier approvals were revoked. Please review the updated card.".to_owned()
@@ -430,27 +430,27 @@ pub fn facts_changed(request: &KeyRequest) -> String {
     )
 }
 
-/// A click on something that is decided.
+/// A click on a request that is no longer pending.
 #[must_use]
 pub fn moved_on(request: &KeyRequest) -> String {
     format!("No change. {}", standing(request))
 }
 
-/// A click by somebody who approved already.
+/// A second approval by the same person.
 pub const ALREADY_APPROVED: &str =
     "You have already approved this; another person has to give the next approval.";
 
-/// A press on a button of a request that is not theirs.
+/// A button of another person's request.
 pub const NOT_YOURS: &str = "Only the requester can do this. Request a key of your own with `/access-key`.";
 
-/// A press on a card by somebody whom its request does not concern.
+/// A button on a card, pressed by somebody who is neither approver nor requester.
 pub const NOT_YOURS_TO_DECIDE: &str = "Only an approver or the requester can do this: ask one of them.";
 
 /// The same about a key whose IAM user is gone.
 pub const ONLY_APPROVERS_ANSWER: &str =
     "The IAM user no longer exists, so only an approver can answer this: ask one of them.";
 
-/// A button that leads nowhere.
+/// An unknown button.
 pub const UNKNOWN_BUTTON: &str = "This button is no longer valid. `/access-key status` shows your requests.";
 
 /// No such request.
@@ -459,17 +459,17 @@ pub fn no_such_request(id: &RequestId) -> String {
     format!("You have no request `{id}`. `/access-key status` lists your requests.")
 }
 
-/// Nothing to take back.
+/// Nothing to cancel.
 pub const NOTHING_TO_CANCEL: &str = "You have no request that can be cancelled.";
 
-/// More than one could be meant.
+/// Several requests could be cancelled.
 #[must_use]
 pub fn which_to_cancel(ids: &[RequestId]) -> String {
     let lines: Vec<String> = ids.iter().map(|id| format!("\u{2022} `cancel {id}`")).collect();
     format!("You have more than one open request. Choose one:\n{}", lines.join("\n"))
 }
 
-/// One person sends more than is looked at.
+/// The rate limit of a person.
 #[must_use]
 pub fn rate_limited(most: usize) -> String {
     format!(
@@ -477,7 +477,7 @@ pub fn rate_limited(most: usize) -> String {
     )
 }
 
-/// One person has as many open requests as anybody may have.
+/// The limit of open requests.
 #[must_use]
 pub fn too_many_open(open: &[RequestId]) -> String {
     let lines: Vec<String> = open.iter().map(|id| format!("\u{2022} `/access-key cancel {id}`")).collect();
@@ -491,7 +491,7 @@ pub fn too_many_open(open: &[RequestId]) -> String {
 /// No requests.
 pub const NO_REQUESTS: &str = "You have no requests yet. `/access-key help` shows how to submit one.";
 
-/// Where a request stands, in a sentence.
+/// The state of a request, in a sentence.
 #[must_use]
 pub fn standing(request: &KeyRequest) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
@@ -540,7 +540,7 @@ pub fn status_line(request: &KeyRequest) -> String {
     format!("\u{2022} `{}` {}", request.id, standing(request))
 }
 
-/// Who somebody is to keyvend.
+/// The answer to `whoami`.
 #[must_use]
 pub fn whoami(who: &crate::domain::iam::Person, approver: bool) -> String {
     let mut lines = vec![format!("You are {} (`{}`).", person(&who.id), who.id)];
@@ -569,26 +569,26 @@ pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) ->
     )
 }
 
-/// The link was shown, but not where it was asked for.
+/// The link was shown, but not in the conversation of the button.
 pub const LINK_SHOWN: &str = "Your one-time link is in your direct messages with keyvend, visible only to you, until you reload Slack. If it is not there, press *Get my key* again.";
 
-/// The link could not be shown to whoever pressed.
+/// The link could not be shown.
 pub const LINK_NOT_SHOWN: &str = "Your one-time link could not be delivered, so it was revoked. No key was created; press *Get my key* again.";
 
-/// The request's time ran out.
+/// To the requester: expired.
 #[must_use]
-pub fn lapsed(request: &KeyRequest) -> String {
+pub fn request_expired(request: &KeyRequest) -> String {
     format!(
         "Your request for {} has expired. Submit a new request if you still need the key.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// The one place where a key is being collected.
+/// A tab holds the claim.
 pub const BEING_COLLECTED: &str =
     "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
 
-/// All issuing is stopped.
+/// Issuing is frozen.
 pub const FROZEN: &str =
     "Key issuing is frozen. Your approval remains valid; press *Get my key* again later.";
 
@@ -598,10 +598,10 @@ pub const TOO_LATE: &str = "Your link was used, but the key could not be created
 /// AWS's limit of two keys.
 pub const SLOT_TAKEN: &str = "The IAM user got a second key in the meantime, and AWS allows only two. No key was created. Delete one of them and press *Get my key* again.";
 
-/// The IAM user went away.
+/// The IAM user was deleted.
 pub const USER_GONE: &str = "The IAM user no longer exists. No key was created.";
 
-/// AWS said no.
+/// AWS refused `CreateAccessKey`.
 #[must_use]
 pub fn aws_refused(reference: &RequestId) -> String {
     format!(
@@ -612,7 +612,7 @@ pub fn aws_refused(reference: &RequestId) -> String {
 /// Another operation holds the IAM user.
 pub const BUSY: &str = "Another key operation on this IAM user is in progress. No key was created; press *Get my key* again in a minute.";
 
-/// Approvals are lacking now.
+/// An approval no longer counts.
 #[must_use]
 pub fn approvals_lacking(request: &KeyRequest) -> String {
     format!(
@@ -622,7 +622,7 @@ pub fn approvals_lacking(request: &KeyRequest) -> String {
     )
 }
 
-/// Whether a key exists is not known.
+/// The outcome of `CreateAccessKey` is unknown.
 #[must_use]
 pub fn ambiguous(request: &KeyRequest) -> String {
     format!(
@@ -636,7 +636,7 @@ pub fn ambiguous(request: &KeyRequest) -> String {
     )
 }
 
-/// The key was created and lies sealed for the tab.
+/// The key was created and sealed for the tab.
 #[must_use]
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> String {
     format!(
@@ -646,16 +646,16 @@ pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Stri
     )
 }
 
-/// Whoever pressed it has nothing to do with the key.
+/// The report button, pressed by somebody who may not deactivate the key.
 pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only the requester, an owner of the IAM user or an approver can deactivate this key. Tell the approvers if you think it is misused.";
 
-/// The key is off.
+/// The key is deactivated.
 #[must_use]
 pub fn switched_off(key: &AccessKeyId) -> String {
     format!("The key `{key}` is deactivated. It no longer works anywhere.")
 }
 
-/// The same, to those whom it concerns.
+/// The same, to the requester and the approvers.
 #[must_use]
 pub fn reported(issued: &IssuedKey, by: &str) -> String {
     let said = match PersonId::try_from(by.to_owned()) {
@@ -671,7 +671,7 @@ pub fn reported(issued: &IssuedKey, by: &str) -> String {
     )
 }
 
-/// The same press was delivered again.
+/// The same button press was delivered again.
 #[must_use]
 pub fn reported_before(issued: &IssuedKey) -> String {
     if issued.state.is_active() {
@@ -684,14 +684,14 @@ pub fn reported_before(issued: &IssuedKey) -> String {
     }
 }
 
-/// Issuing was stopped.
+/// The answer to `freeze`.
 pub const FREEZE_DONE: &str =
     "Key issuing is frozen. Existing keys keep working; `/access-key unfreeze` resumes issuing.";
-/// Issuing goes on.
+/// The answer to `unfreeze`.
 pub const UNFREEZE_DONE: &str = "Key issuing is resumed.";
-/// A stop was carried out, and lifted before its answer went out.
+/// A freeze that was resumed before its answer was sent.
 pub const FREEZE_REVERTED: &str = "Your command froze key issuing, but somebody has resumed it since: keys can be issued. Type `/access-key freeze` to freeze it again.";
-/// A stop was lifted, and there was another before the answer went out.
+/// A resume that was followed by a freeze before its answer was sent.
 pub const UNFREEZE_REVERTED: &str = "Your command resumed key issuing, but somebody has frozen it again since. Type `/access-key unfreeze` if you want to resume it.";
 
 /// An unfreeze that crossed a freeze: the freeze wins.
@@ -704,7 +704,7 @@ pub fn unfreeze_raced(by: &str, at: Timestamp) -> String {
     )
 }
 
-/// The approvers hear of either.
+/// To the approvers: frozen or resumed.
 #[must_use]
 pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
     if freeze {
@@ -717,7 +717,7 @@ pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
     }
 }
 
-/// A second tab came with the right link, or codes were guessed.
+/// The link was used again from another tab.
 #[must_use]
 pub fn misused(request: &KeyRequest) -> String {
     format!(
@@ -735,10 +735,10 @@ pub fn locked(request: &KeyRequest) -> String {
     )
 }
 
-/// A message that lay too long.
+/// A command that is too old.
 pub const TOO_OLD: &str = "This reached keyvend too late, so nothing was changed. Please try again.";
 
-/// Something failed on our side for good.
+/// A message failed permanently.
 #[must_use]
 pub fn not_done(reference: &RequestId) -> String {
     format!(
@@ -746,26 +746,26 @@ pub fn not_done(reference: &RequestId) -> String {
     )
 }
 
-/// Mail: no address that a code could go to.
+/// Email: no address in the profile.
 pub const MAIL_MISSING: &str = "Your Slack profile has no email address, and this key needs a code by email. Add one to your profile and press *Get my key* again.";
-/// Mail: an address that Slack has not seen confirmed.
+/// Email: an unconfirmed address.
 pub const MAIL_UNCONFIRMED: &str = "The email address in your Slack profile is not confirmed, and this key needs a code by email. Confirm it in Slack and press *Get my key* again.";
-/// Mail: not one plain address.
+/// Email: not one plain address.
 pub const MAIL_MALFORMED: &str = "The email address in your Slack profile is not one plain address such as name@example.com, so no code is sent to it. Correct it in your profile, then submit a new request.";
-/// Mail: an address elsewhere.
+/// Email: an address in another domain.
 pub const MAIL_FOREIGN: &str = "The email address in your Slack profile is in a domain that codes are not sent to. Change it to your work address and press *Get my key* again.";
-/// Mail: not the address of when it was asked.
+/// Email: another address than at the time of the request.
 pub const MAIL_CHANGED: &str = "The email address in your Slack profile changed since you requested this key, so no code is sent. Please submit a new request.";
-/// Mail: SES refused.
+/// Email: SES refused.
 pub const MAIL_REFUSED: &str = "The code could not be emailed, so there is no link. No key was created; try again later, and tell a keyvend administrator if it keeps failing.";
 
-/// The mailed code's subject.
+/// The subject of the email with the code.
 #[must_use]
 pub fn mail_subject(label: &str) -> String {
     format!("Your keyvend code {label}")
 }
 
-/// The mailed code.
+/// The text of the email with the code.
 #[must_use]
 pub fn mail_text(code: &str, label: &str, user: &IamUserName, account: &Account) -> String {
     format!(
@@ -774,7 +774,7 @@ pub fn mail_text(code: &str, label: &str, user: &IamUserName, account: &Account)
     )
 }
 
-/// What somebody's reason is shown as.
+/// A reason, as a quotation.
 #[must_use]
 pub fn reason(text: &str) -> String {
     format!("> {}", escape_mrkdwn(text).replace('`', "'"))
