@@ -150,7 +150,7 @@ pub fn locked(tid: &TicketId, now: Timestamp) -> Write {
 
 /// The tab never confirmed: what lay sealed to it is gone.
 #[must_use]
-pub fn request_expired(tid: &TicketId, now: Timestamp) -> Write {
+pub fn lapsed(tid: &TicketId, now: Timestamp) -> Write {
     update(
         tid,
         "SET #state = :unconfirmed REMOVE enc, ct, due_at",
