@@ -199,6 +199,6 @@ mod tests {
         let say = |line: &str| syntax(&line.parse::<Command>().unwrap_err(), "/access-key");
         insta::assert_snapshot!(say("create <@U1|bob>"), @"`@bob` is not an IAM user name. Write it as shown in the AWS console. Type `/access-key create ci-deployer use:cli ttl:30d why you need it`");
         insta::assert_snapshot!(say("create ci use:laptop ttl:7d to deploy"), @"`laptop` is not a use case. Choose one of `cli`, `local-code`, `aws-compute`, `third-party`, `outside-aws`, `other`. Type `/access-key create ci use:cli ttl:7d why you need it`");
-        insta::assert_snapshot!(say("&lt;!here&gt; `x`"), @"I don't know `&lt;!here&gt;`. The help shows everything you can ask for. Type `/access-key help`");
+        insta::assert_snapshot!(say("&lt;!here&gt; `x`"), @"`&lt;!here&gt;` is not a command. The help lists all commands. Type `/access-key help`");
     }
 }

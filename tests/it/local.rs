@@ -234,7 +234,7 @@ async fn from_asking_to_the_key() {
         let button = browser.presses(again.person, "Open the one-time link").await;
         let second = Tab::open(button["url"].as_str().unwrap());
         assert_eq!(browser.does("/reveal/claim", &second.claim(None)).await.0, 409);
-        assert!(browser.told(again.person).await.contains("a second time"));
+        assert!(browser.told(again.person).await.contains("again in another browser tab"));
         assert!(browser.card().await.to_string().contains(&key.id), "the card says which key");
         for person in [ALICE_OWNER, BOB_APPROVER] {
             assert!(!browser.state(person).await.to_string().contains(&key.secret), "nobody can read it");
@@ -289,7 +289,7 @@ async fn the_form() {
         assert!(browser.told(ALICE_OWNER).await.contains("use OIDC instead"));
 
         let before = browser.views(ALICE_OWNER).await.len();
-        assert!(browser.takes(late).await.contains("I was too slow"));
+        assert!(browser.takes(late).await.contains("could not be opened in time"));
         assert_eq!(browser.views(ALICE_OWNER).await.len(), before);
         browser.presses(ALICE_OWNER, "Open the form").await;
         assert!(browser.form(ALICE_OWNER).await.to_string().contains("Request an access key"));
@@ -399,11 +399,11 @@ async fn freeze() {
         let tab = browser.link(get.person).await;
         assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 202);
         assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 410);
-        assert!(browser.told(get.person).await.contains("Your approval stays"));
+        assert!(browser.told(get.person).await.contains("Your approval remains valid"));
         assert!(browser.statuses("report-bot").await.is_empty());
         // Only what was stopped before is lifted, and the example goes by the wall clock.
         browser.passes(1).await;
-        assert!(browser.takes(go_on).await.contains("Keys can be issued again"));
+        assert!(browser.takes(go_on).await.contains("Key issuing is resumed"));
         browser.key(&browser.link(get.person).await, None).await;
         assert_eq!(browser.statuses("report-bot").await, ["Active"]);
         assert!(browser.takes(only_approvers).await.contains("approver"));
@@ -463,7 +463,7 @@ async fn looking_around() {
         assert!(browser.takes(whoami).await.contains("You are"));
         let typed = json!({"as": help.person, "channel": GENERAL, "text": help.command});
         let (_, answer) = browser.does("/chat/command", &typed).await;
-        assert!(answer["ephemeral"].to_string().contains("What you can type"), "{answer}");
+        assert!(answer["ephemeral"].to_string().contains("*Commands*"), "{answer}");
     })
     .await;
 }

@@ -35,8 +35,8 @@ async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
     Key issuing is frozen.
     Recorded in the audit trail as <request>.
 
-    Keys that exist go on working, and can be switched off. Tell the approvers; `keyvend unfreeze`, or
-    `/access-key unfreeze` by an approver, lets issuing go on.
+    Existing keys keep working and can be deactivated. Notify the approvers. To resume, run `keyvend unfreeze`,
+    or an approver types `/access-key unfreeze`.
     ");
     deployed.posts("/reveal/claim", &tab.claim(None)).await;
     deployed.deliver().await;

@@ -103,7 +103,7 @@ async fn a_key_of_somebody_else_is_switched_off_and_recorded_in_a_chain_of_its_o
     let unsaid = keyvend(&deployed.world, &["key", "deactivate", &key]).await;
     assert_eq!(unsaid.ending, ExitStatus::Failed);
     assert!(
-        unsaid.err.contains("Give --user") && unsaid.err.contains("get-access-key-last-used"),
+        unsaid.err.contains("Use --user") && unsaid.err.contains("get-access-key-last-used"),
         "{}",
         unsaid.err
     );
@@ -129,7 +129,7 @@ async fn a_wrong_name_does_nothing() {
         (&[&key.id, "--user", "admin-bot"], "keyvend issued "),
         (&[&key.id, "--account", "sandbox"], "keyvend issued "),
         (&[&other, "--user", "admin-bot"], "has no key "),
-        (&[&other, "--user", "ci-deployer", "--account", SANDBOX], "your credentials are of account"),
+        (&[&other, "--user", "ci-deployer", "--account", SANDBOX], "your credentials belong to account"),
         (&[&other, "--user", "ci-deployer", "--account", "elsewhere"], "there is no account `elsewhere`"),
     ];
     for (words, told) in cases {
@@ -189,7 +189,7 @@ async fn a_key_that_is_gone_is_as_good_as_off() {
     let iam = aws::iam(&deployed.world.net, HOME);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(&key.id).send().await.unwrap();
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await.done();
-    assert!(ran.contains("is gone: IAM has no such key any more."), "{ran}");
+    assert!(ran.contains("does not exist in IAM any more."), "{ran}");
 }
 
 #[tokio::test]

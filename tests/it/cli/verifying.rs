@@ -72,11 +72,11 @@ async fn a_whole_trail_verifies() {
     insta::assert_snapshot!(ran.done(), @r"
     The audit trail is intact.
 
-      read  5 records in 2 chains, 0 checkpoints
-      ends  compared with table Requests
+      read   5 records in 2 chains, 0 checkpoints
+      heads  compared with table Requests
 
-    That the newest records were not cut off shows only an anchor: the hash of a checkpoint, posted to the
-    approvals channel once a day. Give it with --anchor.
+    Only an anchor proves that the newest records were not removed: the hash of a checkpoint, posted in the
+    approvals channel once a day. Use it with --anchor.
     ");
 }
 
@@ -99,17 +99,17 @@ async fn a_changed_record_is_named() {
     let ran = keyvend(&deployed.world, &["audit", "verify"]).await;
     assert_eq!(ran.ending, ExitStatus::No);
     insta::assert_snapshot!(stable(&ran.out), @r"
-    The audit trail is not intact. The first record that does not fit:
+    The audit trail is not intact. The first invalid record:
 
       chain    <request>
       record   2
       problem  changed: its hash does not match its contents
 
-      read  5 records in 2 chains, 0 checkpoints
-      ends  compared with table Requests
+      read   5 records in 2 chains, 0 checkpoints
+      heads  compared with table Requests
 
-    Next: keep what is there. Export it, and compare it with a copy of the table restored from before
-    (point-in-time recovery).
+    Next: preserve the evidence. Export the trail, and compare it with a copy of the table restored to an earlier
+    time (point-in-time recovery).
     ");
 }
 
@@ -221,7 +221,7 @@ async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_
 
       read    7 records in 3 chains, 2 checkpoints
       anchor  checkpoint 2 of 2025-11-25T00:00:00Z
-      ends    compared with table Requests
+      heads   compared with table Requests
     ");
 
     tamperer.truncates(&other, 2, ends.1.0).await;
@@ -355,7 +355,7 @@ async fn a_part_of_a_trail_is_not_whole_and_is_asked_whether_it_is_one() {
         .done();
     let ran = keyvend(&deployed.world, &["audit", "verify", "--from", path]).await;
     assert_eq!(ran.ending, ExitStatus::No);
-    assert!(ran.out.contains("Was it exported with --since"), "{}", ran.out);
+    assert!(ran.out.contains("If it was exported with --since"), "{}", ran.out);
 }
 
 #[tokio::test]

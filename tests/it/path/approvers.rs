@@ -283,7 +283,7 @@ async fn who_joins_the_channel_or_group_that_approves_is_announced_in_the_approv
         approver.starts_with("<@U0MALLORY> was added to <#C0OTHER> by <@U0BOB>. This makes them"),
         "{approver}"
     );
-    assert!(reader.contains("They can read the requests here but cannot approve them"), "{reader}");
+    assert!(reader.contains("They can read requests here but cannot approve them"), "{reader}");
     let items = aws::items(&keyvend.world.net, AUDIT).await;
     let events: Vec<&str> = items.values().map(|item| item["event"]["S"].as_str().unwrap()).collect();
     assert!(

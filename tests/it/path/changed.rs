@@ -208,7 +208,7 @@ async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key()
         document.change(&keyvend).await;
         gets_none(&keyvend, &tab, "PENDING", "facts-changed").await;
         assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{document:?}");
-        alice_was_told(&keyvend, &["changed while your request waited", "it needs 1 approval"]);
+        alice_was_told(&keyvend, &["changed while your request was pending", "it needs 1 approval"]);
         keyvend.nothing_was_created().await;
         // No digest is shown to anybody.
         let digest = keyvend.request().await["snapshot"]["policy_digest"].as_str().unwrap().to_owned();
@@ -256,7 +256,7 @@ async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
     assert_eq!(keyvend.last_detail("why").await, "two-keys");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.counted().await, "0");
-    let again = alice_was_told(&keyvend, &["AWS allows no third", "Free a slot and press *Get my key*"]);
+    let again = alice_was_told(&keyvend, &["AWS allows only two", "Delete one of them and press *Get my key*"]);
 
     let freed = keyvend.key_ids().remove(0);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(freed).send().await.unwrap();
@@ -272,7 +272,7 @@ async fn policies_that_broke_since_give_no_key() {
     let tab = keyvend.linked().await;
     let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
     gets_none(&keyvend, &tab, "APPROVED", "policies-invalid").await;
-    let again = alice_was_told(&keyvend, &["policies are not valid"]);
+    let again = alice_was_told(&keyvend, &["policies are invalid"]);
     keyvend.nothing_was_created().await;
     let keyvend = keyvend.redeployed(&[]);
     let tab = keyvend.collects(&again).await;

@@ -17,19 +17,19 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     insta::assert_snapshot!(stable(&chooser.reading()), @r"
     `ci-deployer` in `home` has two access keys, and AWS allows only two. Deactivate the one that nobody needs, wait a few days to see that nothing breaks, delete it, and submit a new request. An active key is never deleted.
     `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
-    Asked for by <@U0ALICE>, expires <time>.
+    Requested by <@U0ALICE>, expires <time>.
     > laptop tooling
-    Switch off
-    Switch this key off?
+    Deactivate
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     `AKIAWORLD00000000003` active, 0 days old, never used
     Not issued by keyvend: its requester and expiry are unknown.
-    Switch off
-    Switch this key off?
+    Deactivate
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     ");
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
@@ -53,7 +53,7 @@ async fn a_form_that_meets_two_keys_gets_the_chooser_by_direct_message() {
     let keyvend = Deployed::new().await;
     typed_form(&keyvend).await;
     assert!(
-        keyvend.view(ALICE_OWNER).reading().contains("AWS allows no third"),
+        keyvend.view(ALICE_OWNER).reading().contains("AWS allows only two"),
         "{}",
         keyvend.view(ALICE_OWNER).reading()
     );

@@ -201,14 +201,14 @@ async fn a_code_without_the_proof_is_worth_nothing() {
 async fn without_a_mail_address_that_will_do_there_is_no_link_and_no_falling_back() {
     type Change = fn(&mut Person);
     let cases: [(Change, &str); 5] = [
-        (|alice| alice.email = None, "shows no mail address"),
+        (|alice| alice.email = None, "has no email address"),
         (|alice| alice.email_confirmed = false, "is not confirmed"),
         (
             |alice| alice.email = Some("alice@evil.test".to_owned()),
             "is in a domain that codes are not sent to",
         ),
-        (|alice| alice.email = Some("alice@example.com.evil.test".to_owned()), "is of a domain"),
-        (|alice| alice.email = Some("alice2@example.com".to_owned()), "changed since you asked"),
+        (|alice| alice.email = Some("alice@example.com.evil.test".to_owned()), "is in a domain"),
+        (|alice| alice.email = Some("alice2@example.com".to_owned()), "changed since you requested"),
     ];
     for (change, says) in cases {
         let keyvend = Deployed::with(&MAIL).await;

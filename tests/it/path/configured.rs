@@ -68,7 +68,7 @@ async fn a_person_sees_their_own_requests_newest_first_and_takes_back_the_one_th
     keyvend.types(ALICE_OWNER, "status").await;
     assert!(keyvend.told(ALICE_OWNER).contains("You have no requests yet"), "{}", keyvend.told(ALICE_OWNER));
     keyvend.types(ALICE_OWNER, "cancel").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("no request that could be cancelled"));
+    assert!(keyvend.told(ALICE_OWNER).contains("no request that can be cancelled"));
     for user in ["admin-bot", "ci-deployer", "group-owned"] {
         keyvend.world.clock.advance(Duration::from_secs(1));
         keyvend.types(ALICE_OWNER, &format!("create {user} use:cli ttl:7d testing")).await;

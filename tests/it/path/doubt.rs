@@ -39,7 +39,7 @@ fn key(keyvend: &Deployed) -> (String, String) {
 /// What the approvers were last asked.
 fn question(keyvend: &Deployed) -> Message {
     let said = keyvend.world.net.slack().messages(APPROVALS).into_iter().rev();
-    let mut asked = said.filter(|message| message.reading().contains("Is this key ours?"));
+    let mut asked = said.filter(|message| message.reading().contains("Unknown access key"));
     asked.next().unwrap()
 }
 
@@ -61,7 +61,7 @@ async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minut
     assert_eq!(looks, 4);
     assert_eq!(keyvend.counted().await, "0", "no key came of it");
     let told = keyvend.direct(ALICE_OWNER);
-    assert!(told.reading().contains("shown no key"), "{}", told.reading());
+    assert!(told.reading().contains("shows no key"), "{}", told.reading());
     assert_eq!(keyvend.creates(), 1, "it is never repeated by itself");
     let tab = keyvend.collects(&told).await;
     keyvend.reveals(&tab).await;
@@ -114,7 +114,7 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
     let slack = keyvend.world.net.slack();
     let questions = || {
         let said = slack.messages(APPROVALS);
-        said.iter().filter(|message| message.reading().contains("Is this key ours?")).count()
+        said.iter().filter(|message| message.reading().contains("Unknown access key")).count()
     };
     after(&keyvend, 20).await;
     assert_eq!(questions(), 1);

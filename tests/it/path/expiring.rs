@@ -92,10 +92,10 @@ async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
     let told = said(&keyvend, "is not deactivated yet");
     insta::assert_snapshot!(stable(&told.reading()), @r"
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not deactivated yet: it was last used <time> with s3 in eu-west-1, and it is outside office hours (Monday to Thursday, 09:00 to 15:00) for <@U0ALICE>. It will be deactivated <time> instead (postponed 1 of at most 7 times).
-    Switch off
-    Switch this key off?
+    Deactivate
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     ");
     assert_eq!(buttons(&told), ["Deactivate"]);

@@ -29,12 +29,12 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     Access key for ci-deployer
     <!channel> *<@U0ALICE>* requests a key for `ci-deployer` in `home`:
     > laptop tooling
-    *For*
+    *Use case*
     local development
     *Lifetime*
     30 days
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing keys: none

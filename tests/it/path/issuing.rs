@@ -299,7 +299,7 @@ async fn is_told_of_no_answer(keyvend: &Deployed) {
 #[tokio::test]
 async fn a_no_of_aws_is_certain_and_is_told() {
     let cases = [
-        (409, "LimitExceeded", "two-keys", "AWS allows no third"),
+        (409, "LimitExceeded", "two-keys", "AWS allows only two"),
         (403, "AccessDenied", "aws-refused", "AWS refused to create the key"),
         (400, "Throttling", "aws-refused", "AWS refused to create the key"),
         (403, "ExpiredToken", "aws-refused", "AWS refused to create the key"),
@@ -335,7 +335,7 @@ async fn no_answer_of_aws_is_no_no_and_is_never_tried_again() {
         let ready =
             ready.rev().find(|message| message.buttons().iter().any(|b| b.text == "Get my key")).unwrap();
         keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-        assert!(keyvend.told(ALICE_OWNER).contains("nothing more is created for it"));
+        assert!(keyvend.told(ALICE_OWNER).contains("no other key is created for this request"));
         assert_eq!(keyvend.creates(), 1);
     }
 }

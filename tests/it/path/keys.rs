@@ -96,13 +96,13 @@ async fn an_owner_sees_the_keys_with_who_asked_last_use_end_and_what_can_be_done
     *Access keys*, as AWS reports them now. Deactivate and Delete take effect immediately; other actions need an approval.
     *`ci-deployer` in `home`*
     `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
-    Asked for by <@U0ALICE>, expires <time>.
+    Requested by <@U0ALICE>, expires <time>.
     > laptop tooling
     Rotate
-    Switch off
-    Switch this key off?
+    Deactivate
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     ");
 }
@@ -153,7 +153,7 @@ async fn a_user_that_cannot_be_looked_up_is_no_user_without_keys() {
     had(&keyvend).await;
     keyvend.world.net.once("iam", "ListAccessKeys", Interfere::refused_xml(400, "ServiceFailure"));
     let listed = typed(&keyvend, ALICE_OWNER, "list").await.reading();
-    assert!(listed.contains("cannot be looked up just now"), "{listed}");
+    assert!(listed.contains("cannot be read at the moment"), "{listed}");
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn nobody_sees_a_button_that_they_may_not_press() {
     let key = had(&keyvend).await;
     let shown = |message: &Message| buttons(message).join(", ");
     let line = "list ci-deployer";
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Rotate, Switch off", "an owner");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Rotate, Deactivate", "an owner");
     assert_eq!(shown(&typed(&keyvend, CAROL_APPROVER, line).await), "Deactivate", "an approver");
     for stranger in [MALLORY_OUTSIDER, GUS_GUEST] {
         let told = typed(&keyvend, stranger, line).await;
@@ -263,7 +263,7 @@ async fn a_key_that_is_on_is_never_deleted() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
-    assert!(told.reading().contains("such a key is never deleted"), "{}", told.reading());
+    assert!(told.reading().contains("an active key is never deleted"), "{}", told.reading());
     assert_eq!(status(&keyvend, &key.id), "Active");
     keyvend.presses(ALICE_OWNER, &told, "Deactivate").await;
     typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
@@ -370,7 +370,7 @@ async fn a_key_that_was_switched_on_again_while_its_deletion_was_cut_off_stays()
     after(&keyvend, 400).await;
     assert_eq!(status(&keyvend, &key), "Active");
     assert!(keyvend.lease().await.is_null());
-    assert!(keyvend.told(ALICE_OWNER).contains("so it stays"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("so it was not deleted"), "{}", keyvend.told(ALICE_OWNER));
     assert!(alone(&keyvend).await.iter().any(|(event, ..)| event == "key.deletion_skipped"));
 }
 
@@ -380,7 +380,7 @@ async fn with_invalid_policies_keys_are_still_retired_and_nothing_else_is_done()
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
-    let refused = "policies are not valid";
+    let refused = "policies are invalid";
     for line in ["list", "list ci-deployer", &format!("rotate {}", key.id), &format!("activate {}", key.id)] {
         let told = typed(&keyvend, ALICE_OWNER, line).await.reading();
         assert!(told.contains(refused), "{line}: {told}");

@@ -105,7 +105,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
     // Nobody else gets the link, and Slack takes nothing to her.
     keyvend.presses(BOB_APPROVER, &ready, "Get my key").await;
     assert!(
-        keyvend.told(BOB_APPROVER).contains("Only the person who asked"),
+        keyvend.told(BOB_APPROVER).contains("Only the requester"),
         "{}",
         keyvend.told(BOB_APPROVER)
     );

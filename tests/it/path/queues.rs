@@ -17,7 +17,7 @@ async fn a_command_older_than_ten_minutes_begins_nothing() {
     keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
     keyvend.world.clock.advance(Duration::from_secs(601));
     keyvend.deliver().await;
-    assert!(keyvend.told(ALICE_OWNER).contains("took too long to reach me"));
+    assert!(keyvend.told(ALICE_OWNER).contains("reached keyvend too late"));
     assert_eq!(keyvend.requests().await.len(), 0);
     assert_eq!(said_in_public(&keyvend), Vec::<String>::new());
 
@@ -36,7 +36,7 @@ async fn a_press_older_than_ten_minutes_decides_nothing() {
         keyvend.arrive(keyvend.world.press(BOB_APPROVER, &card, button)).await;
         keyvend.world.clock.advance(Duration::from_secs(601));
         keyvend.deliver().await;
-        assert!(keyvend.told(BOB_APPROVER).contains("took too long to reach me"));
+        assert!(keyvend.told(BOB_APPROVER).contains("reached keyvend too late"));
         assert_eq!(keyvend.stands().await, "PENDING");
     }
 }
@@ -56,7 +56,7 @@ async fn age_counts_from_slacks_signature_and_not_from_the_queue() {
     keyvend.world.net.sqs().redrive(sqs::SLACK);
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 0, "redriven after an hour");
-    assert!(keyvend.told(ALICE_OWNER).contains("took too long to reach me"));
+    assert!(keyvend.told(ALICE_OWNER).contains("reached keyvend too late"));
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn a_claim_message_that_is_not_so_creates_nothing() {
         }
     }
     assert_eq!(keyvend.stands().await, "LINK_ISSUED");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "second time"), 0, "only what the ticket tells is told");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 0, "only what the ticket tells is told");
     keyvend.claims(&tab).await;
     for attempt in [0, 2, -1, i64::MAX] {
         assert!(!failed(&keyvend.work(says(&tab.tid(), "claimed", attempt)).await));

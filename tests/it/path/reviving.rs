@@ -56,15 +56,15 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     Request `<request>`
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
-    Bringing back an access key for ci-deployer
+    Access key reactivation for ci-deployer
     <!channel> *<@U0ALICE>* requests reactivation of the expired key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:
     > laptop tooling
-    *For*
+    *Use case*
     local development
     *Lifetime*
     1 day
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing key: `AKIAWORLD00000000002` inactive, 30 days old, never used
@@ -90,7 +90,7 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     let told_again = keyvend.direct(ALICE_OWNER);
     assert_eq!(buttons(&told_again), Vec::<String>::new());
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
-    let no = "was taken back once, and that happens once";
+    let no = "was already reactivated once after it expired";
     assert!(keyvend.told(ALICE_OWNER).contains(no), "{}", keyvend.told(ALICE_OWNER));
     let typed = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
     assert!(typed.reading().contains(no), "{}", typed.reading());
@@ -145,7 +145,7 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
         });
     }
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
-    assert_eq!(keyvend.times_told(CAROL_APPROVER, "It is being done"), 1);
+    assert_eq!(keyvend.times_told(CAROL_APPROVER, "The change is in progress"), 1);
     assert_eq!(keyvend.times_told(CAROL_APPROVER, "is reactivated"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active", "an approver's own activation counts as one approval");
 }
@@ -213,7 +213,7 @@ async fn a_key_that_is_reported_after_it_expired_is_reported() {
 /// How often the approvers were told of a report.
 fn reports(keyvend: &Deployed) -> usize {
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    said.iter().filter(|message| message.reading().contains("this wasn't me. It is")).count()
+    said.iter().filter(|message| message.reading().contains("(This wasn't me). It is")).count()
 }
 
 async fn why_off(keyvend: &Deployed, key: &ShownKey) -> String {
@@ -312,7 +312,7 @@ async fn a_key_is_reported_whatever_state_it_is_in() {
         assert_eq!(reports(&keyvend), 1, "{case}");
         assert!(keyvend.lease().await.is_null(), "{case}");
         let no = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await.reading();
-        assert!(!no.contains("It needs") && !no.contains("It is being done"), "{case}: {no}");
+        assert!(!no.contains("It needs") && !no.contains("The change is in progress"), "{case}: {no}");
         after(&keyvend, 8 * DAY).await;
         assert_ne!(status(&keyvend, &key.id), "Active", "{case}");
     }
@@ -416,7 +416,7 @@ async fn a_document_that_changed_since_it_was_approved_activates_and_extends_not
         is_as_before("when it was to be carried out").await;
         assert_eq!(keyvend.events().await.last().unwrap(), "review.reopened");
         let told = keyvend.direct(ALICE_OWNER).reading();
-        assert!(told.contains("changed while your request waited"), "{told}");
+        assert!(told.contains("changed while your request was pending"), "{told}");
         assert!(said(&keyvend, "needs 1 approval again").thread_ts.is_some());
         // The card that bob saw decides nothing more, the one that is there now does.
         keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
@@ -555,15 +555,15 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
     assert_eq!(asked["kind"]["Longer"]["end"], json!(end));
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
-    More time for an access key for ci-deployer
+    Access key extension for ci-deployer
     <!channel> *<@U0ALICE>* requests an extension of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:
     > laptop tooling
-    *For*
+    *Use case*
     local development
     *Lifetime*
     30 days
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing key: `AKIAWORLD00000000002` active, 10 days old, never used
@@ -577,7 +577,7 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], json!(end));
     assert_eq!(status(&keyvend, &key.id), "Active");
     let done = keyvend.direct(ALICE_OWNER).reading();
-    assert!(done.contains("lives until"), "{done}");
+    assert!(done.contains("is extended until"), "{done}");
 }
 
 #[tokio::test]

@@ -37,15 +37,15 @@ async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
     Request `<request>`
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
-    Replacement of an access key for ci-deployer
+    Access key replacement for ci-deployer
     <!channel> *<@U0ALICE>* requests a new key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>, when that one expires:
     > laptop tooling
-    *For*
+    *Use case*
     local development
     *Lifetime*
     25 days
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing key: `AKIAWORLD00000000002` active, 5 days old, never used
@@ -81,10 +81,10 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     after(&keyvend, 700).await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
     `AKIAWORLD00000000003` replaced the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Deactivate it now? It is deleted 7 days later and can be reactivated until then. If you do nothing, it stays active until <time>.
-    Switch off the old key
-    Switch this key off?
+    Deactivate the old key
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     ");
     after(&keyvend, 3 * DAY).await;
@@ -140,7 +140,7 @@ async fn an_old_key_is_never_switched_off_by_itself_before_its_end() {
     }
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert!(buttons(&keyvend.direct(ALICE_OWNER)).len() <= 2);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "has taken its place: switch this one off"), 1, "a reminder");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "has replaced it: deactivate this one"), 1, "a reminder");
     after(&keyvend, 2 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive", "its own end");
 }
@@ -152,7 +152,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     after(&keyvend, 31 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     assert!(
-        told.reading().contains("neither bringing it back nor replacing it moves that"),
+        told.reading().contains("cannot be extended by reactivating or replacing it"),
         "{}",
         told.reading()
     );

@@ -140,11 +140,11 @@ async fn what_slack_puts_off_for_too_long_is_not_begun_any_more() {
         at.comes(&keyvend).await;
         match &at {
             At::Asking => {
-                assert!(keyvend.told(ALICE_OWNER).contains("took too long"), "{moment}");
+                assert!(keyvend.told(ALICE_OWNER).contains("reached keyvend too late"), "{moment}");
                 assert_eq!(keyvend.requests().await.len(), 0, "{moment}");
             }
             At::ReviewAction(_) => {
-                assert!(keyvend.told(BOB_APPROVER).contains("took too long"), "{moment}");
+                assert!(keyvend.told(BOB_APPROVER).contains("reached keyvend too late"), "{moment}");
                 assert_eq!(keyvend.stands().await, "PENDING", "{moment}");
             }
             At::Issuing(tab) => {

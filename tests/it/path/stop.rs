@@ -52,7 +52,7 @@ async fn this_was_not_me_switches_the_key_off_while_the_persons_other_messages_a
     let channel = keyvend.world.net.slack().messages(APPROVALS);
     assert!(
         channel.iter().any(|message| message.reading().contains("this wasn't me")),
-        "the approvers are told"
+        "the approvers are notified"
     );
     drop(stuck);
 }
@@ -153,7 +153,7 @@ async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
     assert!(is_active(&keyvend, &key));
     assert!(!keyvend.item(&format!("key#{}", key.id)).await["deactivation_at"].is_null());
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("has not confirmed") && told.contains("marked to be off"), "{told}");
+    assert!(told.contains("has not confirmed") && told.contains("marked as deactivated"), "{told}");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "is deactivated"), 0);
     assert_eq!(keyvend.events().await.last().unwrap(), "message.failed");
     assert_eq!(keyvend.world.net.sqs().dead(SLACK).len(), 1);
@@ -255,7 +255,7 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     keyvend.deliver().await;
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 410);
-    assert!(keyvend.told(ALICE_OWNER).contains("stopped for now"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("Key issuing is frozen"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.world.net.calls_to("iam", "CreateAccessKey").len(), 0);
     keyvend.types(BOB_APPROVER, "unfreeze").await;
     let again = keyvend.world.net.slack().last_told(ALICE_OWNER);
@@ -379,7 +379,7 @@ async fn a_freeze_that_crosses_an_unfreeze_wins_in_every_interleaving() {
             keyvend.deliver_everything().await;
             assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0BOB", "{about}");
             let told = keyvend.told(CAROL_APPROVER);
-            let knows = ["<@U0BOB> stopped it", "somebody has stopped it again", "Keys can be issued again"];
+            let knows = ["<@U0BOB> stopped it", "somebody has frozen it again", "Key issuing is resumed"];
             assert!(knows.iter().any(|part| told.contains(part)), "{about}: {told}");
         }
     }
@@ -400,7 +400,7 @@ async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and
     assert_eq!(refused["detail"]["M"]["frozen_by"]["S"], "T0001.U0BOB");
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(CAROL_APPROVER, "unfreeze").await;
-    assert!(keyvend.told(CAROL_APPROVER).contains("Keys can be issued again"));
+    assert!(keyvend.told(CAROL_APPROVER).contains("Key issuing is resumed"));
     assert!(keyvend.item("freeze").await["frozen_by"].is_null());
 }
 

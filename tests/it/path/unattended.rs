@@ -108,7 +108,7 @@ async fn a_link_that_nobody_opened_is_told_of_once_and_can_be_had_again() {
     assert_eq!(keyvend.turned_away(&tab).await, (410, "expired".to_owned()));
     assert_eq!(keyvend.events().await.last().unwrap(), "link.expired");
     after(&keyvend, 2 * MINUTE).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "expired unopened"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "expired unused"), 1);
     assert!(keyvend.ticket(&tab).await["due_at"].is_null(), "nothing is due any more");
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;

@@ -107,7 +107,7 @@ impl Deed for AboutRequest {
             // The other approvers hear of it, too.
             Self::Freeze => {
                 !keyvend.item("freeze").await["frozen_by"].is_null()
-                    && said(keyvend, "stopped all issuing of keys")
+                    && said(keyvend, "froze key issuing")
             }
             Self::Unfreeze => {
                 keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "resumed key issuing")
