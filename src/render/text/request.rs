@@ -231,7 +231,7 @@ pub fn ready(request: &KeyRequest) -> String {
         format!("Approved by {}", by.join(" and "))
     };
     format!(
-        "{why}: your key for {} is ready to create. On the computer where you will use it, press *Get my key* by {}. The key is created only when you confirm on the page of its link.",
+        "{why}: your key for {} is ready to create. Press *Get my key* on the computer where you will use it, by {}. The key is created only when you confirm on the page of its link.",
         iam_user(&request.details.user, &request.details.account),
         slack_date(request.expires_at)
     )

@@ -111,7 +111,7 @@ fn a_command_line_that_cannot_be_read_is_told_what_would_be_right() {
 fn policies_are_checked_without_any_configuration() {
     let (status, out, err) = run(&["policy", "check"], &[]);
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
-    assert!(out.ends_with("cases hold.\n"), "{out}");
+    assert!(out.ends_with("cases pass.\n"), "{out}");
     let (status, out, _) = run(&["policy", "check", "/nonexistent"], &[]);
     assert_eq!(status, 1);
     assert!(out.contains("/nonexistent: "), "{out}");

@@ -274,7 +274,7 @@ async fn what_is_missing_to_look_facts_up_is_told() {
     let no_channel = told(Operator::of(&world).with("KEYVEND_APPROVALS_CHANNEL", ""), &words).await;
     assert!(no_channel.contains("KEYVEND_APPROVALS_CHANNEL is not set"), "{no_channel}");
     let no_team = told(Operator::of(&world).with("KEYVEND_SLACK_TEAM_IDS", ""), &words).await;
-    assert!(no_team.contains("Write T....U0ALICE"), "{no_team}");
+    assert!(no_team.contains("Use T....U0ALICE"), "{no_team}");
     let wrong_token = told(Operator::of(&world).with("KEYVEND_BOT_TOKEN", "xoxb-wrong"), &words).await;
     assert!(
         wrong_token.contains("invalid_auth") && wrong_token.contains("Check KEYVEND_BOT_TOKEN"),

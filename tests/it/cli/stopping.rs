@@ -135,7 +135,7 @@ async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_f
     deployed.types(BOB_APPROVER, "freeze").await;
     let ran = keyvend(&deployed.world, &["unfreeze"]).await;
     assert_eq!(ran.ending, ExitStatus::No);
-    assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
+    assert!(ran.out.starts_with("NOT resumed: key issuing was frozen by T0001.U0BOB"), "{}", ran.out);
     assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
     assert_eq!(recorded(&deployed, "issuing.resume_denied").await.len(), 1);
     deployed.world.clock.advance(Duration::from_secs(1));
@@ -153,7 +153,7 @@ async fn an_unfreeze_from_slack_that_was_typed_before_the_operators_freeze_is_re
     deployed.deliver().await;
     assert_eq!(frozen_by(&deployed).await, "Jane on call");
     assert!(
-        deployed.told(BOB_APPROVER).contains("Jane on call stopped it"),
+        deployed.told(BOB_APPROVER).contains("Jane on call froze it"),
         "{}",
         deployed.told(BOB_APPROVER)
     );

@@ -291,8 +291,8 @@ async fn an_item_that_is_no_record_is_named() {
     assert_eq!(ran.json()["problems"], json!([unreadable]));
     let exported = keyvend(&deployed.world, &["audit", "export"]).await;
     assert_eq!(exported.ending, ExitStatus::No);
-    assert!(exported.err.contains(&format!("record 2 of {one} has no proper `detail`")), "{}", exported.err);
-    assert!(exported.err.contains("1 left out"), "{}", exported.err);
+    assert!(exported.err.contains(&format!("record 2 of {one} has no valid `detail`")), "{}", exported.err);
+    assert!(exported.err.contains("1 skipped"), "{}", exported.err);
 }
 
 #[tokio::test]

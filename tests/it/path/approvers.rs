@@ -116,7 +116,7 @@ async fn where_too_few_of_those_approvers_are_left_the_requester_is_told_to_subm
     invite(&keyvend, MALLORY_OUTSIDER);
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("It still needs 1 approval. Too few of those who were approvers"), "{told}");
+    assert!(told.contains("It still needs 1 approval. Too few people who were approvers"), "{told}");
     assert!(told.contains("cancel this request and submit it again"), "{told}");
     keyvend.presses(MALLORY_OUTSIDER, &keyvend.card(), "Approve").await;
     let told = keyvend.told(MALLORY_OUTSIDER);

@@ -43,14 +43,14 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
             "create full use:cli ttl:30d testing",
             &["`AKIAWORLD00000000000` active", "`AKIAWORLD00000000001` active", "AWS allows only two", "ask again"],
         ),
-        ("create ci-deployer use:cli ttl:120d testing", &["at most 90 days", "`ttl:90d` or less"]),
+        ("create ci-deployer use:cli ttl:120d testing", &["longest lifetime is 90 days", "`ttl:90d` or less"]),
         ("create ci-deployer use:aws-compute ttl:30d testing", &["an IAM role, not a key", "attach a role"]),
         ("create quarantined-bot use:cli ttl:30d testing", &["quarantined", "delete that key"]),
         (
             "create quarantined-bot use:aws-compute ttl:30d testing",
             &["quarantined this IAM user", "an IAM role, not a key"],
         ),
-        ("create ci-deployer@sandbox use:cli ttl:91d testing", &["at most 90 days"]),
+        ("create ci-deployer@sandbox use:cli ttl:91d testing", &["longest lifetime is 90 days"]),
     ];
     for (command, says) in cases {
         is_refused(&Deployed::new().await, ALICE_OWNER, command, says).await;
@@ -63,7 +63,7 @@ async fn only_full_members_who_own_the_iam_user_can_ask() {
         (MALLORY_OUTSIDER, &["not an owner of this IAM user", "ask a person named in its tag"]),
         (BOB_APPROVER, &["not an owner of this IAM user"]),
         (GUS_GUEST, &["Guests of this workspace", "ask a full member"]),
-        (DORA_DELETED, &["deactivated", "somebody else who owns the IAM user has to ask"]),
+        (DORA_DELETED, &["deactivated", "another owner of the IAM user has to submit the request"]),
         (
             BOTTY,
             &["Bots and apps cannot use this", "a person who owns the IAM user has to submit the request"],
@@ -162,7 +162,7 @@ async fn an_account_nobody_configured_is_not_answered_before_it_is_on_the_record
 #[tokio::test]
 async fn what_the_configuration_does_not_give_is_refused_by_its_name() {
     for (variable, value, says) in [
-        ("KEYVEND_MAX_KEY_DAYS", "29", "at most 29 days"),
+        ("KEYVEND_MAX_KEY_DAYS", "29", "longest lifetime is 29 days"),
         ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
     ] {
         let keyvend = Deployed::with(&[(variable, value)]).await;

@@ -338,7 +338,7 @@ async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_r
     let again = in_thread().pop().unwrap();
     assert_eq!(in_thread().len(), 2, "called again, once");
     assert_eq!(again.thread_ts.as_ref(), Some(&card.ts));
-    let parts = ["<!channel> <@U0ALICE> was about to get this key", "needs 1 approval again"];
+    let parts = ["<!channel> <@U0ALICE> is about to receive this key", "needs 1 approval again"];
     assert!(parts.iter().all(|part| again.reading().contains(part)), "{}", again.reading());
     after(5).await;
     assert_eq!(in_thread().len(), 2, "a quarter of a day from then, not from the beginning");

@@ -206,7 +206,7 @@ async fn a_request_whose_time_ran_out_is_not_denied_any_more() {
     keyvend.presses(BOB_APPROVER, &card, "Deny").await;
     assert!(keyvend.world.net.slack().views().is_empty());
     assert!(keyvend.told(BOB_APPROVER).contains("No change."));
-    assert!(keyvend.card().reading().contains("Lapsed: access key for ci-deployer"));
+    assert!(keyvend.card().reading().contains("Expired: access key for ci-deployer"));
 }
 
 #[tokio::test]

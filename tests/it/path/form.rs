@@ -298,7 +298,7 @@ async fn a_forged_choice_is_judged_like_a_typed_one() {
     let forged = [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "3000d"), ("reason", "x")];
     keyvend.submits(&form, &forged).await;
     let shown = keyvend.view(ALICE_OWNER).reading();
-    assert!(shown.contains("A key here can live for at most 90 days"), "{shown}");
+    assert!(shown.contains("The longest lifetime is 90 days"), "{shown}");
     let form = opens(&keyvend, ALICE_OWNER).await;
     let mut unknown = form.clone();
     unknown.view["callback_id"] = json!("other");

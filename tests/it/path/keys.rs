@@ -233,7 +233,7 @@ async fn only_whoever_may_switches_a_key_off_and_a_refusal_is_in_its_trail() {
         assert_eq!(keyvend.events().await.pop().unwrap(), format!("key.{verb}_denied"));
     }
     let told = typed(&keyvend, ALICE_OWNER, "deactivate AKIANOSUCHKEY0000000").await;
-    assert!(told.reading().contains("I find no key `AKIANOSUCHKEY0000000`"), "{}", told.reading());
+    assert!(told.reading().contains("There is no key `AKIANOSUCHKEY0000000`"), "{}", told.reading());
 }
 
 #[tokio::test]

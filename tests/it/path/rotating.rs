@@ -205,7 +205,7 @@ async fn a_press_that_is_delivered_twice_asks_once() {
     keyvend.deliver().await;
     assert_eq!(keyvend.requests().await.len(), 2);
     let cards = keyvend.world.net.slack().messages(APPROVALS).into_iter();
-    let cards = cards.filter(|message| message.reading().contains("in place of"));
+    let cards = cards.filter(|message| message.reading().contains("to replace"));
     assert_eq!(cards.count(), 1, "one card");
     assert_eq!(text(&keyvend.request().await["details"]["kind"]["Rotate"]["key"]), key.id);
 }

@@ -51,7 +51,7 @@ async fn this_was_not_me_switches_the_key_off_while_the_persons_other_messages_a
     assert!(keyvend.told(ALICE_OWNER).contains("is deactivated"), "{}", keyvend.told(ALICE_OWNER));
     let channel = keyvend.world.net.slack().messages(APPROVALS);
     assert!(
-        channel.iter().any(|message| message.reading().contains("this wasn't me")),
+        channel.iter().any(|message| message.reading().contains("This wasn't me")),
         "the approvers are notified"
     );
     drop(stuck);
@@ -301,7 +301,7 @@ async fn a_stop_that_crosses_a_key_being_issued_is_made_all_the_same() {
         let told = keyvend.told(BOB_APPROVER);
         assert!(told.contains("Key issuing is frozen"), "{crossings}: {told}");
         let said = keyvend.world.net.slack().messages(APPROVALS);
-        let heard = said.iter().filter(|message| message.reading().contains("stopped all issuing")).count();
+        let heard = said.iter().filter(|message| message.reading().contains("froze key issuing")).count();
         assert_eq!(heard, 1, "{crossings}");
     }
 }
@@ -314,7 +314,7 @@ async fn stopping_what_is_stopped_tells_nobody_else_and_the_trail_says_that_it_c
         assert!(keyvend.told(person).contains("Key issuing is frozen"));
     }
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    assert_eq!(said.iter().filter(|message| message.reading().contains("stopped all issuing")).count(), 1);
+    assert_eq!(said.iter().filter(|message| message.reading().contains("froze key issuing")).count(), 1);
     let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
     let by = |who: &str| audit.values().find(|entry| entry["actor"]["S"] == who).unwrap();
     assert!(by("T0001.U0BOB")["detail"]["M"]["changed"].is_null());
@@ -379,7 +379,7 @@ async fn a_freeze_that_crosses_an_unfreeze_wins_in_every_interleaving() {
             keyvend.deliver_everything().await;
             assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0BOB", "{about}");
             let told = keyvend.told(CAROL_APPROVER);
-            let knows = ["<@U0BOB> stopped it", "somebody has frozen it again", "Key issuing is resumed"];
+            let knows = ["<@U0BOB> froze it", "somebody has frozen it again", "Key issuing is resumed"];
             assert!(knows.iter().any(|part| told.contains(part)), "{about}: {told}");
         }
     }
@@ -392,7 +392,7 @@ async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and
     // Typed in the same second.
     keyvend.types(CAROL_APPROVER, "unfreeze").await;
     let told = keyvend.told(CAROL_APPROVER);
-    assert!(told.contains("still stopped: <@U0BOB> stopped it"), "{told}");
+    assert!(told.contains("still frozen: <@U0BOB> froze it"), "{told}");
     assert!(told.contains("type `/access-key unfreeze` again"), "{told}");
     assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
     let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;

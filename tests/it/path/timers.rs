@@ -31,7 +31,7 @@ async fn the_approvers_are_reminded_once_after_a_quarter_of_the_time_and_the_req
     let said = || {
         let all = slack.messages(APPROVALS).into_iter();
         // Beside what is said once a day.
-        let daily = ["on record", "Audit checkpoint"];
+        let daily = ["Discrepancies", "Audit checkpoint"];
         all.filter(|message| !daily.iter().any(|part| message.reading().contains(part))).collect::<Vec<_>>()
     };
     after(&keyvend, 5 * HOUR).await;
@@ -154,7 +154,7 @@ async fn what_two_invocations_at_once_find_due_happens_once() {
     assert_eq!(count(&trail, "request.expired"), 1, "{trail:?}");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "expired"), 1);
     let reminders = keyvend.world.net.slack().messages(APPROVALS).into_iter();
-    assert_eq!(reminders.filter(|message| message.reading().contains("still waits")).count(), 1);
+    assert_eq!(reminders.filter(|message| message.reading().contains("Reminder: the request of")).count(), 1);
     let first = text(&keyvend.requests().await[0]["id"]);
     let trail = keyvend.trail_of(&first).await;
     for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
