@@ -27,7 +27,7 @@ use crate::policy::{
 use crate::slack::api::SlackApi;
 use crate::store;
 
-/// RecordProblem the policies say, and why.
+/// What the policies say, and why.
 #[derive(Debug, Serialize)]
 pub struct Explained {
     /// Whether it is a yes.
@@ -38,7 +38,7 @@ pub struct Explained {
     pub failed: Vec<String>,
     /// How many approvals a request like this waits for; none where no number would do.
     pub needed_approvals: Option<u32>,
-    /// RecordProblem it was decided with, as far as the action takes it.
+    /// What it was decided with, as far as the action takes it.
     pub facts: Value,
     /// The question, for people.
     #[serde(skip)]

@@ -1,5 +1,5 @@
 //! What one can type after the slash command. The doc comments of [`Command`] are the help that people read, so
-//! nothing can be typed that the help does not tell, and nothing told that cannot be typed.
+//! commands and help cannot differ.
 
 pub mod create;
 pub mod form;
@@ -40,43 +40,43 @@ commands! {
     #[serde(rename_all = "snake_case")]
     pub enum Command {
         /// `create`
-        /// Open a form that asks for an access key; so does the command alone.
+        /// Open the request form; the command alone does the same.
         Form,
         /// `create <iam-user>[@account] use:<use-case> ttl:<days>d <reason>`
-        /// Ask for an access key for an IAM user of yours.
+        /// Request an access key for an IAM user that you own.
         Create(Create),
         /// `list [iam-user[@account]]`
-        /// See the access keys of your IAM users or of one of them, with what you can do about each.
+        /// List the access keys of your IAM users or of one of them, with the available actions.
         List(Option<TypedUser>),
         /// `rotate <key>`
-        /// Ask for a new key in place of one, until the same end.
+        /// Request a replacement for a key, with the same expiry.
         Rotate(AccessKeyId),
         /// `deactivate <key>`
-        /// Switch a key off.
+        /// Deactivate a key immediately.
         Deactivate(AccessKeyId),
         /// `activate <key>`
-        /// Ask for a key that is off to be switched on again.
+        /// Request reactivation of an inactive key.
         Activate(AccessKeyId),
         /// `delete <key>`
-        /// Delete a key that is off.
+        /// Delete an inactive key.
         Delete(AccessKeyId),
         /// `status [request]`
-        /// See how your requests stand, or one of them.
+        /// Show your requests or one of them.
         Status(Option<RequestId>),
         /// `cancel [request]`
-        /// Take back your request, as long as no key came of it.
+        /// Cancel a request that has no key yet.
         Cancel(Option<RequestId>),
         /// `freeze`
-        /// Stop all issuing of keys at once (approvers).
+        /// Freeze key issuing immediately (approvers).
         Freeze,
         /// `unfreeze`
-        /// Let issuing go on (approvers).
+        /// Resume key issuing (approvers).
         Unfreeze,
         /// `whoami`
-        /// See who you are to keyvend, and what makes an IAM user yours.
+        /// Show your Slack ID, your role and how ownership is defined.
         Whoami,
         /// `help`
-        /// See this list.
+        /// Show this list.
         Help,
     }
 }

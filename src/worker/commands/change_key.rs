@@ -613,7 +613,7 @@ mod tests {
             );
             assert_eq!(days, 1);
             let no = again.wants(&stored(undone.clone()), 90, now).unwrap_err();
-            assert!(no.contains("that happens once"), "{no}");
+            assert!(no.contains("already reactivated once"), "{no}");
         }
     }
 

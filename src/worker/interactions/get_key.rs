@@ -105,7 +105,7 @@ async fn ensure_collectable(
     }
     if stored.request.is_expired(now) {
         lapse(ctx, &stored, now).await?;
-        return Ok(Err(text::lapsed(&stored.request)));
+        return Ok(Err(text::request_expired(&stored.request)));
     }
     match &stored.request.state {
         RequestState::Approved => Ok(Ok((stored, Vec::new()))),

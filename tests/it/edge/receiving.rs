@@ -41,7 +41,7 @@ fn a_command_is_queued_as_an_allow_list() {
     assert_eq!(message.id.to_string().len(), 16);
     assert_eq!(message.group_id(), "T0001.U0001");
     assert_eq!(serde_json::from_str::<SlackEnvelope>(&body).unwrap(), message);
-    insta::assert_snapshot!(parts(&sent.receive()).1.body, @r#"{"response_type":"ephemeral","text":"Checking... the answer comes here in a moment."}"#);
+    insta::assert_snapshot!(parts(&sent.receive()).1.body, @r#"{"response_type":"ephemeral","text":"Checking... the answer will appear here in a moment."}"#);
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
     for line in ["help", "Help me"] {
         assert!(text(say(line)).contains("`/aws-key create &lt;iam-user&gt;"), "{line:?}");
     }
-    insta::assert_snapshot!(text(say("create ci use:cli to deploy")), @r#"How many days should the key live? Add `ttl:`, such as `ttl:30d`. Type `/aws-key create ci use:cli ttl:30d why you need it`"#);
-    insta::assert_snapshot!(text(say("create &lt;!channel&gt; use:cli ttl:1d x")), @r#"`&lt;!channel&gt;` is not an IAM user name. Write it as it stands in the AWS console. Type `/aws-key create ci-deployer use:cli ttl:1d why you need it`"#);
+    insta::assert_snapshot!(text(say("create ci use:cli to deploy")), @r#"How long do you need the key? Add `ttl:`, such as `ttl:30d`. Type `/aws-key create ci use:cli ttl:30d why you need it`"#);
+    insta::assert_snapshot!(text(say("create &lt;!channel&gt; use:cli ttl:1d x")), @r#"`&lt;!channel&gt;` is not an IAM user name. Write it as shown in the AWS console. Type `/aws-key create ci-deployer use:cli ttl:1d why you need it`"#);
     for name in [None, Some("aws-key"), Some("/"), Some("/<!here>"), Some("/aws key"), Some("/`"), Some("")] {
         let reply = text(slash(&[("text", Some("nope")), ("command", name)]));
         assert!(reply.ends_with("Type `/access-key help`"), "{name:?}: {reply}");

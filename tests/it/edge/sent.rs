@@ -150,7 +150,7 @@ pub(crate) const SLASH: [(&str, &str); 10] = [
     ("trigger_id", "1.2.x"),
 ];
 
-/// The slash command's fields with some replaced, or left out where replaced by nothing.
+/// The slash command's fields with some replaced, or skipped where replaced by nothing.
 pub(crate) fn slash(changes: &[(&str, Option<&str>)]) -> Sent {
     let fields: Vec<(&str, &str)> = SLASH
         .iter()

@@ -342,5 +342,5 @@ async fn received(event: Value, keyvend: &Deployed) -> Value {
 /// Cards that were posted, beside whatever else was said there.
 fn cards(keyvend: &Deployed) -> usize {
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    said.iter().filter(|message| message.reading().contains("asks for")).count()
+    said.iter().filter(|message| message.reading().contains(" requests ")).count()
 }

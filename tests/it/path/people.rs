@@ -105,7 +105,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
     // Nobody else gets the link, and Slack takes nothing to her.
     keyvend.presses(BOB_APPROVER, &ready, "Get my key").await;
     assert!(
-        keyvend.told(BOB_APPROVER).contains("Only the person who asked"),
+        keyvend.told(BOB_APPROVER).contains("Only the requester"),
         "{}",
         keyvend.told(BOB_APPROVER)
     );
@@ -114,7 +114,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
     keyvend.world.net.sqs().sweep();
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "EXPIRED", "what she cannot be told holds up nothing");
-    assert!(keyvend.card().reading().contains("lapsed"));
+    assert!(keyvend.card().reading().contains("expired"));
     assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 0);
     keyvend.nothing_was_created().await;
 }

@@ -89,13 +89,13 @@ impl Deed for AboutLink {
                 keyvend.ticket_stands(tab).await == "LOCKED" && told(keyvend, "Five wrong codes")
             }
             Self::SecondTab => {
-                told(keyvend, "a second time, in another browser tab")
+                told(keyvend, "again in another browser tab")
                     && both(keyvend, &key).await == ("Active".into(), "CONFIRMED".into())
             }
-            Self::Expire => told(keyvend, "expired unopened"),
+            Self::Expire => told(keyvend, "expired unused"),
             Self::NeverConfirmed => {
                 both(keyvend, &key).await == ("Inactive".into(), "INACTIVE".into())
-                    && keyvend.offer("I have it").is_some()
+                    && keyvend.offer("I saved it").is_some()
             }
         }
     }
