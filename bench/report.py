@@ -107,29 +107,29 @@ def page(cases, roots, load, root):
 Made by `make bench`; do not edit. {time.strftime("%Y-%m-%d")}, commit {commit(root)}, {machine()}; load at the start {load:.1f}.
 To repeat: `make bench`, which runs `sam build` first (needs sam, cargo-lambda, Python 3.10 and openssl; less than 3 minutes after the build).
 
-The `bootstrap` files that `sam build` made, each a process of its own, driven by a Lambda Runtime API on loopback; AWS and
-Slack are a process on loopback that answers at once, over https with a P-256 certificate. What is trusted is the machine's
-own bundle and that certificate's authority, {roots} roots, for reading them is part of a start. `empty` is a function from the
-same build that answers `{{}}`. All functions take turns; "x empty" is the median of the ratios within a round, and in
-brackets stand the 5th and 95th percentile. {len(cases[0].starts)} starts and {len(cases[0].warm)} warm answers each; every
+The `bootstrap` files that `sam build` produced run as processes of their own, driven by a Lambda Runtime API on loopback. AWS
+and Slack are simulated by a process on loopback that answers at once, over https with a P-256 certificate. The trust store is
+the machine's own bundle plus that certificate's authority, {roots} roots, because reading it is part of a start. `empty` is a
+function from the same build that answers `{{}}`. The functions take turns; "x empty" is the median of the ratios within a round,
+and the 5th and 95th percentiles are in parentheses. {len(cases[0].starts)} starts and {len(cases[0].warm)} warm answers each; every
 answer is checked.
 
 ## From start to first answer
 
-From the moment the process is asked for until its first answer has arrived: loading, configuration, TLS set-up and all calls.
-The budget is for the time; what else the machine does shows in it, and much less in the CPU time.
+From process start to first response: loading, configuration, TLS set-up and all calls. The budget applies to the time, which
+also depends on what else the machine does; the CPU time depends on it much less.
 
 {starts(cases)}
 ## Warm answers
 
-"AWS's own" is the time during which the stand-in had a request and had not yet answered; the function's own work for the
-call (signing, TLS, the SDK) stays in. A command that is queued makes one call, a claim three,
+"AWS's own" is the time between a request's arrival at the simulated service and its answer; the function's own work for the
+call (signing, TLS, the SDK) is not subtracted. A command that is queued makes one call, a claim three,
 the worker's `whoami` two to DynamoDB and four to Slack.
 
 {warm(cases)}
 ## Size and memory
 
-Memory is the highest VmHWM over all runs: it counts the pages of the binary that were touched.
+Memory is the highest VmHWM over all runs, including the pages of the binary that were touched.
 
 {sizes(cases)}
 {Path(root, "bench/notes.md").read_text(encoding="utf-8")}"""

@@ -782,10 +782,10 @@ fn dead_letters_and_faults_raise_an_alarm() {
         assert!(silence.contains(part), "{silence}");
     }
     // What is logged as an error, an invalid policy set too, is counted and told.
-    let counted = properties("WorkerFaults");
+    let counted = properties("WorkerFailures");
     assert!(counted.contains("LogGroupName: !Ref WorkerLogs"), "{counted}");
     assert!(counted.contains(r#"FilterPattern: '{ $.level = "ERROR" }'"#), "{counted}");
-    assert!(properties("WorkerFaultsAlarm").contains("MetricName: WorkerFaults"));
+    assert!(properties("WorkerFailuresAlarm").contains("MetricName: WorkerFailures"));
 }
 
 /// The SCP in the README is JSON, denies whoever is not excepted to write an owner tag or take one off, and names each.
