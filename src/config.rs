@@ -12,9 +12,11 @@ use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::aws::session_policy::is_supported_path;
+use crate::domain::approvers::Approvers;
 use crate::domain::email_address::{MailAddress, NotAMailAddress, is_domain};
 use crate::domain::iam::Account;
-use crate::id::{AccountAlias, AccountId, ChannelId, Partition, SlackAppId, SlackTeamId, UserGroupId};
+use crate::domain::ticket::page_url::{RevealUrl, origin_of};
+use crate::id::{AccountAlias, AccountId, ChannelId, Partition, SlackAppId, SlackTeamId};
 use crate::slack::receive::ResponseUrlRule;
 
 /// An environment variable that is missing or wrong.
@@ -150,15 +152,6 @@ pub struct Mail {
     pub domains: Vec<String>,
 }
 
-/// Who approves: the members of a channel or of a user group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Approvers {
-    /// Works on every Slack plan.
-    Channel(ChannelId),
-    /// Needs a paid plan.
-    UserGroup(UserGroupId),
-}
-
 /// An SQS queue's URL, with the account and name by which its ARN is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueUrl {
@@ -193,37 +186,6 @@ impl SlackApiUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// The page's address, `https://<host>/reveal`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevealUrl(String);
-
-impl RevealUrl {
-    /// The URL.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A page for tests of what is made with one.
-    #[cfg(test)]
-    #[must_use]
-    pub fn for_test(url: &str) -> Self {
-        Self(url.to_owned())
-    }
-
-    /// Scheme, host and port: what a claim's `Origin` header must say.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        origin_of(&self.0)
-    }
-}
-
-fn origin_of(url: &str) -> String {
-    let host_at = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(host_at..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host_at + at);
-    url.get(..end).unwrap_or(url).to_ascii_lowercase()
 }
 
 /// The longest that a link can be opened, in seconds: a link in Slack is what a thief would look for.
@@ -271,7 +233,7 @@ impl Reader<'_> {
             let local = is_local(url);
             let plain = !url.contains(['?', '#']) && !url.ends_with('/');
             if http_url(url) && plain && (url.starts_with("https://") || local) {
-                Ok(RevealUrl(url.to_owned()))
+                Ok(RevealUrl::new(url.to_owned()))
             } else {
                 Err("must be the page's https URL, such as https://keys.example.com/reveal".to_owned())
             }
@@ -799,9 +761,12 @@ mod tests {
     #[test]
     fn the_page_has_one_origin() {
         assert_eq!(
-            RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(),
+            RevealUrl::new("https://Keys.example.com/reveal".to_owned()).origin(),
             "https://keys.example.com"
         );
-        assert_eq!(RevealUrl("http://127.0.0.1:4010/reveal".to_owned()).origin(), "http://127.0.0.1:4010");
+        assert_eq!(
+            RevealUrl::new("http://127.0.0.1:4010/reveal".to_owned()).origin(),
+            "http://127.0.0.1:4010"
+        );
     }
 }

@@ -9,8 +9,10 @@ use futures_util::future::{join, join_all, try_join, try_join_all};
 
 use crate::aws::session_policy;
 use crate::aws::{AttachedPolicy, Iam, IamError, Sts, TaggedUser, UserDetail};
-use crate::config::{Approvers, WorkerConfig};
-use crate::domain::iam::{APPROVERS, AccessKey, AccessKeyLastUsed, Account, IamUser, Person};
+use crate::config::WorkerConfig;
+use crate::domain::approvers::Approvers;
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account, IamUser};
+use crate::domain::person::{APPROVERS, Person};
 use crate::domain::privilege::is_privileged;
 use crate::id::{
     AccessKeyId, AccountId, ChannelId, Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId,

@@ -208,7 +208,7 @@ impl Reveal {
 }
 
 fn response(answer: ClaimOutcome) -> HttpResponse {
-    let encode = crate::domain::ticket::seal::base64url;
+    let encode = crate::encoding::base64url;
     let code =
         |what: &str, tries_left: i64| json_response(401, &json!({"error": what, "tries_left": tries_left}));
     match answer {

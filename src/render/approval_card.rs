@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::Approvers;
+use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::AccessKey;
 use crate::domain::key::IssuedKey;

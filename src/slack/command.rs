@@ -9,14 +9,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::lifetime::{Days, InvalidLifetime};
+pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
 use crate::render::text;
+pub use crate::slack::command::create::Create;
 #[cfg(feature = "cli")]
 pub(crate) use crate::slack::command::create::iam_user;
-pub use crate::slack::command::create::{Create, Days, InvalidLifetime, InvalidReason, Reason};
 pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::keys::TypedUser;
 use crate::slack::mrkdwn;
+use crate::text::is_blank;
 
 macro_rules! commands {
     ($(#[$meta:meta])* pub enum $name:ident {
@@ -132,10 +135,10 @@ impl FromStr for Command {
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         let text = mrkdwn::unescape(text);
-        let text = text.trim_matches(mrkdwn::is_blank);
+        let text = text.trim_matches(is_blank);
         // Copied out of our own help with its backticks.
         let text = text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text);
-        let mut words = text.split(mrkdwn::is_blank).filter(|word| !word.is_empty());
+        let mut words = text.split(is_blank).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Ok(Self::Form) };
         let mut words = words.peekable();
         match first.to_ascii_lowercase().as_str() {

@@ -257,15 +257,3 @@ impl SlackEnvelope {
         carried.split('.').next().and_then(|id| id.parse().ok())
     }
 }
-
-/// Controls, and the two characters that SQS refuses a whole message for
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
-pub(crate) fn is_unsendable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
-}
-
-/// At most `most` characters of a text, those that cannot be sent as blanks. `most` is above anything valid, so what is cut stays
-/// invalid, and is refused by whoever knows what it should be.
-pub(crate) fn bounded(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|c| if is_unsendable(c) { ' ' } else { c }).collect()
-}

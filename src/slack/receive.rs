@@ -12,7 +12,6 @@ use crate::http::api_gateway::{HttpRequest, HttpResponse};
 use crate::http::form_urlencoded::{self, FORM, Form, JSON};
 use crate::id::{SlackAppId, SlackTeamId};
 use crate::render::text;
-pub(crate) use crate::slack::envelope::is_unsendable;
 pub use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, TriggerId};
 pub use crate::slack::receive::interaction::LINK_ACTION_ID;
 pub use crate::slack::response_url::{InvalidResponseUrl, InvalidSlackApiUrl, ResponseUrl, ResponseUrlRule};

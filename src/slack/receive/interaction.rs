@@ -11,9 +11,10 @@ use crate::id::{PersonId, SlackTeamId};
 use crate::render::modal;
 use crate::render::text;
 use crate::slack::command::{self, Create};
-use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, bounded};
+use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
 use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, acknowledged, text_at};
 use crate::slack::signature::Verified;
+use crate::text::bounded;
 
 /// The `action_id` of a button that is a link. Slack reports its press too, with the link; there is nothing to do.
 pub const LINK_ACTION_ID: &str = "open-link";

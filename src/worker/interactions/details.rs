@@ -3,7 +3,8 @@
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use crate::domain::iam::{IamUser, Person};
+use crate::domain::iam::IamUser;
+use crate::domain::person::Person;
 use crate::domain::request::KeyRequest;
 use crate::facts::NoSuchUser;
 use crate::id::{PersonId, SlackUserId, ViewId};

@@ -201,7 +201,7 @@ async fn what_is_no_claim_of_our_page_changes_nothing() {
     let off_curve = {
         let mut bytes = [7u8; 65];
         bytes[0] = 4;
-        keyvend::domain::ticket::seal::base64url(&bytes)
+        keyvend::encoding::base64url(&bytes)
     };
     let cases = [
         without("tid"),

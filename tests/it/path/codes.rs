@@ -30,7 +30,7 @@ async fn claim(keyvend: &Deployed, tab: &Tab, code: Option<&str>) -> (u64, Value
 
 /// A code as a tab would derive it from some wrong one, without the work.
 fn wrong(number: u8) -> String {
-    keyvend::domain::ticket::seal::base64url(&[number; 32])
+    keyvend::encoding::base64url(&[number; 32])
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ async fn a_lock_that_nobody_wrote_down_is_written_down_and_told_of() {
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
     let keyvend = Deployed::with(&mail).await;
     let tab = keyvend.linked().await;
-    let wrong = |number: u8| keyvend::domain::ticket::seal::base64url(&[number; 32]);
+    let wrong = |number: u8| keyvend::encoding::base64url(&[number; 32]);
     for number in 1..5 {
         keyvend.posts("/reveal/claim", &tab.claim(Some(&wrong(number)))).await;
     }

@@ -60,7 +60,7 @@ impl Deed for AboutLink {
             (Self::Collect, _) => drop(Box::pin(keyvend.persists()).await),
             (Self::Guess, Some(tab)) => {
                 for number in 0..6 {
-                    let wrong = keyvend::domain::ticket::seal::base64url(&[number; 32]);
+                    let wrong = keyvend::encoding::base64url(&[number; 32]);
                     if keyvend.post("/reveal/claim", &tab.claim(Some(&wrong))).await.0 == 423 {
                         break;
                     }
