@@ -1,6 +1,7 @@
 //! Slack: its Web API, its signature, and what it sends.
 
 pub mod api;
+pub mod api_url;
 pub mod command;
 pub mod envelope;
 pub mod mrkdwn;

@@ -37,16 +37,6 @@ pub const NOT_QUEUED: &str = "keyvend could not take this just now. Please try a
 /// A command is on its way.
 pub const CHECKING: &str = "Checking... the answer comes here in a moment.";
 
-/// The signing secret is empty.
-pub const SIGNING_SECRET_EMPTY: &str =
-    "The Slack signing secret is empty. Copy it from Basic Information on your app's page at api.slack.com.";
-/// The signing secret has white space around it.
-pub const SIGNING_SECRET_BLANKS: &str = "The Slack signing secret begins or ends with white space, \
-    most likely a line end that was pasted with it. Store it again without.";
-/// The configured Slack API URL is none.
-pub const SLACK_API_URL_WRONG: &str =
-    "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/.";
-
 /// A signed request without a field that Slack always sends. `field` is its name, ours, not theirs.
 #[must_use]
 pub fn lacks(field: &str) -> String {

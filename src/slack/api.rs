@@ -9,14 +9,16 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use futures_util::future::{Either, select};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::config::SlackApiUrl;
 use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
-use crate::slack::receive::{ResponseUrl, ResponseUrlRule, TriggerId};
+use crate::slack::api_url::SlackApiUrl;
+use crate::slack::envelope::TriggerId;
+use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
 
 /// Slack, as one bot.
 #[derive(Debug)]
@@ -133,6 +135,8 @@ pub struct Channel {
     pub is_archived: bool,
 }
 
+/// RFC 3986's unreserved characters stay as they are.
+const FORM_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const TIME_OUT: Duration = Duration::from_secs(5);
 const PAGES: usize = 20;
 
@@ -374,7 +378,7 @@ impl SlackApi {
         let form: Vec<String> = fields
             .iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, FORM_VALUE)))
             .collect();
         self.method(method, "application/x-www-form-urlencoded", form.join("&")).await
     }
@@ -451,16 +455,4 @@ fn code_in(answer: &str) -> Option<String> {
     };
     let is_code = (1..=60).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     is_code.then_some(code)
-}
-
-fn percent_encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
 }

@@ -10,7 +10,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccessKeyId, RequestId};
-use crate::render::text;
 #[cfg(feature = "cli")]
 pub(crate) use crate::slack::command::create::iam_user;
 pub use crate::slack::command::create::{Create, Days, InvalidLifetime, InvalidReason, Reason};
@@ -118,7 +117,7 @@ pub enum Problem {
 
 /// A line that is no command: what is wrong, and a line that would be right, made of what was right in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", text::problem(.problem))]
+#[error("not a command")]
 pub struct SyntaxError {
     /// What is wrong.
     pub problem: Problem,
