@@ -10,11 +10,12 @@ use crate::policy::IamUserRef;
 use crate::render::approval_card::verbatim;
 use crate::render::text;
 use crate::slack::command::{Field, Reason};
+use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
 
 /// The form in which a key is asked for.
-pub const ASK: &str = "ask";
+pub const ASK: &str = REQUEST_FORM;
 /// The form in which an approver says why they deny.
-pub const DENY: &str = "deny";
+pub const DENY: &str = DENIAL_FORM;
 /// A choice of a use case, whose alternative is then shown.
 pub const CHOOSE_USE_CASE: &str = "choose-use-case";
 

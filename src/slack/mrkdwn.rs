@@ -6,7 +6,7 @@
 /// from what it says.
 pub(crate) fn is_blank(c: char) -> bool {
     c.is_whitespace()
-        || crate::slack::receive::is_unsendable(c)
+        || crate::slack::envelope::is_unsendable(c)
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -8,11 +8,10 @@ pub mod slash_command;
 
 use serde_json::Value;
 
-use crate::http::api_gateway::{HttpRequest, HttpResponse};
+use crate::http::api_gateway::HttpRequest;
 use crate::http::form_urlencoded::{self, FORM, Form, JSON};
 use crate::id::{SlackAppId, SlackTeamId};
-use crate::render::text;
-pub(crate) use crate::slack::envelope::is_unsendable;
+use crate::slack::command::{Field, Problem, SyntaxError};
 pub use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, TriggerId};
 pub use crate::slack::receive::interaction::LINK_ACTION_ID;
 pub use crate::slack::response_url::{InvalidResponseUrl, InvalidSlackApiUrl, ResponseUrl, ResponseUrlRule};
@@ -30,42 +29,37 @@ pub struct AppIdentity {
     pub response_urls: ResponseUrlRule,
 }
 
-/// What is to be done about a request.
+/// What a request is; the function that received it answers.
 #[derive(Debug)]
 pub enum ReceiveOutcome {
-    /// Give this answer; there is nothing else to do.
-    Answer(HttpResponse),
-    /// Queue the message, then give the answer.
-    Queue(Box<SlackEnvelope>, HttpResponse),
-    /// No secret at hand made this signature. Where another secret may have come, look and try once more; else give
-    /// the answer.
-    SignatureMismatch(HttpResponse),
+    /// Nothing to do.
+    Acknowledged,
+    /// Slack wants this back to see that the address is ours.
+    Challenge(String),
+    /// Somebody wants the help of the slash command of this name.
+    Help(String),
+    /// What was typed after the slash command of this name is no command.
+    SyntaxError(String, SyntaxError),
+    /// Fields of a submitted form are wrong.
+    FormErrors(Vec<(Field, Problem)>),
+    /// To be queued.
+    Queue(Box<SlackEnvelope>),
+    /// Turned away. Where no secret at hand made the signature, another secret may have come: look and try once more.
+    Rejected(RejectReason),
 }
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RejectReason {
+pub enum RejectReason {
     NoSuchPath,
     Method,
     Signature(SignatureError),
     MediaType,
     Unreadable,
+    /// For another app or workspace.
     NotOurs,
+    /// A signed request without a usable field that Slack always sends.
     Lacks(&'static str),
-}
-
-impl RejectReason {
-    fn response(self) -> HttpResponse {
-        match self {
-            Self::NoSuchPath => HttpResponse::text(404, text::NOT_FOUND),
-            Self::Method => HttpResponse::text(405, text::POST_ONLY).with_header("Allow", "POST"),
-            Self::Signature(_) => HttpResponse::empty(401),
-            Self::MediaType => HttpResponse::text(415, text::WRONG_MEDIA_TYPE),
-            Self::Unreadable => HttpResponse::text(400, text::UNREADABLE),
-            Self::NotOurs => HttpResponse::text(403, text::NOT_FOR_US),
-            Self::Lacks(field) => HttpResponse::text(400, &text::lacks(field)),
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -101,13 +95,7 @@ pub fn receive(
     secrets: &[SigningSecret],
     now: Timestamp,
 ) -> ReceiveOutcome {
-    match read(request, pins, secrets, now) {
-        Ok(received) => received,
-        Err(refused @ RejectReason::Signature(SignatureError::Mismatch)) => {
-            ReceiveOutcome::SignatureMismatch(refused.response())
-        }
-        Err(refused) => ReceiveOutcome::Answer(refused.response()),
-    }
+    read(request, pins, secrets, now).unwrap_or_else(ReceiveOutcome::Rejected)
 }
 
 fn read(
@@ -122,7 +110,7 @@ fn read(
     }
     let right_type = form_urlencoded::is_media_type(request.header("content-type"), route.media_type());
     if right_type && is_bare_ssl_check(route, request.body()) {
-        return Ok(acknowledged());
+        return Ok(ReceiveOutcome::Acknowledged);
     }
     let timestamp = request.header("x-slack-request-timestamp");
     let signature = request.header("x-slack-signature");
@@ -163,10 +151,6 @@ fn json(body: &[u8]) -> Result<Value, RejectReason> {
 
 fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
-}
-
-fn acknowledged() -> ReceiveOutcome {
-    ReceiveOutcome::Answer(HttpResponse::empty(200))
 }
 
 impl AppIdentity {
