@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::domain::request::KeyRequest;
 use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
-use crate::render::approval_card::verbatim;
 use crate::render::text;
+use crate::slack::block_kit::{section, verbatim};
 use crate::slack::command::{Field, Reason};
 use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
 
@@ -151,11 +151,6 @@ fn option(text: &str, value: &str) -> Value {
 
 fn plain(text: &str) -> Value {
     json!({"type": "plain_text", "text": text})
-}
-
-fn section(text: &str) -> Value {
-    let cut: String = text.chars().take(MOST_IN_SECTION).collect();
-    json!({"type": "section", "text": verbatim(&cut)})
 }
 
 fn form(callback_id: &str, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {

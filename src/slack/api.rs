@@ -11,14 +11,16 @@ use aws_smithy_types::body::SdkBody;
 use futures_util::future::{Either, select};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
 use crate::slack::api_url::SlackApiUrl;
-use crate::slack::envelope::TriggerId;
+pub use crate::slack::error::SlackError;
+pub use crate::slack::message::SlackMessage;
 use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
+use crate::slack::trigger::TriggerId;
 
 /// Slack, as one bot.
 #[derive(Debug)]
@@ -29,41 +31,6 @@ pub struct SlackApi {
     token: SecretString,
     team: Option<SlackTeamId>,
     sleep: SharedAsyncSleep,
-}
-
-/// Why Slack did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum SlackError {
-    /// Slack's own word: `channel_not_found`, `expired_url`, ...
-    #[error("Slack said {0}")]
-    Said(String),
-    /// 429: wait this long.
-    #[error("Slack asked to wait {} s", .0.as_secs())]
-    Wait(Duration),
-    /// No answer, or none that can be read.
-    #[error("Slack gave no answer to {0}")]
-    NoAnswer(&'static str),
-}
-
-impl SlackError {
-    /// Whether another token may do: this one was rotated or revoked, or is of a bot that was removed.
-    #[must_use]
-    pub fn is_about_the_token(&self) -> bool {
-        match self {
-            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked", "account_inactive"]
-                .contains(&code.as_str()),
-            Self::Wait(_) | Self::NoAnswer(_) => false,
-        }
-    }
-}
-
-/// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SlackMessage {
-    /// Plain mrkdwn, never empty.
-    pub text: String,
-    /// Block Kit (<https://docs.slack.dev/reference/block-kit/blocks>), an array.
-    pub blocks: Value,
 }
 
 /// `users.info`'s user (<https://docs.slack.dev/reference/objects/user-object>), as far as it is read here.

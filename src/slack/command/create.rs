@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, IamUserName};
-use crate::slack::command::{Problem, SyntaxError};
+use crate::slack::command::error::{Problem, SyntaxError};
 use crate::slack::mrkdwn::is_blank;
 
 /// What is asked for.

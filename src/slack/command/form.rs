@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::slack::command::create::{Create, InvalidReason, Reason, days, iam_user};
-use crate::slack::{command::Problem, mrkdwn};
+use crate::slack::command::error::Problem;
+use crate::slack::mrkdwn;
 
 /// A field of a form; its name is the block's that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::id::{ChannelId, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::slack::envelope::{MAX_JOINED, SlackEnvelope, SlackEvent};
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
+use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
 use crate::slack::signature::{SignatureHash, Verified};
 
 pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {

@@ -9,7 +9,7 @@ use crate::http::form_urlencoded::Form;
 use crate::id::{PersonId, SlackTeamId};
 use crate::slack::command::{self, Create, Field, Problem};
 use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, bounded};
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
+use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
 use crate::slack::signature::Verified;
 
 /// The `callback_id` of the form in which a key is requested.
@@ -31,7 +31,9 @@ const INPUTS_MOST: usize = 12;
 /// The JSON in the form's `payload`.
 pub(crate) fn payload(body: &[u8]) -> Result<Value, RejectReason> {
     let form = Form::parse(body).map_err(|_| RejectReason::Unreadable)?;
-    crate::slack::receive::json(form.get("payload").ok_or(RejectReason::Lacks("payload"))?.as_bytes())
+    crate::slack::receive::outcome::json(
+        form.get("payload").ok_or(RejectReason::Lacks("payload"))?.as_bytes(),
+    )
 }
 
 pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {

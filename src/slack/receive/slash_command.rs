@@ -5,7 +5,7 @@ use crate::http::form_urlencoded::Form;
 use crate::id::PersonId;
 use crate::slack::command::Command;
 use crate::slack::envelope::{SlackEnvelope, SlackEvent};
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason};
+use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason};
 use crate::slack::signature::Verified;
 
 pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
