@@ -36,16 +36,6 @@ pub const NOT_QUEUED: &str = "keyvend could not accept this. Please try again in
 /// The acknowledgment of a command.
 pub const CHECKING: &str = "Checking... the answer will appear here in a moment.";
 
-/// The signing secret is empty.
-pub const SIGNING_SECRET_EMPTY: &str =
-    "The Slack signing secret is empty. Copy it from Basic Information on your app's page at api.slack.com.";
-/// The signing secret has white space around it.
-pub const SIGNING_SECRET_BLANKS: &str = "The Slack signing secret begins or ends with white space, \
-    most likely a line break that was pasted with it. Store it again without it.";
-/// The configured Slack API URL is invalid.
-pub const SLACK_API_URL_WRONG: &str =
-    "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/.";
-
 /// A signed request without a field that Slack always sends. `field` is a fixed name, never text from the request.
 #[must_use]
 pub fn lacks(field: &str) -> String {

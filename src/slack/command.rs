@@ -2,6 +2,7 @@
 //! commands and help cannot differ.
 
 pub mod create;
+pub mod error;
 pub mod form;
 pub mod keys;
 
@@ -12,10 +13,10 @@ use serde::{Deserialize, Serialize};
 pub use crate::domain::lifetime::{Days, InvalidLifetime};
 pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
-use crate::render::text;
-pub use crate::slack::command::create::Create;
 #[cfg(feature = "cli")]
 pub(crate) use crate::slack::command::create::iam_user;
+pub use crate::slack::command::create::Create;
+pub use crate::slack::command::error::{Problem, SyntaxError};
 pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::keys::TypedUser;
 use crate::slack::mrkdwn;
@@ -82,51 +83,6 @@ commands! {
         /// Show this list.
         Help,
     }
-}
-
-/// What is wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The first word is no command. Holds it.
-    UnknownCommand(String),
-    /// Something stands after a command that takes nothing more. Holds the command.
-    TooMuch(&'static str),
-    /// Not a request id. Holds what was typed.
-    NotARequestId(String),
-    /// A command about a key without one. Holds the command.
-    KeyMissing(&'static str),
-    /// Not an access key id. What was typed is not held: it could be a secret.
-    NotAKey,
-    /// `create` without an IAM user.
-    UserMissing,
-    /// Not an IAM user name. Holds what was typed.
-    NotAnIamUser(String),
-    /// No `use:`.
-    UseMissing,
-    /// `use:` more than once.
-    UseRepeated,
-    /// Not a use case. Holds what was typed.
-    UnknownUseCase(String),
-    /// No `ttl:`.
-    TtlMissing,
-    /// `ttl:` more than once.
-    TtlRepeated,
-    /// Not a number of days. Holds what was typed.
-    InvalidLifetime(String),
-    /// No reason.
-    ReasonMissing,
-    /// A reason of more than [`Reason::MOST`] characters.
-    ReasonTooLong,
-}
-
-/// A line that is no command: what is wrong, and a line that would be right, made of what was right in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", text::problem(.problem))]
-pub struct SyntaxError {
-    /// What is wrong.
-    pub problem: Problem,
-    /// A correct line, without the slash command's own name.
-    pub correct: String,
 }
 
 /// Reads the `text` that Slack sends with a slash command. An empty one asks for the form.

@@ -18,6 +18,7 @@ mod emulators;
 mod events;
 mod faults;
 mod hostile;
+mod layers;
 mod linked;
 mod local;
 mod path;

@@ -6,7 +6,7 @@ use crate::domain::lifetime::Days;
 use crate::domain::reason::{InvalidReason, Reason};
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, IamUserName};
-use crate::slack::command::{Problem, SyntaxError};
+use crate::slack::command::error::{Problem, SyntaxError};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::reason::{InvalidReason, Reason};
-use crate::slack::command::Problem;
+use crate::slack::command::error::Problem;
 use crate::slack::command::create::{Create, days, iam_user};
 use crate::text::is_blank;
 

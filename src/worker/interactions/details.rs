@@ -65,7 +65,7 @@ async fn look_up_details(
 ) -> anyhow::Result<Value> {
     let slack = slack_client(ctx).await?;
     let asked = &request.details;
-    let approvers = ctx.lookup.approvers(&slack, &ctx.config).await?;
+    let approvers = ctx.lookup.approvers(&slack, ctx.config.approval_places()).await?;
     if !approvers.contains(&message.person.user) {
         return Ok(modal::told(text::NOT_AN_APPROVER));
     }

@@ -152,9 +152,5 @@ async fn an_unfreeze_from_slack_that_was_typed_before_the_operators_freeze_is_re
     keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
     deployed.deliver().await;
     assert_eq!(frozen_by(&deployed).await, "Jane on call");
-    assert!(
-        deployed.told(BOB_APPROVER).contains("Jane on call froze it"),
-        "{}",
-        deployed.told(BOB_APPROVER)
-    );
+    assert!(deployed.told(BOB_APPROVER).contains("Jane on call froze it"), "{}", deployed.told(BOB_APPROVER));
 }

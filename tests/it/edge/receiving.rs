@@ -2,13 +2,13 @@
 
 use keyvend::http::api_gateway::HttpResponse;
 use keyvend::slack::command::Command;
-use keyvend::slack::receive::{Interaction, ReceiveOutcome, SlackEnvelope, SlackEvent};
+use keyvend::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::edge::sent::{
-    NOW, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed, parts,
-    press, say, slash, submission, user_change, with,
+    NOW, Received, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed,
+    parts, press, say, slash, submission, user_change, with,
 };
 
 #[test]
@@ -57,7 +57,7 @@ fn the_same_signed_request_gives_the_same_message_and_another_time_another() {
 #[test]
 fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
     let text = |sent: Sent| match sent.receive() {
-        ReceiveOutcome::Answer(response) => ephemeral_text(&response).unwrap(),
+        Received::Answered(response) => ephemeral_text(&response).unwrap(),
         other => panic!("{other:?}"),
     };
     for line in ["help", "Help me"] {
@@ -225,7 +225,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     });
     let sent = Sent::payload(&wrong);
     match sent.receive() {
-        ReceiveOutcome::Answer(response) => {
+        Received::Answered(response) => {
             assert_eq!((response.status, content_type(&response)), (200, Some("application/json")));
             let expected = json!({
                 "response_action": "errors", "errors": {"reason": "Use at most 200 characters."},
@@ -238,7 +238,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     assert_eq!(body_json(&right).unwrap()["response_action"], "update");
     let unsigned = Sent { signed_with: None, ..Sent::payload(&wrong) };
     assert!(
-        matches!(unsigned.receive(), ReceiveOutcome::Answer(response) if response == HttpResponse::empty(401))
+        matches!(unsigned.receive(), Received::Answered(response) if response == HttpResponse::empty(401))
     );
 }
 
@@ -307,7 +307,7 @@ fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
     ];
     for (name, sent) in cases {
         match sent.receive() {
-            ReceiveOutcome::Answer(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
+            Received::Answered(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -465,7 +465,7 @@ fn what_is_not_as_slack_sends_it_to_us_is_refused() {
 
 #[test]
 fn only_a_fresh_well_formed_signature_that_fits_no_secret_is_worth_another_look_at_the_secrets() {
-    let mismatch = |sent: Sent| matches!(sent.receive(), ReceiveOutcome::SignatureMismatch(r) if r == HttpResponse::empty(401));
+    let mismatch = |sent: Sent| matches!(sent.receive(), Received::SignatureMismatch(r) if r == HttpResponse::empty(401));
     assert!(mismatch(Sent { signed_with: Some("rotated"), ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: Some("rotated"), skew: 301, ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: None, ..say("whoami") }));

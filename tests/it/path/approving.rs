@@ -229,7 +229,11 @@ async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_conce
 #[tokio::test]
 async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
     for (variable, value, part) in [
-        ("KEYVEND_MAX_KEY_DAYS", "10", "longest lifetime is 10 days. Submit a new request with `ttl:10d` or less"),
+        (
+            "KEYVEND_MAX_KEY_DAYS",
+            "10",
+            "longest lifetime is 10 days. Submit a new request with `ttl:10d` or less",
+        ),
         ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
     ] {
         let keyvend = Deployed::new().await;

@@ -41,9 +41,17 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
         ),
         (
             "create full use:cli ttl:30d testing",
-            &["`AKIAWORLD00000000000` active", "`AKIAWORLD00000000001` active", "AWS allows only two", "ask again"],
+            &[
+                "`AKIAWORLD00000000000` active",
+                "`AKIAWORLD00000000001` active",
+                "AWS allows only two",
+                "ask again",
+            ],
         ),
-        ("create ci-deployer use:cli ttl:120d testing", &["longest lifetime is 90 days", "`ttl:90d` or less"]),
+        (
+            "create ci-deployer use:cli ttl:120d testing",
+            &["longest lifetime is 90 days", "`ttl:90d` or less"],
+        ),
         ("create ci-deployer use:aws-compute ttl:30d testing", &["an IAM role, not a key", "attach a role"]),
         ("create quarantined-bot use:cli ttl:30d testing", &["quarantined", "delete that key"]),
         (

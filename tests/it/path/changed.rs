@@ -256,7 +256,8 @@ async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
     assert_eq!(keyvend.last_detail("why").await, "two-keys");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.counted().await, "0");
-    let again = alice_was_told(&keyvend, &["AWS allows only two", "Delete one of them and press *Get my key*"]);
+    let again =
+        alice_was_told(&keyvend, &["AWS allows only two", "Delete one of them and press *Get my key*"]);
 
     let freed = keyvend.key_ids().remove(0);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(freed).send().await.unwrap();

@@ -46,7 +46,11 @@ async fn links_and_requests_last_as_long_as_is_configured_and_keys_no_longer() {
         [("KEYVEND_TICKET_TTL", "60"), ("KEYVEND_REQUEST_TTL", "3600"), ("KEYVEND_MAX_KEY_DAYS", "14")];
     let keyvend = Deployed::with(&short).await;
     keyvend.types(ALICE_OWNER, ASK).await;
-    assert!(keyvend.told(ALICE_OWNER).contains("longest lifetime is 14 days"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("longest lifetime is 14 days"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
     let ask = "create ci-deployer use:cli ttl:14d testing";
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, ask).await;

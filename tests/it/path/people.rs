@@ -104,11 +104,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
     keyvend.becomes(ALICE_OWNER, |alice| alice.deleted = true);
     // Nobody else gets the link, and Slack takes nothing to her.
     keyvend.presses(BOB_APPROVER, &ready, "Get my key").await;
-    assert!(
-        keyvend.told(BOB_APPROVER).contains("Only the requester"),
-        "{}",
-        keyvend.told(BOB_APPROVER)
-    );
+    assert!(keyvend.told(BOB_APPROVER).contains("Only the requester"), "{}", keyvend.told(BOB_APPROVER));
     assert_eq!(keyvend.stands().await, "APPROVED");
     keyvend.world.clock.advance(std::time::Duration::from_secs(73 * 3_600));
     keyvend.world.net.sqs().sweep();

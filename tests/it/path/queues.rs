@@ -227,7 +227,11 @@ async fn a_claim_message_that_is_not_so_creates_nothing() {
         }
     }
     assert_eq!(keyvend.stands().await, "LINK_ISSUED");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 0, "only what the ticket tells is told");
+    assert_eq!(
+        keyvend.times_told(ALICE_OWNER, "again in another browser tab"),
+        0,
+        "only what the ticket tells is told"
+    );
     keyvend.claims(&tab).await;
     for attempt in [0, 2, -1, i64::MAX] {
         assert!(!failed(&keyvend.work(says(&tab.tid(), "claimed", attempt)).await));

@@ -181,7 +181,8 @@ async fn a_request_whose_card_could_not_be_posted_is_shown_when_it_can_be_and_it
         assert!(keyvend.world.net.slack().messages(APPROVALS).is_empty(), "{name}");
         assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 1, "{name}");
         let told = keyvend.direct(ALICE_OWNER).reading();
-        let parts = ["Approvals are unavailable", "could not be posted in the approvers' channel", "stays open"];
+        let parts =
+            ["Approvals are unavailable", "could not be posted in the approvers' channel", "stays open"];
         assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
         assert_eq!(keyvend.times_told(ALICE_OWNER, "Approvals are unavailable"), 1, "{name}");
         assert_eq!(keyvend.stands().await, "PENDING", "{name}");
@@ -215,7 +216,11 @@ async fn an_approvals_channel_that_is_gone_is_tried_six_times_and_then_lies_amon
         keyvend.deliver_everything().await;
         assert!(keyvend.world.net.slack().messages(APPROVALS).is_empty(), "{error}");
         assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 1, "{error}");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "could not be posted in the approvers' channel"), 1, "{error}");
+        assert_eq!(
+            keyvend.times_told(ALICE_OWNER, "could not be posted in the approvers' channel"),
+            1,
+            "{error}"
+        );
         // Somebody mended the channel and redrove the letter.
         keyvend.world.net.sqs().redrive(testkit::sqs::DUE);
         keyvend.deliver_everything().await;

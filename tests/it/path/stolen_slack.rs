@@ -218,9 +218,7 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
     assert_eq!(events.len(), 2 + tries);
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("interaction.unknown_revision", "T0001.U0BOB"));
-    assert!(
-        thief.told().iter().all(|told| told.reading().contains("This button is no longer valid"))
-    );
+    assert!(thief.told().iter().all(|told| told.reading().contains("This button is no longer valid")));
 
     // The card itself is not spent by it: this press redraws, the next two count, and an old card is told as such.
     keyvend.presses(CAROL_APPROVER, &card, "Approve").await;

@@ -106,8 +106,7 @@ impl Deed for AboutRequest {
             Self::Whoami => told(keyvend, "You are <@U0ALICE>"),
             // The other approvers hear of it, too.
             Self::Freeze => {
-                !keyvend.item("freeze").await["frozen_by"].is_null()
-                    && said(keyvend, "froze key issuing")
+                !keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "froze key issuing")
             }
             Self::Unfreeze => {
                 keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "resumed key issuing")
