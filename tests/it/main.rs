@@ -23,3 +23,4 @@ mod scrape;
 mod sealing;
 mod start;
 mod template;
+mod threats;
