@@ -20,7 +20,12 @@ pub fn deadline(context: &Context) -> Timestamp {
     Timestamp(i64::try_from(context.deadline / 1000).unwrap_or(i64::MAX))
 }
 
-/// Logs as JSON lines, from INFO up.
+/// Logs as JSON lines, from INFO up, each with the span that it is in.
 pub fn log() {
-    tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).without_time().init();
+    tracing_subscriber::fmt()
+        .json()
+        .with_span_list(false)
+        .with_max_level(tracing::Level::INFO)
+        .without_time()
+        .init();
 }

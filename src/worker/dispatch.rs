@@ -4,7 +4,7 @@
 use crate::aws::ReceiptHandle;
 use crate::config::QueueUrl;
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::DeactivationReason;
+use crate::domain::key::{DeactivationReason, StoredKey};
 use crate::facts::ApprovalsChannelError;
 use crate::id::{AccessKeyId, RequestId};
 use crate::queue::{ClaimEvent, ClaimMessage, DueMessage};
@@ -14,6 +14,7 @@ use crate::render::text;
 use crate::slack::api::SlackError;
 use crate::slack::command::{self, Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
+use crate::store;
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::commands::cancel::{cancel, cancel_by_button};
@@ -51,6 +52,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::join;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tracing::field::{self, display};
+use tracing::{Instrument as _, Span};
 
 /// Handles one event of an SQS mapping; the answer names the messages that are not done
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
@@ -61,35 +64,51 @@ pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Valu
     };
     let mut failures = Vec::new();
     for message in event.records {
-        if let Err(id) = receive(ctx, message, invocation).await {
+        let id = message.message_id.clone().unwrap_or_default();
+        let span = tracing::info_span!(
+            "message",
+            queue = field::Empty,
+            message_id = id,
+            request_id = field::Empty,
+            ticket_id = field::Empty,
+            key_id = field::Empty,
+        );
+        if receive(ctx, message, invocation).instrument(span).await.is_err() {
             failures.push(json!({"itemIdentifier": id}));
         }
     }
     json!({"batchItemFailures": failures})
 }
 
-async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> Result<(), String> {
-    let id = message.message_id.clone().unwrap_or_default();
+/// What is left to be delivered again.
+struct Undone;
+
+async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> Result<(), Undone> {
     let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let received: u32 = received.unwrap_or(1);
     let arn = message.event_source_arn.as_deref().unwrap_or_default();
     let body = message.body.as_deref().unwrap_or_default();
+    let span = Span::current();
     let (queue, done) = if ctx.config.slack_queue.is_source(arn) {
+        span.record("queue", "slack");
         (&ctx.config.slack_queue, on_slack(ctx, body, invocation, received).boxed().await)
     } else if ctx.config.claims_queue.is_source(arn) {
+        span.record("queue", "claims");
         (&ctx.config.claims_queue, on_claims(ctx, body, invocation, received).boxed().await)
     } else if ctx.config.due_queue.is_source(arn) {
+        span.record("queue", "due");
         (&ctx.config.due_queue, on_due(ctx, body, invocation, received).boxed().await)
     } else if ctx.config.sweep_queue.is_source(arn) {
+        span.record("queue", "sweep");
         // Whatever its body says: this queue has one meaning, so nothing can be said through it.
         (&ctx.config.sweep_queue, sweep(ctx, invocation.now).boxed().await)
     } else {
         tracing::error!("unexpected queue ARN");
-        return Err(id);
+        return Err(Undone);
     };
     let Err(not_done) = done else { return Ok(()) };
     delay_retry(ctx, queue, message.receipt_handle, not_done, received).await;
-    Err(id)
+    Err(Undone)
 }
 
 async fn on_slack(
@@ -102,6 +121,7 @@ async fn on_slack(
         tracing::error!("malformed message");
         return Ok(());
     };
+    record_ids(&message);
     let ahead = message.signed_at.since(invocation.now);
     if (1..=CLOCK_SKEW).contains(&ahead) {
         return Err(HandleError::RetryAfter(seconds(ahead)));
@@ -135,6 +155,7 @@ async fn on_claims(
         tracing::error!("malformed message");
         return Ok(());
     };
+    Span::current().record("ticket_id", display(&message.tid));
     match message.event {
         ClaimEvent::Claimed => {
             let done = issue(ctx, &message, invocation).boxed().await;
@@ -149,8 +170,10 @@ async fn on_claims(
 }
 
 async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
+    let span = Span::current();
     match serde_json::from_str::<DueMessage>(body) {
         Ok(DueMessage::Tell { request, number }) => {
+            span.record("request_id", display(&request));
             deliver_notification(ctx, &request, number, invocation.now, received).await
         }
         Ok(DueMessage::Directory(page)) => {
@@ -158,12 +181,19 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
         }
         Ok(DueMessage::Checkpoint(page)) => take_page(ctx, &page, invocation.now).await,
         Ok(DueMessage::Timer { item, due_at }) => {
+            if let Some(request) = store::request_of(&item) {
+                span.record("request_id", display(request));
+            } else if let Some(key) = StoredKey::of_item(&item) {
+                span.record("key_id", display(key));
+            }
             run_item_timer(ctx, &item, due_at, invocation, received).await
         }
         Ok(DueMessage::Ticket { tid, due_at }) => {
+            span.record("ticket_id", display(&tid));
             ticket_timer(ctx, &tid, due_at, invocation.now, received).boxed().await
         }
         Ok(DueMessage::Issue { tid, attempt }) => {
+            span.record("ticket_id", display(&tid));
             resume_issue(ctx, tid, attempt, invocation, received >= MAX_RECEIVES).boxed().await
         }
         Err(_) => {
@@ -171,6 +201,26 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
             Ok(())
         }
     }
+}
+
+/// Puts the request or key that a message is about into the span of its log lines.
+fn record_ids(message: &SlackEnvelope) {
+    let key: Option<AccessKeyId> = match &message.what {
+        SlackEvent::Command(
+            Command::Rotate(key) | Command::Activate(key) | Command::Deactivate(key) | Command::Delete(key),
+        ) => Some(key.clone()),
+        SlackEvent::Interaction(Interaction::BlockActions { value, .. }) => value.parse().ok(),
+        SlackEvent::Command(_)
+        | SlackEvent::Interaction(Interaction::ViewSubmission { .. })
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => None,
+    };
+    let span = Span::current();
+    match key {
+        Some(key) => span.record("key_id", display(key)),
+        None => span.record("request_id", display(message.about())),
+    };
 }
 
 pub(crate) async fn dispatch(
@@ -314,7 +364,12 @@ pub(crate) async fn delay_retry(
                 // The next look reads it again.
                 ctx.slack.lock().await.take();
             }
-            tracing::error!(received, error = format!("{fault:#}"), "message handling failed, giving up");
+            let error = format!("{fault:#}");
+            if received < MAX_RECEIVES {
+                tracing::warn!(receive_count = received, error, "message handling failed, will retry");
+            } else {
+                tracing::error!(receive_count = received, error, "message handling failed, giving up");
+            }
             match slack {
                 Some(SlackError::Wait(delay)) => *delay,
                 _ => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),

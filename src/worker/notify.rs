@@ -184,7 +184,7 @@ async fn draw(ctx: &Context, request: &RequestId, now: Timestamp) -> anyhow::Res
 /// Draws the card in front of somebody anew: it was an old one.
 pub(crate) async fn redraw(ctx: &Context, stored: &StoredRequest, now: Timestamp) {
     if let Err(fault) = draw(ctx, &stored.request.id, now).await {
-        tracing::error!(error = format!("{fault:#}"), "card not updated");
+        tracing::warn!(error = format!("{fault:#}"), "card not updated");
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
         match queue_notification(ctx, &request.id, *number).await {
             Ok(()) => next.notifications.remove_delivered(*number),
             Err(fault) => {
-                tracing::error!(error = format!("{fault:#}"), "notification not queued, left in outbox");
+                tracing::warn!(error = format!("{fault:#}"), "notification not queued, left in outbox");
                 break;
             }
         }
@@ -75,7 +75,7 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
     if is_to_fulfil(request)
         && let Err(fault) = queue_fulfilment(ctx, request).await
     {
-        tracing::error!(error = format!("{fault:#}"), "timer not queued");
+        tracing::warn!(error = format!("{fault:#}"), "timer not queued");
     }
     if next == *request {
         return stored;

@@ -55,7 +55,8 @@ fn code(line: &str) -> &str {
 fn no_retired_term_comes_back() {
     let retired = rows(GLOSSARY, "retired words");
     let mut found = Vec::new();
-    let texts = [files("src", &[".rs", ".html"]), files("docs", &[".md"]), files("policies", &[".cedar"])].concat();
+    let texts =
+        [files("src", &[".rs", ".html"]), files("docs", &[".md"]), files("policies", &[".cedar"])].concat();
     let others = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "template.yaml", "samconfig.toml"];
     for path in texts.into_iter().chain(others.map(|name| root().join(name))) {
         let text = fs::read_to_string(&path).unwrap();

@@ -6,6 +6,9 @@
     reason = "a broken test must stop, and so must a model that is asked for what it does not know"
 )]
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod any_json;
 mod claims;
 mod cli;

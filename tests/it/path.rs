@@ -20,6 +20,7 @@ mod happy;
 mod issuing;
 mod keys;
 mod late;
+mod logging;
 mod looking_up;
 mod organisation;
 mod patterned;

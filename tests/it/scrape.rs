@@ -1,7 +1,7 @@
 //! Where secrets are not: a run of everything that can happen to requests, and then a search through logs, tables,
 //! queues, calls, chat and mail for what must not be there.
 
-mod log;
+pub mod log;
 mod needle;
 mod run;
 

@@ -214,7 +214,7 @@ async fn list_own(
         .filter_map(|(at, rows)| match rows {
             Ok(rows) => Some((at.clone(), Some(rows?))),
             Err(fault) => {
-                tracing::error!(error = format!("{fault:#}"), "listing access keys failed");
+                tracing::warn!(error = format!("{fault:#}"), "listing access keys failed");
                 Some((at.clone(), None))
             }
         })

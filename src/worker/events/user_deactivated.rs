@@ -71,7 +71,7 @@ pub(crate) async fn look_for_leavers(ctx: &Context, people: BTreeSet<SlackUserId
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%user, %error, "looking up a person failed");
+                    tracing::warn!(%user, %error, "looking up a person failed");
                     is_limited |= matches!(error, SlackError::Wait(_));
                     unanswered += usize::from(matches!(error, SlackError::NoAnswer(_)));
                 }

@@ -41,7 +41,7 @@ pub(crate) async fn details(
     let shown = match look_up_details(ctx, message, &stored.request, now).await {
         Ok(shown) => shown,
         Err(fault) => {
-            tracing::error!(error = format!("{fault:#}"), "opening details failed");
+            tracing::warn!(error = format!("{fault:#}"), "opening details failed");
             modal::told(&failure_text(ctx, &fault, &message.id))
         }
     };

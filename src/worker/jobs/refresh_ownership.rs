@@ -49,7 +49,7 @@ pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
             Known { own, refreshed: Some(refreshed) }
         }
         Err(fault) => {
-            tracing::error!(error = format!("{fault:#}"), "reading owned users failed");
+            tracing::warn!(error = format!("{fault:#}"), "reading owned users failed");
             Known::default()
         }
     }
@@ -65,7 +65,7 @@ async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<OwnedU
 pub(crate) async fn refresh_directory(ctx: &Context, known: &Known, now: Timestamp) {
     let Some(refreshed) = known.refreshed else { return };
     if let Err(fault) = refresh_if_old(ctx, refreshed, now).await {
-        tracing::error!(error = format!("{fault:#}"), "ownership refresh not started");
+        tracing::warn!(error = format!("{fault:#}"), "ownership refresh not started");
     }
 }
 
@@ -230,7 +230,7 @@ pub(crate) async fn note_owners(
         })
     }));
     for fault in noted.await.into_iter().filter_map(Result::err) {
-        tracing::error!(error = format!("{fault:#}"), "updating owned users failed");
+        tracing::warn!(error = format!("{fault:#}"), "updating owned users failed");
     }
 }
 

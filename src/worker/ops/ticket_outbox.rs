@@ -24,6 +24,7 @@ pub(crate) async fn import_ticket_events(
     now: Timestamp,
 ) -> Result<Option<StoredRequest>, HandleError> {
     let Some(link) = TicketRef::read(&ctx.tables, tid).await? else { return Ok(None) };
+    tracing::Span::current().record("request_id", tracing::field::display(&link.request));
     for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(stored) = StoredRequest::read(&ctx.tables, &link.request).await? else {
             return Ok(None);

@@ -56,7 +56,7 @@ async fn nothing_that_a_person_does_begins_anything_after_ten_minutes() {
 }
 
 /// The last receive of a message, with all that came before it.
-async fn fails_to_the_end(keyvend: &Deployed, queue: &str) {
+pub async fn fails_to_the_end(keyvend: &Deployed, queue: &str) {
     for receives in 1..=6 {
         let event = keyvend.receives(queue);
         assert_eq!(event["Records"][0]["attributes"]["ApproximateReceiveCount"], receives.to_string());
