@@ -23,3 +23,4 @@ mod policies;
 mod scrape;
 mod start;
 mod template;
+mod threats;
