@@ -592,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_as_the_design_has_it() {
+    fn defaults_match_design() {
         let worker = WorkerConfig::read(&complete()).unwrap();
         let day = 86_400;
         assert_eq!(
@@ -627,6 +627,7 @@ mod tests {
         }
     }
 
+    // T2.8, T3.9
     #[test]
     fn a_wrong_value_is_named() {
         let wrong = [
@@ -677,7 +678,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_keep_the_order_in_which_they_are_written() {
+    fn accounts_keep_configured_order() {
         let mut environment = complete();
         let written = r#"{"zeta":"123456789012","alpha":"210987654321","mid":"112233445566"}"#;
         environment.insert("KEYVEND_ACCOUNTS", written.to_owned());
@@ -686,6 +687,7 @@ mod tests {
         assert_eq!(aliases, ["zeta", "alpha", "mid"]);
     }
 
+    // T2.21
     #[test]
     fn two_aliases_of_one_account_are_named() {
         let mut environment = complete();

@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_accept_what_their_api_accepts_and_nothing_else() {
+    fn ids_accept_exactly_documented_patterns() {
         let long = "a".repeat(65);
         let cases: &[(bool, bool)] = &[
             ("ci-deployer".parse::<IamUserName>().is_ok(), true),

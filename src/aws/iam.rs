@@ -538,7 +538,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quarantine_policies_are_those_of_aws_in_any_partition() {
+    fn quarantine_policies_match_in_any_partition() {
         for (arn, expected) in [
             ("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3", true),
             ("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine", true),

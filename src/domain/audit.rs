@@ -298,8 +298,9 @@ mod tests {
 
     use super::*;
 
+    // T5.1
     #[test]
-    fn each_entry_is_bound_to_the_one_before_and_to_its_request() {
+    fn audit_entry_is_bound_to_predecessor_and_request() {
         let request = RequestId::of_signature(&[7; 32]);
         let other = RequestId::of_signature(&[8; 32]);
         let mut chain = AuditChain::default();
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_inserted_leaves_the_outbox_and_the_chain_goes_on() {
+    fn inserted_entries_leave_outbox_and_chain_continues() {
         let request = RequestId::of_signature(&[7; 32]);
         let mut chain = AuditChain::default();
         chain.append(&request, Timestamp(1), NewAuditEntry::new(AuditEvent::RequestCreated, "a", []));

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_absent_once_or_several_whatever_its_case() {
+    fn repeated_headers_are_distinguished_ignoring_case() {
         let cases = [
             (v1(json!(null), json!(null)), Header::Absent),
             (v1(json!({}), json!({ "X-A": [] })), Header::Absent),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_told_so() {
+    fn invalid_gateway_event_is_an_error() {
         let cases = [
             (json!(null), "method"),
             (json!([1, 2]), "method"),
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_its_bytes_up_to_the_limit() {
+    fn body_is_decoded_up_to_limit() {
         let event = |body: &[u8], flagged: bool| {
             let text =
                 if flagged { STANDARD.encode(body) } else { String::from_utf8(body.to_vec()).unwrap() };

@@ -172,7 +172,7 @@ mod tests {
     use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account};
 
     #[test]
-    fn the_longest_list_fits_into_one_message_of_slacks() {
+    fn longest_key_list_fits_one_message() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user =
             |n: usize| IamUserRef { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };

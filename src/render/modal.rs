@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_offers_what_it_can_hold_and_every_choice_reads_back() {
+    fn form_choices_are_bounded_and_read_back() {
         let form = ask(&FormChoices { own: own(140), max_days: 90 }, None);
         let options = form.pointer("/blocks/0/element/options").unwrap().as_array().unwrap();
         assert_eq!(options.len(), MOST_OPTIONS);

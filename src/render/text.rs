@@ -132,8 +132,9 @@ fn use_cases() -> String {
 mod tests {
     use super::*;
 
+    // T5.3
     #[test]
-    fn what_was_typed_is_said_back_escaped_and_cut() {
+    fn echoed_user_text_is_escaped_and_truncated() {
         let cases = [
             ("<!channel>", "`&lt;!channel&gt;`"),
             ("a`b", "`a'b`"),
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_use_case_is_told_what_aws_recommends_for_it() {
+    fn every_use_case_has_aws_recommendation() {
         for (use_case, recommended) in [
             (UseCase::Cli, ["`aws login`", "IAM Identity Center"].as_slice()),
             (UseCase::LocalCode, &["IAM Identity Center"]),
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_syntax_error_says_what_was_wrong_and_what_to_type() {
+    fn syntax_error_says_what_to_type() {
         let say = |line: &str| syntax(&line.parse::<Command>().unwrap_err(), "/access-key");
         insta::assert_snapshot!(say("create <@U1|bob>"), @"`@bob` is not an IAM user name. Write it as shown in the AWS console. Type `/access-key create ci-deployer use:cli ttl:30d why you need it`");
         insta::assert_snapshot!(say("create ci use:laptop ttl:7d to deploy"), @"`laptop` is not a use case. Choose one of `cli`, `local-code`, `aws-compute`, `third-party`, `outside-aws`, `other`. Type `/access-key create ci use:cli ttl:7d why you need it`");

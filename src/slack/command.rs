@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_command_is_told_what_is_wrong() {
+    fn invalid_line_explains_error() {
         let cases = [
             ("frobnicate", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
             ("extend", Problem::UnknownCommand("extend".to_owned()), "help"),
@@ -210,12 +210,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_command_or_a_syntax_error(text in any::<String>()) {
+        fn any_text_parses_or_explains_error(text in any::<String>()) {
             let _ = text.parse::<Command>();
         }
 
         #[test]
-        fn any_text_of_the_grammars_own_pieces_is_a_command_or_a_correct_line(
+        fn random_grammar_tokens_parse_or_get_correction(
             pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12),
         ) {
             if let Err(error) = pieces.concat().parse::<Command>() {

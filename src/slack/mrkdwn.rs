@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_as_the_person_saw_it() {
+    fn mrkdwn_is_unescaped_as_displayed() {
         let cases = [
             ("a &amp; b &lt;c&gt;", "a & b <c>"),
             ("&amp;lt;", "&lt;"),

@@ -91,6 +91,7 @@ fn opened(lines: &[Value]) -> Output {
     node(&[page().join("open.mjs")], &[], &text)
 }
 
+// T3.1
 #[test]
 fn the_page_opens_what_is_sealed_here() {
     let pinned: Vec<Value> = serde_json::from_str(include_str!("../vectors/ticket.json")).unwrap();
@@ -109,6 +110,7 @@ fn the_page_opens_what_is_sealed_here() {
     assert_eq!(shown, inside);
 }
 
+// T3.1
 #[test]
 fn the_page_opens_nothing_that_was_changed() {
     for field in ["T", "enc", "ct", "aad"] {

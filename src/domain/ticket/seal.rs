@@ -155,7 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn the_suite_gives_what_the_final_vectors_say_in_both_modes() {
+    fn hpke_suite_matches_rfc_vectors() {
+        // In both modes.
         let vectors = vectors();
         assert_eq!(vectors.iter().map(|case| case["mode"].as_u64()).collect::<Vec<_>>(), [Some(0), Some(1)]);
         for case in &vectors {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn our_one_call_gives_the_first_encryption_of_mode_psk() {
+    fn single_seal_equals_first_psk_encryption() {
         let [_, case] = vectors().try_into().unwrap();
         let to = ClaimKey::try_from(hex(&case["pkRm"])).unwrap();
         let (psk, psk_id) = (hex(&case["psk"]), hex(&case["psk_id"]));
@@ -200,8 +201,9 @@ mod tests {
         assert_eq!(sealed, Ok((hex(&case["enc"]), hex(&first["ct"]))));
     }
 
+    // T3.1
     #[test]
-    fn a_key_opens_by_the_pinned_rules_and_by_no_others() {
+    fn sealed_key_opens_by_pinned_rules_only() {
         let (private, to) = pair();
         let ticket = Ticket::of([7; 32]);
         let (psk, tid) = (ticket.psk(), [9; 16]);
@@ -248,7 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_key_is_65_bytes_of_a_point_on_the_curve() {
+    fn claim_key_is_valid_curve_point() {
+        // It has 65 bytes.
         let good = pair().1.0;
         assert_eq!(good.len(), 65);
         assert_eq!(good[0], 4);

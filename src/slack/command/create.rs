@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_create_line_is_read_in_any_order_and_spelling() {
+    fn create_arguments_accept_any_order_and_spelling() {
         let deploy = || of("ci", None, UseCase::Cli, 30, "to deploy");
         let cases = [
             ("create ci use:cli ttl:30d to deploy", deploy()),
@@ -195,7 +195,8 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_create_line_is_told_its_first_problem_and_a_correct_line() {
+    fn invalid_create_line_gets_correction() {
+        // The reply names the first problem.
         let all = "create ci use:other ttl:7d why you need it";
         let none = "create ci-deployer use:cli ttl:30d why you need it";
         let long = format!("create ci use:other ttl:7d {}", "x".repeat(201));

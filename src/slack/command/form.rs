@@ -111,7 +111,7 @@ mod tests {
         [(Field::UseCase, "cli"), (Field::Lifetime, "30d"), (Field::Reason, "to deploy")];
 
     #[test]
-    fn a_filled_form_asks_for_what_the_typed_line_asks_for() {
+    fn form_submission_equals_typed_command() {
         let cases: [(&[(Field, &str)], &str); 4] = [
             (&[(Field::Own, "ci@prod")], "ci@prod"),
             (&[(Field::Other, "  bob ")], "bob"),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_in_a_form_is_taken_as_written() {
+    fn form_reason_is_taken_literally() {
         let escaped = [(Field::Reason, "&lt;!channel&gt; <!channel> `x`")];
         assert_eq!(denial_reason(&values(&escaped)).unwrap().as_str(), "&lt;!channel&gt; <!channel> `x`");
     }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_id_is_not_said_back() {
+    fn invalid_key_id_is_not_echoed() {
         let list = || "list".to_owned();
         let secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab";
         let cases = [

@@ -545,8 +545,9 @@ mod tests {
     }
 
     /// In a word each, what can be had of a key in each state ten days after it was issued for thirty.
+    // T8.1
     #[test]
-    fn each_state_gives_what_it_can_and_nothing_else() {
+    fn each_key_state_offers_its_changes_only() {
         let now = Timestamp(START + 10 * DAY);
         let given: Vec<String> = states()
             .into_iter()
@@ -579,8 +580,10 @@ mod tests {
         ");
     }
 
+    // T8.1
     #[test]
-    fn nothing_but_more_time_reaches_past_the_approved_end() {
+    fn only_extension_passes_approved_expiry() {
+        // Undoing an expiry adds a day from now.
         let issued = key(30);
         let end = issued.expires_at;
         for state in states() {
@@ -602,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_is_taken_back_once_whatever_it_is_called() {
+    fn expiry_is_undone_once_by_any_name() {
         let expired = IssuedKey { state: off(DeactivationReason::Expired), ..key(30) };
         let now = Timestamp(START + 31 * DAY);
         let undone = IssuedKey { undone_expiry: Some(now), ..expired.clone() };
@@ -619,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn more_time_is_the_first_lifetime_from_now_and_no_more_than_is_ever_given() {
+    fn extension_is_original_lifetime_within_maximum() {
         let now = |days: i64| Timestamp(START + days * DAY);
         let extend = |issued: IssuedKey, most, now| KeyChange::Extend.wants(&stored(issued), most, now);
         for (most, at, expected) in

@@ -285,8 +285,9 @@ fn label(ticket: &StoredTicket) -> String {
 mod tests {
     use super::*;
 
+    // T3.8
     #[test]
-    fn a_code_is_mailed_only_to_the_confirmed_address_that_was_seen_when_asking() {
+    fn code_goes_only_to_email_recorded_at_request() {
         let mail =
             Mail { from: "keys@example.com".parse().unwrap(), domains: vec!["example.com".to_owned()] };
         let seen = email_hash("alice@example.com");

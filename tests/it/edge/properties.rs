@@ -91,8 +91,10 @@ fn check_response(response: &HttpResponse) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
+    // T1.4, T6.2
     #[test]
-    fn only_what_slack_signed_for_our_app_and_team_is_queued((sent, ours) in any_sent()) {
+    fn only_signed_requests_of_our_app_are_queued((sent, ours) in any_sent()) {
+        // Only what Slack signed, for our app and our workspaces, is queued.
         let received = sent.receive();
         let (message, response) = parts(&received);
         check_response(response)?;
@@ -116,6 +118,7 @@ proptest! {
         }
     }
 
+    // T1.9
     #[test]
     fn any_json_at_all_is_answered(event in any_json()) {
         match HttpRequest::try_from(event) {
@@ -128,6 +131,7 @@ proptest! {
         }
     }
 
+    // T1.9
     #[test]
     fn any_damaged_gateway_event_is_answered(
         event in prop::sample::select(gateway_cases()).prop_flat_map(|case| damaged(case["event"].clone())),
@@ -145,6 +149,7 @@ proptest! {
         }
     }
 
+    // T1.9
     #[test]
     fn any_request_is_answered(
         method in ".*",

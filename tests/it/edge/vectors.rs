@@ -18,6 +18,7 @@ fn header(value: &Value) -> Header<'_> {
     value.as_str().map_or(Header::Absent, Header::One)
 }
 
+// T1.1
 #[test]
 fn every_signature_case_has_its_verdict_and_reason() {
     let cases = cases(include_str!("../../vectors/slack-signature.json"));

@@ -104,7 +104,7 @@ impl Deed for AboutLink {
 deeds! {
     opening_a_link_with_its_code: AboutLink::Collect;
     guessing_codes: AboutLink::Guess;
-    a_second_tab: AboutLink::SecondTab;
-    a_link_that_nobody_opens: AboutLink::Expire;
-    a_key_that_nobody_confirms: AboutLink::NeverConfirmed;
+    second_claim: AboutLink::SecondTab;
+    unopened_link: AboutLink::Expire;
+    unconfirmed_key: AboutLink::NeverConfirmed;
 }
