@@ -10,3 +10,23 @@ bench:
 .PHONY: mutants
 mutants:
 	python3 tests/mutations/run.py
+
+# What the functions seal, opened by the page, and the page's own tests. Needs Node 20 or later.
+.PHONY: test-page
+test-page:
+	cargo test --locked --test page
+
+# The page in a browser. Needs Node 20 or later, chromium and chromedriver.
+.PHONY: test-browser
+test-browser:
+	node tests/page/browser/run.mjs
+
+# The messages that `cargo test` saw the product send, against Slack's own models. Needs Python with slack_sdk.
+.PHONY: test-messages
+test-messages:
+	python3 tests/blockkit/validate.py target/blockkit/messages.jsonl
+
+# The built template, walked as people would. Needs `sam build`, and Python with tests/deployed/requirements.txt.
+.PHONY: test-deployed
+test-deployed:
+	python3 tests/deployed/run.py

@@ -23,6 +23,5 @@ mod local;
 mod path;
 mod policies;
 mod scrape;
-mod sealing;
 mod start;
 mod template;

@@ -1,4 +1,5 @@
-//! What Rust seals, the page's own receiver opens; and the page's own tests, so that `cargo test` runs them all.
+//! What Rust seals, the page's own receiver opens; and the page's own tests. It needs Node: `make test-page`.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a broken test must stop")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
