@@ -621,8 +621,9 @@ fn open_key(user: &SlackUserId) -> String {
 mod tests {
     use super::*;
 
+    // T2.19
     #[test]
-    fn somebody_in_two_workspaces_has_one_count_of_keys_a_day() {
+    fn daily_key_count_ignores_workspace() {
         let now = Timestamp(1_700_000_000);
         let item =
             |person: &str, now| match increment_daily_count(&person.to_owned().try_into().unwrap(), now, 0) {

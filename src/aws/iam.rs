@@ -12,7 +12,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::SecretString;
 
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
-use crate::domain::ticket::seal::NewAccessKey;
+use crate::domain::new_access_key::NewAccessKey;
 use crate::id::{AccessKeyId, IamUserName};
 use crate::time::Timestamp;
 
@@ -538,7 +538,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quarantine_policies_are_those_of_aws_in_any_partition() {
+    fn quarantine_policies_match_in_any_partition() {
         for (arn, expected) in [
             ("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3", true),
             ("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine", true),

@@ -150,8 +150,9 @@ mod tests {
         IamStep::RemoveDescriptions,
     ];
 
+    // T2.22
     #[test]
-    fn a_step_may_do_one_thing_to_one_user() {
+    fn session_allows_one_action_on_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         for step in STEPS {
             let (action, tags) = match step {
@@ -178,8 +179,9 @@ mod tests {
         }
     }
 
+    // T2.8
     #[test]
-    fn no_session_policy_is_made_of_a_path_that_is_a_pattern() {
+    fn wildcard_path_gets_no_session_policy() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         for step in STEPS {
             for path in ["/*/", "/bots*/", "/b?ts/", "/${aws:username}/", "/$/", "/*"] {
@@ -193,8 +195,9 @@ mod tests {
     }
 
     #[cfg(feature = "cli")]
+    // T2.8
     #[test]
-    fn at_any_path_it_is_still_one_user() {
+    fn session_policy_at_any_path_names_one_user() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let policy = deactivating_at_any_path(&account, &"ci".parse().unwrap());
         let policy: Value = serde_json::from_str(&policy.document(&Partition::default())).unwrap();

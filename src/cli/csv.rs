@@ -57,8 +57,9 @@ mod tests {
         assert_eq!(HEAD.matches(',').count(), 7);
     }
 
+    // T5.8
     #[test]
-    fn no_cell_begins_a_formula_and_no_record_another_line() {
+    fn csv_cell_is_no_formula_or_line_break() {
         let hostile = [
             "=1+1",
             "+1",
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_semicolon_in_the_detail_reads_back_as_itself() {
+    fn csv_semicolon_reads_back() {
         let line = with("x", "a;b");
         let (_, rest) = line.split_once('"').unwrap();
         let json = rest.rsplit_once('"').unwrap().0.replace("\"\"", "\"");

@@ -16,8 +16,9 @@ use crate::cli::output as words;
 use crate::cli::value_parsers::PersonArg;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure, check};
 use crate::config::OperatorConfig;
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser};
 use crate::domain::key::StoredKey;
+use crate::domain::person::Person;
 use crate::facts::Lookup;
 use crate::id::PersonId;
 use crate::policy::{

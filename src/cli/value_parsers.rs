@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_a_day_or_a_time_with_its_zone() {
+    fn time_argument_is_date_or_zoned_time() {
         let cases = [
             ("2025-11-24", Some(1_763_942_400)),
             ("2025-11-24T16:00:00Z", Some(1_764_000_000)),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn twelve_digits_are_an_account_number_and_other_words_an_alias() {
+    fn account_argument_is_number_or_alias() {
         let user: UserAt = "ci@123456789012".parse().unwrap();
         assert_eq!(user.account, Some(AccountArg::Id("123456789012".parse().unwrap())));
         let user: UserAt = "ci@prod".parse().unwrap();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::encoding::hex;
 use crate::id::RequestId;
 use crate::time::Timestamp;
 
@@ -291,24 +292,15 @@ impl AuditEntry {
     }
 }
 
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use strum::IntoEnumIterator as _;
 
     use super::*;
 
+    // T5.1
     #[test]
-    fn each_entry_is_bound_to_the_one_before_and_to_its_request() {
+    fn audit_entry_is_bound_to_predecessor_and_request() {
         let request = RequestId::of_signature(&[7; 32]);
         let other = RequestId::of_signature(&[8; 32]);
         let mut chain = AuditChain::default();
@@ -339,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_inserted_leaves_the_outbox_and_the_chain_goes_on() {
+    fn inserted_entries_leave_outbox_and_chain_continues() {
         let request = RequestId::of_signature(&[7; 32]);
         let mut chain = AuditChain::default();
         chain.append(&request, Timestamp(1), NewAuditEntry::new(AuditEvent::RequestCreated, "a", []));

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_named_by_a_few_fixed_words() {
+    fn browser_names_come_from_fixed_list() {
         let cases = [
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -102,8 +102,9 @@ mod tests {
         }
     }
 
+    // T7.7
     #[test]
-    fn what_is_not_on_the_list_reads_as_unknown() {
+    fn unlisted_browser_is_parsed_as_unknown() {
         for text in [
             "",
             "firefox on windows",

@@ -156,8 +156,10 @@ impl TryFrom<&Item> for StoredCheckpoint {
 mod tests {
     use super::*;
 
+    // T5.6
     #[test]
-    fn every_shard_of_three_days_is_gone_through_once() {
+    fn checkpoint_visits_each_shard_once() {
+        // Of three days.
         let noon = Timestamp(1_764_000_000);
         let mut page = Some(CheckpointPage::first(noon.day()));
         let mut partitions = Vec::new();
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_closed_ten_minutes_after_its_end() {
+    fn checkpoint_closes_day_after_ten_minutes() {
         let midnight = Timestamp(1_764_028_800);
         assert_eq!(midnight.rfc3339(), "2025-11-25T00:00:00Z");
         assert_eq!(day_due_for_close(Timestamp(midnight.0 + 599)), "2025-11-23");

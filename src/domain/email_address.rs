@@ -74,6 +74,7 @@ pub fn is_domain(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    // T3.8
     #[test]
     fn an_address_is_one_plain_addr_spec() {
         let long_local = format!("{}@example.com", "a".repeat(64));

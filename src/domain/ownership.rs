@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::aws::item::{Attribute, Item, ItemError, Update, number, values};
-use crate::domain::iam::Account;
+use crate::domain::iam::{Account, IamUserRef};
 use crate::id::{AccountId, IamUserName, SlackUserId};
-use crate::policy::IamUserRef;
 use crate::time::{DAY, Timestamp};
 
 /// An IAM user by account number and name.
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_complete_reading_did_not_see_is_offered_no_more() {
+    fn complete_refresh_removes_unseen_users() {
         let mut directory = OwnedUsers::default();
         assert!(directory.insert(&entry("old"), Timestamp(10), Timestamp(0)));
         assert!(directory.insert(&entry("new"), Timestamp(20), Timestamp(0)));
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_hundred_are_kept_and_those_seen_last_stay() {
+    fn owned_users_are_bounded_to_recent_hundred() {
         let mut directory = OwnedUsers::default();
         for n in 0..250 {
             directory.insert(&entry(&format!("user-{n:03}")), Timestamp(n), Timestamp(0));

@@ -89,8 +89,10 @@ impl TryFrom<&Item> for Stored {
 mod tests {
     use super::*;
 
+    // T7.6
     #[test]
-    fn findings_of_a_page_are_stored_once_and_those_of_an_older_comparison_never() {
+    fn reconciliation_page_is_stored_once() {
+        // Findings of an older run are never stored.
         let found = |from: usize, to: usize| (from..to).map(|n| format!("key {n}")).collect::<Vec<_>>();
         let empty = Stored::default();
         let first = empty.with(Timestamp(10), "a/0", &found(0, 15)).unwrap();

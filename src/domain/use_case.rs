@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_use_case_reads_back_and_serialises_as_it_is_typed() {
+    fn use_cases_round_trip_as_typed() {
         for use_case in UseCase::ALL {
             assert_eq!(use_case.as_str().parse(), Ok(use_case));
             assert_eq!(serde_json::to_value(use_case).unwrap(), use_case.as_str());

@@ -8,8 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::render::text;
-
 /// The longest body that is read, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
@@ -41,17 +39,6 @@ pub enum GatewayEventError {
     /// The body is longer than [`BODY_LIMIT`].
     #[error("the body is too long")]
     TooLarge,
-}
-
-impl GatewayEventError {
-    /// 400 or 413.
-    #[must_use]
-    pub fn response(self) -> HttpResponse {
-        match self {
-            Self::Malformed(_) => HttpResponse::text(400, text::NOT_A_REQUEST),
-            Self::TooLarge => HttpResponse::text(413, text::TOO_LARGE),
-        }
-    }
 }
 
 impl HttpRequest {
@@ -261,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_absent_once_or_several_whatever_its_case() {
+    fn repeated_headers_are_distinguished_ignoring_case() {
         let cases = [
             (v1(json!(null), json!(null)), Header::Absent),
             (v1(json!({}), json!({ "X-A": [] })), Header::Absent),
@@ -307,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_told_so() {
+    fn invalid_gateway_event_is_an_error() {
         let cases = [
             (json!(null), "method"),
             (json!([1, 2]), "method"),
@@ -333,12 +320,12 @@ mod tests {
         for (event, part) in cases {
             let refused = HttpRequest::try_from(event.clone()).unwrap_err();
             assert_eq!(refused, GatewayEventError::Malformed(part), "{event}");
-            assert_eq!(refused.response().status, 400, "{event}");
+            assert!(matches!(refused, GatewayEventError::Malformed(_)), "{event}");
         }
     }
 
     #[test]
-    fn a_body_is_its_bytes_up_to_the_limit() {
+    fn body_is_decoded_up_to_limit() {
         let event = |body: &[u8], flagged: bool| {
             let text =
                 if flagged { STANDARD.encode(body) } else { String::from_utf8(body.to_vec()).unwrap() };
@@ -353,7 +340,7 @@ mod tests {
             for over in [1, 2, 3, 4, BODY_LIMIT] {
                 let refused = read(event(&vec![b'a'; BODY_LIMIT + over], flagged)).unwrap_err();
                 assert_eq!(refused, GatewayEventError::TooLarge, "{over} over, flagged {flagged}");
-                assert_eq!(refused.response().status, 413);
+                assert_eq!(refused, GatewayEventError::TooLarge);
             }
         }
     }

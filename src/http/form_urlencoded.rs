@@ -95,8 +95,9 @@ mod tests {
 
     use super::*;
 
+    // T1.7
     #[test]
-    fn a_form_is_read_one_way_or_not_at_all() {
+    fn ambiguous_form_is_rejected() {
         let read = |pairs: &[(&str, &str)]| {
             Ok(Form(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()))
         };
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_may_have_parameters_and_any_case() {
+    fn media_type_ignores_parameters_and_case() {
         let cases = [
             (Header::One("application/x-www-form-urlencoded"), true),
             (Header::One("application/x-www-form-urlencoded; charset=utf-8"), true),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::Approvers;
+use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::AccessKey;
 use crate::domain::key::IssuedKey;
@@ -13,7 +13,8 @@ pub use crate::render::key_list::{
     KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, listed, off, owner_left,
 };
 use crate::render::text;
-use crate::slack::api::SlackMessage;
+use crate::slack::block_kit::{button, confirm, context, header, section, verbatim};
+use crate::slack::message::SlackMessage;
 use crate::slack::receive::LINK_ACTION_ID;
 use crate::time::Timestamp;
 
@@ -296,34 +297,6 @@ pub fn again(sentence: &str, request: &KeyRequest) -> SlackMessage {
     SlackMessage { text: sentence.to_owned(), blocks }
 }
 
-/// The only kind of mrkdwn that is sent: what somebody typed in it names no channel and nobody, and links nowhere. What is
-/// written out, such as `<@U0ALICE>`, still does
-/// (<https://docs.slack.dev/reference/block-kit/composition-objects/text-object>).
-#[must_use]
-pub fn verbatim(text: &str) -> Value {
-    json!({"type": "mrkdwn", "text": text, "verbatim": true})
-}
-
-fn header(text: &str) -> Value {
-    json!({"type": "header", "text": {"type": "plain_text", "text": text}})
-}
-
-/// Slack takes up to 3,000 characters here.
-pub(crate) fn section(text: &str) -> Value {
-    json!({"type": "section", "text": verbatim(&cut(text, 2900))})
-}
-
-pub(crate) fn context(text: &str) -> Value {
-    json!({"type": "context", "elements": [verbatim(&cut(text, 1900))]})
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most).chain(['\u{2026}']).collect()
-}
-
 /// A button about one key. It carries the key's id; all else is read from the table.
 fn key_button(
     text: &str,
@@ -333,32 +306,4 @@ fn key_button(
     confirm: Option<Value>,
 ) -> Value {
     button(text, action, issued.key.as_str(), style, confirm)
-}
-
-pub(crate) fn button(
-    text: &str,
-    action: &str,
-    value: &str,
-    style: Option<&str>,
-    confirm: Option<Value>,
-) -> Value {
-    let mut button = json!({
-        "type": "button", "action_id": action, "value": value,
-        "text": {"type": "plain_text", "text": text},
-    });
-    if let (Some(style), Some(object)) = (style, button.as_object_mut()) {
-        object.insert("style".to_owned(), style.into());
-    }
-    if let (Some(confirm), Some(object)) = (confirm, button.as_object_mut()) {
-        object.insert("confirm".to_owned(), confirm);
-    }
-    button
-}
-
-pub(crate) fn confirm(title: &str, text: &str, yes: &str) -> Value {
-    let plain = |text: &str| json!({"type": "plain_text", "text": text});
-    json!({
-        "title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back"),
-        "style": "danger",
-    })
 }

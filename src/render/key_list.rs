@@ -7,9 +7,10 @@ use crate::domain::iam::AccessKey;
 use crate::domain::key::{DeactivationReason, IssuedKey};
 use crate::id::{AccessKeyId, PersonId};
 use crate::policy::IamUserRef;
-use crate::render::approval_card::{action, button as element, confirm, context, section};
+use crate::render::approval_card::action;
 use crate::render::text;
-use crate::slack::api::SlackMessage;
+use crate::slack::block_kit::{button as element, confirm, context, section};
+use crate::slack::message::SlackMessage;
 use crate::time::Timestamp;
 
 /// How many IAM users a list shows: each takes up to five of the fifty blocks that Slack allows in a message.
@@ -171,7 +172,7 @@ mod tests {
     use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account};
 
     #[test]
-    fn the_longest_list_fits_into_one_message_of_slacks() {
+    fn longest_key_list_fits_one_message() {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user =
             |n: usize| IamUserRef { account: account.clone(), name: format!("{n:x>64}").parse().unwrap() };

@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use crate::domain::request::KeyRequest;
 use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
-use crate::render::approval_card::verbatim;
 use crate::render::text;
+use crate::slack::block_kit::{section, verbatim};
 use crate::slack::command::{Field, Reason};
+use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
 
 /// The form in which a key is asked for.
-pub const ASK: &str = "ask";
+pub const ASK: &str = REQUEST_FORM;
 /// The form in which an approver says why they deny.
-pub const DENY: &str = "deny";
+pub const DENY: &str = DENIAL_FORM;
 /// A choice of a use case, whose alternative is then shown.
 pub const CHOOSE_USE_CASE: &str = "choose-use-case";
 
@@ -152,11 +153,6 @@ fn plain(text: &str) -> Value {
     json!({"type": "plain_text", "text": text})
 }
 
-fn section(text: &str) -> Value {
-    let cut: String = text.chars().take(MOST_IN_SECTION).collect();
-    json!({"type": "section", "text": verbatim(&cut)})
-}
-
 fn form(callback_id: &str, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {
     json!({
         "type": "modal", "callback_id": callback_id, "private_metadata": carried, "title": plain(title),
@@ -183,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_offers_what_it_can_hold_and_every_choice_reads_back() {
+    fn form_choices_are_bounded_and_read_back() {
         let form = ask(&FormChoices { own: own(140), max_days: 90 }, None);
         let options = form.pointer("/blocks/0/element/options").unwrap().as_array().unwrap();
         assert_eq!(options.len(), MOST_OPTIONS);

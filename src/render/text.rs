@@ -36,16 +36,6 @@ pub const NOT_QUEUED: &str = "keyvend could not accept this. Please try again in
 /// The acknowledgment of a command.
 pub const CHECKING: &str = "Checking... the answer will appear here in a moment.";
 
-/// The signing secret is empty.
-pub const SIGNING_SECRET_EMPTY: &str =
-    "The Slack signing secret is empty. Copy it from Basic Information on your app's page at api.slack.com.";
-/// The signing secret has white space around it.
-pub const SIGNING_SECRET_BLANKS: &str = "The Slack signing secret begins or ends with white space, \
-    most likely a line break that was pasted with it. Store it again without it.";
-/// The configured Slack API URL is invalid.
-pub const SLACK_API_URL_WRONG: &str =
-    "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/.";
-
 /// A signed request without a field that Slack always sends. `field` is a fixed name, never text from the request.
 #[must_use]
 pub fn lacks(field: &str) -> String {
@@ -142,8 +132,9 @@ fn use_cases() -> String {
 mod tests {
     use super::*;
 
+    // T5.3
     #[test]
-    fn what_was_typed_is_said_back_escaped_and_cut() {
+    fn echoed_user_text_is_escaped_and_truncated() {
         let cases = [
             ("<!channel>", "`&lt;!channel&gt;`"),
             ("a`b", "`a'b`"),
@@ -158,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_use_case_is_told_what_aws_recommends_for_it() {
+    fn every_use_case_has_aws_recommendation() {
         for (use_case, recommended) in [
             (UseCase::Cli, ["`aws login`", "IAM Identity Center"].as_slice()),
             (UseCase::LocalCode, &["IAM Identity Center"]),
@@ -195,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_syntax_error_says_what_was_wrong_and_what_to_type() {
+    fn syntax_error_says_what_to_type() {
         let say = |line: &str| syntax(&line.parse::<Command>().unwrap_err(), "/access-key");
         insta::assert_snapshot!(say("create <@U1|bob>"), @"`@bob` is not an IAM user name. Write it as shown in the AWS console. Type `/access-key create ci-deployer use:cli ttl:30d why you need it`");
         insta::assert_snapshot!(say("create ci use:laptop ttl:7d to deploy"), @"`laptop` is not a use case. Choose one of `cli`, `local-code`, `aws-compute`, `third-party`, `outside-aws`, `other`. Type `/access-key create ci use:cli ttl:7d why you need it`");

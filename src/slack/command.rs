@@ -2,6 +2,7 @@
 //! commands and help cannot differ.
 
 pub mod create;
+pub mod error;
 pub mod form;
 pub mod keys;
 
@@ -9,14 +10,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::lifetime::{Days, InvalidLifetime};
+pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
-use crate::render::text;
+pub use crate::slack::command::create::Create;
 #[cfg(feature = "cli")]
 pub(crate) use crate::slack::command::create::iam_user;
-pub use crate::slack::command::create::{Create, Days, InvalidLifetime, InvalidReason, Reason};
+pub use crate::slack::command::error::{Problem, SyntaxError};
 pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::keys::TypedUser;
 use crate::slack::mrkdwn;
+use crate::text::is_blank;
 
 macro_rules! commands {
     ($(#[$meta:meta])* pub enum $name:ident {
@@ -81,61 +85,16 @@ commands! {
     }
 }
 
-/// What is wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The first word is no command. Holds it.
-    UnknownCommand(String),
-    /// Something stands after a command that takes nothing more. Holds the command.
-    TooMuch(&'static str),
-    /// Not a request id. Holds what was typed.
-    NotARequestId(String),
-    /// A command about a key without one. Holds the command.
-    KeyMissing(&'static str),
-    /// Not an access key id. What was typed is not held: it could be a secret.
-    NotAKey,
-    /// `create` without an IAM user.
-    UserMissing,
-    /// Not an IAM user name. Holds what was typed.
-    NotAnIamUser(String),
-    /// No `use:`.
-    UseMissing,
-    /// `use:` more than once.
-    UseRepeated,
-    /// Not a use case. Holds what was typed.
-    UnknownUseCase(String),
-    /// No `ttl:`.
-    TtlMissing,
-    /// `ttl:` more than once.
-    TtlRepeated,
-    /// Not a number of days. Holds what was typed.
-    InvalidLifetime(String),
-    /// No reason.
-    ReasonMissing,
-    /// A reason of more than [`Reason::MOST`] characters.
-    ReasonTooLong,
-}
-
-/// A line that is no command: what is wrong, and a line that would be right, made of what was right in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", text::problem(.problem))]
-pub struct SyntaxError {
-    /// What is wrong.
-    pub problem: Problem,
-    /// A correct line, without the slash command's own name.
-    pub correct: String,
-}
-
 /// Reads the `text` that Slack sends with a slash command. An empty one asks for the form.
 impl FromStr for Command {
     type Err = SyntaxError;
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         let text = mrkdwn::unescape(text);
-        let text = text.trim_matches(mrkdwn::is_blank);
+        let text = text.trim_matches(is_blank);
         // Copied out of our own help with its backticks.
         let text = text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text);
-        let mut words = text.split(mrkdwn::is_blank).filter(|word| !word.is_empty());
+        let mut words = text.split(is_blank).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Ok(Self::Form) };
         let mut words = words.peekable();
         match first.to_ascii_lowercase().as_str() {
@@ -234,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_command_is_told_what_is_wrong() {
+    fn invalid_line_explains_error() {
         let cases = [
             ("frobnicate", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
             ("extend", Problem::UnknownCommand("extend".to_owned()), "help"),
@@ -251,12 +210,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_command_or_a_syntax_error(text in any::<String>()) {
+        fn any_text_parses_or_explains_error(text in any::<String>()) {
             let _ = text.parse::<Command>();
         }
 
         #[test]
-        fn any_text_of_the_grammars_own_pieces_is_a_command_or_a_correct_line(
+        fn random_grammar_tokens_parse_or_get_correction(
             pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12),
         ) {
             if let Err(error) = pieces.concat().parse::<Command>() {

@@ -5,8 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::render::text;
-
 /// Where a `response_url` must point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseUrlRule {
@@ -15,7 +13,9 @@ pub struct ResponseUrlRule {
 
 /// A text that is no URL of a Slack API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", text::SLACK_API_URL_WRONG)]
+#[error(
+    "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/."
+)]
 pub struct InvalidSlackApiUrl;
 
 /// A text that is no `response_url` of ours.
@@ -86,8 +86,9 @@ impl fmt::Debug for ResponseUrl {
 mod tests {
     use super::*;
 
+    // T1.8
     #[test]
-    fn a_response_url_points_to_slack_or_to_its_stand_in() {
+    fn response_url_must_point_to_slack() {
         let slack = "https://slack.com/api/";
         let gov = "https://slack-gov.com/api/";
         let local = "http://127.0.0.1:8080/api/";
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slack_api_url_has_a_scheme_and_a_host() {
+    fn slack_api_url_needs_scheme_and_host() {
         for url in
             ["", "slack.com", "ftp://slack.com/", "https:///x", "https://a@b/", "https://a b/", "https://a?b"]
         {
@@ -142,6 +143,7 @@ mod tests {
         }
     }
 
+    // T3.11
     #[test]
     fn a_response_url_does_not_print() {
         let rule = ResponseUrlRule::for_api("https://slack.com/api/").unwrap();

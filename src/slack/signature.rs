@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http::api_gateway::Header;
 use crate::id::{InvalidId, RequestId};
-use crate::render::text;
 use crate::time::Timestamp;
 
 /// How far Slack's clock and ours may be apart, in seconds, either way.
@@ -24,10 +23,15 @@ pub struct SigningSecret(SecretString);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigningSecretError {
     /// Nothing at all; anybody can sign with that.
-    #[error("{}", text::SIGNING_SECRET_EMPTY)]
+    #[error(
+        "The Slack signing secret is empty. Copy it from Basic Information on your app's page at api.slack.com."
+    )]
     Empty,
     /// White space around it: pasted with a line end, most likely.
-    #[error("{}", text::SIGNING_SECRET_BLANKS)]
+    #[error(
+        "The Slack signing secret begins or ends with white space, most likely a line break that was pasted with it. \
+         Store it again without."
+    )]
     Blanks,
 }
 
@@ -231,8 +235,9 @@ fn bytes_of(hex: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
+    // T1.1
     #[test]
-    fn a_signing_secret_is_not_empty_and_has_no_blanks_around_it() {
+    fn empty_or_padded_signing_secret_is_rejected() {
         let cases = [
             ("", Some(SigningSecretError::Empty)),
             (" ", Some(SigningSecretError::Blanks)),
@@ -248,12 +253,14 @@ mod tests {
         }
     }
 
+    // T3.11
     #[test]
     fn a_signing_secret_does_not_print() {
         let secret = SigningSecret::new("very-secret".to_owned()).unwrap();
         assert_eq!(format!("{secret:?}"), "SigningSecret");
     }
 
+    // T1.1
     #[test]
     fn without_a_secret_nothing_is_signed() {
         let zeros = format!("v0={}", "0".repeat(64));
@@ -261,6 +268,7 @@ mod tests {
         assert_eq!(result.map(|_| ()), Err(SignatureError::Mismatch));
     }
 
+    // T1.1
     #[test]
     fn a_repeated_header_is_not_chosen_from() {
         let secrets = [SigningSecret::new("abc".to_owned()).unwrap()];
@@ -275,6 +283,7 @@ mod tests {
         }
     }
 
+    // T1.1
     #[test]
     fn a_timestamp_is_plain_decimal() {
         let cases = [

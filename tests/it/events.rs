@@ -89,7 +89,8 @@ fn put_ticket(item: Item) -> Write {
 }
 
 #[tokio::test]
-async fn the_events_of_a_request_lead_from_the_command_to_a_sealed_key() {
+async fn sample_events_lead_to_sealed_key() {
+    // The files in events/ lead from the command to a sealed key.
     let keyvend = Deployed::new().await;
     let done = json!({"batchItemFailures": []});
 
@@ -162,8 +163,9 @@ async fn a_browser_gets_the_page() {
 }
 
 /// The page loads nothing, runs nothing but its own two scripts, and is kept, framed, indexed and told of by nobody.
+// T3.10
 #[tokio::test]
-async fn the_page_is_served_with_all_that_keeps_it_to_itself() {
+async fn page_is_served_with_protective_headers() {
     use base64::Engine as _;
     use sha2::{Digest as _, Sha256};
     let keyvend = Deployed::new().await;

@@ -22,8 +22,10 @@ fn symbols(binary: &str) -> String {
     names
 }
 
+// T7.1
 #[test]
-fn the_functions_that_face_the_internet_link_no_iam_no_mail_and_no_policy() {
+fn internet_facing_functions_link_no_iam_or_policy() {
+    // Neither `slack` nor `reveal` links the clients of IAM and SES or the policy engine.
     let (slack, reveal, worker) = (symbols(SLACK), symbols(REVEAL), symbols(WORKER));
     for name in ["aws_sdk_iam", "aws_sdk_ses", "aws_sdk_sts", "cedar_policy"] {
         assert!(worker.contains(name), "{name} is not found where it must be");
@@ -36,6 +38,7 @@ fn the_functions_that_face_the_internet_link_no_iam_no_mail_and_no_policy() {
     }
 }
 
+// T7.1
 #[test]
 fn slack_links_no_table_and_reveal_no_secret() {
     let (slack, reveal) = (symbols(SLACK), symbols(REVEAL));
@@ -44,8 +47,9 @@ fn slack_links_no_table_and_reveal_no_secret() {
     assert!(!reveal.contains("aws_sdk_secretsmanager"), "reveal links Secrets Manager");
 }
 
+// T7.2
 #[test]
-fn the_functions_link_nothing_of_the_operators_tool() {
+fn functions_link_nothing_of_operator_cli() {
     let tool = symbols(KEYVEND);
     for name in ["clap_builder", "keyvend3cli", "keyvend6policy4lint"] {
         assert!(tool.contains(name), "{name} is not found where it must be");

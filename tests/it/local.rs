@@ -485,7 +485,7 @@ fn every_scene_is_walked() {
 }
 
 #[tokio::test]
-async fn what_arrives_is_worked_off_without_anybodys_doing() {
+async fn local_messages_are_processed_automatically() {
     at_the_pages(async {
         let browser = Browser::new().await;
         spawn_local(server::work(Rc::clone(&browser.running)));
@@ -540,7 +540,7 @@ async fn only_the_servers_own_page_may_press_buttons() {
 }
 
 #[tokio::test]
-async fn what_panics_is_answered_and_stops_nothing_else() {
+async fn panicking_local_handler_is_answered_and_isolated() {
     at_the_pages(async {
         let browser = Browser::new().await;
         browser.running.world.net.before(|call| panic!("no {} today", call.service));
@@ -554,7 +554,8 @@ async fn what_panics_is_answered_and_stops_nothing_else() {
 }
 
 #[tokio::test]
-async fn nobody_sees_or_speaks_where_they_are_not_a_member() {
+async fn local_channels_are_visible_to_members_only() {
+    // Nobody sees or writes messages of a channel without being its member.
     at_the_pages(async {
         let browser = Browser::new().await;
         let [first, ..] = scene::<4>("From request to key");

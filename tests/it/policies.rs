@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyvend::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use keyvend::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser};
+use keyvend::domain::person::Person;
 use keyvend::domain::use_case::UseCase;
 use keyvend::id::{Digest256, PersonId, SlackUserId, UserGroupId};
 use keyvend::policy::{
@@ -115,8 +116,9 @@ fn key(number: u32) -> KeyFacts {
     }
 }
 
+// T2.3
 #[test]
-fn user_groups_are_collected_wherever_a_policy_names_them() {
+fn user_groups_are_found_anywhere_in_policies() {
     let policies = load(
         "groups",
         r#"
@@ -142,8 +144,9 @@ fn user_groups_are_collected_wherever_a_policy_names_them() {
     assert_eq!(default_policies().slack_groups().count(), 0, "the shipped policies cost no look-up");
 }
 
+// T2.3
 #[test]
-fn a_user_group_that_can_be_none_is_refused_with_its_line() {
+fn invalid_user_group_is_refused_with_line() {
     let forbids = |group: &str| {
         format!(
             "@id(\"a\")\npermit (principal, action, resource);\n\n@id(\"b\")\n@advice(\"No.\")\nforbid (principal, action, resource)\nwhen {{ principal in SlackGroup::\"{group}\" }};\n"
@@ -159,6 +162,7 @@ fn a_user_group_that_can_be_none_is_refused_with_its_line() {
     Policies::load(&folder("a-group", &[("one.cedar", &forbids("S0614TZR7"))])).unwrap();
 }
 
+// T2.7, T2.9, T2.17
 #[test]
 fn every_case_is_decided_as_its_name_says() {
     let policies = default_policies();
@@ -180,7 +184,7 @@ fn every_policy_decides_a_case() {
 }
 
 #[test]
-fn a_wrong_case_is_told() {
+fn failing_case_is_reported() {
     let policies = default_policies();
     let allowed =
         r#"{"principal": {"id": "UALICEOWNER"}, "action": "list", "iam_user": {"owners": ["UALICEOWNER"]}}"#;
@@ -234,7 +238,8 @@ fn unreadable_cases_and_empty_folders_are_refused() {
 }
 
 #[test]
-fn an_invalid_set_is_refused_with_file_and_line() {
+fn invalid_policy_set_is_refused_with_line() {
+    // The error names the file as well.
     let permit = "@id(\"may\")\npermit (principal, action, resource);\n";
     let table: &[(&str, String, &str, usize)] = &[
         (
@@ -318,14 +323,14 @@ fn an_invalid_set_is_refused_with_file_and_line() {
 }
 
 #[test]
-fn an_id_taken_in_another_file_is_refused_naming_both() {
+fn duplicate_policy_id_names_both_files() {
     let policy = "@id(\"may\")\npermit (principal, action, resource);";
     let text = refused(&folder("two-files", &[("a.cedar", policy), ("b.cedar", policy)])).to_string();
     assert!(text.starts_with("b.cedar:1: ") && text.contains("a.cedar:1"), "{text}");
 }
 
 #[test]
-fn everything_wrong_is_told_at_once() {
+fn all_policy_errors_are_reported_together() {
     let invalid = refused(&folder(
         "several",
         &[
@@ -355,7 +360,7 @@ fn a_folder_without_schema_or_policies_is_refused() {
 }
 
 #[test]
-fn a_schema_that_does_not_take_what_is_asked_is_refused() {
+fn schema_unfit_for_requests_is_refused() {
     let shipped = fs::read_to_string(shipped().join("schema.cedarschema")).unwrap();
     let permit = "@id(\"may\")\npermit (principal, action, resource);";
     let table = [
@@ -377,6 +382,7 @@ fn a_schema_that_does_not_take_what_is_asked_is_refused() {
     }
 }
 
+// T2.18
 #[test]
 fn a_policy_that_cannot_be_evaluated_means_no() {
     let overflow = "context.days * 9223372036854775807 > 0";
@@ -425,7 +431,8 @@ fn what_no_policy_allows_is_denied_by_none() {
 }
 
 #[test]
-fn a_denial_gives_its_advice_in_the_order_of_the_files_and_each_sentence_once() {
+fn denial_advice_is_ordered_and_deduplicated() {
+    // Advice comes in the order of the files.
     let forbid = |id: &str, advice: &str| {
         format!("@id({id:?}) @advice({advice:?})\nforbid (principal, action, resource);\n")
     };
@@ -445,7 +452,8 @@ fn a_denial_gives_its_advice_in_the_order_of_the_files_and_each_sentence_once() 
 }
 
 #[test]
-fn policies_can_name_tags_groups_accounts_paths_and_addresses() {
+fn policies_can_use_every_documented_fact() {
+    // Tags, groups, accounts, paths and email addresses.
     let rule = "@id(\"may\")
         permit (principal, action == Action::\"list\", resource in IamGroup::\"111122223333/bots\")
         when {
@@ -516,6 +524,7 @@ fn needed_approvals_end_at_five() {
     );
 }
 
+// T2.5
 #[test]
 fn approvals_count_different_people_who_still_may() {
     let policies = default_policies();
@@ -534,8 +543,10 @@ fn approvals_count_different_people_who_still_may() {
     assert_eq!(count(&[bob_left, carol_approver(), mallory_outsider(), alice_approver]), 1);
 }
 
+// T2.7
 #[test]
-fn distinct_approvals_leave_requester_and_key_holder_out_whatever_the_policies_say() {
+fn requester_and_key_holder_never_count_as_approvers() {
+    // Whatever the policies say.
     let (alice, bob) = (alice_owner().id, bob_approver().id);
     let alice_elsewhere = PersonId { team: "T0OTHER".parse().unwrap(), ..alice.clone() };
     assert_eq!(distinct_approvals(&alice, None, []), 0);
@@ -684,7 +695,8 @@ fn allowed(verdict: &PolicyDecision) -> bool {
 }
 
 #[test]
-fn for_all_facts_what_is_issued_could_be_asked_for_and_approvals_only_help() {
+fn issuing_implies_creating_and_approvals_are_monotonic() {
+    // For all facts, what may be issued could be requested, and another approval never turns a yes into a no.
     let policies = default_policies();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1500));
     let issued = std::cell::Cell::new(0u32);
@@ -705,8 +717,10 @@ fn for_all_facts_what_is_issued_could_be_asked_for_and_approvals_only_help() {
     assert!(issued.get() > 50, "only {} of the questions were answered yes", issued.get());
 }
 
+// T2.9
 #[test]
-fn for_all_facts_nobody_approves_or_revives_what_they_requested() {
+fn nobody_approves_or_reactivates_own_request() {
+    // For all facts.
     let policies = default_policies();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1000));
     runner

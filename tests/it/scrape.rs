@@ -24,6 +24,7 @@ fn set(places: &[&str]) -> BTreeSet<String> {
     places.iter().map(|place| (*place).to_owned()).collect()
 }
 
+// T3.1, T3.11
 #[tokio::test]
 async fn secrets_are_nowhere_but_where_they_must_be() {
     let run = Run::everything().await;
@@ -107,6 +108,7 @@ async fn secrets_are_nowhere_but_where_they_must_be() {
 }
 
 /// The search itself: what is planted, in every place and form, is found.
+// T3.11
 #[tokio::test]
 async fn what_is_planted_anywhere_is_found() {
     let run = Run::quiet().await;

@@ -135,8 +135,9 @@ fn stops(binary: &str, environment: &Environment, variable: &str) {
     }
 }
 
+// T7.14
 #[test]
-fn a_missing_variable_stops_a_function_and_is_named() {
+fn missing_variable_stops_function_and_is_named() {
     for binary in [SLACK, REVEAL, WORKER] {
         for (variable, _) in required(binary) {
             let mut environment: Environment = required(binary).into_iter().collect();
@@ -148,8 +149,9 @@ fn a_missing_variable_stops_a_function_and_is_named() {
     }
 }
 
+// T7.14
 #[test]
-fn a_wrong_value_stops_a_function_and_is_named() {
+fn invalid_value_stops_function_and_is_named() {
     for binary in [SLACK, REVEAL, WORKER] {
         for (variable, value) in wrong(binary) {
             let mut environment: Environment = required(binary).into_iter().collect();
@@ -161,7 +163,7 @@ fn a_wrong_value_stops_a_function_and_is_named() {
 }
 
 #[test]
-fn mailed_codes_without_their_domains_stop_the_worker() {
+fn mailed_codes_without_domains_stop_worker() {
     let mut environment: Environment = required(WORKER).into_iter().collect();
     environment.insert("KEYVEND_MAIL_FROM", "keys@example.com");
     stops(WORKER, &environment, "KEYVEND_MAIL_DOMAINS");
@@ -171,7 +173,7 @@ fn mailed_codes_without_their_domains_stop_the_worker() {
 
 /// The control: with everything right, a function gets as far as asking Lambda for work.
 #[test]
-fn a_right_configuration_is_not_what_stops_a_function() {
+fn valid_configuration_starts_every_function() {
     for binary in [SLACK, REVEAL, WORKER] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let runtime = listener.local_addr().unwrap().to_string();

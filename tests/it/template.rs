@@ -81,7 +81,8 @@ fn each_function_is_given_the_variables_it_reads() {
 }
 
 #[test]
-fn every_variable_is_in_the_template_but_those_for_other_places() {
+fn template_sets_every_variable_it_should() {
+    // Variables for other places are left out.
     let all: Names = ["Slack", "Reveal", "Worker"].into_iter().flat_map(variables).collect();
     let elsewhere = names(["KEYVEND_BOT_TOKEN", "KEYVEND_POLICY_DIR"]);
     let read = quoted(CONFIG.split("#[cfg(test)]\nmod tests").next().unwrap(), "KEYVEND_");
@@ -89,8 +90,9 @@ fn every_variable_is_in_the_template_but_those_for_other_places() {
     assert_eq!(&all & &elsewhere, Names::new());
 }
 
+// T7.11
 #[test]
-fn reveal_may_read_and_write_the_attributes_that_the_claim_protocol_names() {
+fn reveal_attributes_match_claim_protocol() {
     let granted = |sid: &str| {
         let text = part(TEMPLATE, &[&format!("- Sid: {sid}"), "ForAllValues:StringEquals:"]);
         items(&text)
@@ -175,8 +177,9 @@ fn attributes(update: &Update) -> Names {
         .collect()
 }
 
+// T7.11
 #[test]
-fn the_issuer_role_is_the_same_in_every_account() {
+fn issuer_role_is_identical_in_every_account() {
     let here = part(TEMPLATE, &["IssuerRole:", "Policies:"]);
     let there = part(ISSUER_ROLE, &["IssuerRole:", "Policies:"]);
     assert_eq!(here.trim_end(), there.trim_end());
@@ -191,7 +194,7 @@ fn the_issuer_role_is_the_same_in_every_account() {
 }
 
 #[test]
-fn the_issuer_role_may_read_what_sessions_ask_for_and_the_test_world_grants() {
+fn issuer_role_matches_sessions_and_emulator() {
     let granted = items(&part(TEMPLATE, &["IssuerRole:", "- Sid: ReadUsers", "Action:"]));
     let session: Value = serde_json::from_str(
         &keyvend::aws::session_policy::read_policy().document(&keyvend::id::Partition::default()),
@@ -206,8 +209,9 @@ fn the_issuer_role_may_read_what_sessions_ask_for_and_the_test_world_grants() {
     assert_eq!(granted, world.iter().map(|name| format!("iam:{name}")).collect());
 }
 
+// T7.11
 #[test]
-fn the_bot_has_the_scopes_of_the_methods_that_are_called() {
+fn bot_scopes_match_called_methods() {
     let scopes = |method: &str| match method {
         "users.info" => ["users:read", "users:read.email"].as_slice(),
         "conversations.info" | "conversations.members" => &["groups:read"],
@@ -226,6 +230,7 @@ fn the_bot_has_the_scopes_of_the_methods_that_are_called() {
     assert_eq!(asked, &needed | &names(["commands"]));
 }
 
+// T2.6
 #[test]
 fn the_app_gets_the_events_that_are_handled() {
     const HANDLED: &str = include_str!("../../src/slack/receive/event.rs");
@@ -237,6 +242,7 @@ fn the_app_gets_the_events_that_are_handled() {
     assert!(scopes.is_superset(&names(["groups:read", "usergroups:read"])));
 }
 
+// T2.8
 #[test]
 fn an_iam_path_is_no_pattern() {
     for template in [TEMPLATE, ISSUER_ROLE] {
@@ -251,14 +257,15 @@ fn an_iam_path_is_no_pattern() {
     assert_eq!(refused, "$*?");
 }
 
+// T3.9
 #[test]
-fn a_link_can_be_opened_for_an_hour_at_most() {
+fn link_lifetime_is_limited_to_an_hour() {
     let parameter = part(TEMPLATE, &["Parameters:", "TicketTtl:"]);
     assert!(parameter.contains("MaxValue: 3600"), "{parameter}");
 }
 
 #[test]
-fn the_manifest_names_the_routes_that_the_template_has() {
+fn manifest_routes_match_template() {
     let routes = names(TEMPLATE.lines().filter_map(|line| line.trim().strip_prefix("RouteKey: ")));
     for path in ["/slack/commands", "/slack/interactive", "/slack/events"] {
         assert!(MANIFEST.contains(&format!("https://YOUR-API-HOST{path}\n")), "{path}");
@@ -279,6 +286,7 @@ fn throttled(stage: &str) -> Vec<(String, u32)> {
 
 /// Slack's routes and the page's are of two APIs, so that they share neither a stage's limit nor a function's executions:
 /// whoever floods the page keeps nobody from **This wasn't me**.
+// T6.7
 #[test]
 fn slack_and_the_page_share_no_limit() {
     assert_eq!(of_type("AWS::ApiGatewayV2::Api"), ["Api", "PageApi"]);
@@ -323,8 +331,9 @@ fn slack_and_the_page_share_no_limit() {
 }
 
 /// With a domain of its own, Slack's API answers nobody but who has a client certificate under the CAs that are named.
+// T6.7
 #[test]
-fn mutual_tls_cannot_be_bypassed_through_the_apis_own_name() {
+fn mutual_tls_disables_default_endpoint() {
     assert!(says("Api", "DisableExecuteApiEndpoint: !If [SlackDomain, true, false]"));
     assert_eq!(of_type("AWS::ApiGatewayV2::DomainName"), ["SlackDomainOfApi"]);
     let domain = properties("SlackDomainOfApi");
@@ -380,8 +389,9 @@ fn policies(role: &str) -> String {
     statements(&part(TEMPLATE, &[&format!("{role}:"), "Policies:"]))
 }
 
+// T7.11
 #[test]
-fn slack_may_read_one_secret_and_write_to_one_queue() {
+fn slack_role_has_one_secret_and_queue() {
     insta::assert_snapshot!(policies("SlackRole"), @r#"
     - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: secretsmanager:GetSecretValue Resource: !Ref SigningSecret
@@ -395,8 +405,10 @@ fn slack_may_read_one_secret_and_write_to_one_queue() {
     "#);
 }
 
+// T7.11
 #[test]
-fn reveal_may_read_and_update_named_attributes_of_a_ticket_and_write_to_one_queue() {
+fn reveal_role_is_limited_to_ticket_attributes() {
+    // It may also send to one queue.
     insta::assert_snapshot!(policies("RevealRole"), @r#"
     - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: ReadTicket Effect: Allow Action: dynamodb:GetItem Resource: !GetAtt Tickets.Arn Condition: "Null": dynamodb:Attributes: "false" StringEqualsIfExists: dynamodb:Select: SPECIFIC_ATTRIBUTES ForAllValues:StringEquals: dynamodb:Attributes:
@@ -411,8 +423,10 @@ fn reveal_may_read_and_update_named_attributes_of_a_ticket_and_write_to_one_queu
     "#);
 }
 
+// T5.1
 #[test]
-fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
+fn worker_role_matches_calls_and_inserts_audit() {
+    // Of the audit table it may only insert.
     insta::assert_snapshot!(policies("WorkerRole"), @r#"
     - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
     - Effect: Allow Action: secretsmanager:GetSecretValue Resource: !Ref BotToken
@@ -437,8 +451,10 @@ fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
     "#);
 }
 
+// T2.22
 #[test]
-fn the_issuer_role_acts_on_tagged_users_under_its_path_and_tags_them_with_key_ids_alone() {
+fn issuer_role_is_limited_to_tagged_users() {
+    // It acts only on tagged users under its path, and writes only tags named by key ids.
     let reads = part(TEMPLATE, &["IssuerRole:", "Policies:", "- Sid: ReadUsers", "Action:"]);
     let changes = |action: &String| !action.starts_with("iam:Get") && !action.starts_with("iam:List");
     assert_eq!(items(&reads).into_iter().filter(changes).collect::<Names>(), Names::new());
@@ -453,8 +469,9 @@ fn the_issuer_role_acts_on_tagged_users_under_its_path_and_tags_them_with_key_id
 }
 
 /// A function has the role that is named after it, a role no policy but those above, and nothing may do everything.
+// T7.11
 #[test]
-fn there_are_no_rights_but_those_of_the_roles() {
+fn template_grants_no_other_permissions() {
     assert_eq!(of_type("AWS::IAM::Role"), ["SlackRole", "RevealRole", "WorkerRole", "IssuerRole"]);
     for function in of_type("AWS::Serverless::Function") {
         let own = properties(function);
@@ -471,7 +488,8 @@ fn there_are_no_rights_but_those_of_the_roles() {
 }
 
 #[test]
-fn four_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute() {
+fn queues_are_fifo_with_own_dead_letter_queues() {
+    // Each of the four has a visibility timeout of 60 s and six receives.
     let queues = of_type("AWS::SQS::Queue");
     let (dead, live): (Vec<&str>, Vec<&str>) = queues.iter().partition(|name| name.ends_with("DeadLetters"));
     assert_eq!(live, ["SlackQueue", "ClaimsQueue", "DueQueue", "SweepQueue"]);
@@ -489,8 +507,9 @@ fn four_fifo_queues_have_each_its_own_dead_letters_and_six_receives_of_a_minute(
 
 /// SQS moves dead letters by itself and asks no queue policy: a queue that others may name as their dead-letter queue can
 /// be written to by whoever owns another queue of the account.
+// T7.9
 #[test]
-fn no_queue_but_a_dead_letter_queue_takes_dead_letters() {
+fn only_dead_letter_queues_take_dead_letters() {
     let queues = of_type("AWS::SQS::Queue");
     let source_of = |dead: &str| -> Vec<&str> {
         let names = format!("deadLetterTargetArn: !GetAtt {dead}.Arn");
@@ -513,8 +532,9 @@ fn no_queue_but_a_dead_letter_queue_takes_dead_letters() {
     }
 }
 
+// T7.8
 #[test]
-fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
+fn queue_accepts_only_its_senders() {
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["SlackQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref SlackQueue] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: OnlyTheSlackFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt SlackRole.Arn, !Ref RedriveRoleArn], !GetAtt SlackRole.Arn]
@@ -552,7 +572,7 @@ fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
 }
 
 #[test]
-fn the_worker_gets_one_message_at_a_time_and_is_held_back_by_its_mappings() {
+fn worker_takes_single_messages_with_bounded_concurrency() {
     let mappings = of_type("AWS::Lambda::EventSourceMapping");
     assert_eq!(mappings, ["FromSlackQueue", "FromClaimsQueue", "FromDueQueue", "FromSweepQueue"]);
     for mapping in mappings {
@@ -572,14 +592,17 @@ fn the_worker_gets_one_message_at_a_time_and_is_held_back_by_its_mappings() {
     assert!(says("Worker", "Timeout: 30"));
 }
 
+// T7.5
 #[test]
-fn once_a_minute_the_whole_event_of_the_rule_goes_to_a_queue_of_its_own() {
+fn scheduler_has_its_own_queue() {
+    // The rule sends its whole event, once a minute.
     assert_eq!(of_type("AWS::Events::Rule"), ["EveryMinute"]);
     insta::assert_snapshot!(properties("EveryMinute"), @"Type: AWS::Events::Rule Properties: ScheduleExpression: rate(1 minute) Targets: - Id: sweep Arn: !GetAtt SweepQueue.Arn SqsParameters: { MessageGroupId: sweep }");
 }
 
 #[test]
-fn tables_are_on_demand_encrypted_and_recoverable_and_their_indexes_hold_keys_alone() {
+fn tables_are_encrypted_recoverable_and_indexes_minimal() {
+    // Tables are on demand, and indexes hold keys only.
     let tables = of_type("AWS::DynamoDB::Table");
     assert_eq!(tables, ["Requests", "Tickets", "Audit"]);
     for table in tables {
@@ -627,8 +650,9 @@ const READS: [&str; 6] = [
 /// Rights over all tables of the account are none over these: a resource policy keeps every write of an item, and of what a
 /// ticket holds every read, to the functions, and to operators where their tool writes. Nothing that manages a table is
 /// denied, so that nobody is locked out.
+// T7.12
 #[test]
-fn every_table_is_written_to_by_the_functions_and_named_operators_alone() {
+fn tables_accept_only_functions_and_named_operators() {
     let role = |function: &str| {
         format!(
             r#"!Sub "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/${{AWS::StackName}}-{function}""#
@@ -667,6 +691,7 @@ fn every_table_is_written_to_by_the_functions_and_named_operators_alone() {
 }
 
 /// Whoever may read all secrets of the account may not read these; storing a value is left to administrators.
+// T7.12
 #[test]
 fn every_secret_is_read_by_its_function_alone() {
     let secrets = of_type("AWS::SecretsManager::Secret");
@@ -685,8 +710,9 @@ fn every_secret_is_read_by_its_function_alone() {
 }
 
 /// Without a key of one's own everything is encrypted with AWS's; with one, nothing is skipped.
+// T7.12
 #[test]
-fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
+fn configured_kms_key_encrypts_every_store() {
     for queue in of_type("AWS::SQS::Queue") {
         let own = "SqsManagedSseEnabled: !If [OwnKey, false, true] KmsMasterKeyId: !If [OwnKey, !Ref KmsKeyArn, !Ref AWS::NoValue]";
         assert!(says(queue, own), "{queue}");
@@ -705,8 +731,9 @@ fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
 }
 
 /// A message move task does what its caller may do: the role needs a right at both ends, and has them only while it is named.
+// T7.13
 #[test]
-fn dead_letters_return_by_the_redrive_role_and_only_while_it_is_named() {
+fn only_named_redrive_role_returns_dead_letters() {
     let allowed = "if Redrive\n- Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
     for queue in ["Slack", "Claims", "Due"] {
         let policy = statements(&part(TEMPLATE, &[&format!("{queue}QueuePolicy:"), "Properties:"]));
@@ -727,7 +754,7 @@ fn dead_letters_return_by_the_redrive_role_and_only_while_it_is_named() {
 }
 
 #[test]
-fn the_functions_are_built_from_one_package_and_the_policies_are_a_layer_of_the_workers() {
+fn functions_share_package_and_worker_gets_policy_layer() {
     assert_eq!(of_type("AWS::Serverless::Function"), ["Slack", "Reveal", "Worker"]);
     for (function, binary) in [("Slack", "slack"), ("Reveal", "reveal"), ("Worker", "worker")] {
         let own = properties(function);
@@ -741,7 +768,8 @@ fn the_functions_are_built_from_one_package_and_the_policies_are_a_layer_of_the_
 }
 
 #[test]
-fn the_api_is_an_http_api_whose_log_names_the_route_and_never_what_was_asked_for() {
+fn access_log_never_contains_request_path() {
+    // It names the route.
     assert!(says("Api", "ProtocolType: HTTP") && says("PageApi", "ProtocolType: HTTP"));
     for integration in of_type("AWS::ApiGatewayV2::Integration") {
         assert!(properties(integration).contains(r#"PayloadFormatVersion: "2.0""#), "{integration}");
@@ -764,7 +792,7 @@ fn secrets_are_made_empty_and_are_no_parameters() {
 }
 
 #[test]
-fn dead_letters_and_faults_raise_an_alarm() {
+fn dead_letters_and_errors_raise_alarms() {
     for queue in ["Slack", "Claims", "Due", "Sweep"] {
         let alarm = properties(&format!("{queue}DeadLettersAlarm"));
         let watches =
@@ -809,7 +837,7 @@ fn scp_protects_the_owner_tags() {
 
 /// Outside of its tests, no source file assumes the commercial partition.
 #[test]
-fn no_source_file_names_a_partition_in_an_arn() {
+fn sources_hardcode_no_arn_partition() {
     fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

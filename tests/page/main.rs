@@ -11,7 +11,8 @@ use hpke::kem::DhP256HkdfSha256;
 use hpke::rand_core::UnwrapErr;
 use hpke::{Kem as _, Serializable as _};
 use keyvend::domain::iam::Account;
-use keyvend::domain::ticket::seal::{ClaimKey, NewAccessKey, seal};
+use keyvend::domain::new_access_key::NewAccessKey;
+use keyvend::domain::ticket::seal::{ClaimKey, seal};
 use keyvend::domain::ticket::{Ticket, hash};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -90,6 +91,7 @@ fn opened(lines: &[Value]) -> Output {
     node(&[page().join("open.mjs")], &[], &text)
 }
 
+// T3.1
 #[test]
 fn the_page_opens_what_is_sealed_here() {
     let pinned: Vec<Value> = serde_json::from_str(include_str!("../vectors/ticket.json")).unwrap();
@@ -108,6 +110,7 @@ fn the_page_opens_what_is_sealed_here() {
     assert_eq!(shown, inside);
 }
 
+// T3.1
 #[test]
 fn the_page_opens_nothing_that_was_changed() {
     for field in ["T", "enc", "ct", "aad"] {

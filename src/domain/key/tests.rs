@@ -61,7 +61,7 @@ fn successor(look_at: Option<i64>) -> Successor {
 }
 
 #[test]
-fn a_key_is_reminded_of_a_week_and_a_day_before_its_end() {
+fn reminders_are_due_seven_and_one_day_ahead() {
     let end = |days: i64| START + days * DAY;
     for (days, sent, expected) in [
         (30, 0, Some(end(30) - 7 * DAY)),
@@ -86,8 +86,9 @@ fn a_key_is_reminded_of_a_week_and_a_day_before_its_end() {
     assert_eq!(undone.remind_at(), None, "whoever took the expiry back knows");
 }
 
+// T8.6
 #[test]
-fn only_a_key_that_is_in_use_or_may_be_is_put_off() {
+fn only_possibly_used_key_is_postponed() {
     let now = Timestamp(START + 30 * DAY);
     let undone = IssuedKey { undone_expiry: Some(now), ..key(30) };
     let often =
@@ -109,7 +110,7 @@ fn only_a_key_that_is_in_use_or_may_be_is_put_off() {
 }
 
 #[test]
-fn a_key_in_use_is_switched_off_in_office_hours_after_notice_and_else_at_noon_of_the_next_day() {
+fn used_key_expires_in_office_hours_after_notice() {
     // The day of the epoch's week, Monday being 0, and the hour in UTC.
     let monday = START - 16 * HOUR;
     let when =
@@ -154,7 +155,8 @@ fn a_key_in_use_is_switched_off_in_office_hours_after_notice_and_else_at_noon_of
 }
 
 #[test]
-fn an_old_key_is_quiet_when_it_was_not_used_since_the_new_one_was_there_and_for_a_day() {
+fn old_key_is_idle_after_unused_day() {
+    // It must not have been used since the new key existed, nor for a day.
     let day = |days: i64| START + days * DAY;
     for (last_used, now, expected) in [
         (AccessKeyLastUsed::Never, day(1) - 1, false),
@@ -173,7 +175,7 @@ fn an_old_key_is_quiet_when_it_was_not_used_since_the_new_one_was_there_and_for_
 }
 
 #[test]
-fn each_state_is_looked_at_for_one_thing_at_its_time() {
+fn each_key_state_has_one_due_action() {
     let time = |seconds: i64| Timestamp(START + seconds);
     let inactive = |why| KeyState::Inactive { why, since: Timestamp(START) };
     let is = |state| IssuedKey { state, ..key(30) };
@@ -225,7 +227,7 @@ fn each_state_is_looked_at_for_one_thing_at_its_time() {
 }
 
 #[test]
-fn a_key_that_is_to_be_off_is_looked_at_for_that_whatever_else_is_written_of_it() {
+fn deactivation_mark_overrides_other_due_actions() {
     let off = DeactivationMark {
         since: Timestamp(START),
         by: "T0001.U0ALICE".to_owned(),
@@ -245,7 +247,7 @@ fn a_key_that_is_to_be_off_is_looked_at_for_that_whatever_else_is_written_of_it(
 }
 
 #[test]
-fn another_end_begins_with_no_reminder_and_nothing_put_off() {
+fn changed_expiry_resets_reminders_and_postponements() {
     let mut issued = key(30).with_reminder_sent(Timestamp(START + 29 * DAY));
     issued.reminders.delivered_at = Some(Timestamp(START + 29 * DAY));
     issued.postponement = Some(Postponement { new_deadline: Timestamp(START + 31 * DAY), times: 1 });
@@ -256,7 +258,7 @@ fn another_end_begins_with_no_reminder_and_nothing_put_off() {
 }
 
 #[test]
-fn days_that_remain_are_counted_with_the_one_that_has_begun() {
+fn remaining_days_are_rounded_up() {
     for (left, days) in [(0, 0), (-5, 0), (1, 1), (DAY, 1), (DAY + 1, 2), (30 * DAY - 1, 30), (30 * DAY, 30)]
     {
         assert_eq!(days_until(Timestamp(START + left), Timestamp(START)), days, "{left} s");
@@ -265,8 +267,9 @@ fn days_that_remain_are_counted_with_the_one_that_has_begun() {
 
 proptest! {
     /// However long it is put off, a key ends: each time later than the last, by two days at most, and seven times at most.
+    // T8.5
     #[test]
-    fn a_key_in_use_ends_within_seven_put_offs(
+    fn used_key_expires_within_seven_postponements(
         days in 1_i64..400,
         offset in -12 * HOUR..14 * HOUR,
         late in 0_i64..3_600,
@@ -308,7 +311,7 @@ proptest! {
 }
 
 #[test]
-fn the_documents_diagram_of_a_key_is_the_codes() {
+fn documented_key_diagram_matches_code() {
     let page = include_str!("../../../docs/state-machines.md");
     let table = page.split("<!-- begin key -->").nth(1).unwrap().split("<!-- end key -->").next().unwrap();
     let mut drawn = BTreeSet::new();
@@ -354,8 +357,9 @@ fn all_states() -> Vec<KeyState> {
     others.into_iter().chain(off).collect()
 }
 
+// T6.5
 #[test]
-fn a_key_of_any_state_is_reported_and_stays_so() {
+fn report_is_final_in_any_key_state() {
     let (now, press) = (Timestamp(START + DAY), RequestId::of_signature(&[4; 32]));
     let off = DeactivationMark {
         since: now,

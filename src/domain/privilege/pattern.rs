@@ -158,6 +158,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         /// Two patterns of up to four characters that meet at all meet in a text of up to eight.
+        // T2.17
         #[test]
         fn patterns_intersect_if_some_text_matches_both(a in "[ab*?]{0,4}", b in "[ab*?]{0,4}") {
             let both = |text: &String| matches(a.as_bytes(), text.as_bytes()) && matches(b.as_bytes(), text.as_bytes());
@@ -165,8 +166,9 @@ mod tests {
             prop_assert_eq!(intersects(a.as_bytes(), b.as_bytes()), intersects(b.as_bytes(), a.as_bytes()));
         }
 
+        // T2.17
         #[test]
-        fn a_pattern_begins_with_what_all_its_texts_begin_with(pattern in "[ab*?]{0,4}", prefix in "[ab]{0,3}") {
+        fn literal_prefix_is_common_to_all_matches(pattern in "[ab*?]{0,4}", prefix in "[ab]{0,3}") {
             let all = texts(6).into_iter().filter(|text| matches(pattern.as_bytes(), text.as_bytes()));
             let begin = all.into_iter().all(|text| text.starts_with(&prefix));
             prop_assert_eq!(begins_with(pattern.as_bytes(), prefix.as_bytes()), begin, "{} {}", pattern, prefix);

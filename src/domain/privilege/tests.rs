@@ -30,6 +30,7 @@ fn judged(actions: &str, resources: &str) -> bool {
     is_privileged(&document(&allow(actions, resources)), OWN)
 }
 
+// T2.17
 #[test]
 fn what_changes_rights_or_takes_others_is_privileged() {
     for (actions, resources) in [
@@ -198,6 +199,7 @@ fn what_changes_rights_or_takes_others_is_privileged() {
     }
 }
 
+// T2.17
 #[test]
 fn what_is_shown_to_be_narrow_is_ordinary() {
     let qualified = format!("{FUNCTION}:prod");
@@ -270,6 +272,7 @@ fn what_is_shown_to_be_narrow_is_ordinary() {
     }
 }
 
+// T2.17
 #[test]
 fn everyday_policies_are_ordinary() {
     let table = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders";
@@ -360,6 +363,7 @@ fn everyday_policies_are_ordinary() {
     assert!(!is_privileged(READ_ONLY_ACCESS, OWN), "ReadOnlyAccess");
 }
 
+// T2.17
 #[test]
 fn what_aws_calls_full_access_is_privileged() {
     for (name, statements) in [
@@ -396,8 +400,9 @@ fn what_aws_calls_full_access_is_privileged() {
 }
 
 /// What is not as IAM describes a policy document is privileged, whatever it seems to say.
+// T2.17
 #[test]
-fn a_document_that_is_not_read_whole_is_privileged() {
+fn partially_understood_document_is_privileged() {
     let narrow = r#""Action": "s3:GetObject", "Resource": "*""#;
     let one = |statement: String| format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#);
     for (text, privileged) in [
@@ -456,6 +461,7 @@ fn a_document_that_is_not_read_whole_is_privileged() {
 }
 
 /// They say when, and what is left: an administrator who must come from one network is one.
+// T2.17
 #[test]
 fn conditions_and_denials_make_nobody_ordinary() {
     let condition = json!({"StringEquals": {"aws:SourceIp": "192.0.2.1"}});
@@ -515,6 +521,7 @@ fn the_tables_say_what_they_mean() {
 
 proptest! {
     /// Whatever a pattern is made of: if it matches an action that is privileged by itself, it is privileged.
+    // T2.17
     #[test]
     fn no_spelling_of_a_privileged_action_is_ordinary(
         action in prop::sample::select(vec![
@@ -539,7 +546,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_judged(text in any::<String>(), pattern in "[a-z:*?${}]{0,200}") {
+    fn any_document_text_is_classified(text in any::<String>(), pattern in "[a-z:*?${}]{0,200}") {
         let _ = is_privileged(&text, OWN);
         let _ = judged(&pattern, &pattern);
     }

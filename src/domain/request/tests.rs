@@ -247,8 +247,9 @@ fn check(before: &KeyRequest, event: &RequestEvent, after: &KeyRequest) -> Resul
     verify(after)
 }
 
+// T4.4
 #[test]
-fn every_state_takes_the_events_that_the_diagram_gives_it() {
+fn request_transitions_match_documented_diagram() {
     let now = Timestamp(ASKED.0 + 10);
     for state in states() {
         let from = in_state(state);
@@ -275,7 +276,7 @@ fn every_state_takes_the_events_that_the_diagram_gives_it() {
 }
 
 #[test]
-fn why_an_event_does_not_fit_is_said() {
+fn rejected_event_states_reason() {
     let now = Timestamp(ASKED.0 + 10);
     let late = Timestamp(ASKED.0 + 3_600);
     let event = |name: &str| events().into_iter().find(|(what, ..)| *what == name).unwrap().1;
@@ -310,7 +311,7 @@ fn why_an_event_does_not_fit_is_said() {
 }
 
 #[test]
-fn time_ends_what_waits_for_a_person_and_nothing_else() {
+fn only_requests_waiting_for_people_expire() {
     let at = |offset: i64| Timestamp(ASKED.0 + 3_600 + offset);
     for state in states() {
         let request = in_state(state);
@@ -328,7 +329,7 @@ fn time_ends_what_waits_for_a_person_and_nothing_else() {
 }
 
 #[test]
-fn approvers_are_reminded_once_after_a_quarter_of_the_time() {
+fn review_reminder_is_due_once_after_quarter() {
     let at = |offset: i64| Timestamp(ASKED.0 + 900 + offset);
     let pending = in_state(RequestState::Pending);
     assert_eq!(pending.apply(RequestEvent::Remind, "keyvend", at(-1)), Err(TransitionError::InvalidState));
@@ -345,7 +346,7 @@ fn approvers_are_reminded_once_after_a_quarter_of_the_time() {
 }
 
 #[test]
-fn after_the_fourth_look_an_unanswered_request_may_be_tried_again() {
+fn ambiguous_create_is_retryable_after_fourth_check() {
     let mut request = in_state(RequestState::Ambiguous(doubt()));
     for (look, after) in RECHECK_DELAYS.into_iter().enumerate() {
         assert_eq!(request.due_at(), Some(ASKED), "leftovers first");
@@ -369,7 +370,7 @@ fn after_the_fourth_look_an_unanswered_request_may_be_tried_again() {
 }
 
 #[test]
-fn a_request_about_a_key_that_exists_is_fulfilled_once_approved_and_has_no_link() {
+fn key_change_completes_on_approval_without_link() {
     let end = Timestamp(ASKED.0 + 86_400);
     for wants in
         [RequestKind::Back { key: key(1), end, undo: true }, RequestKind::Longer { key: key(1), end }]
@@ -393,7 +394,7 @@ fn a_request_about_a_key_that_exists_is_fulfilled_once_approved_and_has_no_link(
 }
 
 #[test]
-fn whoever_is_asked_again_is_reminded_anew() {
+fn reopened_review_restarts_reminder() {
     let pending = in_state(RequestState::Pending);
     let reminded = pending.apply(RequestEvent::Remind, "keyvend", Timestamp(ASKED.0 + 900)).unwrap();
     let ticketed = KeyRequest { state: RequestState::LinkIssued { tid: tid(1) }, ..reminded };
@@ -410,8 +411,9 @@ fn whoever_is_asked_again_is_reminded_anew() {
     assert!(approved.reminder_sent, "nobody is asked again");
 }
 
+// T2.5
 #[test]
-fn only_approvers_of_the_time_it_was_created_approve() {
+fn only_approvers_at_creation_can_approve() {
     let pending = request(2);
     let approve = |who: &str| RequestEvent::Approve {
         by: person(who),
@@ -443,7 +445,7 @@ fn only_approvers_of_the_time_it_was_created_approve() {
 }
 
 #[test]
-fn an_approval_that_fell_is_gone_and_can_be_given_anew() {
+fn revoked_approval_can_be_repeated() {
     let now = Timestamp(ASKED.0 + 10);
     let pending = in_state(RequestState::Pending);
     let fallen =
@@ -460,7 +462,7 @@ fn an_approval_that_fell_is_gone_and_can_be_given_anew() {
 
 /// When each state is next looked at: what waits for somebody, or is under way, must never be forgotten.
 #[test]
-fn whatever_waits_or_is_under_way_has_its_timer() {
+fn every_unfinished_request_has_timer() {
     for state in states() {
         let mut request = in_state(state);
         // But whoever holds an intent is left alone until its deadline.
@@ -489,8 +491,10 @@ fn whatever_waits_or_is_under_way_has_its_timer() {
     }
 }
 
+// T4.4
 #[test]
-fn an_intent_is_taken_over_after_its_deadline_with_all_that_it_knows() {
+fn intent_is_resumed_only_after_deadline() {
+    // It is resumed with all that it recorded.
     let from = in_state(RequestState::Issuing(intent(Some(key(2)))));
     let until = Timestamp(ASKED.0 + 99);
     let next = from
@@ -507,7 +511,8 @@ fn an_intent_is_taken_over_after_its_deadline_with_all_that_it_knows() {
 }
 
 #[test]
-fn an_approval_starts_the_requesters_time_and_a_redrawn_card_starts_over() {
+fn approval_starts_deadline_and_redraw_revokes_approvals() {
+    // The last required approval starts the time in which the requester can collect the key.
     let event = |name: &str| events().into_iter().find(|(what, ..)| *what == name).unwrap().1;
     let now = Timestamp(ASKED.0 + 10);
     let from = in_state(RequestState::Pending);
@@ -521,8 +526,10 @@ fn an_approval_starts_the_requesters_time_and_a_redrawn_card_starts_over() {
     assert_ne!(redrawn.revision(), from.revision());
 }
 
+// T2.14
 #[test]
-fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
+fn revision_covers_reviewed_facts_only() {
+    // Values that change by themselves, such as a last use, are left out.
     let changed = |change: Change| {
         let mut next = request(1);
         change(&mut next);
@@ -566,8 +573,9 @@ fn a_revision_covers_what_approvers_judge_and_not_what_moves_by_itself() {
 }
 
 /// Names are what people read; the documents behind them are what they approve.
+// T2.15
 #[test]
-fn another_document_under_the_same_name_is_another_revision() {
+fn changed_document_changes_revision() {
     let first = request(1);
     let other = ReviewSnapshot { policy_digest: Digest256::of(b"{\"Statement\": []}"), ..shown(1) };
     assert_ne!(first.revision_of(&other), first.revision());
@@ -581,8 +589,9 @@ fn another_document_under_the_same_name_is_another_revision() {
     );
 }
 
+// T2.15
 #[test]
-fn what_was_approved_of_a_key_is_approved_again_if_it_changed() {
+fn changed_key_facts_need_new_approval() {
     let now = Timestamp(ASKED.0 + 10);
     let reopen = || RequestEvent::Reopen { shown: shown(2), ttl: TTL };
     let wants = RequestKind::Longer { key: key(1), end: Timestamp(ASKED.0 + DAY) };
@@ -598,8 +607,9 @@ fn what_was_approved_of_a_key_is_approved_again_if_it_changed() {
     }
 }
 
+// T7.3
 #[test]
-fn only_what_a_card_showed_is_told_from_what_it_never_did() {
+fn old_revision_differs_from_unknown_revision() {
     let now = Timestamp(ASKED.0 + 10);
     let first = request(1);
     let redraw = |from: &KeyRequest, shown| from.apply(RequestEvent::FactsChanged(shown), "a", now).unwrap();
@@ -621,8 +631,9 @@ fn only_what_a_card_showed_is_told_from_what_it_never_did() {
     assert!(pending.is_known_revision(&first.revision()) && pending.revision() != first.revision());
 }
 
+// T7.3
 #[test]
-fn what_the_requester_is_shown_is_no_revision_of_the_card_and_stays() {
+fn requester_revision_differs_from_card_and_is_stable() {
     let now = Timestamp(ASKED.0 + 10);
     let first = request(1);
     let redrawn = first.apply(RequestEvent::FactsChanged(shown(2)), "a", now).unwrap();
@@ -632,6 +643,7 @@ fn what_the_requester_is_shown_is_no_revision_of_the_card_and_stays() {
     assert_ne!(first.requester_revision(), other.requester_revision());
 }
 
+// T3.11
 #[test]
 fn a_salt_reads_back_and_does_not_print() {
     let written = serde_json::to_string(&salt(7)).unwrap();
@@ -643,7 +655,7 @@ fn a_salt_reads_back_and_does_not_print() {
 }
 
 #[test]
-fn the_same_wish_is_the_same_whatever_the_address_was() {
+fn request_equality_ignores_response_address() {
     let moved = RequestDetails { email_hash: None, ..asked() };
     assert!(asked().is_same(&moved) && moved.is_same(&asked()));
     assert!(!asked().is_same(&RequestDetails { reason: "another".to_owned(), ..asked() }));
@@ -651,7 +663,7 @@ fn the_same_wish_is_the_same_whatever_the_address_was() {
 }
 
 #[test]
-fn a_request_begins_pending_or_approved_as_policy_says() {
+fn new_request_is_pending_or_approved_by_policy() {
     assert_eq!(request(1).state, RequestState::Pending);
     assert_eq!(request(0).state, RequestState::Approved);
     let refused = KeyRequest::refused(press(0), asked(), salt(0), "no".to_owned(), &["owners".to_owned()]);
@@ -663,7 +675,8 @@ fn a_request_begins_pending_or_approved_as_policy_says() {
 }
 
 #[test]
-fn every_state_reads_back_and_a_half_written_one_does_not() {
+fn request_states_read_back_or_fail() {
+    // A half-written item is an error.
     for state in states() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
         let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
@@ -754,7 +767,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn any_course_of_events_stays_on_the_diagram_and_loses_no_key(
+    fn random_events_follow_diagram_and_lose_no_key(
         needed in 0u32..3,
         events in prop::collection::vec((any_event(), 0i64..200), 0..40),
     ) {
@@ -805,7 +818,7 @@ fn drawn() -> BTreeSet<(String, String, String)> {
 }
 
 #[test]
-fn the_documents_diagram_of_a_request_is_the_codes() {
+fn documented_request_diagram_matches_code() {
     let end = Timestamp(ASKED.0 + 86_400);
     let mut events: Vec<RequestEvent> = events().into_iter().map(|(_, event, _)| event).collect();
     events.push(RequestEvent::Rechecked { suspects: Vec::new() });

@@ -6,13 +6,15 @@ use hpke::kdf::HkdfSha256;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::rand_core::CryptoRng;
 use hpke::{Deserializable as _, Kem, OpModeS, PskBundle, Serializable as _};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::domain::iam::Account;
+use crate::domain::new_access_key::NewAccessKey;
 use crate::domain::ticket::{Psk, hash};
-use crate::id::{AccessKeyId, IamUserName};
+use crate::encoding::base64url;
+use crate::id::IamUserName;
 
 type PublicKey = <DhP256HkdfSha256 as Kem>::PublicKey;
 
@@ -38,15 +40,6 @@ impl ClaimKey {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// The two halves that `CreateAccessKey` answers with. The secret half never prints and is wiped.
-#[derive(Debug)]
-pub struct NewAccessKey {
-    /// Its id, no secret.
-    pub id: AccessKeyId,
-    /// `SecretAccessKey`.
-    pub secret: SecretString,
 }
 
 /// A sealed key: what the table holds until the tab confirms.
@@ -114,13 +107,6 @@ fn single_shot(
     .map_err(|_| InvalidPublicKey)
 }
 
-/// Unpadded base64url, as every field of the wire format is written.
-#[must_use]
-pub fn base64url(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -169,7 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn the_suite_gives_what_the_final_vectors_say_in_both_modes() {
+    fn hpke_suite_matches_rfc_vectors() {
+        // In both modes.
         let vectors = vectors();
         assert_eq!(vectors.iter().map(|case| case["mode"].as_u64()).collect::<Vec<_>>(), [Some(0), Some(1)]);
         for case in &vectors {
@@ -203,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn our_one_call_gives_the_first_encryption_of_mode_psk() {
+    fn single_seal_equals_first_psk_encryption() {
         let [_, case] = vectors().try_into().unwrap();
         let to = ClaimKey::try_from(hex(&case["pkRm"])).unwrap();
         let (psk, psk_id) = (hex(&case["psk"]), hex(&case["psk_id"]));
@@ -214,14 +201,15 @@ mod tests {
         assert_eq!(sealed, Ok((hex(&case["enc"]), hex(&first["ct"]))));
     }
 
+    // T3.1
     #[test]
-    fn a_key_opens_by_the_pinned_rules_and_by_no_others() {
+    fn sealed_key_opens_by_pinned_rules_only() {
         let (private, to) = pair();
         let ticket = Ticket::of([7; 32]);
         let (psk, tid) = (ticket.psk(), [9; 16]);
         let key = NewAccessKey {
             id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
-            secret: SecretString::from("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            secret: secrecy::SecretString::from("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
         };
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user = "ci-deployer".parse().unwrap();
@@ -262,7 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_key_is_65_bytes_of_a_point_on_the_curve() {
+    fn claim_key_is_valid_curve_point() {
+        // It has 65 bytes.
         let good = pair().1.0;
         assert_eq!(good.len(), 65);
         assert_eq!(good[0], 4);

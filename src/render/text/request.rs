@@ -1,6 +1,6 @@
 //! Messages about requests, as mrkdwn. Each says what happened and what to do next.
 
-use crate::config::Approvers;
+use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::domain::key::{IssuedKey, KeyState};
@@ -542,7 +542,7 @@ pub fn status_line(request: &KeyRequest) -> String {
 
 /// The answer to `whoami`.
 #[must_use]
-pub fn whoami(who: &crate::domain::iam::Person, approver: bool) -> String {
+pub fn whoami(who: &crate::domain::person::Person, approver: bool) -> String {
     let mut lines = vec![format!("You are {} (`{}`).", person(&who.id), who.id)];
     let role = if approver { "You are one of the approvers." } else { "You are not one of the approvers." };
     lines.push(role.to_owned());

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::slack::command::create::{Create, InvalidReason, Reason, days, iam_user};
-use crate::slack::{command::Problem, mrkdwn};
+use crate::domain::reason::{InvalidReason, Reason};
+use crate::slack::command::create::{Create, days, iam_user};
+use crate::slack::command::error::Problem;
+use crate::text::is_blank;
 
 /// A field of a form; its name is the block's that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Field {
     }
 
     fn of(self, values: &BTreeMap<String, String>) -> Option<&str> {
-        let value = values.get(self.block_id())?.trim_matches(mrkdwn::is_blank);
+        let value = values.get(self.block_id())?.trim_matches(is_blank);
         (!value.is_empty()).then_some(value)
     }
 }
@@ -109,7 +111,7 @@ mod tests {
         [(Field::UseCase, "cli"), (Field::Lifetime, "30d"), (Field::Reason, "to deploy")];
 
     #[test]
-    fn a_filled_form_asks_for_what_the_typed_line_asks_for() {
+    fn form_submission_equals_typed_command() {
         let cases: [(&[(Field, &str)], &str); 4] = [
             (&[(Field::Own, "ci@prod")], "ci@prod"),
             (&[(Field::Other, "  bob ")], "bob"),
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_in_a_form_is_taken_as_written() {
+    fn form_reason_is_taken_literally() {
         let escaped = [(Field::Reason, "&lt;!channel&gt; <!channel> `x`")];
         assert_eq!(denial_reason(&values(&escaped)).unwrap().as_str(), "&lt;!channel&gt; <!channel> `x`");
     }

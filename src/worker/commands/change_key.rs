@@ -6,6 +6,7 @@ use futures_util::future::{try_join, try_join5};
 
 use crate::aws::WriteError;
 use crate::domain::audit::AuditEvent;
+use crate::domain::email_hash::email_hash;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey, UNDO_EXTENSION, days_until};
 use crate::domain::request::{
     Approval, KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot,
@@ -15,6 +16,7 @@ use crate::id::{AccessKeyId, RequestId};
 use crate::policy::{
     Activate, Denial, Issue, KeyFacts, Policies, PolicyDecision, Request, RequiredApprovals, Rotate,
 };
+use crate::random::random;
 use crate::render::approval_card;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
@@ -24,7 +26,6 @@ use crate::worker::commands::create::{Limit, too_many_approvers, too_many_open};
 use crate::worker::commands::keys::{chooser, has_two_keys};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
-use crate::worker::interactions::get_key::{address_hash, random};
 use crate::worker::limits::{admit, barred, refuse_barred, still_open};
 use crate::worker::notify::{answer, answer_with};
 use crate::worker::ops::key_expiry::drop_inactive_successor;
@@ -261,7 +262,7 @@ pub(crate) async fn change_key(
             return refuse_again(ctx, message, issued, again, text::USER_GONE, now).await;
         }
     };
-    asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+    asked.email_hash = facts.requester.email.as_deref().map(email_hash);
     let facts = about_key(facts, &asked);
     let id = match (again, &issued.replacement) {
         // Begun before: goes on as it began.
@@ -544,8 +545,9 @@ mod tests {
     }
 
     /// In a word each, what can be had of a key in each state ten days after it was issued for thirty.
+    // T8.1
     #[test]
-    fn each_state_gives_what_it_can_and_nothing_else() {
+    fn each_key_state_offers_its_changes_only() {
         let now = Timestamp(START + 10 * DAY);
         let given: Vec<String> = states()
             .into_iter()
@@ -578,8 +580,10 @@ mod tests {
         ");
     }
 
+    // T8.1
     #[test]
-    fn nothing_but_more_time_reaches_past_the_approved_end() {
+    fn only_extension_passes_approved_expiry() {
+        // Undoing an expiry adds a day from now.
         let issued = key(30);
         let end = issued.expires_at;
         for state in states() {
@@ -601,7 +605,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expiry_is_taken_back_once_whatever_it_is_called() {
+    fn expiry_is_undone_once_by_any_name() {
         let expired = IssuedKey { state: off(DeactivationReason::Expired), ..key(30) };
         let now = Timestamp(START + 31 * DAY);
         let undone = IssuedKey { undone_expiry: Some(now), ..expired.clone() };
@@ -618,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn more_time_is_the_first_lifetime_from_now_and_no_more_than_is_ever_given() {
+    fn extension_is_original_lifetime_within_maximum() {
         let now = |days: i64| Timestamp(START + days * DAY);
         let extend = |issued: IssuedKey, most, now| KeyChange::Extend.wants(&stored(issued), most, now);
         for (most, at, expected) in

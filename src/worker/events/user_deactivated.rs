@@ -165,8 +165,9 @@ fn whose_turn(people: BTreeSet<SlackUserId>, now: Timestamp) -> Vec<SlackUserId>
 mod tests {
     use super::*;
 
+    // T8.3
     #[test]
-    fn everybody_has_their_turn_within_days_however_many_there_are() {
+    fn every_owner_is_checked_within_days() {
         for count in [1_usize, 29, 30, 31, 60, 101, 200] {
             let people: BTreeSet<SlackUserId> =
                 (0..count).map(|n| format!("U{n:0>8}").parse().unwrap()).collect();

@@ -72,6 +72,7 @@ fn holds_only_with(name: &str, (condition, values): (&'static str, &Item), item:
     assert!(!holds(condition, values, &Item::new()), "{name}: {condition} makes a ticket out of nothing");
 }
 
+// T3.3
 #[test]
 fn what_reveal_writes_holds_by_itself() {
     let ask = |code| cast::claim(0, true, code);
@@ -174,7 +175,7 @@ fn drawn() -> BTreeSet<(String, String, String)> {
 
 /// Every write to a ticket is tried on a ticket in every state, with and without a code, at every count of tries.
 #[test]
-fn the_documents_diagram_of_a_ticket_is_the_codes() {
+fn documented_ticket_diagram_matches_code() {
     let tid = cast::tid();
     let late = Timestamp(EXPIRES.0 + 1);
     let ask = |code| cast::claim(0, true, code);

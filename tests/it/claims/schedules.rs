@@ -82,6 +82,7 @@ fn story(number: u64, words: Vec<u32>, broken: &Broken, emulated: Option<&Emulat
     )
 }
 
+// T3.3
 #[test]
 fn whatever_comes_between_one_tab_gets_the_key() {
     let seen = run_all(SCHEDULES, None);
@@ -116,7 +117,7 @@ fn whatever_comes_between_one_tab_gets_the_key() {
 }
 
 #[test]
-fn the_emulator_agrees_on_every_outcome() {
+fn emulator_agrees_with_model_on_every_outcome() {
     let emulated = Emulated::new();
     let seen = run_all(EMULATED, Some(&emulated));
     assert!(seen.get("a confirmation").is_some_and(|times| *times >= 100), "{seen:?}");

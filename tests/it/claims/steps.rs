@@ -117,7 +117,8 @@ fn every_claim_has_its_step() {
 }
 
 #[test]
-fn a_taken_try_claims_with_the_right_code_and_locks_with_the_fifth_wrong_one() {
+fn counted_attempt_claims_or_locks_ticket() {
+    // A counted attempt claims with the right code; the fifth wrong code locks the ticket.
     for wants_code in [false, true] {
         for tries in 1..=TRIES {
             for code in Code::ALL {

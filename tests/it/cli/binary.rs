@@ -57,7 +57,8 @@ fn the_help_says_what_it_can_do() {
 }
 
 #[test]
-fn every_command_has_a_help_that_says_how_it_is_answered_in_json() {
+fn command_help_describes_json_output() {
+    // The help of every command describes its JSON output.
     let commands: [&[&str]; 7] = [
         &["audit", "export"],
         &["audit", "verify"],
@@ -78,7 +79,7 @@ fn every_command_has_a_help_that_says_how_it_is_answered_in_json() {
 }
 
 #[test]
-fn a_command_line_that_cannot_be_read_is_told_what_would_be_right() {
+fn invalid_command_line_suggests_valid_one() {
     let table: &[(&[&str], &str)] = &[
         (&["audti"], "similar subcommand exists: 'audit'"),
         (&["audit", "export", "--since", "yesterday"], "2026-01-31"),
@@ -122,7 +123,7 @@ fn policies_are_checked_without_any_configuration() {
 }
 
 #[test]
-fn what_is_missing_to_reach_aws_is_told() {
+fn missing_aws_settings_are_named() {
     let table = ("KEYVEND_AUDIT_TABLE", "keyvend-audit");
     let (status, _, err) = run(&["audit", "verify"], &[]);
     assert_eq!(status, 3);
@@ -144,7 +145,8 @@ fn what_is_missing_to_reach_aws_is_told() {
 }
 
 #[test]
-fn a_trail_is_verified_from_a_file_on_a_machine_that_has_nothing_else() {
+fn exported_trail_is_verified_offline() {
+    // An exported audit trail is verified from the file alone, without AWS access or configuration.
     let dir = super::machine::scratch("elsewhere");
     let file = dir.join("trail.jsonl");
     std::fs::write(&file, "").unwrap();
@@ -187,7 +189,7 @@ fn refuse_once(listener: &TcpListener) -> String {
 }
 
 #[test]
-fn region_and_credentials_come_from_variables_or_from_a_profile() {
+fn region_and_credentials_come_from_environment_or_profile() {
     let home = super::machine::scratch("home");
     std::fs::create_dir(home.join(".aws")).unwrap();
     std::fs::write(home.join(".aws/config"), "[profile audit]\nregion = eu-north-1\n").unwrap();

@@ -54,7 +54,7 @@ const ALL_USES: [&str; 6] = ["cli", "local-code", "aws-compute", "third-party", 
 const USES: [&str; 5] = ["cli", "local-code", "third-party", "outside-aws", "other"];
 
 #[tokio::test]
-async fn the_shipped_policies_are_valid_and_nothing_is_to_be_said_of_them() {
+async fn shipped_policies_pass_check_without_warnings() {
     let world = World::new().await;
     let ran = keyvend(&world, &["policy", "check", "policies"]).await;
     let cases: usize = ["ALLOW", "DENY"]
@@ -74,7 +74,8 @@ async fn the_shipped_policies_are_valid_and_nothing_is_to_be_said_of_them() {
 }
 
 #[tokio::test]
-async fn what_is_invalid_is_told_with_file_line_and_policy() {
+async fn invalid_policy_is_named_with_its_line() {
+    // An error names the file, the line and the policy.
     let wrong = "@id(\"typo\")\n@advice(\"Ask.\")\nforbid (principal, action, resource)\nwhen { principal.gest };\n\
                  @id(\"no-advice\")\nforbid (principal, action, resource);\n";
     let dir = folder("invalid", &[("zz.cedar", &more(wrong))]);
@@ -105,7 +106,7 @@ async fn what_is_invalid_is_told_with_file_line_and_policy() {
 }
 
 #[tokio::test]
-async fn a_policy_that_can_never_be_satisfied_is_invalid() {
+async fn unsatisfiable_policy_is_invalid() {
     let never = "@id(\"never\") @advice(\"Ask.\")\nforbid (principal, action, resource)\nwhen { principal.guest && principal == resource };";
     let ran = check(&folder("impossible", &[("zz.cedar", &more(never))])).await;
     assert_eq!(ran.ending, ExitStatus::No);
@@ -113,7 +114,8 @@ async fn a_policy_that_can_never_be_satisfied_is_invalid() {
 }
 
 #[tokio::test]
-async fn a_case_that_does_not_hold_is_told_and_so_is_a_half_set_of_cases() {
+async fn failing_or_missing_cases_are_reported() {
+    // A test case with another outcome is reported, and so is a set with only ALLOW or only DENY cases.
     let allow = r#"{"principal": {"id": "UEVE"}, "action": "list"}"#;
     let deny = r#"{"principal": {"id": "UEVE"}, "action": "list", "by": ["owners-and-approvers"]}"#;
     let dir = folder(
@@ -132,7 +134,7 @@ async fn a_case_that_does_not_hold_is_told_and_so_is_a_half_set_of_cases() {
 }
 
 #[tokio::test]
-async fn a_policy_that_no_case_shows_is_warned_of() {
+async fn policy_without_case_is_warned_about() {
     let allow = r#"{"principal": {"id": "UEVE"}, "action": "list", "iam_user": {"owners": ["UEVE"]}}"#;
     let deny = r#"{"principal": {"id": "UEVE"}, "action": "list", "by": ["owners-and-approvers"]}"#;
     let dir = folder("idle", &[("ALLOW/a.json", &more(allow)), ("DENY/a.json", &more(deny))]);
@@ -146,7 +148,8 @@ async fn a_policy_that_no_case_shows_is_warned_of() {
 }
 
 #[tokio::test]
-async fn an_action_that_nothing_permits_is_warned_of_with_what_waits_for_it() {
+async fn action_permitted_by_no_policy_is_warned_about() {
+    // The warning says which requests depend on the action.
     let without = |text: &str| {
         text.replace("@id(\"may-approve\")\npermit (principal, action == Action::\"approve\", resource);", "")
     };
@@ -171,7 +174,7 @@ async fn an_action_that_nothing_permits_is_warned_of_with_what_waits_for_it() {
 }
 
 #[tokio::test]
-async fn requests_that_nobody_could_approve_are_warned_of_and_others_not() {
+async fn only_unapprovable_requests_are_warned_about() {
     let table: &[(&str, &str, Value)] = &[
         (
             "never",
@@ -218,7 +221,8 @@ async fn requests_that_nobody_could_approve_are_warned_of_and_others_not() {
 }
 
 #[tokio::test]
-async fn a_policy_that_makes_no_difference_is_warned_of() {
+async fn redundant_policy_is_warned_about() {
+    // A policy whose removal changes no decision is warned about.
     let table: &[(&str, &str, Value)] = &[
         (
             "a permit beside an unconditional one",

@@ -6,7 +6,7 @@ use keyvend::cli::Cli;
 const DOCS: &str = include_str!("../../../docs/cli.md");
 
 #[test]
-fn every_command_line_in_the_documentation_can_be_read() {
+fn documented_command_lines_are_valid() {
     let shown: Vec<&str> = DOCS.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
     assert!(shown.len() > 10, "{shown:?}");
     for line in shown {
@@ -17,7 +17,8 @@ fn every_command_line_in_the_documentation_can_be_read() {
 }
 
 #[test]
-fn every_command_is_in_the_documentation_and_every_flag_in_its_help() {
+fn every_command_and_flag_is_documented() {
+    // Every command is in the documentation and every flag in the help of its command.
     let tool = Cli::command();
     let leaves = tool.get_subcommands().flat_map(|command| {
         let own: Vec<String> = command

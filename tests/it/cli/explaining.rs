@@ -105,7 +105,7 @@ async fn no_policy_is_an_answer_too() {
 }
 
 #[tokio::test]
-async fn facts_are_looked_up_and_shown() {
+async fn explain_loads_and_prints_facts() {
     let deployed = Deployed::new().await;
     let ran = keyvend(&deployed.world, &live("U0ALICE", "ci-deployer", "request")).await;
     insta::assert_snapshot!(ran.done(), @r"
@@ -149,7 +149,8 @@ async fn facts_are_looked_up_and_shown() {
 }
 
 #[tokio::test]
-async fn it_is_the_worker_s_answer_with_the_worker_s_facts() {
+async fn explain_agrees_with_worker() {
+    // The decision and its facts are those of the worker.
     let deployed = Deployed::new().await;
     let world = &deployed.world;
     let table: &[(&str, &str, &[&str], bool, &str)] = &[
@@ -218,7 +219,8 @@ async fn it_is_the_worker_s_answer_with_the_worker_s_facts() {
 }
 
 #[tokio::test]
-async fn todays_keys_and_a_keys_requester_come_from_the_table() {
+async fn explain_reads_table_for_recorded_facts() {
+    // The number of keys issued today and the requester of a key are read from the table.
     let deployed = Deployed::new().await;
     let key = issued(&deployed).await;
     let words = [live("U0ALICE", "ci-deployer", "request"), vec!["--json"]].concat();
@@ -233,7 +235,8 @@ async fn todays_keys_and_a_keys_requester_come_from_the_table() {
 }
 
 #[tokio::test]
-async fn another_account_is_looked_into_with_its_own_credentials_or_through_a_role() {
+async fn explain_reaches_other_accounts() {
+    // Another account is read with its own credentials or through a role.
     let deployed = Deployed::new().await;
     let world = &deployed.world;
     let words = live("U0ALICE", "ci-deployer@sandbox", "request");
@@ -258,7 +261,7 @@ async fn another_account_is_looked_into_with_its_own_credentials_or_through_a_ro
 }
 
 #[tokio::test]
-async fn what_is_missing_to_look_facts_up_is_told() {
+async fn explain_names_missing_settings() {
     let world = World::new().await;
     let words = live("U0ALICE", "ci-deployer", "request");
     let told = async |operator: Operator<'_>, words: &[&str]| {

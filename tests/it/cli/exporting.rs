@@ -23,7 +23,8 @@ async fn the_trail_is_written_as_csv() {
 }
 
 #[tokio::test]
-async fn the_trail_is_written_as_json_lines_that_read_back_as_its_records() {
+async fn json_export_reads_back_as_records() {
+    // The export has one JSON record per line, and each reads back as the stored record.
     let deployed = Deployed::new().await;
     approved(&deployed).await;
     let ran = keyvend(&deployed.world, &["audit", "export", "--format", "jsonl"]).await;
@@ -38,8 +39,10 @@ async fn the_trail_is_written_as_json_lines_that_read_back_as_its_records() {
     "#);
 }
 
+// T5.8
 #[tokio::test]
-async fn what_somebody_wrote_is_no_formula_in_a_spreadsheet() {
+async fn csv_export_escapes_formulas() {
+    // User text is never a formula in a spreadsheet.
     let deployed = Deployed::new().await;
     let reason = "=HYPERLINK(\"https://evil.example\");=1+1";
     deployed.types(ALICE_OWNER, &format!("create ci-deployer use:local-code ttl:30d {reason}")).await;
@@ -55,7 +58,7 @@ async fn what_somebody_wrote_is_no_formula_in_a_spreadsheet() {
 }
 
 #[tokio::test]
-async fn a_range_of_time_takes_in_its_beginning_and_not_its_end() {
+async fn time_range_includes_start_excludes_end() {
     let deployed = Deployed::new().await;
     // Asked at 16:00:00, approved at 16:00:01.
     approved(&deployed).await;
@@ -75,7 +78,7 @@ async fn a_range_of_time_takes_in_its_beginning_and_not_its_end() {
 }
 
 #[tokio::test]
-async fn one_requests_trail_is_asked_for_alone() {
+async fn one_request_can_be_exported() {
     let deployed = Deployed::new().await;
     approved(&deployed).await;
     deployed.types(MALLORY_OUTSIDER, "create ci-deployer use:cli ttl:1d please").await;
@@ -90,7 +93,8 @@ async fn one_requests_trail_is_asked_for_alone() {
 }
 
 #[tokio::test]
-async fn every_page_is_written_and_progress_shown_to_whoever_looks_on() {
+async fn export_writes_all_pages_and_shows_progress() {
+    // Progress is shown only on a terminal.
     let deployed = Deployed::new().await;
     approved(&deployed).await;
     let whole = keyvend(&deployed.world, &["audit", "export"]).await.done();
@@ -104,7 +108,7 @@ async fn every_page_is_written_and_progress_shown_to_whoever_looks_on() {
 }
 
 #[tokio::test]
-async fn a_file_appears_under_its_name_only_when_it_is_whole() {
+async fn export_file_appears_only_when_complete() {
     let deployed = Deployed::new().await;
     approved(&deployed).await;
     let file = scratch("export").join("trail.csv");
@@ -129,7 +133,8 @@ async fn a_file_appears_under_its_name_only_when_it_is_whole() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_named_or_not_there_is_told() {
+async fn missing_audit_table_is_named() {
+    // Both a table that is not configured and one that does not exist are named.
     let world = World::new().await;
     let unnamed = Operator::of(&world).with("KEYVEND_AUDIT_TABLE", "").runs(&["audit", "export"]).await;
     assert_eq!(unnamed.ending, ExitStatus::Failed);

@@ -22,8 +22,9 @@ async fn recorded(deployed: &Deployed, event: &str) -> Vec<serde_json::Value> {
     items.into_values().filter(|item| item["event"]["S"] == event).collect()
 }
 
+// T6.8
 #[tokio::test]
-async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
+async fn operator_freeze_stops_worker_until_unfreeze() {
     let deployed = Deployed::new().await;
     approved(&deployed).await;
     let ready = deployed.world.net.slack().last_told(ALICE_OWNER);
@@ -60,7 +61,8 @@ async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
 }
 
 #[tokio::test]
-async fn whoever_comes_second_is_told_who_was_first() {
+async fn second_operator_is_told_who_froze() {
+    // Freezing what is frozen, or unfreezing what is not, reports who did it first.
     let deployed = Deployed::new().await;
     deployed.types(BOB_APPROVER, "freeze").await;
     let second = keyvend(&deployed.world, &["freeze"]).await.done();
@@ -83,7 +85,7 @@ async fn whoever_comes_second_is_told_who_was_first() {
 }
 
 #[tokio::test]
-async fn what_was_done_is_recorded_under_the_operators_arn_or_a_name() {
+async fn operator_command_is_audited_under_arn_or_name() {
     let deployed = Deployed::new().await;
     let arn = format!("arn:aws:iam::{HOME}:user/admin");
     keyvend(&deployed.world, &["freeze"]).await.done();
@@ -103,7 +105,8 @@ async fn what_was_done_is_recorded_under_the_operators_arn_or_a_name() {
 }
 
 #[tokio::test]
-async fn a_name_will_do_where_aws_does_not_say_whose_the_credentials_are() {
+async fn operator_name_replaces_unknown_identity() {
+    // A given name is recorded where AWS does not say whose the credentials are.
     let deployed = Deployed::new().await;
     let down = || Interfere::Status(503, String::new());
     for _ in 0..10 {
@@ -117,7 +120,8 @@ async fn a_name_will_do_where_aws_does_not_say_whose_the_credentials_are() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
+async fn unrecorded_audit_entry_is_written_by_next_run() {
+    // An audit entry that could not be written is reported, and the next run writes it.
     let deployed = Deployed::new().await;
     let denied = r#"{"__type":"AccessDeniedException","message":"no"}"#.to_owned();
     deployed.world.net.once("dynamodb", "ExecuteStatement", Interfere::Status(400, denied));
@@ -129,8 +133,10 @@ async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
     assert_eq!(recorded(&deployed, "issuing.frozen").await.len(), 1);
 }
 
+// T6.3
 #[tokio::test]
-async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_freeze_stays() {
+async fn unfreeze_not_later_than_freeze_is_refused() {
+    // An operator's unfreeze with the time of the freeze, or an earlier one, is refused, and the freeze stays.
     let deployed = Deployed::new().await;
     deployed.types(BOB_APPROVER, "freeze").await;
     let ran = keyvend(&deployed.world, &["unfreeze"]).await;
@@ -144,17 +150,14 @@ async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_f
 }
 
 /// The worker and the tool make the same writes, so neither lifts what the other stopped meanwhile.
+// T6.3
 #[tokio::test]
-async fn an_unfreeze_from_slack_that_was_typed_before_the_operators_freeze_is_refused() {
+async fn older_slack_unfreeze_is_refused_after_operator_freeze() {
     let deployed = Deployed::new().await;
     deployed.arrive(deployed.world.slash_command(BOB_APPROVER, "unfreeze")).await;
     deployed.world.clock.advance(Duration::from_secs(30));
     keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
     deployed.deliver().await;
     assert_eq!(frozen_by(&deployed).await, "Jane on call");
-    assert!(
-        deployed.told(BOB_APPROVER).contains("Jane on call froze it"),
-        "{}",
-        deployed.told(BOB_APPROVER)
-    );
+    assert!(deployed.told(BOB_APPROVER).contains("Jane on call froze it"), "{}", deployed.told(BOB_APPROVER));
 }

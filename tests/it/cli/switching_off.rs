@@ -24,8 +24,9 @@ async fn foreign(deployed: &Deployed, account: &str) -> String {
     created.access_key.unwrap().access_key_id
 }
 
+// T2.16
 #[tokio::test]
-async fn a_user_name_in_another_case_is_the_same_user() {
+async fn operator_user_name_ignores_case() {
     let deployed = Deployed::new().await;
     let key = issued(&deployed).await;
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id, "--user", "CI-Deployer"]).await;
@@ -39,7 +40,8 @@ fn denied() -> Interfere {
 }
 
 #[tokio::test]
-async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
+async fn operator_deactivation_is_marked_audited_and_notified() {
+    // An issued key gets its deactivation mark, is deactivated, audited, and its requester notified.
     let deployed = Deployed::new().await;
     let key = issued(&deployed).await;
     deployed.world.net.forget();
@@ -97,7 +99,8 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
 }
 
 #[tokio::test]
-async fn a_key_of_somebody_else_is_switched_off_and_recorded_in_a_chain_of_its_own() {
+async fn unmanaged_key_deactivation_has_own_audit_chain() {
+    // A key that keyvend did not issue is deactivated and audited in a chain of its own.
     let deployed = Deployed::new().await;
     let key = foreign(&deployed, HOME).await;
     let unsaid = keyvend(&deployed.world, &["key", "deactivate", &key]).await;
@@ -144,8 +147,9 @@ async fn a_wrong_name_does_nothing() {
     assert_eq!(aws::items(&deployed.world.net, AUDIT).await, before);
 }
 
+// T6.8
 #[tokio::test]
-async fn a_table_that_fails_does_not_keep_a_key_on() {
+async fn table_failure_does_not_prevent_operator_deactivation() {
     let deployed = Deployed::new().await;
     let key = issued(&deployed).await;
     let words = ["key", "deactivate", &key.id, "--user", "ci-deployer", "--json"];
@@ -164,7 +168,8 @@ async fn a_table_that_fails_does_not_keep_a_key_on() {
 }
 
 #[tokio::test]
-async fn a_key_that_iam_does_not_switch_off_is_said_to_be_on() {
+async fn failed_operator_deactivation_reports_key_active() {
+    // If IAM does not deactivate the key, the command says that it is still active.
     let deployed = Deployed::new().await;
     let key = issued(&deployed).await;
     let denied =
@@ -183,7 +188,7 @@ async fn a_key_that_iam_does_not_switch_off_is_said_to_be_on() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_gone_is_as_good_as_off() {
+async fn deleted_key_counts_as_deactivated() {
     let deployed = Deployed::new().await;
     let key = issued(&deployed).await;
     let iam = aws::iam(&deployed.world.net, HOME);
@@ -193,7 +198,8 @@ async fn a_key_that_is_gone_is_as_good_as_off() {
 }
 
 #[tokio::test]
-async fn another_accounts_key_is_switched_off_through_a_role_narrowed_to_that() {
+async fn operator_session_allows_only_deactivation() {
+    // A key of another account is deactivated through a role whose session allows only that.
     let deployed = Deployed::new().await;
     let key = foreign(&deployed, SANDBOX).await;
     let words =

@@ -81,7 +81,7 @@ async fn a_whole_trail_verifies() {
 }
 
 #[tokio::test]
-async fn a_trail_is_read_whole_however_it_is_paged() {
+async fn trail_is_read_across_all_pages() {
     let Kept { deployed, .. } = kept().await;
     let whole = keyvend(&deployed.world, &["audit", "verify", "--json"]).await.json();
     deployed.world.net.dynamo().page(1);
@@ -90,6 +90,7 @@ async fn a_trail_is_read_whole_however_it_is_paged() {
     assert!(paged.err.contains("\r1 record read\r2 records read"), "{}", paged.err);
 }
 
+// T5.4
 #[tokio::test]
 async fn a_changed_record_is_named() {
     let Kept { deployed, one, .. } = kept().await;
@@ -126,6 +127,7 @@ async fn every_part_of_a_record_is_covered() {
     }
 }
 
+// T5.4
 #[tokio::test]
 async fn a_removed_record_is_named() {
     let Kept { deployed, one, other } = kept().await;
@@ -144,6 +146,7 @@ async fn a_removed_record_is_named() {
     );
 }
 
+// T5.4
 #[tokio::test]
 async fn swapped_records_are_named_with_where_they_belong() {
     let Kept { deployed, one, other } = kept().await;
@@ -164,16 +167,20 @@ async fn swapped_records_are_named_with_where_they_belong() {
     assert!(found.contains(&moved(&other, 2, &one, 1)), "{found:?}");
 }
 
+// T5.4
 #[tokio::test]
-async fn a_record_that_was_forged_with_its_hash_does_not_fit_the_next() {
+async fn forged_record_with_valid_hash_is_detected() {
+    // A forged record with a matching hash does not fit the next record of its chain.
     let Kept { deployed, other, .. } = kept().await;
     Tamperer::of(&deployed.world).forges(&other, 2, "actor", "T0001.U0MALLORY").await;
     let found = problems(&deployed.world, "forged", None).await;
     assert_eq!(found, both(json!({"request": other, "seq": 3, "problem": "does-not-follow"})));
 }
 
+// T5.4
 #[tokio::test]
-async fn a_last_record_that_was_cut_off_or_forged_is_missed_by_its_request() {
+async fn cut_or_forged_last_record_is_detected() {
+    // The chain head in the item of the request shows that the last record was removed or forged.
     let Kept { deployed, other, .. } = kept().await;
     let tamperer = Tamperer::of(&deployed.world);
     let (last, _) = tamperer.end(&other).await;
@@ -190,7 +197,7 @@ async fn a_last_record_that_was_cut_off_or_forged_is_missed_by_its_request() {
 
 /// The worker's own checkpoint, by the message that it posted of it.
 #[tokio::test]
-async fn what_the_worker_posts_of_its_checkpoint_is_an_anchor() {
+async fn posted_checkpoint_hash_is_valid_anchor() {
     let Kept { deployed, .. } = kept().await;
     for hours in [1, 26] {
         deployed.world.clock.advance(Duration::from_secs(hours * 3_600));
@@ -208,8 +215,10 @@ async fn what_the_worker_posts_of_its_checkpoint_is_an_anchor() {
     assert!(verified["checkpoints"].as_u64().unwrap() >= 1 && verified["anchored"].is_object(), "{verified}");
 }
 
+// T5.4
 #[tokio::test]
-async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_by_its_anchor() {
+async fn cut_tail_or_checkpoint_is_detected() {
+    // A tail removed from trail and request is detected by a checkpoint, a removed checkpoint by its anchor.
     let Kept { deployed, one, other } = kept().await;
     let tamperer = Tamperer::of(&deployed.world);
     let (ends, zeros) = ((tamperer.end(&one).await, tamperer.end(&other).await), "0".repeat(64));
@@ -248,7 +257,7 @@ async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_
 }
 
 #[tokio::test]
-async fn a_chain_rewritten_from_end_to_end_is_not_the_one_that_its_checkpoint_names() {
+async fn rewritten_chain_contradicts_checkpoint() {
     let Kept { deployed, one, .. } = kept().await;
     let tamperer = Tamperer::of(&deployed.world);
     let (last, hash) = tamperer.end(&one).await;
@@ -308,7 +317,8 @@ async fn a_record_that_is_there_twice_is_named() {
 }
 
 #[tokio::test]
-async fn a_record_that_waits_in_its_requests_outbox_is_not_missed_and_one_that_does_not_is() {
+async fn record_pending_in_outbox_is_not_missing() {
+    // A record that is still in the outbox of its request is not missing; any other absent record is.
     let deployed = Deployed::new().await;
     let down = r#"{"__type":"InternalServerError","message":"no"}"#;
     deployed.world.net.before(move |call| match call.operation.as_str() {
@@ -335,7 +345,7 @@ async fn a_record_that_waits_in_its_requests_outbox_is_not_missed_and_one_that_d
 }
 
 #[tokio::test]
-async fn a_request_whose_item_cannot_be_read_leaves_its_end_unknown() {
+async fn unreadable_request_leaves_chain_head_unknown() {
     let Kept { deployed, one, .. } = kept().await;
     let tamperer = Tamperer::of(&deployed.world);
     tamperer.garbles(&one).await;
@@ -345,7 +355,8 @@ async fn a_request_whose_item_cannot_be_read_leaves_its_end_unknown() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_trail_is_not_whole_and_is_asked_whether_it_is_one() {
+async fn partial_trail_must_be_declared_partial() {
+    // Part of a trail does not verify unless it is declared to be a part.
     let Kept { deployed, .. } = kept().await;
     let file = scratch("part").join("part.jsonl");
     let path = file.to_str().unwrap();
@@ -359,7 +370,7 @@ async fn a_part_of_a_trail_is_not_whole_and_is_asked_whether_it_is_one() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_record_is_named_and_decides_nothing() {
+async fn unreadable_line_is_named_and_ignored() {
     let world = World::new().await;
     let file = scratch("no-record").join("trail.jsonl");
     std::fs::write(&file, "{\"request\":\"x\"}\n").unwrap();
@@ -388,8 +399,10 @@ async fn lone() -> (Deployed, Vec<(String, u32)>) {
     (deployed, chains)
 }
 
+// T5.5
 #[tokio::test]
-async fn chains_of_commands_about_no_request_are_verified_and_exported() {
+async fn standalone_chains_are_verified_and_exported() {
+    // Chains of commands that belong to no request are verified and exported.
     let (deployed, chains) = lone().await;
     assert_eq!(chains.iter().map(|(_, last)| *last).collect::<Vec<_>>(), [1, 1, 2]);
     let found = problems(&deployed.world, "lone-whole", None).await;
@@ -400,8 +413,9 @@ async fn chains_of_commands_about_no_request_are_verified_and_exported() {
     }
 }
 
+// T5.5
 #[tokio::test]
-async fn whoever_tampers_with_a_chain_of_a_command_about_no_request_is_found_out() {
+async fn tampering_with_standalone_chain_is_detected() {
     for nth in 0..3 {
         let name = format!("lone-{nth}");
         let found = async |tamper: &str| {
@@ -436,8 +450,9 @@ async fn whoever_tampers_with_a_chain_of_a_command_about_no_request_is_found_out
 }
 
 /// A made-up chain, right in itself, is no command's.
+// T5.5
 #[tokio::test]
-async fn a_chain_that_the_table_does_not_know_is_named() {
+async fn chain_without_stored_head_is_named() {
     let (deployed, _) = lone().await;
     let tamperer = Tamperer::of(&deployed.world);
     tamperer.begins("7ZS5X3M2K8T4QW9A", "freeze").await;

@@ -1,15 +1,16 @@
 //! What holds whatever comes in.
 
+use keyvend::functions::gateway::refusal;
 use keyvend::http::api_gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
 use keyvend::slack::command::Command;
-use keyvend::slack::receive::{SlackEnvelope, SlackEvent, receive};
+use keyvend::slack::receive::{SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use proptest::prelude::*;
 
 use crate::any_json::{any_json, damaged};
 use crate::edge::sent::{
     NOW, SECRET, Sent, UNWANTED, content_type, gateway_cases, member_joined, members_changed, ours, parts,
-    pins, press, secret, submission, user_change,
+    pins, press, receive, secret, submission, user_change,
 };
 
 const STATUSES: [u16; 8] = [200, 400, 401, 403, 404, 405, 413, 415];
@@ -90,8 +91,10 @@ fn check_response(response: &HttpResponse) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
+    // T1.4, T6.2
     #[test]
-    fn only_what_slack_signed_for_our_app_and_team_is_queued((sent, ours) in any_sent()) {
+    fn only_signed_requests_of_our_app_are_queued((sent, ours) in any_sent()) {
+        // Only what Slack signed, for our app and our workspaces, is queued.
         let received = sent.receive();
         let (message, response) = parts(&received);
         check_response(response)?;
@@ -115,6 +118,7 @@ proptest! {
         }
     }
 
+    // T1.9
     #[test]
     fn any_json_at_all_is_answered(event in any_json()) {
         match HttpRequest::try_from(event) {
@@ -123,10 +127,11 @@ proptest! {
                 check_response(parts(&received).1)?;
                 prop_assert!(parts(&received).0.is_none());
             }
-            Err(refused) => check_response(&refused.response())?,
+            Err(refused) => check_response(&refusal(refused))?,
         }
     }
 
+    // T1.9
     #[test]
     fn any_damaged_gateway_event_is_answered(
         event in prop::sample::select(gateway_cases()).prop_flat_map(|case| damaged(case["event"].clone())),
@@ -139,11 +144,12 @@ proptest! {
                     let received = receive(&request, &pins("A123456", &["T0001"]), &[secret(SECRET)], Timestamp(now));
                     check_response(parts(&received).1)?;
                 }
-                Err(refused) => check_response(&refused.response())?,
+                Err(refused) => check_response(&refusal(refused))?,
             }
         }
     }
 
+    // T1.9
     #[test]
     fn any_request_is_answered(
         method in ".*",

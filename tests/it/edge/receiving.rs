@@ -2,13 +2,13 @@
 
 use keyvend::http::api_gateway::HttpResponse;
 use keyvend::slack::command::Command;
-use keyvend::slack::receive::{Interaction, ReceiveOutcome, SlackEnvelope, SlackEvent};
+use keyvend::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::edge::sent::{
-    NOW, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed, parts,
-    press, say, slash, submission, user_change, with,
+    NOW, Received, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed,
+    parts, press, say, slash, submission, user_change, with,
 };
 
 #[test]
@@ -45,7 +45,8 @@ fn a_command_is_queued_as_an_allow_list() {
 }
 
 #[test]
-fn the_same_signed_request_gives_the_same_message_and_another_time_another() {
+fn message_id_depends_on_signed_bytes_and_time() {
+    // The same signed request gives the same message id, another time gives another id.
     let first = say("status");
     let later = Sent { skew: 1, ..say("status") };
     assert_eq!(first.queued(), first.queued());
@@ -55,9 +56,10 @@ fn the_same_signed_request_gives_the_same_message_and_another_time_another() {
 }
 
 #[test]
-fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
+fn help_and_syntax_errors_use_actual_command_name() {
+    // They are answered at once, under the name that the command has in this workspace.
     let text = |sent: Sent| match sent.receive() {
-        ReceiveOutcome::Answer(response) => ephemeral_text(&response).unwrap(),
+        Received::Answered(response) => ephemeral_text(&response).unwrap(),
         other => panic!("{other:?}"),
     };
     for line in ["help", "Help me"] {
@@ -72,7 +74,8 @@ fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
 }
 
 #[test]
-fn a_press_is_queued_with_the_button_and_its_message_only() {
+fn press_is_queued_as_allow_list() {
+    // A press is queued with its button and its message only.
     let sent = Sent::payload(&press());
     let message = sent.queued();
     let pressed = serde_json::to_string_pretty(&message.what).unwrap();
@@ -98,7 +101,7 @@ fn a_press_is_queued_with_the_button_and_its_message_only() {
 }
 
 #[test]
-fn a_submitted_form_is_queued_as_what_was_filled_in() {
+fn submitted_form_is_queued_with_its_values() {
     let message = Sent::payload(&submission()).queued();
     let what = serde_json::to_string_pretty(&message.what).unwrap();
     insta::assert_snapshot!(what, @r#"
@@ -122,7 +125,8 @@ fn a_submitted_form_is_queued_as_what_was_filled_in() {
 }
 
 #[test]
-fn the_form_is_asked_for_by_the_command_alone_and_answered_with_nothing() {
+fn command_without_arguments_opens_form() {
+    // The reply of the receiver is empty.
     for text in [None, Some(""), Some(" \u{a0}"), Some("create")] {
         let sent = slash(&[("text", text)]);
         let message = sent.queued();
@@ -142,6 +146,7 @@ fn whatever_opens_a_form_waits_for_nothing_else() {
 
 /// Whoever fills a group delays what is in it: so each holds one person's messages alone, and fits SQS's limit
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+// T6.2
 #[test]
 fn no_two_people_share_a_group() {
     let key = "AKIAIOSFODNN7EXAMPLE".to_owned();
@@ -186,7 +191,8 @@ fn no_two_people_share_a_group() {
 }
 
 #[test]
-fn a_choice_in_a_form_is_queued_with_the_choice_and_the_view_only() {
+fn form_choice_is_queued_as_allow_list() {
+    // A choice in a form is queued with the choice and the view only.
     let mut chosen = submission();
     chosen["type"] = json!("block_actions");
     chosen["container"] = json!({"type": "view", "view_id": "V1"});
@@ -225,7 +231,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     });
     let sent = Sent::payload(&wrong);
     match sent.receive() {
-        ReceiveOutcome::Answer(response) => {
+        Received::Answered(response) => {
             assert_eq!((response.status, content_type(&response)), (200, Some("application/json")));
             let expected = json!({
                 "response_action": "errors", "errors": {"reason": "Use at most 200 characters."},
@@ -238,7 +244,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     assert_eq!(body_json(&right).unwrap()["response_action"], "update");
     let unsigned = Sent { signed_with: None, ..Sent::payload(&wrong) };
     assert!(
-        matches!(unsigned.receive(), ReceiveOutcome::Answer(response) if response == HttpResponse::empty(401))
+        matches!(unsigned.receive(), Received::Answered(response) if response == HttpResponse::empty(401))
     );
 }
 
@@ -249,8 +255,9 @@ fn a_person_who_was_deactivated_is_queued() {
     assert_eq!(message.person.to_string(), "T0001.U0009");
 }
 
+// T2.6
 #[test]
-fn who_joins_a_channel_or_a_user_group_is_queued_with_who_invited_them() {
+fn membership_event_is_queued_with_inviter() {
     let message = Sent::event(&member_joined()).queued();
     let (channel, inviter) = ("C0APPROVE".parse().unwrap(), Some("U0008".parse().unwrap()));
     assert_eq!(message.what, SlackEvent::JoinedChannel { channel, inviter });
@@ -269,8 +276,9 @@ fn who_joins_a_channel_or_a_user_group_is_queued_with_who_invited_them() {
     assert!(serde_json::to_string(&message).unwrap().len() < 10_000);
 }
 
+// T2.6
 #[test]
-fn an_event_that_slack_sends_again_is_one_message_of_the_queue() {
+fn redelivered_event_has_same_deduplication_id() {
     for event in [member_joined(), members_changed()] {
         let first = Sent::event(&event).queued();
         let again = Sent { skew: 60, ..Sent::event(&event) }.queued();
@@ -283,7 +291,7 @@ fn an_event_that_slack_sends_again_is_one_message_of_the_queue() {
 }
 
 #[test]
-fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
+fn event_without_work_gets_empty_reply() {
     let cases = [
         ("a link button", Sent::payload(&with(press(), "/actions/0/action_id", json!("open-link")))),
         ("a closed form", Sent::payload(&with(submission(), "/type", json!("view_closed")))),
@@ -307,14 +315,14 @@ fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
     ];
     for (name, sent) in cases {
         match sent.receive() {
-            ReceiveOutcome::Answer(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
+            Received::Answered(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
 }
 
 #[test]
-fn an_organisation_wide_install_goes_by_the_persons_own_team() {
+fn enterprise_install_uses_users_own_team() {
     let org = |team: Value, user_team: &str, org_wide: Value| {
         let payload = with(press(), "/team", team);
         let payload = with(payload, "/user/team_id", json!(user_team));
@@ -334,8 +342,9 @@ fn an_organisation_wide_install_goes_by_the_persons_own_team() {
     }
 }
 
+// T1.7
 #[test]
-fn what_is_not_as_slack_sends_it_to_us_is_refused() {
+fn unexpected_request_shape_is_refused() {
     let sent = |change: fn(&mut Sent)| {
         let mut sent = say("whoami");
         change(&mut sent);
@@ -464,15 +473,17 @@ fn what_is_not_as_slack_sends_it_to_us_is_refused() {
 }
 
 #[test]
-fn only_a_fresh_well_formed_signature_that_fits_no_secret_is_worth_another_look_at_the_secrets() {
-    let mismatch = |sent: Sent| matches!(sent.receive(), ReceiveOutcome::SignatureMismatch(r) if r == HttpResponse::empty(401));
+fn only_fresh_mismatched_signature_reloads_secrets() {
+    // Only a recent, well-formed signature that matches no cached secret causes the secrets to be read.
+    let mismatch = |sent: Sent| matches!(sent.receive(), Received::SignatureMismatch(r) if r == HttpResponse::empty(401));
     assert!(mismatch(Sent { signed_with: Some("rotated"), ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: Some("rotated"), skew: 301, ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: None, ..say("whoami") }));
 }
 
+// T6.2
 #[test]
-fn no_input_makes_a_message_that_the_queue_would_refuse() {
+fn queue_accepts_message_of_any_input() {
     let key = "\u{1f511}".repeat(2_000);
     let quotes = "\"\u{1}\\".repeat(3_000);
     let url = format!("https://hooks.slack.com/{}", "x".repeat(488));

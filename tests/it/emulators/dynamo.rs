@@ -167,7 +167,7 @@ async fn an_update_returns_what_it_set() {
 }
 
 #[tokio::test]
-async fn a_failed_condition_returns_the_item_when_asked() {
+async fn failed_condition_returns_item_on_request() {
     let world = World::new().await;
     let client = client(&world);
     put(&client, [("pk", s("r1")), ("run", s("A"))]).await;
@@ -249,7 +249,7 @@ async fn with_ticket(world: &World, client: &Client, state: &str) {
 }
 
 #[tokio::test]
-async fn a_transaction_writes_all_or_nothing_and_says_what_failed() {
+async fn transaction_is_atomic_and_names_failed_part() {
     let world = World::new().await;
     let client = client(&world);
     with_ticket(&world, &client, "PENDING").await;
@@ -284,7 +284,7 @@ async fn a_transaction_writes_all_or_nothing_and_says_what_failed() {
 }
 
 #[tokio::test]
-async fn a_transaction_repeated_under_its_token_is_one_transaction() {
+async fn transaction_token_makes_repeat_idempotent() {
     let world = World::new().await;
     let client = client(&world);
     with_ticket(&world, &client, "CLAIMED").await;
@@ -348,6 +348,7 @@ async fn racing_conditional_writes_have_one_winner() {
     assert_eq!([one.is_ok(), two.is_ok(), three.is_ok()].iter().filter(|won| **won).count(), 1);
 }
 
+// T5.1
 #[tokio::test]
 async fn partiql_inserts_once() {
     let world = World::new().await;

@@ -47,7 +47,7 @@ async fn with_requests(world: &World) -> Client {
 }
 
 #[tokio::test]
-async fn an_index_sorts_by_number_and_holds_what_it_projects() {
+async fn index_sorts_numbers_and_holds_projection() {
     let world = World::new().await;
     let client = with_requests(&world).await;
     let answer = newest(&client).send().await.unwrap();

@@ -175,7 +175,7 @@ async fn a_key_lives_as_in_iam() {
 }
 
 #[tokio::test]
-async fn last_use_is_told() {
+async fn last_use_is_reported() {
     let world = World::new().await;
     let iam = session(&world, HOME, None).await;
     let key = &aws::keys(&world.net, HOME, "full")[0].id;
@@ -269,7 +269,7 @@ async fn a_session_policy_narrows() {
 }
 
 #[tokio::test]
-async fn a_session_policy_can_tell_which_tags() {
+async fn session_policy_can_limit_tags() {
     let world = World::new().await;
     let mut policy = one_user(HOME, "ci-deployer", &["iam:TagUser"]);
     policy["Statement"][0]["Condition"] = json!({"ForAllValues:StringLike": {"aws:TagKeys": "AKIA*"}});
@@ -284,7 +284,7 @@ async fn a_session_policy_can_tell_which_tags() {
 }
 
 #[tokio::test]
-async fn policies_are_listed_as_asked() {
+async fn policies_are_listed_by_scope() {
     let world = World::new().await;
     let iam = session(&world, HOME, None).await;
     let names = async |scope, attached| {
@@ -308,6 +308,7 @@ async fn policies_are_listed_as_asked() {
     assert!(read.policy_version.unwrap().document.unwrap().contains("%22Action%22%3A%22%2A%22"));
 }
 
+// T2.22
 #[tokio::test]
 async fn the_issuer_role_has_its_limits() {
     let world = World::new().await;

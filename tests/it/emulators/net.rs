@@ -50,7 +50,7 @@ async fn steps_in_sequence_are_counted() {
 }
 
 #[tokio::test]
-async fn a_call_can_fail_before_or_after_it_is_done() {
+async fn call_can_fail_before_or_after_effect() {
     let world = World::new().await;
     let iam =
         aws_sdk_iam::config::Builder::from(&world.net.admin(HOME)).retry_config(RetryConfig::disabled());

@@ -16,7 +16,7 @@ async fn secret(world: &World, stage: &str) -> Result<String, aws_sdk_secretsman
 }
 
 #[tokio::test]
-async fn a_rotated_secret_stays_readable_as_the_previous_one() {
+async fn rotated_secret_stays_readable_as_previous_version() {
     let world = World::new().await;
     assert_eq!(secret(&world, "AWSCURRENT").await.unwrap(), SIGNING_SECRET);
     let none = secret(&world, "AWSPREVIOUS").await.unwrap_err();
@@ -43,7 +43,7 @@ async fn mail(world: &World, text: &str) -> Result<(), aws_sdk_ses::Error> {
 }
 
 #[tokio::test]
-async fn a_mail_is_kept_and_a_refused_one_is_not() {
+async fn accepted_mail_is_recorded_refused_is_not() {
     let world = World::new().await;
     mail(&world, "the code: A7 & more").await.unwrap();
     let kept = |text: &str| Mail {
@@ -61,6 +61,7 @@ async fn a_mail_is_kept_and_a_refused_one_is_not() {
     assert_eq!(aws::mails(&world.net).len(), 3, "the SDK tried again, and the lost one was sent too");
 }
 
+// T7.1
 #[tokio::test]
 async fn each_function_has_its_rights_and_no_more() {
     let world = World::new().await;

@@ -211,7 +211,7 @@ async fn messages_are_kept_and_updated_in_place() {
 }
 
 #[tokio::test]
-async fn a_response_url_takes_five_posts_in_thirty_minutes() {
+async fn response_url_takes_five_posts_in_thirty_minutes() {
     let world = World::new().await;
     let slack = world.net.slack();
     let url = slack.response_url(ALICE_OWNER, GENERAL, None);
@@ -373,7 +373,7 @@ fn the_limits_of_block_kit_are_kept() {
 
 #[tokio::test]
 #[should_panic(expected = "unfurl_links must be off")]
-async fn a_message_that_could_be_previewed_stops_the_test() {
+async fn message_with_previews_enabled_fails_test() {
     let world = World::new().await;
     api(
         &world,

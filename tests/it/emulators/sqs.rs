@@ -62,7 +62,8 @@ async fn a_message_arrives_as_lambda_delivers_it() {
 }
 
 #[tokio::test]
-async fn a_group_is_in_order_and_waits_for_its_message_in_flight() {
+async fn group_is_ordered_and_waits_for_inflight() {
+    // The group waits for its message in flight.
     let world = World::new().await;
     for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3")] {
         send(&world, CLAIMS, group, body, body).await;
@@ -77,7 +78,7 @@ async fn a_group_is_in_order_and_waits_for_its_message_in_flight() {
 }
 
 #[tokio::test]
-async fn the_same_id_within_five_minutes_is_the_same_message() {
+async fn deduplication_id_holds_for_five_minutes() {
     let world = World::new().await;
     let first = send(&world, CLAIMS, "a", "id", "one").await;
     assert_eq!(send(&world, CLAIMS, "b", "id", "two").await, first);
@@ -199,6 +200,7 @@ async fn what_sqs_refuses_is_refused() {
         .unwrap();
 }
 
+// T7.4
 #[tokio::test]
 async fn each_function_sends_to_its_queue_only() {
     let world = World::new().await;

@@ -81,11 +81,11 @@ macro_rules! kinds {
 
 kinds! {
     any_call_may_fail: Fails, any;
-    any_call_may_outlast_its_function: Slow, any;
-    any_reply_may_be_lost: ReplyLost, acts;
-    any_reply_may_be_lost_as_often_as_it_is_tried: RepliesLost, acts;
-    any_function_may_be_killed_before_it_does_something: KilledBefore, acts;
-    any_function_may_be_killed_after_it_did_something: KilledAfter, acts;
+    any_call_may_time_out: Slow, any;
+    any_response_may_be_lost: ReplyLost, acts;
+    every_retry_may_lose_its_response: RepliesLost, acts;
+    any_function_may_crash_before_a_call: KilledBefore, acts;
+    any_function_may_crash_after_a_call: KilledAfter, acts;
 }
 
 /// How far behind the first fault the second is.
@@ -120,8 +120,8 @@ macro_rules! pairs {
 }
 
 pairs! {
-    while_a_key_is_issued_a_call_may_fail_and_something_else_go_wrong: Fails;
-    while_a_key_is_issued_replies_may_be_lost_and_something_else_go_wrong: RepliesLost;
-    while_a_key_is_issued_a_function_may_be_killed_and_something_else_go_wrong: KilledAfter;
-    while_a_key_is_issued_a_function_may_be_outlasted_and_something_else_go_wrong: Slow;
+    failed_call_and_second_failure_during_issue: Fails;
+    lost_responses_and_second_failure_during_issue: RepliesLost;
+    crash_and_second_failure_during_issue: KilledAfter;
+    timeout_and_second_failure_during_issue: Slow;
 }

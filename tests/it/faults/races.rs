@@ -60,7 +60,8 @@ fn count(events: &[String], event: &str) -> usize {
 }
 
 #[tokio::test]
-async fn two_approvers_at_once_are_two_approvals_and_one_is_enough_once() {
+async fn simultaneous_approvals_are_each_counted_once() {
+    // Two simultaneous approvals both count; where one is enough the request is approved once.
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -70,7 +71,7 @@ async fn two_approvers_at_once_are_two_approvals_and_one_is_enough_once() {
         settled(&keyvend).await;
         let about = format!("{turns} {swapped}");
         assert_eq!(keyvend.stands().await, "APPROVED", "{about}");
-        assert_eq!(count(&events(&keyvend).await, "approved"), 1, "{about}");
+        assert_eq!(count(&events(&keyvend).await, "review.approved"), 1, "{about}");
         assert_eq!(keyvend.times_told(ALICE_OWNER, "can be made"), 1, "{about}");
         let told = [keyvend.told(BOB_APPROVER), keyvend.told(CAROL_APPROVER)];
         let counted = told.iter().filter(|told| told.contains("approval is recorded")).count();
@@ -79,7 +80,7 @@ async fn two_approvers_at_once_are_two_approvals_and_one_is_enough_once() {
 }
 
 #[tokio::test]
-async fn an_approval_and_a_denial_at_once_end_as_the_trail_says() {
+async fn approval_racing_denial_matches_audit_trail() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -93,15 +94,15 @@ async fn an_approval_and_a_denial_at_once_end_as_the_trail_says() {
         let about = format!("{turns} {swapped}");
         assert_eq!(keyvend.stands().await, "DENIED", "{about}: a no ends what waits, approved or not");
         let events = events(&keyvend).await;
-        assert_eq!(count(&events, "denied"), 1, "{about}");
+        assert_eq!(count(&events, "review.denied"), 1, "{about}");
         let ready = keyvend.times_told(ALICE_OWNER, "can be made");
-        assert_eq!(ready, count(&events, "approved"), "{about}: told of an approval that was none");
+        assert_eq!(ready, count(&events, "review.approved"), "{about}: told of an approval that was none");
         assert_eq!(keyvend.creates(), 0);
     }
 }
 
 #[tokio::test]
-async fn a_click_and_the_end_of_time_at_once_are_one_or_the_other() {
+async fn review_racing_expiry_has_one_outcome() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -127,14 +128,15 @@ async fn a_click_and_the_end_of_time_at_once_are_one_or_the_other() {
         .await;
         settled(&keyvend).await;
         let (stands, events) = (keyvend.stands().await, events(&keyvend).await);
-        let (approved, expired) = (count(&events, "approved"), count(&events, "expired"));
+        let (approved, expired) = (count(&events, "review.approved"), count(&events, "request.expired"));
         let expected = if approved == 1 { "APPROVED" } else { "EXPIRED" };
         assert_eq!((stands.as_str(), approved + expired), (expected, 1), "{turns} {swapped}: {events:?}");
     }
 }
 
+// T4.5
 #[tokio::test]
-async fn two_requests_for_one_iam_user_at_once_never_make_a_third_key() {
+async fn simultaneous_requests_never_create_third_key() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let admin = aws::iam(&keyvend.world.net, HOME);
@@ -170,8 +172,10 @@ async fn two_requests_for_one_iam_user_at_once_never_make_a_third_key() {
     }
 }
 
+// T1.5
 #[tokio::test]
-async fn the_same_slack_request_twice_at_once_or_ten_minutes_apart_is_one() {
+async fn duplicate_slack_delivery_is_one_request() {
+    // A duplicate counts once, whether it comes at the same time or ten minutes later.
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let event = keyvend.world.slash_command(ALICE_OWNER, testkit::steps::ASK);
@@ -180,7 +184,7 @@ async fn the_same_slack_request_twice_at_once_or_ten_minutes_apart_is_one() {
         settled(&keyvend).await;
         assert_eq!(keyvend.requests().await.len(), 1, "{turns} {swapped}");
         assert_eq!(cards(&keyvend), 1, "{turns} {swapped}: one card");
-        assert_eq!(count(&events(&keyvend).await, "asked"), 1);
+        assert_eq!(count(&events(&keyvend).await, "request.created"), 1);
     }
     let keyvend = Deployed::new().await;
     let event = keyvend.world.slash_command(ALICE_OWNER, testkit::steps::ASK);
@@ -194,7 +198,7 @@ async fn the_same_slack_request_twice_at_once_or_ten_minutes_apart_is_one() {
 }
 
 #[tokio::test]
-async fn a_new_link_and_a_claim_of_the_old_one_at_once_leave_one_of_the_two() {
+async fn new_link_racing_old_claim_leaves_one() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let ready = keyvend.approved().await;
@@ -229,8 +233,9 @@ async fn a_new_link_and_a_claim_of_the_old_one_at_once_leave_one_of_the_two() {
     }
 }
 
+// T2.23
 #[tokio::test]
-async fn freezing_while_a_key_is_issued_leaves_that_key_or_none() {
+async fn freeze_racing_issue_leaves_key_or_none() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -252,7 +257,7 @@ async fn freezing_while_a_key_is_issued_leaves_that_key_or_none() {
 }
 
 #[tokio::test]
-async fn switching_off_and_confirming_at_once_leaves_the_key_off() {
+async fn deactivation_racing_confirmation_leaves_key_inactive() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -267,12 +272,12 @@ async fn switching_off_and_confirming_at_once_leaves_the_key_off() {
         assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive", "{about}");
         let state = text(&keyvend.item(&format!("key#{}", key.id)).await["state"]["S"]);
         assert_eq!(state, "INACTIVE", "{about}");
-        assert_eq!(count(&events(&keyvend).await, "deactivated"), 1, "{about}");
+        assert_eq!(count(&events(&keyvend).await, "key.deactivated"), 1, "{about}");
     }
 }
 
 #[tokio::test]
-async fn messages_about_one_ticket_may_come_in_any_order() {
+async fn ticket_messages_may_arrive_in_any_order() {
     let message = |tab: &Tab, event: &str| {
         testkit::steps::record(
             CLAIMS,
@@ -300,8 +305,9 @@ async fn messages_about_one_ticket_may_come_in_any_order() {
     }
 }
 
+// T1.6
 #[tokio::test]
-async fn a_dead_letter_that_is_sent_back_three_days_later_begins_nothing() {
+async fn redriven_dead_letter_starts_nothing_three_days_later() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let card = keyvend.card();

@@ -50,8 +50,10 @@ fn with_link() -> (Deployed, Tab) {
     })
 }
 
+// T1.9
 #[test]
-fn any_request_is_answered_and_only_a_well_formed_one_asks_a_table() {
+fn only_well_formed_page_request_reads_table() {
+    // Any request gets a reply; only a well-formed one causes a table call.
     let keyvend = executor().block_on(Deployed::new());
     run(
         1_500,
@@ -75,8 +77,9 @@ fn any_request_is_answered_and_only_a_well_formed_one_asks_a_table() {
     );
 }
 
+// T1.9
 #[test]
-fn any_json_in_place_of_an_event_is_answered() {
+fn any_json_instead_of_event_is_answered() {
     let keyvend = executor().block_on(Deployed::new());
     let claim = json!({"tid": "AAAA", "proof": "AAAA", "cid": "AAAA", "pub": "AAAA"});
     let real = keyvend.world.browser("POST", "/reveal/claim", Some(&claim));
@@ -149,7 +152,7 @@ fn wrong_bodies(right: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_claim_or_confirmation_with_anything_wrong_in_it_asks_no_table() {
+fn malformed_claim_or_confirmation_reads_no_table() {
     let (keyvend, tab) = with_link();
     let mut claim = tab.claim(None);
     claim["code"] = claim["proof"].clone();
@@ -176,7 +179,7 @@ fn a_claim_or_confirmation_with_anything_wrong_in_it_asks_no_table() {
 }
 
 #[test]
-fn other_origins_are_turned_away_before_anything_is_read() {
+fn other_origins_are_refused_before_any_read() {
     let (keyvend, tab) = with_link();
     let body = tab.claim(None).to_string();
     let right = [
@@ -217,12 +220,13 @@ fn other_origins_are_turned_away_before_anything_is_read() {
 
 /// Bytes of this length, as a field of the wire format.
 fn bytes(length: usize) -> impl Strategy<Value = String> {
-    prop::collection::vec(any::<u8>(), length)
-        .prop_map(|bytes| keyvend::domain::ticket::seal::base64url(&bytes))
+    prop::collection::vec(any::<u8>(), length).prop_map(|bytes| keyvend::encoding::base64url(&bytes))
 }
 
+// T3.6
 #[test]
-fn without_the_link_nothing_moves_and_nobody_can_tell_a_ticket_from_none() {
+fn requests_without_link_reveal_no_ticket() {
+    // Without the link nothing changes, and an existing ticket looks like none.
     let (keyvend, tab) = with_link();
     let right = tab.claim(None);
     let before = executor().block_on(items(&keyvend.world.net, TICKETS));
@@ -257,8 +261,9 @@ fn without_the_link_nothing_moves_and_nobody_can_tell_a_ticket_from_none() {
     assert_eq!(queued(&keyvend), waiting);
 }
 
+// T3.4
 #[test]
-fn opening_the_page_does_nothing_whatever_is_in_the_address() {
+fn opening_page_with_any_address_does_nothing() {
     let (keyvend, _) = with_link();
     let mut pages = std::collections::BTreeSet::new();
     run(200, (any_text(), any_headers(HEADERS)), |(query, headers)| {

@@ -47,8 +47,9 @@ fn record(id: &str, arn: &str, body: &str) -> Value {
     })
 }
 
+// T1.9
 #[test]
-fn any_json_in_place_of_an_event_is_answered() {
+fn any_json_instead_of_event_is_answered() {
     let keyvend = executor().block_on(Deployed::new());
     let bodies = ["{}", "", "null", "{\"tid\":1}"];
     let records: Vec<Value> = bodies.iter().map(|body| record("m1", &sqs::arn(CLAIMS), body)).collect();
@@ -60,8 +61,10 @@ fn any_json_in_place_of_an_event_is_answered() {
     });
 }
 
+// T1.9
 #[test]
-fn garbage_in_any_queue_writes_and_tells_nothing() {
+fn garbage_in_any_queue_has_no_effect() {
+    // It writes nothing and notifies nobody.
     let keyvend = executor().block_on(Deployed::new());
     let arn = prop_oneof![
         6 => prop::sample::select(vec![sqs::arn(SLACK), sqs::arn(CLAIMS), sqs::arn(DUE)]),
@@ -82,7 +85,7 @@ fn garbage_in_any_queue_writes_and_tells_nothing() {
 }
 
 #[test]
-fn a_message_on_the_wrong_queue_is_none() {
+fn message_on_wrong_queue_is_dropped() {
     let keyvend = executor().block_on(Deployed::new());
     let command = executor().block_on(async {
         keyvend
@@ -114,7 +117,7 @@ fn a_claim_of_no_ticket_writes_nothing() {
         let mut body = claim.clone();
         body["event"] = json!(event);
         body["attempt"] = json!(attempt);
-        body["tid"] = json!(keyvend::domain::ticket::seal::base64url(&tid));
+        body["tid"] = json!(keyvend::encoding::base64url(&tid));
         prop_assert!(serde_json::from_value::<ClaimMessage>(body.clone()).is_ok());
         let (answer, did) =
             work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(CLAIMS), &body.to_string())] }));
@@ -126,7 +129,7 @@ fn a_claim_of_no_ticket_writes_nothing() {
 
 /// Messages that `slack` could have queued, with anything changed in them: none may stop the worker.
 #[test]
-fn a_damaged_message_is_worked_off_or_dropped() {
+fn damaged_message_is_handled_or_dropped() {
     let keyvend = executor().block_on(Deployed::new());
     let bodies = executor().block_on(async {
         for text in ["create ci-deployer use:cli ttl:30d why", "status", "cancel", "whoami"] {

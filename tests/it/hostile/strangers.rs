@@ -35,8 +35,9 @@ fn queued(keyvend: &Deployed) -> usize {
     QUEUES.iter().map(|queue| keyvend.world.net.sqs().messages(queue).len()).sum()
 }
 
+// T1.9
 #[test]
-fn any_unsigned_request_is_turned_away_and_does_nothing() {
+fn unsigned_request_is_refused_without_effect() {
     let keyvend = executor().block_on(Deployed::new());
     run(
         1_500,
@@ -58,8 +59,9 @@ fn any_unsigned_request_is_turned_away_and_does_nothing() {
     assert_eq!(queued(&keyvend), 0);
 }
 
+// T1.9
 #[test]
-fn any_json_in_place_of_an_event_is_answered() {
+fn any_json_instead_of_event_is_answered() {
     let keyvend = executor().block_on(Deployed::new());
     let real = keyvend.world.slash_command(ALICE_OWNER, "whoami");
     let mut broken = real.clone();

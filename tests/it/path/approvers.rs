@@ -44,8 +44,9 @@ async fn attach(keyvend: &Deployed, user: &str, policy: &str) {
     iam.attach_user_policy().user_name(user).policy_arn(arn).send().await.unwrap();
 }
 
+// T2.5
 #[tokio::test]
-async fn an_approver_cannot_invite_the_second_approver() {
+async fn approver_cannot_invite_second_approver() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, ADMIN).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -80,8 +81,10 @@ async fn a_newer_approver_can_still_deny() {
     assert_eq!(keyvend.stands().await, "DENIED");
 }
 
+// T2.5
 #[tokio::test]
-async fn neither_a_redraw_nor_a_return_to_pending_renews_who_can_approve() {
+async fn approver_snapshot_survives_redraw_and_return_to_pending() {
+    // Neither a redrawn card nor a return to PENDING renews the list of those who can approve.
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     invite(&keyvend, MALLORY_OUTSIDER);
@@ -106,8 +109,10 @@ async fn neither_a_redraw_nor_a_return_to_pending_renews_who_can_approve() {
     assert_eq!(keyvend.stands().await, "APPROVED");
 }
 
+// T2.5
 #[tokio::test]
-async fn where_too_few_of_those_approvers_are_left_the_requester_is_told_to_submit_it_again() {
+async fn too_few_original_approvers_requires_new_request() {
+    // If too few of the approvers at creation are left, the requester is told to submit the request again.
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, ADMIN).await;
     for person in [CAROL_APPROVER, DAVE_APPROVER] {
@@ -123,8 +128,10 @@ async fn where_too_few_of_those_approvers_are_left_the_requester_is_told_to_subm
     assert!(told.contains(SINCE) && !told.contains("Ask somebody who was"), "nobody is left: {told}");
 }
 
+// T2.5
 #[tokio::test]
-async fn more_approvers_than_a_request_can_record_are_refused() {
+async fn too_many_approvers_are_refused() {
+    // More approvers than a request can record are an error.
     let keyvend = Deployed::new().await;
     let slack = keyvend.world.net.slack();
     let many = |count: usize| {
@@ -143,8 +150,10 @@ async fn more_approvers_than_a_request_can_record_are_refused() {
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 }
 
+// T2.7
 #[tokio::test]
-async fn the_holder_of_a_key_approves_no_change_of_it_whoever_requests_it() {
+async fn key_holder_cannot_approve_change_of_key() {
+    // The holder of a key approves no extension, reactivation or replacement of it, whoever requests that.
     for change in ["extend", "activate", "rotate"] {
         let keyvend = Deployed::new().await;
         let key = had(&keyvend).await;
@@ -175,8 +184,9 @@ async fn the_holder_of_a_key_approves_no_change_of_it_whoever_requests_it() {
     }
 }
 
+// T2.5
 #[tokio::test]
-async fn who_is_no_approver_counts_for_nothing_when_they_reactivate_a_reported_key() {
+async fn non_approver_reactivation_counts_as_no_approval() {
     // With a policy that leaves only the keys of people who left to approvers.
     let dir = policies("concerns-of-leavers", |text| {
         let left = "context.key.concerns.contains(Concern::\"owner-left\") }\nunless";
@@ -217,8 +227,10 @@ async fn happens(keyvend: &Deployed, event: Value) {
     keyvend.world.clock.advance(Duration::from_secs(1));
 }
 
+// T2.6
 #[tokio::test]
-async fn who_joins_the_approvers_channel_is_announced_once_with_who_invited_them() {
+async fn new_channel_member_is_announced_with_inviter() {
+    // Who joins the approvers' channel is announced once, with the person who invited them.
     let keyvend = Deployed::new().await;
     let joined = keyvend.world.joins(MALLORY_OUTSIDER, APPROVALS, Some(BOB_APPROVER));
     happens(&keyvend, joined).await;
@@ -256,8 +268,9 @@ async fn who_joins_the_approvers_channel_is_announced_once_with_who_invited_them
     assert_eq!(keyvend.world.net.sqs().dead(sqs::SLACK).len(), 0);
 }
 
+// T2.6
 #[tokio::test]
-async fn an_announcement_that_slack_does_not_take_comes_again_and_is_audited_once() {
+async fn failed_announcement_is_retried_and_audited_once() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.slack().fail_next("chat.postMessage", "internal_error");
     happens(&keyvend, keyvend.world.joins(MALLORY_OUTSIDER, APPROVALS, None)).await;
@@ -271,8 +284,9 @@ async fn an_announcement_that_slack_does_not_take_comes_again_and_is_audited_onc
     assert_eq!(keyvend.world.net.sqs().dead(sqs::SLACK).len(), 1);
 }
 
+// T2.6
 #[tokio::test]
-async fn who_joins_the_channel_or_group_that_approves_is_announced_in_the_approvals_channel() {
+async fn new_approver_is_announced_in_approvals_channel() {
     let approving = "C0OTHER";
     let keyvend = Deployed::with(&[("KEYVEND_APPROVERS", approving)]).await;
     keyvend.world.net.slack().new_channel(approving, true, &[BOB_APPROVER]);

@@ -62,7 +62,7 @@ async fn deciding(keyvend: &Deployed, person: &str, card: &Message, button: &str
 }
 
 #[tokio::test]
-async fn a_denial_ends_the_request_and_both_are_told() {
+async fn denial_ends_request_and_notifies_both_sides() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.denies(BOB_APPROVER, &card, "not wanted").await;
@@ -76,6 +76,7 @@ async fn a_denial_ends_the_request_and_both_are_told() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.17
 #[tokio::test]
 async fn a_privileged_iam_user_takes_two_different_approvers() {
     let keyvend = Deployed::new().await;
@@ -98,6 +99,7 @@ async fn a_privileged_iam_user_takes_two_different_approvers() {
     assert_eq!(keyvend.stands().await, "ISSUED");
 }
 
+// T2.9
 #[tokio::test]
 async fn requester_cannot_approve_own_request() {
     let keyvend = Deployed::new().await;
@@ -116,6 +118,7 @@ async fn requester_cannot_approve_own_request() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.9
 #[tokio::test]
 async fn only_approvers_decide() {
     let keyvend = Deployed::new().await;
@@ -136,8 +139,10 @@ async fn only_approvers_decide() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.14
 #[tokio::test]
-async fn a_click_on_a_card_whose_facts_changed_redraws_it_and_drops_the_approvals() {
+async fn changed_facts_redraw_card_and_revoke_approvals() {
+    // A review of a card whose facts changed redraws it and revokes the approvals.
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, ADMIN).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -165,7 +170,7 @@ async fn a_click_on_a_card_whose_facts_changed_redraws_it_and_drops_the_approval
 }
 
 #[tokio::test]
-async fn a_user_that_became_privileged_needs_more_approvals_at_the_click() {
+async fn newly_privileged_user_needs_more_approvals() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     attach(&keyvend, "ci-deployer", "AdministratorAccess").await;
@@ -178,8 +183,9 @@ async fn a_user_that_became_privileged_needs_more_approvals_at_the_click() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.2
 #[tokio::test]
-async fn a_click_on_what_policy_forbids_by_now_refuses_the_request() {
+async fn review_denies_request_forbidden_by_changed_policy() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     attach(&keyvend, "ci-deployer", "AWSCompromisedKeyQuarantineV3").await;
@@ -191,8 +197,10 @@ async fn a_click_on_what_policy_forbids_by_now_refuses_the_request() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.10
 #[tokio::test]
-async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_concerns_only() {
+async fn deleted_user_ends_request_only_for_participants() {
+    // If the IAM user was deleted, a review ends the request; a press of an outsider changes nothing.
     for (concerned, button) in [(BOB_APPROVER, "Approve"), (BOB_APPROVER, "Deny"), (ALICE_OWNER, "Approve")] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -226,10 +234,15 @@ async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_conce
     }
 }
 
+// T2.4
 #[tokio::test]
-async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
+async fn review_denies_request_beyond_changed_configuration() {
     for (variable, value, part) in [
-        ("KEYVEND_MAX_KEY_DAYS", "10", "longest lifetime is 10 days. Submit a new request with `ttl:10d` or less"),
+        (
+            "KEYVEND_MAX_KEY_DAYS",
+            "10",
+            "longest lifetime is 10 days. Submit a new request with `ttl:10d` or less",
+        ),
         ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
     ] {
         let keyvend = Deployed::new().await;
@@ -246,8 +259,10 @@ async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
     }
 }
 
+// T2.9
 #[tokio::test]
-async fn an_approval_whose_giver_left_falls_when_the_next_is_given() {
+async fn approval_of_departed_approver_is_revoked() {
+    // An approval whose giver left is revoked when the next approval is given.
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, ADMIN).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -268,8 +283,9 @@ async fn an_approval_whose_giver_left_falls_when_the_next_is_given() {
     keyvend.nothing_was_created().await;
 }
 
+// T5.2
 #[tokio::test]
-async fn a_button_counts_only_in_the_message_that_was_stored_for_its_request() {
+async fn button_counts_only_in_stored_message() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.world.clock.advance(Duration::from_secs(1));
@@ -312,8 +328,9 @@ async fn a_button_counts_only_in_the_message_that_was_stored_for_its_request() {
     keyvend.nothing_was_created().await;
 }
 
+// T1.5
 #[tokio::test]
-async fn a_press_that_is_delivered_again_counts_once_and_nobody_is_left_untold() {
+async fn redelivered_review_counts_once_and_notifies_all() {
     for (button, stands) in [("Approve", "APPROVED"), ("Deny", "DENIED")] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -329,7 +346,7 @@ async fn a_press_that_is_delivered_again_counts_once_and_nobody_is_left_untold()
 }
 
 #[tokio::test]
-async fn a_crash_between_the_record_and_the_telling_leaves_nobody_untold() {
+async fn crash_before_notification_loses_no_notification() {
     for (button, part) in [("Approve", "Press *Get my key*"), ("Deny", "denied your request")] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -347,7 +364,8 @@ async fn a_crash_between_the_record_and_the_telling_leaves_nobody_untold() {
 }
 
 #[tokio::test]
-async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
+async fn pending_request_expires_after_a_day() {
+    // A request expires after a day, and a later review changes nothing.
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.world.clock.advance(Duration::from_secs(86_399));
@@ -363,7 +381,8 @@ async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
+async fn review_of_closed_request_reports_its_outcome() {
+    // A review after the end changes nothing and is told the outcome.
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.presses(CAROL_APPROVER, &card, "Deny").await;
@@ -424,6 +443,7 @@ async fn at_once(keyvend: &Deployed, card: &Message, presses: [(&str, &str); 2])
     keyvend.deliver_everything().await;
 }
 
+// T4.5
 #[tokio::test]
 async fn an_approval_that_races_a_denial_never_wins() {
     for presses in [
@@ -441,6 +461,7 @@ async fn an_approval_that_races_a_denial_never_wins() {
     }
 }
 
+// T4.5
 #[tokio::test]
 async fn two_approvals_at_once_both_count() {
     let keyvend = Deployed::new().await;

@@ -29,7 +29,7 @@ async fn is_refused(keyvend: &Deployed, person: &str, command: &str, says: &[&st
 }
 
 #[tokio::test]
-async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
+async fn refusal_says_what_to_do_next() {
     let cases: [(&str, &[&str]); 8] = [
         (
             "create nobody use:cli ttl:30d testing",
@@ -41,9 +41,17 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
         ),
         (
             "create full use:cli ttl:30d testing",
-            &["`AKIAWORLD00000000000` active", "`AKIAWORLD00000000001` active", "AWS allows only two", "ask again"],
+            &[
+                "`AKIAWORLD00000000000` active",
+                "`AKIAWORLD00000000001` active",
+                "AWS allows only two",
+                "ask again",
+            ],
         ),
-        ("create ci-deployer use:cli ttl:120d testing", &["longest lifetime is 90 days", "`ttl:90d` or less"]),
+        (
+            "create ci-deployer use:cli ttl:120d testing",
+            &["longest lifetime is 90 days", "`ttl:90d` or less"],
+        ),
         ("create ci-deployer use:aws-compute ttl:30d testing", &["an IAM role, not a key", "attach a role"]),
         ("create quarantined-bot use:cli ttl:30d testing", &["quarantined", "delete that key"]),
         (
@@ -57,8 +65,9 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
     }
 }
 
+// T2.9
 #[tokio::test]
-async fn only_full_members_who_own_the_iam_user_can_ask() {
+async fn only_owning_full_members_can_request() {
     let cases: [(&str, &[&str]); 5] = [
         (MALLORY_OUTSIDER, &["not an owner of this IAM user", "ask a person named in its tag"]),
         (BOB_APPROVER, &["not an owner of this IAM user"]),
@@ -74,8 +83,10 @@ async fn only_full_members_who_own_the_iam_user_can_ask() {
     }
 }
 
+// T2.13
 #[tokio::test]
-async fn being_an_owner_does_not_help_a_guest_an_external_a_bot_or_a_deactivated_account() {
+async fn owner_who_is_not_full_member_is_refused() {
+    // A guest, an external user, a bot and a deactivated account are refused, though they own the IAM user.
     let keyvend = Deployed::new().await;
     let slack = keyvend.world.net.slack();
     let spoil: [(&str, &dyn Fn()); 5] = [
@@ -108,6 +119,7 @@ async fn being_an_owner_does_not_help_a_guest_an_external_a_bot_or_a_deactivated
     keyvend.nothing_was_created().await;
 }
 
+// T1.4
 #[tokio::test]
 async fn another_workspace_is_turned_away_at_the_door() {
     let keyvend = Deployed::new().await;
@@ -119,8 +131,10 @@ async fn another_workspace_is_turned_away_at_the_door() {
     is_refused(&keyvend, XENA_EXTERNAL, ASK, &["another workspace"]).await;
 }
 
+// T5.1
 #[tokio::test]
-async fn an_account_nobody_configured_is_refused_on_the_record_with_those_that_are() {
+async fn unknown_account_is_refused_and_audited() {
+    // The refusal names the configured accounts.
     let keyvend = Deployed::new().await;
     let ask = "create ci-deployer@nowhere use:cli ttl:30d testing";
     let event = keyvend.pressed(keyvend.world.slash_command(ALICE_OWNER, ask)).await;
@@ -147,7 +161,7 @@ async fn an_account_nobody_configured_is_refused_on_the_record_with_those_that_a
 }
 
 #[tokio::test]
-async fn an_account_nobody_configured_is_not_answered_before_it_is_on_the_record() {
+async fn unknown_account_is_audited_before_reply() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.before(|call| match call.operation.as_str() {
         "ExecuteStatement" => Interfere::refused_json("AccessDeniedException"),
@@ -159,8 +173,9 @@ async fn an_account_nobody_configured_is_not_answered_before_it_is_on_the_record
     assert_eq!(keyvend.times_told(ALICE_OWNER, "`@nowhere`"), 0);
 }
 
+// T2.4
 #[tokio::test]
-async fn what_the_configuration_does_not_give_is_refused_by_its_name() {
+async fn refusal_names_exceeded_configuration_limit() {
     for (variable, value, says) in [
         ("KEYVEND_MAX_KEY_DAYS", "29", "longest lifetime is 29 days"),
         ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
@@ -171,8 +186,9 @@ async fn what_the_configuration_does_not_give_is_refused_by_its_name() {
     }
 }
 
+// T2.20
 #[tokio::test]
-async fn an_approvals_channel_that_cannot_be_used_refuses_at_once_what_is_asked() {
+async fn unusable_approvals_channel_refuses_request_at_once() {
     for (name, spoil) in CHANNEL_SPOILT {
         let keyvend = Deployed::new().await;
         keyvend.world.net.slack().channel(APPROVALS, spoil);
@@ -187,8 +203,10 @@ async fn an_approvals_channel_that_cannot_be_used_refuses_at_once_what_is_asked(
     }
 }
 
+// T2.2
 #[tokio::test]
-async fn a_look_up_that_fails_is_no_answer_and_never_a_yes() {
+async fn failed_lookup_never_permits_request() {
+    // A lookup that fails is an error and never a permission.
     let lookups = [
         ("users.info", "fatal_error"),
         ("users.info", "user_not_found"),
@@ -208,8 +226,9 @@ async fn a_look_up_that_fails_is_no_answer_and_never_a_yes() {
     }
 }
 
+// T2.20
 #[tokio::test]
-async fn an_approvals_channel_that_is_open_or_shared_approves_nothing() {
+async fn public_or_shared_approvals_channel_approves_nothing() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.world.net.slack().channel(&card.channel, |channel| channel.ext_shared = true);
@@ -220,8 +239,10 @@ async fn an_approvals_channel_that_is_open_or_shared_approves_nothing() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.19
 #[tokio::test]
-async fn the_sixth_key_of_a_day_is_refused_and_the_next_day_is_new() {
+async fn sixth_key_of_a_day_is_refused() {
+    // The count starts again on the next day.
     let keyvend = Deployed::new().await;
     let narrow = format!("arn:aws:iam::{HOME}:policy/upload-artifacts");
     for number in 1..=6 {
@@ -265,7 +286,7 @@ async fn a_user_group_may_own_an_iam_user() {
 }
 
 #[tokio::test]
-async fn a_policy_that_wants_no_approval_lets_the_key_be_collected_at_once() {
+async fn request_without_required_approval_is_collectable_at_once() {
     let no_approvals = policies("no-approval", |text| {
         text.replace("context.approvals >= 1", "context.approvals >= 0")
             .replace("context.approvals >= 2", "context.approvals >= 0")
@@ -298,8 +319,10 @@ async fn what_nobody_could_approve_is_refused_at_once() {
     is_refused(&keyvend, ALICE_OWNER, ASK, &["This needs an approval"]).await;
 }
 
+// T2.18
 #[tokio::test]
-async fn with_invalid_policies_everything_is_refused_in_one_sentence() {
+async fn invalid_policies_refuse_every_request() {
+    // Every request gets the same one sentence.
     let broken = policies("broken", |text| text.replace("@id(\"may-issue\")", "@id(\"may-issue\") permitt"));
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
@@ -329,8 +352,9 @@ async fn is_refused_among_others(keyvend: &Deployed, sentence: &str) {
     assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"]);
 }
 
+// T1.5
 #[tokio::test]
-async fn the_same_command_delivered_twice_is_one_request_and_one_card() {
+async fn redelivered_command_is_one_request_and_card() {
     let keyvend = Deployed::new().await;
     let event = keyvend.pressed(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
     keyvend.work(event.clone()).await;
@@ -342,8 +366,9 @@ async fn the_same_command_delivered_twice_is_one_request_and_one_card() {
 }
 
 /// Every mrkdwn object that is sent is verbatim: the stand-in for Slack takes no other.
+// T5.3
 #[tokio::test]
-async fn a_reason_that_looks_like_a_mention_or_a_link_is_shown_as_it_is() {
+async fn reason_like_mention_or_link_is_shown_literally() {
     let keyvend = Deployed::new().await;
     let reason = "@channel see #general and https://evil.test/sign-in";
     keyvend.types(ALICE_OWNER, &format!("create ci-deployer use:cli ttl:30d {reason}")).await;
@@ -365,6 +390,7 @@ async fn a_reason_that_looks_like_a_mention_or_a_link_is_shown_as_it_is() {
     }
 }
 
+// T5.3
 #[tokio::test]
 async fn a_reason_calls_nobody_and_links_nowhere() {
     for (typed, shown) in [

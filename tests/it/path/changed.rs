@@ -37,8 +37,9 @@ async fn attach(keyvend: &Deployed, policy: &str) {
     iam.attach_user_policy().user_name("ci-deployer").policy_arn(arn).send().await.unwrap();
 }
 
+// T2.2
 #[tokio::test]
-async fn a_user_that_aws_quarantined_since_gets_no_key() {
+async fn user_quarantined_since_approval_gets_no_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     attach(&keyvend, "AWSCompromisedKeyQuarantineV3").await;
@@ -48,8 +49,9 @@ async fn a_user_that_aws_quarantined_since_gets_no_key() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.2
 #[tokio::test]
-async fn an_owner_tag_that_is_gone_ends_it() {
+async fn removed_owner_tag_ends_request() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let iam = aws::iam(&keyvend.world.net, HOME);
@@ -60,7 +62,7 @@ async fn an_owner_tag_that_is_gone_ends_it() {
 }
 
 #[tokio::test]
-async fn a_user_that_is_gone_ends_it() {
+async fn deleted_iam_user_ends_request() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
@@ -79,8 +81,10 @@ async fn a_requester_who_was_deactivated_gets_no_key() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.2
 #[tokio::test]
-async fn an_approver_who_left_counts_no_more_and_the_card_asks_again() {
+async fn departed_approver_reopens_review() {
+    // The approval of a departed approver no longer counts, and the card asks for another.
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.deleted = true);
@@ -97,7 +101,7 @@ async fn an_approver_who_left_counts_no_more_and_the_card_asks_again() {
 }
 
 #[tokio::test]
-async fn an_approver_who_is_one_no_more_leaves_the_others_approvals_standing() {
+async fn former_approver_keeps_other_approvals_valid() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     for approver in [BOB_APPROVER, CAROL_APPROVER] {
@@ -118,7 +122,8 @@ async fn an_approver_who_is_one_no_more_leaves_the_others_approvals_standing() {
 }
 
 #[tokio::test]
-async fn a_user_that_became_privileged_is_approved_anew_by_people_who_see_that() {
+async fn newly_privileged_user_is_reviewed_again() {
+    // The approvals given before the user became privileged are revoked, and the card shows it.
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     attach(&keyvend, "AdministratorAccess").await;
@@ -199,8 +204,10 @@ impl Document {
     }
 }
 
+// T2.15
 #[tokio::test]
-async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key() {
+async fn changed_policy_document_needs_review_before_issue() {
+    // The document has the same name and another content.
     for document in Document::ALL {
         let keyvend = Deployed::new().await;
         document.put(&keyvend).await;
@@ -224,6 +231,7 @@ async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key()
 }
 
 /// Nobody judged it, so there is nothing that it could differ from.
+// T2.15
 #[tokio::test]
 async fn what_needs_no_approval_is_issued_whatever_changed() {
     let no_approvals = policies("no-approval-for-changed", |text| {
@@ -239,7 +247,7 @@ async fn what_needs_no_approval_is_issued_whatever_changed() {
 }
 
 #[tokio::test]
-async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
+async fn user_with_two_keys_says_how_to_continue() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let iam = aws::iam(&keyvend.world.net, HOME);
@@ -256,7 +264,8 @@ async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
     assert_eq!(keyvend.last_detail("why").await, "two-keys");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.counted().await, "0");
-    let again = alice_was_told(&keyvend, &["AWS allows only two", "Delete one of them and press *Get my key*"]);
+    let again =
+        alice_was_told(&keyvend, &["AWS allows only two", "Delete one of them and press *Get my key*"]);
 
     let freed = keyvend.key_ids().remove(0);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(freed).send().await.unwrap();
@@ -265,6 +274,7 @@ async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
     assert_eq!(keyvend.counted().await, "1");
 }
 
+// T2.18
 #[tokio::test]
 async fn policies_that_broke_since_give_no_key() {
     let broken = policies("broken-later", |text| text.replace("permit (", "permits ("));
@@ -279,8 +289,9 @@ async fn policies_that_broke_since_give_no_key() {
     keyvend.reveals(&tab).await;
 }
 
+// T2.2
 #[tokio::test]
-async fn a_policy_that_wants_more_since_is_asked_for_again() {
+async fn stricter_policy_reopens_review_before_issue() {
     let stricter =
         policies("stricter", |text| text.replace("context.approvals >= 1", "context.approvals >= 3"));
     let keyvend = Deployed::new().await;
@@ -291,8 +302,9 @@ async fn a_policy_that_wants_more_since_is_asked_for_again() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.4
 #[tokio::test]
-async fn a_limit_of_the_configuration_that_changed_since_is_kept() {
+async fn changed_configuration_limit_applies_at_issue() {
     for (variable, value, part) in [
         (
             "KEYVEND_MAX_KEY_DAYS",
@@ -316,7 +328,8 @@ async fn a_limit_of_the_configuration_that_changed_since_is_kept() {
 }
 
 #[tokio::test]
-async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_reminded_anew() {
+async fn reopened_review_mentions_approvers_once() {
+    // A request that needs review again mentions the approvers once, and the reminder is scheduled again.
     let keyvend = Deployed::new().await;
     let hour = Duration::from_secs(3_600);
     let after = async |hours: u32| {
@@ -361,7 +374,8 @@ async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_r
 }
 
 #[tokio::test]
-async fn a_request_without_a_card_that_has_to_be_approved_after_all_gets_one_and_calls_once() {
+async fn request_newly_needing_approval_gets_card() {
+    // A request that had no card and now needs approval gets one, which mentions the approvers once.
     let no_approvals = policies("no-approval-at-first", |text| {
         text.replace("context.approvals >= 1", "context.approvals >= 0")
     });
@@ -375,8 +389,9 @@ async fn a_request_without_a_card_that_has_to_be_approved_after_all_gets_one_and
     assert!(said[0].reading().contains("<!channel>") && said[0].reading().contains("0 of 1"));
 }
 
+// T2.2
 #[tokio::test]
-async fn facts_that_cannot_be_read_give_no_key_and_say_so_in_time() {
+async fn unreadable_facts_give_no_key_and_notify() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     for _ in 0..6 {

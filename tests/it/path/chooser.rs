@@ -8,7 +8,8 @@ use testkit::slack::{ALICE_OWNER, MALLORY_OUTSIDER};
 use testkit::steps::{ASK, stable};
 
 #[tokio::test]
-async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
+async fn chooser_shows_both_keys_and_frees_one() {
+    // After a choice, one of the two places for keys is free.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
@@ -49,7 +50,7 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
 }
 
 #[tokio::test]
-async fn a_form_that_meets_two_keys_gets_the_chooser_by_direct_message() {
+async fn form_with_two_keys_sends_chooser_directly() {
     let keyvend = Deployed::new().await;
     typed_form(&keyvend).await;
     assert!(
@@ -67,7 +68,7 @@ async fn typed_form(keyvend: &Deployed) {
 }
 
 #[tokio::test]
-async fn who_may_not_ask_sees_no_keys() {
+async fn unauthorized_requester_sees_no_keys() {
     let keyvend = Deployed::new().await;
     let told = typed(&keyvend, MALLORY_OUTSIDER, "create full use:cli ttl:1d x").await;
     assert!(!told.reading().contains("AKIA"), "{}", told.reading());

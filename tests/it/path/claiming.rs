@@ -10,8 +10,10 @@ use testkit::net::HOME;
 use testkit::slack::ALICE_OWNER;
 use testkit::steps::text;
 
+// T3.3
 #[tokio::test]
-async fn second_tab_is_refused_and_its_requester_alerted_once() {
+async fn second_claim_is_refused_and_alerts_once() {
+    // The requester is alerted once, however often it is tried.
     let keyvend = Deployed::new().await;
     keyvend.linked().await;
     let (own, foreign) = (keyvend.opens(), keyvend.opens());
@@ -29,7 +31,7 @@ async fn second_tab_is_refused_and_its_requester_alerted_once() {
 }
 
 #[tokio::test]
-async fn a_tab_that_comes_second_while_the_first_waits_is_refused() {
+async fn second_claim_during_issue_is_refused() {
     let keyvend = Deployed::new().await;
     keyvend.linked().await;
     let (own, foreign) = (keyvend.opens(), keyvend.opens());
@@ -41,8 +43,9 @@ async fn a_tab_that_comes_second_while_the_first_waits_is_refused() {
     assert_eq!(keyvend.creates(), 1);
 }
 
+// T3.3
 #[tokio::test]
-async fn two_tabs_at_once_are_one_winner_and_one_refused() {
+async fn simultaneous_claims_have_one_winner() {
     let keyvend = Deployed::new().await;
     keyvend.linked().await;
     let tabs = [keyvend.opens(), keyvend.opens()];
@@ -59,8 +62,9 @@ async fn two_tabs_at_once_are_one_winner_and_one_refused() {
     assert_eq!(keyvend.creates(), 1);
 }
 
+// T4.3
 #[tokio::test]
-async fn the_same_tab_asks_again_and_gets_the_same() {
+async fn repeated_claim_of_same_tab_gets_same_answer() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     for _ in 0..3 {
@@ -88,8 +92,9 @@ async fn the_sealed_key_is_served_for_ten_minutes() {
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await.0, 200);
 }
 
+// T3.6
 #[tokio::test]
-async fn an_unknown_ticket_and_a_wrong_proof_cannot_be_told_apart() {
+async fn unknown_ticket_and_wrong_proof_look_alike() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let unknown = Tab::open(&format!("https://keys.example.com/reveal#1.{}", "A".repeat(43)));
@@ -119,8 +124,10 @@ async fn an_unknown_ticket_and_a_wrong_proof_cannot_be_told_apart() {
     assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 0);
 }
 
+// T3.3
 #[tokio::test]
-async fn a_claim_in_the_tabs_name_with_another_key_is_refused() {
+async fn claim_with_another_public_key_is_refused() {
+    // It names the same tab, but its public key is another.
     let keyvend = Deployed::new().await;
     keyvend.linked().await;
     let (own, thief) = (keyvend.opens(), keyvend.opens());
@@ -159,7 +166,7 @@ fn opens_again(keyvend: &Deployed, tab: &Tab) -> Tab {
 }
 
 #[tokio::test]
-async fn only_the_tab_that_opened_the_key_can_confirm_it() {
+async fn only_claiming_tab_can_confirm() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let before = json!({
@@ -184,7 +191,7 @@ async fn only_the_tab_that_opened_the_key_can_confirm_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_claim_of_our_page_changes_nothing() {
+async fn malformed_claim_changes_nothing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let good = tab.claim(None);
@@ -201,7 +208,7 @@ async fn what_is_no_claim_of_our_page_changes_nothing() {
     let off_curve = {
         let mut bytes = [7u8; 65];
         bytes[0] = 4;
-        keyvend::domain::ticket::seal::base64url(&bytes)
+        keyvend::encoding::base64url(&bytes)
     };
     let cases = [
         without("tid"),
@@ -255,7 +262,7 @@ async fn what_is_no_claim_of_our_page_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_link_that_is_misused_is_told_of_as_well() {
+async fn misuse_of_second_link_alerts_again() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;

@@ -30,11 +30,12 @@ async fn claim(keyvend: &Deployed, tab: &Tab, code: Option<&str>) -> (u64, Value
 
 /// A code as a tab would derive it from some wrong one, without the work.
 fn wrong(number: u8) -> String {
-    keyvend::domain::ticket::seal::base64url(&[number; 32])
+    keyvend::encoding::base64url(&[number; 32])
 }
 
+// T3.8
 #[tokio::test]
-async fn neither_the_chat_nor_the_mailbox_alone_opens_it() {
+async fn neither_link_nor_code_alone_opens_key() {
     let keyvend = Deployed::with(&MAIL).await;
     let tab = keyvend.linked().await;
     let mail = mailed(&keyvend);
@@ -68,7 +69,8 @@ async fn neither_the_chat_nor_the_mailbox_alone_opens_it() {
 }
 
 #[tokio::test]
-async fn the_code_is_mailed_after_the_ticket_and_before_the_button() {
+async fn code_is_mailed_between_ticket_and_link() {
+    // The mail is sent after the ticket exists and before the link is shown.
     let keyvend = Deployed::with(&MAIL).await;
     let ready = keyvend.approved().await;
     keyvend.world.net.forget();
@@ -105,8 +107,9 @@ async fn the_fifth_try_may_still_be_right() {
     assert_eq!(keyvend.creates(), 1);
 }
 
+// T3.8
 #[tokio::test]
-async fn five_wrong_codes_lock_the_link_and_alert_its_requester_once() {
+async fn five_wrong_codes_lock_link_and_alert_once() {
     let keyvend = Deployed::with(&MAIL).await;
     let ready = keyvend.approved().await;
     let tab = keyvend.collects(&ready).await;
@@ -133,6 +136,7 @@ async fn five_wrong_codes_lock_the_link_and_alert_its_requester_once() {
     assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
 }
 
+// T3.8
 #[tokio::test]
 async fn a_hundred_guesses_at_once_are_five() {
     let keyvend = Deployed::with(&MAIL).await;
@@ -152,7 +156,8 @@ async fn a_hundred_guesses_at_once_are_five() {
 }
 
 #[tokio::test]
-async fn the_right_code_among_guesses_at_once_wins_or_is_too_late_and_never_doubles() {
+async fn right_code_racing_guesses_claims_at_most_once() {
+    // The right code among simultaneous guesses wins or is too late, and never gives two keys.
     let keyvend = Deployed::with(&MAIL).await;
     let tab = keyvend.linked().await;
     let right = tab.code(&code(&mailed(&keyvend)));
@@ -170,7 +175,8 @@ async fn the_right_code_among_guesses_at_once_wins_or_is_too_late_and_never_doub
 }
 
 #[tokio::test]
-async fn a_lost_reply_costs_a_try_at_most_and_never_gives_one() {
+async fn lost_reply_never_grants_extra_attempt() {
+    // A lost reply costs at most one attempt.
     let keyvend = Deployed::with(&MAIL).await;
     let tab = keyvend.linked().await;
     for number in 0..5 {
@@ -197,8 +203,10 @@ async fn a_code_without_the_proof_is_worth_nothing() {
     assert_eq!(keyvend.ticket(&tab).await["tries"]["N"], "0");
 }
 
+// T3.8
 #[tokio::test]
-async fn without_a_mail_address_that_will_do_there_is_no_link_and_no_falling_back() {
+async fn unusable_email_gives_no_link() {
+    // There is no fallback to a link without a code.
     type Change = fn(&mut Person);
     let cases: [(Change, &str); 5] = [
         (|alice| alice.email = None, "has no email address"),
@@ -225,7 +233,7 @@ async fn without_a_mail_address_that_will_do_there_is_no_link_and_no_falling_bac
 }
 
 #[tokio::test]
-async fn somebody_without_an_address_when_asking_gets_no_code_later() {
+async fn email_added_after_request_gets_no_code() {
     let keyvend = Deployed::with(&MAIL).await;
     keyvend.world.net.slack().person(ALICE_OWNER, |alice| alice.email = None);
     let ready = keyvend.approved().await;
@@ -238,7 +246,7 @@ async fn somebody_without_an_address_when_asking_gets_no_code_later() {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_not_accepted_withdraws_the_link() {
+async fn unaccepted_mail_voids_link() {
     let ways: [(Interfere, usize); 4] = [
         (Interfere::refused_xml(400, "MessageRejected"), 1),
         (Interfere::refused_xml(400, "AccountSendingPausedException"), 1),

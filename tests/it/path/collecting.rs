@@ -9,6 +9,7 @@ use testkit::slack::{
 };
 use testkit::steps::{ASK, policies, text};
 
+// T3.5
 #[tokio::test]
 async fn only_the_requester_gets_a_link() {
     let keyvend = Deployed::new().await;
@@ -67,8 +68,9 @@ async fn no_new_link_while_a_tab_is_collecting() {
     assert_eq!(keyvend.events().await.iter().filter(|event| *event == "link.issued").count(), 1);
 }
 
+// T4.5
 #[tokio::test]
-async fn a_press_that_races_a_claim_never_takes_the_link_from_the_tab() {
+async fn get_key_racing_claim_keeps_claimed_link() {
     // The claim comes in at each call that the press makes.
     for at in 0..12 {
         let keyvend = Deployed::new().await;
@@ -100,7 +102,8 @@ async fn a_press_that_races_a_claim_never_takes_the_link_from_the_tab() {
 }
 
 #[tokio::test]
-async fn a_link_that_nobody_opened_in_time_creates_nothing_and_can_be_had_again() {
+async fn unopened_link_expires_and_can_be_reissued() {
+    // No key is created.
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let tab = keyvend.collects(&ready).await;
@@ -116,7 +119,7 @@ async fn a_link_that_nobody_opened_in_time_creates_nothing_and_can_be_had_again(
 }
 
 #[tokio::test]
-async fn cancelling_or_denying_voids_the_link_that_is_out() {
+async fn cancelling_or_denying_voids_issued_link() {
     for claimed in [false, true] {
         for ends in ["cancel", "deny"] {
             let keyvend = Deployed::new().await;
@@ -150,7 +153,8 @@ async fn cancelling_or_denying_voids_the_link_that_is_out() {
 }
 
 #[tokio::test]
-async fn an_approved_request_lapses_after_three_days_with_its_link() {
+async fn approved_request_expires_with_its_link() {
+    // They expire after three days.
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     keyvend.world.clock.advance(Duration::from_secs(72 * 3600 - 60));
@@ -167,8 +171,10 @@ async fn an_approved_request_lapses_after_three_days_with_its_link() {
     keyvend.nothing_was_created().await;
 }
 
+// T3.5
 #[tokio::test]
-async fn a_link_that_cannot_be_shown_is_withdrawn_and_goes_no_other_way() {
+async fn undeliverable_link_is_voided() {
+    // The link is sent no other way.
     for (method, error) in [
         ("conversations.open", "missing_scope"),
         ("chat.postEphemeral", "channel_not_found"),
@@ -195,8 +201,10 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_goes_no_other_way() {
     }
 }
 
+// T3.5
 #[tokio::test]
-async fn wherever_it_was_asked_for_the_link_is_in_the_requesters_direct_messages() {
+async fn link_is_shown_in_direct_messages_only() {
+    // It is shown there wherever the request was made.
     let none = policies("no-approval-anywhere", |text| {
         text.replace("context.approvals >= 1", "context.approvals >= 0")
             .replace("context.approvals >= 2", "context.approvals >= 0")
@@ -225,7 +233,8 @@ async fn wherever_it_was_asked_for_the_link_is_in_the_requesters_direct_messages
 }
 
 #[tokio::test]
-async fn a_press_that_nobody_can_be_pointed_from_still_shows_its_link() {
+async fn get_key_without_usable_response_url_shows_link() {
+    // The link appears though the reply that points to it cannot be sent.
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let elsewhere = Message { channel: GENERAL.to_owned(), ..ready };
@@ -236,7 +245,7 @@ async fn a_press_that_nobody_can_be_pointed_from_still_shows_its_link() {
 }
 
 #[tokio::test]
-async fn a_link_that_was_shown_without_our_knowing_does_not_work() {
+async fn link_with_unknown_delivery_is_invalid() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     keyvend.world.net.once("slack", "chat.postEphemeral", Interfere::LoseReply);
@@ -248,7 +257,7 @@ async fn a_link_that_was_shown_without_our_knowing_does_not_work() {
 }
 
 #[tokio::test]
-async fn a_press_that_is_delivered_again_leaves_one_link_that_works() {
+async fn redelivered_get_key_leaves_one_valid_link() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let press = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &ready, "Get my key")).await;
@@ -272,7 +281,7 @@ async fn pressing_the_link_itself_does_nothing_here() {
 }
 
 #[tokio::test]
-async fn get_my_key_after_the_key_was_handed_over_says_which_it_was() {
+async fn get_key_after_delivery_names_issued_key() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let tab = keyvend.collects(&ready).await;

@@ -9,7 +9,7 @@ use testkit::slack::{ALICE_OWNER, BOB_APPROVER};
 use testkit::steps::{ASK, text};
 
 #[tokio::test]
-async fn a_key_for_another_account_is_made_there_through_that_accounts_role() {
+async fn key_is_created_through_target_accounts_role() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create ci-deployer@sandbox use:cli ttl:30d testing").await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -26,7 +26,7 @@ async fn a_key_for_another_account_is_made_there_through_that_accounts_role() {
 }
 
 #[tokio::test]
-async fn an_iam_user_outside_of_the_path_is_none_of_keyvends() {
+async fn iam_user_outside_path_is_ignored() {
     let keyvend = Deployed::with(&[("KEYVEND_IAM_PATH", "/bots/")]).await;
     keyvend.types(ALICE_OWNER, ASK).await;
     let told = keyvend.told(ALICE_OWNER);
@@ -41,12 +41,17 @@ async fn an_iam_user_outside_of_the_path_is_none_of_keyvends() {
 }
 
 #[tokio::test]
-async fn links_and_requests_last_as_long_as_is_configured_and_keys_no_longer() {
+async fn configured_lifetimes_are_applied() {
+    // Links and requests last as long as is configured, and keys no longer.
     let short =
         [("KEYVEND_TICKET_TTL", "60"), ("KEYVEND_REQUEST_TTL", "3600"), ("KEYVEND_MAX_KEY_DAYS", "14")];
     let keyvend = Deployed::with(&short).await;
     keyvend.types(ALICE_OWNER, ASK).await;
-    assert!(keyvend.told(ALICE_OWNER).contains("longest lifetime is 14 days"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("longest lifetime is 14 days"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
     let ask = "create ci-deployer use:cli ttl:14d testing";
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, ask).await;
@@ -63,7 +68,8 @@ async fn links_and_requests_last_as_long_as_is_configured_and_keys_no_longer() {
 }
 
 #[tokio::test]
-async fn a_person_sees_their_own_requests_newest_first_and_takes_back_the_one_that_is_meant() {
+async fn status_lists_own_requests_newest_first() {
+    // A person sees their own requests, and cancels the one that is named.
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "status").await;
     assert!(keyvend.told(ALICE_OWNER).contains("You have no requests yet"), "{}", keyvend.told(ALICE_OWNER));
@@ -100,7 +106,7 @@ async fn a_person_sees_their_own_requests_newest_first_and_takes_back_the_one_th
 
 /// The partition is configured, not assumed: nothing of ours exists in another, so there the role is asked for in vain.
 #[tokio::test]
-async fn the_issuer_role_is_assumed_in_the_configured_partition() {
+async fn issuer_role_is_assumed_in_configured_partition() {
     for (partition, wanted) in [("", "aws"), ("aws-us-gov", "aws-us-gov"), ("aws-cn", "aws-cn")] {
         let keyvend = Deployed::with(&[("KEYVEND_AWS_PARTITION", partition)]).await;
         keyvend.types(ALICE_OWNER, ASK).await;

@@ -31,8 +31,8 @@ async fn quarantine(keyvend: &Deployed, on: bool) {
 }
 
 #[tokio::test]
-async fn the_approvers_hear_once_that_aws_quarantined_the_user_of_a_key_and_its_owner_alone_cannot_switch_it_on_again()
- {
+async fn quarantined_user_is_reported_once_and_needs_approver() {
+    // Approvers are notified once of the quarantine, and the owner alone cannot reactivate the key.
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     after(&keyvend, 25 * HOUR).await;
@@ -71,7 +71,8 @@ async fn checkpoints(keyvend: &Deployed) -> Vec<AuditEntry> {
 }
 
 #[tokio::test]
-async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_posted() {
+async fn checkpoint_records_chain_heads_and_posts_hash() {
+    // The checkpoint holds the head of every chain that grew.
     let keyvend = Deployed::new().await;
     after(&keyvend, 60).await;
     keyvend.confirmed().await;
@@ -110,7 +111,7 @@ async fn a_checkpoint_names_the_end_of_every_chain_that_grew_and_its_hash_is_pos
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_is_cut_off_is_finished_and_holds_nothing_twice() {
+async fn interrupted_checkpoint_resumes_without_duplicates() {
     for (operation, how) in [
         ("ExecuteStatement", Interfere::CrashBefore),
         ("ExecuteStatement", Interfere::CrashAfter),
@@ -150,7 +151,8 @@ async fn a_checkpoint_that_is_cut_off_is_finished_and_holds_nothing_twice() {
 }
 
 #[tokio::test]
-async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
+async fn reconciliation_reports_but_changes_no_key() {
+    // Keys that differ from the records are reported and not changed.
     let keyvend = Deployed::new().await;
     let (_, ours) = keyvend.confirmed().await;
     let admin = aws::iam(&keyvend.world.net, HOME);
@@ -181,7 +183,7 @@ async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
 }
 
 #[tokio::test]
-async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
+async fn departed_owner_prompts_approvers_about_keys() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
@@ -204,8 +206,9 @@ async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
 }
 
 /// A page out of its turn would close the day with chains left out of its checkpoint.
+// T5.6
 #[tokio::test]
-async fn a_page_out_of_its_turn_leaves_no_chain_out_of_the_checkpoint() {
+async fn out_of_order_page_omits_no_chain() {
     let keyvend = Deployed::new().await;
     after(&keyvend, 60).await;
     keyvend.confirmed().await;
@@ -252,8 +255,9 @@ async fn leaves(keyvend: &Deployed, person: &str) {
     keyvend.deliver_everything().await;
 }
 
+// T8.3
 #[tokio::test]
-async fn a_leaver_hides_no_key_behind_other_requests() {
+async fn departed_owner_hides_no_key_behind_requests() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
@@ -277,8 +281,9 @@ async fn a_leaver_hides_no_key_behind_other_requests() {
 }
 
 /// An organisation has one id for a person, and an event names one workspace.
+// T8.3
 #[tokio::test]
-async fn keys_of_a_leaver_are_found_whatever_workspace_they_were_requested_in() {
+async fn departed_owners_keys_are_found_across_workspaces() {
     let keyvend = Deployed::with(&[("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002")]).await;
     let (_, key) = keyvend.confirmed().await;
     keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
@@ -318,8 +323,10 @@ async fn two_keys(keyvend: &Deployed) -> [String; 2] {
     [first.id, second.id]
 }
 
+// T8.3
 #[tokio::test]
-async fn all_pages_of_a_leavers_keys_are_read_and_what_is_deleted_is_nobodys() {
+async fn departed_owners_keys_are_read_from_all_pages() {
+    // Deleted keys are left out.
     let keyvend = Deployed::new().await;
     let keys = two_keys(&keyvend).await;
     keyvend.world.net.dynamo().page(1);
@@ -341,8 +348,10 @@ async fn all_pages_of_a_leavers_keys_are_read_and_what_is_deleted_is_nobodys() {
     assert!(item["person"].is_null() && item["asked_at"].is_null(), "{item}");
 }
 
+// T8.3
 #[tokio::test]
-async fn a_leaver_whose_event_was_lost_is_found_daily_and_asked_about_once() {
+async fn daily_job_finds_departed_owner_once() {
+    // A departed owner whose Slack event was lost is found by the daily job, and approvers are asked once.
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     after(&keyvend, 25 * HOUR).await;
@@ -374,8 +383,9 @@ async fn a_leaver_whose_event_was_lost_is_found_daily_and_asked_about_once() {
     assert!(asked[1].contains(&second.id) && !asked[1].contains(&key.id), "{asked:?}");
 }
 
+// T8.3
 #[tokio::test]
-async fn one_who_cannot_be_looked_up_keeps_no_other_leaver_from_being_found() {
+async fn failed_lookup_hides_no_other_departed_owner() {
     for answer in [
         Interfere::Status(200, r#"{"ok":false,"error":"internal_error"}"#.to_owned()),
         Interfere::Status(500, String::new()),
@@ -418,8 +428,9 @@ async fn one_who_cannot_be_looked_up_keeps_no_other_leaver_from_being_found() {
 }
 
 /// Once Slack asks to wait, nobody else is looked up with that page.
+// T8.3
 #[tokio::test]
-async fn a_rate_limit_of_slack_is_kept_and_the_next_day_goes_on() {
+async fn daily_job_respects_slack_rate_limit() {
     let keyvend = Deployed::new().await;
     two_keys(&keyvend).await;
     keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);

@@ -41,8 +41,9 @@ async fn described(keyvend: &Deployed) -> (ShownKey, String) {
     (key, other)
 }
 
+// T8.9
 #[tokio::test]
-async fn a_deleted_key_takes_its_description_along_and_those_of_keys_long_gone() {
+async fn deleted_key_removes_its_and_stale_descriptions() {
     for by_time in [false, true] {
         let keyvend = Deployed::new().await;
         let (key, other) = described(&keyvend).await;
@@ -57,8 +58,9 @@ async fn a_deleted_key_takes_its_description_along_and_those_of_keys_long_gone()
     }
 }
 
+// T8.9
 #[tokio::test]
-async fn a_deleted_key_that_keyvend_did_not_issue_takes_its_description_along() {
+async fn deleted_unmanaged_key_removes_its_description() {
     let keyvend = Deployed::new().await;
     let (key, other) = described(&keyvend).await;
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
@@ -68,6 +70,7 @@ async fn a_deleted_key_that_keyvend_did_not_issue_takes_its_description_along() 
 }
 
 /// Of every key that IAM deleted, no tag is left, whichever way it went.
+// T8.9
 #[tokio::test]
 async fn a_replaced_key_takes_its_description_along() {
     let keyvend = Deployed::new().await;
@@ -81,8 +84,10 @@ async fn a_replaced_key_takes_its_description_along() {
     assert_eq!(tags(&keyvend).await, names(&["keyvend:owners"]));
 }
 
+// T8.9
 #[tokio::test]
-async fn a_description_that_cannot_be_removed_delays_nothing_and_goes_with_the_next_key() {
+async fn unremovable_description_goes_with_next_key() {
+    // It delays nothing.
     for operation in ["GetUser", "UntagUser"] {
         let keyvend = Deployed::new().await;
         let (key, other) = described(&keyvend).await;
@@ -108,8 +113,9 @@ async fn a_description_that_cannot_be_removed_delays_nothing_and_goes_with_the_n
     }
 }
 
+// T8.9
 #[tokio::test]
-async fn a_user_with_as_many_tags_as_iam_allows_makes_room_for_a_description() {
+async fn user_at_tag_limit_gets_room_for_description() {
     let keyvend = Deployed::new().await;
     tag(&keyvend, GONE).await;
     let refused = Interfere::refused_xml(409, "LimitExceeded");

@@ -19,7 +19,8 @@ fn waits(keyvend: &Deployed) -> bool {
 }
 
 #[tokio::test]
-async fn a_no_tells_its_reason_to_the_requester_on_the_card_and_in_the_audit_trail() {
+async fn denial_reason_is_shown_and_audited() {
+    // It is shown to the requester and on the card.
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     assert!(keyvend.card().button("Deny").value.len() > 20);
@@ -40,7 +41,8 @@ async fn a_no_tells_its_reason_to_the_requester_on_the_card_and_in_the_audit_tra
 }
 
 #[tokio::test]
-async fn a_hostile_reason_calls_nobody_and_a_long_one_is_marked() {
+async fn denial_reason_is_escaped_and_bounded() {
+    // A hostile reason mentions nobody, and one that is too long is marked in the form.
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Deny").await;
@@ -60,7 +62,7 @@ async fn a_hostile_reason_calls_nobody_and_a_long_one_is_marked() {
 }
 
 #[tokio::test]
-async fn the_form_for_a_no_is_judged_when_it_is_submitted() {
+async fn denial_form_is_authorized_at_submission() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny").await;
@@ -80,7 +82,7 @@ async fn the_form_for_a_no_is_judged_when_it_is_submitted() {
 }
 
 #[tokio::test]
-async fn a_no_after_the_yes_asks_for_its_reason_too() {
+async fn denial_after_approval_requires_reason() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -120,7 +122,8 @@ async fn a_submission_that_is_delivered_twice_denies_once() {
 }
 
 #[tokio::test]
-async fn a_late_press_asks_to_press_again_and_decides_nothing() {
+async fn late_deny_press_prompts_and_changes_nothing() {
+    // The person is asked to press again.
     for label in ["Deny", "Details"] {
         let keyvend = Deployed::new().await;
         asked(&keyvend).await;
@@ -136,7 +139,7 @@ async fn a_late_press_asks_to_press_again_and_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_card_that_is_not_the_requests_own_opens_nothing() {
+async fn card_of_another_request_opens_no_form() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     let mut copy = keyvend.card();
@@ -149,7 +152,7 @@ async fn a_card_that_is_not_the_requests_own_opens_nothing() {
 }
 
 #[tokio::test]
-async fn details_show_an_approver_everything_the_card_leaves_out() {
+async fn details_show_what_card_omits() {
     let keyvend = Deployed::new().await;
     let iam = aws::iam(&keyvend.world.net, HOME);
     let document = r#"{"Version":"2012-10-17","Statement":[]}"#;
@@ -198,7 +201,7 @@ async fn details_name_those_whose_approval_would_count() {
 }
 
 #[tokio::test]
-async fn a_request_whose_time_ran_out_is_not_denied_any_more() {
+async fn expired_request_cannot_be_denied() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     let card = keyvend.card();
@@ -222,7 +225,7 @@ async fn details_are_for_approvers() {
 }
 
 #[tokio::test]
-async fn details_that_cannot_be_looked_up_say_so() {
+async fn details_report_failed_lookup() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     for _ in 0..3 {

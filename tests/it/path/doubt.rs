@@ -48,7 +48,8 @@ async fn key_stands(keyvend: &Deployed, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minutes() {
+async fn ambiguous_create_without_key_allows_retry() {
+    // If no key appears, the requester may try again after twenty minutes.
     let (keyvend, _) = unanswered(Interfere::FailBefore, 0).await;
     for (seconds, stands) in
         [(20, "AMBIGUOUS"), (60, "AMBIGUOUS"), (300, "AMBIGUOUS"), (700, "AMBIGUOUS"), (200, "APPROVED")]
@@ -68,8 +69,10 @@ async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minut
     assert_eq!(keyvend.creates(), 2);
 }
 
+// T8.4
 #[tokio::test]
-async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_person_says_so() {
+async fn late_suspect_key_is_deactivated_and_kept() {
+    // A key that a list shows late is deactivated, and deleted only when a person says so.
     let (keyvend, _) = unanswered(Interfere::LoseReply, 2).await;
     after(&keyvend, 20).await;
     after(&keyvend, 60).await;
@@ -109,7 +112,7 @@ async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_pers
 }
 
 #[tokio::test]
-async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
+async fn suspect_key_is_asked_about_daily() {
     let (keyvend, _) = unanswered(Interfere::LoseReply, 0).await;
     let slack = keyvend.world.net.slack();
     let questions = || {
@@ -130,8 +133,9 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
 }
 
 /// Without its IAM user policy cannot be asked about a suspect; that makes nobody an approver.
+// T8.4
 #[tokio::test]
-async fn when_the_iam_user_is_gone_only_approvers_answer_for_a_suspect() {
+async fn only_approvers_review_suspect_of_deleted_user() {
     for (person, label, is_guest, stands) in [
         (MALLORY_OUTSIDER, "Keep (created by someone else)", false, "SUSPECT"),
         (MALLORY_OUTSIDER, "Delete (created by keyvend)", false, "SUSPECT"),
@@ -165,7 +169,7 @@ async fn when_the_iam_user_is_gone_only_approvers_answer_for_a_suspect() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_there_before_or_came_long_after_is_nobodys_suspect() {
+async fn older_or_much_newer_key_is_not_suspect() {
     let keyvend = Deployed::new().await;
     let admin = aws::iam(&keyvend.world.net, HOME);
     admin.create_access_key().user_name("ci-deployer").send().await.unwrap();

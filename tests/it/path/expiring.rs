@@ -35,7 +35,7 @@ async fn put_off(keyvend: &Deployed, key: &ShownKey) -> (i64, i64, i64) {
 }
 
 #[tokio::test]
-async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
+async fn expiry_reminders_come_seven_and_one_day_ahead() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     used(&keyvend, &key);
@@ -59,7 +59,8 @@ async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_uses_is_switched_off_at_its_end_and_deleted_a_week_later() {
+async fn unused_key_is_deactivated_at_expiry_then_deleted() {
+    // It is deleted a week later.
     let keyvend = Deployed::new().await;
     let key = a_day_before_its_end(&keyvend).await;
     after(&keyvend, DAY - HOUR).await;
@@ -82,7 +83,8 @@ async fn a_key_that_nobody_uses_is_switched_off_at_its_end_and_deleted_a_week_la
 }
 
 #[tokio::test]
-async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
+async fn expiry_of_used_key_waits_for_office_hours() {
+    // The approvers are notified.
     let keyvend = Deployed::new().await;
     let key = a_day_before_its_end(&keyvend).await;
     used(&keyvend, &key);
@@ -109,7 +111,7 @@ async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
 }
 
 #[tokio::test]
-async fn an_approver_can_switch_off_at_once_what_is_put_off() {
+async fn approver_can_deactivate_postponed_key() {
     let keyvend = Deployed::new().await;
     let key = a_day_before_its_end(&keyvend).await;
     used(&keyvend, &key);
@@ -119,8 +121,10 @@ async fn an_approver_can_switch_off_at_once_what_is_put_off() {
     assert_eq!(status(&keyvend, &key.id), "Inactive");
 }
 
+// T8.6
 #[tokio::test]
-async fn a_last_use_that_cannot_be_read_is_no_sign_that_nobody_uses_the_key() {
+async fn unreadable_last_use_postpones_expiry() {
+    // A last use that cannot be read does not mean that the key is unused.
     let keyvend = Deployed::new().await;
     let key = a_day_before_its_end(&keyvend).await;
     keyvend.world.net.before(|call| match call.operation.as_str() {
@@ -133,8 +137,10 @@ async fn a_last_use_that_cannot_be_read_is_no_sign_that_nobody_uses_the_key() {
     assert!(said(&keyvend, "is not deactivated yet").reading().contains("has an unknown last use"));
 }
 
+// T8.5
 #[tokio::test]
-async fn without_a_reminder_that_was_delivered_a_day_before_a_key_in_use_goes_on_for_seven_times() {
+async fn undelivered_reminder_postpones_expiry_at_most_seven_times() {
+    // A key in use whose reminder was not delivered a day ahead is postponed, seven times at most.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     // Slack takes no direct message to alice.
@@ -159,7 +165,7 @@ async fn without_a_reminder_that_was_delivered_a_day_before_a_key_in_use_goes_on
 }
 
 #[tokio::test]
-async fn a_reminder_of_an_end_that_was_moved_is_no_reminder_of_the_new_one() {
+async fn moved_expiry_needs_new_reminder() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     for _ in 0..24 {
@@ -176,7 +182,7 @@ async fn a_reminder_of_an_end_that_was_moved_is_no_reminder_of_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_timer_that_runs_twice_reminds_and_switches_off_once() {
+async fn repeated_key_timer_acts_once() {
     let keyvend = Deployed::new().await;
     let key = a_day_before_its_end(&keyvend).await;
     keyvend.world.clock.advance(Duration::from_secs(DAY));

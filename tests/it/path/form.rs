@@ -32,7 +32,7 @@ fn offered(view: &View) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_form_asks_as_the_typed_command_does() {
+async fn form_request_equals_typed_request() {
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;
     assert_eq!(form.choices("lifetime"), ["1d", "7d", "30d", "90d"]);
@@ -57,7 +57,7 @@ async fn create_alone_opens_the_form_too() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_marked_at_once_and_nothing_is_queued() {
+async fn invalid_form_fields_are_marked_and_not_queued() {
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;
     let long = "<!channel>".repeat(1_000);
@@ -82,7 +82,8 @@ async fn wrong_fields_are_marked_at_once_and_nothing_is_queued() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_in_the_form_and_by_message_once_that_is_closed() {
+async fn refusal_is_shown_in_form_or_message() {
+    // A refusal is shown in the form, and by message if the form was closed.
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, MALLORY_OUTSIDER).await;
     keyvend.submits(&form, &with_user("ci-deployer")).await;
@@ -103,7 +104,7 @@ async fn a_refusal_is_told_in_the_form_and_by_message_once_that_is_closed() {
 }
 
 #[tokio::test]
-async fn the_chosen_use_case_shows_what_aws_recommends_instead() {
+async fn chosen_use_case_shows_aws_recommendation() {
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;
     assert!(!form.reading().contains("Roles Anywhere"));
@@ -129,7 +130,7 @@ async fn the_chosen_use_case_shows_what_aws_recommends_instead() {
 }
 
 #[tokio::test]
-async fn a_late_trigger_falls_back_to_a_button_with_a_fresh_one() {
+async fn late_trigger_falls_back_to_button() {
     let keyvend = Deployed::new().await;
     keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "")).await;
     keyvend.world.clock.advance(Duration::from_secs(4));
@@ -144,7 +145,7 @@ async fn a_late_trigger_falls_back_to_a_button_with_a_fresh_one() {
 }
 
 #[tokio::test]
-async fn a_trigger_that_slack_calls_late_falls_back_too_and_one_that_was_used_does_not() {
+async fn expired_trigger_falls_back_used_one_does_not() {
     for (error, told) in
         [("expired_trigger_id", true), ("invalid_trigger_id", true), ("exchanged_trigger_id", false)]
     {
@@ -156,7 +157,7 @@ async fn a_trigger_that_slack_calls_late_falls_back_too_and_one_that_was_used_do
 }
 
 #[tokio::test]
-async fn a_form_opens_while_the_persons_other_messages_are_blocked() {
+async fn form_opens_while_other_messages_are_blocked() {
     let keyvend = Deployed::new().await;
     keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "whoami")).await;
     let stuck = keyvend.world.net.sqs().receive(SLACK, keyvend.world.clock.now()).unwrap();
@@ -167,7 +168,7 @@ async fn a_form_opens_while_the_persons_other_messages_are_blocked() {
 }
 
 #[tokio::test]
-async fn the_directory_is_read_in_the_background_and_offered_from_then_on() {
+async fn ownership_is_loaded_in_background_and_offered() {
     let keyvend = Deployed::new().await;
     let first = opens(&keyvend, ALICE_OWNER).await;
     assert_eq!(offered(&first), Vec::<String>::new(), "nothing is known yet, and nobody waited for it");
@@ -186,7 +187,7 @@ async fn the_directory_is_read_in_the_background_and_offered_from_then_on() {
 }
 
 #[tokio::test]
-async fn the_directory_is_read_daily_at_most_and_forgets_what_is_owned_no_more() {
+async fn ownership_is_refreshed_daily_and_drops_lost_users() {
     let keyvend = Deployed::new().await;
     let net = &keyvend.world.net;
     opens(&keyvend, ALICE_OWNER).await;
@@ -205,7 +206,8 @@ async fn the_directory_is_read_daily_at_most_and_forgets_what_is_owned_no_more()
 }
 
 #[tokio::test]
-async fn an_account_that_cannot_be_read_holds_up_no_other_and_takes_nothing_for_gone() {
+async fn unreadable_account_keeps_its_ownership_records() {
+    // It delays no other account, and none of its users are taken for deleted.
     let keyvend = Deployed::new().await;
     let net = &keyvend.world.net;
     opens(&keyvend, ALICE_OWNER).await;
@@ -227,7 +229,7 @@ async fn an_account_that_cannot_be_read_holds_up_no_other_and_takes_nothing_for_
 }
 
 #[tokio::test]
-async fn a_look_up_corrects_the_directory() {
+async fn lookup_corrects_ownership_record() {
     let keyvend = Deployed::new().await;
     let net = &keyvend.world.net;
     opens(&keyvend, ALICE_OWNER).await;
@@ -245,7 +247,7 @@ async fn a_look_up_corrects_the_directory() {
 }
 
 #[tokio::test]
-async fn many_iam_users_are_read_page_by_page_and_a_hundred_of_them_kept() {
+async fn ownership_is_paged_and_bounded_to_hundred() {
     let keyvend = Deployed::new().await;
     let net = &keyvend.world.net;
     for n in 0..130 {
@@ -278,7 +280,7 @@ async fn whoami_lists_the_persons_own_iam_users() {
 }
 
 #[tokio::test]
-async fn a_chosen_user_that_is_no_longer_ones_own_is_refused() {
+async fn chosen_user_no_longer_owned_is_refused() {
     let keyvend = Deployed::new().await;
     opens(&keyvend, ALICE_OWNER).await;
     let form = opens(&keyvend, ALICE_OWNER).await;
@@ -292,7 +294,7 @@ async fn a_chosen_user_that_is_no_longer_ones_own_is_refused() {
 }
 
 #[tokio::test]
-async fn a_forged_choice_is_judged_like_a_typed_one() {
+async fn forged_form_choice_is_authorized_like_typed_one() {
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;
     let forged = [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "3000d"), ("reason", "x")];
@@ -309,7 +311,7 @@ async fn a_forged_choice_is_judged_like_a_typed_one() {
 }
 
 #[tokio::test]
-async fn iam_users_that_keyvend_does_not_look_after_are_not_offered() {
+async fn form_offers_only_managed_iam_users() {
     let keyvend = Deployed::with(&[("KEYVEND_IAM_PATH", "/bots/")]).await;
     let iam = aws::iam(&keyvend.world.net, HOME);
     let tag = aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value("U0ALICE").build().unwrap();
@@ -319,7 +321,8 @@ async fn iam_users_that_keyvend_does_not_look_after_are_not_offered() {
 }
 
 #[tokio::test]
-async fn a_form_does_not_stay_at_checking_when_its_message_dies_or_comes_too_late() {
+async fn failed_or_late_message_updates_form() {
+    // The form does not remain at "checking" when its message fails for good or comes too late.
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;
     for _ in 0..20 {

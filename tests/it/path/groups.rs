@@ -33,8 +33,9 @@ const SENIORS: &str = r#"@id("seniors-approve")
 forbid (principal, action == Action::"approve", resource)
 unless { principal in SlackGroup::"S0NAMED" };"#;
 
+// T2.3
 #[tokio::test]
-async fn whoever_is_in_a_group_that_only_a_policy_names_is_judged_by_it() {
+async fn group_named_only_by_policy_is_loaded() {
     let keyvend = deployed("contractors", CONTRACTORS).await;
     let slack = keyvend.world.net.slack();
     slack.group(GROUP, &[ALICE_OWNER]);
@@ -54,8 +55,9 @@ async fn whoever_is_in_a_group_that_only_a_policy_names_is_judged_by_it() {
     keyvend.nothing_was_created().await;
 }
 
+// T2.3
 #[tokio::test]
-async fn approvals_count_only_as_long_as_their_givers_are_in_the_group_that_a_policy_wants() {
+async fn approval_requires_current_policy_group_membership() {
     let keyvend = deployed("seniors", SENIORS).await;
     let slack = keyvend.world.net.slack();
     slack.group(GROUP, &[CAROL_APPROVER, MALLORY_OUTSIDER]);
@@ -82,7 +84,7 @@ async fn approvals_count_only_as_long_as_their_givers_are_in_the_group_that_a_po
 }
 
 #[tokio::test]
-async fn details_and_freeze_know_the_groups_that_policies_name_too() {
+async fn details_and_freeze_load_policy_groups() {
     let keyvend = deployed("seniors-in-details", SENIORS).await;
     keyvend.world.net.slack().group(GROUP, &[DAVE_APPROVER]);
     let card = keyvend.asked().await;
@@ -101,7 +103,7 @@ async fn details_and_freeze_know_the_groups_that_policies_name_too() {
 }
 
 #[tokio::test]
-async fn an_approver_through_the_group_that_owns_the_iam_user_is_known_as_its_owner() {
+async fn group_owner_who_approves_is_shown_as_owner() {
     let keyvend = deployed(
         "four-eyes",
         r#"@id("owners-do-not-approve")
@@ -125,7 +127,7 @@ when { principal in resource.owner_groups };"#,
 }
 
 #[tokio::test]
-async fn only_what_is_named_is_looked_up_and_once_a_decision() {
+async fn only_named_groups_are_loaded_once_per_decision() {
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     keyvend.types(BOB_APPROVER, "freeze").await;
@@ -151,8 +153,9 @@ async fn only_what_is_named_is_looked_up_and_once_a_decision() {
     assert!(keyvend.told(ALICE_OWNER).contains("not an owner"), "{}", keyvend.told(ALICE_OWNER));
 }
 
+// T2.3
 #[tokio::test]
-async fn a_group_that_cannot_be_looked_up_is_no_empty_one() {
+async fn unreadable_group_is_not_empty() {
     // Of each of these an empty group would make a yes.
     for error in ["fatal_error", "no_such_subteam", "plan_upgrade_required"] {
         let fails = |keyvend: &Deployed| {

@@ -10,7 +10,7 @@ use testkit::slack::{ALICE_OWNER, BOB_APPROVER};
 use testkit::steps::{stable, text};
 
 #[tokio::test]
-async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
+async fn approved_request_reveals_key_in_one_tab() {
     let keyvend = Deployed::new().await;
     let said = keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     insta::assert_snapshot!(said, @"Checking... the answer will appear here in a moment.");
@@ -104,6 +104,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     keyvend.links_are_shown_to_nobody_else();
 }
 
+// T5.1
 #[tokio::test]
 async fn every_step_leaves_its_audit_entry() {
     let keyvend = Deployed::new().await;
@@ -131,7 +132,7 @@ fn line(entry: &AuditEntry, tab: &Tab, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
+async fn completed_request_leaves_no_secret_or_lease() {
     let keyvend = Deployed::new().await;
     let (tab, key) = keyvend.confirmed().await;
     let ticket = keyvend.ticket(&tab).await;
@@ -162,8 +163,10 @@ async fn after_the_path_the_tables_hold_no_secret_and_nothing_is_held() {
     assert_eq!(kinds, expected);
 }
 
+// T2.22
 #[tokio::test]
-async fn each_step_in_iam_has_a_session_of_its_own_in_the_requesters_name() {
+async fn each_iam_step_has_its_own_session() {
+    // The session carries the name of the requester.
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     let request = text(&keyvend.request().await["id"]);
@@ -191,8 +194,9 @@ async fn each_step_in_iam_has_a_session_of_its_own_in_the_requesters_name() {
     }
 }
 
+// T4.6
 #[tokio::test]
-async fn nobody_is_told_of_a_key_before_it_is_sealed() {
+async fn key_is_announced_only_after_sealing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -217,7 +221,7 @@ async fn nobody_is_told_of_a_key_before_it_is_sealed() {
 }
 
 #[tokio::test]
-async fn the_requester_hears_of_every_step_where_it_belongs() {
+async fn requester_is_notified_of_every_step() {
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     let told: Vec<String> = keyvend
@@ -244,7 +248,7 @@ async fn the_requester_hears_of_every_step_where_it_belongs() {
 }
 
 #[tokio::test]
-async fn the_key_is_described_in_the_aws_console_by_who_asked_and_why() {
+async fn key_description_names_requester_and_reason() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let tags = keyvend.world.net.iam().tags(HOME, "ci-deployer").await;

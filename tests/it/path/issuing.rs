@@ -90,7 +90,7 @@ fn creates(call: &Call) -> bool {
 }
 
 #[tokio::test]
-async fn a_claim_older_than_three_minutes_is_not_served() {
+async fn claim_older_than_three_minutes_is_refused() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -107,8 +107,9 @@ async fn a_claim_older_than_three_minutes_is_not_served() {
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 200);
 }
 
+// T2.23
 #[tokio::test]
-async fn while_issuing_is_stopped_no_key_is_made_and_the_approval_stays() {
+async fn frozen_issuing_creates_no_key_and_keeps_approval() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     put(&keyvend, "freeze", "frozen_by", "T0001.U0BOB").await;
@@ -121,6 +122,7 @@ async fn while_issuing_is_stopped_no_key_is_made_and_the_approval_stays() {
     keyvend.reveals(&tab).await;
 }
 
+// T4.5
 #[tokio::test]
 async fn a_lease_that_another_holds_is_waited_for() {
     let lease = format!("lease#{HOME}/ci-deployer");
@@ -143,7 +145,7 @@ async fn a_lease_that_another_holds_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_never_given_back_ends_in_a_word_to_the_requester() {
+async fn permanently_held_lease_notifies_requester() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     put(&keyvend, &format!("lease#{HOME}/ci-deployer"), "holder", "ANOTHERREQUEST00").await;
@@ -158,6 +160,7 @@ async fn a_lease_that_is_never_given_back_ends_in_a_word_to_the_requester() {
     assert_eq!(keyvend.creates(), 0);
 }
 
+// T4.5
 #[tokio::test]
 async fn two_requests_for_one_user_take_turns() {
     let keyvend = Deployed::new().await;
@@ -182,8 +185,9 @@ async fn two_requests_for_one_user_take_turns() {
     assert!(keyvend.lease().await.is_null());
 }
 
+// T4.1
 #[tokio::test]
-async fn the_same_claim_delivered_to_two_invocations_makes_one_key() {
+async fn duplicate_claim_delivery_creates_one_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -196,8 +200,9 @@ async fn the_same_claim_delivered_to_two_invocations_makes_one_key() {
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 200);
 }
 
+// T4.4
 #[tokio::test]
-async fn an_intent_that_somebody_holds_is_left_alone_until_its_deadline() {
+async fn held_intent_is_untouched_until_deadline() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     dies(&keyvend, &tab, creates, Interfere::CrashBefore).await;
@@ -218,8 +223,9 @@ async fn an_intent_that_somebody_holds_is_left_alone_until_its_deadline() {
     is_ambiguous(&keyvend, &tab).await;
 }
 
+// T4.2
 #[tokio::test]
-async fn a_worker_that_died_before_its_key_was_recorded_leaves_it_open_whether_there_is_one() {
+async fn crash_before_recording_key_is_ambiguous_create() {
     for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -229,8 +235,9 @@ async fn a_worker_that_died_before_its_key_was_recorded_leaves_it_open_whether_t
     }
 }
 
+// T4.2
 #[tokio::test]
-async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
+async fn crash_after_recording_key_deletes_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     dies(&keyvend, &tab, writes("issue.key_created"), Interfere::CrashAfter).await;
@@ -246,7 +253,8 @@ async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
 }
 
 #[tokio::test]
-async fn a_key_whose_worker_died_is_deleted_even_where_the_sessions_at_hand_have_run_out() {
+async fn crash_cleanup_renews_expired_sessions() {
+    // The recorded key is deleted even if the cached sessions have expired.
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     dies(&keyvend, &tab, writes("issue.key_created"), Interfere::CrashAfter).await;
@@ -256,7 +264,7 @@ async fn a_key_whose_worker_died_is_deleted_even_where_the_sessions_at_hand_have
 }
 
 #[tokio::test]
-async fn a_worker_that_died_with_its_key_sealed_lost_nothing() {
+async fn crash_after_sealing_loses_nothing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     dies(&keyvend, &tab, writes("issue.completed"), Interfere::CrashAfter).await;
@@ -267,8 +275,9 @@ async fn a_worker_that_died_with_its_key_sealed_lost_nothing() {
     assert!(keyvend.lease().await.is_null());
 }
 
+// T4.2
 #[tokio::test]
-async fn an_invocation_that_was_replaced_deletes_the_key_it_holds() {
+async fn replaced_invocation_deletes_its_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -296,8 +305,9 @@ async fn is_told_of_no_answer(keyvend: &Deployed) {
     assert_eq!(keyvend.times_told(ALICE_OWNER, "AWS did not respond"), 1);
 }
 
+// T4.1
 #[tokio::test]
-async fn a_no_of_aws_is_certain_and_is_told() {
+async fn definite_create_error_is_reported() {
     let cases = [
         (409, "LimitExceeded", "two-keys", "AWS allows only two"),
         (403, "AccessDenied", "aws-refused", "AWS refused to create the key"),
@@ -315,8 +325,9 @@ async fn a_no_of_aws_is_certain_and_is_told() {
     }
 }
 
+// T4.1
 #[tokio::test]
-async fn no_answer_of_aws_is_no_no_and_is_never_tried_again() {
+async fn create_timeout_is_ambiguous_and_never_retried() {
     let ways = [
         Interfere::LoseReply,
         Interfere::FailBefore,
@@ -355,8 +366,9 @@ async fn without_a_session_nothing_is_begun() {
     keyvend.nothing_was_created().await;
 }
 
+// T4.2
 #[tokio::test]
-async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
+async fn unrecordable_key_is_deleted_at_once() {
     for event in ["issue.key_created", "issue.completed"] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -377,7 +389,7 @@ async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
 }
 
 #[tokio::test]
-async fn a_description_that_aws_does_not_take_changes_nothing() {
+async fn failed_key_description_changes_nothing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.world.net.once("iam", "TagUser", Interfere::refused_xml(409, "LimitExceeded"));

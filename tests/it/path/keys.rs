@@ -88,7 +88,8 @@ async fn alone(keyvend: &Deployed) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn an_owner_sees_the_keys_with_who_asked_last_use_end_and_what_can_be_done() {
+async fn list_shows_owner_key_facts_and_actions() {
+    // The list shows the requester, the last use, the expiry and the available actions of each key.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
@@ -108,7 +109,7 @@ async fn an_owner_sees_the_keys_with_who_asked_last_use_end_and_what_can_be_done
 }
 
 #[tokio::test]
-async fn a_list_that_policy_refuses_is_in_the_trail() {
+async fn denied_list_is_audited() {
     let keyvend = Deployed::new().await;
     let no = typed(&keyvend, MALLORY_OUTSIDER, "list ci-deployer").await.reading();
     assert!(!no.contains("AKIA"), "{no}");
@@ -118,7 +119,7 @@ async fn a_list_that_policy_refuses_is_in_the_trail() {
 }
 
 #[tokio::test]
-async fn a_list_without_a_user_shows_ones_own_users_as_they_are_now() {
+async fn list_without_user_shows_currently_owned_users() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     for user in ["full", "ci-deployer@sandbox"] {
@@ -148,7 +149,7 @@ async fn a_list_without_a_user_shows_ones_own_users_as_they_are_now() {
 }
 
 #[tokio::test]
-async fn a_user_that_cannot_be_looked_up_is_no_user_without_keys() {
+async fn failed_user_lookup_is_not_empty_list() {
     let keyvend = Deployed::new().await;
     had(&keyvend).await;
     keyvend.world.net.once("iam", "ListAccessKeys", Interfere::refused_xml(400, "ServiceFailure"));
@@ -156,8 +157,9 @@ async fn a_user_that_cannot_be_looked_up_is_no_user_without_keys() {
     assert!(listed.contains("cannot be read at the moment"), "{listed}");
 }
 
+// T8.8
 #[tokio::test]
-async fn nobody_sees_a_button_that_they_may_not_press() {
+async fn list_offers_only_authorized_actions() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let shown = |message: &Message| buttons(message).join(", ");
@@ -190,7 +192,7 @@ async fn nobody_sees_a_button_that_they_may_not_press() {
 }
 
 #[tokio::test]
-async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_of_it() {
+async fn command_and_button_deactivate_and_notify_requester() {
     for by_button in [false, true] {
         let keyvend = Deployed::new().await;
         let key = had(&keyvend).await;
@@ -219,7 +221,7 @@ async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_
 }
 
 #[tokio::test]
-async fn only_whoever_may_switches_a_key_off_and_a_refusal_is_in_its_trail() {
+async fn unauthorized_deactivation_is_denied_and_audited() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     for verb in ["deactivate", "delete"] {
@@ -237,7 +239,7 @@ async fn only_whoever_may_switches_a_key_off_and_a_refusal_is_in_its_trail() {
 }
 
 #[tokio::test]
-async fn switching_off_waits_for_nothing_and_is_never_too_late() {
+async fn deactivation_is_never_blocked_or_late() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let event = keyvend.world.slash_command(ALICE_OWNER, &format!("deactivate {}", key.id));
@@ -258,8 +260,9 @@ async fn switching_off_waits_for_nothing_and_is_never_too_late() {
     assert_eq!(status(&keyvend, &key.id), "Inactive");
 }
 
+// T8.7
 #[tokio::test]
-async fn a_key_that_is_on_is_never_deleted() {
+async fn active_key_is_never_deleted() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
@@ -275,8 +278,10 @@ async fn a_key_that_is_on_is_never_deleted() {
     assert!(again.reading().contains("is deleted"), "{}", again.reading());
 }
 
+// T8.7
 #[tokio::test]
-async fn a_key_that_keyvend_did_not_issue_is_switched_off_and_deleted_for_whoever_asks_for_exactly_it() {
+async fn unmanaged_key_changes_only_by_explicit_id() {
+    // A key that keyvend did not issue is deactivated and deleted only for who names exactly that key.
     let keyvend = Deployed::new().await;
     let key = foreign(&keyvend, "ci-deployer").await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
@@ -316,7 +321,7 @@ async fn a_key_that_keyvend_did_not_issue_is_switched_off_and_deleted_for_whoeve
 }
 
 #[tokio::test]
-async fn a_key_of_an_iam_user_that_is_not_looked_after_is_left_alone() {
+async fn key_of_unmanaged_iam_user_is_untouched() {
     let keyvend = Deployed::new().await;
     let key = foreign(&keyvend, "untagged").await;
     let told = typed(&keyvend, BOB_APPROVER, &format!("deactivate {key}")).await;
@@ -325,7 +330,7 @@ async fn a_key_of_an_iam_user_that_is_not_looked_after_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_cut_off_leaves_no_lease_and_says_what_is_true() {
+async fn interrupted_deletion_releases_lease_and_reports_truth() {
     for (operation, how, dead) in [
         ("DeleteAccessKey", Interfere::CrashBefore, true),
         ("DeleteAccessKey", Interfere::CrashAfter, true),
@@ -354,8 +359,9 @@ async fn a_deletion_that_was_cut_off_leaves_no_lease_and_says_what_is_true() {
     }
 }
 
+// T8.7
 #[tokio::test]
-async fn a_key_that_was_switched_on_again_while_its_deletion_was_cut_off_stays() {
+async fn key_reactivated_during_interrupted_deletion_is_kept() {
     let keyvend = Deployed::new().await;
     let key = foreign(&keyvend, "ci-deployer").await;
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {key}")).await;
@@ -374,8 +380,10 @@ async fn a_key_that_was_switched_on_again_while_its_deletion_was_cut_off_stays()
     assert!(alone(&keyvend).await.iter().any(|(event, ..)| event == "key.deletion_skipped"));
 }
 
+// T8.10
 #[tokio::test]
-async fn with_invalid_policies_keys_are_still_retired_and_nothing_else_is_done() {
+async fn invalid_policies_still_allow_retiring_keys() {
+    // Keys can be deactivated and deleted; nothing else is done.
     let broken = policies("retire-only", |text| format!("{text}\nnonsense"));
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
@@ -403,8 +411,9 @@ async fn with_invalid_policies_keys_are_still_retired_and_nothing_else_is_done()
     assert_eq!(status(&keyvend, &other), "Inactive");
 }
 
+// T8.10
 #[tokio::test]
-async fn with_invalid_policies_keys_still_end() {
+async fn invalid_policies_do_not_stop_expiry() {
     let broken = policies("still-end", |text| format!("{text}\nnonsense"));
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
@@ -416,7 +425,8 @@ async fn with_invalid_policies_keys_still_end() {
 }
 
 #[tokio::test]
-async fn answers_about_keys_wait_for_four_aws_steps_in_sequence_at_most() {
+async fn key_replies_need_four_sequential_aws_calls() {
+    // At most four AWS calls are made one after another.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     after(&keyvend, 5 * DAY).await;

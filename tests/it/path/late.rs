@@ -19,8 +19,9 @@ async fn comes_late(keyvend: &Deployed, event: Value) {
     keyvend.deliver().await;
 }
 
+// T1.6
 #[tokio::test]
-async fn nothing_that_a_person_does_begins_anything_after_ten_minutes() {
+async fn user_action_older_than_ten_minutes_is_refused() {
     type Does = fn(&Deployed, &Message, &Message) -> Value;
     let cases: [(&str, &str, Does); 8] = [
         ("asks", ALICE_OWNER, |k, _, _| k.world.slash_command(ALICE_OWNER, ASK)),
@@ -68,7 +69,7 @@ pub async fn fails_to_the_end(keyvend: &Deployed, queue: &str) {
 }
 
 #[tokio::test]
-async fn the_last_receive_tells_and_audits_before_the_message_dies() {
+async fn last_receive_notifies_and_audits_failure() {
     for button in ["Approve", "Deny"] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -123,8 +124,9 @@ async fn the_last_receive_tells_and_audits_before_the_message_dies() {
 }
 
 /// SQS counts a redriven message's age and receives anew; the ticket does not.
+// T1.6
 #[tokio::test]
-async fn a_claim_is_as_old_as_its_ticket_says_and_not_as_its_queue_does() {
+async fn claim_age_comes_from_ticket_not_queue() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -144,7 +146,7 @@ async fn a_claim_is_as_old_as_its_ticket_says_and_not_as_its_queue_does() {
 }
 
 #[tokio::test]
-async fn what_is_only_to_be_noted_or_told_is_never_too_late() {
+async fn late_records_and_notifications_are_still_processed() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let rival = keyvend.opens();
@@ -176,7 +178,7 @@ async fn what_is_only_to_be_noted_or_told_is_never_too_late() {
 
 /// What the index says is a hint; the item is read as it is, and what is not due stays as it is.
 #[tokio::test]
-async fn a_timer_that_is_not_so_changes_nothing() {
+async fn untrue_timer_message_changes_nothing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let id = text(&keyvend.request().await["id"]);
@@ -199,8 +201,9 @@ async fn a_timer_that_is_not_so_changes_nothing() {
 }
 
 /// Whatever a worker that was killed left behind, it deletes what it made itself and nothing else.
+// T4.2
 #[tokio::test]
-async fn a_key_that_was_there_before_is_touched_by_no_cleaning_up() {
+async fn cleanup_leaves_older_keys_untouched() {
     for how in [Interfere::CrashAfter, Interfere::refused_json("InternalServerError")] {
         for event in ["created", "issued"] {
             let keyvend = Deployed::new().await;

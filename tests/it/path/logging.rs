@@ -34,7 +34,8 @@ async fn retried_failure_is_a_warning() {
 }
 
 #[tokio::test]
-async fn given_up_message_is_one_error_with_its_ids() {
+async fn given_up_message_logs_one_error() {
+    // The error has the ids of the message.
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;

@@ -66,8 +66,9 @@ async fn bounded(keyvend: &Deployed) {
     put.send().await.unwrap();
 }
 
+// T2.2
 #[tokio::test]
-async fn whatever_of_iam_cannot_be_read_is_no_answer_and_never_an_empty_set() {
+async fn unreadable_iam_fact_is_error_not_empty() {
     let calls = [
         "AssumeRole",
         "GetUser",
@@ -123,8 +124,9 @@ async fn whatever_of_iam_cannot_be_read_is_no_answer_and_never_an_empty_set() {
     }
 }
 
+// T2.2
 #[tokio::test]
-async fn what_else_decides_and_cannot_be_read_is_no_answer_either() {
+async fn unreadable_non_iam_fact_is_error() {
     // Who is in the user group that owns the IAM user, and how many keys were issued today.
     let keyvend = Deployed::new().await;
     for _ in 0..6 {
@@ -145,8 +147,9 @@ async fn what_else_decides_and_cannot_be_read_is_no_answer_either() {
     assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"));
 }
 
+// T8.6
 #[tokio::test]
-async fn a_last_use_that_cannot_be_read_is_unknown_and_never_unused() {
+async fn unreadable_last_use_is_unknown() {
     let keyvend = Deployed::new().await;
     let iam = aws::iam(&keyvend.world.net, HOME);
     iam.create_access_key().user_name("ci-deployer").send().await.unwrap();
@@ -158,8 +161,10 @@ async fn a_last_use_that_cannot_be_read_is_unknown_and_never_unused() {
     assert!(reading.contains("active, 0 days old, last use unknown"), "{reading}");
 }
 
+// T2.17
 #[tokio::test]
-async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
+async fn any_attached_policy_can_make_user_privileged() {
+    // It may be inline, managed, on the user or on one of its groups.
     for (place, policy) in [
         (Place::Attached, "AdministratorAccess"),
         (Place::Inline, "anything"),
@@ -188,8 +193,9 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
 }
 
 /// IAM does not distinguish names by case; what it calls the user is the name from then on.
+// T2.16
 #[tokio::test]
-async fn a_user_name_in_another_case_is_the_one_that_iam_has() {
+async fn user_name_takes_spelling_of_iam() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, &ASK.replace("ci-deployer", "CI-Deployer")).await;
     let card = keyvend.card();
@@ -230,8 +236,9 @@ async fn a_user_name_in_another_case_is_the_one_that_iam_has() {
     assert_eq!(keyvend.requests().await.len(), 0);
 }
 
+// T2.16
 #[test]
-fn a_lease_is_the_same_for_every_spelling_of_a_user_name() {
+fn lease_ignores_case_of_user_name() {
     let account = Account { alias: "home".parse().unwrap(), id: HOME.parse().unwrap() };
     let [typed, named, another] =
         ["CI-Deployer", "ci-deployer", "ci-deployers"].map(|name| name.parse().unwrap());
@@ -243,7 +250,7 @@ fn a_lease_is_the_same_for_every_spelling_of_a_user_name() {
 
 /// What comes page by page is read to its end: what stands on the last page counts.
 #[tokio::test]
-async fn what_is_on_the_last_page_counts_as_well() {
+async fn last_page_of_facts_is_read() {
     let keyvend = Deployed::new().await;
     for policy in ["AdministratorAccess", "AmazonS3ReadOnlyAccess", "ReadOnlyAccess"] {
         holds(&keyvend, Place::Attached, policy, "").await;
@@ -282,7 +289,7 @@ async fn what_is_on_the_last_page_counts_as_well() {
 }
 
 #[tokio::test]
-async fn aws_quarantine_counts_in_each_of_its_versions_and_wherever_it_is_attached() {
+async fn every_quarantine_policy_version_counts_wherever_attached() {
     for policy in
         ["AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV2", "AWSCompromisedKeyQuarantineV3"]
     {
@@ -306,7 +313,7 @@ async fn aws_quarantine_counts_in_each_of_its_versions_and_wherever_it_is_attach
 }
 
 #[tokio::test]
-async fn owners_are_in_four_tags_and_in_no_fifth() {
+async fn owners_are_read_from_four_tags_only() {
     for (tag, owns) in [
         ("keyvend:owners", true),
         ("keyvend:owners2", true),
@@ -331,7 +338,7 @@ async fn owners_are_in_four_tags_and_in_no_fifth() {
 
 /// Who approves: by default whoever is in the approvals channel, else a user group or another channel.
 #[tokio::test]
-async fn approvers_are_the_members_of_whatever_is_named_for_it() {
+async fn approvers_are_members_of_configured_channel_or_group() {
     let board = "C0BOARD";
     for (variable, calls) in [("", "<!channel>"), (TEAM_GROUP, "<!subteam^S0TEAM>"), (board, "<!channel>")] {
         let keyvend = Deployed::with(&[("KEYVEND_APPROVERS", variable)]).await;
@@ -352,8 +359,9 @@ async fn approvers_are_the_members_of_whatever_is_named_for_it() {
     }
 }
 
+// T2.20
 #[tokio::test]
-async fn a_channel_of_approvers_that_is_open_or_shared_in_any_way_approves_nothing() {
+async fn every_open_or_shared_channel_is_rejected() {
     let board = "C0BOARD";
     for (named, open) in [("", APPROVALS), (board, APPROVALS), (board, board), (TEAM_GROUP, APPROVALS)] {
         for spoilt in ["public", "shared", "shared outside", "shared in the organisation"] {
@@ -378,7 +386,7 @@ async fn a_channel_of_approvers_that_is_open_or_shared_in_any_way_approves_nothi
 }
 
 #[tokio::test]
-async fn a_no_without_a_policy_says_so_and_whom_to_ask() {
+async fn default_denial_says_whom_to_contact() {
     let nobody = policies("nobody", |text| {
         text.replace(
             r#"permit (principal, action == Action::"request", resource);"#,
@@ -403,7 +411,8 @@ fn lines(message: &Message, wide: usize) -> usize {
 }
 
 #[tokio::test]
-async fn a_card_says_all_that_is_judged_calls_the_approvers_once_and_fits_a_phone() {
+async fn card_shows_reviewed_facts_and_mentions_once() {
+    // The card shows everything that is reviewed, mentions the approvers once, and fits a phone.
     let keyvend = Deployed::new().await;
     let iam = aws::iam(&keyvend.world.net, HOME);
     let key = iam.create_access_key().user_name("ci-deployer").send().await.unwrap().access_key.unwrap();

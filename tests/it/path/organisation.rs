@@ -19,7 +19,7 @@ async fn installed(variables: &[(&str, &str)]) -> Deployed {
 }
 
 #[tokio::test]
-async fn the_whole_path_goes_without_a_workspace_in_what_slack_sends() {
+async fn enterprise_request_without_workspace_completes() {
     let keyvend = installed(&[]).await;
     keyvend.types(ALICE_OWNER, "").await;
     let form = keyvend.view(ALICE_OWNER);
@@ -43,7 +43,7 @@ async fn the_whole_path_goes_without_a_workspace_in_what_slack_sends() {
 }
 
 #[tokio::test]
-async fn user_groups_are_looked_up_in_the_first_of_the_workspaces() {
+async fn user_groups_are_read_from_first_workspace() {
     let keyvend =
         installed(&[("KEYVEND_APPROVERS", "S0SENIOR"), ("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002")]).await;
     keyvend.world.net.slack().group("S0SENIOR", &[DAVE_APPROVER]);
@@ -58,8 +58,9 @@ async fn user_groups_are_looked_up_in_the_first_of_the_workspaces() {
     assert!(!asked.is_empty() && asked.iter().all(|call| call.parameters["team_id"] == TEAM));
 }
 
+// T2.13
 #[tokio::test]
-async fn somebody_of_the_organisation_who_is_not_in_our_workspace_is_external() {
+async fn organization_user_outside_workspace_is_external() {
     let keyvend = installed(&[]).await;
     keyvend.world.net.slack().person(ALICE_OWNER, |alice| {
         alice.team = SECOND_TEAM.to_owned();
@@ -72,7 +73,7 @@ async fn somebody_of_the_organisation_who_is_not_in_our_workspace_is_external() 
 }
 
 #[tokio::test]
-async fn an_approver_who_came_from_another_workspace_of_ours_counts_once() {
+async fn approver_of_two_workspaces_counts_once() {
     let keyvend = installed(&[("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002")]).await;
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -85,8 +86,9 @@ async fn an_approver_who_came_from_another_workspace_of_ours_counts_once() {
     assert_eq!(keyvend.stands().await, "APPROVED");
 }
 
+// T1.4
 #[tokio::test]
-async fn a_press_from_a_workspace_that_is_none_of_ours_is_turned_away_at_the_door() {
+async fn press_from_foreign_workspace_is_rejected() {
     let keyvend = installed(&[]).await;
     let card = keyvend.asked().await;
     keyvend.world.net.slack().person(BOB_APPROVER, |bob| bob.team = SECOND_TEAM.to_owned());
@@ -95,8 +97,9 @@ async fn a_press_from_a_workspace_that_is_none_of_ours_is_turned_away_at_the_doo
     assert_eq!(keyvend.stands().await, "PENDING");
 }
 
+// T2.19
 #[tokio::test]
-async fn keys_of_a_day_are_counted_by_person_whichever_workspace_they_ask_in() {
+async fn daily_count_spans_workspaces() {
     let keyvend = installed(&[("KEYVEND_SLACK_TEAM_IDS", "T0001,T0002")]).await;
     keyvend.confirmed().await;
     assert_eq!(keyvend.counted().await, "1");

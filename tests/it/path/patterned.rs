@@ -21,8 +21,9 @@ fn resources(keyvend: &Deployed) -> Vec<String> {
     sessions.iter().flat_map(|session| session.allowed()).flat_map(|(_, resources)| resources).collect()
 }
 
+// T2.8
 #[tokio::test]
-async fn a_user_at_a_path_that_is_a_pattern_gets_no_key() {
+async fn user_at_wildcard_path_gets_no_key() {
     for path in ["/ci*/", "/c?/", "/${aws:username}/"] {
         let keyvend = Deployed::new().await;
         moved(&keyvend, "ci-deployer", path).await;
@@ -50,8 +51,10 @@ async fn a_user_at_a_path_that_is_a_pattern_gets_no_key() {
     }
 }
 
+// T2.8
 #[tokio::test]
-async fn a_key_of_a_user_at_such_a_path_is_left_to_the_console_and_the_operator() {
+async fn key_at_wildcard_path_is_left_unchanged() {
+    // Such a key can be deactivated only in the console or by the operator.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let foreign = super::keys::foreign(&keyvend, "ci-deployer").await;

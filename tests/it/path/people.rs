@@ -43,8 +43,9 @@ impl Changes for Deployed {
     }
 }
 
+// T2.13
 #[tokio::test]
-async fn whoever_is_no_full_member_any_more_approves_nothing() {
+async fn approver_without_full_membership_cannot_approve() {
     for (number, (part, change)) in NO_FULL_MEMBER.into_iter().enumerate() {
         let keyvend = Deployed::new().await;
         keyvend.asked().await;
@@ -57,8 +58,10 @@ async fn whoever_is_no_full_member_any_more_approves_nothing() {
     }
 }
 
+// T2.13
 #[tokio::test]
-async fn a_requester_who_is_no_full_member_any_more_is_refused_at_the_click_and_at_issuing() {
+async fn requester_must_remain_full_member() {
+    // The request of somebody who is no longer a full member is denied at the review and at issuing.
     for (number, (part, change)) in NO_FULL_MEMBER.into_iter().enumerate() {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -80,8 +83,9 @@ async fn a_requester_who_is_no_full_member_any_more_is_refused_at_the_click_and_
     }
 }
 
+// T2.13
 #[tokio::test]
-async fn the_approval_of_whoever_is_no_full_member_any_more_does_not_count_at_issuing() {
+async fn former_members_approval_does_not_count_at_issue() {
     for (number, (part, change)) in NO_FULL_MEMBER.into_iter().enumerate() {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -98,17 +102,14 @@ async fn the_approval_of_whoever_is_no_full_member_any_more_does_not_count_at_is
 }
 
 #[tokio::test]
-async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_pressed_for() {
+async fn departed_requester_cannot_get_key() {
+    // Nobody else can collect it in their name.
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     keyvend.becomes(ALICE_OWNER, |alice| alice.deleted = true);
     // Nobody else gets the link, and Slack takes nothing to her.
     keyvend.presses(BOB_APPROVER, &ready, "Get my key").await;
-    assert!(
-        keyvend.told(BOB_APPROVER).contains("Only the requester"),
-        "{}",
-        keyvend.told(BOB_APPROVER)
-    );
+    assert!(keyvend.told(BOB_APPROVER).contains("Only the requester"), "{}", keyvend.told(BOB_APPROVER));
     assert_eq!(keyvend.stands().await, "APPROVED");
     keyvend.world.clock.advance(std::time::Duration::from_secs(73 * 3_600));
     keyvend.world.net.sqs().sweep();
@@ -120,7 +121,7 @@ async fn a_requester_who_left_after_the_approval_can_neither_press_nor_be_presse
 }
 
 #[tokio::test]
-async fn policy_knows_whether_slack_saw_the_mail_address_confirmed() {
+async fn policy_receives_email_confirmation_from_slack() {
     let confirmed = policies("confirmed", |text| {
         let policy = r#"@id("confirmed-mail-only")
 @advice("Confirm your mail address in Slack first.")

@@ -11,6 +11,7 @@ use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, DORA_DELETED};
 use testkit::sqs;
 use testkit::steps::{ASK, failed, record, said_in_public, text};
 
+// T1.6
 #[tokio::test]
 async fn a_command_older_than_ten_minutes_begins_nothing() {
     let keyvend = Deployed::new().await;
@@ -28,6 +29,7 @@ async fn a_command_older_than_ten_minutes_begins_nothing() {
     assert_eq!(keyvend.stands().await, "PENDING");
 }
 
+// T1.6
 #[tokio::test]
 async fn a_press_older_than_ten_minutes_decides_nothing() {
     for button in ["Approve", "Deny"] {
@@ -41,8 +43,9 @@ async fn a_press_older_than_ten_minutes_decides_nothing() {
     }
 }
 
+// T1.6
 #[tokio::test]
-async fn age_counts_from_slacks_signature_and_not_from_the_queue() {
+async fn message_age_counts_from_slack_signature() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.before(|call| match call.operation.as_str() {
         "users.info" | "response_url" | "chat.postMessage" => Interfere::FailBefore,
@@ -60,7 +63,7 @@ async fn age_counts_from_slacks_signature_and_not_from_the_queue() {
 }
 
 #[tokio::test]
-async fn what_failed_to_the_end_is_told_with_a_reference() {
+async fn failed_message_is_reported_with_reference() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.before(|call| match call.operation.as_str() {
         "users.info" => Interfere::FailBefore,
@@ -85,7 +88,7 @@ async fn what_failed_to_the_end_is_told_with_a_reference() {
 }
 
 #[tokio::test]
-async fn slack_that_asks_to_wait_is_waited_for() {
+async fn slack_rate_limit_delays_retry() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.slack().rate_limit_next("users.info", 27);
     keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
@@ -97,6 +100,7 @@ async fn slack_that_asks_to_wait_is_waited_for() {
     assert_eq!(keyvend.stands().await, "PENDING");
 }
 
+// T7.4
 #[tokio::test]
 async fn the_queue_decides_what_a_message_may_say() {
     let keyvend = Deployed::new().await;
@@ -134,8 +138,9 @@ async fn the_queue_decides_what_a_message_may_say() {
 
 /// The scheduler's queue has one meaning: a body that would act elsewhere makes the worker look for what is due, and
 /// nothing else.
+// T7.5
 #[tokio::test]
-async fn every_message_on_queue_sweep_means_sweep() {
+async fn any_message_on_sweep_queue_runs_sweep() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -168,8 +173,9 @@ async fn every_message_on_queue_sweep_means_sweep() {
     assert_eq!(keyvend.creates(), 0);
 }
 
+// T7.5
 #[tokio::test]
-async fn the_schedulers_event_on_any_other_queue_means_nothing() {
+async fn scheduler_event_on_other_queue_is_ignored() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.sqs().sweep();
     let event = keyvend.world.net.sqs().messages(sqs::SWEEP)[0].body.clone();
@@ -181,7 +187,7 @@ async fn the_schedulers_event_on_any_other_queue_means_nothing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_dropped_and_changes_nothing() {
+async fn unreadable_message_is_dropped_without_effect() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let tid = tab.tid();
@@ -210,8 +216,9 @@ async fn what_cannot_be_read_is_dropped_and_changes_nothing() {
     assert_eq!(keyvend.stands().await, "LINK_ISSUED");
 }
 
+// T7.4
 #[tokio::test]
-async fn a_claim_message_that_is_not_so_creates_nothing() {
+async fn untrue_claim_message_creates_no_key() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let says = |tid: &str, event: &str, attempt: i64| {
@@ -227,7 +234,11 @@ async fn a_claim_message_that_is_not_so_creates_nothing() {
         }
     }
     assert_eq!(keyvend.stands().await, "LINK_ISSUED");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 0, "only what the ticket tells is told");
+    assert_eq!(
+        keyvend.times_told(ALICE_OWNER, "again in another browser tab"),
+        0,
+        "only what the ticket tells is told"
+    );
     keyvend.claims(&tab).await;
     for attempt in [0, 2, -1, i64::MAX] {
         assert!(!failed(&keyvend.work(says(&tab.tid(), "claimed", attempt)).await));
@@ -239,7 +250,7 @@ async fn a_claim_message_that_is_not_so_creates_nothing() {
 }
 
 #[tokio::test]
-async fn somebody_who_left_is_noted_without_a_word_to_them() {
+async fn user_deactivation_is_recorded_without_reply() {
     let keyvend = Deployed::new().await;
     for late in [0, 601] {
         keyvend.world.clock.advance(Duration::from_secs(1));
@@ -255,8 +266,9 @@ async fn somebody_who_left_is_noted_without_a_word_to_them() {
     assert_eq!(keyvend.deliver().await, 0, "a change of name is nothing to queue");
 }
 
+// T5.1
 #[tokio::test]
-async fn an_audit_entry_that_could_not_be_inserted_is_driven_in_later() {
+async fn failed_audit_insert_is_retried_by_sweep() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.once("dynamodb", "ExecuteStatement", Interfere::refused_json("AccessDeniedException"));
     let card = keyvend.asked().await;
@@ -267,8 +279,9 @@ async fn an_audit_entry_that_could_not_be_inserted_is_driven_in_later() {
 }
 
 /// What it says is read from the table: so whoever can send to the queue can have a notification repeated, and no more.
+// T7.6
 #[tokio::test]
-async fn a_message_on_due_repeats_a_stored_notification_and_says_nothing_of_its_own() {
+async fn due_message_only_repeats_stored_notification() {
     let keyvend = Deployed::new().await;
     keyvend.asked().await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;

@@ -41,8 +41,9 @@ async fn approved_only(keyvend: &Deployed) {
     assert_eq!(keyvend.stands().await, "APPROVED");
 }
 
+// T8.1
 #[tokio::test]
-async fn an_expiry_is_taken_back_for_a_day_and_once() {
+async fn expiry_can_be_undone_once_for_a_day() {
     let keyvend = Deployed::new().await;
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
@@ -98,8 +99,9 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     assert_eq!(keyvend.requests().await.len(), 2);
 }
 
+// T8.1
 #[tokio::test]
-async fn an_undo_that_is_approved_too_late_brings_nothing_back() {
+async fn undo_approved_too_late_reactivates_nothing() {
     let keyvend = Deployed::with(&[("KEYVEND_REQUEST_TTL", "259200")]).await;
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
@@ -110,7 +112,7 @@ async fn an_undo_that_is_approved_too_late_brings_nothing_back() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_switched_off_by_somebody_comes_back_for_what_remains_of_its_time() {
+async fn reactivated_key_keeps_its_expiry() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
@@ -126,8 +128,10 @@ async fn a_key_that_was_switched_off_by_somebody_comes_back_for_what_remains_of_
     assert_eq!(session.source_identity.as_deref(), Some("T0001.U0ALICE"));
 }
 
+// T8.2
 #[tokio::test]
-async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester() {
+async fn reported_key_needs_approver_to_reactivate() {
+    // The approver must not be the one who requested the reactivation.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
@@ -150,8 +154,10 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
     assert_eq!(status(&keyvend, &key.id), "Active", "an approver's own activation counts as one approval");
 }
 
+// T8.2
 #[tokio::test]
-async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_its_requester() {
+async fn reported_privileged_key_needs_second_approver() {
+    // The second approver must not be the one who requested the reactivation.
     let keyvend = Deployed::new().await;
     let slack = keyvend.world.net.slack();
     typed(&keyvend, ALICE_OWNER, "create admin-bot use:cli ttl:30d x").await;
@@ -184,8 +190,9 @@ async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_
     assert_eq!(status(&keyvend, &key.id), "Active");
 }
 
+// T8.2
 #[tokio::test]
-async fn a_key_that_is_reported_after_it_expired_is_reported() {
+async fn expired_key_can_be_reported() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let issued = keyvend.direct(ALICE_OWNER);
@@ -223,8 +230,9 @@ async fn why_off(keyvend: &Deployed, key: &ShownKey) -> String {
     why.unwrap_or_default().to_owned()
 }
 
+// T6.5
 #[tokio::test]
-async fn a_reactivated_key_can_be_reported_again() {
+async fn reactivated_key_can_be_reported_once_more() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let issued = keyvend.direct(ALICE_OWNER);
@@ -256,8 +264,10 @@ async fn a_reactivated_key_can_be_reported_again() {
     }
 }
 
+// T6.5
 #[tokio::test]
-async fn a_report_that_is_delivered_again_is_told_once_and_undoes_no_later_decision() {
+async fn redelivered_report_notifies_once_and_undoes_nothing() {
+    // A report that is delivered again does not undo a decision made since.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let issued = keyvend.direct(ALICE_OWNER);
@@ -277,8 +287,9 @@ async fn a_report_that_is_delivered_again_is_told_once_and_undoes_no_later_decis
 }
 
 /// What led to each state does not matter: a report is a report.
+// T6.5
 #[tokio::test]
-async fn a_key_is_reported_whatever_state_it_is_in() {
+async fn key_can_be_reported_in_any_state() {
     for case in ["asked", "expired", "unconfirmed", "deleted", "activating"] {
         let keyvend = Deployed::new().await;
         let key = match case {
@@ -318,8 +329,10 @@ async fn a_key_is_reported_whatever_state_it_is_in() {
     }
 }
 
+// T6.5
 #[tokio::test]
-async fn a_report_that_was_cut_off_is_finished_by_the_timer_and_told_once() {
+async fn interrupted_report_is_finished_by_timer() {
+    // It notifies once.
     use testkit::net::Interfere;
     for (operation, how) in [
         ("UpdateItem", Interfere::CrashAfter),
@@ -360,8 +373,10 @@ async fn a_report_that_was_cut_off_is_finished_by_the_timer_and_told_once() {
     }
 }
 
+// T7.3
 #[tokio::test]
-async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
+async fn late_receipt_confirmation_reactivates_key() {
+    // A key deactivated because nobody confirmed it is reactivated when its holder confirms the receipt.
     let keyvend = Deployed::new().await;
     let (key, told) = unconfirmed(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
@@ -381,8 +396,9 @@ async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
 }
 
 /// Approved with one document behind a policy's name, and to be carried out with another: it is asked again.
+// T2.15
 #[tokio::test]
-async fn a_document_that_changed_since_it_was_approved_activates_and_extends_nothing() {
+async fn changed_policy_document_blocks_reactivation_and_extension() {
     for (asked, document) in [
         ("activate", Document::Inline),
         ("activate", Document::Managed),
@@ -429,8 +445,9 @@ async fn a_document_that_changed_since_it_was_approved_activates_and_extends_not
 }
 
 /// An activation that was cut off at AWS is judged again before it goes on, however much later that is.
+// T2.15
 #[tokio::test]
-async fn a_document_that_changed_while_an_activation_was_interrupted_leaves_the_key_inactive() {
+async fn changed_document_stops_interrupted_reactivation() {
     for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
         let keyvend = Deployed::new().await;
         Document::Inline.put(&keyvend).await;
@@ -461,8 +478,9 @@ async fn a_document_that_changed_while_an_activation_was_interrupted_leaves_the_
     }
 }
 
+// T2.15
 #[tokio::test]
-async fn an_approval_of_another_document_is_not_inherited() {
+async fn approval_of_changed_document_is_not_inherited() {
     for document in Document::ALL {
         let keyvend = Deployed::new().await;
         document.put(&keyvend).await;
@@ -478,8 +496,9 @@ async fn an_approval_of_another_document_is_not_inherited() {
     }
 }
 
+// T2.5
 #[tokio::test]
-async fn an_approval_that_counts_no_more_is_not_inherited() {
+async fn invalid_approval_is_not_inherited() {
     let keyvend = Deployed::new().await;
     let (_, told) = unconfirmed(&keyvend).await;
     let slack = keyvend.world.net.slack();
@@ -496,7 +515,7 @@ async fn an_approval_that_counts_no_more_is_not_inherited() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once() {
+async fn unreceived_key_is_replaced_once() {
     let keyvend = Deployed::new().await;
     let (key, told) = unconfirmed(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
@@ -524,7 +543,7 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
 }
 
 #[tokio::test]
-async fn a_replacement_that_was_cut_off_goes_on_and_never_leaves_two_keys() {
+async fn interrupted_replacement_resumes_without_second_key() {
     for operation in ["DeleteAccessKey", "PutItem", "TransactWriteItems"] {
         for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
             let keyvend = Deployed::new().await;
@@ -543,7 +562,7 @@ async fn a_replacement_that_was_cut_off_goes_on_and_never_leaves_two_keys() {
 }
 
 #[tokio::test]
-async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
+async fn extension_adds_original_lifetime_from_now() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let early = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
@@ -580,8 +599,9 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     assert!(done.contains("is extended until"), "{done}");
 }
 
+// T8.1
 #[tokio::test]
-async fn a_frozen_keyvend_brings_nothing_back() {
+async fn freeze_blocks_reactivation() {
     let keyvend = Deployed::new().await;
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;

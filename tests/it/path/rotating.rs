@@ -21,7 +21,8 @@ async fn rotated(keyvend: &Deployed, key: &ShownKey) -> ShownKey {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
+async fn rotated_key_keeps_expiry_of_old_key() {
+    // The old key stays active beside it.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     after(&keyvend, 5 * DAY).await;
@@ -71,7 +72,8 @@ async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
 }
 
 #[tokio::test]
-async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebody_says_so() {
+async fn idle_old_key_is_asked_about_once() {
+    // It is deactivated only when somebody says so.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
@@ -99,8 +101,9 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     assert_eq!(stands(&keyvend, &new.id).await, "CONFIRMED");
 }
 
+// T8.6
 #[tokio::test]
-async fn an_old_key_whose_last_use_is_recent_or_unknown_is_not_asked_about() {
+async fn recently_used_old_key_is_not_asked_about() {
     // Unknown is never quiet.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
@@ -130,8 +133,9 @@ async fn an_old_key_whose_last_use_is_recent_or_unknown_is_not_asked_about() {
     assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1);
 }
 
+// T8.6
 #[tokio::test]
-async fn an_old_key_is_never_switched_off_by_itself_before_its_end() {
+async fn rotation_never_deactivates_old_key_early() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     rotated(&keyvend, &key).await;
@@ -145,8 +149,9 @@ async fn an_old_key_is_never_switched_off_by_itself_before_its_end() {
     assert_eq!(status(&keyvend, &key.id), "Inactive", "its own end");
 }
 
+// T8.1
 #[tokio::test]
-async fn a_key_is_not_rotated_past_its_approved_end() {
+async fn rotation_cannot_pass_approved_expiry() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     after(&keyvend, 31 * DAY).await;
@@ -179,7 +184,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
 }
 
 #[tokio::test]
-async fn who_may_not_have_a_key_may_not_have_one_in_place_of_another() {
+async fn rotation_requires_permission_to_create() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     for (person, why) in [
@@ -194,7 +199,7 @@ async fn who_may_not_have_a_key_may_not_have_one_in_place_of_another() {
 }
 
 #[tokio::test]
-async fn a_press_that_is_delivered_twice_asks_once() {
+async fn redelivered_rotate_press_is_one_request() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
@@ -211,7 +216,7 @@ async fn a_press_that_is_delivered_twice_asks_once() {
 }
 
 #[tokio::test]
-async fn where_there_are_two_keys_the_chooser_comes_before_a_rotation() {
+async fn rotation_with_two_keys_shows_chooser_first() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let other = foreign(&keyvend, "ci-deployer").await;

@@ -40,8 +40,9 @@ fn body(event: &Value) -> String {
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap()).unwrap()
 }
 
+// T1.2
 #[tokio::test]
-async fn the_old_and_the_new_signing_secret_are_both_good_while_it_is_rotated() {
+async fn both_signing_secrets_are_accepted_during_rotation() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     assert_eq!(keyvend.signed_with(NEW).await, 401);
@@ -58,8 +59,9 @@ async fn the_old_and_the_new_signing_secret_are_both_good_while_it_is_rotated() 
     }
 }
 
+// T1.3
 #[tokio::test]
-async fn bad_signatures_have_the_secrets_read_once_a_minute_at_most() {
+async fn bad_signatures_reload_secrets_once_a_minute() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     assert_eq!(keyvend.reads(), 1, "the current one");
@@ -81,7 +83,8 @@ async fn bad_signatures_have_the_secrets_read_once_a_minute_at_most() {
 }
 
 #[tokio::test]
-async fn secrets_that_cannot_be_read_turn_away_no_good_signature_and_are_not_asked_for_in_a_row() {
+async fn unreadable_secrets_keep_cached_ones_valid() {
+    // Good signatures are accepted meanwhile, and the secrets are not read again at once.
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     keyvend.world.clock.advance(Duration::from_secs(61));
@@ -99,8 +102,9 @@ async fn secrets_that_cannot_be_read_turn_away_no_good_signature_and_are_not_ask
 }
 
 /// Kept warm by whoever has the old secret alone, the function would never meet a signature that does not match.
+// T1.3
 #[tokio::test]
-async fn a_rotated_secret_is_refused_within_five_minutes_though_nothing_else_comes() {
+async fn twice_rotated_secret_is_refused_within_five_minutes() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     let (reads, rotated_at) = (keyvend.reads(), keyvend.world.clock.now());
@@ -123,8 +127,9 @@ async fn a_rotated_secret_is_refused_within_five_minutes_though_nothing_else_com
     assert!(keyvend.reads() - reads < 20, "{}", keyvend.reads() - reads);
 }
 
+// T1.2
 #[tokio::test]
-async fn the_previous_secret_is_accepted_for_an_hour_after_the_rotation() {
+async fn previous_secret_is_accepted_for_an_hour() {
     for warm in [true, false] {
         let keyvend = Deployed::new().await;
         aws::rotate_secret(&keyvend.world.net, SIGNING_SECRET_ID, NEW).await;
@@ -149,8 +154,9 @@ async fn the_previous_secret_is_accepted_for_an_hour_after_the_rotation() {
 }
 
 /// A rotation that a flood of bad signatures hides for a minute turns nobody away at the next reading.
+// T1.2
 #[tokio::test]
-async fn a_rotation_that_is_noticed_without_a_bad_signature_keeps_the_previous_secret_good() {
+async fn routine_reload_keeps_previous_secret_valid() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     keyvend.world.clock.advance(Duration::from_secs(230));
@@ -169,8 +175,9 @@ async fn a_rotation_that_is_noticed_without_a_bad_signature_keeps_the_previous_s
     }
 }
 
+// T1.3
 #[tokio::test]
-async fn a_secret_that_could_not_be_read_for_five_minutes_is_good_no_more() {
+async fn secret_unreadable_for_five_minutes_is_rejected() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
     keyvend.world.net.before(|call| match call.service.as_str() {
@@ -197,8 +204,10 @@ async fn a_secret_that_could_not_be_read_for_five_minutes_is_good_no_more() {
     assert_eq!(keyvend.signed_with(SIGNING_SECRET).await, 200);
 }
 
+// T1.3
 #[tokio::test]
-async fn without_its_secret_the_function_takes_nothing_and_says_so() {
+async fn missing_signing_secret_refuses_everything() {
+    // It replies 503 and reads the secret at the next request.
     let keyvend = Deployed::new().await;
     keyvend.world.net.before(|call| match call.service.as_str() {
         "secretsmanager" => Interfere::refused_json("AccessDeniedException"),
@@ -224,7 +233,7 @@ async fn rotate_token(keyvend: &Deployed) {
 }
 
 #[tokio::test]
-async fn a_rotated_bot_token_is_read_again_and_nothing_is_lost() {
+async fn rotated_bot_token_is_reloaded() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     let before = keyvend.reads();
@@ -240,7 +249,7 @@ async fn a_rotated_bot_token_is_read_again_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_link_gets_through_a_rotation_of_the_bot_token() {
+async fn link_survives_bot_token_rotation() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     rotate_token(&keyvend).await;
@@ -251,7 +260,7 @@ async fn a_link_gets_through_a_rotation_of_the_bot_token() {
 }
 
 #[tokio::test]
-async fn an_alert_gets_through_a_rotation_of_the_bot_token() {
+async fn alert_survives_bot_token_rotation() {
     let keyvend = Deployed::new().await;
     keyvend.linked().await;
     let (own, foreign) = (keyvend.opens(), keyvend.opens());

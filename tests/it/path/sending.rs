@@ -49,8 +49,10 @@ fn offered(keyvend: &Deployed, person: &str, label: &str) -> Message {
     with.next().unwrap()
 }
 
+// T6.2
 #[tokio::test]
-async fn nobody_delays_anybody_and_nothing_delays_a_form_or_a_stop() {
+async fn queue_groups_isolate_people_forms_and_deactivation() {
+    // Nobody delays anybody else, and nothing delays a form, a deactivation or a freeze.
     let keyvend = Deployed::new().await;
     let world = &keyvend.world;
     let person = |id: &str| format!("T0001.{id}");
@@ -97,7 +99,7 @@ async fn nobody_delays_anybody_and_nothing_delays_a_form_or_a_stop() {
 }
 
 #[tokio::test]
-async fn what_a_tab_does_is_in_the_order_of_its_ticket_and_said_once() {
+async fn ticket_messages_are_ordered_and_deduplicated() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let rival = keyvend.opens();
@@ -124,7 +126,8 @@ async fn what_a_tab_does_is_in_the_order_of_its_ticket_and_said_once() {
 }
 
 #[tokio::test]
-async fn tellings_are_in_the_order_of_their_request_and_every_timer_has_a_group_of_its_own() {
+async fn notifications_are_ordered_and_timers_independent() {
+    // Notifications keep the order of their request; each timer has a group of its own.
     let keyvend = Deployed::new().await;
     keyvend.asked().await;
     let request = text(&keyvend.request().await["id"]);
@@ -146,7 +149,7 @@ async fn tellings_are_in_the_order_of_their_request_and_every_timer_has_a_group_
 }
 
 #[tokio::test]
-async fn a_claim_that_could_not_be_queued_is_queued_when_the_tab_asks_again() {
+async fn unqueued_claim_is_queued_on_repeat() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.world.net.once("sqs", "SendMessage", Interfere::refused_json("InternalError"));
@@ -158,7 +161,7 @@ async fn a_claim_that_could_not_be_queued_is_queued_when_the_tab_asks_again() {
 }
 
 #[tokio::test]
-async fn of_several_messages_at_once_those_that_failed_are_named_and_no_others() {
+async fn batch_response_names_only_failed_messages() {
     let keyvend = Deployed::new().await;
     for person in [ALICE_OWNER, BOB_APPROVER] {
         keyvend.arrive(keyvend.world.slash_command(person, "whoami")).await;
@@ -176,7 +179,7 @@ async fn of_several_messages_at_once_those_that_failed_are_named_and_no_others()
 }
 
 #[tokio::test]
-async fn not_yet_connected_to_slack_is_said_with_what_to_do_next_and_nothing_is_looked_at() {
+async fn unconnected_app_explains_setup_and_reads_nothing() {
     let keyvend = Deployed::with(&[("KEYVEND_SLACK_APP_ID", ""), ("KEYVEND_SLACK_TEAM_IDS", "")]).await;
     for event in [keyvend.world.slash_command(ALICE_OWNER, ASK), keyvend.world.user_change(DORA_DELETED)] {
         let answer = keyvend.arrive(event).await;
@@ -191,8 +194,9 @@ async fn not_yet_connected_to_slack_is_said_with_what_to_do_next_and_nothing_is_
 }
 
 /// What a queue says is no proof of where it came from.
+// T1.8
 #[tokio::test]
-async fn an_answer_goes_to_slack_alone_whatever_its_message_says() {
+async fn reply_is_sent_to_slack_only() {
     for url in ["https://evil.test/x", "https://hooks.slack.com.evil.test/x", "https://slack.com/x"] {
         let keyvend = Deployed::new().await;
         keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "whoami")).await;
@@ -207,7 +211,8 @@ async fn an_answer_goes_to_slack_alone_whatever_its_message_says() {
 }
 
 #[tokio::test]
-async fn whether_a_code_is_wanted_is_written_into_the_ticket_and_no_matter_of_what_is_configured_later() {
+async fn code_requirement_is_fixed_in_ticket() {
+    // A later change of the configuration does not change it.
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
     for (before, after, wants) in [(&mail[..], &[][..], true), (&[], &mail, false)] {
         let keyvend = Deployed::with(before).await;
@@ -224,7 +229,7 @@ async fn whether_a_code_is_wanted_is_written_into_the_ticket_and_no_matter_of_wh
 
 /// A mail is what SES is told and no more: no HTML, and no configuration set, by which SES would track it.
 #[tokio::test]
-async fn a_mailed_code_is_plain_text_to_one_person_and_tracked_by_nobody() {
+async fn code_mail_is_plain_and_untracked() {
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
     let keyvend = Deployed::with(&mail).await;
     let tab = keyvend.linked().await;
@@ -284,8 +289,9 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 /// Everything that is said stands in a table that only the worker can write: on queue `due` there are names and numbers.
+// T7.6
 #[tokio::test]
-async fn no_message_on_due_carries_text_and_every_notification_is_kept_for_a_month() {
+async fn due_messages_carry_no_text() {
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     let now = keyvend.world.clock.now();

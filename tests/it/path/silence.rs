@@ -91,7 +91,7 @@ impl At {
 }
 
 #[tokio::test]
-async fn a_look_up_that_goes_unanswered_once_is_tried_again() {
+async fn timed_out_lookup_is_retried() {
     for method in LOOK_UPS {
         for (moment, keyvend, at) in At::all(&format!("silent-{method}")).await {
             keyvend.world.net.once("slack", method, Interfere::Silence);
@@ -103,8 +103,9 @@ async fn a_look_up_that_goes_unanswered_once_is_tried_again() {
     }
 }
 
+// T2.2
 #[tokio::test]
-async fn a_look_up_that_is_never_answered_comes_to_nothing_and_is_told() {
+async fn permanently_timed_out_lookup_fails_and_notifies() {
     for method in LOOK_UPS {
         for (moment, keyvend, at) in At::all(&format!("mute-{method}")).await {
             let what = format!("{method}, {moment}");
@@ -119,7 +120,7 @@ async fn a_look_up_that_is_never_answered_comes_to_nothing_and_is_told() {
 }
 
 #[tokio::test]
-async fn as_long_as_slack_asks_to_wait_nothing_is_tried() {
+async fn no_attempt_before_slacks_retry_after() {
     for method in LOOK_UPS {
         for (moment, keyvend, at) in At::all(&format!("limited-{method}")).await {
             let what = format!("{method}, {moment}");
@@ -134,7 +135,7 @@ async fn as_long_as_slack_asks_to_wait_nothing_is_tried() {
 }
 
 #[tokio::test]
-async fn what_slack_puts_off_for_too_long_is_not_begun_any_more() {
+async fn action_delayed_too_long_by_slack_is_dropped() {
     for (moment, keyvend, at) in At::all("limited-for-long").await {
         keyvend.world.net.slack().rate_limit_next("users.info", 700);
         at.comes(&keyvend).await;
@@ -158,7 +159,7 @@ async fn what_slack_puts_off_for_too_long_is_not_begun_any_more() {
 }
 
 #[tokio::test]
-async fn an_answer_that_goes_unanswered_is_given_by_direct_message() {
+async fn timed_out_reply_is_sent_directly() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.once("slack", "response_url", Interfere::Silence);
     keyvend.types(ALICE_OWNER, "whoami").await;
@@ -166,7 +167,7 @@ async fn an_answer_that_goes_unanswered_is_given_by_direct_message() {
 }
 
 #[tokio::test]
-async fn approvers_on_every_page_of_the_channels_members_count() {
+async fn approvers_on_every_member_page_count() {
     let keyvend = Deployed::new().await;
     let slack = keyvend.world.net.slack();
     slack.page(1);
@@ -181,8 +182,9 @@ async fn approvers_on_every_page_of_the_channels_members_count() {
     assert_eq!(asked.iter().filter(|call| call.parameters["cursor"].is_null()).count(), 1);
 }
 
+// T2.2
 #[tokio::test]
-async fn a_page_that_is_missing_is_no_end_of_the_list() {
+async fn missing_member_page_is_not_end() {
     let more_cases: [fn() -> Interfere; 3] = [
         || Interfere::Silence,
         || Interfere::Status(200, r#"{"ok":false,"error":"invalid_cursor"}"#.to_owned()),
@@ -204,8 +206,9 @@ async fn a_page_that_is_missing_is_no_end_of_the_list() {
     }
 }
 
+// T2.2
 #[tokio::test]
-async fn more_members_than_can_be_read_are_none() {
+async fn unreadably_large_channel_has_no_approvers() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.slack().channel(APPROVALS, |channel| {
         channel.members.extend((0..20).map(|number| format!("U1MEMBER{number}")));

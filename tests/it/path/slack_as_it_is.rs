@@ -37,7 +37,8 @@ pub async fn steps(keyvend: &Deployed, event: Value) -> (usize, Vec<String>) {
 }
 
 #[tokio::test]
-async fn an_answer_waits_for_four_aws_steps_in_sequence_at_most() {
+async fn command_replies_need_four_sequential_aws_calls() {
+    // At most four AWS calls are made one after another.
     let keyvend = Deployed::new().await;
     let world = &keyvend.world;
     let four_at_most = |what: &str, (steps, names): (usize, Vec<String>)| {
@@ -64,8 +65,9 @@ async fn an_answer_waits_for_four_aws_steps_in_sequence_at_most() {
     assert_eq!(warm, 5, "{names:?}");
 }
 
+// T4.6
 #[tokio::test]
-async fn a_slack_that_is_down_while_a_key_is_issued_neither_repeats_nor_blocks_it() {
+async fn slack_outage_neither_repeats_nor_blocks_issue() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, CREATE).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -90,7 +92,7 @@ async fn a_slack_that_is_down_while_a_key_is_issued_neither_repeats_nor_blocks_i
 }
 
 #[tokio::test]
-async fn slack_s_retry_after_is_waited_for() {
+async fn slacks_retry_after_is_respected() {
     let keyvend = Deployed::new().await;
     keyvend.world.net.slack().rate_limit_next("chat.postMessage", 33);
     keyvend.types(ALICE_OWNER, CREATE).await;
@@ -113,8 +115,10 @@ pub const CHANNEL_SPOILT: [(&str, Spoil); 6] = [
     ("it is shared within the organisation", |channel| channel.org_shared = true),
 ];
 
+// T2.20
 #[tokio::test]
-async fn while_the_approvals_channel_cannot_be_used_a_press_changes_nothing_and_says_so() {
+async fn unusable_channel_makes_review_fail_visibly() {
+    // The review changes nothing and says why.
     for (name, spoil) in CHANNEL_SPOILT {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -147,7 +151,7 @@ async fn while_the_approvals_channel_cannot_be_used_a_press_changes_nothing_and_
 }
 
 #[tokio::test]
-async fn commands_and_details_say_that_the_approvers_cannot_be_reached() {
+async fn unreachable_approvers_are_reported() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.world.net.slack().channel(APPROVALS, |channel| channel.ext_shared = true);
@@ -165,7 +169,7 @@ async fn commands_and_details_say_that_the_approvers_cannot_be_reached() {
 }
 
 #[tokio::test]
-async fn a_request_whose_card_could_not_be_posted_is_shown_when_it_can_be_and_its_requester_told_meanwhile() {
+async fn unposted_card_is_retried_and_requester_notified() {
     for (name, spoil) in CHANNEL_SPOILT.into_iter().take(2) {
         let keyvend = Deployed::new().await;
         keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, CREATE)).await;
@@ -181,7 +185,8 @@ async fn a_request_whose_card_could_not_be_posted_is_shown_when_it_can_be_and_it
         assert!(keyvend.world.net.slack().messages(APPROVALS).is_empty(), "{name}");
         assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 1, "{name}");
         let told = keyvend.direct(ALICE_OWNER).reading();
-        let parts = ["Approvals are unavailable", "could not be posted in the approvers' channel", "stays open"];
+        let parts =
+            ["Approvals are unavailable", "could not be posted in the approvers' channel", "stays open"];
         assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
         assert_eq!(keyvend.times_told(ALICE_OWNER, "Approvals are unavailable"), 1, "{name}");
         assert_eq!(keyvend.stands().await, "PENDING", "{name}");
@@ -205,7 +210,7 @@ async fn a_request_whose_card_could_not_be_posted_is_shown_when_it_can_be_and_it
 }
 
 #[tokio::test]
-async fn an_approvals_channel_that_is_gone_is_tried_six_times_and_then_lies_among_the_dead_letters() {
+async fn deleted_channel_is_dead_lettered_after_six_attempts() {
     for error in ["channel_not_found", "not_in_channel", "fatal_error"] {
         let keyvend = Deployed::new().await;
         for _ in 0..6 {
@@ -215,7 +220,11 @@ async fn an_approvals_channel_that_is_gone_is_tried_six_times_and_then_lies_amon
         keyvend.deliver_everything().await;
         assert!(keyvend.world.net.slack().messages(APPROVALS).is_empty(), "{error}");
         assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 1, "{error}");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "could not be posted in the approvers' channel"), 1, "{error}");
+        assert_eq!(
+            keyvend.times_told(ALICE_OWNER, "could not be posted in the approvers' channel"),
+            1,
+            "{error}"
+        );
         // Somebody mended the channel and redrove the letter.
         keyvend.world.net.sqs().redrive(testkit::sqs::DUE);
         keyvend.deliver_everything().await;
@@ -224,7 +233,7 @@ async fn an_approvals_channel_that_is_gone_is_tried_six_times_and_then_lies_amon
 }
 
 #[tokio::test]
-async fn an_answer_that_the_response_url_does_not_take_goes_by_direct_message() {
+async fn refused_response_url_falls_back_to_direct_message() {
     for error in ["used_url", "expired_url"] {
         let keyvend = Deployed::new().await;
         keyvend.world.net.slack().fail_next("response_url", error);
@@ -256,7 +265,7 @@ async fn rotates_at_the_next_answer(keyvend: &Deployed, code: &'static str) {
 }
 
 #[tokio::test]
-async fn an_answer_gets_through_a_rotation_of_the_bot_token_though_its_response_url_is_dead() {
+async fn fallback_reply_survives_bot_token_rotation() {
     for code in ["invalid_auth", "token_revoked", "token_expired", "account_inactive"] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -273,7 +282,7 @@ async fn an_answer_gets_through_a_rotation_of_the_bot_token_though_its_response_
 }
 
 #[tokio::test]
-async fn what_is_to_be_told_waits_for_a_token_that_is_good() {
+async fn notifications_wait_for_valid_token() {
     for code in ["invalid_auth", "account_inactive"] {
         let keyvend = Deployed::new().await;
         let card = keyvend.asked().await;
@@ -289,7 +298,7 @@ async fn what_is_to_be_told_waits_for_a_token_that_is_good() {
 }
 
 #[tokio::test]
-async fn a_token_that_stays_bad_is_read_again_once_an_answer() {
+async fn invalid_token_is_reloaded_once_per_reply() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     keyvend.world.net.before(|call| match call.operation.as_str() {
@@ -305,8 +314,10 @@ async fn a_token_that_stays_bad_is_read_again_once_an_answer() {
     assert_eq!(keyvend.stands().await, "APPROVED", "what was decided stands");
 }
 
+// T3.5
 #[tokio::test]
-async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_sent_as_a_message_that_stays() {
+async fn undeliverable_link_is_never_sent_as_permanent_message() {
+    // It is voided instead.
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, CREATE).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -322,7 +333,8 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_sent_as_a_message_th
 }
 
 #[tokio::test]
-async fn somebody_who_left_is_not_told_and_holds_up_nobody() {
+async fn notification_to_departed_user_is_dropped() {
+    // It delays no other notification.
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     keyvend.world.net.slack().fail_next("chat.postMessage", "user_disabled");

@@ -35,8 +35,10 @@ fn outbox(event: &str, at: i64) -> aws_sdk_dynamodb::types::AttributeValue {
     L(vec![M(entry.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())])
 }
 
+// T5.7
 #[tokio::test]
-async fn what_is_said_to_happen_later_than_now_or_before_what_was_is_recorded_in_order() {
+async fn audit_times_are_clamped_to_order() {
+    // A reported time later than now, or earlier than the entry before, is recorded in order.
     for forged in [YEAR, -YEAR, 1, i64::MAX / 2, i64::MIN / 2] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -58,6 +60,7 @@ async fn what_is_said_to_happen_later_than_now_or_before_what_was_is_recorded_in
 }
 
 /// It would be fresh for a year.
+// T7.7
 #[tokio::test]
 async fn a_claim_from_the_future_gets_no_key() {
     let keyvend = Deployed::new().await;
@@ -72,7 +75,7 @@ async fn a_claim_from_the_future_gets_no_key() {
 
 /// The clock of `reveal` may be a second ahead.
 #[tokio::test]
-async fn a_claim_whose_clock_is_a_little_ahead_is_waited_for() {
+async fn slightly_future_claim_is_delayed() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -84,8 +87,9 @@ async fn a_claim_whose_clock_is_a_little_ahead_is_waited_for() {
 }
 
 /// A link that leaked after its time, and the role: the ticket's own expiry is the role's to change.
+// T7.7
 #[tokio::test]
-async fn an_expired_link_gets_no_key_though_its_ticket_says_otherwise() {
+async fn ticket_cannot_prolong_expired_link() {
     for claimed_in_time in [false, true] {
         let keyvend = Deployed::new().await;
         let tab = keyvend.linked().await;
@@ -102,8 +106,9 @@ async fn an_expired_link_gets_no_key_though_its_ticket_says_otherwise() {
     }
 }
 
+// T7.7
 #[tokio::test]
-async fn a_browser_that_is_not_on_the_list_is_shown_as_unknown() {
+async fn unlisted_browser_is_shown_as_unknown() {
     let phish = "Firefox. <https://evil.example|Confirm your account>";
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;

@@ -188,8 +188,9 @@ fn outsiders(events: &[String]) -> Vec<&str> {
     events.iter().map(String::as_str).filter(|event| *event != "interaction.unknown_revision").collect()
 }
 
+// T7.3
 #[tokio::test]
-async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
+async fn guessed_revision_has_no_effect_and_is_audited() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -218,9 +219,7 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
     assert_eq!(events.len(), 2 + tries);
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("interaction.unknown_revision", "T0001.U0BOB"));
-    assert!(
-        thief.told().iter().all(|told| told.reading().contains("This button is no longer valid"))
-    );
+    assert!(thief.told().iter().all(|told| told.reading().contains("This button is no longer valid")));
 
     // The card itself is not spent by it: this press redraws, the next two count, and an old card is told as such.
     keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
@@ -237,8 +236,10 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
     assert_eq!(keyvend.stands().await, "APPROVED");
 }
 
+// T7.3
 #[tokio::test]
-async fn what_is_learnt_from_a_forged_wish_approves_nothing_and_shows_its_link_to_whom_it_names() {
+async fn forged_request_reveals_no_approval_and_no_link() {
+    // What a thief learns from a forged request approves nothing, and its link is shown to the person it names.
     let keyvend = Deployed::new().await;
     let thief = Thief::of(&keyvend).await;
     thief.types(ALICE_OWNER, ASK).await;
@@ -273,8 +274,10 @@ async fn what_is_learnt_from_a_forged_wish_approves_nothing_and_shows_its_link_t
     keyvend.nothing_was_created().await;
 }
 
+// T7.3
 #[tokio::test]
-async fn where_no_approval_is_wanted_a_forged_wish_still_shows_its_link_to_whom_it_names() {
+async fn forged_request_without_approval_links_named_requester() {
+    // Its link is shown to the person it names, not to the thief.
     let none = policies("no-approval-for-thieves", |text| {
         text.replace("context.approvals >= 1", "context.approvals >= 0")
             .replace("context.approvals >= 2", "context.approvals >= 0")
@@ -299,8 +302,10 @@ async fn where_no_approval_is_wanted_a_forged_wish_still_shows_its_link_to_whom_
     keyvend.nothing_was_created().await;
 }
 
+// T7.3
 #[tokio::test]
-async fn the_id_of_a_request_is_not_enough_for_its_link_its_end_or_its_keys() {
+async fn request_id_alone_grants_nothing() {
+    // It is not enough for the link, the end or the keys of the request.
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let card = keyvend.card();
@@ -334,8 +339,9 @@ async fn the_id_of_a_request_is_not_enough_for_its_link_its_end_or_its_keys() {
     assert!(!is_active());
 }
 
+// T7.3
 #[tokio::test]
-async fn a_message_that_bears_the_id_of_anothers_request_learns_nothing_of_it() {
+async fn reused_request_id_reveals_nothing_of_request() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
     let thief = Thief::of(&keyvend).await;
@@ -372,8 +378,9 @@ async fn a_message_that_bears_the_id_of_anothers_request_learns_nothing_of_it() 
 
 /// Alice asks for more of her key; a message with that request's id about anything else, or of anybody else, learns
 /// nothing and makes nothing.
+// T7.3
 #[tokio::test]
-async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
+async fn key_request_id_answers_its_requester_only() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     keyvend.deliver_everything().await;
@@ -417,8 +424,9 @@ async fn the_id_of_a_request_about_a_key_is_no_answer_for_anybody_else() {
 }
 
 /// A press that was counted is known by its id; but whose it was counts, too.
+// T7.3
 #[tokio::test]
-async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
+async fn interaction_id_belongs_to_one_person() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     let card = keyvend.card();
@@ -437,8 +445,9 @@ async fn the_id_of_somebodys_press_is_no_press_of_anybody_else() {
 
 /// A press of **This wasn't me** that dies is told which key goes on being switched off; not to whoever knows the request's
 /// id alone.
+// T7.3
 #[tokio::test]
-async fn the_id_of_a_request_is_not_enough_for_the_id_of_its_key() {
+async fn request_id_does_not_reveal_key_id() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     keyvend.deliver_everything().await;
@@ -463,8 +472,9 @@ async fn the_id_of_a_request_is_not_enough_for_the_id_of_its_key() {
     }
 }
 
+// T7.3
 #[tokio::test]
-async fn nobody_has_left_because_a_message_says_so() {
+async fn departure_is_verified_with_slack() {
     let keyvend = Deployed::new().await;
     keyvend.confirmed().await;
     let thief = Thief::of(&keyvend).await;
@@ -479,6 +489,7 @@ async fn nobody_has_left_because_a_message_says_so() {
     assert!(said.iter().any(|message| message.reading().contains("has left")), "what is so is asked");
 }
 
+// T5.7, T7.3
 #[tokio::test]
 async fn a_message_from_the_future_begins_nothing() {
     let keyvend = Deployed::new().await;

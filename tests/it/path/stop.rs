@@ -37,8 +37,9 @@ fn told_of_issuing(keyvend: &Deployed) -> Message {
     told.into_iter().rev().find(|message| message.reading().contains("was created and delivered")).unwrap()
 }
 
+// T6.4
 #[tokio::test]
-async fn this_was_not_me_switches_the_key_off_while_the_persons_other_messages_are_blocked() {
+async fn report_deactivates_key_while_other_messages_are_blocked() {
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     let (sqs, clock) = (keyvend.world.net.sqs(), &keyvend.world.clock);
@@ -57,8 +58,9 @@ async fn this_was_not_me_switches_the_key_off_while_the_persons_other_messages_a
     drop(stuck);
 }
 
+// T6.6
 #[tokio::test]
-async fn an_approver_of_the_key_and_any_approver_may_switch_it_off_and_an_outsider_may_not() {
+async fn approvers_may_report_key_outsiders_may_not() {
     for (person, off) in [(BOB_APPROVER, true), (CAROL_APPROVER, true), (MALLORY_OUTSIDER, false)] {
         let keyvend = Deployed::new().await;
         let key = issued(&keyvend).await;
@@ -74,8 +76,10 @@ async fn owned_by(keyvend: &Deployed, owners: &str) {
     iam.tag_user().user_name("ci-deployer").tags(tag).send().await.unwrap();
 }
 
+// T6.6
 #[tokio::test]
-async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_now() {
+async fn report_permission_comes_from_record_or_approvers() {
+    // Those stored with the key and the current approvers may deactivate it.
     let leaves = |keyvend: &Deployed, who: &'static str| {
         keyvend.world.net.slack().channel(APPROVALS, |channel| _ = channel.members.remove(who));
     };
@@ -102,8 +106,9 @@ async fn who_may_switch_off_is_what_was_stored_with_the_key_or_an_approver_of_no
     }
 }
 
+// T6.6
 #[tokio::test]
-async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() {
+async fn slack_failure_does_not_block_permitted_report() {
     for (actor, silent, off) in [
         (CAROL_APPROVER, "usergroups.users.list", true),
         (MALLORY_OUTSIDER, "conversations.members", true),
@@ -126,8 +131,9 @@ async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() 
     }
 }
 
+// T6.4
 #[tokio::test]
-async fn a_lease_that_another_holds_delays_no_switching_off() {
+async fn held_lease_does_not_delay_deactivation() {
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     let dynamo = aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(HOME));
@@ -143,7 +149,7 @@ async fn a_lease_that_another_holds_delays_no_switching_off() {
 
 /// The issuer role does nothing to an IAM user without the owner tag; then at least nobody is told that the key is off.
 #[tokio::test]
-async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
+async fn unreachable_key_is_marked_and_reported_active() {
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     let iam = aws::iam(&keyvend.world.net, HOME);
@@ -160,7 +166,8 @@ async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
 }
 
 #[tokio::test]
-async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_pressed() {
+async fn deactivation_mark_precedes_iam_call() {
+    // The IAM session has the name of the person who pressed.
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     let item = format!("key#{}", key.id);
@@ -205,8 +212,9 @@ async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_press
     assert_eq!(session.name, press, "the press is the operation");
 }
 
+// T6.4
 #[tokio::test]
-async fn switching_off_asks_neither_policy_nor_slack_nor_iam_about_anything() {
+async fn report_needs_no_policy_slack_or_iam_lookup() {
     let keyvend = Deployed::with(&[]).await;
     let key = issued(&keyvend).await;
     keyvend.world.net.forget();
@@ -228,8 +236,9 @@ async fn switching_off_asks_neither_policy_nor_slack_nor_iam_about_anything() {
     );
 }
 
+// T6.4
 #[tokio::test]
-async fn a_late_press_still_switches_off() {
+async fn late_report_still_deactivates() {
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     let message = told_of_issuing(&keyvend);
@@ -239,6 +248,7 @@ async fn a_late_press_still_switches_off() {
     assert!(!is_active(&keyvend, &key));
 }
 
+// T2.23
 #[tokio::test]
 async fn freeze_stops_issuing_and_only_approvers_may() {
     let keyvend = Deployed::new().await;
@@ -289,7 +299,7 @@ fn crossed() -> Interfere {
 }
 
 #[tokio::test]
-async fn a_stop_that_crosses_a_key_being_issued_is_made_all_the_same() {
+async fn freeze_during_issue_is_recorded() {
     for crossings in [1, 4, 7] {
         let keyvend = Deployed::new().await;
         for _ in 0..crossings {
@@ -307,7 +317,8 @@ async fn a_stop_that_crosses_a_key_being_issued_is_made_all_the_same() {
 }
 
 #[tokio::test]
-async fn stopping_what_is_stopped_tells_nobody_else_and_the_trail_says_that_it_changed_nothing() {
+async fn repeated_freeze_notifies_nobody_and_is_audited() {
+    // The audit entry says that it changed nothing.
     let keyvend = Deployed::new().await;
     for person in [BOB_APPROVER, CAROL_APPROVER] {
         keyvend.types(person, "freeze").await;
@@ -322,7 +333,7 @@ async fn stopping_what_is_stopped_tells_nobody_else_and_the_trail_says_that_it_c
 }
 
 #[tokio::test]
-async fn a_stop_that_was_refused_and_comes_again_is_made() {
+async fn denied_freeze_can_be_repeated_and_succeed() {
     let keyvend = Deployed::new().await;
     let slack = keyvend.world.net.slack();
     slack.channel(APPROVALS, |channel| channel.archived = true);
@@ -363,8 +374,9 @@ async fn crossed_by(keyvend: &Deployed, unfreezing_first: bool, turns: usize) {
     futures_util::future::join(later(bob, freeze), later(carol, unfreeze)).await;
 }
 
+// T6.3
 #[tokio::test]
-async fn a_freeze_that_crosses_an_unfreeze_wins_in_every_interleaving() {
+async fn freeze_wins_against_unfreeze_in_every_interleaving() {
     for (frozen_before, unfreezing_first) in [(false, false), (false, true), (true, false), (true, true)] {
         for turns in 0..=45 {
             let keyvend = Deployed::new().await;
@@ -385,8 +397,10 @@ async fn a_freeze_that_crosses_an_unfreeze_wins_in_every_interleaving() {
     }
 }
 
+// T6.3
 #[tokio::test]
-async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and_says_who_froze() {
+async fn unfreeze_typed_before_freeze_is_refused() {
+    // The reply says who froze.
     let keyvend = Deployed::new().await;
     keyvend.types(BOB_APPROVER, "freeze").await;
     // Typed in the same second.
@@ -404,8 +418,9 @@ async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and
     assert!(keyvend.item("freeze").await["frozen_by"].is_null());
 }
 
+// T6.3
 #[tokio::test]
-async fn a_freeze_that_is_delivered_again_after_a_later_unfreeze_freezes_nothing() {
+async fn redelivered_freeze_after_unfreeze_has_no_effect() {
     for (frozen_before, refused_before) in [(false, false), (false, true), (true, false), (true, true)] {
         let about = format!("{frozen_before} {refused_before}");
         let keyvend = Deployed::new().await;

@@ -37,8 +37,9 @@ async fn audited(keyvend: &Deployed, event: &str) -> usize {
     audit.values().filter(|entry| entry["event"]["S"] == event).count()
 }
 
+// T6.1
 #[tokio::test]
-async fn over_the_limit_nothing_is_looked_up_and_the_person_is_told() {
+async fn rate_limited_command_is_refused_without_lookup() {
     let keyvend = Deployed::new().await;
     next_minute(&keyvend);
     types_often(&keyvend, MALLORY_OUTSIDER, "whoami", 20).await;
@@ -71,8 +72,10 @@ async fn over_the_limit_nothing_is_looked_up_and_the_person_is_told() {
     assert!(keyvend.told(MALLORY_OUTSIDER).contains("You are"));
 }
 
+// T6.1
 #[tokio::test]
-async fn presses_and_forms_count_and_what_turns_off_never_does() {
+async fn deactivation_never_counts_against_limit() {
+    // Presses and forms count.
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     next_minute(&keyvend);
@@ -97,8 +100,9 @@ async fn presses_and_forms_count_and_what_turns_off_never_does() {
     assert_eq!(keyvend.stands().await, "DENIED");
 }
 
+// T6.1
 #[tokio::test]
-async fn this_was_not_me_and_cancel_are_never_limited() {
+async fn report_and_cancel_are_never_limited() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let told = keyvend.world.net.slack().told(ALICE_OWNER);
@@ -120,8 +124,9 @@ async fn this_was_not_me_and_cancel_are_never_limited() {
 }
 
 /// A minute is one of Slack's clock, so a redelivery meets the same count, whenever it comes.
+// T6.1
 #[tokio::test]
-async fn a_message_that_is_delivered_again_is_counted_once() {
+async fn redelivered_message_counts_once_against_limit() {
     let keyvend = Deployed::new().await;
     next_minute(&keyvend);
     types_often(&keyvend, ALICE_OWNER, "whoami", 19).await;
@@ -139,8 +144,9 @@ async fn a_message_that_is_delivered_again_is_counted_once() {
     assert!(!counted[0]["keep_until"].is_null());
 }
 
+// T2.12
 #[tokio::test]
-async fn whoever_does_not_own_the_user_has_no_policy_document_read() {
+async fn policy_documents_are_not_read_for_strangers() {
     let documents = [
         "GetUserPolicy",
         "GetPolicyVersion",
@@ -182,8 +188,9 @@ async fn whoever_does_not_own_the_user_has_no_policy_document_read() {
 }
 
 /// A policy that forbids by what only the documents tell is asked again when they are read.
+// T2.12
 #[tokio::test]
-async fn what_policy_allows_for_some_users_is_judged_by_the_documents() {
+async fn policy_documents_are_read_where_they_decide() {
     let strict = policies("only-ordinary", |text| {
         let policy = r#"@id("only-privileged")
 @advice("Only for privileged users.")
@@ -224,8 +231,10 @@ fn guests_commands(key: &str) -> Vec<String> {
     lines
 }
 
+// T2.11
 #[tokio::test]
-async fn whoever_is_no_full_member_learns_nothing_of_any_iam_user_and_none_is_looked_up() {
+async fn non_member_learns_nothing_of_iam_users() {
+    // No IAM user is looked up for them.
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     aws::user(&keyvend.world.net, HOME, "guests-own", Some(GUS_GUEST), NARROW).await;
@@ -266,8 +275,9 @@ async fn whoever_is_no_full_member_learns_nothing_of_any_iam_user_and_none_is_lo
     assert_eq!(keys.iter().find(|found| found.id == key.id).unwrap().status, "Active");
 }
 
+// T2.11
 #[tokio::test]
-async fn a_policy_that_lets_guests_ask_is_asked_as_for_everybody() {
+async fn guests_are_evaluated_where_policy_admits_them() {
     let open = policies("guests-may", |text| {
         text.replace("when { principal.guest };", "when { principal.guest && principal.bot };")
     });
@@ -282,8 +292,10 @@ async fn a_policy_that_lets_guests_ask_is_asked_as_for_everybody() {
     assert!(keyvend.view(GUS_GUEST).reading().contains("guests-own"));
 }
 
+// T6.1
 #[tokio::test]
-async fn ten_requests_of_a_person_are_open_at_most_and_the_refusal_names_them() {
+async fn eleventh_open_request_is_refused() {
+    // The refusal lists the open ones.
     let keyvend = Deployed::new().await;
     for _ in 0..10 {
         keyvend.types(ALICE_OWNER, ASK).await;
@@ -322,8 +334,10 @@ async fn ten_requests_of_a_person_are_open_at_most_and_the_refusal_names_them() 
     );
 }
 
+// T6.1
 #[tokio::test]
-async fn five_messages_an_hour_about_a_persons_requests_mention_the_approvers() {
+async fn approvers_are_mentioned_five_times_an_hour() {
+    // This is the limit for the requests of each person.
     let keyvend = Deployed::new().await;
     let mentions = || {
         let said = keyvend.world.net.slack().messages(APPROVALS);

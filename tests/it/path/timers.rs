@@ -24,7 +24,7 @@ async fn after(keyvend: &Deployed, time: Duration) {
 }
 
 #[tokio::test]
-async fn the_approvers_are_reminded_once_after_a_quarter_of_the_time_and_the_request_lapses_at_its_end() {
+async fn approvers_are_reminded_once_before_request_expires() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     let slack = keyvend.world.net.slack();
@@ -53,7 +53,7 @@ async fn the_approvers_are_reminded_once_after_a_quarter_of_the_time_and_the_req
 }
 
 #[tokio::test]
-async fn an_approved_request_lapses_after_72_hours() {
+async fn approved_request_expires_after_72_hours() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
@@ -65,7 +65,8 @@ async fn an_approved_request_lapses_after_72_hours() {
 }
 
 #[tokio::test]
-async fn five_minutes_give_five_sweeps_and_a_sweep_costs_the_same_however_much_is_stored() {
+async fn sweep_cost_is_independent_of_stored_items() {
+    // Five minutes give five sweeps.
     let keyvend = Deployed::new().await;
     let mut calls = Vec::new();
     for _ in 0..5 {
@@ -89,7 +90,8 @@ async fn spoil(keyvend: &Deployed, pk: &str) {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_delays_nobody_and_is_moved_on() {
+async fn unreadable_due_item_is_rescheduled() {
+    // It delays no other item.
     let keyvend = Deployed::new().await;
     for _ in 0..2 {
         keyvend.types(ALICE_OWNER, ASK).await;
@@ -139,7 +141,7 @@ async fn twice_after(keyvend: &Deployed, time: Duration) {
 }
 
 #[tokio::test]
-async fn what_two_invocations_at_once_find_due_happens_once() {
+async fn simultaneous_sweeps_act_once() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     let key = keyvend.reveals(&tab).await;

@@ -47,7 +47,7 @@ async fn shown(keyvend: &Deployed) -> (Tab, ShownKey) {
 }
 
 #[tokio::test]
-async fn a_claim_whose_message_was_lost_is_served_after_a_minute() {
+async fn lost_claim_message_is_recovered_after_a_minute() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     message_lost(&keyvend, "/reveal/claim", &tab.claim(None)).await;
@@ -60,7 +60,7 @@ async fn a_claim_whose_message_was_lost_is_served_after_a_minute() {
 }
 
 #[tokio::test]
-async fn a_claim_that_nobody_can_serve_is_driven_three_times_and_then_given_up() {
+async fn unservable_claim_is_given_up_after_three_attempts() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -86,7 +86,7 @@ async fn a_claim_that_nobody_can_serve_is_driven_three_times_and_then_given_up()
 }
 
 #[tokio::test]
-async fn a_message_of_an_earlier_attempt_begins_nothing() {
+async fn message_of_earlier_attempt_starts_nothing() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -98,7 +98,7 @@ async fn a_message_of_an_earlier_attempt_begins_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_that_nobody_opened_is_told_of_once_and_can_be_had_again() {
+async fn unopened_link_notifies_once_and_can_be_reissued() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     after(&keyvend, 14 * MINUTE).await;
@@ -116,11 +116,11 @@ async fn a_link_that_nobody_opened_is_told_of_once_and_can_be_had_again() {
 }
 
 #[tokio::test]
-async fn a_lock_that_nobody_wrote_down_is_written_down_and_told_of() {
+async fn unrecorded_lock_is_recorded_and_notified() {
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
     let keyvend = Deployed::with(&mail).await;
     let tab = keyvend.linked().await;
-    let wrong = |number: u8| keyvend::domain::ticket::seal::base64url(&[number; 32]);
+    let wrong = |number: u8| keyvend::encoding::base64url(&[number; 32]);
     for number in 1..5 {
         keyvend.posts("/reveal/claim", &tab.claim(Some(&wrong(number)))).await;
     }
@@ -138,7 +138,7 @@ async fn a_lock_that_nobody_wrote_down_is_written_down_and_told_of() {
 }
 
 #[tokio::test]
-async fn a_confirmation_whose_message_was_lost_is_taken_in() {
+async fn lost_confirmation_message_is_recovered() {
     let keyvend = Deployed::new().await;
     let (tab, key) = shown(&keyvend).await;
     message_lost(&keyvend, "/reveal/ack", &tab.ack(&key)).await;
@@ -152,7 +152,8 @@ async fn a_confirmation_whose_message_was_lost_is_taken_in() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_confirmed_is_switched_off_after_ten_minutes_and_deleted_a_day_later() {
+async fn unconfirmed_key_is_deactivated_then_deleted() {
+    // It is deactivated after ten minutes and deleted a day later.
     let keyvend = Deployed::new().await;
     let (tab, key) = shown(&keyvend).await;
     after(&keyvend, 9 * MINUTE).await;
@@ -183,7 +184,7 @@ async fn a_key_that_nobody_confirmed_is_switched_off_after_ten_minutes_and_delet
 }
 
 #[tokio::test]
-async fn a_key_that_was_used_was_received() {
+async fn used_key_counts_as_received() {
     let keyvend = Deployed::new().await;
     let (_, key) = shown(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
@@ -195,7 +196,7 @@ async fn a_key_that_was_used_was_received() {
 }
 
 #[tokio::test]
-async fn what_was_cut_off_is_finished_by_the_timer() {
+async fn interrupted_work_is_finished_by_timer() {
     for (operation, how) in [
         ("UpdateAccessKey", Interfere::CrashBefore),
         ("UpdateAccessKey", Interfere::CrashAfter),

@@ -44,8 +44,9 @@ async fn everything() -> Deployed {
     keyvend
 }
 
+// T4.5
 #[tokio::test]
-async fn every_write_has_its_condition_and_every_read_of_an_item_is_consistent() {
+async fn writes_are_conditional_and_reads_consistent() {
     let keyvend = everything().await;
     let has = |write: &Value| write["ConditionExpression"].as_str().is_some_and(|text| !text.is_empty());
     let mut seen = BTreeSet::new();
@@ -75,7 +76,7 @@ async fn every_write_has_its_condition_and_every_read_of_an_item_is_consistent()
 
 /// Nothing that is said is looked at by Slack's link previews, least of all a one-time link.
 #[tokio::test]
-async fn previews_are_off_in_everything_that_is_said() {
+async fn every_message_disables_previews() {
     let keyvend = everything().await;
     for method in ["chat.postMessage", "response_url"] {
         let said = keyvend.world.net.calls_to("slack", method);
@@ -120,8 +121,9 @@ async fn written(keyvend: &Deployed, does: impl AsyncFnOnce(&Deployed)) -> Strin
     transactions(&keyvend.world.net.calls())
 }
 
+// T4.5, T7.6
 #[tokio::test]
-async fn what_belongs_together_changes_in_one_transaction() {
+async fn related_items_change_in_one_transaction() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let link = written(&keyvend, async |keyvend| drop(keyvend.collects(&ready).await)).await;
@@ -163,7 +165,7 @@ async fn what_belongs_together_changes_in_one_transaction() {
 }
 
 #[tokio::test]
-async fn a_link_ends_in_the_transaction_that_ends_its_request() {
+async fn link_ends_in_transaction_of_its_request() {
     for claimed in [false, true] {
         for (end, from) in [("cancel", "CANCELLED"), ("deny", "DENIED"), ("lapse", "EXPIRED")] {
             let keyvend = Deployed::new().await;
@@ -201,7 +203,7 @@ async fn a_link_ends_in_the_transaction_that_ends_its_request() {
 }
 
 #[tokio::test]
-async fn a_key_that_aws_refuses_gives_everything_back_in_one_transaction() {
+async fn failed_create_releases_everything_in_one_transaction() {
     let keyvend = Deployed::new().await;
     let tab = keyvend.linked().await;
     keyvend.claims(&tab).await;
@@ -227,8 +229,9 @@ fn names(item: &Value) -> Vec<String> {
 
 /// Table `Tickets`, which the function that faces browsers may read, says nothing of whom or what a ticket is for and
 /// holds nothing that opens it. Table `Requests`, which that function cannot read, holds the sealing key until it is used.
+// T7.10
 #[tokio::test]
-async fn a_ticket_tells_nothing_of_whom_it_is_for_and_its_sealing_key_is_elsewhere_and_goes() {
+async fn ticket_holds_no_requester_and_no_sealing_key() {
     let new = [
         "due_at",
         "due_shard",
@@ -280,7 +283,7 @@ async fn link(keyvend: &Deployed, tab: &Tab) -> Value {
 
 /// A ticket that the table's TTL collected is gone, and a new link takes its place.
 #[tokio::test]
-async fn a_link_whose_ticket_is_gone_is_replaced() {
+async fn link_with_missing_ticket_is_replaced() {
     let keyvend = Deployed::new().await;
     let ready = keyvend.approved().await;
     let gone = keyvend.collects(&ready).await;
@@ -295,8 +298,9 @@ async fn a_link_whose_ticket_is_gone_is_replaced() {
 
 /// No condition key of IAM's covers what DynamoDB returns of an item whose condition failed, so whoever has `reveal`'s role
 /// and a ticket's id reads the whole ticket. There is nothing in it but what the role may name anyway, and times.
+// T7.10
 #[tokio::test]
-async fn what_a_failed_condition_returns_to_the_role_of_reveal_is_no_secret() {
+async fn failed_condition_returns_no_secret_to_reveal() {
     use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 
     use testkit::rights::Function;

@@ -101,10 +101,10 @@ impl Deed for InTime {
 }
 
 deeds! {
-    the_daily_comparison: InTime::Compare;
+    daily_reconciliation: InTime::Compare;
     a_quarantine: InTime::Quarantine;
     the_daily_checkpoint: InTime::Checkpoint;
-    a_reminder_of_a_key_s_end: InTime::Remind;
-    a_key_in_use_at_its_end: InTime::Postponement;
-    a_key_that_is_over: InTime::Delete;
+    key_expiry_reminder: InTime::Remind;
+    used_key_at_expiry: InTime::Postponement;
+    unused_key_at_expiry: InTime::Delete;
 }

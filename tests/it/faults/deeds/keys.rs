@@ -167,20 +167,20 @@ impl Deed for AboutKey {
 
 deeds! {
     listing_keys: AboutKey::List;
-    somebody_leaving: AboutKey::Leave;
-    switching_off_what_somebody_left: AboutKey::OffWhenLeft;
+    slack_user_deactivation: AboutKey::Leave;
+    deactivating_key_of_departed_user: AboutKey::OffWhenLeft;
     reporting_a_key: AboutKey::Report;
-    switching_a_key_off: AboutKey::Deactivate;
+    deactivating_a_key: AboutKey::Deactivate;
     deleting_a_key: AboutKey::Delete;
-    switching_a_key_on: AboutKey::Activate;
+    reactivating_a_key: AboutKey::Activate;
     rotating_a_key: AboutKey::Rotate;
     retiring_the_old_key: AboutKey::Retire;
     extending_a_key: AboutKey::Extend;
-    taking_an_expiry_back: AboutKey::Undo;
-    having_received_a_key: AboutKey::Received;
-    having_a_key_replaced: AboutKey::Replace;
-    switching_another_s_key_off: AboutKey::DeactivateForeign;
-    deleting_another_s_key: AboutKey::DeleteForeign;
-    saying_that_a_suspect_is_ours: AboutKey::Ours;
-    saying_that_a_suspect_is_not_ours: AboutKey::NotOurs;
+    undoing_an_expiry: AboutKey::Undo;
+    confirming_receipt_of_a_key: AboutKey::Received;
+    replacing_an_unreceived_key: AboutKey::Replace;
+    deactivating_an_unmanaged_key: AboutKey::DeactivateForeign;
+    deleting_an_unmanaged_key: AboutKey::DeleteForeign;
+    confirming_that_suspect_is_ours: AboutKey::Ours;
+    declining_a_suspect_key: AboutKey::NotOurs;
 }

@@ -60,7 +60,7 @@ impl Deed for AboutLink {
             (Self::Collect, _) => drop(Box::pin(keyvend.persists()).await),
             (Self::Guess, Some(tab)) => {
                 for number in 0..6 {
-                    let wrong = keyvend::domain::ticket::seal::base64url(&[number; 32]);
+                    let wrong = keyvend::encoding::base64url(&[number; 32]);
                     if keyvend.post("/reveal/claim", &tab.claim(Some(&wrong))).await.0 == 423 {
                         break;
                     }
@@ -104,7 +104,7 @@ impl Deed for AboutLink {
 deeds! {
     opening_a_link_with_its_code: AboutLink::Collect;
     guessing_codes: AboutLink::Guess;
-    a_second_tab: AboutLink::SecondTab;
-    a_link_that_nobody_opens: AboutLink::Expire;
-    a_key_that_nobody_confirms: AboutLink::NeverConfirmed;
+    second_claim: AboutLink::SecondTab;
+    unopened_link: AboutLink::Expire;
+    unconfirmed_key: AboutLink::NeverConfirmed;
 }

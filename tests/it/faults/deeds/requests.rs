@@ -106,8 +106,7 @@ impl Deed for AboutRequest {
             Self::Whoami => told(keyvend, "You are <@U0ALICE>"),
             // The other approvers hear of it, too.
             Self::Freeze => {
-                !keyvend.item("freeze").await["frozen_by"].is_null()
-                    && said(keyvend, "froze key issuing")
+                !keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "froze key issuing")
             }
             Self::Unfreeze => {
                 keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "resumed key issuing")
@@ -119,15 +118,15 @@ impl Deed for AboutRequest {
 }
 
 deeds! {
-    asking_in_the_form: AboutRequest::Ask;
+    requesting_in_the_form: AboutRequest::Ask;
     choosing_in_the_form: AboutRequest::Choose;
-    looking_at_the_details: AboutRequest::Details;
+    opening_the_details: AboutRequest::Details;
     a_denial: AboutRequest::Deny;
-    taking_a_request_back: AboutRequest::Cancel;
-    asking_how_it_stands: AboutRequest::Status;
-    asking_who_one_is: AboutRequest::Whoami;
+    cancelling_a_request: AboutRequest::Cancel;
+    asking_for_status: AboutRequest::Status;
+    asking_for_whoami: AboutRequest::Whoami;
     freezing: AboutRequest::Freeze;
     unfreezing: AboutRequest::Unfreeze;
-    a_reminder: AboutRequest::Remind;
-    a_request_that_lapses: AboutRequest::Lapse;
+    review_reminder: AboutRequest::Remind;
+    expiring_request: AboutRequest::Lapse;
 }
