@@ -80,7 +80,7 @@ pub struct RequestContext {
     pub approvals: u32,
     /// How many keys the requester was issued today.
     pub issued_today: u32,
-    /// The key that comes back to life or lives longer (activate, Undo, Extend, [I have it]). None for a new one.
+    /// The key that comes back to life or lives longer (activate, Undo, Extend, [I saved it]). None for a new one.
     pub key: Option<KeyFacts>,
 }
 
