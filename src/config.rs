@@ -148,8 +148,6 @@ pub struct Mail {
     pub domains: Vec<String>,
 }
 
-}
-
 /// The longest that a link can be opened, in seconds: a link in Slack is what a thief would look for.
 const MAX_TICKET_TTL: u64 = 3_600;
 

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use crate::domain::lifetime::{Days, InvalidLifetime};
 pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
+pub use crate::slack::command::create::Create;
 #[cfg(feature = "cli")]
 pub(crate) use crate::slack::command::create::iam_user;
-pub use crate::slack::command::create::Create;
 pub use crate::slack::command::error::{Problem, SyntaxError};
 pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::keys::TypedUser;

@@ -6,9 +6,6 @@
     reason = "a broken test must stop, and so must a model that is asked for what it does not know"
 )]
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod any_json;
 mod claims;
 mod cli;
@@ -26,3 +23,4 @@ mod policies;
 mod scrape;
 mod start;
 mod template;
+mod threats;

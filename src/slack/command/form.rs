@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::reason::{InvalidReason, Reason};
-use crate::slack::command::error::Problem;
 use crate::slack::command::create::{Create, days, iam_user};
+use crate::slack::command::error::Problem;
 use crate::text::is_blank;
 
 /// A field of a form; its name is the block's that it is in.
