@@ -50,7 +50,7 @@ def certificates(folder):
 
 
 class Aws:
-    """The stand-in, and what it tells: for how long it had requests, and the first thing put on a queue."""
+    """The simulated AWS and Slack: how long they held requests, and the first message that was queued."""
 
     def __init__(self, folder):
         listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -75,7 +75,7 @@ class Aws:
         return total
 
     def end(self):
-        """Ends the stand-in."""
+        """Stops the simulated services."""
         self.process.terminate()
         self.process.join()
 

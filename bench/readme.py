@@ -1,26 +1,33 @@
-"""The table in README.md: every number of docs/numbers.md that has a budget, and why a budget is missed.
+"""The summary in README.md of docs/numbers.md: how many budgets are met, and the numbers that an operator asks for first.
 
     python3 bench/readme.py            writes it, and bench/notes.md into docs/numbers.md
-    python3 bench/readme.py --check    fails where either says something else
+    python3 bench/readme.py --check    fails if either differs
 """
 
 import difflib
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README, NUMBERS, NOTES = ROOT / "README.md", ROOT / "docs/numbers.md", ROOT / "bench/notes.md"
 BEGIN, END = "<!-- numbers: written by bench/readme.py -->\n", "<!-- end of numbers -->"
-HEAD = "\n| function | what | measured | budget | | why |\n|---|---|---:|---:|---|---|\n"
 
-# A section of docs/numbers.md, in it the columns of the value, the budget and the verdict; what it is; the notes' word for it.
-MEASURED = [
-    ("From start to first answer", 3, 6, 7, "start to first answer, x an empty function's", "Start"),
-    ("Warm answers", 4, 5, 6, "warm answer, AWS aside, x an empty function's", "Warm answers"),
-    ("Size and memory", 2, 3, 4, "binary, stripped, MB", "Size"),
-    ("Size and memory", 5, 6, 7, "resident at most, MB", "Memory"),
+# A section of docs/numbers.md; in it the columns of the budget and the verdict; the word for it in the notes.
+BUDGETED = [
+    ("From start to first answer", 6, 7, "Start"),
+    ("Warm answers", 5, 6, "Warm answers"),
+    ("Size and memory", 3, 4, "Size"),
+    ("Size and memory", 6, 7, "Memory"),
 ]
+# What is summarized of each function: a section, the column of the value, and how it is introduced.
+SUMMARIZED = [
+    ("From start to first answer", 2, "start to first answer in milliseconds"),
+    ("Size and memory", 2, "binary in MB"),
+    ("Size and memory", 5, "peak memory in MB"),
+]
+FUNCTIONS = ("slack", "reveal", "worker")
 
 
 def rows(numbers, section):
@@ -40,26 +47,37 @@ def causes(notes):
     return found
 
 
-def table(numbers, notes):
-    """The table. A miss without a cause is an error."""
-    why = causes(notes)
-    lines = []
-    for section, value, budget, verdict, what, word in MEASURED:
+def budgets(numbers, notes):
+    """How many budgets are met, and how many there are. A miss without a cause is an error."""
+    why, met, total = causes(notes), 0, 0
+    for section, budget, verdict, word in BUDGETED:
         counted = [row for row in rows(numbers, section) if row[budget]]
         if not counted:
             raise SystemExit(f'docs/numbers.md, "{section}": no budget where one is expected')
         for row in counted:
-            cause = ""
-            if row[verdict] != "kept":
-                cause = why.get((word, row[0]))
-                if cause is None:
-                    raise SystemExit(f'bench/notes.md has no cause "*{word} of `{row[0]}`*", and that budget is missed')
-            lines.append(f"| {row[0]} | {what} | {row[value]} | {row[budget]} | {row[verdict]} | {cause} |\n")
-    return HEAD + "".join(lines) + "\n"
+            total += 1
+            met += row[verdict] == "kept"
+            if row[verdict] != "kept" and (word, row[0]) not in why:
+                raise SystemExit(f'bench/notes.md has no cause "*{word} of `{row[0]}`*", and that budget is missed')
+    return met, total
 
 
-def wanted():
-    """What README.md and docs/numbers.md are to be, by file."""
+def summary(numbers, notes):
+    """The paragraph in README.md."""
+    met, total = budgets(numbers, notes)
+    parts = []
+    for section, column, name in SUMMARIZED:
+        # The first row of a function is the event that its budget is for.
+        values = {row[0]: row[column].split(" ")[0] for row in reversed(rows(numbers, section))}
+        parts.append(f"{name} {', '.join(values[function] for function in FUNCTIONS)}")
+    functions = ", ".join(f"`{function}`" for function in FUNCTIONS)
+    text = (f"Measured on loopback for {functions}: {'; '.join(parts)}. {met} of {total} budgets are met; "
+            "[docs/numbers.md](docs/numbers.md) has the budgets, how they are measured and why some are missed.")
+    return f"\n{textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)}\n\n"
+
+
+def expected():
+    """What README.md and docs/numbers.md have to be, by file."""
     numbers, notes, readme = (file.read_text(encoding="utf-8") for file in (NUMBERS, NOTES, README))
     heading = notes.split("\n", 1)[0]
     measured, found, _ = numbers.partition(f"\n{heading}\n")
@@ -67,21 +85,21 @@ def wanted():
     _, end, after = rest.partition(END)
     if not (found and begin and end):
         raise SystemExit(f"docs/numbers.md lacks {heading!r}, or README.md one of {BEGIN.strip()} {END}")
-    return {NUMBERS: f"{measured}\n{notes}", README: before + BEGIN + table(numbers, notes) + END + after}
+    return {NUMBERS: f"{measured}\n{notes}", README: before + BEGIN + summary(numbers, notes) + END + after}
 
 
 def write():
     """Writes both."""
-    for file, text in wanted().items():
+    for file, text in expected().items():
         file.write_text(text, encoding="utf-8")
 
 
 def check():
-    """Ends with what is different, if anything is."""
+    """Fails with the differences, if there are any."""
     different = []
-    for file, text in wanted().items():
+    for file, text in expected().items():
         name, old = str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
-        different += difflib.unified_diff(old.splitlines(True), text.splitlines(True), name, f"{name}, as it should be")
+        different += difflib.unified_diff(old.splitlines(True), text.splitlines(True), name, f"{name}, expected")
     if different:
         raise SystemExit("".join(different) + "to write it: python3 bench/readme.py")
 

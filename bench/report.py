@@ -1,4 +1,4 @@
-"""The page that docs/numbers.md is: measured numbers beside their budgets."""
+"""Renders docs/numbers.md: measured numbers beside their budgets."""
 
 import gzip
 import os
@@ -38,7 +38,7 @@ def table(head, rows):
 
 
 def starts(cases):
-    """From the wish for a process to its first answer."""
+    """From process start to first response."""
     empty = cases[0]
     rows = []
     for case in cases:
@@ -54,7 +54,7 @@ def starts(cases):
 
 
 def warm(cases):
-    """Later answers of a running process."""
+    """Warm answers of a running process."""
     empty = cases[0]
     rows = []
     for case in cases:
@@ -68,7 +68,7 @@ def warm(cases):
 
 
 def sizes(cases):
-    """What a cold start loads, and what stays."""
+    """Binary size and peak memory."""
     rows = []
     for name in ["empty", *BUDGETS]:
         mine = [case for case in cases if case.function == name]
@@ -87,21 +87,21 @@ def sizes(cases):
 
 
 def machine():
-    """What it ran on."""
+    """The machine that the benchmark ran on."""
     models = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines()
               if line.startswith("model name")]
     return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
 def commit(root):
-    """Which source was built."""
+    """The commit that was built."""
     def git(*arguments):
         return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
     return git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "--porcelain", "src", "Cargo.toml") else "")
 
 
 def page(cases, roots, load, root):
-    """The whole of it."""
+    """The complete page."""
     return f"""# Numbers
 
 Made by `make bench`; do not edit. {time.strftime("%Y-%m-%d")}, commit {commit(root)}, {machine()}; load at the start {load:.1f}.

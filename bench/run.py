@@ -1,4 +1,4 @@
-"""Measures the functions that `sam build` made against one that does nothing; writes docs/numbers.md and README.md's table.
+"""Measures the functions that `sam build` made against one that does nothing; writes docs/numbers.md and the summary in README.md.
 
     python3 bench/run.py [--empty FILE] [--built FOLDER] [--starts N] [--rounds N] [--out FILE]
 

@@ -11,11 +11,11 @@ use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
-const ISSUER_ROLE: &str = include_str!("../../issuer-role.yaml");
-const MANIFEST: &str = include_str!("../../slack-manifest.yaml");
+const ISSUER_ROLE: &str = include_str!("../../deploy/issuer-role.yaml");
+const MANIFEST: &str = include_str!("../../deploy/slack-manifest.yaml");
 const CONFIG: &str = include_str!("../../src/config.rs");
 const SLACK_API: &str = include_str!("../../src/slack/api.rs");
-const README: &str = include_str!("../../README.md");
+const OWNER_TAGS_SCP: &str = include_str!("../../deploy/scp/protect-owner-tags.json");
 const WORLD_IAM: &str = include_str!("../testkit/src/iam.rs");
 
 type Names = BTreeSet<String>;
@@ -96,9 +96,9 @@ fn reveal_may_read_and_write_the_attributes_that_the_claim_protocol_names() {
         items(&text)
     };
     let read: Names = claim::READ.split(", ").map(|name| name.trim_start_matches('#').to_owned()).collect();
-    assert_eq!(granted("ReadsATicket"), read);
+    assert_eq!(granted("ReadTicket"), read);
     let written: Names = updates().iter().flat_map(attributes).collect();
-    assert_eq!(granted("UpdatesATicket"), &written | &names(["tid"]));
+    assert_eq!(granted("UpdateTicket"), &written | &names(["tid"]));
 }
 
 /// Every update that a claim, a confirmation or a misuse can lead to.
@@ -192,7 +192,7 @@ fn the_issuer_role_is_the_same_in_every_account() {
 
 #[test]
 fn the_issuer_role_may_read_what_sessions_ask_for_and_the_test_world_grants() {
-    let granted = items(&part(TEMPLATE, &["IssuerRole:", "- Sid: LooksUp", "Action:"]));
+    let granted = items(&part(TEMPLATE, &["IssuerRole:", "- Sid: ReadUsers", "Action:"]));
     let session: Value = serde_json::from_str(
         &keyvend::aws::session_policy::read_policy().document(&keyvend::id::Partition::default()),
     )
@@ -399,8 +399,8 @@ fn slack_may_read_one_secret_and_write_to_one_queue() {
 fn reveal_may_read_and_update_named_attributes_of_a_ticket_and_write_to_one_queue() {
     insta::assert_snapshot!(policies("RevealRole"), @r#"
     - PolicyName: function PolicyDocument: Version: "2012-10-17" Statement:
-    - Sid: ReadsATicket Effect: Allow Action: dynamodb:GetItem Resource: !GetAtt Tickets.Arn Condition: "Null": dynamodb:Attributes: "false" StringEqualsIfExists: dynamodb:Select: SPECIFIC_ATTRIBUTES ForAllValues:StringEquals: dynamodb:Attributes:
-    - Sid: UpdatesATicket Effect: Allow Action: dynamodb:UpdateItem Resource: !GetAtt Tickets.Arn Condition: StringEqualsIfExists: dynamodb:ReturnValues: [NONE, UPDATED_NEW] ForAllValues:StringEquals: dynamodb:Attributes:
+    - Sid: ReadTicket Effect: Allow Action: dynamodb:GetItem Resource: !GetAtt Tickets.Arn Condition: "Null": dynamodb:Attributes: "false" StringEqualsIfExists: dynamodb:Select: SPECIFIC_ATTRIBUTES ForAllValues:StringEquals: dynamodb:Attributes:
+    - Sid: UpdateTicket Effect: Allow Action: dynamodb:UpdateItem Resource: !GetAtt Tickets.Arn Condition: StringEqualsIfExists: dynamodb:ReturnValues: [NONE, UPDATED_NEW] ForAllValues:StringEquals: dynamodb:Attributes:
     - Effect: Allow Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn
     if OwnKey
     - Effect: Allow Action: [kms:Decrypt, kms:GenerateDataKey] Resource: !Ref KmsKeyArn Condition: StringEquals: kms:ViaService: !Sub "sqs.${AWS::Region}.${AWS::URLSuffix}"
@@ -439,14 +439,14 @@ fn the_worker_may_do_what_it_calls_and_only_insert_into_the_audit_trail() {
 
 #[test]
 fn the_issuer_role_acts_on_tagged_users_under_its_path_and_tags_them_with_key_ids_alone() {
-    let reads = part(TEMPLATE, &["IssuerRole:", "Policies:", "- Sid: LooksUp", "Action:"]);
+    let reads = part(TEMPLATE, &["IssuerRole:", "Policies:", "- Sid: ReadUsers", "Action:"]);
     let changes = |action: &String| !action.starts_with("iam:Get") && !action.starts_with("iam:List");
     assert_eq!(items(&reads).into_iter().filter(changes).collect::<Names>(), Names::new());
     let acts = part(TEMPLATE, &["IssuerRole:", "Policies:"]);
-    let (_, acts) = acts.split_once("- Sid: HandlesKeysOfOwnedUsers").unwrap();
+    let (_, acts) = acts.split_once("- Sid: ManageKeysOfOwnedUsers").unwrap();
     insta::assert_snapshot!(statements(acts), @r#"
     Effect: Allow Action: [iam:CreateAccessKey, iam:UpdateAccessKey, iam:DeleteAccessKey] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false" }
-    - Sid: DescribesKeysOfOwnedUsers Effect: Allow Action: [iam:TagUser, iam:UntagUser] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false", aws:TagKeys: "false" } ForAllValues:StringLike: { aws:TagKeys: AKIA* }
+    - Sid: DescribeKeysOfOwnedUsers Effect: Allow Action: [iam:TagUser, iam:UntagUser] Resource: !Sub "arn:${AWS::Partition}:iam::${AWS::AccountId}:user${IamPath}*" Condition: "Null": { aws:ResourceTag/keyvend:owners: "false", aws:TagKeys: "false" } ForAllValues:StringLike: { aws:TagKeys: AKIA* }
     "#);
     let trust = flat(&part(TEMPLATE, &["IssuerRole:", "AssumeRolePolicyDocument:"]));
     insta::assert_snapshot!(trust, @r#"Version: "2012-10-17" Statement: - Effect: Allow Principal: { AWS: !GetAtt WorkerRole.Arn } Action: [sts:AssumeRole, sts:SetSourceIdentity] Condition: "Null": { sts:SourceIdentity: "false" }"#);
@@ -519,21 +519,21 @@ fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
     Queues: [!Ref SlackQueue] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: OnlyTheSlackFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt SlackRole.Arn, !Ref RedriveRoleArn], !GetAtt SlackRole.Arn]
     if Redrive
-    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn
+    - Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt SlackQueue.Arn
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt SlackQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["ClaimsQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref ClaimsQueue] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: OnlyTheRevealFunctionSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt RevealRole.Arn, !Ref RedriveRoleArn], !GetAtt RevealRole.Arn]
     if Redrive
-    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn
+    - Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt ClaimsQueue.Arn
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt ClaimsQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["DueQueuePolicy:", "Properties:"])), @r#"
     Queues: [!Ref DueQueue] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: OnlyTheWorkerSends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn Condition: ArnNotEquals: aws:PrincipalArn: !If [Redrive, [!GetAtt WorkerRole.Arn, !Ref RedriveRoleArn], !GetAtt WorkerRole.Arn]
     if Redrive
-    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn
+    - Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: sqs:SendMessage Resource: !GetAtt DueQueue.Arn
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: !GetAtt DueQueue.Arn Condition: Bool: { aws:SecureTransport: "false" }
     "#);
     insta::assert_snapshot!(statements(&part(TEMPLATE, &["SweepQueuePolicy:", "Properties:"])), @r#"
@@ -546,7 +546,7 @@ fn a_queue_is_written_to_by_its_senders_and_denied_to_everybody_else() {
     Queues: [!Ref SlackDeadLetters, !Ref ClaimsDeadLetters, !Ref DueDeadLetters, !Ref SweepDeadLetters] PolicyDocument: Version: "2012-10-17" Statement:
     - Sid: NobodySends Effect: Deny Principal: "*" Action: sqs:SendMessage Resource: "*" Condition: "Null": { aws:PrincipalArn: "false" }
     if Redrive
-    - Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: - sqs:StartMessageMoveTask - sqs:ListMessageMoveTasks - sqs:CancelMessageMoveTask - sqs:ReceiveMessage - sqs:DeleteMessage - sqs:GetQueueAttributes Resource: "*"
+    - Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: - sqs:StartMessageMoveTask - sqs:ListMessageMoveTasks - sqs:CancelMessageMoveTask - sqs:ReceiveMessage - sqs:DeleteMessage - sqs:GetQueueAttributes Resource: "*"
     - Sid: OnlyByTls Effect: Deny Principal: "*" Action: sqs:* Resource: "*" Condition: Bool: { aws:SecureTransport: "false" }
     "#);
 }
@@ -708,7 +708,7 @@ fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
 #[test]
 fn dead_letters_return_by_the_redrive_role_and_only_while_it_is_named() {
     let allowed =
-        "if Redrive\n- Sid: DeadLettersReturn Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
+        "if Redrive\n- Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
     for queue in ["Slack", "Claims", "Due"] {
         let policy = statements(&part(TEMPLATE, &[&format!("{queue}QueuePolicy:"), "Properties:"]));
         assert!(
@@ -782,18 +782,16 @@ fn dead_letters_and_faults_raise_an_alarm() {
         assert!(silence.contains(part), "{silence}");
     }
     // What is logged as an error, an invalid policy set too, is counted and told.
-    let counted = properties("WorkerFailures");
+    let counted = properties("WorkerLoggedErrors");
     assert!(counted.contains("LogGroupName: !Ref WorkerLogs"), "{counted}");
     assert!(counted.contains(r#"FilterPattern: '{ $.level = "ERROR" }'"#), "{counted}");
-    assert!(properties("WorkerFailuresAlarm").contains("MetricName: WorkerFailures"));
+    assert!(properties("WorkerLoggedErrorsAlarm").contains("MetricName: WorkerLoggedErrors"));
 }
 
-/// The SCP in the README is JSON, denies whoever is not excepted to write an owner tag or take one off, and names each.
+/// The SCP is JSON, and denies everybody but the excepted role to set or remove any of the owner tags.
 #[test]
-fn the_readmes_scp_keeps_the_owner_tags_from_everybody_else() {
-    let (_, section) = README.split_once("## Owner tags").unwrap();
-    let (_, after) = section.split_once("```json\n").unwrap();
-    let scp: Value = serde_json::from_str(after.split("```").next().unwrap()).unwrap();
+fn scp_protects_the_owner_tags() {
+    let scp: Value = serde_json::from_str(OWNER_TAGS_SCP).unwrap();
     let statements = scp["Statement"].as_array().unwrap();
     assert!(
         statements.iter().all(|statement| statement["Effect"] == "Deny"),

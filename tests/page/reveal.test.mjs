@@ -63,7 +63,7 @@ test("pressing_twice_claims_once", async () => {
 
 test("a_link_that_cannot_be_read_says_so_and_sends_nothing", async () => {
   const cases = {
-    "": /No link/, "#1.tooshort": /incomplete/, [`#2.${newLink().fragment.slice(3)}`]: /another version/,
+    "": /needs your one-time link/, "#1.tooshort": /incomplete/, [`#2.${newLink().fragment.slice(3)}`]: /isn\u2019t valid/,
   };
   for (const [fragment, title] of Object.entries(cases)) {
     const page = await openPage({ fragment });
@@ -121,7 +121,7 @@ test("progress_is_told_while_working", async () => {
   const page = await opened({ claims: [working, lost, () => held.then(() => working)] });
   page.press("claim");
   assert.equal(page.view(), "working");
-  assert.match(page.text("progress"), /Presenting/);
+  assert.match(page.text("progress"), /Sending/);
   assert.equal(page.leave(), "warned");
   await page.until(() => page.claims().length === 3);
   assert.match(page.text("progress"), /cannot be reached/);
@@ -145,13 +145,13 @@ test("after_three_minutes_the_same_tab_can_go_on", async () => {
 
 test("every_refusal_says_what_happened_and_what_to_do", async () => {
   const refusals = [
-    [404, "not-found", /not known/, /Get my key/],
+    [404, "not-found", /isn\u2019t valid any more/, /Get my key/],
     [409, "used", /already collected/, /This wasn\u2019t me in Slack at once/],
     [410, "expired", /expired.*no key was created/, /Get my key again/],
-    [410, "void", /withdrawn/, /in Slack/],
-    [410, "failed", /No key was handed over/, /Get my key again/],
+    [410, "void", /replaced or cancelled/, /in Slack/],
+    [410, "failed", /couldn\u2019t create your key/, /Get my key again/],
     [410, "confirmed", /already confirmed/, /rotate/],
-    [410, "unconfirmed", /switched off.*ten minutes/, /I have it in Slack/],
+    [410, "unconfirmed", /deactivated.*ten minutes/, /I saved it in Slack/],
     [423, "locked", /locked.*five times/, /new link and a new code/],
     [400, "bad-request", /did not accept/, /Get my key/],
     [403, "whatever", /did not accept/, /Get my key/],
@@ -217,7 +217,7 @@ test("a_refused_clipboard_is_said", async () => {
   const page = await withKey();
   page.refuseClipboard();
   page.press("copy=secret");
-  await page.until(() => /by hand/.test(page.text("feedback")));
+  await page.until(() => /manually/.test(page.text("feedback")));
 });
 
 for (const first of ["show", "copy=id", "copy=secret", "copy=profile", "copy=shell", "copy=powershell",
@@ -227,7 +227,7 @@ for (const first of ["show", "copy=id", "copy=secret", "copy=profile", "copy=she
     assert.equal(page.acks().length, 0);
     page.press(first);
     for (const later of ["show", "copy=profile", "download=shell", "saved"]) if (page.view() === "key") page.press(later);
-    await page.until(() => /Confirmed/.test(page.text("done-receipt")));
+    await page.until(() => /Marked as received/.test(page.text("done-receipt")));
     const [claim] = page.claims();
     assert.deepEqual(page.acks(), [{ tid: claim.tid, proof: claim.proof, cid: claim.cid, receipt: KEY.receipt }]);
   });
@@ -244,8 +244,8 @@ test("the_confirmation_is_repeated_until_heard", async () => {
   const page = await withKey({ ack: (count) => (count <= 5 ? (count % 2 ? lost() : { status: 502, text: "" }) : confirmed) });
   page.press("show");
   await page.until(() => page.acks().length === 3);
-  assert.match(page.text("receipt"), /Still trying/);
-  await page.until(() => /Confirmed/.test(page.text("receipt")));
+  assert.match(page.text("receipt"), /Trying again/);
+  await page.until(() => /Marked as received/.test(page.text("receipt")));
   assert.equal(page.acks().length, 6);
   for (const ack of page.acks()) assert.deepEqual(ack, page.acks()[0]);
 });
@@ -253,8 +253,8 @@ test("the_confirmation_is_repeated_until_heard", async () => {
 test("a_confirmation_that_came_too_late_says_what_to_do", async () => {
   const page = await withKey({ ack: () => error(410, "unconfirmed") });
   page.press("show");
-  await page.until(() => /switched off/.test(page.text("receipt")));
-  assert.match(page.text("receipt"), /I have it in Slack/);
+  await page.until(() => /deactivated/.test(page.text("receipt")));
+  assert.match(page.text("receipt"), /I saved it in Slack/);
   assert.equal(page.text("secret"), KEY.secret_access_key);
   assert.equal(page.acks().length, 1);
 });
@@ -270,7 +270,7 @@ test("leaving_warns_until_saved", async () => {
   const page = await withKey();
   assert.equal(page.leave(), "warned");
   page.press("show");
-  await page.until(() => /Confirmed/.test(page.text("receipt")));
+  await page.until(() => /Marked as received/.test(page.text("receipt")));
   assert.equal(page.leave(), "warned");
   page.press("saved");
   assert.equal(page.leave(), "left");
@@ -305,7 +305,7 @@ test("what_the_person_must_know_is_said_beside_the_key", async () => {
   const page = await withKey();
   assert.match(page.text("receipt"), /before \d\d:\d\d/);
   const said = page.text("key");
-  for (const fact of [/10 seconds/, /Never share/, /password manager/, /only this tab can fetch it, for 10 minutes/, /switched off/]) assert.match(said, fact);
+  for (const fact of [/10 seconds/, /Never share/, /password manager/, /only this tab can fetch it, for 10 minutes/, /deactivated/]) assert.match(said, fact);
 });
 
 /* ---- Leaving, and coming back by Back ---- */
@@ -321,7 +321,7 @@ test("leaving_wipes_the_key_and_coming_back_shows_none", async () => {
   const page = await withKey();
   page.press("show");
   page.press("download=shell");
-  await page.until(() => /Confirmed/.test(page.text("receipt")));
+  await page.until(() => /Marked as received/.test(page.text("receipt")));
   page.hide();
   assertWiped(page);
   assert.equal(page.downloadable(), 0);

@@ -10,8 +10,8 @@ test("there_are_ticket_cases", () => assert.ok(ticketCases.length >= 6));
 
 for (const vector of ticketCases) {
   test(`${vector.name}_derives_what_the_server_stores`, async () => {
-    const { T, fault } = protocol.readFragment(vector.fragment);
-    assert.equal(fault, undefined);
+    const { T, problem } = protocol.readFragment(vector.fragment);
+    assert.equal(problem, undefined);
     assert.equal(toBase64url(T), vector.T);
     const ticket = await protocol.ticketFrom(T);
     assert.equal(toBase64url(ticket.tid), vector.tid);
@@ -58,8 +58,8 @@ test("fragment_must_be_whole_and_of_this_version", () => {
     [`#01.${good}`]: "other-version",
     [`#v2.${good}`]: "other-version",
   };
-  for (const [fragment, fault] of Object.entries(cases)) {
-    assert.deepEqual(protocol.readFragment(fragment), { fault }, JSON.stringify(fragment));
+  for (const [fragment, problem] of Object.entries(cases)) {
+    assert.deepEqual(protocol.readFragment(fragment), { problem }, JSON.stringify(fragment));
   }
 });
 

@@ -22,7 +22,7 @@ async fn a_case_is_explained() {
     no: issue by T0HOME.UALICEOWNER on ci-deployer in 111122223333 (home)
 
       one-approval                             This needs an approval: ask an approver.
-      two-approvals-for-a-privileged-iam-user  This IAM user can do a great deal, so this needs two approvals: ask two approvers.
+      two-approvals-for-a-privileged-iam-user  This IAM user has administrator-level permissions, so this needs two approvals: ask two approvers.
 
     A key like this needs 2 approvals.
 
@@ -44,7 +44,7 @@ async fn a_case_is_explained() {
       approvals     0
       issued today  0
     ");
-    let yes = "policies/ALLOW/an owner asks for their own IAM user.json";
+    let yes = "policies/ALLOW/an owner requests a key of their own IAM user.json";
     let ran = keyvend(&world, &["policy", "explain", yes]).await;
     insta::assert_snapshot!(ran.done(), @r"
     yes: request by T0HOME.UALICEOWNER on ci-deployer in 111122223333 (home)

@@ -60,11 +60,11 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
 #[tokio::test]
 async fn only_full_members_who_own_the_iam_user_can_ask() {
     let cases: [(&str, &[&str]); 5] = [
-        (MALLORY_OUTSIDER, &["not an owner of this IAM user", "ask somebody named in its tag"]),
+        (MALLORY_OUTSIDER, &["not an owner of this IAM user", "ask a person named in its tag"]),
         (BOB_APPROVER, &["not an owner of this IAM user"]),
         (GUS_GUEST, &["Guests of this workspace", "ask a full member"]),
         (DORA_DELETED, &["deactivated", "somebody else who owns the IAM user has to ask"]),
-        (BOTTY, &["Bots and apps cannot use this", "a person who owns the IAM user has to ask"]),
+        (BOTTY, &["Bots and apps cannot use this", "a person who owns the IAM user has to submit the request"]),
     ];
     for (person, says) in cases {
         is_refused(&Deployed::new().await, person, ASK, says).await;
@@ -236,7 +236,7 @@ async fn the_sixth_key_of_a_day_is_refused_and_the_next_day_is_new() {
     let sixth = "create robot-6 use:cli ttl:30d testing";
     keyvend.types(ALICE_OWNER, sixth).await;
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("given 5 keys today") && told.contains("ask again tomorrow"), "{told}");
+    assert!(told.contains("received 5 keys today") && told.contains("try again tomorrow"), "{told}");
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"]);
     assert_eq!(keyvend.creates(), 5);

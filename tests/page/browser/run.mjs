@@ -102,7 +102,7 @@ await withServer((server) => withBrowser(async (browser) => {
     await view("start");
     await browser.reload();
     await view("ended");
-    assert.match(await text("#ended"), /No link to a key here/);
+    assert.match(await text("#ended"), /This page needs your one-time link/);
     assert.equal(claims().length, 0);
     await look("no-link");
   });
@@ -123,7 +123,7 @@ await withServer((server) => withBrowser(async (browser) => {
     assert.ok(!(await run("return document.documentElement.outerHTML")).includes(KEY.secret_access_key));
     await press("#show");
     assert.equal(await text("#secret"), KEY.secret_access_key);
-    await browser.until("return /Confirmed/.test(document.getElementById('receipt').textContent)");
+    await browser.until("return /Marked as received/.test(document.getElementById('receipt').textContent)");
     await look("key-shown");
     await press("#show");
     assert.match(await text("#secret"), /^\u2022+$/);
@@ -140,7 +140,7 @@ await withServer((server) => withBrowser(async (browser) => {
   await step("coming_back_shows_no_key", async () => {
     await openKey(["seal"]);
     await press("#show");
-    await browser.until("return /Confirmed/.test(document.getElementById('receipt').textContent)");
+    await browser.until("return /Marked as received/.test(document.getElementById('receipt').textContent)");
     await browser.go("about:blank");
     await browser.back();
     await view("ended");
@@ -214,8 +214,8 @@ await withServer((server) => withBrowser(async (browser) => {
   });
 
   const ENDINGS = {
-    used: [409, /already collected/], expired: [410, /expired/], void: [410, /withdrawn/], failed: [410, /No key was handed over/],
-    confirmed: [410, /already confirmed/], unconfirmed: [410, /switched off/], locked: [423, /locked/], "not-found": [404, /not known/],
+    used: [409, /already collected/], expired: [410, /expired/], void: [410, /replaced or cancelled/], failed: [410, /couldn\u2019t create your key/],
+    confirmed: [410, /already confirmed/], unconfirmed: [410, /deactivated/], locked: [423, /locked/], "not-found": [404, /isn\u2019t valid any more/],
     "bad-request": [400, /did not accept/],
   };
   for (const [error, [status, words]] of Object.entries(ENDINGS)) {
@@ -235,7 +235,7 @@ await withServer((server) => withBrowser(async (browser) => {
   await step("a_late_confirmation_is_explained", async () => {
     await openKey(["seal"], [[410, { error: "unconfirmed" }]]);
     await press("#show");
-    await browser.until("return /switched off/.test(document.getElementById('receipt').textContent)");
+    await browser.until("return /deactivated/.test(document.getElementById('receipt').textContent)");
     await look("key-lapsed");
   });
 
