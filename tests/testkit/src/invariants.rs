@@ -83,7 +83,7 @@ impl Deployed {
             let ended: BTreeSet<String> = trail
                 .iter()
                 .filter_map(|entry| match entry.event.as_str() {
-                    "deleted" | "disowned" => key(entry, "key"),
+                    "key.deleted" | "key.not_ours" => key(entry, "key"),
                     _ => key(entry, "deleted"),
                 })
                 .collect();
