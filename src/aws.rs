@@ -4,9 +4,11 @@
 
 #[cfg(feature = "cli")]
 pub mod cli_config;
+pub mod config;
 pub mod dynamodb;
 pub mod iam;
 pub mod item;
+pub mod queue_url;
 pub mod secrets;
 pub mod ses;
 pub mod session_policy;
@@ -38,7 +40,7 @@ pub use sqs::{ReceiptHandle, Sqs};
 pub use sts::Caller;
 pub use sts::Sts;
 
-use crate::config::AwsConfig;
+use crate::aws::config::AwsConfig;
 
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(2);
 

@@ -11,10 +11,17 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
+#[cfg(feature = "cli")]
+pub use crate::aws::cli_config::OperatorAws;
+pub use crate::aws::config::AwsConfig;
+pub use crate::aws::queue_url::QueueUrl;
 use crate::aws::session_policy::is_supported_path;
+use crate::domain::approvers::Approvers;
 use crate::domain::email_address::{MailAddress, NotAMailAddress, is_domain};
 use crate::domain::iam::Account;
-use crate::id::{AccountAlias, AccountId, ChannelId, Partition, SlackAppId, SlackTeamId, UserGroupId};
+use crate::domain::ticket::page_url::{RevealUrl, origin_of};
+use crate::id::{AccountAlias, AccountId, ChannelId, Partition, SlackAppId, SlackTeamId};
+pub use crate::slack::api_url::SlackApiUrl;
 use crate::slack::receive::ResponseUrlRule;
 
 /// An environment variable that is missing or wrong.
@@ -48,15 +55,6 @@ impl<K: Borrow<str> + Ord> Environment for BTreeMap<K, String> {
     fn get(&self, variable: &str) -> Option<String> {
         BTreeMap::get(self, variable).filter(|value| !value.is_empty()).cloned()
     }
-}
-
-/// What the AWS SDK is told by its own variables, beside the credentials, which it reads itself.
-#[derive(Clone, Debug)]
-pub struct AwsConfig {
-    /// The region of everything but IAM.
-    pub region: String,
-    /// Where AWS is, if not where it always is: an emulator.
-    pub endpoint_url: Option<String>,
 }
 
 /// What `slack` is told.
@@ -150,82 +148,6 @@ pub struct Mail {
     pub domains: Vec<String>,
 }
 
-/// Who approves: the members of a channel or of a user group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Approvers {
-    /// Works on every Slack plan.
-    Channel(ChannelId),
-    /// Needs a paid plan.
-    UserGroup(UserGroupId),
-}
-
-/// An SQS queue's URL, with the account and name by which its ARN is recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueUrl {
-    url: String,
-    arn_end: String,
-}
-
-impl QueueUrl {
-    /// The URL.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.url
-    }
-
-    /// Whether an event source's ARN (`arn:<partition>:sqs:<region>:<account>:<name>`) is this queue.
-    #[must_use]
-    pub fn is_source(&self, arn: &str) -> bool {
-        arn.strip_prefix("arn:").is_some_and(|rest| rest.ends_with(&self.arn_end))
-    }
-}
-
-/// Slack's API, `https://slack.com/api/` unless a stand-in is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlackApiUrl(String);
-
-impl SlackApiUrl {
-    /// Slack's own.
-    pub const DEFAULT: &'static str = "https://slack.com/api/";
-
-    /// The URL, ending in `/`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The page's address, `https://<host>/reveal`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevealUrl(String);
-
-impl RevealUrl {
-    /// The URL.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A page for tests of what is made with one.
-    #[cfg(test)]
-    #[must_use]
-    pub fn for_test(url: &str) -> Self {
-        Self(url.to_owned())
-    }
-
-    /// Scheme, host and port: what a claim's `Origin` header must say.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        origin_of(&self.0)
-    }
-}
-
-fn origin_of(url: &str) -> String {
-    let host_at = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(host_at..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host_at + at);
-    url.get(..end).unwrap_or(url).to_ascii_lowercase()
-}
-
 /// The longest that a link can be opened, in seconds: a link in Slack is what a thief would look for.
 const MAX_TICKET_TTL: u64 = 3_600;
 
@@ -254,7 +176,7 @@ impl Reader<'_> {
         let read = |url: &str| {
             let rule = ResponseUrlRule::for_api(url).map_err(|error| error.to_string())?;
             if http_url(url) && url.ends_with('/') {
-                Ok((SlackApiUrl(url.to_owned()), rule))
+                Ok((SlackApiUrl::new(url), rule))
             } else {
                 Err("must end in /, like https://slack.com/api/".to_owned())
             }
@@ -271,7 +193,7 @@ impl Reader<'_> {
             let local = is_local(url);
             let plain = !url.contains(['?', '#']) && !url.ends_with('/');
             if http_url(url) && plain && (url.starts_with("https://") || local) {
-                Ok(RevealUrl(url.to_owned()))
+                Ok(RevealUrl::new(url.to_owned()))
             } else {
                 Err("must be the page's https URL, such as https://keys.example.com/reveal".to_owned())
             }
@@ -322,9 +244,7 @@ fn queue(url: &str) -> Result<QueueUrl, String> {
     let (name, account) = (end.next().unwrap_or_default(), end.next().unwrap_or_default());
     let named = name.strip_suffix(".fifo").is_some_and(|name| !name.is_empty());
     match account.parse::<AccountId>() {
-        Ok(account) if http_url(url) && named => {
-            Ok(QueueUrl { url: url.to_owned(), arn_end: format!(":{account}:{name}") })
-        }
+        Ok(account) if http_url(url) && named => Ok(QueueUrl::new(url.to_owned(), &account, name)),
         _ => Err("must be the URL of an SQS FIFO queue".to_owned()),
     }
 }
@@ -464,6 +384,12 @@ impl RevealConfig {
 }
 
 impl WorkerConfig {
+    /// The channel of the cards, and whose members approve.
+    #[must_use]
+    pub fn approval_places(&self) -> (&ChannelId, &Approvers) {
+        (&self.approvals_channel, &self.approvers)
+    }
+
     /// Reads what `worker` needs.
     ///
     /// # Errors
@@ -512,18 +438,6 @@ impl WorkerConfig {
                 .unwrap_or(90),
         })
     }
-}
-
-/// How the operator's tool reaches AWS; what is not said here is as the machine is set up.
-#[cfg(feature = "cli")]
-#[derive(Clone, Debug, Default)]
-pub struct OperatorAws {
-    /// `AWS_REGION`
-    pub region: Option<String>,
-    /// `AWS_PROFILE`
-    pub profile: Option<String>,
-    /// `AWS_ENDPOINT_URL`
-    pub endpoint_url: Option<String>,
 }
 
 /// What the operator's tool is told: the functions' own variables, each read when a command needs it.
@@ -799,9 +713,12 @@ mod tests {
     #[test]
     fn the_page_has_one_origin() {
         assert_eq!(
-            RevealUrl("https://Keys.example.com/reveal".to_owned()).origin(),
+            RevealUrl::new("https://Keys.example.com/reveal".to_owned()).origin(),
             "https://keys.example.com"
         );
-        assert_eq!(RevealUrl("http://127.0.0.1:4010/reveal".to_owned()).origin(), "http://127.0.0.1:4010");
+        assert_eq!(
+            RevealUrl::new("http://127.0.0.1:4010/reveal".to_owned()).origin(),
+            "http://127.0.0.1:4010"
+        );
     }
 }

@@ -9,8 +9,9 @@ use futures_util::future::{join, join_all, try_join, try_join_all};
 
 use crate::aws::session_policy;
 use crate::aws::{AttachedPolicy, Iam, IamError, Sts, TaggedUser, UserDetail};
-use crate::config::{Approvers, WorkerConfig};
-use crate::domain::iam::{APPROVERS, AccessKey, AccessKeyLastUsed, Account, IamUser, Person};
+use crate::domain::approvers::Approvers;
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account, IamUser};
+use crate::domain::person::{APPROVERS, Person};
 use crate::domain::privilege::is_privileged;
 use crate::id::{
     AccessKeyId, AccountId, ChannelId, Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId,
@@ -158,19 +159,10 @@ impl Lookup {
     ///
     /// # Errors
     /// A fault where Slack does not say, or the channel is not as it must be.
-    pub async fn approvers(&self, slack: &SlackApi, config: &WorkerConfig) -> anyhow::Result<ApproverSet> {
-        self.members(slack, &config.approvals_channel, &config.approvers).await
-    }
-
-    /// The same, of this channel and these.
-    ///
-    /// # Errors
-    /// As above.
-    pub async fn members(
+    pub async fn approvers(
         &self,
         slack: &SlackApi,
-        cards: &ChannelId,
-        approvers: &Approvers,
+        (cards, approvers): (&ChannelId, &Approvers),
     ) -> anyhow::Result<ApproverSet> {
         let members = match approvers {
             Approvers::UserGroup(group) => {
@@ -203,7 +195,7 @@ impl Lookup {
         };
         let others = named.filter(|group| Some(*group) != approving);
         let (approvers, mut groups) =
-            try_join(self.members(slack, cards, approvers), members_of_all(slack, others)).await?;
+            try_join(self.approvers(slack, (cards, approvers)), members_of_all(slack, others)).await?;
         groups.extend(approving.map(|group| (group.clone(), approvers.0.clone())));
         Ok(Memberships { approvers, groups })
     }

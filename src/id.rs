@@ -3,10 +3,11 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::encoding;
+use crate::encoding::{CROCKFORD, crockford_of, from_base64url};
 
 /// A text that is not the id it was taken for. Holds what was expected, never the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +70,7 @@ fn crockford(text: &str, len: usize) -> bool {
 }
 
 fn base64url(text: &str, len: usize) -> bool {
-    URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == len)
+    from_base64url(text).is_some_and(|bytes| bytes.len() == len)
 }
 
 id!(
@@ -215,8 +216,7 @@ impl Digest256 {
     /// The digest of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let digits = Sha256::digest(bytes).iter().flat_map(|byte| [byte >> 4, byte & 15]).collect::<Vec<_>>();
-        Self(digits.into_iter().filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+        Self(encoding::hex(&Sha256::digest(bytes)))
     }
 }
 
@@ -241,7 +241,7 @@ impl TicketId {
     /// The id of the 16 bytes that a ticket derives.
     #[must_use]
     pub fn of(tid: &[u8; 16]) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(tid))
+        Self(encoding::base64url(tid))
     }
 }
 
@@ -275,31 +275,9 @@ impl fmt::Display for PersonId {
     }
 }
 
-const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/// The first `len` characters of the bytes in Crockford's base32, five bits a character, most significant first.
-#[must_use]
-pub fn crockford_of(bytes: &[u8], len: usize) -> String {
-    let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| (byte >> (7 - at % 8)) & 1);
-    (0..len)
-        .map(|character| {
-            let index = (0..5).fold(0usize, |acc, i| acc << 1 | usize::from(bit(character * 5 + i)));
-            CROCKFORD.get(index).copied().map_or('0', char::from)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn crockford_is_five_bits_a_character() {
-        assert_eq!(crockford_of(&[0, 0, 0, 0, 0], 8), "00000000");
-        assert_eq!(crockford_of(&[255; 5], 8), "ZZZZZZZZ");
-        assert_eq!(crockford_of(&[0x08, 0x42, 0x10, 0x84, 0x21], 8), "11111111");
-        assert_eq!(crockford_of(&[0x84, 0x21, 0x08, 0x42, 0x10], 8), "GGGGGGGG");
-    }
 
     #[test]
     fn ids_accept_what_their_api_accepts_and_nothing_else() {

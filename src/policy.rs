@@ -17,13 +17,16 @@ use std::path::Path;
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Request as CedarRequest, Response, Schema};
 
-use crate::domain::iam::{Account, EligibleApprovers, IamUser, Person};
+use crate::domain::iam::{Account, IamUser};
+use crate::domain::person::{EligibleApprovers, Person};
 use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, PersonId, SlackUserId, UserGroupId};
 
+pub use crate::domain::iam::IamUserRef;
+pub use crate::domain::risk::RiskFlag;
 pub use action::{
-    Act, Action, Activate, Approve, Context, Deactivate, Delete, Freeze, IamUserRef, Issue, KeyFacts, List,
-    On, Request, RequestContext, Resource, RiskFlag, Rotate,
+    Act, Action, Activate, Approve, Context, Deactivate, Delete, Freeze, Issue, KeyFacts, List, On, Request,
+    RequestContext, Resource, Rotate,
 };
 pub use authorized::Authorized;
 pub use load::{InvalidPolicies, Problem};

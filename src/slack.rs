@@ -1,9 +1,14 @@
 //! Slack: its Web API, its signature, and what it sends.
 
 pub mod api;
+pub mod api_url;
+pub mod block_kit;
 pub mod command;
 pub mod envelope;
+pub mod error;
+pub mod message;
 pub mod mrkdwn;
 pub mod receive;
 pub mod response_url;
 pub mod signature;
+pub mod trigger;

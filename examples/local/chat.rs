@@ -79,7 +79,7 @@ pub struct Passing {
     seconds: u32,
 }
 
-/// Whether links shall want a code by mail.
+/// Whether links need a code by email.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mailing {

@@ -24,7 +24,7 @@ const PORTS: std::ops::Range<u16> = 4100..4200;
 const USAGE: &str = "\
 Usage: cargo run --example local -- [--port N] [--mail]
   --port N   listen on this port of 127.0.0.1 (without it: 4100, or the next free one)
-  --mail     one-time links want a code by mail from the start (the page's Mailbox switches this)";
+  --mail     one-time links need a code by email from the start (the page's Mailbox switches this)";
 
 #[derive(Debug, Default)]
 struct Options {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("This could not be started: {error}");
+            eprintln!("The example could not be started: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -100,7 +100,8 @@ async fn listen(port: Option<u16>) -> Result<TcpListener, String> {
         match TcpListener::bind(("127.0.0.1", port)).await {
             Ok(listener) => return Ok(listener),
             Err(error) => {
-                last = format!("Port {port} of 127.0.0.1 cannot be had: {error}. Choose another with --port.")
+                last =
+                    format!("Port {port} of 127.0.0.1 is not available: {error}. Choose another with --port.")
             }
         }
     }
@@ -110,7 +111,7 @@ async fn listen(port: Option<u16>) -> Result<TcpListener, String> {
 fn welcome(port: u16, mail: bool) -> String {
     let scenes = tour::SCENES.iter().enumerate();
     let scenes: String = scenes.map(|(at, scene)| format!("  {}. {}\n", at + 1, scene.title)).collect();
-    let code = if mail { "Links want a code by mail" } else { "Links want no code by mail" };
+    let code = if mail { "Links need a code by email" } else { "Links need no code" };
     format!(
         "All of keyvend in this process, with stand-ins for Slack and AWS.
 

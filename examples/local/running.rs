@@ -97,7 +97,7 @@ impl Running {
         Timestamp(due.min(after(now, SIX_HOURS)))
     }
 
-    /// Whether links want a code by mail.
+    /// Whether links need a code by email.
     pub fn mail(&self) -> bool {
         self.mail.get()
     }

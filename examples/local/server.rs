@@ -115,13 +115,13 @@ async fn route(running: Rc<Running>, request: Request<Incoming>) -> Response<Ful
                 "/chat/say" => done(body, async |typed| chat::say(chat, &typed).await).await,
                 "/chat/pass" => done(body, async |passing| chat::pass(chat, &passing).await).await,
                 "/chat/mail" => done(body, async |mailing| chat::mail(chat, &mailing).await).await,
-                _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
+                _ => text(StatusCode::NOT_FOUND, "Not found."),
             }
         }
         (_, "/reveal" | "/reveal/claim" | "/reveal/ack") => {
             reveal(&running, &parts.method, path, &parts.headers, &body).await
         }
-        _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
+        _ => text(StatusCode::NOT_FOUND, "Not found."),
     }
 }
 
@@ -134,7 +134,7 @@ async fn reveal(
     body: &[u8],
 ) -> Response<Full<Bytes>> {
     let Ok(body) = std::str::from_utf8(body) else {
-        return text(StatusCode::BAD_REQUEST, "This is no UTF-8.");
+        return text(StatusCode::BAD_REQUEST, "This is not UTF-8.");
     };
     let joined: Vec<(String, String)> = headers
         .keys()
@@ -175,13 +175,13 @@ fn is(headers: &HeaderMap, name: HeaderName, expected: &str) -> bool {
 
 fn from_our_page(running: &Running, headers: &HeaderMap) -> Result<(), Box<Response<Full<Bytes>>>> {
     if !ours(running).any(|origin| is(headers, ORIGIN, &origin)) {
-        return Err(Box::new(text(
-            StatusCode::FORBIDDEN,
-            "Only the page that this server serves may do that.",
-        )));
+        return Err(Box::new(text(StatusCode::FORBIDDEN, "Only this server's own page may do that.")));
     }
     if !is(headers, CONTENT_TYPE, "application/json") {
-        return Err(Box::new(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This takes application/json.")));
+        return Err(Box::new(text(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "This address accepts application/json only.",
+        )));
     }
     Ok(())
 }
@@ -193,7 +193,7 @@ async fn done<T: DeserializeOwned>(
 ) -> Response<Full<Bytes>> {
     let asked = match serde_json::from_slice(body) {
         Ok(asked) => asked,
-        Err(error) => return text(StatusCode::BAD_REQUEST, &format!("This cannot be read: {error}.")),
+        Err(error) => return text(StatusCode::BAD_REQUEST, &format!("Invalid request: {error}.")),
     };
     match act(asked).await {
         Ok(value) => json(StatusCode::OK, &value),

@@ -14,7 +14,17 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::aws::CONNECT_TIME_OUT;
-use crate::config::OperatorAws;
+
+/// How the operator's tool reaches AWS; what is not said here is as the machine is set up.
+#[derive(Clone, Debug, Default)]
+pub struct OperatorAws {
+    /// `AWS_REGION`
+    pub region: Option<String>,
+    /// `AWS_PROFILE`
+    pub profile: Option<String>,
+    /// `AWS_ENDPOINT_URL`
+    pub endpoint_url: Option<String>,
+}
 
 /// Why AWS cannot be asked at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

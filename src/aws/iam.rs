@@ -12,7 +12,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use secrecy::SecretString;
 
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
-use crate::domain::ticket::seal::NewAccessKey;
+use crate::domain::new_access_key::NewAccessKey;
 use crate::id::{AccessKeyId, IamUserName};
 use crate::time::Timestamp;
 

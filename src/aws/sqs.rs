@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::QueueUrl;
+use crate::aws::queue_url::QueueUrl;
 
 /// SQS.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! RecordProblem can be typed: the doc comments are the help.
+//! The command line: the doc comments are the help.
 
 use std::path::PathBuf;
 
@@ -10,40 +10,39 @@ use crate::domain::use_case::UseCase;
 use crate::id::{AccessKeyId, IamUserName, RequestId};
 use crate::policy::{Action, RiskFlag};
 
-/// The operator's tool of keyvend: look at the audit trail, try policies, stop what must be stopped
+/// The command-line tool of keyvend: check the audit trail and policies, freeze issuing, deactivate keys
 ///
-/// It works with your own AWS credentials and is no part of the deployed functions. Which tables
-/// it uses is told by flags, or by the variables that the functions have: KEYVEND_AUDIT_TABLE,
-/// KEYVEND_REQUESTS_TABLE.
+/// It uses your own AWS credentials and is not part of the deployed functions. Tables are given by
+/// flags, or by the variables that the functions use: KEYVEND_AUDIT_TABLE, KEYVEND_REQUESTS_TABLE.
 #[derive(Debug, Parser)]
 #[command(name = "keyvend", version, after_help = words::EXIT_STATUS, verbatim_doc_comment)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// RecordProblem to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Answer in JSON, for programs
+    /// Print JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The audit trail: take it out, check it
+    /// Export or verify the audit trail
     #[command(subcommand)]
     Audit(Audit),
-    /// The policies: check them, ask them
+    /// Check policies or explain a decision
     #[command(subcommand)]
     Policy(Policy),
-    /// Stop all issuing of keys, at once
+    /// Freeze key issuing immediately
     ///
-    /// Keys that exist go on working. Done twice, it says who was first. It is recorded in the audit
-    /// trail.
+    /// Existing keys keep working. If issuing is already frozen, it says who froze it first. It is
+    /// recorded in the audit trail.
     #[command(verbatim_doc_comment)]
     Freeze(Stop),
-    /// Let issuing go on
+    /// Resume key issuing
     Unfreeze(Stop),
-    /// Access keys: switch one off
+    /// Deactivate an access key
     #[command(subcommand)]
     Key(Key),
 }
@@ -52,51 +51,51 @@ pub(crate) enum Command {
 pub(crate) enum Audit {
     /// Write the audit trail as CSV or JSON lines
     ///
-    /// Records come chain after chain, each from its first to its last. RecordProblem is read back by
-    /// `audit verify --from` is a whole trail as JSON lines, without --since, --until or --request.
+    /// Records are ordered by chain, and within a chain from first to last. `audit verify --from` reads
+    /// a complete trail as JSON lines, exported without --since, --until or --request.
     #[command(verbatim_doc_comment)]
     Export(Export),
-    /// Check that nothing in the audit trail was changed, removed, added or moved
+    /// Check that no record of the audit trail was changed, removed, added or moved
     ///
-    /// Every record must have the hash of its contents and name the record before it; every chain
-    /// must reach as far as checkpoints, and table Requests where it is named, say it does. The first
-    /// record of each chain that does not fit is named. Only an anchor that was kept elsewhere shows
-    /// that the newest records were not cut off.
+    /// Every record must contain the hash of its contents and of the record before it; every chain must
+    /// end where checkpoints, and table Requests if it is given, say it does. The first invalid record
+    /// of each chain is reported. Only an anchor that was kept elsewhere proves that the newest records
+    /// were not removed.
     #[command(verbatim_doc_comment)]
     Verify(Verify),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
-    /// Check a folder of policies as the worker would, and run its cases
+    /// Check a folder of policies as the worker does, and run its test cases
     ///
-    /// Invalid are: what the schema does not take, a policy without @id, one that forbids without
-    /// @advice, one that can never be satisfied, and a case in ALLOW or DENY that is decided
-    /// otherwise. Warned of are: actions that nothing permits, requests that nobody could approve,
-    /// and policies that make no difference.
+    /// Errors: what the schema does not allow, a policy without @id, one that forbids without @advice,
+    /// one that can never be satisfied, and a test case in ALLOW or DENY with another decision.
+    /// Warnings: actions that nothing permits, requests that nobody could approve, and policies that
+    /// have no effect.
     #[command(verbatim_doc_comment)]
     Check(Check),
-    /// Say yes or no, by which policies, with the facts that were used
+    /// Explain a decision: yes or no, the deciding policies and the facts
     ///
-    /// The facts come from a FILE in the form of the cases in ALLOW and DENY; or, with --person, they
-    /// are looked up now: the IAM user with your AWS credentials, the person in Slack with the bot
-    /// token in KEYVEND_BOT_TOKEN. Nothing is asked for or changed by it.
+    /// The facts come from a FILE in the format of the test cases in ALLOW and DENY; or, with --person,
+    /// they are loaded now: the IAM user with your AWS credentials, the person from Slack with the bot
+    /// token in KEYVEND_BOT_TOKEN. Nothing is requested or changed.
     #[command(verbatim_doc_comment)]
     Explain(Box<Explain>),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Switch an access key off, whoever issued it
+    /// Deactivate an access key, whoever issued it
     ///
-    /// For an incident. The key is first marked in keyvend's table, so that nothing switches it on
-    /// again, then made inactive in IAM, then recorded in the audit trail; what fails on the way does
-    /// not keep the key on. It says what was done, and what to do next.
+    /// For incidents. The key is first marked in keyvend's table, so that nothing activates it again,
+    /// then deactivated in IAM, then recorded in the audit trail; a failed step does not keep the key
+    /// active. It reports each step, and what to do next.
     #[command(verbatim_doc_comment)]
     Deactivate(Deactivate),
 }
 
-/// How AWS is reached.
+/// How to reach AWS.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub(crate) struct Aws {
@@ -108,7 +107,7 @@ pub(crate) struct Aws {
     pub(crate) profile: Option<String>,
 }
 
-/// Which tables.
+/// The tables.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Tables")]
 pub(crate) struct TableArgs {
@@ -120,24 +119,24 @@ pub(crate) struct TableArgs {
     pub(crate) requests_table: Option<String>,
 }
 
-/// In what form records are written.
+/// The output format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For spreadsheets; no cell is taken for a formula
+    /// For spreadsheets; no cell is interpreted as a formula
     Csv,
-    /// A JSON object a line, complete: what `audit verify --from` reads
+    /// One complete JSON object per line, as `audit verify --from` reads it
     Jsonl,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
-    /// In what form; with --json always jsonl
+    /// The format; with --json always jsonl
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: Format,
-    /// Only what happened at this moment or later: 2026-01-31 or 2026-01-31T09:00:00Z
+    /// Only records from this time on: 2026-01-31 or 2026-01-31T09:00:00Z
     #[arg(long, value_name = "WHEN")]
     pub(crate) since: Option<Moment>,
-    /// Only what happened before this moment; a day means its beginning, UTC
+    /// Only records before this time; a day means its start, UTC
     #[arg(long, value_name = "WHEN")]
     pub(crate) until: Option<Moment>,
     /// Only the records of this request
@@ -155,10 +154,10 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The hash of a checkpoint, as the approvals channel has it: it must be there
+    /// The hash of a checkpoint, from the approvals channel; it must be in the trail
     #[arg(long, value_name = "HASH")]
     pub(crate) anchor: Option<Anchor>,
-    /// Check a file that `audit export --format jsonl` wrote, and no table
+    /// Verify a file written by `audit export --format jsonl` instead of the tables
     #[arg(long, value_name = "FILE", conflicts_with_all = ["audit_table", "requests_table", "region", "profile"])]
     pub(crate) from: Option<PathBuf>,
     #[command(flatten)]
@@ -175,7 +174,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// A case: a JSON file as in ALLOW and DENY
+    /// A test case: a JSON file as in ALLOW and DENY
     #[arg(required_unless_present = "person", conflicts_with = "person")]
     pub(crate) file: Option<PathBuf>,
     /// The policies; else KEYVEND_POLICY_DIR, else `policies`
@@ -185,42 +184,42 @@ pub(crate) struct Explain {
     pub(crate) live: Live,
     #[command(flatten)]
     pub(crate) aws: Aws,
-    /// Table Requests, for what was issued today and whose a key is; else KEYVEND_REQUESTS_TABLE
+    /// Table Requests, to count today's keys and find a key's requester; else KEYVEND_REQUESTS_TABLE
     #[arg(long, value_name = "TABLE", help_heading = "Tables")]
     pub(crate) requests_table: Option<String>,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Looking the facts up")]
+#[command(next_help_heading = "Loading facts")]
 pub(crate) struct Live {
-    /// Who acts: U..., or T....U... where there are several workspaces
+    /// The person who acts: U..., or T....U... if there are several workspaces
     #[arg(long, value_name = "PERSON", requires = "user", requires = "action")]
     pub(crate) person: Option<PersonArg>,
-    /// On which IAM user; the account by alias or number
+    /// The IAM user; its account by alias or number
     #[arg(long, value_name = "NAME[@ACCOUNT]", requires = "person")]
     pub(crate) user: Option<UserAt>,
-    /// RecordProblem they do
+    /// The action
     #[arg(long, requires = "person", value_parser = value_parsers::action())]
     pub(crate) action: Option<Action>,
-    /// RecordProblem the key is for
+    /// The use case of the key
     #[arg(long, requires = "person", value_parser = value_parsers::use_case(), default_value = "other")]
     pub(crate) use_case: UseCase,
-    /// How many days it is to live
+    /// The lifetime in days
     #[arg(long, requires = "person", default_value_t = 30)]
     pub(crate) days: u32,
-    /// How many people have approved
+    /// The number of approvals
     #[arg(long, requires = "person", default_value_t = 0)]
     pub(crate) approvals: u32,
-    /// Who asked, where that is somebody else; with `approve` it must be said
+    /// The requester, if it is another person; required with `approve`
     #[arg(long, value_name = "PERSON", requires = "person", required_if_eq("action", "approve"))]
     pub(crate) requester: Option<PersonArg>,
-    /// Which key an action on keys is about, or comes back with `request` or `issue`
+    /// The key, for actions on keys and for reactivating with `request` or `issue`
     #[arg(long, value_name = "KEY", requires = "person")]
     pub(crate) key: Option<AccessKeyId>,
-    /// RecordProblem speaks against switching that key on
+    /// A risk flag of that key
     #[arg(long, requires = "key", value_parser = value_parsers::concern())]
     pub(crate) concern: Vec<RiskFlag>,
-    /// Look the IAM user up through this role in its account, not with your credentials
+    /// Load the IAM user with this role in its account instead of your credentials
     #[arg(long, value_name = "NAME", requires = "person")]
     pub(crate) role: Option<String>,
 }
@@ -246,7 +245,7 @@ pub(crate) struct Deactivate {
     /// The user's account, by alias or number; else where it was issued, else your own
     #[arg(long, value_name = "ACCOUNT")]
     pub(crate) account: Option<AccountArg>,
-    /// Act in that account through this role, not with your own credentials
+    /// Use this role in that account instead of your own credentials
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
     /// The name to record; else your credentials' ARN, which is recorded in any case

@@ -12,7 +12,7 @@ use crate::domain::audit::{AuditEntry, AuditRecord};
 use crate::id::RequestId;
 use crate::time::Timestamp;
 
-/// RecordProblem a checkpoint's entries are called: the last one of a day closes it.
+/// What a checkpoint's entries are called: the last one of a day closes it.
 const CHECKPOINTS: [&str; 2] = ["audit.checkpoint", "audit.checkpoint_closed"];
 
 /// The first record of a chain that does not fit.
@@ -22,18 +22,18 @@ pub struct Problem {
     pub request: String,
     /// The record's place in it.
     pub seq: u32,
-    /// RecordProblem is wrong with it.
+    /// What is wrong with it.
     #[serde(flatten)]
     pub what: RecordProblem,
 }
 
-/// RecordProblem is wrong with a record.
+/// What is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "problem", rename_all = "kebab-case")]
 pub enum RecordProblem {
     /// It is not there, though later ones are, or something names it or a later one.
     Missing {
-        /// RecordProblem names it, where no later record of the chain does.
+        /// What names it, where no later record of the chain does.
         #[serde(skip_serializing_if = "Option::is_none")]
         named_by: Option<By>,
     },
@@ -41,7 +41,7 @@ pub enum RecordProblem {
     Twice,
     /// It cannot be read.
     Unreadable {
-        /// RecordProblem it lacks.
+        /// What it lacks.
         lacks: String,
     },
     /// Its contents do not have its hash: they were changed.
@@ -57,7 +57,7 @@ pub enum RecordProblem {
     DoesNotFollow,
     /// It is not the one that was written: something names another hash in its place.
     Replaced {
-        /// RecordProblem does.
+        /// What does.
         named_by: By,
     },
     /// It may be the last one or not: the chain's item in table `Requests`, which says so, cannot be read.
@@ -73,7 +73,7 @@ pub enum RecordProblem {
     },
 }
 
-/// RecordProblem says of a chain how far it reaches.
+/// What says of a chain how far it reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -310,7 +310,7 @@ impl Trail {
         RecordProblem::Changed
     }
 
-    /// RecordProblem a chain lacks of an end that is named for it.
+    /// What a chain lacks of an end that is named for it.
     fn lacks(&self, end: &End) -> Option<Problem> {
         let links = self.chains.get(&end.request).map_or(&[][..], Vec::as_slice);
         let last = links.last().map_or(0, |link| link.seq);

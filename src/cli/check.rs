@@ -10,7 +10,7 @@ use crate::cli::output as words;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
 use crate::policy::lint::{self, Warning};
 
-/// RecordProblem checking found.
+/// What checking found.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// Whether the folder can be deployed.
@@ -21,9 +21,9 @@ pub struct Checked {
     pub policies: usize,
     /// How many cases were run, where it holds any.
     pub cases: Option<usize>,
-    /// RecordProblem is wrong.
+    /// What is wrong.
     pub problems: Vec<Wrong>,
-    /// RecordProblem is probably not meant so.
+    /// What is probably not meant so.
     pub warnings: Vec<Warning>,
 }
 
@@ -36,7 +36,7 @@ pub struct Wrong {
     pub line: Option<usize>,
     /// The policy's `@id`.
     pub policy: Option<String>,
-    /// RecordProblem.
+    /// The problem.
     pub reason: String,
 }
 

@@ -146,7 +146,7 @@ impl Operator {
     }
 }
 
-/// RecordProblem a session may be named: the end of an ARN, or a name, in the characters that STS takes.
+/// What a session may be named: the end of an ARN, or a name, in the characters that STS takes.
 fn session_name(actor: &str) -> String {
     let end = actor.rsplit(['/', ':']).next().unwrap_or_default();
     let fits = |c: char| if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) { c } else { '-' };

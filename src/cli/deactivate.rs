@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 /// How often a request may change while its chain is written to.
 const MAX_CONFLICT_RETRIES: usize = 5;
 
-/// RecordProblem was done, step by step.
+/// What was done, step by step.
 #[derive(Debug, Serialize)]
 pub struct Deactivated {
     /// The key.
@@ -183,7 +183,7 @@ fn where_(
     }
 }
 
-/// The first write of switching off, which nothing that switches on may miss.
+/// The first write of a deactivation, which no activation may miss.
 async fn mark(
     dynamo: &Tables,
     key: &AccessKeyId,
@@ -218,7 +218,7 @@ async fn record(
     (done.map(|()| Outcome::Done).into(), chain)
 }
 
-/// Whether there is such a request: then it is recorded there. RecordProblem is to be told is queued by the next sweep.
+/// Whether there is such a request: then it is recorded there. What is to be told is queued by the next sweep.
 async fn record_with_request(
     dynamo: &Tables,
     issued: &IssuedKey,

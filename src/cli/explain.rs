@@ -16,8 +16,9 @@ use crate::cli::output as words;
 use crate::cli::value_parsers::PersonArg;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure, check};
 use crate::config::OperatorConfig;
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser};
 use crate::domain::key::StoredKey;
+use crate::domain::person::Person;
 use crate::facts::Lookup;
 use crate::id::PersonId;
 use crate::policy::{
@@ -27,7 +28,7 @@ use crate::policy::{
 use crate::slack::api::SlackApi;
 use crate::store;
 
-/// RecordProblem the policies say, and why.
+/// What the policies say, and why.
 #[derive(Debug, Serialize)]
 pub struct Explained {
     /// Whether it is a yes.
@@ -38,7 +39,7 @@ pub struct Explained {
     pub failed: Vec<String>,
     /// How many approvals a request like this waits for; none where no number would do.
     pub needed_approvals: Option<u32>,
-    /// RecordProblem it was decided with, as far as the action takes it.
+    /// What it was decided with, as far as the action takes it.
     pub facts: Value,
     /// The question, for people.
     #[serde(skip)]

@@ -14,7 +14,7 @@ use crate::id::RequestId;
 use crate::store;
 use crate::time::Timestamp;
 
-/// RecordProblem came of it.
+/// What came of it.
 #[derive(Debug, Serialize)]
 pub struct FreezeResult {
     /// Whether all issuing is stopped now.
@@ -47,7 +47,7 @@ impl Answer for FreezeResult {
     }
 }
 
-/// RecordProblem a run changed.
+/// What a run changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     Made,

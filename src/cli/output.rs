@@ -1,5 +1,5 @@
-//! What the operator's tool says: short, aligned, and after a no what to do next. Texts that came out of a table, a
-//! file or AWS are printed so that a terminal shows them and does nothing else with them.
+//! The output of the command-line tool: short, aligned, and after a failure what to do next. Texts from a table, a file
+//! or AWS are escaped so that a terminal cannot interpret them.
 
 pub mod audit;
 pub mod check;
@@ -17,21 +17,21 @@ use crate::domain::iam::Account;
 use crate::id::{AccountAlias, AccountId};
 
 /// The end of the help.
-pub const EXIT_STATUS: &str = "Exit status:\n  0  done; yes; in order\n  1  no; not in order\n  \
-    2  the command line cannot be read\n  3  it could not be done, or not all of it";
+pub const EXIT_STATUS: &str = "Exit status:\n  0  success; yes; valid\n  1  no; invalid\n  \
+    2  the command line is invalid\n  3  failed or partially failed";
 
 /// Not a moment.
-pub const NOT_A_MOMENT: &str = "write a day, 2026-01-31, or a moment with its zone, 2026-01-31T09:00:00Z";
+pub const NOT_A_MOMENT: &str = "use a day, 2026-01-31, or a time with its zone, 2026-01-31T09:00:00Z";
 /// Not a hash.
 pub const NOT_A_HASH: &str = "a checkpoint's hash has 64 hexadecimal digits";
 /// Not a person.
-pub const NOT_A_PERSON: &str = "write a Slack user id, U024BE7LH, or with its workspace, T012AB3CD.U024BE7LH";
+pub const NOT_A_PERSON: &str = "use a Slack user ID, U024BE7LH, or with its workspace, T012AB3CD.U024BE7LH";
 /// Not an account.
-pub const NOT_AN_ACCOUNT: &str = "write an alias of KEYVEND_ACCOUNTS or the account's 12 digits";
+pub const NOT_AN_ACCOUNT: &str = "use an alias from KEYVEND_ACCOUNTS or the 12-digit account ID";
 /// Not an IAM user.
-pub const NOT_AN_IAM_USER: &str = "write the IAM user's name, and after an `@` its account if you like";
+pub const NOT_AN_IAM_USER: &str = "use the IAM user's name, optionally with `@` and its account";
 /// Not a name for the trail.
-pub const NOT_A_NAME: &str = "write a name of up to 64 letters, digits, blanks and .,@_+- that is not a Slack id and \
+pub const NOT_A_NAME: &str = "use a name of up to 64 letters, digits, spaces and .,@_+- that is not a Slack ID and \
     does not begin with keyvend";
 /// Not one of the values that are listed.
 pub const NOT_ONE_OF_THESE: &str = "not one of these";
@@ -78,21 +78,28 @@ fn yes(is: bool) -> String {
 #[must_use]
 pub fn failure(failure: &Failure) -> (String, String) {
     match failure {
-        Failure::Config(error) => (plain(&error.to_string()), match error.variable {
-            "KEYVEND_AUDIT_TABLE" => tables("--audit-table"),
-            "KEYVEND_REQUESTS_TABLE" => tables("--requests-table"),
-            "KEYVEND_BOT_TOKEN" => "Set it to the bot token, xoxb-..., without writing it on a command line:\n  \
+        Failure::Config(error) => (
+            plain(&error.to_string()),
+            match error.variable {
+                "KEYVEND_AUDIT_TABLE" => tables("--audit-table"),
+                "KEYVEND_REQUESTS_TABLE" => tables("--requests-table"),
+                "KEYVEND_BOT_TOKEN" => {
+                    "Set it to the bot token, xoxb-..., without writing it on a command line:\n  \
                 export KEYVEND_BOT_TOKEN=\"$(aws secretsmanager get-secret-value --secret-id ... \
-                --query SecretString --output text)\"".to_owned(),
-            _ => "Set it as template.yaml sets it for the worker.".to_owned(),
-        }),
+                --query SecretString --output text)\""
+                        .to_owned()
+                }
+                _ => "Use the value that template.yaml sets for the worker.".to_owned(),
+            },
+        ),
         Failure::NoAccess(NoAccess::Region) => {
-            (NoAccess::Region.to_string(), "Name one with --region, or set AWS_REGION.".to_owned())
+            (NoAccess::Region.to_string(), "Use --region, or set AWS_REGION.".to_owned())
         }
         Failure::NoAccess(NoAccess::Credentials) => (
             NoAccess::Credentials.to_string(),
-            "Name a profile with --profile. For one that signs in (IAM Identity Center, `aws login`) take its \
-             credentials over first:\n  eval \"$(aws configure export-credentials --profile NAME --format env)\"".to_owned(),
+            "Use --profile. For a profile that signs in (IAM Identity Center, `aws login`) export its \
+             credentials first:\n  eval \"$(aws configure export-credentials --profile NAME --format env)\""
+                .to_owned(),
         ),
         Failure::Unable { said, next } => (said.clone(), next.clone()),
         Failure::Fault(fault) => {
@@ -107,12 +114,12 @@ pub fn failure(failure: &Failure) -> (String, String) {
 /// The machine has no random bytes.
 #[must_use]
 pub fn no_random(why: &str) -> String {
-    format!("error: this machine gave no random bytes: {}", plain(why))
+    format!("error: this machine provides no random bytes: {}", plain(why))
 }
 
 fn tables(flag: &str) -> String {
     format!(
-        "Give {flag}, or set the variable. The stack names its tables:\n  \
+        "Use {flag}, or set the variable. To list the tables of the stack:\n  \
          aws cloudformation list-stack-resources --stack-name keyvend \
          --query \"StackResourceSummaries[?ResourceType=='AWS::DynamoDB::Table'].PhysicalResourceId\""
     )
@@ -122,9 +129,9 @@ fn tables(flag: &str) -> String {
 fn after(fault: &str) -> &'static str {
     let has = |part: &str| fault.contains(part);
     if has("AccessDenied") || has("UnauthorizedOperation") {
-        "Your credentials may not do that: docs/cli.md lists what each command needs."
+        "Your credentials lack a permission: docs/cli.md lists what each command needs."
     } else if has("ExpiredToken") || has("InvalidClientTokenId") || has("UnrecognizedClient") {
-        "Your AWS credentials have expired or are not valid: sign in again."
+        "Your AWS credentials have expired or are invalid: sign in again."
     } else if has("ResourceNotFound") {
         "Check the table's name, the region and the account of your credentials."
     } else if has("could not be reached") || has("no answer in time") {
@@ -154,7 +161,7 @@ pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> Failure {
     let known = listed(known.iter().map(|account| &account.alias), "none");
     unable(
         format!("there is no account `{alias}` in KEYVEND_ACCOUNTS"),
-        format!("It names: {known}. Give one of these, or the account's 12 digits."),
+        format!("Configured accounts: {known}. Use one of these, or the 12-digit account ID."),
     )
 }
 
@@ -162,7 +169,7 @@ pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> Failure {
 #[must_use]
 pub fn other_account(own: &AccountId, wanted: &Account) -> Failure {
     unable(
-        format!("your credentials are of account {own}, and the IAM user is in {}", account(wanted)),
-        "Name a role there that they may assume with --role, or use credentials of that account with --profile.",
+        format!("your credentials belong to account {own}, but the IAM user is in {}", account(wanted)),
+        "Use --role with a role in that account that they may assume, or --profile with credentials of that account.",
     )
 }

@@ -1,4 +1,4 @@
-//! RecordProblem can be given to a flag: each checked as it is read, with an error that says what would be right.
+//! What can be given to a flag: each checked as it is read, with an error that says what would be right.
 
 use std::str::FromStr;
 

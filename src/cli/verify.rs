@@ -16,7 +16,7 @@ use crate::cli::output as words;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
 use crate::domain::audit::AuditRecord;
 
-/// RecordProblem verifying found.
+/// What verifying found.
 #[derive(Debug, Serialize)]
 pub struct Verified {
     /// Whether nothing is wrong, the anchor included.

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::aws::item::{Attribute, Item, Table, Update, Write, number, shard, text, values};
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account, IamUser};
 use crate::domain::request::{KeyRequest, RequestKind};
+use crate::domain::risk::RiskFlag;
 use crate::domain::ticket::claim::FETCH_WINDOW;
 use crate::domain::use_case::UseCase;
 use crate::id::{AccessKeyId, Digest256, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId};
-use crate::policy::RiskFlag;
 use crate::store::{NEW, release_lease};
 use crate::time::{DAY, Timestamp};
 

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::aws::item::{Attribute, Item, ItemError, Update, number, values};
-use crate::domain::iam::Account;
+use crate::domain::iam::{Account, IamUserRef};
 use crate::id::{AccountId, IamUserName, SlackUserId};
-use crate::policy::IamUserRef;
 use crate::time::{DAY, Timestamp};
 
 /// An IAM user by account number and name.

@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
-use crate::domain::iam::{AccessKey, Account, EligibleApprovers, IamUser};
+use crate::domain::iam::{AccessKey, Account, IamUser};
 pub use crate::domain::notification::{Notification, Outbox, OutboxEntry};
+use crate::domain::person::EligibleApprovers;
+use crate::domain::reason::Reason;
 pub use crate::domain::request::event::{AbortOutcome, RequestEvent, TransitionError};
 pub use crate::domain::request::revision::RevisionSalt;
 use crate::domain::use_case::UseCase;
 use crate::id::{
     AccessKeyId, ChannelId, Digest256, IamUserName, MessageTs, PersonId, RequestId, Revision, RunId, TicketId,
 };
-use crate::slack::command::Reason;
 use crate::time::Timestamp;
 
 /// What a request is for. Everything but a new key is about one that exists, and is judged with what remains of its time.

@@ -2,20 +2,20 @@
 //! from them. The server keeps what it needs to recognise the link and to seal to its holder, never `T`.
 
 pub mod claim;
+pub mod page_url;
 pub mod seal;
 
 use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::config::RevealUrl;
-use crate::id::{TicketId, crockford_of};
+use crate::domain::ticket::page_url::RevealUrl;
+use crate::encoding::{base64url, crockford_of};
+use crate::id::TicketId;
 
 /// The rounds of PBKDF2 that a mailed code is stretched by, in the tab and here.
 const CODE_ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).unwrap();
@@ -79,7 +79,7 @@ impl Ticket {
     /// `https://<host>/reveal#1.<T>`.
     #[must_use]
     pub fn link(&self, page: &RevealUrl) -> SecretString {
-        let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()));
+        let encoded = Zeroizing::new(base64url(self.0.as_slice()));
         SecretString::from(format!("{}#1.{}", page.as_str(), encoded.as_str()))
     }
 }
@@ -121,11 +121,12 @@ pub fn hash(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::from_base64url;
     use secrecy::ExposeSecret as _;
     use serde_json::Value;
 
     fn bytes<const N: usize>(case: &Value, field: &str) -> [u8; N] {
-        URL_SAFE_NO_PAD.decode(case[field].as_str().unwrap()).unwrap().try_into().unwrap()
+        from_base64url(case[field].as_str().unwrap()).unwrap().try_into().unwrap()
     }
 
     #[test]
@@ -133,7 +134,7 @@ mod tests {
         let cases: Vec<Value> =
             serde_json::from_str(include_str!("../../tests/vectors/ticket.json")).unwrap();
         assert!(!cases.is_empty());
-        let page = RevealUrl::for_test("https://keys.example.com/reveal");
+        let page = RevealUrl::new("https://keys.example.com/reveal".to_owned());
         for case in &cases {
             let ticket = Ticket::of(bytes(case, "T"));
             assert_eq!(ticket.tid(), TicketId::of(&bytes(case, "tid")), "{case}");

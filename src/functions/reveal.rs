@@ -12,6 +12,7 @@ use crate::aws::item::{Table, number};
 use crate::aws::{Sqs, TableNames, Tables, WriteError};
 use crate::config::RevealConfig;
 use crate::domain::ticket::claim::{self, Ack, Claim, ClaimOutcome, ClaimStep, READ, StoredTicket};
+use crate::functions::gateway;
 use crate::http::api_gateway::{Header, HttpRequest, HttpResponse};
 use crate::id::TicketId;
 use crate::queue::{ClaimEvent, ClaimMessage};
@@ -45,7 +46,7 @@ impl Reveal {
     pub async fn handle(&self, event: Value, now: Timestamp) -> Value {
         let response = match HttpRequest::try_from(event) {
             Ok(request) => self.answer(&request, now).await,
-            Err(not_a_request) => not_a_request.response(),
+            Err(error) => gateway::refusal(error),
         };
         response.into_event()
     }
@@ -208,7 +209,7 @@ impl Reveal {
 }
 
 fn response(answer: ClaimOutcome) -> HttpResponse {
-    let encode = crate::domain::ticket::seal::base64url;
+    let encode = crate::encoding::base64url;
     let code =
         |what: &str, tries_left: i64| json_response(401, &json!({"error": what, "tries_left": tries_left}));
     match answer {

@@ -1,5 +1,7 @@
 //! The function that Slack calls: verify, parse, queue, acknowledge. It knows no table and no IAM.
 
+pub mod response;
+
 use std::sync::{Mutex, MutexGuard};
 
 use secrecy::ExposeSecret as _;
@@ -7,10 +9,12 @@ use serde_json::Value;
 
 use crate::aws::{SecretVersion, Secrets, Sqs, VersionStage};
 use crate::config::SlackConfig;
+use crate::functions::gateway;
+use crate::functions::slack::response::response;
 use crate::http::api_gateway::{HttpRequest, HttpResponse};
 use crate::render::text;
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, SlackEnvelope, receive};
-use crate::slack::signature::SigningSecret;
+use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, SlackEnvelope, receive};
+use crate::slack::signature::{SignatureError, SigningSecret};
 use crate::time::Timestamp;
 
 /// Both versions are read again at most this often, in seconds, when a signature does not match.
@@ -86,7 +90,7 @@ impl Slack {
     pub async fn handle(&self, event: Value, now: Timestamp) -> Value {
         let response = match HttpRequest::try_from(event) {
             Ok(request) => self.answer(&request, now).await,
-            Err(not_a_request) => not_a_request.response(),
+            Err(error) => gateway::refusal(error),
         };
         response.into_event()
     }
@@ -95,14 +99,16 @@ impl Slack {
         let Some(pins) = &self.pins else {
             return HttpResponse::text(503, text::NOT_CONNECTED);
         };
-        match self.received(request, pins, now).await {
-            Ok(ReceiveOutcome::Answer(response) | ReceiveOutcome::SignatureMismatch(response)) => response,
-            Ok(ReceiveOutcome::Queue(message, response)) => match self.queue(&message).await {
-                Ok(()) => response,
-                Err(fault) => failed(&fault),
-            },
-            Err(fault) => failed(&fault),
+        let outcome = match self.received(request, pins, now).await {
+            Ok(outcome) => outcome,
+            Err(fault) => return failed(&fault),
+        };
+        if let ReceiveOutcome::Queue(message) = &outcome
+            && let Err(fault) = self.queue(message).await
+        {
+            return failed(&fault);
         }
+        response(&outcome)
     }
 
     /// Judges the request with the secrets at hand, and once more with fresh ones where none of them made its signature.
@@ -116,7 +122,9 @@ impl Slack {
         let judge = |kept: &CachedSecrets| receive(request, pins, kept.accepted(now), now);
         let first = judge(&*self.cached()?);
         let may_reread = self.cached()?.both_at.is_none_or(|both_at| now.since(both_at) >= REREAD);
-        if !matches!(first, ReceiveOutcome::SignatureMismatch(_)) || !may_reread {
+        let is_mismatch =
+            matches!(first, ReceiveOutcome::Rejected(RejectReason::Signature(SignatureError::Mismatch)));
+        if !is_mismatch || !may_reread {
             return Ok(first);
         }
         self.cached()?.both_at = Some(now);

@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::iam::{Account, IamUser};
+use crate::domain::iam::{Account, IamUser, IamUserRef};
 use crate::domain::key::IssuedKey;
+use crate::domain::risk::RiskFlag;
 use crate::domain::use_case::UseCase;
-use crate::id::{AccessKeyId, IamUserName, PersonId};
+use crate::id::{AccessKeyId, PersonId};
 
 /// The actions by the names that policies use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,48 +102,6 @@ impl From<&IssuedKey> for KeyFacts {
             requester: Some(issued.requester.clone()),
             concerns: issued.concerns(),
         }
-    }
-}
-
-/// Why a key that is off should not come back just because its owner says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RiskFlag {
-    /// Somebody said "this wasn't me", or that it leaked.
-    Reported,
-    /// AWS quarantined its IAM user since it was issued.
-    Quarantined,
-    /// Its owner left.
-    OwnerLeft,
-}
-
-impl RiskFlag {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Reported, Self::Quarantined, Self::OwnerLeft];
-
-    /// The name in `RiskFlag::"..."`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reported => "reported",
-            Self::Quarantined => "quarantined",
-            Self::OwnerLeft => "owner-left",
-        }
-    }
-}
-
-/// An IAM user by account and name, without the facts about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IamUserRef {
-    /// Its account.
-    pub account: Account,
-    /// Its name.
-    pub name: IamUserName,
-}
-
-impl fmt::Display for IamUserRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.name, self.account.alias)
     }
 }
 

@@ -9,9 +9,11 @@ use cedar_policy::{
     RestrictedExpression as Value, Schema,
 };
 
-use crate::domain::iam::{AccessKeyStatus, Account, IamUser, Person};
+use crate::domain::iam::{AccessKeyStatus, Account, IamUser};
+use crate::domain::person::Person;
+use crate::domain::risk::RiskFlag;
 use crate::id::{PersonId, SlackTeamId, SlackUserId};
-use crate::policy::action::{Action, Context, KeyFacts, On, RequestContext, RiskFlag};
+use crate::policy::action::{Action, Context, KeyFacts, On, RequestContext};
 
 /// The schema's entity types, parsed once.
 pub(crate) struct Types {

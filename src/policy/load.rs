@@ -10,7 +10,7 @@ use std::str::FromStr as _;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 
-use crate::domain::iam::APPROVERS;
+use crate::domain::person::APPROVERS;
 use crate::id::UserGroupId;
 use crate::policy::entities::{SLACK_GROUP, Types};
 use crate::policy::schema_check::probe;

@@ -1,6 +1,7 @@
 //! One question with all the facts that decide it, whichever of the nine actions it is about.
 
-use crate::domain::iam::{IamUser, Person};
+use crate::domain::iam::IamUser;
+use crate::domain::person::Person;
 use crate::policy::action::{
     Action, Activate, Approve, Deactivate, Delete, Freeze, Issue, KeyFacts, List, Request, RequestContext,
     Rotate,

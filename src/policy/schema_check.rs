@@ -6,10 +6,12 @@ use std::fmt;
 
 use cedar_policy::{Request, Schema};
 
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser};
+use crate::domain::person::Person;
+use crate::domain::risk::RiskFlag;
 use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, InvalidId, PersonId};
-use crate::policy::action::{Action, Context, KeyFacts, On, RequestContext, RiskFlag};
+use crate::policy::action::{Action, Context, KeyFacts, On, RequestContext};
 use crate::policy::entities::Types;
 use crate::time::Timestamp;
 

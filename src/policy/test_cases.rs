@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser};
+use crate::domain::person::Person;
+use crate::domain::risk::RiskFlag;
 use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
-use crate::policy::action::{Action, KeyFacts, RequestContext, RiskFlag};
+use crate::policy::action::{Action, KeyFacts, RequestContext};
 use crate::policy::{Policies, PolicyDecision, Question};
 use crate::time::Timestamp;
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::Approvers;
+use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::AccessKey;
 use crate::domain::key::IssuedKey;
@@ -13,7 +13,8 @@ pub use crate::render::key_list::{
     KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, listed, off, owner_left,
 };
 use crate::render::text;
-use crate::slack::api::SlackMessage;
+use crate::slack::block_kit::{button, confirm, context, header, section, verbatim};
+use crate::slack::message::SlackMessage;
 use crate::slack::receive::LINK_ACTION_ID;
 use crate::time::Timestamp;
 
@@ -49,7 +50,7 @@ pub mod action {
     pub const RECEIVED: &str = "key-received";
     /// Nobody confirmed it, and its requester has it not: another in its place.
     pub const REPLACE: &str = "replace-key";
-    /// Ask for it to be switched on again.
+    /// Request reactivation.
     pub const SWITCH_ON: &str = "switch-on";
     /// Switch it off.
     pub const SWITCH_OFF: &str = "switch-off";
@@ -118,7 +119,7 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
     let mut buttons = Vec::new();
     let value = value(request);
     if request.is_actionable() {
-        buttons.push(button("Deny after all", action::DENY, &value, None, None));
+        buttons.push(button("Deny anyway", action::DENY, &value, None, None));
     }
     buttons.push(button("Details", action::DETAILS, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
@@ -132,9 +133,9 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
 fn heading(request: &KeyRequest) -> String {
     let what = match &request.details.kind {
         RequestKind::New => "access key",
-        RequestKind::Rotate { .. } => "replacement of an access key",
-        RequestKind::Back { .. } => "bringing back an access key",
-        RequestKind::Longer { .. } => "more time for an access key",
+        RequestKind::Rotate { .. } => "access key replacement",
+        RequestKind::Back { .. } => "access key reactivation",
+        RequestKind::Longer { .. } => "access key extension",
     };
     let user = &request.details.user;
     let happened = match &request.state {
@@ -149,23 +150,23 @@ fn heading(request: &KeyRequest) -> String {
         RequestState::Issuing(_) => "Being created",
         RequestState::Ambiguous(_) => "Outcome unknown",
         RequestState::Issued { .. } => "Issued",
-        RequestState::Completed { .. } => "Done",
+        RequestState::Completed { .. } => "Completed",
         RequestState::Denied { .. } => "Denied",
         RequestState::Cancelled => "Cancelled",
-        RequestState::Expired => "Lapsed",
-        RequestState::PolicyDenied { .. } => "Refused",
+        RequestState::Expired => "Expired",
+        RequestState::PolicyDenied { .. } => "Denied by policy",
     };
     format!("{happened}: {what} for {user}")
 }
 
 fn fields(request: &KeyRequest) -> Value {
     let asked = &request.details;
-    let rights = if request.snapshot.privileged { ":warning: *privileged*" } else { "ordinary" };
+    let rights = if request.snapshot.privileged { ":warning: *privileged*" } else { "not privileged" };
     let field = |name: &str, what: &str| verbatim(&format!("*{name}*\n{what}"));
     json!({"type": "section", "fields": [
-        field("For", text::use_case(asked.use_case)),
+        field("Use case", text::use_case(asked.use_case)),
         field("Lifetime", &text::days(asked.days)),
-        field("Rights", rights),
+        field("Permissions", rights),
         field("Approvals", &text::approvals_so_far(request)),
     ]})
 }
@@ -202,7 +203,7 @@ pub fn ready(request: &KeyRequest) -> SlackMessage {
         {"type": "actions", "block_id": "collect", "elements": [
             button("Get my key", action::GET_KEY, &value, Some("primary"), None),
             button("Cancel", action::CANCEL, &value, None, Some(confirm(
-                "Cancel this request?", "You would have to ask again.", "Cancel the request"))),
+                "Cancel this request?", "You would have to submit a new request.", "Cancel the request"))),
         ]},
         context(&format!("{}\nRequest `{}`", text::alternative(request.details.use_case), request.id)),
     ]);
@@ -217,7 +218,7 @@ pub fn asked(request: &KeyRequest) -> SlackMessage {
         section(&sentence),
         {"type": "actions", "block_id": "collect", "elements": [
             button("Cancel", action::CANCEL, &requesters_value(request), None, Some(confirm(
-                "Cancel this request?", "The approvers will see that you took it back.", "Cancel the request"))),
+                "Cancel this request?", "The approvers will see that you cancelled it.", "Cancel the request"))),
         ]},
         context(&format!("{}Request `{}`", instead(request), request.id)),
     ]);
@@ -237,8 +238,7 @@ pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Slac
 }
 
 fn not_me(value: &str) -> Value {
-    let sure =
-        confirm("Switch this key off?", "It stops working at once, wherever it is used.", "Switch it off");
+    let sure = confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate");
     json!({"type": "actions", "block_id": "report", "elements": [
         button("This wasn't me", action::NOT_ME, value, Some("danger"), Some(sure)),
     ]})
@@ -248,12 +248,12 @@ fn not_me(value: &str) -> Value {
 #[must_use]
 pub fn suspect(issued: &IssuedKey) -> SlackMessage {
     let sentence = text::suspect(issued);
-    let sure = confirm("Delete this key?", "It cannot be brought back.", "Delete it");
+    let sure = confirm("Delete this key?", "It cannot be restored.", "Delete it");
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "suspect", "elements": [
-            key_button("It is ours: delete it", action::SUSPECT_OURS, issued, Some("danger"), Some(sure)),
-            key_button("It is not ours", action::SUSPECT_NOT_OURS, issued, None, None),
+            key_button("Delete (created by keyvend)", action::SUSPECT_OURS, issued, Some("danger"), Some(sure)),
+            key_button("Keep (created by someone else)", action::SUSPECT_NOT_OURS, issued, None, None),
         ]},
     ]);
     SlackMessage { text: sentence, blocks }
@@ -297,34 +297,6 @@ pub fn again(sentence: &str, request: &KeyRequest) -> SlackMessage {
     SlackMessage { text: sentence.to_owned(), blocks }
 }
 
-/// The only kind of mrkdwn that is sent: what somebody typed in it names no channel and nobody, and links nowhere. What is
-/// written out, such as `<@U0ALICE>`, still does
-/// (<https://docs.slack.dev/reference/block-kit/composition-objects/text-object>).
-#[must_use]
-pub fn verbatim(text: &str) -> Value {
-    json!({"type": "mrkdwn", "text": text, "verbatim": true})
-}
-
-fn header(text: &str) -> Value {
-    json!({"type": "header", "text": {"type": "plain_text", "text": text}})
-}
-
-/// Slack takes up to 3,000 characters here.
-pub(crate) fn section(text: &str) -> Value {
-    json!({"type": "section", "text": verbatim(&cut(text, 2900))})
-}
-
-pub(crate) fn context(text: &str) -> Value {
-    json!({"type": "context", "elements": [verbatim(&cut(text, 1900))]})
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most).chain(['\u{2026}']).collect()
-}
-
 /// A button about one key. It carries the key's id; all else is read from the table.
 fn key_button(
     text: &str,
@@ -334,32 +306,4 @@ fn key_button(
     confirm: Option<Value>,
 ) -> Value {
     button(text, action, issued.key.as_str(), style, confirm)
-}
-
-pub(crate) fn button(
-    text: &str,
-    action: &str,
-    value: &str,
-    style: Option<&str>,
-    confirm: Option<Value>,
-) -> Value {
-    let mut button = json!({
-        "type": "button", "action_id": action, "value": value,
-        "text": {"type": "plain_text", "text": text},
-    });
-    if let (Some(style), Some(object)) = (style, button.as_object_mut()) {
-        object.insert("style".to_owned(), style.into());
-    }
-    if let (Some(confirm), Some(object)) = (confirm, button.as_object_mut()) {
-        object.insert("confirm".to_owned(), confirm);
-    }
-    button
-}
-
-pub(crate) fn confirm(title: &str, text: &str, yes: &str) -> Value {
-    let plain = |text: &str| json!({"type": "plain_text", "text": text});
-    json!({
-        "title": plain(title), "text": plain(text), "confirm": plain(yes), "deny": plain("Go back"),
-        "style": "danger",
-    })
 }

@@ -1,5 +1,5 @@
-//! Messages about keys that exist: a list with what its reader may do about each, the chooser where there are two, and
-//! what is said before and after a key's end. A button carries the key's id and nothing else.
+//! Messages about existing keys: a list with the actions available to its reader, the choice between two keys, and
+//! notifications about expiry. A button carries the key's id and nothing else.
 
 use serde_json::{Value, json};
 
@@ -7,34 +7,35 @@ use crate::domain::iam::AccessKey;
 use crate::domain::key::{DeactivationReason, IssuedKey};
 use crate::id::{AccessKeyId, PersonId};
 use crate::policy::IamUserRef;
-use crate::render::approval_card::{action, button as element, confirm, context, section};
+use crate::render::approval_card::action;
 use crate::render::text;
-use crate::slack::api::SlackMessage;
+use crate::slack::block_kit::{button as element, confirm, context, section};
+use crate::slack::message::SlackMessage;
 use crate::time::Timestamp;
 
 /// How many IAM users a list shows: each takes up to five of the fifty blocks that Slack allows in a message.
 pub const MOST_LISTED: usize = 8;
 
-/// What somebody may do about a key: a button each.
+/// An action on a key, one button each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyAction {
-    /// Ask for a key in its place.
+    /// Request a replacement.
     Rotate,
-    /// Ask for it to live longer.
+    /// Request a later expiry.
     Extend,
-    /// Ask for its expiry to be taken back.
+    /// Request reactivation after expiry.
     Undo,
-    /// Say that it was received.
+    /// Request reactivation of an unconfirmed key.
     Received,
-    /// Have another in its place with the approvals it had, because it was not received.
+    /// Replace it with the approvals it had, because it was not received.
     Replace,
-    /// Ask for it to be switched on again.
+    /// Request reactivation.
     SwitchOn,
-    /// Switch it off.
+    /// Deactivate it.
     Deactivate,
-    /// Switch it off, because another took its place.
+    /// Deactivate it after a rotation.
     Retire,
-    /// Switch it off, because whoever asked for it has left.
+    /// Deactivate it, because its requester has left.
     OwnerLeft,
     /// Delete it.
     Delete,
@@ -73,7 +74,7 @@ pub fn listed(users: &[Listed], rest: &[IamUserRef], now: Timestamp) -> SlackMes
     SlackMessage { text: text::KEYS_LISTED.to_owned(), blocks: Value::Array(blocks) }
 }
 
-/// Where there are two keys, and a third is asked for: which is to go?
+/// The choice between two keys when a third is requested.
 #[must_use]
 pub fn chooser(user: &IamUserRef, rows: &[Row], now: Timestamp) -> SlackMessage {
     let sentence = text::two_keys(&user.name, &user.account);
@@ -90,7 +91,7 @@ pub fn about_key(sentence: &str, key: &AccessKeyId, offers: &[KeyAction]) -> Sla
     SlackMessage { text: sentence.to_owned(), blocks: Value::Array(blocks) }
 }
 
-/// To its requester: a key is off, and what can be done about that.
+/// To its requester: a key was deactivated, with the available actions.
 #[must_use]
 pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
     let offers: &[KeyAction] = match why {
@@ -138,25 +139,23 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
         KeyAction::Rotate => ("Rotate", action::ROTATE, None),
         KeyAction::Extend => ("Extend", action::EXTEND, None),
         KeyAction::Undo => ("Undo", action::UNDO, Some("primary")),
-        KeyAction::Received => ("I have it", action::RECEIVED, Some("primary")),
-        KeyAction::Replace => ("Replace it", action::REPLACE, None),
-        KeyAction::SwitchOn => ("Switch on", action::SWITCH_ON, None),
-        KeyAction::Deactivate => ("Switch off", action::SWITCH_OFF, Some("danger")),
-        KeyAction::Retire => ("Switch off the old key", action::RETIRE, Some("primary")),
-        KeyAction::OwnerLeft => ("Switch off", action::OWNER_LEFT, Some("danger")),
+        KeyAction::Received => ("I saved it", action::RECEIVED, Some("primary")),
+        KeyAction::Replace => ("Get a new key", action::REPLACE, None),
+        KeyAction::SwitchOn => ("Reactivate", action::SWITCH_ON, None),
+        KeyAction::Deactivate => ("Deactivate", action::SWITCH_OFF, Some("danger")),
+        KeyAction::Retire => ("Deactivate the old key", action::RETIRE, Some("primary")),
+        KeyAction::OwnerLeft => ("Deactivate", action::OWNER_LEFT, Some("danger")),
         KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
     };
     let sure = match offer {
-        KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => Some(confirm(
-            "Switch this key off?",
-            "It stops working at once, wherever it is used.",
-            "Switch it off",
-        )),
-        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be brought back.", "Delete it")),
+        KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => {
+            Some(confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate"))
+        }
+        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be restored.", "Delete it")),
         KeyAction::Replace => Some(confirm(
             "Replace this key?",
-            "It is deleted now, and you get a link for another one.",
-            "Replace it",
+            "It is deleted now, and you receive a link for a new one.",
+            "Get a new key",
         )),
         KeyAction::Rotate
         | KeyAction::Extend

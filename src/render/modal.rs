@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use crate::domain::request::KeyRequest;
 use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
-use crate::render::approval_card::verbatim;
 use crate::render::text;
+use crate::slack::block_kit::{section, verbatim};
 use crate::slack::command::{Field, Reason};
+use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
 
 /// The form in which a key is asked for.
-pub const ASK: &str = "ask";
+pub const ASK: &str = REQUEST_FORM;
 /// The form in which an approver says why they deny.
-pub const DENY: &str = "deny";
+pub const DENY: &str = DENIAL_FORM;
 /// A choice of a use case, whose alternative is then shown.
 pub const CHOOSE_USE_CASE: &str = "choose-use-case";
 
@@ -48,12 +49,12 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
         let options: Vec<Value> =
             own.map(|user| option(&text::user_choice(user), &user.to_string())).collect();
         let menu = json!({"type": "static_select", "action_id": "choose", "options": options});
-        blocks.push(input(Field::Own, "IAM user of yours", None, true, &menu));
+        blocks.push(input(Field::Own, "Your IAM user", None, true, &menu));
         blocks.push(typed_user(text::OTHER_USER, true));
     }
     let use_cases = UseCase::ALL.map(|use_case| option(text::use_case_choice(use_case), use_case.as_str()));
     let radio = json!({"type": "radio_buttons", "action_id": CHOOSE_USE_CASE, "options": use_cases});
-    let mut use_case = input(Field::UseCase, "What for?", None, false, &radio);
+    let mut use_case = input(Field::UseCase, "Use case", None, false, &radio);
     if let Some(block) = use_case.as_object_mut() {
         block.insert("dispatch_action".to_owned(), true.into());
     }
@@ -64,9 +65,9 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     ]}));
     let lifetimes: Vec<Value> = lifetimes(offer.max_days).into_iter().map(lifetime).collect();
     let menu = json!({"type": "static_select", "action_id": "choose", "options": lifetimes});
-    blocks.push(input(Field::Lifetime, "How long shall it live?", None, false, &menu));
+    blocks.push(input(Field::Lifetime, "Lifetime", None, false, &menu));
     blocks.push(reason("Why do you need it?", text::REASON_HINT));
-    form(ASK, text::ASK_TITLE, "Ask", "", blocks)
+    form(ASK, text::ASK_TITLE, "Submit request", "", blocks)
 }
 
 /// The form in which an approver says why they deny; `carried` is what the pressed button carries.
@@ -150,11 +151,6 @@ fn option(text: &str, value: &str) -> Value {
 
 fn plain(text: &str) -> Value {
     json!({"type": "plain_text", "text": text})
-}
-
-fn section(text: &str) -> Value {
-    let cut: String = text.chars().take(MOST_IN_SECTION).collect();
-    json!({"type": "section", "text": verbatim(&cut)})
 }
 
 fn form(callback_id: &str, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {

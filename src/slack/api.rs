@@ -9,14 +9,18 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use futures_util::future::{Either, select};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::config::SlackApiUrl;
 use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
-use crate::slack::receive::{ResponseUrl, ResponseUrlRule, TriggerId};
+use crate::slack::api_url::SlackApiUrl;
+pub use crate::slack::error::SlackError;
+pub use crate::slack::message::SlackMessage;
+use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
+use crate::slack::trigger::TriggerId;
 
 /// Slack, as one bot.
 #[derive(Debug)]
@@ -27,41 +31,6 @@ pub struct SlackApi {
     token: SecretString,
     team: Option<SlackTeamId>,
     sleep: SharedAsyncSleep,
-}
-
-/// Why Slack did not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum SlackError {
-    /// Slack's own word: `channel_not_found`, `expired_url`, ...
-    #[error("Slack said {0}")]
-    Said(String),
-    /// 429: wait this long.
-    #[error("Slack asked to wait {} s", .0.as_secs())]
-    Wait(Duration),
-    /// No answer, or none that can be read.
-    #[error("Slack gave no answer to {0}")]
-    NoAnswer(&'static str),
-}
-
-impl SlackError {
-    /// Whether another token may do: this one was rotated or revoked, or is of a bot that was removed.
-    #[must_use]
-    pub fn is_about_the_token(&self) -> bool {
-        match self {
-            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked", "account_inactive"]
-                .contains(&code.as_str()),
-            Self::Wait(_) | Self::NoAnswer(_) => false,
-        }
-    }
-}
-
-/// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SlackMessage {
-    /// Plain mrkdwn, never empty.
-    pub text: String,
-    /// Block Kit (<https://docs.slack.dev/reference/block-kit/blocks>), an array.
-    pub blocks: Value,
 }
 
 /// `users.info`'s user (<https://docs.slack.dev/reference/objects/user-object>), as far as it is read here.
@@ -133,6 +102,8 @@ pub struct Channel {
     pub is_archived: bool,
 }
 
+/// RFC 3986's unreserved characters stay as they are.
+const FORM_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const TIME_OUT: Duration = Duration::from_secs(5);
 const PAGES: usize = 20;
 
@@ -374,7 +345,7 @@ impl SlackApi {
         let form: Vec<String> = fields
             .iter()
             .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
+            .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, FORM_VALUE)))
             .collect();
         self.method(method, "application/x-www-form-urlencoded", form.join("&")).await
     }
@@ -451,16 +422,4 @@ fn code_in(answer: &str) -> Option<String> {
     };
     let is_code = (1..=60).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     is_code.then_some(code)
-}
-
-fn percent_encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
 }

@@ -1,7 +1,8 @@
 //! What one can type after the slash command. The doc comments of [`Command`] are the help that people read, so
-//! nothing can be typed that the help does not tell, and nothing told that cannot be typed.
+//! commands and help cannot differ.
 
 pub mod create;
+pub mod error;
 pub mod form;
 pub mod keys;
 
@@ -9,14 +10,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::lifetime::{Days, InvalidLifetime};
+pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
-use crate::render::text;
+pub use crate::slack::command::create::Create;
 #[cfg(feature = "cli")]
 pub(crate) use crate::slack::command::create::iam_user;
-pub use crate::slack::command::create::{Create, Days, InvalidLifetime, InvalidReason, Reason};
+pub use crate::slack::command::error::{Problem, SyntaxError};
 pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::keys::TypedUser;
 use crate::slack::mrkdwn;
+use crate::text::is_blank;
 
 macro_rules! commands {
     ($(#[$meta:meta])* pub enum $name:ident {
@@ -40,90 +44,45 @@ commands! {
     #[serde(rename_all = "snake_case")]
     pub enum Command {
         /// `create`
-        /// Open a form that asks for an access key; so does the command alone.
+        /// Open the request form; the command alone does the same.
         Form,
         /// `create <iam-user>[@account] use:<use-case> ttl:<days>d <reason>`
-        /// Ask for an access key for an IAM user of yours.
+        /// Request an access key for an IAM user that you own.
         Create(Create),
         /// `list [iam-user[@account]]`
-        /// See the access keys of your IAM users or of one of them, with what you can do about each.
+        /// List the access keys of your IAM users or of one of them, with the available actions.
         List(Option<TypedUser>),
         /// `rotate <key>`
-        /// Ask for a new key in place of one, until the same end.
+        /// Request a replacement for a key, with the same expiry.
         Rotate(AccessKeyId),
         /// `deactivate <key>`
-        /// Switch a key off.
+        /// Deactivate a key immediately.
         Deactivate(AccessKeyId),
         /// `activate <key>`
-        /// Ask for a key that is off to be switched on again.
+        /// Request reactivation of an inactive key.
         Activate(AccessKeyId),
         /// `delete <key>`
-        /// Delete a key that is off.
+        /// Delete an inactive key.
         Delete(AccessKeyId),
         /// `status [request]`
-        /// See how your requests stand, or one of them.
+        /// Show your requests or one of them.
         Status(Option<RequestId>),
         /// `cancel [request]`
-        /// Take back your request, as long as no key came of it.
+        /// Cancel a request that has no key yet.
         Cancel(Option<RequestId>),
         /// `freeze`
-        /// Stop all issuing of keys at once (approvers).
+        /// Freeze key issuing immediately (approvers).
         Freeze,
         /// `unfreeze`
-        /// Let issuing go on (approvers).
+        /// Resume key issuing (approvers).
         Unfreeze,
         /// `whoami`
-        /// See who you are to keyvend, and what makes an IAM user yours.
+        /// Show your Slack ID, your role and how ownership is defined.
         Whoami,
         /// `help`
-        /// See this list.
+        /// Show this list.
         Help,
     }
-}
-
-/// What is wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The first word is no command. Holds it.
-    UnknownCommand(String),
-    /// Something stands after a command that takes nothing more. Holds the command.
-    TooMuch(&'static str),
-    /// Not a request id. Holds what was typed.
-    NotARequestId(String),
-    /// A command about a key without one. Holds the command.
-    KeyMissing(&'static str),
-    /// Not an access key id. What was typed is not held: it could be a secret.
-    NotAKey,
-    /// `create` without an IAM user.
-    UserMissing,
-    /// Not an IAM user name. Holds what was typed.
-    NotAnIamUser(String),
-    /// No `use:`.
-    UseMissing,
-    /// `use:` more than once.
-    UseRepeated,
-    /// Not a use case. Holds what was typed.
-    UnknownUseCase(String),
-    /// No `ttl:`.
-    TtlMissing,
-    /// `ttl:` more than once.
-    TtlRepeated,
-    /// Not a number of days. Holds what was typed.
-    InvalidLifetime(String),
-    /// No reason.
-    ReasonMissing,
-    /// A reason of more than [`Reason::MOST`] characters.
-    ReasonTooLong,
-}
-
-/// A line that is no command: what is wrong, and a line that would be right, made of what was right in it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", text::problem(.problem))]
-pub struct SyntaxError {
-    /// What is wrong.
-    pub problem: Problem,
-    /// A correct line, without the slash command's own name.
-    pub correct: String,
 }
 
 /// Reads the `text` that Slack sends with a slash command. An empty one asks for the form.
@@ -132,10 +91,10 @@ impl FromStr for Command {
 
     fn from_str(text: &str) -> Result<Self, SyntaxError> {
         let text = mrkdwn::unescape(text);
-        let text = text.trim_matches(mrkdwn::is_blank);
+        let text = text.trim_matches(is_blank);
         // Copied out of our own help with its backticks.
         let text = text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text);
-        let mut words = text.split(mrkdwn::is_blank).filter(|word| !word.is_empty());
+        let mut words = text.split(is_blank).filter(|word| !word.is_empty());
         let Some(first) = words.next() else { return Ok(Self::Form) };
         let mut words = words.peekable();
         match first.to_ascii_lowercase().as_str() {

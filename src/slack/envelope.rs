@@ -2,18 +2,17 @@
 //! could hold a link to a key. Every text in it is bounded, so that no input makes a message the queue would refuse.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    AccessKeyId, ChannelId, InvalidId, MessageTs, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash,
-    ViewId,
+    AccessKeyId, ChannelId, MessageTs, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash, ViewId,
 };
 use crate::render::approval_card::action;
 use crate::slack::command::Command;
 use crate::slack::response_url::ResponseUrl;
 use crate::slack::signature::{SignatureHash, Verified};
+use crate::slack::trigger::TriggerId;
 use crate::time::Timestamp;
 
 /// The longest group that SQS takes
@@ -131,39 +130,6 @@ pub struct MessageRef {
     pub ts: MessageTs,
 }
 
-/// A `trigger_id`, with which an app may open a form for a person: up to 256 visible ASCII characters.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TriggerId(String);
-
-impl TriggerId {
-    /// Its text, for `views.open` alone.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for TriggerId {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if fits { Ok(Self(text)) } else { Err(InvalidId("a trigger id")) }
-    }
-}
-
-impl From<TriggerId> for String {
-    fn from(id: TriggerId) -> String {
-        id.0
-    }
-}
-
-impl fmt::Debug for TriggerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TriggerId")
-    }
-}
-
 impl SlackEnvelope {
     /// A message about something signed, with nothing to answer to yet.
     pub(crate) fn of<T>(signed: &Verified<T>, person: PersonId, what: SlackEvent) -> Self {
@@ -256,16 +222,4 @@ impl SlackEnvelope {
         };
         carried.split('.').next().and_then(|id| id.parse().ok())
     }
-}
-
-/// Controls, and the two characters that SQS refuses a whole message for
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
-pub(crate) fn is_unsendable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')
-}
-
-/// At most `most` characters of a text, those that cannot be sent as blanks. `most` is above anything valid, so what is cut stays
-/// invalid, and is refused by whoever knows what it should be.
-pub(crate) fn bounded(text: &str, most: usize) -> String {
-    text.chars().take(most).map(|c| if is_unsendable(c) { ' ' } else { c }).collect()
 }

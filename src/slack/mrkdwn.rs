@@ -1,16 +1,6 @@
 //! Slack sends a line with `&`, `<` and `>` escaped and with what it linked in angle brackets. This is the way back
 //! to what the person saw.
 
-/// Whether a character counts as a blank between words: white space, controls, what SQS takes in no message, and the
-/// marks that turn the direction of writing or take no room, with which a reason could be made to read differently
-/// from what it says.
-pub(crate) fn is_blank(c: char) -> bool {
-    c.is_whitespace()
-        || crate::slack::receive::is_unsendable(c)
-        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// The line as the person saw it (<https://docs.slack.dev/messaging/formatting-message-text>).
 pub(crate) fn unescape(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

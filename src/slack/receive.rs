@@ -4,69 +4,19 @@
 
 pub mod event;
 pub mod interaction;
+pub mod outcome;
 pub mod slash_command;
 
-use serde_json::Value;
-
-use crate::http::api_gateway::{HttpRequest, HttpResponse};
+use crate::http::api_gateway::HttpRequest;
 use crate::http::form_urlencoded::{self, FORM, Form, JSON};
-use crate::id::{SlackAppId, SlackTeamId};
-use crate::render::text;
-pub(crate) use crate::slack::envelope::is_unsendable;
-pub use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, TriggerId};
+pub use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
 pub use crate::slack::receive::interaction::LINK_ACTION_ID;
+use crate::slack::receive::outcome::json;
+pub use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason};
 pub use crate::slack::response_url::{InvalidResponseUrl, InvalidSlackApiUrl, ResponseUrl, ResponseUrlRule};
-use crate::slack::signature::{SignatureError, SigningSecret, verify};
+use crate::slack::signature::{SigningSecret, verify};
+pub use crate::slack::trigger::TriggerId;
 use crate::time::Timestamp;
-
-/// Whose requests count: one Slack app's, from these workspaces.
-#[derive(Debug)]
-pub struct AppIdentity {
-    /// Our app.
-    pub app_id: SlackAppId,
-    /// The workspaces it serves.
-    pub team_ids: Vec<SlackTeamId>,
-    /// Where Slack may ask us to answer.
-    pub response_urls: ResponseUrlRule,
-}
-
-/// What is to be done about a request.
-#[derive(Debug)]
-pub enum ReceiveOutcome {
-    /// Give this answer; there is nothing else to do.
-    Answer(HttpResponse),
-    /// Queue the message, then give the answer.
-    Queue(Box<SlackEnvelope>, HttpResponse),
-    /// No secret at hand made this signature. Where another secret may have come, look and try once more; else give
-    /// the answer.
-    SignatureMismatch(HttpResponse),
-}
-
-/// Why a request is turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RejectReason {
-    NoSuchPath,
-    Method,
-    Signature(SignatureError),
-    MediaType,
-    Unreadable,
-    NotOurs,
-    Lacks(&'static str),
-}
-
-impl RejectReason {
-    fn response(self) -> HttpResponse {
-        match self {
-            Self::NoSuchPath => HttpResponse::text(404, text::NOT_FOUND),
-            Self::Method => HttpResponse::text(405, text::POST_ONLY).with_header("Allow", "POST"),
-            Self::Signature(_) => HttpResponse::empty(401),
-            Self::MediaType => HttpResponse::text(415, text::WRONG_MEDIA_TYPE),
-            Self::Unreadable => HttpResponse::text(400, text::UNREADABLE),
-            Self::NotOurs => HttpResponse::text(403, text::NOT_FOR_US),
-            Self::Lacks(field) => HttpResponse::text(400, &text::lacks(field)),
-        }
-    }
-}
 
 #[derive(Clone, Copy)]
 enum Route {
@@ -101,13 +51,7 @@ pub fn receive(
     secrets: &[SigningSecret],
     now: Timestamp,
 ) -> ReceiveOutcome {
-    match read(request, pins, secrets, now) {
-        Ok(received) => received,
-        Err(refused @ RejectReason::Signature(SignatureError::Mismatch)) => {
-            ReceiveOutcome::SignatureMismatch(refused.response())
-        }
-        Err(refused) => ReceiveOutcome::Answer(refused.response()),
-    }
+    read(request, pins, secrets, now).unwrap_or_else(ReceiveOutcome::Rejected)
 }
 
 fn read(
@@ -122,7 +66,7 @@ fn read(
     }
     let right_type = form_urlencoded::is_media_type(request.header("content-type"), route.media_type());
     if right_type && is_bare_ssl_check(route, request.body()) {
-        return Ok(acknowledged());
+        return Ok(ReceiveOutcome::Acknowledged);
     }
     let timestamp = request.header("x-slack-request-timestamp");
     let signature = request.header("x-slack-signature");
@@ -154,32 +98,5 @@ fn is_bare_ssl_check(route: Route, body: &[u8]) -> bool {
                         && form.names().all(|name| matches!(name, "ssl_check" | "token"))
                 })
         }
-    }
-}
-
-fn json(body: &[u8]) -> Result<Value, RejectReason> {
-    serde_json::from_slice(body).ok().filter(Value::is_object).ok_or(RejectReason::Unreadable)
-}
-
-fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
-    value.pointer(pointer).and_then(Value::as_str)
-}
-
-fn acknowledged() -> ReceiveOutcome {
-    ReceiveOutcome::Answer(HttpResponse::empty(200))
-}
-
-impl AppIdentity {
-    fn app(&self, app_id: Option<&str>) -> Result<(), RejectReason> {
-        if app_id == Some(self.app_id.as_str()) { Ok(()) } else { Err(RejectReason::NotOurs) }
-    }
-
-    fn team(&self, team_id: Option<&str>) -> Result<SlackTeamId, RejectReason> {
-        self.team_ids.iter().find(|ours| team_id == Some(ours.as_str())).cloned().ok_or(RejectReason::NotOurs)
-    }
-
-    fn response_url(&self, url: Option<&str>) -> Result<Option<ResponseUrl>, RejectReason> {
-        let checked = url.map(|url| self.response_urls.check(url)).transpose();
-        checked.map_err(|_| RejectReason::Lacks("response_url"))
     }
 }

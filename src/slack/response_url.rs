@@ -5,8 +5,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::render::text;
-
 /// Where a `response_url` must point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseUrlRule {
@@ -15,7 +13,9 @@ pub struct ResponseUrlRule {
 
 /// A text that is no URL of a Slack API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", text::SLACK_API_URL_WRONG)]
+#[error(
+    "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/."
+)]
 pub struct InvalidSlackApiUrl;
 
 /// A text that is no `response_url` of ours.

@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::http::api_gateway::Header;
 use crate::id::{InvalidId, RequestId};
-use crate::render::text;
 use crate::time::Timestamp;
 
 /// How far Slack's clock and ours may be apart, in seconds, either way.
@@ -24,10 +23,15 @@ pub struct SigningSecret(SecretString);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigningSecretError {
     /// Nothing at all; anybody can sign with that.
-    #[error("{}", text::SIGNING_SECRET_EMPTY)]
+    #[error(
+        "The Slack signing secret is empty. Copy it from Basic Information on your app's page at api.slack.com."
+    )]
     Empty,
     /// White space around it: pasted with a line end, most likely.
-    #[error("{}", text::SIGNING_SECRET_BLANKS)]
+    #[error(
+        "The Slack signing secret begins or ends with white space, most likely a line end that was pasted with it. \
+         Store it again without."
+    )]
     Blanks,
 }
 

@@ -3,8 +3,9 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join_all};
 
-use crate::domain::iam::{Account, EligibleApprovers, IamUser, Person};
+use crate::domain::iam::{Account, IamUser};
 use crate::domain::key::IssuedKey;
+use crate::domain::person::{EligibleApprovers, Person};
 use crate::domain::request::{Approval, KeyRequest, RequestDetails};
 use crate::facts::{Memberships, NoSuchUser};
 use crate::id::{IamUserName, PersonId};

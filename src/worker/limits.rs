@@ -4,7 +4,8 @@
 use futures_util::future::{try_join, try_join_all};
 
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::iam::{Account, Person};
+use crate::domain::iam::Account;
+use crate::domain::person::Person;
 use crate::facts::Memberships;
 use crate::id::{PersonId, RequestId};
 use crate::render::approval_card::{self, action};

@@ -178,9 +178,9 @@ class Walk:
 
     def every_minute(self, forgotten):
         step("the every-minute rule makes the worker remind the approvers once, and end what nobody answered")
-        self.slack.wait_for(APPROVALS, "still waits for", seconds=150)
-        self.slack.wait_for(ALICE_OWNER, "lapsed because its time ran out", seconds=150)
-        card = self.slack.wait_for(APPROVALS, "forgotten by everybody", "Lapsed: ")
+        self.slack.wait_for(APPROVALS, "Reminder: the request of", seconds=150)
+        self.slack.wait_for(ALICE_OWNER, "has expired", seconds=150)
+        card = self.slack.wait_for(APPROVALS, "forgotten by everybody", "Expired: ")
         assert not buttons(card).keys() & {"Approve", "Deny"}, card
         events = self.audited(forgotten, {"reminded", "expired"})
         print("  audit:", ", ".join(events))

@@ -191,7 +191,7 @@ def press():
             "ts": CARD,
             "bot_id": "B0KEYVEND",
             "app_id": "A0KEYVEND",
-            "text": "<!channel> <@U0ALICE> asks for an access key for `ci-deployer` in `home`: laptop tooling",
+            "text": "<!channel> <@U0ALICE> requests an access key for `ci-deployer` in `home`: laptop tooling",
             "team": "T0001",
             "blocks": [{"type": "actions", "block_id": "decide", "elements": [button]}],
         },

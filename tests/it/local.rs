@@ -220,7 +220,7 @@ async fn from_asking_to_the_key() {
         let browser = Browser::new().await;
         let (status, _, page) = browser.gets("/").await;
         assert_eq!((status, page.as_str()), (200, chat::PAGE));
-        let [ask, approve, get, again] = scene("From asking to the key");
+        let [ask, approve, get, again] = scene("From request to key");
         assert_eq!(ask.command, Some(tour::FIRST));
         assert!(browser.takes(ask).await.contains("It needs 1 approval"));
         browser.presses(approve.person, "Approve").await;
@@ -234,7 +234,7 @@ async fn from_asking_to_the_key() {
         let button = browser.presses(again.person, "Open the one-time link").await;
         let second = Tab::open(button["url"].as_str().unwrap());
         assert_eq!(browser.does("/reveal/claim", &second.claim(None)).await.0, 409);
-        assert!(browser.told(again.person).await.contains("a second time"));
+        assert!(browser.told(again.person).await.contains("again in another browser tab"));
         assert!(browser.card().await.to_string().contains(&key.id), "the card says which key");
         for person in [ALICE_OWNER, BOB_APPROVER] {
             assert!(!browser.state(person).await.to_string().contains(&key.secret), "nobody can read it");
@@ -280,7 +280,7 @@ async fn the_form() {
             "until it is worked off"
         );
         browser.running.tick().await;
-        assert!(browser.form(ALICE_OWNER).await.to_string().contains("Asked for a key for `report-bot`"));
+        assert!(browser.form(ALICE_OWNER).await.to_string().contains("Request sent: a key for `report-bot`"));
         assert_eq!(browser.does("/chat/close", &close).await.0, 404, "that one was closed before");
 
         browser.presses(deny.person, "Deny").await;
@@ -289,10 +289,10 @@ async fn the_form() {
         assert!(browser.told(ALICE_OWNER).await.contains("use OIDC instead"));
 
         let before = browser.views(ALICE_OWNER).await.len();
-        assert!(browser.takes(late).await.contains("I was too slow"));
+        assert!(browser.takes(late).await.contains("could not be opened in time"));
         assert_eq!(browser.views(ALICE_OWNER).await.len(), before);
         browser.presses(ALICE_OWNER, "Open the form").await;
-        assert!(browser.form(ALICE_OWNER).await.to_string().contains("Ask for an access key"));
+        assert!(browser.form(ALICE_OWNER).await.to_string().contains("Request an access key"));
     })
     .await;
 }
@@ -301,7 +301,7 @@ async fn the_form() {
 async fn a_code_by_mail() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [ask, approve, guess, get, off] = scene("A code by mail");
+        let [ask, approve, guess, get, off] = scene("A code by email");
         browser.takes(ask).await;
         browser.presses(approve.person, "Approve").await;
         let tab = browser.link(guess.person).await;
@@ -325,7 +325,7 @@ async fn a_code_by_mail() {
 
         assert_eq!(off.mail, Some(false));
         browser.does("/chat/mail", &json!({"on": false})).await;
-        let [first, ..] = scene::<4>("From asking to the key");
+        let [first, ..] = scene::<4>("From request to key");
         browser.gets_a_key(first).await;
     })
     .await;
@@ -355,7 +355,7 @@ async fn two_approvals() {
 async fn what_is_refused() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [others, own, wrong, third] = scene("What is refused");
+        let [others, own, wrong, third] = scene("Denied requests");
         assert!(browser.takes(others).await.contains("not an owner"));
         assert!(browser.takes(own).await.contains("It needs 1 approval"));
         browser.presses(own.person, "Approve").await;
@@ -371,7 +371,7 @@ async fn this_wasnt_me() {
     at_the_pages(async {
         let browser = Browser::new().await;
         let [requester, approver] = scene("This wasn't me");
-        let [first, ..] = scene::<4>("From asking to the key");
+        let [first, ..] = scene::<4>("From request to key");
         browser.gets_a_key(first).await;
         browser.presses(requester.person, "This wasn't me").await;
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive"]);
@@ -383,7 +383,7 @@ async fn this_wasnt_me() {
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive", "Active"]);
         browser.presses(approver.person, "This wasn't me").await;
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive", "Inactive"]);
-        assert!(browser.told(ALICE_OWNER).await.contains("It is switched off"));
+        assert!(browser.told(ALICE_OWNER).await.contains("It is deactivated"));
     })
     .await;
 }
@@ -395,15 +395,15 @@ async fn freeze() {
         let [ask, stop, get, go_on, only_approvers] = scene("Freeze");
         browser.takes(ask).await;
         browser.presses(BOB_APPROVER, "Approve").await;
-        assert!(browser.takes(stop).await.contains("All issuing of keys is stopped"));
+        assert!(browser.takes(stop).await.contains("Key issuing is frozen"));
         let tab = browser.link(get.person).await;
         assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 202);
         assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 410);
-        assert!(browser.told(get.person).await.contains("Your approval stays"));
+        assert!(browser.told(get.person).await.contains("Your approval remains valid"));
         assert!(browser.statuses("report-bot").await.is_empty());
         // Only what was stopped before is lifted, and the example goes by the wall clock.
         browser.passes(1).await;
-        assert!(browser.takes(go_on).await.contains("Keys can be issued again"));
+        assert!(browser.takes(go_on).await.contains("Key issuing is resumed"));
         browser.key(&browser.link(get.person).await, None).await;
         assert_eq!(browser.statuses("report-bot").await, ["Active"]);
         assert!(browser.takes(only_approvers).await.contains("approver"));
@@ -432,7 +432,7 @@ async fn let_time_pass() {
         browser.passes(DAY).await;
         assert_eq!(thread().await, 1, "once");
         assert_eq!(buttons(&browser.card().await), ["Details"]);
-        assert!(browser.told(lapse.person).await.contains("lapsed"));
+        assert!(browser.told(lapse.person).await.contains("expired"));
 
         browser.takes(expire).await;
         browser.presses(BOB_APPROVER, "Approve").await;
@@ -452,8 +452,8 @@ async fn let_time_pass() {
 async fn looking_around() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [status, cancel, whoami, help] = scene("Looking around");
-        let [first, ..] = scene::<4>("From asking to the key");
+        let [status, cancel, whoami, help] = scene("Status and help");
+        let [first, ..] = scene::<4>("From request to key");
         browser.takes(first).await;
         browser.presses(BOB_APPROVER, "Approve").await;
         let tab = browser.link(ALICE_OWNER).await;
@@ -463,7 +463,7 @@ async fn looking_around() {
         assert!(browser.takes(whoami).await.contains("You are"));
         let typed = json!({"as": help.person, "channel": GENERAL, "text": help.command});
         let (_, answer) = browser.does("/chat/command", &typed).await;
-        assert!(answer["ephemeral"].to_string().contains("What you can type"), "{answer}");
+        assert!(answer["ephemeral"].to_string().contains("*Commands*"), "{answer}");
     })
     .await;
 }
@@ -471,15 +471,15 @@ async fn looking_around() {
 #[test]
 fn every_scene_is_walked() {
     let walked = [
-        "From asking to the key",
+        "From request to key",
         "The form",
-        "A code by mail",
+        "A code by email",
         "Two approvals",
-        "What is refused",
+        "Denied requests",
         "This wasn't me",
         "Freeze",
         "Let time pass",
-        "Looking around",
+        "Status and help",
     ];
     assert_eq!(SCENES.map(|scene| scene.title), walked);
 }
@@ -557,12 +557,12 @@ async fn what_panics_is_answered_and_stops_nothing_else() {
 async fn nobody_sees_or_speaks_where_they_are_not_a_member() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [first, ..] = scene::<4>("From asking to the key");
+        let [first, ..] = scene::<4>("From request to key");
         browser.takes(first).await;
         for (person, cards) in [(ALICE_OWNER, 0), (MALLORY_OUTSIDER, 0), (BOB_APPROVER, 1)] {
             let state = browser.state(person).await;
             let said = state["messages"].as_array().unwrap().iter().filter(|m| m["channel"] == APPROVALS);
-            let cards_seen = said.clone().filter(|m| m.to_string().contains("asks for a key")).count();
+            let cards_seen = said.clone().filter(|m| m.to_string().contains("requests a key")).count();
             assert_eq!(cards_seen, cards, "{person}");
             assert_eq!(said.count() > 0, cards > 0, "{person}");
         }

@@ -6,9 +6,6 @@
     reason = "a broken test must stop, and so must a model that is asked for what it does not know"
 )]
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod any_json;
 mod claims;
 mod cli;
@@ -18,6 +15,7 @@ mod emulators;
 mod events;
 mod faults;
 mod hostile;
+mod layers;
 mod linked;
 mod local;
 mod path;
@@ -25,3 +23,4 @@ mod policies;
 mod scrape;
 mod start;
 mod template;
+mod threats;

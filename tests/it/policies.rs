@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyvend::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser, Person};
+use keyvend::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser};
+use keyvend::domain::person::Person;
 use keyvend::domain::use_case::UseCase;
 use keyvend::id::{Digest256, PersonId, SlackUserId, UserGroupId};
 use keyvend::policy::{

@@ -362,7 +362,7 @@ fn says(resource: &str, what: &str) -> bool {
     format!("{} ", properties(resource)).contains(&format!(" {what} "))
 }
 
-/// The statements of a policy, a line each. The names in lists of attributes are left out: another test holds those
+/// The statements of a policy, a line each. The names in lists of attributes are skipped: another test holds those
 /// against the code.
 fn statements(text: &str) -> String {
     let attribute = |line: &&str| {
@@ -684,7 +684,7 @@ fn every_secret_is_read_by_its_function_alone() {
     }
 }
 
-/// Without a key of one's own everything is encrypted with AWS's; with one, nothing is left out.
+/// Without a key of one's own everything is encrypted with AWS's; with one, nothing is skipped.
 #[test]
 fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
     for queue in of_type("AWS::SQS::Queue") {
@@ -707,8 +707,7 @@ fn every_table_queue_and_secret_is_encrypted_with_the_key_that_is_named() {
 /// A message move task does what its caller may do: the role needs a right at both ends, and has them only while it is named.
 #[test]
 fn dead_letters_return_by_the_redrive_role_and_only_while_it_is_named() {
-    let allowed =
-        "if Redrive\n- Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
+    let allowed = "if Redrive\n- Sid: RedriveDeadLetters Effect: Allow Principal: { AWS: !Ref RedriveRoleArn } Action: ";
     for queue in ["Slack", "Claims", "Due"] {
         let policy = statements(&part(TEMPLATE, &[&format!("{queue}QueuePolicy:"), "Properties:"]));
         assert!(

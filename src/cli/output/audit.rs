@@ -1,4 +1,4 @@
-//! RecordProblem is said of the audit trail.
+//! The output of `audit export` and `audit verify`.
 
 use std::path::Path;
 
@@ -16,14 +16,14 @@ pub fn records_so_far(records: usize) -> String {
 #[must_use]
 pub fn left_out(found: &UnreadableRecord) -> String {
     let seq = found.seq.map_or("?".to_owned(), |seq| seq.to_string());
-    format!("left out: record {seq} of {} has no proper `{}`", plain(&found.request), found.lacks)
+    format!("skipped: record {seq} of {} has no valid `{}`", plain(&found.request), found.lacks)
 }
 
 /// The end of an export.
 #[must_use]
 pub fn exported(written: usize, unreadable: usize, to: Option<&Path>) -> String {
     let to = to.map(|path| format!(" to {}", path.display())).unwrap_or_default();
-    let out = if unreadable == 0 { String::new() } else { format!(", {unreadable} left out") };
+    let out = if unreadable == 0 { String::new() } else { format!(", {unreadable} skipped") };
     format!("{} written{to}{out}", count(written, "record", "records"))
 }
 
@@ -32,11 +32,11 @@ pub fn exported(written: usize, unreadable: usize, to: Option<&Path>) -> String 
 pub fn no_record(path: &Path, line: usize) -> Failure {
     unable(
         format!("{}:{line}: not a record of the audit trail", path.display()),
-        "Give a file that `keyvend audit export --format jsonl` wrote.",
+        "Use a file written by `keyvend audit export --format jsonl`.",
     )
 }
 
-/// RecordProblem verifying found.
+/// The result of verifying.
 #[must_use]
 pub fn verified(found: &Verified) -> String {
     let read = format!(
@@ -54,33 +54,34 @@ pub fn verified(found: &Verified) -> String {
         facts.push(("anchor", is));
     }
     let compared = if found.compared_with_requests {
-        "held against table Requests"
+        "compared with table Requests"
     } else {
-        "not held against table Requests"
+        "not compared with table Requests"
     };
-    facts.push(("ends", compared.to_owned()));
+    facts.push(("heads", compared.to_owned()));
     let missing = if found.anchor.is_some() && found.anchored.is_none() {
-        "\nThe checkpoint that the anchor is of was removed or changed, or the hash is of another trail.\n"
+        "\nThe checkpoint of this anchor was removed or changed, or the hash belongs to another trail.\n"
     } else {
         ""
     };
     let Some((first, others)) = found.problems.split_first() else {
-        let head = if found.verified { "The audit trail is whole." } else { "The audit trail is not whole." };
+        let head =
+            if found.verified { "The audit trail is intact." } else { "The audit trail is not intact." };
         let next = if found.anchor.is_none() {
-            "\nThat the newest records were not cut off shows only an anchor: the hash of a checkpoint, posted to the\n\
-             approvals channel once a day. Give it with --anchor.\n"
+            "\nOnly an anchor proves that the newest records were not removed: the hash of a checkpoint, posted in the\n\
+             approvals channel once a day. Use it with --anchor.\n"
         } else {
             missing
         };
         return format!("{head}\n\n{}{next}", rows(&facts));
     };
-    let misfit =
+    let invalid =
         [("chain", plain(&first.request)), ("record", first.seq.to_string()), ("problem", what(first))];
     let more = match others.len() {
         0 => String::new(),
         more => format!(
-            "\nSo does {}: {}.\n",
-            count(more, "other chain not fit", "other chains not fit"),
+            "\nAlso invalid: {}: {}.\n",
+            count(more, "other chain", "other chains"),
             listed(
                 others.iter().take(5).map(|problem| format!("{} at record {}", problem.request, problem.seq)),
                 ""
@@ -88,15 +89,15 @@ pub fn verified(found: &Verified) -> String {
         ),
     };
     let part = if found.from_file && found.problems.iter().any(|problem| cut_out(&problem.what)) {
-        "\nWas it exported with --since, --until or --request? Then it is only a part of a trail.\n"
+        "\nIf it was exported with --since, --until or --request, it is only a part of the trail.\n"
     } else {
         ""
     };
     format!(
-        "The audit trail is not whole. The first record that does not fit:\n\n{}{more}\n{}{missing}{part}\n\
-         Next: keep what is there. Export it, and compare it with a copy of the table restored from before\n\
-         (point-in-time recovery).\n",
-        rows(&misfit),
+        "The audit trail is not intact. The first invalid record:\n\n{}{more}\n{}{missing}{part}\n\
+         Next: preserve the evidence. Export the trail, and compare it with a copy of the table restored to an earlier\n\
+         time (point-in-time recovery).\n",
+        rows(&invalid),
         rows(&facts)
     )
 }
@@ -123,31 +124,29 @@ fn what(problem: &Problem) -> String {
         By::Requests => "table Requests".to_owned(),
     };
     match &problem.what {
-        RecordProblem::Missing { named_by: None } => "missing, though later ones are there".to_owned(),
+        RecordProblem::Missing { named_by: None } => "missing, although later records exist".to_owned(),
         RecordProblem::Missing { named_by: Some(named) } => {
-            format!("missing, though {} says that the chain goes on to it or further", by(named))
+            format!("missing, although {} says that the chain continues", by(named))
         }
-        RecordProblem::Twice => "there twice, or in a place that a chain does not have".to_owned(),
-        RecordProblem::Unreadable { lacks } => format!("cannot be read: it has no proper `{}`", plain(lacks)),
-        RecordProblem::Changed => "changed: its contents do not have its hash".to_owned(),
+        RecordProblem::Twice => "duplicate, or has an invalid number".to_owned(),
+        RecordProblem::Unreadable { lacks } => format!("unreadable: it has no valid `{}`", plain(lacks)),
+        RecordProblem::Changed => "changed: its hash does not match its contents".to_owned(),
         RecordProblem::Moved { from_request, from_seq } => {
-            format!("moved: its contents are those of record {from_seq} of {}", plain(from_request))
+            format!("moved: it has the contents of record {from_seq} of {}", plain(from_request))
         }
         RecordProblem::DoesNotFollow => {
-            "does not follow from the record before it: one of the two was replaced".to_owned()
+            "does not match the record before it: one of the two was replaced".to_owned()
         }
         RecordProblem::Replaced { named_by } => {
-            format!("replaced: {} names another hash for it", by(named_by))
+            format!("replaced: {} has another hash for it", by(named_by))
         }
         RecordProblem::EndUnknown => {
-            "perhaps not the last: the chain's item in table Requests cannot be read".to_owned()
+            "possibly not the last: the chain's item in table Requests cannot be read".to_owned()
         }
-        RecordProblem::AfterEnd => {
-            "added: the chain ended before it, and nothing is ever added to this chain".to_owned()
-        }
-        RecordProblem::UnknownChain => "added: table Requests does not know its chain".to_owned(),
+        RecordProblem::AfterEnd => "added: this chain ended before it and never grows".to_owned(),
+        RecordProblem::UnknownChain => "added: its chain is not in table Requests".to_owned(),
         RecordProblem::BadHead { name } => {
-            format!("a checkpoint that names the end of {} in a way that cannot be read", plain(name))
+            format!("a checkpoint with a malformed head of {}", plain(name))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is said of policies that were checked.
+//! The output of `policy check`.
 
 use crate::cli::Checked;
 use crate::cli::output::{count, listed, plain};
@@ -26,14 +26,14 @@ pub fn checked(found: &Checked) -> String {
         let problems = count(found.problems.len(), "problem", "problems");
         return text
             + &format!(
-                "{dir}: {problems}. With these policies the worker would refuse everything: do not deploy them.\n"
+                "{dir}: {problems}. With these policies the worker would deny everything: do not deploy them.\n"
             );
     }
     let policies = count(found.policies, "policy is", "policies are");
     let cases = match found.cases {
-        None => "There are no cases in ALLOW and DENY.".to_owned(),
-        Some(1) => "1 case holds.".to_owned(),
-        Some(cases) => format!("{cases} cases hold."),
+        None => "There are no test cases in ALLOW and DENY.".to_owned(),
+        Some(1) => "1 test case passes.".to_owned(),
+        Some(cases) => format!("{cases} test cases pass."),
     };
     text + &format!("{dir}: {policies} valid. {cases}\n")
 }
@@ -46,25 +46,23 @@ fn warning(warning: &Warning) -> String {
     let because = |by: &[String]| listed(by, "no policy permits it");
     match warning {
         Warning::NobodyMay { action } => {
-            format!("no policy permits `{}`: nobody can ever do it", action.as_str())
+            format!("no policy permits `{}`: nobody can ever do this", action.as_str())
         }
         Warning::Shadowed { policy, by } => {
-            format!(
-                "{policy} makes no difference: {by} has no condition and decides everything that it could"
-            )
+            format!("{policy} has no effect: {by} has no condition and decides everything that it could")
         }
         Warning::NotInAnyCase { policy } => {
-            format!("{policy} decides none of the cases: add one to ALLOW or DENY that shows what it is for")
+            format!("{policy} decides no test case: add one to ALLOW or DENY that shows its purpose")
         }
         Warning::NobodyCouldApprove { privileged, use_cases, needed, by } => format!(
-            "a request for {} would wait for {} that nobody could give ({}; {})",
+            "a request for {} would need {} that nobody could give ({}; {})",
             which(privileged),
             count(usize::try_from(*needed).unwrap_or(usize::MAX), "approval", "approvals"),
             because(by),
             uses(use_cases)
         ),
         Warning::NeverIssued { privileged, use_cases, by } => format!(
-            "a key for {} could be asked for, but not even 5 approvals would be enough ({}; {})",
+            "a key for {} could be requested, but not even 5 approvals would be enough ({}; {})",
             which(privileged),
             because(by),
             uses(use_cases)

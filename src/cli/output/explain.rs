@@ -1,4 +1,4 @@
-//! What is said of an answer of the policies, and of what is missing to ask them.
+//! The output of `policy explain`.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub fn invalid(dir: &Path, problems: usize) -> Failure {
     unable(
         format!("{}: {} in the policies", dir.display(), count(problems, "problem", "problems")),
         format!(
-            "See them with `keyvend policy check {}`; another folder is named with --policies.",
+            "Show them with `keyvend policy check {}`, or use another folder with --policies.",
             dir.display()
         ),
     )
@@ -44,7 +44,7 @@ pub fn explained(found: &Explained) -> String {
         .collect();
     text += &rows(&decisive);
     for failed in &found.failed {
-        text += &format!("  could not be evaluated, which is a no: {}\n", plain(failed));
+        text += &format!("  could not be evaluated, which means no: {}\n", plain(failed));
     }
     if decisive.is_empty() && found.failed.is_empty() {
         text += "  no policy permits it\n";
@@ -52,7 +52,7 @@ pub fn explained(found: &Explained) -> String {
     if let Action::Request | Action::Issue = action {
         let needed = match found.needed_approvals {
             Some(needed) => count(usize::try_from(needed).unwrap_or(usize::MAX), "approval", "approvals"),
-            None => "more approvals than any request waits for, or what no approval cures".to_owned(),
+            None => "more approvals than a request can get, or cannot be approved at all".to_owned(),
         };
         text += &format!("\nA key like this needs {needed}.\n");
     }
@@ -116,7 +116,7 @@ fn facts(found: &Explained) -> Vec<(&'static str, String)> {
 }
 
 fn asked_for(asked: &RequestContext, counted: bool) -> Vec<(&'static str, String)> {
-    let today = if counted { "" } else { " (not looked up: no --requests-table)" };
+    let today = if counted { "" } else { " (unknown without --requests-table)" };
     let mut facts = vec![
         ("requester", asked.requester.to_string()),
         ("use", asked.use_case.to_string()),
@@ -130,10 +130,13 @@ fn asked_for(asked: &RequestContext, counted: bool) -> Vec<(&'static str, String
 
 fn key_facts(key: &KeyFacts) -> String {
     let requester = match &key.requester {
-        Some(requester) => format!("asked for by {requester}"),
+        Some(requester) => format!("requested by {requester}"),
         None => "not issued by keyvend".to_owned(),
     };
-    format!("{requester}; concerns: {}", listed(key.concerns.iter().map(|concern| concern.as_str()), "none"))
+    format!(
+        "{requester}; risk flags: {}",
+        listed(key.concerns.iter().map(|concern| concern.as_str()), "none")
+    )
 }
 
 fn existing(key: &AccessKey) -> String {
@@ -154,21 +157,21 @@ fn existing(key: &AccessKey) -> String {
 /// Nothing to ask about was said.
 #[must_use]
 pub fn not_enough_to_ask() -> Failure {
-    unable("what to ask about is not said".to_owned(), "Give a FILE, or --person, --user and --action.")
+    unable("nothing to explain".to_owned(), "Use a FILE, or --person, --user and --action.")
 }
 
 /// An action on a key, and no key.
 #[must_use]
 pub fn which_key(action: Action) -> Failure {
-    unable(format!("`{}` is about a key", action.as_str()), "Say which with --key AKIA...")
+    unable(format!("`{}` needs a key", action.as_str()), "Use --key AKIA...")
 }
 
 /// A person without a workspace.
 #[must_use]
 pub fn which_workspace(user: &SlackUserId) -> Failure {
     unable(
-        format!("which workspace {user} is of is not clear"),
-        format!("Write T....{user}, or set KEYVEND_SLACK_TEAM_IDS to the one workspace."),
+        format!("the workspace of {user} is not known"),
+        format!("Use T....{user}, or set KEYVEND_SLACK_TEAM_IDS to the workspace."),
     )
 }
 
@@ -177,6 +180,6 @@ pub fn which_workspace(user: &SlackUserId) -> Failure {
 pub fn no_such_user(user: &IamUserName, at: &Account) -> Failure {
     unable(
         format!("there is no IAM user {user} in {}", account(at)),
-        "Check its name; another account is named after an `@`.",
+        "Check its name; add `@` and the account for another account.",
     )
 }

@@ -1,4 +1,4 @@
-//! What is said where issuing is stopped or a key switched off.
+//! The output of `freeze`, `unfreeze` and `key deactivate`.
 
 use crate::cli::output::{account, plain, rows, unable};
 use crate::cli::{Deactivated, Failure, FreezeResult, Outcome};
@@ -17,18 +17,18 @@ pub fn stopped(done: &FreezeResult) -> String {
         (None, _) => "nobody".to_owned(),
     };
     let head = match (done.frozen, done.changed) {
-        (true, true) => "All issuing of keys is stopped.".to_owned(),
+        (true, true) => "Key issuing is frozen.".to_owned(),
         (true, false) if done.raced => format!(
-            "NOT lifted: all issuing of keys was stopped by {by}, which was not before this command. It stays so.\n\
-             Run `keyvend unfreeze` again if you want to lift it all the same."
+            "NOT resumed: key issuing was frozen by {by}, which was not before this command. It stays frozen.\n\
+             Run `keyvend unfreeze` again to resume it anyway."
         ),
-        (true, false) => format!("All issuing of keys had been stopped already, by {by}. It stays so."),
-        (false, true) => format!("Keys can be issued again. It had been stopped by {by}."),
-        (false, false) => "Nothing was stopped: keys can be issued.".to_owned(),
+        (true, false) => format!("Key issuing was already frozen, by {by}. It stays frozen."),
+        (false, true) => format!("Key issuing is resumed. It was frozen by {by}."),
+        (false, false) => "Key issuing was not frozen: keys can be issued.".to_owned(),
     };
     let next = if done.frozen {
-        "\nKeys that exist go on working, and can be switched off. Tell the approvers; `keyvend unfreeze`, or\n\
-         `/access-key unfreeze` by an approver, lets issuing go on.\n"
+        "\nExisting keys keep working and can be deactivated. Notify the approvers. To resume, run `keyvend unfreeze`,\n\
+         or an approver types `/access-key unfreeze`.\n"
     } else {
         ""
     };
@@ -48,23 +48,23 @@ pub fn deactivated(done: &Deactivated) -> String {
     let Deactivated { key, user, .. } = done;
     let at = done.account.as_ref().map(|at| format!(" in {}", account(at))).unwrap_or_default();
     let off = match &done.inactive {
-        Outcome::Done | Outcome::Already => format!("{key} of {user}{at} is off."),
-        Outcome::Nothing => format!("{key} of {user}{at} is gone: IAM has no such key any more."),
-        Outcome::Failed(_) | Outcome::NotTried => format!("{key} of {user}{at} is NOT off."),
+        Outcome::Done | Outcome::Already => format!("{key} of {user}{at} is inactive."),
+        Outcome::Nothing => format!("{key} of {user}{at} does not exist in IAM any more."),
+        Outcome::Failed(_) | Outcome::NotTried => format!("{key} of {user}{at} is NOT inactive."),
     };
     let issued = match (&done.request, &done.requester) {
         (Some(request), Some(requester)) => format!(", issued to {requester} by request {request}"),
         _ => String::new(),
     };
     let marked = match &done.marked {
-        Outcome::Done => format!("marked, so that nothing switches it on again{issued}"),
-        Outcome::Already => format!("was marked before{issued}"),
+        Outcome::Done => format!("marked, so that nothing activates it again{issued}"),
+        Outcome::Already => format!("was already marked{issued}"),
         Outcome::Nothing => "not issued by keyvend: nothing to mark".to_owned(),
         other => failed(other),
     };
     let inactive = match &done.inactive {
         Outcome::Done | Outcome::Already => "inactive".to_owned(),
-        Outcome::Nothing => "not there".to_owned(),
+        Outcome::Nothing => "does not exist".to_owned(),
         other => failed(other),
     };
     let recorded = match &done.recorded {
@@ -72,7 +72,7 @@ pub fn deactivated(done: &Deactivated) -> String {
         other => failed(other),
     };
     let told = if done.request.is_some() && done.recorded == Outcome::Done {
-        vec![("people", "its requester and the approvers are told within a minute or two".to_owned())]
+        vec![("people", "the requester and the approvers are notified within two minutes".to_owned())]
     } else {
         Vec::new()
     };
@@ -82,7 +82,7 @@ pub fn deactivated(done: &Deactivated) -> String {
         .into_iter()
         .any(|step| matches!(step, Outcome::Failed(_) | Outcome::NotTried));
     let again = if failed {
-        "\nNot everything was done. Put right what failed and run the same command again; what is done stays done.\n"
+        "\nSome steps failed. Correct the cause and run the same command again; completed steps are not repeated.\n"
     } else {
         ""
     };
@@ -92,7 +92,7 @@ pub fn deactivated(done: &Deactivated) -> String {
 fn failed(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Failed(why) => format!("FAILED: {}", plain(why)),
-        Outcome::NotTried => "not done, because the key is not off".to_owned(),
+        Outcome::NotTried => "skipped, because the key is not inactive".to_owned(),
         Outcome::Done | Outcome::Already | Outcome::Nothing => "done".to_owned(),
     }
 }
@@ -105,13 +105,13 @@ fn next_after(key: &AccessKeyId, user: &IamUserName, at: Timestamp) -> String {
     );
     format!(
         "Next\n\n  \
-         1. Sessions that were made with the key go on for up to 36 hours. End them:\n     \
+         1. Sessions created with the key remain valid for up to 36 hours. Revoke them:\n     \
          aws iam put-user-policy --user-name {user} --policy-name keyvend-sessions-ended \\\n       \
          --policy-document '{document}'\n  \
-         2. See what was done with it, in every region that you use:\n     \
+         2. Check what it was used for, in every region that you use:\n     \
          aws cloudtrail lookup-events --lookup-attributes AttributeKey=AccessKeyId,AttributeValue={key}\n     \
-         Of every role that it assumed there, revoke the sessions as well (IAM, the role, Revoke sessions).\n  \
-         3. When nothing needs it any more, delete it:\n     \
+         For every role that it assumed, revoke the sessions as well (IAM, the role, Revoke sessions).\n  \
+         3. When nothing needs the key any more, delete it:\n     \
          aws iam delete-access-key --user-name {user} --access-key-id {key}\n"
     )
 }
@@ -120,7 +120,7 @@ fn next_after(key: &AccessKeyId, user: &IamUserName, at: Timestamp) -> String {
 #[must_use]
 pub fn told_of_deactivation(issued: &IssuedKey, by: &str) -> String {
     format!(
-        "The key `{}` for {}, asked for by {}, was switched off by {} with the command-line tool. Whatever used it has stopped working; ask {} why before you ask for another.",
+        "The key `{}` for {}, requested by {}, was deactivated by {} with the command-line tool. It no longer works anywhere; ask {} for the reason before you request another.",
         issued.key,
         iam_user(&issued.user, &issued.account),
         person(&issued.requester),
@@ -134,7 +134,7 @@ pub fn told_of_deactivation(issued: &IssuedKey, by: &str) -> String {
 pub fn another_user(issued: &IssuedKey) -> Failure {
     unable(
         format!("keyvend issued {} for {} in {}", issued.key, issued.user, account(&issued.account)),
-        "Nothing was done. Leave --user and --account out, or correct them.",
+        "Nothing was changed. Omit --user and --account, or correct them.",
     )
 }
 
@@ -143,9 +143,9 @@ pub fn another_user(issued: &IssuedKey) -> Failure {
 pub fn whose_is_it(key: &AccessKeyId, unread: bool) -> Failure {
     let why = if unread { "table Requests could not be read" } else { "keyvend did not issue it" };
     unable(
-        format!("whose key {key} is has to be said: {why}"),
+        format!("the IAM user of key {key} is not known: {why}"),
         format!(
-            "Give --user. AWS tells it:\n  aws iam get-access-key-last-used --access-key-id {key} --query UserName"
+            "Use --user. To find the IAM user:\n  aws iam get-access-key-last-used --access-key-id {key} --query UserName"
         ),
     )
 }
@@ -157,7 +157,7 @@ pub fn no_such_key(key: &AccessKeyId, user: &IamUserName, at: Option<&Account>) 
     unable(
         format!("the IAM user {user}{at} has no key {key}"),
         format!(
-            "Nothing was done. Check the name and the account:\n  \
+            "Nothing was changed. Check the name and the account:\n  \
              aws sts get-access-key-info --access-key-id {key}\n  \
              aws iam get-access-key-last-used --access-key-id {key} --query UserName"
         ),

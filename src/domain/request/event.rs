@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::audit::NewAuditEntry;
+use crate::domain::reason::Reason;
 use crate::domain::request::{Approval, Card, IssueIntent, ReviewSnapshot};
 use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
-use crate::slack::command::Reason;
 use crate::time::Timestamp;
 
 /// What can happen to a request.

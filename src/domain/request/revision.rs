@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::{base64url, from_base64url};
 use crate::id::InvalidId;
 
 /// 16 random bytes, mixed into whatever a request's buttons carry. Kept in the request's item, which the functions that
@@ -22,14 +21,14 @@ impl RevisionSalt {
     }
 
     pub(crate) fn encoded(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
+        base64url(&self.0)
     }
 }
 
 impl TryFrom<String> for RevisionSalt {
     type Error = InvalidId;
     fn try_from(text: String) -> Result<Self, InvalidId> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        let bytes = from_base64url(&text).and_then(|bytes| bytes.try_into().ok());
         bytes.map(Self).ok_or(InvalidId("a salt"))
     }
 }

@@ -6,13 +6,15 @@ use hpke::kdf::HkdfSha256;
 use hpke::kem::DhP256HkdfSha256;
 use hpke::rand_core::CryptoRng;
 use hpke::{Deserializable as _, Kem, OpModeS, PskBundle, Serializable as _};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::domain::iam::Account;
+use crate::domain::new_access_key::NewAccessKey;
 use crate::domain::ticket::{Psk, hash};
-use crate::id::{AccessKeyId, IamUserName};
+use crate::encoding::base64url;
+use crate::id::IamUserName;
 
 type PublicKey = <DhP256HkdfSha256 as Kem>::PublicKey;
 
@@ -38,15 +40,6 @@ impl ClaimKey {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// The two halves that `CreateAccessKey` answers with. The secret half never prints and is wiped.
-#[derive(Debug)]
-pub struct NewAccessKey {
-    /// Its id, no secret.
-    pub id: AccessKeyId,
-    /// `SecretAccessKey`.
-    pub secret: SecretString,
 }
 
 /// A sealed key: what the table holds until the tab confirms.
@@ -112,13 +105,6 @@ fn single_shot(
     )
     .map(|(enc, ct)| (enc.to_bytes().to_vec(), ct))
     .map_err(|_| InvalidPublicKey)
-}
-
-/// Unpadded base64url, as every field of the wire format is written.
-#[must_use]
-pub fn base64url(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
 #[cfg(test)]
@@ -221,7 +207,7 @@ mod tests {
         let (psk, tid) = (ticket.psk(), [9; 16]);
         let key = NewAccessKey {
             id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
-            secret: SecretString::from("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            secret: secrecy::SecretString::from("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
         };
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user = "ci-deployer".parse().unwrap();

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::iam::{APPROVERS, Account, IamUser, Person};
+use crate::domain::iam::{Account, IamUser};
+use crate::domain::person::{APPROVERS, Person};
 use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, InvalidId, PersonId};
 use crate::policy::action::{Approve, Request, RequestContext};

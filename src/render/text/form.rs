@@ -1,5 +1,4 @@
-//! What forms say, and what is said of them. A modal's titles, labels, hints and field errors are plain text; the rest
-//! is mrkdwn.
+//! Texts of modals. Titles, labels, hints and field errors are plain text; the rest is mrkdwn.
 
 use crate::domain::iam::{Account, IamUser};
 use crate::domain::request::{Approval, KeyRequest};
@@ -9,29 +8,29 @@ use crate::policy::IamUserRef;
 use crate::render::text::{asks_again, escape_mrkdwn, iam_user, person, reason};
 use crate::slack::command::{Problem, Reason};
 
-/// A submitted form is on its way.
+/// A submitted form is being processed.
 pub const CHECKING_FORM: &str = "Checking...";
-/// Details are on their way.
-pub const LOOKING_UP: &str = "Looking it up...";
-/// The title of every modal that only tells something.
+/// Details are being loaded.
+pub const LOOKING_UP: &str = "Loading...";
+/// The title of every notice modal.
 pub const KEY_TITLE: &str = "Access key";
 /// The title of the form.
-pub const ASK_TITLE: &str = "Ask for an access key";
-/// The title of the form for a no.
+pub const ASK_TITLE: &str = "Request an access key";
+/// The title of the deny form.
 pub const DENY_TITLE: &str = "Deny this request";
 /// The title of what does not fit on the card.
 pub const DETAILS_TITLE: &str = "Details";
 
 /// Below the choice of an IAM user, or in its place.
 pub const OTHER_USER_HINT: &str =
-    "As in the AWS console, with @account behind it where it is in another account than the usual one.";
+    "The name in the AWS console, such as ci-deployer. For another account: ci-deployer@sandbox.";
 /// Above it, where there is a choice.
 pub const OTHER_USER: &str = "Or another IAM user";
 /// Below the use case, before one is chosen.
-pub const ALTERNATIVE_UNKNOWN: &str = "What AWS recommends instead of a key is shown here.";
+pub const ALTERNATIVE_UNKNOWN: &str = "Choose a use case to see the alternative that AWS recommends.";
 /// Below the reason for a key.
-pub const REASON_HINT: &str = "Whoever approves it reads this.";
-/// Below the reason for a no.
+pub const REASON_HINT: &str = "The approvers read this.";
+/// Below the reason for a denial.
 pub const DENY_HINT: &str = "The requester reads this.";
 
 /// One of the use cases, to choose.
@@ -51,38 +50,39 @@ pub fn use_case_choice(use_case: UseCase) -> &'static str {
 #[must_use]
 pub fn in_field(problem: &Problem) -> String {
     match problem {
-        Problem::UserMissing => "Choose one of your IAM users or write its name.".to_owned(),
+        Problem::UserMissing => "Choose one of your IAM users or enter its name.".to_owned(),
         Problem::NotAnIamUser(_) => {
-            "This is not an IAM user name. Write it as it stands in the AWS console.".to_owned()
+            "This is not an IAM user name. Enter it as shown in the AWS console.".to_owned()
         }
         Problem::UseMissing | Problem::UseRepeated | Problem::UnknownUseCase(_) => {
-            "Choose what the key is for.".to_owned()
+            "Choose a use case.".to_owned()
         }
         Problem::TtlMissing | Problem::TtlRepeated | Problem::InvalidLifetime(_) => {
-            "Choose how long the key shall live.".to_owned()
+            "Choose a lifetime.".to_owned()
         }
-        Problem::ReasonMissing => "Write a few words.".to_owned(),
+        Problem::ReasonMissing => "Enter a few words.".to_owned(),
         Problem::ReasonTooLong => format!("Use at most {} characters.", Reason::MOST),
         Problem::UnknownCommand(_)
         | Problem::TooMuch(_)
         | Problem::NotARequestId(_)
         | Problem::KeyMissing(_)
-        | Problem::NotAKey => "This cannot be read.".to_owned(),
+        | Problem::NotAKey => "This value is invalid.".to_owned(),
     }
 }
 
 /// The form could not be opened in time.
-pub const FORM_LATE: &str = "Slack allows three seconds to open a form, and I was too slow. Press *Open the form*, or \
+pub const FORM_LATE: &str = "The form could not be opened in time. Press *Open the form*, or \
     type `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;`.";
 
 /// The same of what a button opens.
-pub const PRESS_AGAIN: &str = "Slack allows three seconds to open this, and I was too slow. Nothing was done; please press the button again.";
+pub const PRESS_AGAIN: &str =
+    "This could not be opened in time. Nothing was changed; please press the button again.";
 
-/// In the form, once it waits for approvals.
+/// In the form, once the request is pending.
 #[must_use]
 pub fn form_asked(request: &KeyRequest) -> String {
     format!(
-        "Asked for a key for {}. I wrote you a direct message, and tell you there how it goes.",
+        "Request sent: a key for {}. You will be notified in a direct message.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
@@ -91,20 +91,21 @@ pub fn form_asked(request: &KeyRequest) -> String {
 #[must_use]
 pub fn form_ready(request: &KeyRequest) -> String {
     format!(
-        "Your key for {} can be made. *Get my key* is in my direct message to you.",
+        "Your key for {} is ready to create. *Get my key* is in your direct messages with keyvend.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// The IAM users that are somebody's own.
+/// The IAM users that a person owns.
 #[must_use]
 pub fn own_users(users: &[IamUserRef]) -> String {
     if users.is_empty() {
-        return "I know no IAM user of yours yet; one that was tagged today may be missing here.".to_owned();
+        return "keyvend does not know any IAM users that you own; new tags can take a day to show up."
+            .to_owned();
     }
     let lines: Vec<String> =
         users.iter().map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account))).collect();
-    format!("IAM users of yours that I know:\n{}", lines.join("\n"))
+    format!("Your IAM users:\n{}", lines.join("\n"))
 }
 
 /// An IAM user as a choice in a menu. Plain text.
@@ -118,7 +119,7 @@ pub fn user_choice(user: &IamUserRef) -> String {
 pub fn to_deny(request: &KeyRequest) -> String {
     let asks = asks_again(request).unwrap_or_else(|| {
         format!(
-            "{} asks for an access key for {}:",
+            "{} requests an access key for {}:",
             person(&request.details.requester),
             iam_user(&request.details.user, &request.details.account)
         )
@@ -126,14 +127,14 @@ pub fn to_deny(request: &KeyRequest) -> String {
     format!("{asks}\n{}", reason(&request.details.reason))
 }
 
-/// An approver's reason for a no, below what tells of the no.
+/// An approver's reason for a denial.
 #[must_use]
 pub fn because(why: &Reason) -> String {
-    format!("The reason given:\n{}", reason(why.as_str()))
+    format!("Reason:\n{}", reason(why.as_str()))
 }
 
 /// Details are for approvers.
-pub const NOT_AN_APPROVER: &str = "Only the approvers see more than the card shows.";
+pub const NOT_AN_APPROVER: &str = "Only approvers can see the details.";
 
 /// Those who may approve.
 #[must_use]
@@ -146,7 +147,7 @@ pub fn who_may_approve(people: &[SlackUserId]) -> String {
     if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
 }
 
-/// An approval that was given.
+/// One approval.
 #[must_use]
 pub fn approval_line(approval: &Approval) -> String {
     format!("{} approved {}", person(&approval.by), crate::render::text::slack_date(approval.at))
@@ -171,8 +172,8 @@ pub fn tag(name: &str, value: &str) -> String {
     }
 }
 
-/// The IAM user that a request is for went away.
+/// The IAM user of a request no longer exists.
 #[must_use]
 pub fn user_gone(user: &crate::id::IamUserName, account: &Account) -> String {
-    format!("There is no IAM user {} any more.", iam_user(user, account))
+    format!("The IAM user {} no longer exists.", iam_user(user, account))
 }

@@ -1,4 +1,4 @@
-//! What is said of the life of a key: in a list, before its end, and when more is asked for it.
+//! Messages about existing keys: in lists, before expiry, and when a change is requested.
 
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account};
 use crate::domain::key::{
@@ -12,13 +12,13 @@ use crate::render::text::{alternative, days, escape_mrkdwn, iam_user, key_line, 
 use crate::time::{DAY, Timestamp};
 
 /// Above a list.
-pub const KEYS_LISTED: &str = "*Access keys*, as AWS has them now. Switching off and deleting happen at once; everything else is asked of the approvers.";
+pub const KEYS_LISTED: &str = "*Access keys*, as AWS reports them now. Deactivate and Delete take effect immediately; other actions need an approval.";
 
-/// The directory knows no IAM user of theirs.
-pub const NOTHING_TO_LIST: &str = "I know no IAM user of yours yet; one that was tagged today may be missing here. Name one to see its keys: `/access-key list &lt;iam-user&gt;`.";
+/// No IAM user is on record for the person.
+pub const NOTHING_TO_LIST: &str = "keyvend does not know any IAM users that you own; new tags can take a day to show up. To list the keys of an IAM user: `/access-key list &lt;iam-user&gt;`.";
 
-/// None of those that the directory knows is theirs any more.
-pub const NOTHING_LISTED: &str = "None of the IAM users that I knew as yours is yours any more. `/access-key whoami` says what makes one yours.";
+/// The person no longer owns any of the IAM users on record.
+pub const NOTHING_LISTED: &str = "You no longer own any of the IAM users that keyvend had on record for you. `/access-key whoami` shows how ownership is defined.";
 
 /// The heading of one IAM user's keys.
 #[must_use]
@@ -27,13 +27,13 @@ pub fn keys_of(user: &IamUserRef, number: usize) -> String {
     if number == 0 { format!("*{what}* has no access keys.") } else { format!("*{what}*") }
 }
 
-/// An IAM user that could not be looked up.
+/// An IAM user that could not be read.
 #[must_use]
 pub fn unreadable(user: &IamUserRef) -> String {
-    format!("*{}* cannot be looked up just now.", iam_user(&user.name, &user.account))
+    format!("*{}* cannot be read at the moment.", iam_user(&user.name, &user.account))
 }
 
-/// There are more than a list holds.
+/// IAM users that do not fit in the list.
 #[must_use]
 pub fn more_users(rest: &[IamUserRef]) -> String {
     const MOST: usize = 10;
@@ -43,31 +43,31 @@ pub fn more_users(rest: &[IamUserRef]) -> String {
         names.push(format!("{} more", rest.len() - MOST));
     }
     format!(
-        "Not shown: {}. Name one to see its keys: `/access-key list &lt;iam-user&gt;[@account]`.",
+        "Not shown: {}. To list the keys of an IAM user: `/access-key list &lt;iam-user&gt;[@account]`.",
         names.join(", ")
     )
 }
 
-/// One key in a list: as IAM has it, and what keyvend knows of it.
+/// One key in a list: its state in IAM, and keyvend's record.
 #[must_use]
 pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> String {
     let line = key_line(key, now);
     let Some(issued) = issued else {
-        return format!("{line}\nNot issued by keyvend: who asked for it and until when is not known.");
+        return format!("{line}\nNot issued by keyvend: its requester and expiry are unknown.");
     };
-    let asked = format!("Asked for by {}", person(&issued.requester));
+    let asked = format!("Requested by {}", person(&issued.requester));
     let end = match &issued.state {
         KeyState::Suspect { .. } => {
             return format!(
-                "{line}\nIt may have come of a request by {}: the approvers are asked what it is.",
+                "{line}\nIt may have been created for a request by {}: the approvers are asked to decide.",
                 person(&issued.requester)
             );
         }
         KeyState::NotOurs { .. } => {
-            return format!("{line}\nNot issued by keyvend: who asked for it and until when is not known.");
+            return format!("{line}\nNot issued by keyvend: its requester and expiry are unknown.");
         }
-        KeyState::Delivered => "nobody has confirmed yet that they received it".to_owned(),
-        KeyState::Unconfirmed { .. } => "nobody confirmed having received it".to_owned(),
+        KeyState::Delivered => "not confirmed as received yet".to_owned(),
+        KeyState::Unconfirmed { .. } => "not confirmed as received".to_owned(),
         KeyState::Confirmed | KeyState::Active => expires(issued),
         KeyState::Inactive { why, since } => {
             let grace = if *why == DeactivationReason::Unconfirmed {
@@ -76,14 +76,14 @@ pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> S
                 DELETION_GRACE
             };
             let gone = slack_date(Timestamp(since.0 + grace));
-            format!("switched off {} because {}; it is deleted {gone}", slack_date(*since), because(*why))
+            format!("deactivated {}: {}; it is deleted {gone}", slack_date(*since), because(*why))
         }
-        KeyState::Activating { .. } => "being switched on".to_owned(),
+        KeyState::Activating { .. } => "being activated".to_owned(),
         KeyState::Deleting { .. } => "being deleted".to_owned(),
         KeyState::Deleted { at, .. } => format!("deleted {}", slack_date(*at)),
     };
     let successor = issued.successor.as_ref();
-    let successor = successor.map_or(String::new(), |new| format!(" `{}` has taken its place.", new.key));
+    let successor = successor.map_or(String::new(), |new| format!(" `{}` has replaced it.", new.key));
     format!("{line}\n{asked}, {end}.{successor}\n{}", reason(&issued.reason))
 }
 
@@ -91,7 +91,7 @@ fn expires(issued: &IssuedKey) -> String {
     match &issued.postponement {
         None => format!("expires {}", slack_date(issued.expires_at)),
         Some(put_off) => format!(
-            "expired {}, and is switched off {} because it was still in use",
+            "expired {}, and is deactivated {} because it was still in use",
             slack_date(issued.expires_at),
             slack_date(put_off.new_deadline)
         ),
@@ -100,136 +100,137 @@ fn expires(issued: &IssuedKey) -> String {
 
 fn because(why: DeactivationReason) -> &'static str {
     match why {
-        DeactivationReason::Reported => "somebody said that it wasn't them",
-        DeactivationReason::Unconfirmed => "nobody confirmed having received it",
-        DeactivationReason::Expired => "its time ran out",
-        DeactivationReason::UserRequested => "somebody asked for it",
-        DeactivationReason::Rotated => "another key took its place",
-        DeactivationReason::OwnerDeactivated => "whoever it was for has left",
+        DeactivationReason::Reported => "reported (This wasn't me)",
+        DeactivationReason::Unconfirmed => "not confirmed as received",
+        DeactivationReason::Expired => "expired",
+        DeactivationReason::UserRequested => "at a person's request",
+        DeactivationReason::Rotated => "replaced by another key",
+        DeactivationReason::OwnerDeactivated => "its requester has left",
     }
 }
 
-/// AWS's limit, at a chooser: what to do, in which order.
+/// AWS's limit of two keys, above a choice of them.
 #[must_use]
 pub fn two_keys(user: &IamUserName, account: &Account) -> String {
     format!(
-        "{} has two access keys, and AWS allows no third. To free a slot, switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.",
+        "{} has two access keys, and AWS allows only two. Deactivate the one that nobody needs, wait a few days to see that nothing breaks, delete it, and submit a new request. An active key is never deleted.",
         iam_user(user, account)
     )
 }
 
-/// A key id that leads nowhere.
+/// An unknown key id.
 #[must_use]
 pub fn no_such_key(key: &AccessKeyId) -> String {
     format!(
-        "I find no key `{key}` in the accounts that I look after, or not any more. `/access-key list` shows yours."
+        "There is no key `{key}` in the configured accounts. It may have been deleted. `/access-key list` shows your keys."
     )
 }
 
-/// What is asked can only be had for keys that were issued here.
+/// The action is available only for keys that keyvend issued.
 #[must_use]
 pub fn not_issued_here(key: &AccessKeyId) -> String {
     format!(
-        "keyvend did not issue the key `{key}`, so it is never switched on, rotated or extended here; it can only be switched off and deleted. Ask for a key of your own with `/access-key create`."
+        "keyvend did not issue the key `{key}`, so it cannot be reactivated, rotated or extended here; it can only be deactivated and deleted. Request a key of your own with `/access-key create`."
     )
 }
 
-/// It is not known whether keyvend issued it.
+/// A suspect key.
 #[must_use]
 pub fn being_asked_about(key: &AccessKeyId) -> String {
     format!(
-        "Whether the key `{key}` came of a request here is not known. It is switched off, and the approvers are asked about it in the approvals channel."
+        "It is unknown whether keyvend created the key `{key}`. It is deactivated, and the approvers are asked to decide in the approvals channel."
     )
 }
 
-/// The approved end is past.
+/// The approved expiry has passed.
 #[must_use]
 pub fn past_end(issued: &IssuedKey) -> String {
     format!(
-        "The time that was approved for the key `{}` ended {}, and neither bringing it back nor replacing it moves that. Ask for a new key with `/access-key create`.",
+        "The approved lifetime of the key `{}` ended {}, and cannot be extended by reactivating or replacing it. Request a new key with `/access-key create`.",
         issued.key,
         slack_date(issued.expires_at)
     )
 }
 
-/// The same where a key was to be created.
-pub const END_PASSED: &str = "The time that was approved for the key that this one was to replace is over. Nothing was created; ask for a new key with `/access-key create`.";
+/// The same when a replacement was to be created.
+pub const END_PASSED: &str = "The approved lifetime of the key to be replaced has ended. No key was created; request a new key with `/access-key create`.";
 
-/// All issuing is stopped, which goes for this too.
-pub const FROZEN_TOO: &str = "All issuing of keys is stopped for now, and bringing keys back or extending them with it. Ask again once it goes on.";
+/// Issuing is frozen, which includes this change.
+pub const FROZEN_TOO: &str =
+    "Key issuing is frozen, including reactivating and extending. Submit a new request once it is resumed.";
 
-/// Its expiry was taken back before.
+/// Its expiry was undone before.
 #[must_use]
 pub fn undone_before(issued: &IssuedKey) -> String {
     format!(
-        "The expiry of the key `{}` was taken back once, and that happens once. Ask for a new key with `/access-key create`.",
+        "The key `{}` was already reactivated once after it expired. Request a new key with `/access-key create`.",
         issued.key
     )
 }
 
-/// It is on, and nobody confirmed that they have it.
+/// An active key that is not confirmed yet.
 #[must_use]
 pub fn not_confirmed(issued: &IssuedKey) -> String {
     format!(
-        "Nobody has confirmed yet that they received the key `{}`. Save it in the browser tab first; that is settled within ten minutes.",
+        "The key `{}` is not confirmed as received yet. Save it in the browser tab first; an unconfirmed key is deactivated within ten minutes.",
         issued.key
     )
 }
 
-/// Another key took its place before.
+/// It was replaced before.
 #[must_use]
 pub fn replaced_already(issued: &IssuedKey, successor: &Successor) -> String {
     format!("The key `{}` has already been replaced, by `{}`.", issued.key, successor.key)
 }
 
-/// It lives as long already.
+/// It cannot be extended further yet.
 #[must_use]
 pub fn long_enough(issued: &IssuedKey) -> String {
     format!(
-        "The key `{}` lives until {} already. Extend it nearer to its end.",
+        "The key `{}` is already valid until {}. Extend it closer to its expiry.",
         issued.key,
         slack_date(issued.expires_at)
     )
 }
 
-/// It was received.
+/// It is not unconfirmed.
 #[must_use]
 pub fn not_unconfirmed(issued: &IssuedKey) -> String {
     format!(
-        "That the key `{}` was received is no question any more. `/access-key list` shows how it stands.",
+        "Receipt of the key `{}` has already been settled. `/access-key list` shows its state.",
         issued.key
     )
 }
 
-/// It is being replaced already.
+/// Its replacement was already requested.
 #[must_use]
 pub fn replacement_asked(issued: &IssuedKey) -> String {
     format!(
-        "A key in place of `{}` was asked for already. `/access-key status` shows how that stands.",
+        "A replacement of `{}` has already been requested. `/access-key status` shows that request.",
         issued.key
     )
 }
 
-/// A key that is on is not deleted.
+/// An active key cannot be deleted.
 #[must_use]
 pub fn active_is_not_deleted(key: &AccessKeyId) -> String {
     format!(
-        "The key `{key}` is switched on, and such a key is never deleted. Switch it off, wait a few days to see that nothing breaks, then delete it."
+        "The key `{key}` is active, and an active key is never deleted. Deactivate it, wait a few days to see that nothing breaks, then delete it."
     )
 }
 
-/// It is off.
+/// It is already inactive.
 #[must_use]
 pub fn off_already(key: &AccessKeyId) -> String {
-    format!("The key `{key}` is switched off already.")
+    format!("The key `{key}` is already deactivated.")
 }
 
-/// It is off at somebody's wish, and what they can do next.
+/// It was deactivated by a person.
 #[must_use]
 pub fn deactivated(issued: &IssuedKey) -> String {
     let grace = days(u32::try_from(DELETION_GRACE / DAY).unwrap_or(0));
     format!(
-        "The key `{0}` is switched off. It no longer works anywhere, and is deleted in {grace}; until then `/access-key activate {0}` asks for it back.",
+        "The key `{0}` is deactivated. It no longer works anywhere, and is deleted in {grace}; until then `/access-key activate {0}` requests its reactivation.",
         issued.key
     )
 }
@@ -238,26 +239,26 @@ pub fn deactivated(issued: &IssuedKey) -> String {
 #[must_use]
 pub fn foreign_deactivated(key: &AccessKeyId) -> String {
     format!(
-        "The key `{key}` is switched off. keyvend did not issue it and does nothing more with it: switch it on again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete {key}`."
+        "The key `{key}` is deactivated. keyvend did not issue it and does not manage it: activate it again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete {key}`."
     )
 }
 
-/// A key that keyvend did not issue is gone.
+/// An unmanaged key was deleted.
 #[must_use]
 pub fn foreign_deleted(key: &AccessKeyId) -> String {
-    format!("The key `{key}` is deleted. It cannot be brought back.")
+    format!("The key `{key}` is deleted. It cannot be restored.")
 }
 
-/// It was being deleted, and was switched on meanwhile.
+/// An unmanaged key was activated before it could be deleted.
 #[must_use]
 pub fn foreign_not_deleted(key: &AccessKeyId) -> String {
-    format!("The key `{key}` was switched on again before it could be deleted, so it stays.")
+    format!("The key `{key}` was activated again before it could be deleted, so it was not deleted.")
 }
 
-/// Another operation on the IAM user is going on.
+/// Another operation on the IAM user is in progress.
 #[must_use]
 pub fn being_worked_on(key: &AccessKeyId) -> String {
-    format!("The key `{key}` is being worked on right now. Look at `/access-key list` in a minute.")
+    format!("Another operation on the key `{key}` is in progress. Check `/access-key list` in a minute.")
 }
 
 /// A last use, as part of a sentence.
@@ -265,7 +266,7 @@ pub fn being_worked_on(key: &AccessKeyId) -> String {
 pub fn last_use(last_used: &AccessKeyLastUsed) -> String {
     match last_used {
         AccessKeyLastUsed::Never => "was never used".to_owned(),
-        AccessKeyLastUsed::Unknown => "was last used nobody knows when".to_owned(),
+        AccessKeyLastUsed::Unknown => "has an unknown last use".to_owned(),
         AccessKeyLastUsed::At { at, service, region } => {
             format!(
                 "was last used {} with {} in {}",
@@ -277,23 +278,23 @@ pub fn last_use(last_used: &AccessKeyLastUsed) -> String {
     }
 }
 
-/// Before the end.
+/// The reminder before expiry.
 #[must_use]
 pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String {
     let what = iam_user(&issued.user, &issued.account);
     let end = slack_date(issued.expires_at);
     let next = match &issued.successor {
-        Some(successor) => format!("`{}` has taken its place: switch this one off once nothing uses it.", successor.key),
-        None => "*Extend* asks for more time for it. *Rotate* asks for a new key in its place, which ends at the same time. If nobody needs it, do nothing.".to_owned(),
+        Some(successor) => format!("`{}` has replaced it: deactivate this one once nothing uses it.", successor.key),
+        None => "*Extend* requests a later expiry. *Rotate* requests a replacement with the same expiry. If nobody needs the key, do nothing.".to_owned(),
     };
     format!(
-        "The key `{}` for {what} expires {end} and is then switched off. It {}.\n{next}",
+        "The key `{}` for {what} expires {end} and is then deactivated. It {}.\n{next}",
         issued.key,
         last_use(last_used)
     )
 }
 
-/// Its end is put off.
+/// Its expiry is postponed.
 #[must_use]
 pub fn put_off(
     issued: &IssuedKey,
@@ -303,15 +304,15 @@ pub fn put_off(
 ) -> String {
     let because = match unready {
         PostponeReason::Unreminded => {
-            format!("no reminder reached {} at least a day before", person(&issued.requester))
+            format!("no reminder reached {} at least a day before expiry", person(&issued.requester))
         }
         PostponeReason::OutOfHours => format!(
-            "where {} is, it is not between 09:00 and 15:00 of Monday to Thursday",
+            "it is outside office hours (Monday to Thursday, 09:00 to 15:00) for {}",
             person(&issued.requester)
         ),
     };
     format!(
-        "The key `{}` for {} expired {}, but is not switched off yet: it {}, and {because}. It is switched off {} instead ({} of at most {MAX_POSTPONEMENTS} times that this is put off).",
+        "The key `{}` for {} expired {}, but is not deactivated yet: it {}, and {because}. It will be deactivated {} instead (postponed {} of at most {MAX_POSTPONEMENTS} times).",
         issued.key,
         iam_user(&issued.user, &issued.account),
         slack_date(issued.expires_at),
@@ -321,11 +322,11 @@ pub fn put_off(
     )
 }
 
-/// The key whose place another took is not used any more.
+/// A replaced key is idle.
 #[must_use]
 pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLastUsed) -> String {
     format!(
-        "`{}` took the place of the key `{}` for {} {}, and the old one {}. Can it be switched off? It is deleted {} later; until then it can be asked back. If you do nothing, it goes on until {}.",
+        "`{}` replaced the key `{}` for {} {}, and the old one {}. Deactivate it now? It is deleted {} later and can be reactivated until then. If you do nothing, it stays active until {}.",
         successor.key,
         issued.key,
         iam_user(&issued.user, &issued.account),
@@ -336,7 +337,7 @@ pub fn quiet(issued: &IssuedKey, successor: &Successor, last_used: &AccessKeyLas
     )
 }
 
-/// What somebody asks for, on the card: `None` where it is a new key and nothing more.
+/// What is requested about an existing key, on the card; `None` for a new key.
 #[must_use]
 pub fn asks_again(request: &KeyRequest) -> Option<String> {
     let asked = &request.details;
@@ -344,54 +345,60 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
     Some(match &asked.kind {
         RequestKind::New => return None,
         RequestKind::Rotate { key, end, .. } => format!(
-            "*{who}* asks for a new key for {what} in place of `{key}`, until {}, when that one ends:",
+            "*{who}* requests a new key for {what} to replace `{key}`, until {}, when that one expires:",
             slack_date(*end)
         ),
         RequestKind::Back { key, end, undo: true } => format!(
-            "*{who}* asks for the expired key `{key}` for {what} to be switched on again, until {}:",
+            "*{who}* requests reactivation of the expired key `{key}` for {what}, until {}:",
             slack_date(*end)
         ),
         RequestKind::Back { key, end, undo: false } => format!(
-            "*{who}* asks for the key `{key}` for {what}, which is off, to be switched on again, until {}:",
+            "*{who}* requests reactivation of the inactive key `{key}` for {what}, until {}:",
             slack_date(*end)
         ),
         RequestKind::Longer { key, end } => {
-            format!("*{who}* asks for the key `{key}` for {what} to live longer, until {}:", slack_date(*end))
+            format!(
+                "*{who}* requests an extension of the key `{key}` for {what}, until {}:",
+                slack_date(*end)
+            )
         }
     })
 }
 
-/// What was asked for, as part of a sentence to its requester.
+/// What was requested, as part of a sentence to its requester.
 #[must_use]
 pub fn wanted(request: &KeyRequest) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
     match &request.details.kind {
         RequestKind::New => format!("a key for {what}"),
         RequestKind::Rotate { key, end, .. } => {
-            format!("a key for {what} in place of `{key}`, until {}", slack_date(*end))
+            format!("a key for {what} to replace `{key}`, until {}", slack_date(*end))
         }
         RequestKind::Back { key, end, .. } => {
-            format!("the key `{key}` for {what} to be switched on again, until {}", slack_date(*end))
+            format!("reactivation of the key `{key}` for {what}, until {}", slack_date(*end))
         }
         RequestKind::Longer { key, end } => {
-            format!("the key `{key}` for {what} to live longer, until {}", slack_date(*end))
+            format!("extension of the key `{key}` for {what}, until {}", slack_date(*end))
         }
     }
 }
 
-/// In the thread of a card that asks for a key back: why it is off.
+/// Why the key is inactive, in the thread of a reactivation card.
 #[must_use]
 pub fn why_off(why: DeactivationReason, since: Timestamp) -> String {
-    format!("It is off since {} because {}.", slack_date(since), because(why))
+    format!("Inactive since {}: {}.", slack_date(since), because(why))
 }
 
-/// What is asked about a key that exists needs no approval, or has it already: it is being done.
+/// A change that needs no further approval is in progress.
 #[must_use]
 pub fn under_way(request: &KeyRequest) -> String {
-    format!("Asked for {}. It is being done, and you hear of it here in a moment.", wanted(request))
+    format!(
+        "Request accepted: {}. The change is in progress; you will be notified here in a moment.",
+        wanted(request)
+    )
 }
 
-/// Below what the requester is told: what AWS recommends instead, where a key is to be made.
+/// What AWS recommends instead, for requests of a new key.
 #[must_use]
 pub fn instead(request: &KeyRequest) -> Option<&'static str> {
     request.details.kind.existing().is_none().then(|| alternative(request.details.use_case))

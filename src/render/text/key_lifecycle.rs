@@ -1,4 +1,4 @@
-//! What is said of a key after it was handed over.
+//! Messages about events in a key's life after it was delivered.
 
 use crate::domain::iam::{AccessKey, Account};
 use crate::domain::key::{DELETION_GRACE, DeactivationReason, IssuedKey, KeyState};
@@ -7,67 +7,66 @@ use crate::id::{AccessKeyId, IamUserName, PersonId};
 use crate::render::text::{days, iam_user, person, slack_date};
 use crate::time::{DAY, Timestamp};
 
-/// A key is off, and why.
+/// A key was deactivated, and why.
 #[must_use]
 pub fn key_off(issued: &IssuedKey, why: DeactivationReason) -> String {
     let (key, user) = (&issued.key, iam_user(&issued.user, &issued.account));
     let grace = days(u32::try_from(DELETION_GRACE / DAY).unwrap_or(0));
     match why {
         DeactivationReason::Unconfirmed => format!(
-            "Nobody confirmed having received the key `{key}` for {user}, so it is switched off. In a day it is deleted. If you have it, press *I have it*; if the browser tab is gone, *Replace it* deletes it and gets you another."
+            "The key `{key}` for {user} was not confirmed as received, so it was deactivated. It will be deleted in 24 hours. *I saved it* requests reactivation, which needs an approval; *Get a new key* deletes it and creates another with the same approvals."
         ),
         DeactivationReason::Expired if issued.can_undo_expiry() => format!(
-            "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. If something broke, *Undo* asks for it back for at most 24 hours, once; for longer, ask for a new one with `/access-key create`.",
+            "The key `{key}` for {user} has expired ({}) and was deactivated. It will be deleted in {grace}. If something broke, *Undo* requests reactivation for at most 24 hours, once; for longer, request a new key with `/access-key create`.",
             slack_date(issued.expires_at)
         ),
         DeactivationReason::Expired => format!(
-            "The key `{key}` for {user} has expired ({}) and is switched off. In {grace} it is deleted. Ask for a new one with `/access-key create` if you still need it.",
+            "The key `{key}` for {user} has expired ({}) and was deactivated. It will be deleted in {grace}. Request a new key with `/access-key create` if you still need one.",
             slack_date(issued.expires_at)
         ),
         DeactivationReason::Reported => {
-            format!("The key `{key}` for {user} was reported and is switched off. In {grace} it is deleted.")
+            format!("The key `{key}` for {user} was reported and deactivated. It will be deleted in {grace}.")
         }
         DeactivationReason::UserRequested => format!(
-            "The key `{key}` for {user} is switched off. In {grace} it is deleted; until then `/access-key activate {key}` asks for it back."
+            "The key `{key}` for {user} was deactivated. It will be deleted in {grace}; until then `/access-key activate {key}` requests its reactivation."
         ),
         DeactivationReason::Rotated => format!(
-            "The key `{key}` for {user} has been replaced and is switched off. In {grace} it is deleted."
+            "The key `{key}` for {user} has been replaced and deactivated. It will be deleted in {grace}."
         ),
         DeactivationReason::OwnerDeactivated => format!(
-            "The key `{key}` for {user} is switched off, because whoever it was for has left. In {grace} it is deleted."
+            "The key `{key}` for {user} was deactivated because its requester has left. It will be deleted in {grace}."
         ),
     }
 }
 
-/// A key is gone, and why.
+/// A key was deleted, and why.
 #[must_use]
 pub fn key_deleted(issued: &IssuedKey, why: DeactivationReason) -> String {
     let because = match why {
-        DeactivationReason::Unconfirmed => "nobody confirmed having received it",
+        DeactivationReason::Unconfirmed => "not confirmed as received",
         DeactivationReason::Expired => "it had expired",
         DeactivationReason::Reported => "it had been reported",
-        DeactivationReason::UserRequested => "it had been switched off",
-        DeactivationReason::Rotated => "another key took its place",
-        DeactivationReason::OwnerDeactivated => "whoever it was for has left",
+        DeactivationReason::UserRequested => "it had been deactivated",
+        DeactivationReason::Rotated => "replaced by another key",
+        DeactivationReason::OwnerDeactivated => "its requester has left",
     };
     format!("The key `{}` for {} is deleted: {because}.", issued.key, iam_user(&issued.user, &issued.account))
 }
 
-/// Nobody opened a link in time.
+/// A link expired unused.
 #[must_use]
 pub fn link_expired(request: &KeyRequest) -> String {
     format!(
-        "Your one-time link for {} expired unopened. No key was created; press *Get my key* for a new link.",
+        "Your one-time link for {} expired unused. No key was created; press *Get my key* for a new link.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// A key may have come of a `CreateAccessKey` that nobody heard the answer of.
+/// To the approvers: a suspect key.
 #[must_use]
 pub fn suspect(issued: &IssuedKey) -> String {
     format!(
-        "*Is this key ours?* AWS gave no answer when a key for {} was created for {}, and the key `{}`, created {}, was not there before. Nobody has its secret, so it is switched off. \
-         CloudTrail shows who made it: look for `CreateAccessKey` at that time; ours carries the session name `{}`. If it is ours, delete it. If somebody else made it, say so: it stays as it is, switched off, and is theirs to switch on.",
+        "*Unknown access key.* AWS did not respond when a key for {} was created for {}, and the key `{}`, created {}, did not exist before. Nobody has its secret, so it was deactivated. CloudTrail shows who created it: find `CreateAccessKey` at that time; keyvend's call has the session name `{}`. If keyvend created it, delete it. If somebody else did, keep it: it stays inactive, and they can activate it.",
         iam_user(&issued.user, &issued.account),
         person(&issued.requester),
         issued.key,
@@ -76,16 +75,16 @@ pub fn suspect(issued: &IssuedKey) -> String {
     )
 }
 
-/// What became of it.
+/// The outcome of a suspect key.
 #[must_use]
 pub fn suspect_settled(issued: &IssuedKey) -> String {
     let key = &issued.key;
     match &issued.state {
-        KeyState::Suspect { .. } => format!("Whether the key `{key}` is ours is still open."),
+        KeyState::Suspect { .. } => format!("It is not decided yet whether keyvend created the key `{key}`."),
         KeyState::Deleting { .. } => format!("The key `{key}` is being deleted."),
         KeyState::Deleted { .. } => format!("The key `{key}` is deleted."),
         KeyState::NotOurs { by } => format!(
-            "{} said that the key `{key}` is not ours. It stays as it is, and nothing more is done with it here.",
+            "{} decided that keyvend did not create the key `{key}`. keyvend will not manage it.",
             person(by)
         ),
         KeyState::Delivered
@@ -93,51 +92,51 @@ pub fn suspect_settled(issued: &IssuedKey) -> String {
         | KeyState::Unconfirmed { .. }
         | KeyState::Inactive { .. }
         | KeyState::Activating { .. }
-        | KeyState::Active => format!("The key `{key}` is one that was issued here."),
+        | KeyState::Active => format!("The key `{key}` was issued by keyvend."),
     }
 }
 
-/// After the last look: the request may be tried again.
+/// After the last check of an ambiguous create.
 #[must_use]
 pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
     match suspects {
         [] => format!(
-            "AWS has shown no key for {what} from the attempt that it gave no answer to. Press *Get my key* to try again."
+            "AWS shows no key for {what} from the attempt without a response. Press *Get my key* to try again."
         ),
         found => {
             let found = found.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
             format!(
-                "AWS gave no answer when your key for {what} was created, and {found} may have come of it. Nobody has its secret, so it is switched off, and the approvers are asked what it is. Until then it takes one of the two places for keys. Press *Get my key* to try again."
+                "AWS did not respond when your key for {what} was created, and {found} may be the result. Nobody has its secret, so it was deactivated, and the approvers are asked to decide. Until then it is one of the two keys that AWS allows. Press *Get my key* to try again."
             )
         }
     }
 }
 
-/// A key that is to come back or to live longer is not there any more.
-pub const KEY_GONE: &str = "This key no longer exists. Ask for a new one with `/access-key`.";
+/// The key to be changed no longer exists.
+pub const KEY_GONE: &str = "This key no longer exists. Request a new one with `/access-key`.";
 
-/// A key that is to come back is not off.
+/// The key to be reactivated is not inactive.
 #[must_use]
 pub fn not_off(issued: &IssuedKey) -> String {
-    format!("The key `{}` is not switched off, so there is nothing to bring back.", issued.key)
+    format!("The key `{}` is not inactive, so it does not need to be reactivated.", issued.key)
 }
 
-/// A key that is to live longer is not on.
+/// The key to be extended is not active.
 #[must_use]
 pub fn not_on(issued: &IssuedKey) -> String {
     format!(
-        "The key `{}` is not on, so it cannot live longer. Ask for a new one with `/access-key`.",
+        "The key `{}` is not active, so it cannot be extended. Request a new one with `/access-key`.",
         issued.key
     )
 }
 
-/// What was asked about a key that exists is approved, and is being done.
+/// An approved change is being applied.
 #[must_use]
 pub fn being_done(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
     format!(
-        "Approved by {}: your request for {} is being carried out, and you hear of it here.",
+        "Approved by {}: the change of your request for {} is being applied; you will be notified here.",
         by.join(" and "),
         iam_user(&request.details.user, &request.details.account)
     )
@@ -147,21 +146,21 @@ pub fn being_done(request: &KeyRequest) -> String {
 #[must_use]
 pub fn anchor(day: &str, end: &str) -> String {
     format!(
-        "Audit checkpoint of {day}: `{end}`. Whoever keeps this message can tell later whether an older record was changed: `keyvend audit verify --anchor` takes what stands after the colon."
+        "Audit checkpoint of {day}: `{end}`. Keep this message to detect later changes of older records: `keyvend audit verify --anchor` takes the hash after the colon."
     )
 }
 
-/// What the daily comparison of IAM with the table found.
+/// The discrepancies that the daily reconciliation found.
 #[must_use]
 pub fn compared(lines: &[String], more: usize) -> String {
     let more = if more == 0 { String::new() } else { format!("\nand {more} more.") };
     format!(
-        "*Keys in IAM that do not fit what is on record.* Nothing was done to them.\n{}{more}",
+        "*Discrepancies between IAM and keyvend's records.* No action was taken.\n{}{more}",
         lines.join("\n")
     )
 }
 
-/// One such key. What is on record of it, if anything.
+/// One discrepancy. `record` is keyvend's record of the key, if any.
 #[must_use]
 pub fn compared_line(
     user: &IamUserName,
@@ -171,46 +170,46 @@ pub fn compared_line(
     now: Timestamp,
 ) -> String {
     let why = match record {
-        None => "was not issued here".to_owned(),
+        None => "was not issued by keyvend".to_owned(),
         Some(issued) if issued.state.is_active() => {
-            format!("should have ended {}", slack_date(issued.expires_at))
+            format!("should have expired {}", slack_date(issued.expires_at))
         }
-        Some(_) => "is on, though it was switched off here".to_owned(),
+        Some(_) => "is active, though keyvend deactivated it".to_owned(),
     };
     format!("\u{2022} {}: {} {why}.", iam_user(user, account), crate::render::text::key_line(key, now))
 }
 
-/// AWS quarantined the IAM user of a key that was issued here.
+/// AWS quarantined the IAM user of a managed key.
 #[must_use]
 pub fn quarantined(issued: &IssuedKey) -> String {
     let stands = if issued.state.is_active() {
-        "is on: unless you know that it was another key that leaked, switch it off and have a new one issued"
+        "is active: unless you know that another key leaked, deactivate it and request a new one"
     } else {
-        "is off, and only an approver who did not ask for it can switch it on again"
+        "is inactive, and only an approver who is not its requester can reactivate it"
     };
     format!(
-        "AWS has quarantined {}, which it does when a key leaked. The key `{}`, issued to {}, {stands}. A support case of AWS says which key it was; no key is issued for this IAM user until its quarantine policy is detached.",
+        "AWS has quarantined {} because a key leaked. The key `{}`, issued to {}, {stands}. AWS opens a support case that names the key; no key is issued for this IAM user until its quarantine policy is detached.",
         iam_user(&issued.user, &issued.account),
         issued.key,
         person(&issued.requester)
     )
 }
 
-/// Somebody left: the approvers are asked about the keys that person asked for.
+/// To the approvers: a requester with active keys has left.
 #[must_use]
 pub fn owner_left(who: &PersonId, keys: usize) -> String {
     let those = if keys == 1 {
-        "a key that they asked for still works"
+        "a key that they requested is still active"
     } else {
-        "keys that they asked for still work"
+        "keys that they requested are still active"
     };
     format!(
-        "{} has left, and {those}. Is it still needed? Whoever needs one should ask for a key of their own.",
+        "{} has left, and {those}. Still needed? Everybody who needs one should request a key of their own.",
         person(who)
     )
 }
 
-/// One of them.
+/// One of that person's keys.
 #[must_use]
 pub fn left_key(issued: &IssuedKey) -> String {
     format!(
@@ -221,10 +220,10 @@ pub fn left_key(issued: &IssuedKey) -> String {
     )
 }
 
-/// Somebody wants a key off, and IAM does not answer.
+/// IAM has not confirmed a deactivation.
 #[must_use]
 pub fn off_not_done(key: &AccessKeyId) -> String {
     format!(
-        "IAM has not confirmed that the key `{key}` is off. It is marked to be off, and I go on trying every minute. If it must be off this minute, switch it off in the AWS console, too."
+        "IAM has not confirmed that the key `{key}` is inactive. It is marked as deactivated, and keyvend retries every minute. If it must be inactive now, deactivate it in the AWS console, too."
     )
 }

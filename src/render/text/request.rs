@@ -1,6 +1,6 @@
-//! What people are told in Slack about requests, as mrkdwn: each says what happened and what to do next.
+//! Messages about requests, as mrkdwn. Each says what happened and what to do next.
 
-use crate::config::Approvers;
+use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::domain::key::{IssuedKey, KeyState};
@@ -24,13 +24,13 @@ pub fn iam_user(user: &IamUserName, account: &Account) -> String {
     format!("`{user}` in `{}`", account.alias)
 }
 
-/// A moment, in the reader's own time zone.
+/// A time, shown in the reader's time zone.
 #[must_use]
 pub fn slack_date(at: Timestamp) -> String {
     format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
 }
 
-/// So many days.
+/// A number of days.
 #[must_use]
 pub fn days(number: u32) -> String {
     if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
@@ -43,7 +43,7 @@ fn approvals(number: u32) -> String {
 fn ask_help(help: Option<&ChannelId>) -> String {
     match help {
         Some(channel) => format!("Ask in <#{channel}>."),
-        None => "Ask whoever looks after your AWS accounts.".to_owned(),
+        None => "Ask your AWS administrators.".to_owned(),
     }
 }
 
@@ -52,7 +52,7 @@ fn ask_help(help: Option<&ChannelId>) -> String {
 pub fn use_case(use_case: UseCase) -> &'static str {
     match use_case {
         UseCase::Cli => "AWS CLI",
-        UseCase::LocalCode => "code on their own machine",
+        UseCase::LocalCode => "local development",
         UseCase::AwsCompute => "code on AWS compute",
         UseCase::ThirdParty => "a third-party service",
         UseCase::OutsideAws => "a workload outside AWS",
@@ -60,12 +60,12 @@ pub fn use_case(use_case: UseCase) -> &'static str {
     }
 }
 
-/// What AWS recommends instead of a long-lived key for this use.
+/// What AWS recommends instead of a long-lived key for this use case.
 #[must_use]
 pub fn alternative(use_case: UseCase) -> &'static str {
     match use_case {
         UseCase::Cli => {
-            "AWS recommends `aws login` or IAM Identity Center for the CLI: no key to keep at all."
+            "AWS recommends `aws login` or IAM Identity Center for the CLI: no long-lived key needed."
         }
         UseCase::LocalCode => {
             "AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it."
@@ -77,7 +77,7 @@ pub fn alternative(use_case: UseCase) -> &'static str {
         UseCase::OutsideAws => {
             "AWS recommends IAM Roles Anywhere or OIDC federation for workloads outside AWS."
         }
-        UseCase::Other => "AWS recommends short-lived credentials wherever they can be had.",
+        UseCase::Other => "AWS recommends short-lived credentials where possible.",
     }
 }
 
@@ -104,20 +104,20 @@ pub fn key_line(key: &AccessKey, now: Timestamp) -> String {
     format!("`{}` {status}, {} old, {used}", key.id, days(age))
 }
 
-/// The account alias is none that is configured.
+/// The account alias is not configured.
 #[must_use]
 pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
     let known: Vec<String> = known.iter().map(|account| format!("`@{}`", account.alias)).collect();
     format!(
-        "I don't know an account `@{alias}`. I know {}. If `@{alias}` is part of the IAM user's name, add the account after it.",
+        "There is no account `@{alias}`. Configured accounts: {}. If `@{alias}` is part of the IAM user's name, add the account after it.",
         known.join(", ")
     )
 }
 
-/// More days than this keyvend ever gives.
+/// A longer lifetime than configured.
 #[must_use]
 pub fn too_many_days(most: u32) -> String {
-    format!("A key here can live for at most {}. Ask again with `ttl:{most}d` or less.", days(most))
+    format!("The longest lifetime is {}. Submit a new request with `ttl:{most}d` or less.", days(most))
 }
 
 /// There is no such IAM user.
@@ -130,11 +130,11 @@ pub fn no_such_user(user: &IamUserName, account: &Account, help: Option<&Channel
     )
 }
 
-/// The IAM user is not under the path that keyvend looks after.
+/// The IAM user is outside the managed path.
 #[must_use]
 pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Option<&ChannelId>) -> String {
     format!(
-        "{} is not under `{}`, and keyvend looks after no other IAM users. {}",
+        "{} is not under `{}`, and keyvend manages no other IAM users. {}",
         iam_user(user, account),
         escape_mrkdwn(path),
         ask_help(help)
@@ -145,7 +145,7 @@ pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Opt
 #[must_use]
 pub fn unsupported_path(user: &IamUserName, account: &Account, help: Option<&ChannelId>) -> String {
     format!(
-        "The path of {} contains `*`, `?` or `$`, and keyvend does not work with such IAM users. Have the user moved to another path. A key of it can be deactivated in the IAM console or with `keyvend key deactivate`. {}",
+        "The path of {} contains `*`, `?` or `$`, and keyvend does not support such IAM users. Have the user moved to another path. A key of it can be deactivated in the IAM console or with `keyvend key deactivate`. {}",
         iam_user(user, account),
         ask_help(help)
     )
@@ -155,28 +155,27 @@ pub fn unsupported_path(user: &IamUserName, account: &Account, help: Option<&Cha
 #[must_use]
 pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: Option<&ChannelId>) -> String {
     format!(
-        "Nobody is recorded as the owner of {}, so nobody can ask for its keys. If it is yours, have it tagged `keyvend:owners` = `{}`. {}",
+        "Nobody is recorded as the owner of {}, so nobody can request its keys. If you own it, have it tagged `keyvend:owners` = `{}`. {}",
         iam_user(user, account),
         asker.user,
         ask_help(help)
     )
 }
 
-/// Policy refused.
+/// Denied by policy.
 #[must_use]
 pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
     if advice.is_empty() { format!("No policy allows this. {}", ask_help(help)) } else { advice.join("\n") }
 }
 
-/// The policy set in force cannot be used.
-pub const POLICIES_INVALID: &str = "keyvend's policies are not valid at the moment, so nothing can be asked for or \
-    approved. Whoever runs keyvend has been alerted; try again later.";
+/// The policy set is invalid.
+pub const POLICIES_INVALID: &str = "keyvend's policies are invalid, so nothing can be requested or approved. The keyvend administrators have been alerted; try again later.";
 
-/// A request is on its way to the approvers.
+/// To the requester: the request was sent to the approvers.
 #[must_use]
 pub fn asked(request: &KeyRequest) -> String {
     format!(
-        "Asked for {}. It needs {} by {}; I'll tell you how it goes.",
+        "Request sent: {}. It needs {} by {}. You will be notified when it is decided.",
         wanted(request),
         approvals(request.snapshot.required_approvals),
         slack_date(request.expires_at)
@@ -188,20 +187,20 @@ pub fn asked(request: &KeyRequest) -> String {
 pub fn asks(request: &KeyRequest) -> String {
     asks_again(request).unwrap_or_else(|| {
         format!(
-            "*{}* asks for a key for {}:",
+            "*{}* requests a key for {}:",
             person(&request.details.requester),
             iam_user(&request.details.user, &request.details.account)
         )
     })
 }
 
-/// What was asked and who approved it, once the card is an outcome.
+/// What was requested and who approved it, below an outcome.
 #[must_use]
 pub fn asked_for(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
     let approved = if by.is_empty() { String::new() } else { format!(" Approved by {}.", by.join(" and ")) };
     format!(
-        "Asked by {}: {}, {}.{approved} Request `{}`",
+        "Requested by {}: {}, {}.{approved} Request `{}`",
         person(&request.details.requester),
         use_case(request.details.use_case),
         days(request.details.days),
@@ -209,7 +208,7 @@ pub fn asked_for(request: &KeyRequest) -> String {
     )
 }
 
-/// How many approvals there are and must be, and by when.
+/// Given and required approvals, and the deadline.
 #[must_use]
 pub fn approvals_so_far(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
@@ -227,12 +226,12 @@ pub fn approvals_so_far(request: &KeyRequest) -> String {
 pub fn ready(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
     let why = if by.is_empty() {
-        "Policy allows it without an approval".to_owned()
+        "No approval needed".to_owned()
     } else {
         format!("Approved by {}", by.join(" and "))
     };
     format!(
-        "{why}: your key for {} can be made. Press *Get my key* where you want to store it, by {}. No key exists until you open its link.",
+        "{why}: your key for {} is ready to create. Press *Get my key* on the computer where you will use it, by {}. The key is created only when you confirm on the page of its link.",
         iam_user(&request.details.user, &request.details.account),
         slack_date(request.expires_at)
     )
@@ -251,7 +250,7 @@ pub fn one_more(request: &KeyRequest, by: &PersonId) -> String {
     )
 }
 
-/// Said to a requester in addition, where too few can still give the approvals that a request lacks; else nothing.
+/// Added for a requester if too few people can still give the missing approvals; otherwise empty.
 #[must_use]
 pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
@@ -260,7 +259,7 @@ pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
     if lacking <= left {
         return String::new();
     }
-    " Too few of those who were approvers when you submitted it are left to give them: cancel this request and submit it again."
+    " Too few people who were approvers when you submitted it can still approve: cancel this request and submit it again."
         .to_owned()
 }
 
@@ -281,7 +280,7 @@ pub fn joined_channel(
         format!("{by} {}", approver_from_now_on())
     } else {
         format!(
-            "{by} They can read the requests here but cannot approve them: `KEYVEND_APPROVERS` names who can. Remove them if nobody expected this."
+            "{by} They can read requests here but cannot approve them: `KEYVEND_APPROVERS` defines who can. Remove them if this was not expected."
         )
     }
 }
@@ -295,7 +294,7 @@ pub fn joined_group(group: &UserGroupId, users: &[SlackUserId], more: usize) -> 
 }
 
 fn approver_from_now_on() -> &'static str {
-    "This makes them an approver. They can approve only requests submitted from now on. Remove them if nobody expected this, and look at the requests made since."
+    "This makes them an approver. They can approve only requests submitted from now on. Remove them if this was not expected, and review the requests submitted since."
 }
 
 /// How many approvers are named to somebody whose approval cannot count.
@@ -322,16 +321,16 @@ pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String 
 #[must_use]
 pub fn too_many_approvers(most: usize) -> String {
     format!(
-        "There are more than {most} approvers, and a request cannot record that many. Ask the person who runs keyvend to set `KEYVEND_APPROVERS` to a smaller channel or user group, then submit the request again."
+        "There are more than {most} approvers, and a request cannot record that many. Ask a keyvend administrator to set `KEYVEND_APPROVERS` to a smaller channel or user group, then submit the request again."
     )
 }
 
 /// An approver's click counted.
 pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
 /// An approver's no counted.
-pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been told.";
+pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been notified.";
 
-/// The approvers are called, once: a user group by its name, a channel as a whole.
+/// A mention of the approvers: the user group or the channel.
 #[must_use]
 pub fn call(approvers: &Approvers) -> String {
     match approvers {
@@ -340,13 +339,13 @@ pub fn call(approvers: &Approvers) -> String {
     }
 }
 
-/// The same before a sentence, where they are mentioned.
+/// The same before a sentence, if they are mentioned.
 #[must_use]
 pub fn calling(mention: Option<&Approvers>) -> String {
     mention.map(|approvers| format!("{} ", call(approvers))).unwrap_or_default()
 }
 
-/// A quarter of the card's time is gone.
+/// The reminder after a quarter of the request's lifetime.
 #[must_use]
 pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let lacking = request
@@ -354,7 +353,7 @@ pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
         .required_approvals
         .saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
     format!(
-        "{}{} still waits for {}. It lapses {}.",
+        "{}Reminder: the request of {} needs {}. It expires {}.",
         calling(mention),
         person(&request.details.requester),
         approvals(lacking.max(1)),
@@ -362,12 +361,12 @@ pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     )
 }
 
-/// A request was approved, but not by enough people who still may: the approvers are called once more.
+/// A request returned to the approvers, because an approval no longer counts.
 #[must_use]
 pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String {
     let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
     format!(
-        "{}{} was about to get this key, but what was approved no longer counts, or is no longer enough. It needs {} again, by {}.",
+        "{}{} is about to receive this key, but an approval no longer counts or is no longer enough. It needs {} again, by {}.",
         calling(mention),
         person(&request.details.requester),
         approvals(request.snapshot.required_approvals.saturating_sub(had).max(1)),
@@ -375,11 +374,11 @@ pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String 
     )
 }
 
-/// The approvers' channel cannot be used, so nothing can be judged.
+/// The approvers' channel cannot be used, so nothing can be authorized.
 #[must_use]
 pub fn approvers_unreachable(help: Option<&ChannelId>) -> String {
     format!(
-        "The approvers cannot be reached: keyvend cannot use their channel in Slack as it is now. Nothing was done. {} Whoever runs keyvend has to mend that first; then do it again.",
+        "Approvals are unavailable: keyvend cannot use the approvers' channel in Slack. Nothing was changed. {} A keyvend administrator must fix this; then try again.",
         ask_help(help)
     )
 }
@@ -388,7 +387,7 @@ pub fn approvers_unreachable(help: Option<&ChannelId>) -> String {
 #[must_use]
 pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String {
     format!(
-        "The approvers cannot be reached: your request for {} could not be shown in their channel. It stays open until {}, but nobody sees it there. {} Show whoever runs keyvend this: `{}`.",
+        "Approvals are unavailable: your request for {} could not be posted in the approvers' channel. It stays open until {}, but nobody sees it there. {} Show this reference to a keyvend administrator: `{}`.",
         iam_user(&request.details.user, &request.details.account),
         slack_date(request.expires_at),
         ask_help(help),
@@ -396,114 +395,112 @@ pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String
     )
 }
 
-/// The requester is told of the no.
+/// To the requester: denied.
 #[must_use]
 pub fn denied(request: &KeyRequest, by: &PersonId) -> String {
     format!(
-        "{} denied your request for {}. Talk to them before you ask again.",
+        "{} denied your request for {}. Talk to them before you submit a new request.",
         person(by),
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// The requester took it back.
+/// To the requester: cancelled.
 #[must_use]
 pub fn cancelled(request: &KeyRequest) -> String {
     format!(
-        "Your request for {} is cancelled. Any link you were given no longer works, and no key was created.",
+        "Your request for {} is cancelled. Its one-time link, if any, no longer works, and no key was created.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// What the card showed is no longer so.
+/// The facts on the card have changed.
 #[must_use]
 pub fn card_changed() -> String {
-    "This changed since the card was drawn, so your press was not counted and earlier approvals fell. The card now shows how it is: please look again.".to_owned()
+    "The facts changed since this card was posted. Your click was not counted and earlier approvals were revoked. Please review the updated card.".to_owned()
 }
 
 /// The same, to the requester.
 #[must_use]
 pub fn facts_changed(request: &KeyRequest) -> String {
     format!(
-        "{} changed while your request waited, so approvals so far no longer count. The approvers see the new card; it needs {}.",
+        "{} changed while your request was pending, so earlier approvals no longer count. The approvers see an updated card; it needs {}.",
         iam_user(&request.details.user, &request.details.account),
         approvals(request.snapshot.required_approvals)
     )
 }
 
-/// A click on something that is decided.
+/// A click on a request that is no longer pending.
 #[must_use]
 pub fn moved_on(request: &KeyRequest) -> String {
-    format!("Your press changed nothing. {}", standing(request))
+    format!("No change. {}", standing(request))
 }
 
-/// A click by somebody who approved already.
-pub const ALREADY_APPROVED: &str = "You approved this already; another person has to give the next approval.";
+/// A second approval by the same person.
+pub const ALREADY_APPROVED: &str =
+    "You have already approved this; another person has to give the next approval.";
 
-/// A press on a button of a request that is not theirs.
-pub const NOT_YOURS: &str =
-    "Only the person who asked can do this. Ask for a key of your own with `/access-key help`.";
+/// A button of another person's request.
+pub const NOT_YOURS: &str = "Only the requester can do this. Request a key of your own with `/access-key`.";
 
-/// A press on a card by somebody whom its request does not concern.
-pub const NOT_YOURS_TO_DECIDE: &str =
-    "Only an approver, or the person who asked, can do this: ask one of them.";
+/// A button on a card, pressed by somebody who is neither approver nor requester.
+pub const NOT_YOURS_TO_DECIDE: &str = "Only an approver or the requester can do this: ask one of them.";
 
 /// The same about a key whose IAM user is gone.
 pub const ONLY_APPROVERS_ANSWER: &str =
-    "The IAM user is gone, so only an approver can answer this: ask one of them.";
+    "The IAM user no longer exists, so only an approver can answer this: ask one of them.";
 
-/// A button that leads nowhere.
-pub const UNKNOWN_BUTTON: &str =
-    "I can't tell what this button belongs to; it may be from before a change. Look at `/access-key status`.";
+/// An unknown button.
+pub const UNKNOWN_BUTTON: &str = "This button is no longer valid. `/access-key status` shows your requests.";
 
 /// No such request.
 #[must_use]
 pub fn no_such_request(id: &RequestId) -> String {
-    format!("I know no request `{id}` of yours. `/access-key status` lists those I know.")
+    format!("You have no request `{id}`. `/access-key status` lists your requests.")
 }
 
-/// Nothing to take back.
-pub const NOTHING_TO_CANCEL: &str = "You have no request that could be cancelled.";
+/// Nothing to cancel.
+pub const NOTHING_TO_CANCEL: &str = "You have no request that can be cancelled.";
 
-/// More than one could be meant.
+/// Several requests could be cancelled.
 #[must_use]
 pub fn which_to_cancel(ids: &[RequestId]) -> String {
     let lines: Vec<String> = ids.iter().map(|id| format!("\u{2022} `cancel {id}`")).collect();
-    format!("You have more than one open request. Say which:\n{}", lines.join("\n"))
+    format!("You have more than one open request. Choose one:\n{}", lines.join("\n"))
 }
 
-/// One person sends more than is looked at.
+/// The rate limit of a person.
 #[must_use]
 pub fn rate_limited(most: usize) -> String {
     format!(
-        "You sent more than {most} commands, button presses and forms within one minute, so this one was not looked at. Wait a minute, then send it again. Deactivating a key, *This wasn't me*, `cancel` and `freeze` are never limited."
+        "You sent more than {most} commands, button presses and forms within one minute, so this one was not processed. Wait a minute, then send it again. Deactivating a key, *This wasn't me*, `cancel` and `freeze` are never limited."
     )
 }
 
-/// One person has as many open requests as anybody may have.
+/// The limit of open requests.
 #[must_use]
 pub fn too_many_open(open: &[RequestId]) -> String {
     let lines: Vec<String> = open.iter().map(|id| format!("\u{2022} `/access-key cancel {id}`")).collect();
     format!(
-        "You have {} open requests, and that is the most. Get the keys that were approved, or cancel what you no longer need, then ask again:\n{}",
+        "You have {} open requests, which is the limit. Get the keys that were approved or cancel what you no longer need, then submit a new request:\n{}",
         open.len(),
         lines.join("\n")
     )
 }
 
 /// No requests.
-pub const NO_REQUESTS: &str = "You have asked for nothing yet. `/access-key help` shows how.";
+pub const NO_REQUESTS: &str = "You have no requests yet. `/access-key help` shows how to submit one.";
 
-/// Where a request stands, in a sentence.
+/// The state of a request, in a sentence.
 #[must_use]
 pub fn standing(request: &KeyRequest) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
     match &request.state {
         RequestState::Pending => {
-            format!("The request for {what} waits for approval: {}.", approvals_so_far(request))
+            format!("The request for {what} is pending approval: {}.", approvals_so_far(request))
         }
         RequestState::Approved if request.details.kind.existing().is_some() => {
-            format!("The request for {what} is approved, and is being carried out.")
+            format!("The request for {what} is approved; the change is being applied.")
         }
         RequestState::Approved => format!(
             "The request for {what} is approved: {} can get the key, by {}.",
@@ -516,23 +513,23 @@ pub fn standing(request: &KeyRequest) -> String {
         ),
         RequestState::Issuing(_) => format!("A key for {what} is being created right now."),
         RequestState::Ambiguous(_) => format!(
-            "AWS gave no answer when a key for {what} was created, so whether it exists is not known. The approvers have been told, and nothing more is created for it."
+            "AWS did not respond when a key for {what} was created, so it is unknown whether the key exists. The approvers have been notified, and no other key is created for this request."
         ),
         RequestState::Issued { key, at, .. } => {
             format!("The key `{key}` for {what} was created {}.", slack_date(*at))
         }
         RequestState::Completed { key, .. } => match &request.details.kind {
             RequestKind::Longer { end, .. } => {
-                format!("The key `{key}` for {what} lives until {}.", slack_date(*end))
+                format!("The key `{key}` for {what} is extended until {}.", slack_date(*end))
             }
             RequestKind::Back { end, .. } => {
-                format!("The key `{key}` for {what} is switched on again, until {}.", slack_date(*end))
+                format!("The key `{key}` for {what} is reactivated until {}.", slack_date(*end))
             }
-            RequestKind::New | RequestKind::Rotate { .. } => format!("The key `{key}` for {what} is there."),
+            RequestKind::New | RequestKind::Rotate { .. } => format!("The key `{key}` for {what} exists."),
         },
         RequestState::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
         RequestState::Cancelled => format!("The request for {what} was cancelled."),
-        RequestState::Expired => format!("The request for {what} lapsed because nobody answered in time."),
+        RequestState::Expired => format!("The request for {what} expired without a decision."),
         RequestState::PolicyDenied { why } => format!("The request for {what} was refused: {why}"),
     }
 }
@@ -543,16 +540,16 @@ pub fn status_line(request: &KeyRequest) -> String {
     format!("\u{2022} `{}` {}", request.id, standing(request))
 }
 
-/// Who somebody is to keyvend.
+/// The answer to `whoami`.
 #[must_use]
-pub fn whoami(who: &crate::domain::iam::Person, approver: bool) -> String {
+pub fn whoami(who: &crate::domain::person::Person, approver: bool) -> String {
     let mut lines = vec![format!("You are {} (`{}`).", person(&who.id), who.id)];
     let role = if approver { "You are one of the approvers." } else { "You are not one of the approvers." };
     lines.push(role.to_owned());
     if who.guest || who.external || who.bot || who.deleted {
-        lines.push("Guests, people of other workspaces and bots cannot ask for keys here.".to_owned());
+        lines.push("Guests, people of other workspaces and bots cannot request keys here.".to_owned());
     }
-    lines.push(format!("An IAM user is yours when its tag `keyvend:owners` has `{}` in it.", who.id.user));
+    lines.push(format!("You own an IAM user if its tag `keyvend:owners` contains `{}`.", who.id.user));
     lines.join("\n")
 }
 
@@ -561,9 +558,9 @@ pub fn whoami(who: &crate::domain::iam::Person, approver: bool) -> String {
 pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) -> String {
     let second = match label {
         Some(label) => format!(
-            "It asks for the code that was mailed to the address in your Slack profile, marked *{label}*. Forward neither."
+            "You will need the code that was emailed to the address in your Slack profile, labeled *{label}*. Do not share the link or the code."
         ),
-        None => "Don't forward it: whoever opens it first gets the key.".to_owned(),
+        None => "Do not share it: the first person to use it gets the key.".to_owned(),
     };
     format!(
         "Your one-time link for {} works once, in one browser tab, until {}. {second}",
@@ -572,67 +569,64 @@ pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) ->
     )
 }
 
-/// The link was shown, but not where it was asked for.
-pub const LINK_SHOWN: &str = "Your one-time link is in your direct messages with keyvend, for you alone, until you reload Slack. If it is not there, press *Get my key* again.";
+/// The link was shown, but not in the conversation of the button.
+pub const LINK_SHOWN: &str = "Your one-time link is in your direct messages with keyvend, visible only to you, until you reload Slack. If it is not there, press *Get my key* again.";
 
-/// The link could not be shown to whoever pressed.
-pub const LINK_NOT_SHOWN: &str = "I could not show you your one-time link, so I withdrew it. Nothing was created; press *Get my key* again.";
+/// The link could not be shown.
+pub const LINK_NOT_SHOWN: &str = "Your one-time link could not be delivered, so it was revoked. No key was created; press *Get my key* again.";
 
-/// The request's time ran out.
+/// To the requester: expired.
 #[must_use]
-pub fn lapsed(request: &KeyRequest) -> String {
+pub fn request_expired(request: &KeyRequest) -> String {
     format!(
-        "Your request for {} lapsed because its time ran out. Ask again if you still need the key.",
+        "Your request for {} has expired. Submit a new request if you still need the key.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// The one place where a key is being collected.
+/// A tab holds the claim.
 pub const BEING_COLLECTED: &str =
     "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
 
-/// All issuing is stopped.
+/// Issuing is frozen.
 pub const FROZEN: &str =
-    "All issuing of keys is stopped for now. Your approval stays; press *Get my key* again later.";
+    "Key issuing is frozen. Your approval remains valid; press *Get my key* again later.";
 
 /// It was claimed too long ago.
-pub const TOO_LATE: &str = "Your link was opened, but the key could not be made in time. No key came of it; press \
-    *Get my key* again.";
+pub const TOO_LATE: &str = "Your link was used, but the key could not be created in time. No key was created; press *Get my key* again.";
 
 /// AWS's limit of two keys.
-pub const SLOT_TAKEN: &str = "The IAM user got a second key in the meantime, and AWS allows no third. Nothing was \
-    created. Free a slot and press *Get my key* again.";
+pub const SLOT_TAKEN: &str = "The IAM user got a second key in the meantime, and AWS allows only two. No key was created. Delete one of them and press *Get my key* again.";
 
-/// The IAM user went away.
-pub const USER_GONE: &str = "The IAM user no longer exists. Nothing was created.";
+/// The IAM user was deleted.
+pub const USER_GONE: &str = "The IAM user no longer exists. No key was created.";
 
-/// AWS said no.
+/// AWS refused `CreateAccessKey`.
 #[must_use]
 pub fn aws_refused(reference: &RequestId) -> String {
     format!(
-        "AWS refused to create the key. Nothing was created; try *Get my key* again later, and if that doesn't help, show whoever runs keyvend this: `{reference}`."
+        "AWS refused to create the key. No key was created; try *Get my key* again later, and if that fails again, show this reference to a keyvend administrator: `{reference}`."
     )
 }
 
 /// Another operation holds the IAM user.
-pub const BUSY: &str = "Another key operation on this IAM user is going on. Nothing was created; press *Get my key* \
-    again in a minute.";
+pub const BUSY: &str = "Another key operation on this IAM user is in progress. No key was created; press *Get my key* again in a minute.";
 
-/// Approvals are lacking now.
+/// An approval no longer counts.
 #[must_use]
 pub fn approvals_lacking(request: &KeyRequest) -> String {
     format!(
-        "An approval of your request for {} no longer counts, so the approvers are asked again. It needs {}.",
+        "An approval of your request for {} no longer counts, so it was sent to the approvers again. It needs {}.",
         iam_user(&request.details.user, &request.details.account),
         approvals(request.snapshot.required_approvals)
     )
 }
 
-/// Whether a key exists is not known.
+/// The outcome of `CreateAccessKey` is unknown.
 #[must_use]
 pub fn ambiguous(request: &KeyRequest) -> String {
     format!(
-        "AWS gave no answer when a key for {} was to be created. Nothing is tried again until it is clear what happened: look at the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
+        "AWS did not respond when a key for {} was created. keyvend will not retry until the outcome is known: check the access keys of that IAM user in the AWS console for one created around {}, and delete it if nobody has it.",
         iam_user(&request.details.user, &request.details.account),
         slack_date(if let RequestState::Ambiguous(doubt) = &request.state {
             doubt.intent.started_at
@@ -642,48 +636,47 @@ pub fn ambiguous(request: &KeyRequest) -> String {
     )
 }
 
-/// The key was created and lies sealed for the tab.
+/// The key was created and sealed for the tab.
 #[must_use]
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> String {
     format!(
-        "The key `{key}` for {} was created and handed to the browser tab that opened your link ({}). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.",
+        "The key `{key}` for {} was created and delivered to the browser tab that used your link ({}). It may take about 10 seconds to start working. If that wasn't you, press *This wasn't me* to deactivate it within seconds.",
         iam_user(&request.details.user, &request.details.account),
         browser
     )
 }
 
-/// Whoever pressed it has nothing to do with the key.
-pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only whoever asked for this key, owns its IAM user or approves here can \
-    switch it off. Tell the approvers if you think it is misused.";
+/// The report button, pressed by somebody who may not deactivate the key.
+pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only the requester, an owner of the IAM user or an approver can deactivate this key. Tell the approvers if you think it is misused.";
 
-/// The key is off.
+/// The key is deactivated.
 #[must_use]
 pub fn switched_off(key: &AccessKeyId) -> String {
-    format!("The key `{key}` is switched off. It no longer works anywhere.")
+    format!("The key `{key}` is deactivated. It no longer works anywhere.")
 }
 
-/// The same, to those whom it concerns.
+/// The same, to the requester and the approvers.
 #[must_use]
 pub fn reported(issued: &IssuedKey, by: &str) -> String {
     let said = match PersonId::try_from(by.to_owned()) {
-        Ok(by) => format!("{} said of", person(&by)),
-        Err(_) => "An operator said of".to_owned(),
+        Ok(by) => format!("{} reported", person(&by)),
+        Err(_) => "An operator reported".to_owned(),
     };
-    let off = if matches!(issued.state, KeyState::Deleted { .. }) { "deleted" } else { "switched off" };
+    let off = if matches!(issued.state, KeyState::Deleted { .. }) { "deleted" } else { "deactivated" };
     format!(
-        "{said} the key `{}` for {}: this wasn't me. It is {off}. Look in CloudTrail for what was done with it since {}, and who opened the link.",
+        "{said} the key `{}` for {} (This wasn't me). It is {off}. Next: check CloudTrail for its use since {}, and find out who opened the link.",
         issued.key,
         iam_user(&issued.user, &issued.account),
         slack_date(issued.issued_at)
     )
 }
 
-/// The same press was delivered again.
+/// The same button press was delivered again.
 #[must_use]
 pub fn reported_before(issued: &IssuedKey) -> String {
     if issued.state.is_active() {
         format!(
-            "The key `{}` was deactivated when you said that it wasn't you, and has been activated again since. Press again to deactivate it.",
+            "The key `{}` was deactivated when you reported it, and has been activated again since. Press again to deactivate it.",
             issued.key
         )
     } else {
@@ -691,43 +684,44 @@ pub fn reported_before(issued: &IssuedKey) -> String {
     }
 }
 
-/// Issuing was stopped.
-pub const FREEZE_DONE: &str = "All issuing of keys is stopped. Keys that exist go on working; `/access-key unfreeze` \
-    lets issuing go on.";
-/// Issuing goes on.
-pub const UNFREEZE_DONE: &str = "Keys can be issued again.";
-/// A stop was carried out, and lifted before its answer went out.
-pub const FREEZE_REVERTED: &str = "Your command stopped all issuing of keys, and somebody has let it go on since: keys can \
-    be issued. Type `/access-key freeze` again to stop it.";
-/// A stop was lifted, and there was another before the answer went out.
-pub const UNFREEZE_REVERTED: &str = "Your command let the issuing of keys go on, and somebody has stopped it again since. \
-    Type `/access-key unfreeze` again if you want to let it go on.";
+/// The answer to `freeze`.
+pub const FREEZE_DONE: &str =
+    "Key issuing is frozen. Existing keys keep working; `/access-key unfreeze` resumes issuing.";
+/// The answer to `unfreeze`.
+pub const UNFREEZE_DONE: &str = "Key issuing is resumed.";
+/// A freeze that was resumed before its answer was sent.
+pub const FREEZE_REVERTED: &str = "Your command froze key issuing, but somebody has resumed it since: keys can be issued. Type `/access-key freeze` to freeze it again.";
+/// A resume that was followed by a freeze before its answer was sent.
+pub const UNFREEZE_REVERTED: &str = "Your command resumed key issuing, but somebody has frozen it again since. Type `/access-key unfreeze` if you want to resume it.";
 
 /// An unfreeze that crossed a freeze: the freeze wins.
 #[must_use]
 pub fn unfreeze_raced(by: &str, at: Timestamp) -> String {
     let by = by.to_owned().try_into().map_or_else(|_| escape_mrkdwn(by), |by| person(&by));
     format!(
-        "All issuing of keys is still stopped: {by} stopped it {}, which was not before you typed this. If you want to let it go on all the same, type `/access-key unfreeze` again.",
+        "Key issuing is still frozen: {by} froze it {}, which was not before your command. To resume it anyway, type `/access-key unfreeze` again.",
         slack_date(at)
     )
 }
 
-/// The approvers hear of either.
+/// To the approvers: frozen or resumed.
 #[must_use]
 pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
     if freeze {
-        format!("{} stopped all issuing of keys. `/access-key unfreeze` lets it go on.", person(by))
+        format!(
+            "{} froze key issuing. Existing keys keep working. `/access-key unfreeze` resumes it.",
+            person(by)
+        )
     } else {
-        format!("{} let the issuing of keys go on.", person(by))
+        format!("{} resumed key issuing.", person(by))
     }
 }
 
-/// A second tab came with the right link, or codes were guessed.
+/// The link was used again from another tab.
 #[must_use]
 pub fn misused(request: &KeyRequest) -> String {
     format!(
-        "Somebody opened your one-time link for {} a second time, in another browser tab, and was turned away. If that was not you, your link has leaked: switch the key off with *This wasn't me* if you did not get it, and tell the approvers.",
+        "Somebody tried to use your one-time link for {} again in another browser tab and was blocked. If that wasn't you, your link has leaked: deactivate the key with *This wasn't me* if you did not receive it, and tell the approvers.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
@@ -736,51 +730,51 @@ pub fn misused(request: &KeyRequest) -> String {
 #[must_use]
 pub fn locked(request: &KeyRequest) -> String {
     format!(
-        "Five wrong codes were typed for your link for {}, and it is locked. No key was created. If that was not you, tell the approvers; else press *Get my key* again for a new link.",
+        "Five wrong codes were entered for your link for {}, so it is locked. No key was created. If that wasn't you, tell the approvers; otherwise press *Get my key* for a new link.",
         iam_user(&request.details.user, &request.details.account)
     )
 }
 
-/// A message that lay too long.
-pub const TOO_OLD: &str = "This took too long to reach me, so I did nothing with it. Please do it again.";
+/// A command that is too old.
+pub const TOO_OLD: &str = "This reached keyvend too late, so nothing was changed. Please try again.";
 
-/// Something failed on our side for good.
+/// A message failed permanently.
 #[must_use]
 pub fn not_done(reference: &RequestId) -> String {
     format!(
-        "That did not work, and it was not your fault. Nothing was done; please try again, and if it fails again, show whoever runs keyvend this: `{reference}`."
+        "That failed because of a problem in keyvend. Nothing was changed; please try again, and if it fails again, show this reference to a keyvend administrator: `{reference}`."
     )
 }
 
-/// Mail: no address that a code could go to.
-pub const MAIL_MISSING: &str = "Your Slack profile shows no mail address, and this key needs a code by mail. Add one to your profile and press *Get my key* again.";
-/// Mail: an address that Slack has not seen confirmed.
-pub const MAIL_UNCONFIRMED: &str = "The mail address in your Slack profile is not confirmed, and this key needs a code by mail. Confirm it in Slack and press *Get my key* again.";
-/// Mail: not one plain address.
-pub const MAIL_MALFORMED: &str = "The mail address in your Slack profile is not one plain address such as name@example.com, so no code is mailed to it. Correct it in your profile, then submit your request again.";
-/// Mail: an address elsewhere.
-pub const MAIL_FOREIGN: &str = "The mail address in your Slack profile is of a domain that codes are not mailed to. Change it to your work address and press *Get my key* again.";
-/// Mail: not the address of when it was asked.
-pub const MAIL_CHANGED: &str = "The mail address in your Slack profile changed since you asked for this key, so no code is mailed. Ask for the key anew.";
-/// Mail: SES refused.
-pub const MAIL_REFUSED: &str = "The code could not be mailed, so you get no link. Nothing was created; try again later, and tell whoever runs keyvend if it keeps failing.";
+/// Email: no address in the profile.
+pub const MAIL_MISSING: &str = "Your Slack profile has no email address, and this key needs a code by email. Add one to your profile and press *Get my key* again.";
+/// Email: an unconfirmed address.
+pub const MAIL_UNCONFIRMED: &str = "The email address in your Slack profile is not confirmed, and this key needs a code by email. Confirm it in Slack and press *Get my key* again.";
+/// Email: not one plain address.
+pub const MAIL_MALFORMED: &str = "The email address in your Slack profile is not one plain address such as name@example.com, so no code is sent to it. Correct it in your profile, then submit a new request.";
+/// Email: an address in another domain.
+pub const MAIL_FOREIGN: &str = "The email address in your Slack profile is in a domain that codes are not sent to. Change it to your work address and press *Get my key* again.";
+/// Email: another address than at the time of the request.
+pub const MAIL_CHANGED: &str = "The email address in your Slack profile changed since you requested this key, so no code is sent. Please submit a new request.";
+/// Email: SES refused.
+pub const MAIL_REFUSED: &str = "The code could not be emailed, so there is no link. No key was created; try again later, and tell a keyvend administrator if it keeps failing.";
 
-/// The mailed code's subject.
+/// The subject of the email with the code.
 #[must_use]
 pub fn mail_subject(label: &str) -> String {
     format!("Your keyvend code {label}")
 }
 
-/// The mailed code.
+/// The text of the email with the code.
 #[must_use]
 pub fn mail_text(code: &str, label: &str, user: &IamUserName, account: &Account) -> String {
     format!(
-        "Your code is {code}\n\nIt belongs to the link marked {label} that you were given in Slack, for an access key for the IAM user {user} in the account {}. Type it only on the page that this link opens.\n\nIf you did not press \"Get my key\" in Slack a moment ago, do nothing with it and tell your security team.\n",
+        "Your code is {code}\n\nIt belongs to the link labeled {label} that you received in Slack, for an access key for the IAM user {user} in the account {}. Enter it only on the page that this link opens.\n\nIf you did not press \"Get my key\" in Slack a moment ago, do not use it and tell your security team.\n",
         account.alias
     )
 }
 
-/// What somebody's reason is shown as.
+/// A reason, as a quotation.
 #[must_use]
 pub fn reason(text: &str) -> String {
     format!("> {}", escape_mrkdwn(text).replace('`', "'"))

@@ -1,13 +1,12 @@
 //! `create`: who wants a key of which IAM user, for what, for how long and why.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::domain::lifetime::Days;
+use crate::domain::reason::{InvalidReason, Reason};
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, IamUserName};
-use crate::slack::command::{Problem, SyntaxError};
-use crate::slack::mrkdwn::is_blank;
+use crate::slack::command::error::{Problem, SyntaxError};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,94 +25,6 @@ pub struct Create {
     pub days: Days,
     /// Why, in the person's own words.
     pub reason: Reason,
-}
-
-/// A lifetime in days, 1 to 3650. Policy limits it further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u16", into = "u16")]
-pub struct Days(u16);
-
-/// A number that is no lifetime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a number of days from 1 to 3650")]
-pub struct InvalidLifetime;
-
-impl Days {
-    /// The number of days.
-    #[must_use]
-    pub fn get(self) -> u16 {
-        self.0
-    }
-}
-
-impl TryFrom<u16> for Days {
-    type Error = InvalidLifetime;
-    fn try_from(days: u16) -> Result<Self, InvalidLifetime> {
-        if (1..=3650).contains(&days) { Ok(Self(days)) } else { Err(InvalidLifetime) }
-    }
-}
-
-impl From<Days> for u16 {
-    fn from(days: Days) -> u16 {
-        days.0
-    }
-}
-
-/// `30d`, as it is typed.
-impl fmt::Display for Days {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}d", self.0)
-    }
-}
-
-/// Why somebody wants a key: 1 to [`Reason::MOST`] characters on one line, single blanks between the words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Reason(String);
-
-/// A text that is no reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidReason {
-    /// Nothing, or only blanks.
-    #[error("no reason")]
-    Empty,
-    /// More than [`Reason::MOST`] characters.
-    #[error("a reason of more than {} characters", Reason::MOST)]
-    TooLong,
-}
-
-impl Reason {
-    /// The most characters.
-    pub const MOST: usize = 200;
-
-    /// The reason's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn of<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, InvalidReason> {
-        let text = words.collect::<Vec<_>>().join(" ");
-        match text.chars().count() {
-            0 => Err(InvalidReason::Empty),
-            1..=Self::MOST => Ok(Self(text)),
-            _ => Err(InvalidReason::TooLong),
-        }
-    }
-}
-
-/// Line ends, controls and the like become blanks.
-impl TryFrom<String> for Reason {
-    type Error = InvalidReason;
-    fn try_from(text: String) -> Result<Self, InvalidReason> {
-        Self::of(text.split(is_blank).filter(|word| !word.is_empty()))
-    }
-}
-
-impl From<Reason> for String {
-    fn from(reason: Reason) -> String {
-        reason.0
-    }
 }
 
 /// What is right so far. The first problem is the one that is told; what follows it still goes into the correct line.
@@ -165,7 +76,7 @@ pub(crate) fn create<'a>(words: impl Iterator<Item = &'a str>) -> Result<Create,
 
 impl Draft<'_> {
     fn finish(self) -> Result<Create, SyntaxError> {
-        let reason = Reason::of(self.reason.iter().copied());
+        let reason = Reason::from_words(self.reason.iter().copied());
         let problem = match (self.problem, &self.user, self.use_case, self.days, reason) {
             (None, Some((user, account)), Some(use_case), Some(days), Ok(reason)) => {
                 return Ok(Create { user: user.clone(), account: account.clone(), use_case, days, reason });
@@ -194,7 +105,7 @@ fn correct(
     // A longer one would say too much of what was typed back.
     let user = user.filter(|user| user.len() <= 50).unwrap_or_else(|| "ci-deployer".to_owned());
     let use_case = use_case.unwrap_or(UseCase::Cli);
-    let days = days.unwrap_or(Days(30));
+    let days = days.unwrap_or(Days::DEFAULT);
     format!("create {user} use:{use_case} ttl:{days} why you need it")
 }
 
@@ -234,8 +145,8 @@ mod tests {
             user: user.parse().unwrap(),
             account: account.map(|alias| alias.parse().unwrap()),
             use_case,
-            days: Days(days),
-            reason: Reason(reason.to_owned()),
+            days: Days::try_from(days).unwrap(),
+            reason: reason.to_owned().try_into().unwrap(),
         }
     }
 
@@ -330,16 +241,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_reason_is_folded_and_bounded_in_characters() {
-        let key = "\u{1f511}";
-        let reason = |text: &str| Reason::try_from(text.to_owned());
-        assert_eq!(reason(" a\r\n\tb\u{2028}c "), Ok(Reason("a b c".to_owned())));
-        assert_eq!(reason(&key.repeat(200)), Ok(Reason(key.repeat(200))));
-        assert_eq!(reason(&key.repeat(201)), Err(InvalidReason::TooLong));
-        assert_eq!(reason("\0\u{feff}"), Err(InvalidReason::Empty));
-    }
-
     fn a_user() -> impl Strategy<Value = String> {
         // What follows the last `@` must not read as an account.
         "[A-Za-z0-9_+=,.@-]{1,64}".prop_filter("ends like an account", |name| {
@@ -349,10 +250,10 @@ mod tests {
 
     fn a_reason() -> impl Strategy<Value = Reason> {
         ".{1,80}".prop_filter_map("no reason", |text| {
-            let kept = text.split(is_blank).filter(|word| {
+            let kept = text.split(crate::text::is_blank).filter(|word| {
                 !word.is_empty() && option(word, "use:").is_none() && option(word, "ttl:").is_none()
             });
-            Reason::of(kept).ok()
+            Reason::from_words(kept).ok()
         })
     }
 
@@ -368,7 +269,7 @@ mod tests {
                 user: user.parse().unwrap(),
                 account: account.map(|alias| alias.parse().unwrap()),
                 use_case,
-                days: Days(days),
+                days: Days::try_from(days).unwrap(),
                 reason,
             })
     }

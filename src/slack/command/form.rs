@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::slack::command::create::{Create, InvalidReason, Reason, days, iam_user};
-use crate::slack::{command::Problem, mrkdwn};
+use crate::domain::reason::{InvalidReason, Reason};
+use crate::slack::command::create::{Create, days, iam_user};
+use crate::slack::command::error::Problem;
+use crate::text::is_blank;
 
 /// A field of a form; its name is the block's that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Field {
     }
 
     fn of(self, values: &BTreeMap<String, String>) -> Option<&str> {
-        let value = values.get(self.block_id())?.trim_matches(mrkdwn::is_blank);
+        let value = values.get(self.block_id())?.trim_matches(is_blank);
         (!value.is_empty()).then_some(value)
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AccessKeyId, AccountAlias, IamUserName};
 use crate::slack::command::create::iam_user;
-use crate::slack::command::{Problem, SyntaxError};
+use crate::slack::command::error::{Problem, SyntaxError};
 
 /// An IAM user as it is typed: `bob`, or `bob@prod`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

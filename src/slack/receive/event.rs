@@ -1,21 +1,19 @@
 //! Events (<https://docs.slack.dev/apis/events-api>): somebody was deactivated, or somebody joined a channel or a user
 //! group, which may make them an approver. All others are acknowledged, so that Slack does not send them again.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::http::api_gateway::HttpResponse;
 use crate::id::{ChannelId, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::slack::envelope::{MAX_JOINED, SlackEnvelope, SlackEvent};
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, acknowledged, text_at};
+use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
 use crate::slack::signature::{SignatureHash, Verified};
 
 pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
     let body = signed.get();
     match text_at(body, "/type").ok_or(RejectReason::Lacks("type"))? {
-        // JSON, never text: a challenge echoed as HTML would run in a browser.
         "url_verification" => {
             let challenge = text_at(body, "/challenge").ok_or(RejectReason::Lacks("challenge"))?;
-            Ok(ReceiveOutcome::Answer(HttpResponse::json(&json!({ "challenge": challenge }))))
+            Ok(ReceiveOutcome::Challenge(challenge.to_owned()))
         }
         "event_callback" => {
             pins.app(text_at(body, "/api_app_id"))?;
@@ -24,10 +22,10 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
                 Some("user_change") => left(signed, team),
                 Some("member_joined_channel") => joined_channel(signed, team),
                 Some("subteam_members_changed") => joined_group(signed, team),
-                Some(_) | None => Ok(acknowledged()),
+                Some(_) | None => Ok(ReceiveOutcome::Acknowledged),
             }
         }
-        _ => Ok(acknowledged()),
+        _ => Ok(ReceiveOutcome::Acknowledged),
     }
 }
 
@@ -35,7 +33,7 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
 fn left(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOutcome, RejectReason> {
     let body = signed.get();
     if body.pointer("/event/user/deleted") != Some(&Value::Bool(true)) {
-        return Ok(acknowledged());
+        return Ok(ReceiveOutcome::Acknowledged);
     }
     let user = user(body, "/event/user/id")?;
     Ok(queued(SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::UserDeactivated)))
@@ -46,7 +44,7 @@ fn joined_channel(signed: &Verified<Value>, team: SlackTeamId) -> Result<Receive
     let body = signed.get();
     let user = user(body, "/event/user")?;
     if own_bot(body) == Some(user.as_str()) {
-        return Ok(acknowledged());
+        return Ok(ReceiveOutcome::Acknowledged);
     }
     let channel: Option<ChannelId> = text_at(body, "/event/channel").and_then(|id| id.parse().ok());
     let channel = channel.ok_or(RejectReason::Lacks("channel"))?;
@@ -61,14 +59,14 @@ fn joined_group(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOu
     let group: Option<UserGroupId> = text_at(body, "/event/subteam_id").and_then(|id| id.parse().ok());
     let group = group.ok_or(RejectReason::Lacks("subteam_id"))?;
     let Some(added) = body.pointer("/event/added_users").and_then(Value::as_array) else {
-        return Ok(acknowledged());
+        return Ok(ReceiveOutcome::Acknowledged);
     };
     let mut users = Vec::new();
     for added in added {
         let user: Option<SlackUserId> = added.as_str().and_then(|id| id.parse().ok());
         users.push(user.ok_or(RejectReason::Lacks("added_users"))?);
     }
-    let Some(first) = users.first().cloned() else { return Ok(acknowledged()) };
+    let Some(first) = users.first().cloned() else { return Ok(ReceiveOutcome::Acknowledged) };
     let more = users.len().saturating_sub(MAX_JOINED);
     users.truncate(MAX_JOINED);
     let what = SlackEvent::JoinedGroup { group, users, more };
@@ -87,7 +85,7 @@ fn once(body: &Value, message: SlackEnvelope) -> SlackEnvelope {
 }
 
 fn queued(message: SlackEnvelope) -> ReceiveOutcome {
-    ReceiveOutcome::Queue(Box::new(message), HttpResponse::empty(200))
+    ReceiveOutcome::Queue(Box::new(message))
 }
 
 fn user(body: &Value, pointer: &str) -> Result<SlackUserId, RejectReason> {

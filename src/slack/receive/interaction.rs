@@ -3,18 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::http::api_gateway::HttpResponse;
 use crate::http::form_urlencoded::Form;
 use crate::id::{PersonId, SlackTeamId};
-use crate::render::modal;
-use crate::render::text;
-use crate::slack::command::{self, Create};
-use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent, bounded};
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, acknowledged, text_at};
+use crate::slack::command::{self, Create, Field, Problem};
+use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
+use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
 use crate::slack::signature::Verified;
+use crate::text::bounded;
 
+/// The `callback_id` of the form in which a key is requested.
+pub const REQUEST_FORM: &str = "ask";
+/// The `callback_id` of the form in which a denial's reason is written.
+pub const DENIAL_FORM: &str = "deny";
 /// The `action_id` of a button that is a link. Slack reports its press too, with the link; there is nothing to do.
 pub const LINK_ACTION_ID: &str = "open-link";
 
@@ -30,7 +32,9 @@ const INPUTS_MOST: usize = 12;
 /// The JSON in the form's `payload`.
 pub(crate) fn payload(body: &[u8]) -> Result<Value, RejectReason> {
     let form = Form::parse(body).map_err(|_| RejectReason::Unreadable)?;
-    crate::slack::receive::json(form.get("payload").ok_or(RejectReason::Lacks("payload"))?.as_bytes())
+    crate::slack::receive::outcome::json(
+        form.get("payload").ok_or(RejectReason::Lacks("payload"))?.as_bytes(),
+    )
 }
 
 pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
@@ -42,15 +46,13 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
         "view_submission" => Some(view_submission(payload)?),
         _ => None,
     };
-    let Some(interaction) = interaction else { return Ok(acknowledged()) };
-    let answer = match &interaction {
-        // Slack shows any other body of an acknowledgement as an error.
-        Interaction::BlockActions { .. } => HttpResponse::empty(200),
-        Interaction::ViewSubmission { callback_id, values, .. } => match judge(callback_id, values) {
-            Ok(answer) => answer,
-            Err(errors) => return Ok(ReceiveOutcome::Answer(errors)),
-        },
-    };
+    let Some(interaction) = interaction else { return Ok(ReceiveOutcome::Acknowledged) };
+    if let Interaction::ViewSubmission { callback_id, values, .. } = &interaction {
+        let wrong = wrong_fields(callback_id, values);
+        if !wrong.is_empty() {
+            return Ok(ReceiveOutcome::FormErrors(wrong));
+        }
+    }
     let user =
         text_at(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user"))?;
     let mut message =
@@ -58,26 +60,16 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
     message.response_url = pins.response_url(text_at(payload, "/response_url"))?;
     message.channel = text_at(payload, "/channel/id").and_then(|id| id.parse().ok());
     message.trigger_id = text_at(payload, "/trigger_id").and_then(|id| id.to_owned().try_into().ok());
-    Ok(ReceiveOutcome::Queue(Box::new(message), answer))
+    Ok(ReceiveOutcome::Queue(Box::new(message)))
 }
 
-/// What a submitted form shows meanwhile, or what the grammar finds wrong in its fields
-/// (<https://docs.slack.dev/surfaces/modals#displaying_errors>).
-fn judge(callback_id: &str, values: &BTreeMap<String, String>) -> Result<HttpResponse, HttpResponse> {
-    let wrong = match callback_id {
-        modal::ASK => Create::filled(values).err(),
-        modal::DENY => command::denial_reason(values).err().map(|wrong| vec![wrong]),
-        _ => return Ok(HttpResponse::empty(200)),
-    };
-    let Some(wrong) = wrong else {
-        let checking = modal::told(text::CHECKING_FORM);
-        return Ok(HttpResponse::json(&json!({ "response_action": "update", "view": checking })));
-    };
-    let errors: Map<String, Value> = wrong
-        .iter()
-        .map(|(field, problem)| (field.block_id().to_owned(), text::in_field(problem).into()))
-        .collect();
-    Err(HttpResponse::json(&json!({ "response_action": "errors", "errors": errors })))
+/// What the grammar finds wrong in a form's fields.
+fn wrong_fields(callback_id: &str, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
+    match callback_id {
+        REQUEST_FORM => Create::filled(values).err().unwrap_or_default(),
+        DENIAL_FORM => command::denial_reason(values).err().into_iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The workspace it happened in. An app installed for a whole organisation gets none outside of a workspace; then it is

@@ -1,15 +1,11 @@
 //! Slash commands (<https://docs.slack.dev/interactivity/implementing-slash-commands>). What is no command, and a wish
 //! for help, is answered at once.
 
-use serde_json::json;
-
-use crate::http::api_gateway::HttpResponse;
 use crate::http::form_urlencoded::Form;
 use crate::id::PersonId;
-use crate::render::text;
 use crate::slack::command::Command;
 use crate::slack::envelope::{SlackEnvelope, SlackEvent};
-use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason};
+use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason};
 use crate::slack::signature::Verified;
 
 pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<ReceiveOutcome, RejectReason> {
@@ -19,9 +15,9 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
     let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user_id"))?;
     let response_url = pins.response_url(form.get("response_url"))?;
     let slash = name(form.get("command"));
-    Ok(match form.get("text").unwrap_or_default().parse() {
-        Err(error) => ReceiveOutcome::Answer(ephemeral(&text::syntax(&error, slash))),
-        Ok(Command::Help) => ReceiveOutcome::Answer(ephemeral(&text::help(slash))),
+    let command = match form.get("text").unwrap_or_default().parse() {
+        Err(error) => return Ok(ReceiveOutcome::SyntaxError(slash.to_owned(), error)),
+        Ok(Command::Help) => return Ok(ReceiveOutcome::Help(slash.to_owned())),
         Ok(
             command @ (Command::Form
             | Command::Create(_)
@@ -35,20 +31,13 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
             | Command::Freeze
             | Command::Unfreeze
             | Command::Whoami),
-        ) => {
-            // The form itself is the answer.
-            let answer = match command {
-                Command::Form => HttpResponse::empty(200),
-                _ => ephemeral(text::CHECKING),
-            };
-            let mut message =
-                SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Command(command));
-            message.response_url = response_url;
-            message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
-            message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
-            ReceiveOutcome::Queue(Box::new(message), answer)
-        }
-    })
+        ) => command,
+    };
+    let mut message = SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Command(command));
+    message.response_url = response_url;
+    message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
+    message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
+    Ok(ReceiveOutcome::Queue(Box::new(message)))
 }
 
 /// What the installer called the command, which is what a correct line has to begin with.
@@ -58,8 +47,4 @@ fn name(command: Option<&str>) -> &str {
         .filter(|name| name.len() <= 33)
         .filter(|name| name.strip_prefix('/').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)))
         .unwrap_or("/access-key")
-}
-
-fn ephemeral(text: &str) -> HttpResponse {
-    HttpResponse::json(&json!({ "response_type": "ephemeral", "text": text }))
 }

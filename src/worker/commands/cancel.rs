@@ -107,7 +107,7 @@ async fn cancel_request(
 pub(crate) async fn lapse(ctx: &Context, stored: &StoredRequest, now: Timestamp) -> anyhow::Result<()> {
     let Ok(next) = stored.request.apply(RequestEvent::Expire, "keyvend", now) else { return Ok(()) };
     let voided = void_ticket(ctx, stored).await?;
-    let message = approval_card::text(&text::lapsed(&next));
+    let message = approval_card::text(&text::request_expired(&next));
     let notifications =
         vec![Notification::Card, Notification::Direct { to: next.details.requester.clone(), message }];
     match commit(ctx, stored, next, voided, notifications).await {

@@ -6,6 +6,7 @@ use futures_util::future::{try_join, try_join5};
 
 use crate::aws::WriteError;
 use crate::domain::audit::AuditEvent;
+use crate::domain::email_hash::email_hash;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey, UNDO_EXTENSION, days_until};
 use crate::domain::request::{
     Approval, KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot,
@@ -15,6 +16,7 @@ use crate::id::{AccessKeyId, RequestId};
 use crate::policy::{
     Activate, Denial, Issue, KeyFacts, Policies, PolicyDecision, Request, RequiredApprovals, Rotate,
 };
+use crate::random::random;
 use crate::render::approval_card;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
@@ -24,7 +26,6 @@ use crate::worker::commands::create::{Limit, too_many_approvers, too_many_open};
 use crate::worker::commands::keys::{chooser, has_two_keys};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
-use crate::worker::interactions::get_key::{address_hash, random};
 use crate::worker::limits::{admit, barred, refuse_barred, still_open};
 use crate::worker::notify::{answer, answer_with};
 use crate::worker::ops::key_expiry::drop_inactive_successor;
@@ -261,7 +262,7 @@ pub(crate) async fn change_key(
             return refuse_again(ctx, message, issued, again, text::USER_GONE, now).await;
         }
     };
-    asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+    asked.email_hash = facts.requester.email.as_deref().map(email_hash);
     let facts = about_key(facts, &asked);
     let id = match (again, &issued.replacement) {
         // Begun before: goes on as it began.
@@ -613,7 +614,7 @@ mod tests {
             );
             assert_eq!(days, 1);
             let no = again.wants(&stored(undone.clone()), 90, now).unwrap_err();
-            assert!(no.contains("that happens once"), "{no}");
+            assert!(no.contains("already reactivated once"), "{no}");
         }
     }
 

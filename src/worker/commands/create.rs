@@ -6,13 +6,16 @@ use futures_util::future::{join, try_join, try_join3};
 use crate::aws::WriteError;
 use crate::aws::session_policy::is_supported_path;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::iam::{Account, IamUser, MAX_ELIGIBLE_APPROVERS};
+use crate::domain::email_hash::email_hash;
+use crate::domain::iam::{Account, IamUser};
+use crate::domain::person::MAX_ELIGIBLE_APPROVERS;
 use crate::domain::request::{
     KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
 };
 use crate::facts::NoSuchUser;
 use crate::id::{AccountAlias, PersonId, RequestId};
 use crate::policy::{Policies, Request, RequiredApprovals};
+use crate::random::random;
 use crate::render::approval_card;
 use crate::render::text;
 use crate::slack::api;
@@ -25,7 +28,6 @@ use crate::worker::commands::keys::{chooser, has_two_keys};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
 use crate::worker::dispatch::approvers_unreachable;
-use crate::worker::interactions::get_key::{address_hash, random};
 use crate::worker::interactions::request_form::{reply, show_outcome};
 use crate::worker::jobs::refresh_ownership::note_owners;
 use crate::worker::limits::{Barred, OPEN_REQUESTS, admit, barred, fetch_ahead, still_open};
@@ -199,7 +201,7 @@ async fn evaluate(
     let help = ctx.config.help_channel.as_ref();
     if let Found::Facts(facts) | Found::Denied(_, facts) = &found {
         asked.user = facts.iam_user.name.clone();
-        asked.email_hash = facts.requester.email.as_deref().map(address_hash);
+        asked.email_hash = facts.requester.email.as_deref().map(email_hash);
     }
     let (request, seen) = match found {
         Found::Facts(facts) => (evaluate_facts(ctx, policies, (id, salt), asked, &facts), Ok(*facts)),

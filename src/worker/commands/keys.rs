@@ -5,8 +5,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join, try_join_all, try_join3};
 
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::iam::{AccessKey, AccessKeyStatus, Account, IamUser, Person};
+use crate::domain::iam::{AccessKey, AccessKeyStatus, Account, IamUser};
 use crate::domain::key::{DeactivationReason, KeyState, StoredKey};
+use crate::domain::person::Person;
 use crate::domain::request::RequestDetails;
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, AccountAlias, IamUserName};

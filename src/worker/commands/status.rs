@@ -21,7 +21,7 @@ pub(crate) async fn whoami(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let slack = slack_client(ctx).await?;
-    let memberships = ctx.lookup.approvers(&slack, &ctx.config).await?.into();
+    let memberships = ctx.lookup.approvers(&slack, ctx.config.approval_places()).await?.into();
     let (person, known) = join(
         ctx.lookup.person(&slack, &message.person, &memberships),
         known_users(ctx, &message.person.user),

@@ -1,7 +1,7 @@
 //! Somebody joined the approvals channel, or became an approver: whoever approves is told, for one approver may have
 //! invited another.
 
-use crate::config::Approvers;
+use crate::domain::approvers::Approvers;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::id::SlackUserId;
 use crate::render::approval_card;

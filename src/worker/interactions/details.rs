@@ -3,7 +3,8 @@
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use crate::domain::iam::{IamUser, Person};
+use crate::domain::iam::IamUser;
+use crate::domain::person::Person;
 use crate::domain::request::KeyRequest;
 use crate::facts::NoSuchUser;
 use crate::id::{PersonId, SlackUserId, ViewId};
@@ -64,7 +65,7 @@ async fn look_up_details(
 ) -> anyhow::Result<Value> {
     let slack = slack_client(ctx).await?;
     let asked = &request.details;
-    let approvers = ctx.lookup.approvers(&slack, &ctx.config).await?;
+    let approvers = ctx.lookup.approvers(&slack, ctx.config.approval_places()).await?;
     if !approvers.contains(&message.person.user) {
         return Ok(modal::told(text::NOT_AN_APPROVER));
     }

@@ -7,10 +7,13 @@ use crate::aws::item::{Item, Table, Write};
 use crate::aws::{MailError, WriteError};
 use crate::config::Mail;
 use crate::domain::email_address::MailAddress;
+use crate::domain::email_hash::email_hash;
 use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState, TransitionError};
 use crate::domain::ticket::claim::{self, StoredTicket, TicketState, new_item};
 use crate::domain::ticket::{MailedCode, Ticket};
-use crate::id::{ChannelId, RequestId, Revision, SlackUserId, crockford_of};
+use crate::encoding::crockford_of;
+use crate::id::{ChannelId, RequestId, Revision, SlackUserId};
+use crate::random::random;
 use crate::render::approval_card;
 use crate::render::text;
 use crate::slack::api::{self, SlackApi, SlackError};
@@ -105,7 +108,7 @@ async fn ensure_collectable(
     }
     if stored.request.is_expired(now) {
         lapse(ctx, &stored, now).await?;
-        return Ok(Err(text::lapsed(&stored.request)));
+        return Ok(Err(text::request_expired(&stored.request)));
     }
     match &stored.request.state {
         RequestState::Approved => Ok(Ok((stored, Vec::new()))),
@@ -267,27 +270,15 @@ fn validate_email(
     if !mail.domains.contains(&address.domain()) {
         return Err(text::MAIL_FOREIGN);
     }
-    if seen != Some(address_hash(address.as_str()).as_str()) {
+    if seen != Some(email_hash(address.as_str()).as_str()) {
         return Err(text::MAIL_CHANGED);
     }
     Ok(address)
 }
 
-/// What a table keeps of an address: enough to see that it changed.
-pub(crate) fn address_hash(address: &str) -> String {
-    crate::domain::audit::hex(&crate::domain::ticket::hash(address.to_lowercase().as_bytes()))
-}
-
 /// Two characters by which a link and its mail are known to belong together.
 fn label(ticket: &StoredTicket) -> String {
     crockford_of(&crate::domain::ticket::hash(ticket.tid.as_str().as_bytes()), 2)
-}
-
-/// Random bytes from the operating system.
-pub(crate) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -298,7 +289,7 @@ mod tests {
     fn a_code_is_mailed_only_to_the_confirmed_address_that_was_seen_when_asking() {
         let mail =
             Mail { from: "keys@example.com".parse().unwrap(), domains: vec!["example.com".to_owned()] };
-        let seen = address_hash("alice@example.com");
+        let seen = email_hash("alice@example.com");
         let try_it = |address: Option<&str>, confirmed, seen: Option<&str>| {
             let found = validate_email(address.map(str::to_owned), confirmed, seen, &mail);
             found.map(|address| address.as_str().to_owned())

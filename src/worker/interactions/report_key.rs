@@ -94,7 +94,7 @@ pub(crate) async fn is_in_a_group(
     let slack = slack_client(ctx).await?;
     let person = &message.person.user;
     let owning = ctx.lookup.groups_of(&slack, person, &issued.owner_groups);
-    let approving = ctx.lookup.approvers(&slack, &ctx.config);
+    let approving = ctx.lookup.approvers(&slack, ctx.config.approval_places());
     // Either will do: a user group that is gone by now keeps no approver from it.
     match join(owning, approving).await {
         (Ok(groups), _) if !groups.is_empty() => Ok(true),

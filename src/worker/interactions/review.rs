@@ -4,6 +4,7 @@ use futures_util::future::try_join;
 
 use crate::aws::WriteError;
 use crate::domain::audit::AuditEvent;
+use crate::domain::reason::Reason;
 use crate::domain::request::{
     KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot, TransitionError,
 };
@@ -12,7 +13,6 @@ use crate::policy::{Approve, Authorized, Denial, Issue, Policies, PolicyDecision
 use crate::render::approval_card;
 use crate::render::text;
 use crate::slack::api::{self, SlackApi};
-use crate::slack::command::Reason;
 use crate::slack::receive::{MessageRef, SlackEnvelope};
 use crate::store::StoredRequest;
 use crate::time::Timestamp;

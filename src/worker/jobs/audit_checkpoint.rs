@@ -7,10 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aws::WriteError;
 use crate::aws::item::Table;
-use crate::domain::audit::{AuditEvent, NewAuditEntry, hex};
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::checkpoint::{
     CHECKPOINT, Checkpoint, CheckpointPage, StoredCheckpoint, chain_id, day_due_for_close,
 };
+use crate::encoding::hex;
 use crate::queue::DueMessage;
 use crate::render::approval_card;
 use crate::render::text;

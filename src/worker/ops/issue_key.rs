@@ -10,16 +10,18 @@ use crate::aws::item::Write;
 use crate::aws::session_policy::{self, IamStep};
 use crate::aws::{CreateError, Iam, TagError, WriteError};
 use crate::domain::key::IssuedKey;
+use crate::domain::new_access_key::NewAccessKey;
 use crate::domain::request::{
     AbortOutcome, Approval, IssueIntent, KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot,
 };
 use crate::domain::ticket::Psk;
 use crate::domain::ticket::claim::{self, ClaimHolder, TicketState};
-use crate::domain::ticket::seal::{NewAccessKey, seal};
+use crate::domain::ticket::seal::seal;
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
 use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
 use crate::queue::ClaimMessage;
+use crate::random::random;
 use crate::render::approval_card;
 use crate::render::text;
 use crate::store::{self, StoredRequest, TicketRef};
@@ -30,7 +32,6 @@ use crate::worker::context::{CLOCK_SKEW, Context, HandleError, Invocation, secon
 use crate::worker::decision_facts::{DecisionFacts, facts_about};
 use crate::worker::dispatch::approvers_unreachable;
 use crate::worker::interactions::details::who_may_approve;
-use crate::worker::interactions::get_key::random;
 use crate::worker::limits::may_mention;
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::ticket_outbox::import_ticket_events;

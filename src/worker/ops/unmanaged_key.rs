@@ -89,7 +89,7 @@ async fn may_deactivate_foreign(
         return Ok(allowed.map(|(_, facts)| facts));
     }
     let slack = slack_client(ctx).await?;
-    if !ctx.lookup.approvers(&slack, &ctx.config).await?.contains(&message.person.user) {
+    if !ctx.lookup.approvers(&slack, ctx.config.approval_places()).await?.contains(&message.person.user) {
         return Ok(Err(text::POLICIES_INVALID.to_owned()));
     }
     let facts = facts(ctx, &slack, &message.person, at, (&[], None), now).await?;

@@ -65,7 +65,7 @@ pub enum NotWritten {
     Fault,
 }
 
-/// Nothing can be said of a call.
+/// Nothing can be reported a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault;
 

@@ -1,4 +1,4 @@
-//! Both tables in memory, changed by the product's own writes and by nothing else. The request's JSON is left out: it
+//! Both tables in memory, changed by the product's own writes and by nothing else. The request's JSON is skipped: it
 //! is kept beside its item as the value that it would be read back as.
 
 use std::collections::BTreeMap;

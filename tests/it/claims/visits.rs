@@ -7,7 +7,7 @@ use keyvend::aws::item::{Item, Table, Update, number};
 use keyvend::domain::ticket::claim::{
     Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, acknowledge, after_try, claim, misuse,
 };
-use keyvend::domain::ticket::seal::base64url;
+use keyvend::encoding::base64url;
 use keyvend::queue::ClaimEvent;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};

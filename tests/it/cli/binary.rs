@@ -20,25 +20,24 @@ fn the_help_says_what_it_can_do() {
     let (status, help, err) = run(&["--help"], &[]);
     assert_eq!((status, err.as_str()), (0, ""));
     insta::assert_snapshot!(help, @r"
-    The operator's tool of keyvend: look at the audit trail, try policies, stop what must be stopped
+    The command-line tool of keyvend: check the audit trail and policies, freeze issuing, deactivate keys
 
-    It works with your own AWS credentials and is no part of the deployed functions. Which tables
-    it uses is told by flags, or by the variables that the functions have: KEYVEND_AUDIT_TABLE,
-    KEYVEND_REQUESTS_TABLE.
+    It uses your own AWS credentials and is not part of the deployed functions. Tables are given by
+    flags, or by the variables that the functions use: KEYVEND_AUDIT_TABLE, KEYVEND_REQUESTS_TABLE.
 
     Usage: keyvend [OPTIONS] <COMMAND>
 
     Commands:
-      audit     The audit trail: take it out, check it
-      policy    The policies: check them, ask them
-      freeze    Stop all issuing of keys, at once
-      unfreeze  Let issuing go on
-      key       Access keys: switch one off
+      audit     Export or verify the audit trail
+      policy    Check policies or explain a decision
+      freeze    Freeze key issuing immediately
+      unfreeze  Resume key issuing
+      key       Deactivate an access key
       help      Print this message or the help of the given subcommand(s)
 
     Options:
           --json
-              Answer in JSON, for programs
+              Print JSON, for programs
 
       -h, --help
               Print help (see a summary with '-h')
@@ -47,10 +46,10 @@ fn the_help_says_what_it_can_do() {
               Print version
 
     Exit status:
-      0  done; yes; in order
-      1  no; not in order
-      2  the command line cannot be read
-      3  it could not be done, or not all of it
+      0  success; yes; valid
+      1  no; invalid
+      2  the command line is invalid
+      3  failed or partially failed
     ");
     let (status, out, err) = run(&[], &[]);
     assert_eq!((status, out.as_str()), (2, ""));
@@ -84,7 +83,7 @@ fn a_command_line_that_cannot_be_read_is_told_what_would_be_right() {
         (&["audti"], "similar subcommand exists: 'audit'"),
         (&["audit", "export", "--since", "yesterday"], "2026-01-31"),
         (&["audit", "export", "--format", "xml"], "[possible values: csv, jsonl]"),
-        (&["audit", "export", "--request", "7"], "not a request id"),
+        (&["audit", "export", "--request", "7"], "not a request ID"),
         (&["audit", "verify", "--anchor", "abc"], "64 hexadecimal digits"),
         (&["audit", "verify", "--from", "x", "--audit-table", "y"], "cannot be used with"),
         (&["policy", "explain"], "required arguments were not provided"),
@@ -97,8 +96,8 @@ fn a_command_line_that_cannot_be_read_is_told_what_would_be_right() {
         ),
         (&["policy", "explain", "--person", "U0", "--user", "ci", "--action", "approve"], "--requester"),
         (&["policy", "explain", "--person", "U0", "--user", "c/i", "--action", "list"], "IAM user's name"),
-        (&["freeze", "--as", "T0001.U0ALICE"], "not a Slack id"),
-        (&["key", "deactivate", "x"], "not an access key id"),
+        (&["freeze", "--as", "T0001.U0ALICE"], "not a Slack ID"),
+        (&["key", "deactivate", "x"], "not an access key ID"),
         (&["key", "deactivate"], "<KEY>"),
     ];
     for (words, told) in table {
@@ -112,7 +111,7 @@ fn a_command_line_that_cannot_be_read_is_told_what_would_be_right() {
 fn policies_are_checked_without_any_configuration() {
     let (status, out, err) = run(&["policy", "check"], &[]);
     assert_eq!((status, err.as_str()), (0, ""), "{out}");
-    assert!(out.ends_with("cases hold.\n"), "{out}");
+    assert!(out.ends_with("cases pass.\n"), "{out}");
     let (status, out, _) = run(&["policy", "check", "/nonexistent"], &[]);
     assert_eq!(status, 1);
     assert!(out.contains("/nonexistent: "), "{out}");

@@ -67,7 +67,7 @@ async fn the_shipped_policies_are_valid_and_nothing_is_to_be_said_of_them() {
         .filter(|file| file.extension().is_some_and(|extension| extension == "cedar"))
         .map(|file| fs::read_to_string(file).unwrap().matches("@id(").count())
         .sum();
-    assert_eq!(ran.done(), format!("policies: {policies} policies are valid. {cases} cases hold.\n"));
+    assert_eq!(ran.done(), format!("policies: {policies} policies are valid. {cases} test cases pass.\n"));
     let configured =
         Operator::of(&world).with("KEYVEND_POLICY_DIR", SHIPPED).runs(&["policy", "check"]).await;
     assert!(configured.done().starts_with(SHIPPED));

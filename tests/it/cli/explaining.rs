@@ -73,7 +73,7 @@ async fn a_case_is_explained() {
     ");
     let key = "policies/DENY/a requester activates a reported key.json";
     let ran = keyvend(&world, &["policy", "explain", key]).await;
-    assert!(ran.out.contains("asked for by T0HOME.UALICEOWNER; concerns: reported"), "{}", ran.out);
+    assert!(ran.out.contains("requested by T0HOME.UALICEOWNER; risk flags: reported"), "{}", ran.out);
     let freeze = "policies/DENY/an owner who is no approver freezes.json";
     let ran = keyvend(&world, &["policy", "explain", freeze]).await;
     assert!(ran.out.starts_with("no: freeze by T0HOME.UALICEOWNER in 111122223333 (home)\n"), "{}", ran.out);
@@ -225,7 +225,7 @@ async fn todays_keys_and_a_keys_requester_come_from_the_table() {
     let counted = keyvend(&deployed.world, &words).await.json();
     assert_eq!(counted["facts"]["asked"]["issued_today"], 1);
     let uncounted = Operator::of(&deployed.world).with("KEYVEND_REQUESTS_TABLE", "").runs(&words[..8]).await;
-    assert!(uncounted.done().contains("0 (not looked up: no --requests-table)"));
+    assert!(uncounted.done().contains("0 (unknown without --requests-table)"));
     let words = [live("U0BOB", "ci-deployer", "deactivate"), vec!["--key", &key.id, "--json"]].concat();
     let answer = keyvend(&deployed.world, &words).await.json();
     assert_eq!(answer["facts"]["key"]["requester"], "T0001.U0ALICE");
@@ -240,8 +240,8 @@ async fn another_account_is_looked_into_with_its_own_credentials_or_through_a_ro
     let refused = keyvend(world, &words).await;
     assert_eq!(refused.ending, ExitStatus::Failed);
     insta::assert_snapshot!(refused.err, @r"
-    error: your credentials are of account 123456789012, and the IAM user is in 210987654321 (sandbox)
-    Name a role there that they may assume with --role, or use credentials of that account with --profile.
+    error: your credentials belong to account 123456789012, but the IAM user is in 210987654321 (sandbox)
+    Use --role with a role in that account that they may assume, or --profile with credentials of that account.
     ");
     let own = Operator::of(world).in_account(SANDBOX).runs(&words).await.done();
     assert!(own.contains(&format!("ci-deployer in {SANDBOX} (sandbox)")), "{own}");
@@ -274,7 +274,7 @@ async fn what_is_missing_to_look_facts_up_is_told() {
     let no_channel = told(Operator::of(&world).with("KEYVEND_APPROVALS_CHANNEL", ""), &words).await;
     assert!(no_channel.contains("KEYVEND_APPROVALS_CHANNEL is not set"), "{no_channel}");
     let no_team = told(Operator::of(&world).with("KEYVEND_SLACK_TEAM_IDS", ""), &words).await;
-    assert!(no_team.contains("Write T....U0ALICE"), "{no_team}");
+    assert!(no_team.contains("Use T....U0ALICE"), "{no_team}");
     let wrong_token = told(Operator::of(&world).with("KEYVEND_BOT_TOKEN", "xoxb-wrong"), &words).await;
     assert!(
         wrong_token.contains("invalid_auth") && wrong_token.contains("Check KEYVEND_BOT_TOKEN"),

@@ -135,7 +135,7 @@ async fn a_table_that_is_not_named_or_not_there_is_told() {
     assert_eq!(unnamed.ending, ExitStatus::Failed);
     insta::assert_snapshot!(unnamed.err, @r#"
     error: KEYVEND_AUDIT_TABLE is not set
-    Give --audit-table, or set the variable. The stack names its tables:
+    Use --audit-table, or set the variable. To list the tables of the stack:
       aws cloudformation list-stack-resources --stack-name keyvend --query "StackResourceSummaries[?ResourceType=='AWS::DynamoDB::Table'].PhysicalResourceId"
     "#);
     let missing = keyvend(&world, &["audit", "export", "--audit-table", "nowhere"]).await;

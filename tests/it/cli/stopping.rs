@@ -32,11 +32,11 @@ async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
     let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
     let stopped = keyvend(&deployed.world, &["freeze"]).await.done();
     insta::assert_snapshot!(stable(&stopped), @r"
-    All issuing of keys is stopped.
+    Key issuing is frozen.
     Recorded in the audit trail as <request>.
 
-    Keys that exist go on working, and can be switched off. Tell the approvers; `keyvend unfreeze`, or
-    `/access-key unfreeze` by an approver, lets issuing go on.
+    Existing keys keep working and can be deactivated. Notify the approvers. To resume, run `keyvend unfreeze`,
+    or an approver types `/access-key unfreeze`.
     ");
     deployed.posts("/reveal/claim", &tab.claim(None)).await;
     deployed.deliver().await;
@@ -46,7 +46,7 @@ async fn after_freeze_the_worker_creates_no_key_and_after_unfreeze_it_does() {
     deployed.world.clock.advance(Duration::from_secs(1));
     let again = keyvend(&deployed.world, &["unfreeze"]).await.done();
     insta::assert_snapshot!(stable(&again), @r"
-    Keys can be issued again. It had been stopped by arn:aws:iam::123456789012:user/admin since 2025-11-24T16:00:02Z.
+    Key issuing is resumed. It had been stopped by arn:aws:iam::123456789012:user/admin since 2025-11-24T16:00:02Z.
     Recorded in the audit trail as <request>.
     ");
     let ready = deployed.world.net.slack().last_told(ALICE_OWNER);
@@ -65,9 +65,7 @@ async fn whoever_comes_second_is_told_who_was_first() {
     deployed.types(BOB_APPROVER, "freeze").await;
     let second = keyvend(&deployed.world, &["freeze"]).await.done();
     assert!(
-        second.starts_with(
-            "All issuing of keys had been stopped already, by T0001.U0BOB since 2025-11-24T16:00:00Z."
-        ),
+        second.starts_with("Key issuing was already frozen, by T0001.U0BOB since 2025-11-24T16:00:00Z."),
         "{second}"
     );
     // Whoever wants to lift it asks the one who wanted it last.
@@ -80,7 +78,7 @@ async fn whoever_comes_second_is_told_who_was_first() {
         (&json!(true), &json!(false), &json!(arn))
     );
     let nothing = keyvend(&deployed.world, &["unfreeze"]).await.done();
-    assert!(nothing.starts_with("Nothing was stopped: keys can be issued."), "{nothing}");
+    assert!(nothing.starts_with("Key issuing was not frozen: keys can be issued."), "{nothing}");
     assert!(frozen_by(&deployed).await.is_null());
 }
 
@@ -125,7 +123,7 @@ async fn what_could_not_be_recorded_is_told_and_recorded_by_the_next_run() {
     deployed.world.net.once("dynamodb", "ExecuteStatement", Interfere::Status(400, denied));
     let ran = keyvend(&deployed.world, &["freeze"]).await;
     assert_eq!(ran.ending, ExitStatus::Failed);
-    assert!(ran.out.contains("All issuing of keys is stopped.\nNOT recorded"), "{}", ran.out);
+    assert!(ran.out.contains("Key issuing is frozen.\nNOT recorded"), "{}", ran.out);
     assert!(!frozen_by(&deployed).await.is_null());
     keyvend(&deployed.world, &["freeze"]).await.done();
     assert_eq!(recorded(&deployed, "issuing.frozen").await.len(), 1);
@@ -137,7 +135,7 @@ async fn an_unfreeze_in_the_second_of_a_freeze_or_before_it_is_refused_and_the_f
     deployed.types(BOB_APPROVER, "freeze").await;
     let ran = keyvend(&deployed.world, &["unfreeze"]).await;
     assert_eq!(ran.ending, ExitStatus::No);
-    assert!(ran.out.starts_with("NOT lifted: all issuing of keys was stopped by T0001.U0BOB"), "{}", ran.out);
+    assert!(ran.out.starts_with("NOT resumed: key issuing was frozen by T0001.U0BOB"), "{}", ran.out);
     assert_eq!(frozen_by(&deployed).await, "T0001.U0BOB");
     assert_eq!(recorded(&deployed, "issuing.resume_denied").await.len(), 1);
     deployed.world.clock.advance(Duration::from_secs(1));
@@ -154,9 +152,5 @@ async fn an_unfreeze_from_slack_that_was_typed_before_the_operators_freeze_is_re
     keyvend(&deployed.world, &["freeze", "--as", "Jane on call"]).await.done();
     deployed.deliver().await;
     assert_eq!(frozen_by(&deployed).await, "Jane on call");
-    assert!(
-        deployed.told(BOB_APPROVER).contains("Jane on call stopped it"),
-        "{}",
-        deployed.told(BOB_APPROVER)
-    );
+    assert!(deployed.told(BOB_APPROVER).contains("Jane on call froze it"), "{}", deployed.told(BOB_APPROVER));
 }

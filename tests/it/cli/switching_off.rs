@@ -45,22 +45,22 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     deployed.world.net.forget();
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
     insta::assert_snapshot!(stable(&ran.done()), @r#"
-    AKIAWORLD00000000002 of ci-deployer in 123456789012 (home) is off.
+    AKIAWORLD00000000002 of ci-deployer in 123456789012 (home) is inactive.
 
-      keyvend      marked, so that nothing switches it on again, issued to T0001.U0ALICE by request <request>
+      keyvend      marked, so that nothing activates it again, issued to T0001.U0ALICE by request <request>
       IAM          inactive
       audit trail  recorded in <request>
-      people       its requester and the approvers are told within a minute or two
+      people       the requester and the approvers are notified within two minutes
 
     Next
 
-      1. Sessions that were made with the key go on for up to 36 hours. End them:
+      1. Sessions created with the key remain valid for up to 36 hours. Revoke them:
          aws iam put-user-policy --user-name ci-deployer --policy-name keyvend-sessions-ended \
            --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2025-11-24T16:00:02Z"}}}]}'
-      2. See what was done with it, in every region that you use:
+      2. Check what it was used for, in every region that you use:
          aws cloudtrail lookup-events --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=AKIAWORLD00000000002
-         Of every role that it assumed there, revoke the sessions as well (IAM, the role, Revoke sessions).
-      3. When nothing needs it any more, delete it:
+         For every role that it assumed, revoke the sessions as well (IAM, the role, Revoke sessions).
+      3. When nothing needs the key any more, delete it:
          aws iam delete-access-key --user-name ci-deployer --access-key-id AKIAWORLD00000000002
     "#);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
@@ -81,9 +81,9 @@ async fn an_issued_key_is_marked_switched_off_recorded_and_told_of() {
     deployed.world.net.sqs().sweep();
     deployed.deliver_everything().await;
     let told = deployed.told(ALICE_OWNER);
-    assert!(told.contains("was switched off by") && told.contains(&key.id), "{told}");
+    assert!(told.contains("was deactivated by") && told.contains(&key.id), "{told}");
     let channel = deployed.world.net.slack().messages(APPROVALS);
-    assert!(channel.iter().any(|message| message.reading().contains("was switched off by")));
+    assert!(channel.iter().any(|message| message.reading().contains("was deactivated by")));
     let verified = keyvend(&deployed.world, &["audit", "verify"]).await;
     assert_eq!(verified.ending, ExitStatus::Done, "{verified:?}");
     let trail = aws::items(&deployed.world.net, AUDIT).await;
@@ -103,7 +103,7 @@ async fn a_key_of_somebody_else_is_switched_off_and_recorded_in_a_chain_of_its_o
     let unsaid = keyvend(&deployed.world, &["key", "deactivate", &key]).await;
     assert_eq!(unsaid.ending, ExitStatus::Failed);
     assert!(
-        unsaid.err.contains("Give --user") && unsaid.err.contains("get-access-key-last-used"),
+        unsaid.err.contains("Use --user") && unsaid.err.contains("get-access-key-last-used"),
         "{}",
         unsaid.err
     );
@@ -129,7 +129,7 @@ async fn a_wrong_name_does_nothing() {
         (&[&key.id, "--user", "admin-bot"], "keyvend issued "),
         (&[&key.id, "--account", "sandbox"], "keyvend issued "),
         (&[&other, "--user", "admin-bot"], "has no key "),
-        (&[&other, "--user", "ci-deployer", "--account", SANDBOX], "your credentials are of account"),
+        (&[&other, "--user", "ci-deployer", "--account", SANDBOX], "your credentials belong to account"),
         (&[&other, "--user", "ci-deployer", "--account", "elsewhere"], "there is no account `elsewhere`"),
     ];
     for (words, told) in cases {
@@ -172,7 +172,7 @@ async fn a_key_that_iam_does_not_switch_off_is_said_to_be_on() {
     deployed.world.net.once("iam", "UpdateAccessKey", Interfere::Status(403, denied.to_owned()));
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
     assert_eq!(ran.ending, ExitStatus::Failed);
-    assert!(ran.out.contains("is NOT off."), "{}", ran.out);
+    assert!(ran.out.contains("is NOT inactive."), "{}", ran.out);
     assert!(ran.out.contains("iam:UpdateAccessKey: AWS answered AccessDenied"), "{}", ran.out);
     assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Active");
     assert!(!item(&deployed, &key.id).await["deactivation_at"].is_null(), "nothing may switch it on again");
@@ -189,7 +189,7 @@ async fn a_key_that_is_gone_is_as_good_as_off() {
     let iam = aws::iam(&deployed.world.net, HOME);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(&key.id).send().await.unwrap();
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await.done();
-    assert!(ran.contains("is gone: IAM has no such key any more."), "{ran}");
+    assert!(ran.contains("does not exist in IAM any more."), "{ran}");
 }
 
 #[tokio::test]

@@ -70,13 +70,13 @@ async fn a_whole_trail_verifies() {
     let Kept { deployed, .. } = kept().await;
     let ran = keyvend(&deployed.world, &["audit", "verify"]).await;
     insta::assert_snapshot!(ran.done(), @r"
-    The audit trail is whole.
+    The audit trail is intact.
 
-      read  5 records in 2 chains, 0 checkpoints
-      ends  held against table Requests
+      read   5 records in 2 chains, 0 checkpoints
+      heads  compared with table Requests
 
-    That the newest records were not cut off shows only an anchor: the hash of a checkpoint, posted to the
-    approvals channel once a day. Give it with --anchor.
+    Only an anchor proves that the newest records were not removed: the hash of a checkpoint, posted in the
+    approvals channel once a day. Use it with --anchor.
     ");
 }
 
@@ -99,17 +99,17 @@ async fn a_changed_record_is_named() {
     let ran = keyvend(&deployed.world, &["audit", "verify"]).await;
     assert_eq!(ran.ending, ExitStatus::No);
     insta::assert_snapshot!(stable(&ran.out), @r"
-    The audit trail is not whole. The first record that does not fit:
+    The audit trail is not intact. The first invalid record:
 
       chain    <request>
       record   2
-      problem  changed: its contents do not have its hash
+      problem  changed: its hash does not match its contents
 
-      read  5 records in 2 chains, 0 checkpoints
-      ends  held against table Requests
+      read   5 records in 2 chains, 0 checkpoints
+      heads  compared with table Requests
 
-    Next: keep what is there. Export it, and compare it with a copy of the table restored from before
-    (point-in-time recovery).
+    Next: preserve the evidence. Export the trail, and compare it with a copy of the table restored to an earlier
+    time (point-in-time recovery).
     ");
 }
 
@@ -217,11 +217,11 @@ async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_
     let anchor = tamperer.checkpoint(2, &first, &[(&other, ends.1.0, &ends.1.1)]).await;
     let whole = keyvend(&deployed.world, &["audit", "verify", "--anchor", &anchor.to_uppercase()]).await;
     insta::assert_snapshot!(stable(&whole.done()), @r"
-    The audit trail is whole.
+    The audit trail is intact.
 
       read    7 records in 3 chains, 2 checkpoints
       anchor  checkpoint 2 of 2025-11-25T00:00:00Z
-      ends    held against table Requests
+      heads   compared with table Requests
     ");
 
     tamperer.truncates(&other, 2, ends.1.0).await;
@@ -235,11 +235,11 @@ async fn a_tail_cut_off_everywhere_is_missed_by_the_checkpoint_and_a_checkpoint_
     let anchored = keyvend(&deployed.world, &["audit", "verify", "--anchor", &anchor]).await;
     assert_eq!(anchored.ending, ExitStatus::No);
     insta::assert_snapshot!(stable(&anchored.out), @r"
-    The audit trail is not whole.
+    The audit trail is not intact.
 
       read    5 records in 3 chains, 1 checkpoint
       anchor  no checkpoint has the hash <hash>
-      ends    held against table Requests
+      ends    compared with table Requests
 
     The checkpoint that the anchor is of was removed or changed, or the hash is of another trail.
     ");
@@ -291,8 +291,8 @@ async fn an_item_that_is_no_record_is_named() {
     assert_eq!(ran.json()["problems"], json!([unreadable]));
     let exported = keyvend(&deployed.world, &["audit", "export"]).await;
     assert_eq!(exported.ending, ExitStatus::No);
-    assert!(exported.err.contains(&format!("record 2 of {one} has no proper `detail`")), "{}", exported.err);
-    assert!(exported.err.contains("1 left out"), "{}", exported.err);
+    assert!(exported.err.contains(&format!("record 2 of {one} has no valid `detail`")), "{}", exported.err);
+    assert!(exported.err.contains("1 skipped"), "{}", exported.err);
 }
 
 #[tokio::test]
@@ -355,7 +355,7 @@ async fn a_part_of_a_trail_is_not_whole_and_is_asked_whether_it_is_one() {
         .done();
     let ran = keyvend(&deployed.world, &["audit", "verify", "--from", path]).await;
     assert_eq!(ran.ending, ExitStatus::No);
-    assert!(ran.out.contains("Was it exported with --since"), "{}", ran.out);
+    assert!(ran.out.contains("If it was exported with --since"), "{}", ran.out);
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 //! What holds whatever comes in.
 
+use keyvend::functions::gateway::refusal;
 use keyvend::http::api_gateway::{BODY_LIMIT, HttpRequest, HttpResponse};
 use keyvend::slack::command::Command;
-use keyvend::slack::receive::{SlackEnvelope, SlackEvent, receive};
+use keyvend::slack::receive::{SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use proptest::prelude::*;
 
 use crate::any_json::{any_json, damaged};
 use crate::edge::sent::{
     NOW, SECRET, Sent, UNWANTED, content_type, gateway_cases, member_joined, members_changed, ours, parts,
-    pins, press, secret, submission, user_change,
+    pins, press, receive, secret, submission, user_change,
 };
 
 const STATUSES: [u16; 8] = [200, 400, 401, 403, 404, 405, 413, 415];
@@ -123,7 +124,7 @@ proptest! {
                 check_response(parts(&received).1)?;
                 prop_assert!(parts(&received).0.is_none());
             }
-            Err(refused) => check_response(&refused.response())?,
+            Err(refused) => check_response(&refusal(refused))?,
         }
     }
 
@@ -139,7 +140,7 @@ proptest! {
                     let received = receive(&request, &pins("A123456", &["T0001"]), &[secret(SECRET)], Timestamp(now));
                     check_response(parts(&received).1)?;
                 }
-                Err(refused) => check_response(&refused.response())?,
+                Err(refused) => check_response(&refusal(refused))?,
             }
         }
     }

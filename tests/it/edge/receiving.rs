@@ -2,13 +2,13 @@
 
 use keyvend::http::api_gateway::HttpResponse;
 use keyvend::slack::command::Command;
-use keyvend::slack::receive::{Interaction, ReceiveOutcome, SlackEnvelope, SlackEvent};
+use keyvend::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::edge::sent::{
-    NOW, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed, parts,
-    press, say, slash, submission, user_change, with,
+    NOW, Received, Sent, UNWANTED, body_json, content_type, ephemeral_text, member_joined, members_changed,
+    parts, press, say, slash, submission, user_change, with,
 };
 
 #[test]
@@ -41,7 +41,7 @@ fn a_command_is_queued_as_an_allow_list() {
     assert_eq!(message.id.to_string().len(), 16);
     assert_eq!(message.group_id(), "T0001.U0001");
     assert_eq!(serde_json::from_str::<SlackEnvelope>(&body).unwrap(), message);
-    insta::assert_snapshot!(parts(&sent.receive()).1.body, @r#"{"response_type":"ephemeral","text":"Checking... the answer comes here in a moment."}"#);
+    insta::assert_snapshot!(parts(&sent.receive()).1.body, @r#"{"response_type":"ephemeral","text":"Checking... the answer will appear here in a moment."}"#);
 }
 
 #[test]
@@ -57,14 +57,14 @@ fn the_same_signed_request_gives_the_same_message_and_another_time_another() {
 #[test]
 fn help_and_syntax_errors_are_answered_at_once_under_the_commands_own_name() {
     let text = |sent: Sent| match sent.receive() {
-        ReceiveOutcome::Answer(response) => ephemeral_text(&response).unwrap(),
+        Received::Answered(response) => ephemeral_text(&response).unwrap(),
         other => panic!("{other:?}"),
     };
     for line in ["help", "Help me"] {
         assert!(text(say(line)).contains("`/aws-key create &lt;iam-user&gt;"), "{line:?}");
     }
-    insta::assert_snapshot!(text(say("create ci use:cli to deploy")), @r#"How many days should the key live? Add `ttl:`, such as `ttl:30d`. Type `/aws-key create ci use:cli ttl:30d why you need it`"#);
-    insta::assert_snapshot!(text(say("create &lt;!channel&gt; use:cli ttl:1d x")), @r#"`&lt;!channel&gt;` is not an IAM user name. Write it as it stands in the AWS console. Type `/aws-key create ci-deployer use:cli ttl:1d why you need it`"#);
+    insta::assert_snapshot!(text(say("create ci use:cli to deploy")), @r#"How long do you need the key? Add `ttl:`, such as `ttl:30d`. Type `/aws-key create ci use:cli ttl:30d why you need it`"#);
+    insta::assert_snapshot!(text(say("create &lt;!channel&gt; use:cli ttl:1d x")), @r#"`&lt;!channel&gt;` is not an IAM user name. Write it as shown in the AWS console. Type `/aws-key create ci-deployer use:cli ttl:1d why you need it`"#);
     for name in [None, Some("aws-key"), Some("/"), Some("/<!here>"), Some("/aws key"), Some("/`"), Some("")] {
         let reply = text(slash(&[("text", Some("nope")), ("command", name)]));
         assert!(reply.ends_with("Type `/access-key help`"), "{name:?}: {reply}");
@@ -225,7 +225,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     });
     let sent = Sent::payload(&wrong);
     match sent.receive() {
-        ReceiveOutcome::Answer(response) => {
+        Received::Answered(response) => {
             assert_eq!((response.status, content_type(&response)), (200, Some("application/json")));
             let expected = json!({
                 "response_action": "errors", "errors": {"reason": "Use at most 200 characters."},
@@ -238,7 +238,7 @@ fn a_forms_wrong_fields_are_answered_at_once() {
     assert_eq!(body_json(&right).unwrap()["response_action"], "update");
     let unsigned = Sent { signed_with: None, ..Sent::payload(&wrong) };
     assert!(
-        matches!(unsigned.receive(), ReceiveOutcome::Answer(response) if response == HttpResponse::empty(401))
+        matches!(unsigned.receive(), Received::Answered(response) if response == HttpResponse::empty(401))
     );
 }
 
@@ -307,7 +307,7 @@ fn what_needs_no_work_is_acknowledged_with_an_empty_body() {
     ];
     for (name, sent) in cases {
         match sent.receive() {
-            ReceiveOutcome::Answer(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
+            Received::Answered(response) => assert_eq!(response, HttpResponse::empty(200), "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -465,7 +465,7 @@ fn what_is_not_as_slack_sends_it_to_us_is_refused() {
 
 #[test]
 fn only_a_fresh_well_formed_signature_that_fits_no_secret_is_worth_another_look_at_the_secrets() {
-    let mismatch = |sent: Sent| matches!(sent.receive(), ReceiveOutcome::SignatureMismatch(r) if r == HttpResponse::empty(401));
+    let mismatch = |sent: Sent| matches!(sent.receive(), Received::SignatureMismatch(r) if r == HttpResponse::empty(401));
     assert!(mismatch(Sent { signed_with: Some("rotated"), ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: Some("rotated"), skew: 301, ..say("whoami") }));
     assert!(!mismatch(Sent { signed_with: None, ..say("whoami") }));

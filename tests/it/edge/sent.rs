@@ -1,8 +1,12 @@
 //! Requests as Slack would send them, and as it would not.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use keyvend::functions::slack::response::response;
 use keyvend::http::api_gateway::{HttpRequest, HttpResponse};
-use keyvend::slack::receive::{AppIdentity, ReceiveOutcome, ResponseUrlRule, SlackEnvelope, receive};
+use keyvend::slack::receive::{
+    AppIdentity, ReceiveOutcome, RejectReason, ResponseUrlRule, SlackEnvelope, receive as receive_request,
+};
+use keyvend::slack::signature::SignatureError;
 use keyvend::slack::signature::SigningSecret;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
@@ -87,7 +91,7 @@ impl Sent {
         HttpRequest::new(self.method.clone(), self.path.clone(), headers, self.body.clone()).unwrap()
     }
 
-    pub(crate) fn receive(&self) -> ReceiveOutcome {
+    pub(crate) fn receive(&self) -> Received {
         receive(&self.request(), &ours(), &[secret("a-newer-secret"), secret(SECRET)], Timestamp(NOW))
     }
 
@@ -97,7 +101,7 @@ impl Sent {
 
     pub(crate) fn queued(&self) -> SlackEnvelope {
         match self.receive() {
-            ReceiveOutcome::Queue(message, response) => {
+            Received::Queued(message, response) => {
                 assert_eq!(response.status, 200);
                 *message
             }
@@ -115,10 +119,35 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-pub(crate) fn parts(received: &ReceiveOutcome) -> (Option<&SlackEnvelope>, &HttpResponse) {
+/// What a request is received as, with its answer.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Answered(HttpResponse),
+    Queued(Box<SlackEnvelope>, HttpResponse),
+    SignatureMismatch(HttpResponse),
+}
+
+pub(crate) fn receive(
+    request: &HttpRequest,
+    ours: &AppIdentity,
+    secrets: &[SigningSecret],
+    now: Timestamp,
+) -> Received {
+    let outcome = receive_request(request, ours, secrets, now);
+    let response = response(&outcome);
+    match outcome {
+        ReceiveOutcome::Queue(message) => Received::Queued(message, response),
+        ReceiveOutcome::Rejected(RejectReason::Signature(SignatureError::Mismatch)) => {
+            Received::SignatureMismatch(response)
+        }
+        _ => Received::Answered(response),
+    }
+}
+
+pub(crate) fn parts(received: &Received) -> (Option<&SlackEnvelope>, &HttpResponse) {
     match received {
-        ReceiveOutcome::Answer(response) | ReceiveOutcome::SignatureMismatch(response) => (None, response),
-        ReceiveOutcome::Queue(message, response) => (Some(message), response),
+        Received::Answered(response) | Received::SignatureMismatch(response) => (None, response),
+        Received::Queued(message, response) => (Some(message), response),
     }
 }
 
@@ -150,7 +179,7 @@ pub(crate) const SLASH: [(&str, &str); 10] = [
     ("trigger_id", "1.2.x"),
 ];
 
-/// The slash command's fields with some replaced, or left out where replaced by nothing.
+/// The slash command's fields with some replaced, or skipped where replaced by nothing.
 pub(crate) fn slash(changes: &[(&str, Option<&str>)]) -> Sent {
     let fields: Vec<(&str, &str)> = SLASH
         .iter()

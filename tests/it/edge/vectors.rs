@@ -4,14 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyvend::http::api_gateway::{Header, HttpRequest};
 use keyvend::http::form_urlencoded::Form;
-use keyvend::slack::receive::{SlackEvent, receive};
+use keyvend::slack::receive::SlackEvent;
 use keyvend::slack::signature::{SignatureError, SigningSecret, verify};
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::edge::sent::{
-    body_json, cases, content_type, ephemeral_text, gateway_cases, hex, parts, pins, secret,
+    body_json, cases, content_type, ephemeral_text, gateway_cases, hex, parts, pins, receive, secret,
 };
 
 fn header(value: &Value) -> Header<'_> {

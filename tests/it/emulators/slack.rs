@@ -247,7 +247,7 @@ async fn a_trigger_opens_one_view_within_three_seconds() {
     let slack = world.net.slack();
     let view = json!({
         "type": "modal", "callback_id": "ask", "title": {"type": "plain_text", "text": "Access key"},
-        "submit": {"type": "plain_text", "text": "Ask"},
+        "submit": {"type": "plain_text", "text": "Submit request"},
         "blocks": [{"type": "input", "block_id": "user", "label": {"type": "plain_text", "text": "IAM user"},
             "element": {"type": "plain_text_input", "action_id": "name"}}],
     });

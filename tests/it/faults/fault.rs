@@ -106,18 +106,15 @@ fn untrue(text: &str, keys: &[(String, bool)]) -> Option<String> {
     let named = text.split('`').find(|part| part.starts_with("AKIA") && part.len() == 20);
     let key = named.and_then(|named| keys.iter().find(|(id, _)| id == named));
     let on = keys.iter().any(|(_, on)| *on);
-    let lie = if text.contains("was created and handed") {
+    let lie = if text.contains("was created and delivered") {
         key.is_none()
     } else if text.contains("is deleted:") {
         key.is_some()
-    } else if text.contains("so it is switched off") || text.contains("and is switched off") {
+    } else if text.contains("so it was deactivated") || text.contains("and was deactivated") {
         key.is_some_and(|(_, on)| *on)
-    } else if text.contains("is switched on again") {
+    } else if text.contains("is reactivated") {
         key.is_none_or(|(_, on)| !*on)
-    } else if ["Nothing was created", "o key was created", "o key came of it", "o key exists"]
-        .iter()
-        .any(|sentence| text.contains(sentence))
-    {
+    } else if ["o key was created", "o key exists"].iter().any(|sentence| text.contains(sentence)) {
         on
     } else {
         false
@@ -130,14 +127,14 @@ fn a_lie_is_heard() {
     let on = [("AKIA0000000000000001".to_owned(), true)];
     let off = [("AKIA0000000000000001".to_owned(), false)];
     for (text, keys, lies) in [
-        ("The key `AKIA0000000000000001` for x was created and handed to the tab", on.as_slice(), false),
-        ("The key `AKIA0000000000000001` for x was created and handed to the tab", &[], true),
+        ("The key `AKIA0000000000000001` for x was created and delivered to the tab", on.as_slice(), false),
+        ("The key `AKIA0000000000000001` for x was created and delivered to the tab", &[], true),
         ("The key `AKIA0000000000000001` for x is deleted: it had expired.", &off, true),
-        ("The key `AKIA0000000000000001` for x has expired and is switched off.", &on, true),
-        ("The key `AKIA0000000000000001` for x has expired and is switched off.", &off, false),
-        ("The key `AKIA0000000000000001` for x is switched on again", &off, true),
-        ("Your link expired unopened. No key was created", &on, true),
-        ("Your link expired unopened. No key was created", &off, false),
+        ("The key `AKIA0000000000000001` for x has expired and was deactivated.", &on, true),
+        ("The key `AKIA0000000000000001` for x has expired and was deactivated.", &off, false),
+        ("The key `AKIA0000000000000001` for x is reactivated", &off, true),
+        ("Your link expired unused. No key was created", &on, true),
+        ("Your link expired unused. No key was created", &off, false),
     ] {
         assert_eq!(untrue(text, keys).is_some(), lies, "{text}: {keys:?}");
     }

@@ -70,7 +70,7 @@ async fn two_approvers_at_once_are_two_approvals_and_one_is_enough_once() {
         settled(&keyvend).await;
         let about = format!("{turns} {swapped}");
         assert_eq!(keyvend.stands().await, "APPROVED", "{about}");
-        assert_eq!(count(&events(&keyvend).await, "approved"), 1, "{about}");
+        assert_eq!(count(&events(&keyvend).await, "review.approved"), 1, "{about}");
         assert_eq!(keyvend.times_told(ALICE_OWNER, "can be made"), 1, "{about}");
         let told = [keyvend.told(BOB_APPROVER), keyvend.told(CAROL_APPROVER)];
         let counted = told.iter().filter(|told| told.contains("approval is recorded")).count();
@@ -93,9 +93,9 @@ async fn an_approval_and_a_denial_at_once_end_as_the_trail_says() {
         let about = format!("{turns} {swapped}");
         assert_eq!(keyvend.stands().await, "DENIED", "{about}: a no ends what waits, approved or not");
         let events = events(&keyvend).await;
-        assert_eq!(count(&events, "denied"), 1, "{about}");
+        assert_eq!(count(&events, "review.denied"), 1, "{about}");
         let ready = keyvend.times_told(ALICE_OWNER, "can be made");
-        assert_eq!(ready, count(&events, "approved"), "{about}: told of an approval that was none");
+        assert_eq!(ready, count(&events, "review.approved"), "{about}: told of an approval that was none");
         assert_eq!(keyvend.creates(), 0);
     }
 }
@@ -127,7 +127,7 @@ async fn a_click_and_the_end_of_time_at_once_are_one_or_the_other() {
         .await;
         settled(&keyvend).await;
         let (stands, events) = (keyvend.stands().await, events(&keyvend).await);
-        let (approved, expired) = (count(&events, "approved"), count(&events, "expired"));
+        let (approved, expired) = (count(&events, "review.approved"), count(&events, "request.expired"));
         let expected = if approved == 1 { "APPROVED" } else { "EXPIRED" };
         assert_eq!((stands.as_str(), approved + expired), (expected, 1), "{turns} {swapped}: {events:?}");
     }
@@ -180,7 +180,7 @@ async fn the_same_slack_request_twice_at_once_or_ten_minutes_apart_is_one() {
         settled(&keyvend).await;
         assert_eq!(keyvend.requests().await.len(), 1, "{turns} {swapped}");
         assert_eq!(cards(&keyvend), 1, "{turns} {swapped}: one card");
-        assert_eq!(count(&events(&keyvend).await, "asked"), 1);
+        assert_eq!(count(&events(&keyvend).await, "request.created"), 1);
     }
     let keyvend = Deployed::new().await;
     let event = keyvend.world.slash_command(ALICE_OWNER, testkit::steps::ASK);
@@ -267,7 +267,7 @@ async fn switching_off_and_confirming_at_once_leaves_the_key_off() {
         assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive", "{about}");
         let state = text(&keyvend.item(&format!("key#{}", key.id)).await["state"]["S"]);
         assert_eq!(state, "INACTIVE", "{about}");
-        assert_eq!(count(&events(&keyvend).await, "deactivated"), 1, "{about}");
+        assert_eq!(count(&events(&keyvend).await, "key.deactivated"), 1, "{about}");
     }
 }
 
@@ -342,5 +342,5 @@ async fn received(event: Value, keyvend: &Deployed) -> Value {
 /// Cards that were posted, beside whatever else was said there.
 fn cards(keyvend: &Deployed) -> usize {
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    said.iter().filter(|message| message.reading().contains("asks for")).count()
+    said.iter().filter(|message| message.reading().contains(" requests ")).count()
 }

@@ -217,8 +217,7 @@ fn other_origins_are_turned_away_before_anything_is_read() {
 
 /// Bytes of this length, as a field of the wire format.
 fn bytes(length: usize) -> impl Strategy<Value = String> {
-    prop::collection::vec(any::<u8>(), length)
-        .prop_map(|bytes| keyvend::domain::ticket::seal::base64url(&bytes))
+    prop::collection::vec(any::<u8>(), length).prop_map(|bytes| keyvend::encoding::base64url(&bytes))
 }
 
 #[test]

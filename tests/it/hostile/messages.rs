@@ -114,7 +114,7 @@ fn a_claim_of_no_ticket_writes_nothing() {
         let mut body = claim.clone();
         body["event"] = json!(event);
         body["attempt"] = json!(attempt);
-        body["tid"] = json!(keyvend::domain::ticket::seal::base64url(&tid));
+        body["tid"] = json!(keyvend::encoding::base64url(&tid));
         prop_assert!(serde_json::from_value::<ClaimMessage>(body.clone()).is_ok());
         let (answer, did) =
             work(&keyvend, json!({ "Records": [record("m1", &sqs::arn(CLAIMS), &body.to_string())] }));

@@ -116,7 +116,7 @@ async fn where_too_few_of_those_approvers_are_left_the_requester_is_told_to_subm
     invite(&keyvend, MALLORY_OUTSIDER);
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("It still needs 1 approval. Too few of those who were approvers"), "{told}");
+    assert!(told.contains("It still needs 1 approval. Too few people who were approvers"), "{told}");
     assert!(told.contains("cancel this request and submit it again"), "{told}");
     keyvend.presses(MALLORY_OUTSIDER, &keyvend.card(), "Approve").await;
     let told = keyvend.told(MALLORY_OUTSIDER);
@@ -283,7 +283,7 @@ async fn who_joins_the_channel_or_group_that_approves_is_announced_in_the_approv
         approver.starts_with("<@U0MALLORY> was added to <#C0OTHER> by <@U0BOB>. This makes them"),
         "{approver}"
     );
-    assert!(reader.contains("They can read the requests here but cannot approve them"), "{reader}");
+    assert!(reader.contains("They can read requests here but cannot approve them"), "{reader}");
     let items = aws::items(&keyvend.world.net, AUDIT).await;
     let events: Vec<&str> = items.values().map(|item| item["event"]["S"].as_str().unwrap()).collect();
     assert!(

@@ -144,14 +144,14 @@ async fn a_click_on_a_card_whose_facts_changed_redraws_it_and_drops_the_approval
     let old = keyvend.card();
     attach(&keyvend, "admin-bot", "ReadOnlyAccess").await;
     keyvend.presses(CAROL_APPROVER, &old, "Approve").await;
-    says(&keyvend, CAROL_APPROVER, "your press was not counted and earlier approvals fell");
-    says(&keyvend, ALICE_OWNER, "changed while your request waited");
+    says(&keyvend, CAROL_APPROVER, "Your click was not counted and earlier approvals were revoked");
+    says(&keyvend, ALICE_OWNER, "changed while your request was pending");
     assert!(keyvend.card().reading().contains("`ReadOnlyAccess`"), "{}", keyvend.card().reading());
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
     assert_eq!(keyvend.events().await, ["request.created", "review.approved", "review.facts_changed"]);
     // Somebody who still has the old card before them.
     keyvend.presses(DAVE_APPROVER, &old, "Approve").await;
-    says(&keyvend, DAVE_APPROVER, "your press was not counted");
+    says(&keyvend, DAVE_APPROVER, "Your click was not counted");
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
     for approver in [BOB_APPROVER, CAROL_APPROVER] {
         keyvend.presses(approver, &keyvend.card(), "Approve").await;
@@ -170,7 +170,7 @@ async fn a_user_that_became_privileged_needs_more_approvals_at_the_click() {
     let card = keyvend.asked().await;
     attach(&keyvend, "ci-deployer", "AdministratorAccess").await;
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    says(&keyvend, BOB_APPROVER, "your press was not counted");
+    says(&keyvend, BOB_APPROVER, "Your click was not counted");
     says(&keyvend, ALICE_OWNER, "it needs 2 approvals");
     let reading = keyvend.card().reading();
     assert!(reading.contains("0 of 2") && reading.contains("`AdministratorAccess`"), "{reading}");
@@ -199,7 +199,7 @@ async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_conce
         aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
         let slack = keyvend.world.net.slack();
         slack.channel(APPROVALS, |channel| _ = channel.members.insert(GUS_GUEST.to_owned()));
-        let outsiders = "Only an approver, or the person who asked, can do this";
+        let outsiders = "Only an approver or the requester can do this";
         // A guest hears what every guest hears, whether the IAM user is there or not.
         for (outsider, theirs, says) in [
             (MALLORY_OUTSIDER, "Approve", outsiders),
@@ -229,7 +229,11 @@ async fn a_click_on_a_user_that_is_gone_ends_the_request_for_those_whom_it_conce
 #[tokio::test]
 async fn a_click_on_what_the_configuration_gives_no_more_refuses_the_request() {
     for (variable, value, part) in [
-        ("KEYVEND_MAX_KEY_DAYS", "10", "at most 10 days. Ask again with `ttl:10d` or less"),
+        (
+            "KEYVEND_MAX_KEY_DAYS",
+            "10",
+            "longest lifetime is 10 days. Submit a new request with `ttl:10d` or less",
+        ),
         ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
     ] {
         let keyvend = Deployed::new().await;
@@ -304,7 +308,7 @@ async fn a_button_counts_only_in_the_message_that_was_stored_for_its_request() {
             let event = keyvend.world.press_button(BOB_APPROVER, message, &button);
             keyvend.arrive(event).await;
             keyvend.deliver().await;
-            says(&keyvend, BOB_APPROVER, "I can't tell what this button belongs to");
+            says(&keyvend, BOB_APPROVER, "This button is no longer valid");
             let stands: Vec<String> = keyvend.requests().await.iter().map(|r| text(&r["stands"])).collect();
             assert_eq!(stands, ["PENDING", "PENDING"], "{name}");
         }
@@ -352,10 +356,10 @@ async fn a_request_lapses_after_a_day_and_a_late_click_changes_nothing() {
     let card = keyvend.asked().await;
     keyvend.world.clock.advance(Duration::from_secs(86_399));
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    says(&keyvend, BOB_APPROVER, "Your press changed nothing");
-    says(&keyvend, BOB_APPROVER, "lapsed");
-    says(&keyvend, ALICE_OWNER, "lapsed");
-    assert!(keyvend.card().reading().contains("lapsed"));
+    says(&keyvend, BOB_APPROVER, "No change.");
+    says(&keyvend, BOB_APPROVER, "expired");
+    says(&keyvend, ALICE_OWNER, "expired");
+    assert!(keyvend.card().reading().contains("expired"));
     assert_eq!(labels(&keyvend.card()), ["Details"]);
     assert_eq!(keyvend.stands().await, "EXPIRED");
     assert_eq!(keyvend.events().await, ["request.created", "request.expired"]);
@@ -372,7 +376,7 @@ async fn a_click_after_the_end_changes_nothing_and_says_what_it_was() {
     keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
     keyvend.submits(&form, &[("reason", "nor by me")]).await;
     for button in ["Approve", "Deny"] {
-        answered(&keyvend, CAROL_APPROVER, button, "Your press changed nothing. The request");
+        answered(&keyvend, CAROL_APPROVER, button, "No change. The request");
         answered(&keyvend, CAROL_APPROVER, button, "was denied by <@U0BOB>");
     }
     assert_eq!(keyvend.stands().await, "DENIED");
@@ -399,11 +403,11 @@ async fn somebody_elses_request_cannot_be_cancelled_or_seen() {
     for command in ["cancel", "status"] {
         keyvend.world.clock.advance(Duration::from_secs(1));
         keyvend.types(MALLORY_OUTSIDER, &format!("{command} {id}")).await;
-        says(&keyvend, MALLORY_OUTSIDER, "I know no request");
+        says(&keyvend, MALLORY_OUTSIDER, "You have no request");
     }
     let asked = keyvend.world.net.slack().told(ALICE_OWNER).remove(0);
     keyvend.presses(MALLORY_OUTSIDER, &asked, "Cancel").await;
-    says(&keyvend, MALLORY_OUTSIDER, "I know no request");
+    says(&keyvend, MALLORY_OUTSIDER, "You have no request");
     assert_eq!(keyvend.stands().await, "PENDING");
     keyvend.presses(ALICE_OWNER, &asked, "Cancel").await;
     assert_eq!(keyvend.stands().await, "CANCELLED");

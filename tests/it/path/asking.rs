@@ -41,16 +41,24 @@ async fn what_cannot_be_given_is_refused_with_what_to_do_next() {
         ),
         (
             "create full use:cli ttl:30d testing",
-            &["`AKIAWORLD00000000000` active", "`AKIAWORLD00000000001` active", "free a slot", "ask again"],
+            &[
+                "`AKIAWORLD00000000000` active",
+                "`AKIAWORLD00000000001` active",
+                "AWS allows only two",
+                "ask again",
+            ],
         ),
-        ("create ci-deployer use:cli ttl:120d testing", &["at most 90 days", "`ttl:90d` or less"]),
+        (
+            "create ci-deployer use:cli ttl:120d testing",
+            &["longest lifetime is 90 days", "`ttl:90d` or less"],
+        ),
         ("create ci-deployer use:aws-compute ttl:30d testing", &["an IAM role, not a key", "attach a role"]),
         ("create quarantined-bot use:cli ttl:30d testing", &["quarantined", "delete that key"]),
         (
             "create quarantined-bot use:aws-compute ttl:30d testing",
             &["quarantined this IAM user", "an IAM role, not a key"],
         ),
-        ("create ci-deployer@sandbox use:cli ttl:91d testing", &["at most 90 days"]),
+        ("create ci-deployer@sandbox use:cli ttl:91d testing", &["longest lifetime is 90 days"]),
     ];
     for (command, says) in cases {
         is_refused(&Deployed::new().await, ALICE_OWNER, command, says).await;
@@ -63,8 +71,11 @@ async fn only_full_members_who_own_the_iam_user_can_ask() {
         (MALLORY_OUTSIDER, &["not an owner of this IAM user", "ask a person named in its tag"]),
         (BOB_APPROVER, &["not an owner of this IAM user"]),
         (GUS_GUEST, &["Guests of this workspace", "ask a full member"]),
-        (DORA_DELETED, &["deactivated", "somebody else who owns the IAM user has to ask"]),
-        (BOTTY, &["Bots and apps cannot use this", "a person who owns the IAM user has to submit the request"]),
+        (DORA_DELETED, &["deactivated", "another owner of the IAM user has to submit the request"]),
+        (
+            BOTTY,
+            &["Bots and apps cannot use this", "a person who owns the IAM user has to submit the request"],
+        ),
     ];
     for (person, says) in cases {
         is_refused(&Deployed::new().await, person, ASK, says).await;
@@ -152,14 +163,14 @@ async fn an_account_nobody_configured_is_not_answered_before_it_is_on_the_record
     });
     keyvend.types(ALICE_OWNER, "create ci-deployer@nowhere use:cli ttl:30d testing").await;
     keyvend.deliver_everything().await;
-    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.times_told(ALICE_OWNER, "`@nowhere`"), 0);
 }
 
 #[tokio::test]
 async fn what_the_configuration_does_not_give_is_refused_by_its_name() {
     for (variable, value, says) in [
-        ("KEYVEND_MAX_KEY_DAYS", "29", "at most 29 days"),
+        ("KEYVEND_MAX_KEY_DAYS", "29", "longest lifetime is 29 days"),
         ("KEYVEND_IAM_PATH", "/keyvend/", "is not under `/keyvend/`"),
     ] {
         let keyvend = Deployed::with(&[(variable, value)]).await;
@@ -175,7 +186,7 @@ async fn an_approvals_channel_that_cannot_be_used_refuses_at_once_what_is_asked(
         keyvend.world.net.slack().channel(APPROVALS, spoil);
         keyvend.types(ALICE_OWNER, ASK).await;
         let told = keyvend.told(ALICE_OWNER);
-        let parts = ["The approvers cannot be reached", "Nothing was done", "Ask in <#C0GENERAL>"];
+        let parts = ["Approvals are unavailable", "Nothing was changed", "Ask in <#C0GENERAL>"];
         assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
         assert_eq!(keyvend.stands().await, "POLICY_DENIED", "{name}");
         assert_eq!(keyvend.events().await, ["request.created", "request.policy_denied"], "{name}");
@@ -200,7 +211,7 @@ async fn a_look_up_that_fails_is_no_answer_and_never_a_yes() {
         keyvend.types(ALICE_OWNER, ASK).await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.requests().await.len(), 0, "{method}");
-        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{method}");
+        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"), "{method}");
         assert_eq!(said_in_public(&keyvend), Vec::<String>::new(), "{method}");
     }
 }
@@ -212,7 +223,7 @@ async fn an_approvals_channel_that_is_open_or_shared_approves_nothing() {
     keyvend.world.net.slack().channel(&card.channel, |channel| channel.ext_shared = true);
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     keyvend.deliver_everything().await;
-    assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{}", keyvend.told(BOB_APPROVER));
+    assert!(keyvend.told(BOB_APPROVER).contains("Nothing was changed"), "{}", keyvend.told(BOB_APPROVER));
     assert_eq!(keyvend.stands().await, "PENDING");
     keyvend.nothing_was_created().await;
 }
@@ -270,7 +281,7 @@ async fn a_policy_that_wants_no_approval_lets_the_key_be_collected_at_once() {
     let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &no_approvals)]).await;
     keyvend.types(ALICE_OWNER, ASK).await;
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    assert!(ready.reading().contains("without an approval"), "{}", ready.reading());
+    assert!(ready.reading().contains("No approval needed"), "{}", ready.reading());
     assert_eq!(said_in_public(&keyvend), Vec::<String>::new());
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&ready).await;
@@ -302,7 +313,7 @@ async fn with_invalid_policies_everything_is_refused_in_one_sentence() {
     let card = keyvend.asked().await;
     let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"keyvend's policies are not valid at the moment, so nothing can be asked for or approved. Whoever runs keyvend has been alerted; try again later.");
+    insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"keyvend's policies are invalid, so nothing can be requested or approved. The keyvend administrators have been alerted; try again later.");
     let sentence = keyvend.told(BOB_APPROVER);
     assert_eq!(keyvend.stands().await, "PENDING");
 

@@ -65,7 +65,7 @@ async fn a_user_that_is_gone_ends_it() {
     let tab = keyvend.linked().await;
     aws::delete_user(&keyvend.world.net, HOME, "ci-deployer").await;
     gets_none(&keyvend, &tab, "POLICY_DENIED", "user-gone").await;
-    alice_was_told(&keyvend, &["no longer exists", "Nothing was created"]);
+    alice_was_told(&keyvend, &["no longer exists", "No key was created"]);
     keyvend.nothing_was_created().await;
 }
 
@@ -208,13 +208,13 @@ async fn a_document_that_changed_under_its_name_is_approved_again_before_a_key()
         document.change(&keyvend).await;
         gets_none(&keyvend, &tab, "PENDING", "facts-changed").await;
         assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{document:?}");
-        alice_was_told(&keyvend, &["changed while your request waited", "it needs 1 approval"]);
+        alice_was_told(&keyvend, &["changed while your request was pending", "it needs 1 approval"]);
         keyvend.nothing_was_created().await;
         // No digest is shown to anybody.
         let digest = keyvend.request().await["snapshot"]["policy_digest"].as_str().unwrap().to_owned();
         let card = keyvend.card().reading();
         assert!(card.contains("0 of 1") && !card.contains(&digest), "{document:?}: {card}");
-        assert!(card.contains("builds") && card.contains("ordinary"), "{document:?}: {card}");
+        assert!(card.contains("builds") && card.contains("not privileged"), "{document:?}: {card}");
 
         keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
         let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
@@ -256,7 +256,8 @@ async fn a_user_that_got_two_keys_since_says_how_to_go_on() {
     assert_eq!(keyvend.last_detail("why").await, "two-keys");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.counted().await, "0");
-    let again = alice_was_told(&keyvend, &["AWS allows no third", "Free a slot and press *Get my key*"]);
+    let again =
+        alice_was_told(&keyvend, &["AWS allows only two", "Delete one of them and press *Get my key*"]);
 
     let freed = keyvend.key_ids().remove(0);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(freed).send().await.unwrap();
@@ -272,7 +273,7 @@ async fn policies_that_broke_since_give_no_key() {
     let tab = keyvend.linked().await;
     let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
     gets_none(&keyvend, &tab, "APPROVED", "policies-invalid").await;
-    let again = alice_was_told(&keyvend, &["policies are not valid"]);
+    let again = alice_was_told(&keyvend, &["policies are invalid"]);
     keyvend.nothing_was_created().await;
     let keyvend = keyvend.redeployed(&[]);
     let tab = keyvend.collects(&again).await;
@@ -297,7 +298,7 @@ async fn a_limit_of_the_configuration_that_changed_since_is_kept() {
         (
             "KEYVEND_MAX_KEY_DAYS",
             "10",
-            "A key here can live for at most 10 days. Ask again with `ttl:10d` or less.",
+            "The longest lifetime is 10 days. Submit a new request with `ttl:10d` or less.",
         ),
         ("KEYVEND_IAM_PATH", "/keyvend/", "`ci-deployer` in `home` is not under `/keyvend/`"),
     ] {
@@ -338,14 +339,14 @@ async fn approvers_are_called_again_once_when_a_request_comes_back_to_them_and_r
     let again = in_thread().pop().unwrap();
     assert_eq!(in_thread().len(), 2, "called again, once");
     assert_eq!(again.thread_ts.as_ref(), Some(&card.ts));
-    let parts = ["<!channel> <@U0ALICE> was about to get this key", "needs 1 approval again"];
+    let parts = ["<!channel> <@U0ALICE> is about to receive this key", "needs 1 approval again"];
     assert!(parts.iter().all(|part| again.reading().contains(part)), "{}", again.reading());
     after(5).await;
     assert_eq!(in_thread().len(), 2, "a quarter of a day from then, not from the beginning");
     after(2).await;
     let reminder = in_thread().pop().unwrap();
     assert_eq!(in_thread().len(), 3);
-    assert!(reminder.reading().contains("still waits for 1 approval"), "{}", reminder.reading());
+    assert!(reminder.reading().contains("needs 1 approval"), "{}", reminder.reading());
     after(10).await;
     assert_eq!(in_thread().len(), 3, "one reminder");
 
@@ -384,7 +385,7 @@ async fn facts_that_cannot_be_read_give_no_key_and_say_so_in_time() {
     }
     gets_none(&keyvend, &tab, "APPROVED", "gave-up").await;
     assert_eq!(keyvend.world.net.slack().messages(&direct(ALICE_OWNER)).len(), 2, "ready, and not in time");
-    let again = alice_was_told(&keyvend, &["could not be made in time", "No key came of it"]);
+    let again = alice_was_told(&keyvend, &["could not be created in time", "No key was created"]);
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&again).await;
     keyvend.reveals(&tab).await;

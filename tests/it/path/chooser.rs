@@ -15,31 +15,31 @@ async fn the_chooser_shows_both_keys_and_leads_to_a_free_place() {
     let other = foreign(&keyvend, "ci-deployer").await;
     let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
     insta::assert_snapshot!(stable(&chooser.reading()), @r"
-    `ci-deployer` in `home` has two access keys, and AWS allows no third. To free a slot, switch off the one that nobody needs, wait a few days to see that nothing breaks, delete it, and ask again. A key that is switched on is never deleted.
+    `ci-deployer` in `home` has two access keys, and AWS allows only two. Deactivate the one that nobody needs, wait a few days to see that nothing breaks, delete it, and submit a new request. An active key is never deleted.
     `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
-    Asked for by <@U0ALICE>, expires <time>.
+    Requested by <@U0ALICE>, expires <time>.
     > laptop tooling
-    Switch off
-    Switch this key off?
-    It stops working at once, wherever it is used.
-    Switch it off
+    Deactivate
+    Deactivate this key?
+    It stops working immediately, everywhere.
+    Deactivate
     Go back
     `AKIAWORLD00000000003` active, 0 days old, never used
-    Not issued by keyvend: who asked for it and until when is not known.
-    Switch off
-    Switch this key off?
-    It stops working at once, wherever it is used.
-    Switch it off
+    Not issued by keyvend: its requester and expiry are unknown.
+    Deactivate
+    Deactivate this key?
+    It stops working immediately, everywhere.
+    Deactivate
     Go back
     ");
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     // Nothing that is on is deleted: off, wait, delete.
     let off = chooser.buttons().into_iter().next_back().unwrap();
-    assert_eq!((off.text.as_str(), &off.value), ("Switch off", &other));
+    assert_eq!((off.text.as_str(), &off.value), ("Deactivate", &other));
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
     after(&keyvend, 3 * DAY).await;
     let chooser = typed(&keyvend, ALICE_OWNER, ASK).await;
-    assert_eq!(buttons(&chooser), ["Extend", "Switch off", "Delete"]);
+    assert_eq!(buttons(&chooser), ["Extend", "Deactivate", "Delete"]);
     keyvend.presses(ALICE_OWNER, &chooser, "Delete").await;
     assert_eq!((status(&keyvend, &key.id).as_str(), status(&keyvend, &other).as_str()), ("Active", ""));
     typed(&keyvend, ALICE_OWNER, ASK).await;
@@ -53,11 +53,11 @@ async fn a_form_that_meets_two_keys_gets_the_chooser_by_direct_message() {
     let keyvend = Deployed::new().await;
     typed_form(&keyvend).await;
     assert!(
-        keyvend.view(ALICE_OWNER).reading().contains("AWS allows no third"),
+        keyvend.view(ALICE_OWNER).reading().contains("AWS allows only two"),
         "{}",
         keyvend.view(ALICE_OWNER).reading()
     );
-    assert_eq!(buttons(&keyvend.direct(ALICE_OWNER)), ["Switch off", "Switch off"]);
+    assert_eq!(buttons(&keyvend.direct(ALICE_OWNER)), ["Deactivate", "Deactivate"]);
 }
 
 async fn typed_form(keyvend: &Deployed) {

@@ -21,7 +21,7 @@ async fn second_tab_is_refused_and_its_requester_alerted_once() {
         keyvend.deliver().await;
         keyvend.world.clock.advance(Duration::from_secs(400));
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 1);
     assert!(keyvend.told(ALICE_OWNER).contains("your link has leaked"));
     assert_eq!(keyvend.events().await.iter().filter(|event| *event == "link.reused").count(), 1);
     assert_eq!(keyvend.creates(), 1);
@@ -37,7 +37,7 @@ async fn a_tab_that_comes_second_while_the_first_waits_is_refused() {
     assert_eq!(keyvend.turned_away(&foreign).await, (409, "used".to_owned()));
     keyvend.deliver().await;
     assert_eq!(keyvend.posts("/reveal/claim", &own.claim(None)).await.0, 200);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 1);
     assert_eq!(keyvend.creates(), 1);
 }
 
@@ -74,7 +74,7 @@ async fn the_same_tab_asks_again_and_gets_the_same() {
     assert_eq!((status, &again), (200, &first));
     assert_eq!(tab.unseal(&again), tab.unseal(&first));
     assert_eq!(keyvend.creates(), 1);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 0);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 0);
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn an_unknown_ticket_and_a_wrong_proof_cannot_be_told_apart() {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(answers[0]["statusCode"], 404);
     assert_eq!(keyvend.deliver().await, 0);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "second time"), 0);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 0);
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn what_is_no_claim_of_our_page_changes_nothing() {
     let off_curve = {
         let mut bytes = [7u8; 65];
         bytes[0] = 4;
-        keyvend::domain::ticket::seal::base64url(&bytes)
+        keyvend::encoding::base64url(&bytes)
     };
     let cases = [
         without("tid"),
@@ -264,7 +264,7 @@ async fn a_second_link_that_is_misused_is_told_of_as_well() {
     assert_eq!(keyvend.turned_away(&rival).await.0, 409);
     keyvend.world.clock.advance(Duration::from_secs(181));
     keyvend.deliver_everything().await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 1);
     let told = keyvend.world.net.slack().told(ALICE_OWNER);
     let again = told.into_iter().rev().find(|message| !message.buttons().is_empty()).unwrap();
     let tab = keyvend.collects(&again).await;
@@ -272,5 +272,5 @@ async fn a_second_link_that_is_misused_is_told_of_as_well() {
     let rival = opens_again(&keyvend, &tab);
     assert_eq!(keyvend.turned_away(&rival).await.0, 409);
     keyvend.deliver().await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 2);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 2);
 }

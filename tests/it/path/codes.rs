@@ -30,7 +30,7 @@ async fn claim(keyvend: &Deployed, tab: &Tab, code: Option<&str>) -> (u64, Value
 
 /// A code as a tab would derive it from some wrong one, without the work.
 fn wrong(number: u8) -> String {
-    keyvend::domain::ticket::seal::base64url(&[number; 32])
+    keyvend::encoding::base64url(&[number; 32])
 }
 
 #[tokio::test]
@@ -201,14 +201,14 @@ async fn a_code_without_the_proof_is_worth_nothing() {
 async fn without_a_mail_address_that_will_do_there_is_no_link_and_no_falling_back() {
     type Change = fn(&mut Person);
     let cases: [(Change, &str); 5] = [
-        (|alice| alice.email = None, "shows no mail address"),
+        (|alice| alice.email = None, "has no email address"),
         (|alice| alice.email_confirmed = false, "is not confirmed"),
         (
             |alice| alice.email = Some("alice@evil.test".to_owned()),
-            "is of a domain that codes are not mailed to",
+            "is in a domain that codes are not sent to",
         ),
-        (|alice| alice.email = Some("alice@example.com.evil.test".to_owned()), "is of a domain"),
-        (|alice| alice.email = Some("alice2@example.com".to_owned()), "changed since you asked"),
+        (|alice| alice.email = Some("alice@example.com.evil.test".to_owned()), "is in a domain"),
+        (|alice| alice.email = Some("alice2@example.com".to_owned()), "changed since you requested"),
     ];
     for (change, says) in cases {
         let keyvend = Deployed::with(&MAIL).await;
@@ -231,7 +231,7 @@ async fn somebody_without_an_address_when_asking_gets_no_code_later() {
     let ready = keyvend.approved().await;
     keyvend.world.net.slack().person(ALICE_OWNER, |alice| alice.email = Some("alice@example.com".to_owned()));
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("Ask for the key anew"));
+    assert!(keyvend.told(ALICE_OWNER).contains("submit a new request"));
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, ASK).await;
     assert_eq!(keyvend.stands().await, "PENDING");
@@ -253,7 +253,7 @@ async fn a_mail_that_is_not_accepted_withdraws_the_link() {
         }
         keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
         let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
-        assert!(told.reading().contains("could not be mailed, so you get no link"), "{}", told.reading());
+        assert!(told.reading().contains("could not be emailed, so there is no link"), "{}", told.reading());
         assert_eq!(keyvend.stands().await, "APPROVED");
         assert_eq!(keyvend.events().await.last().unwrap(), "link.voided");
         assert_eq!(keyvend.last_detail("why").await, "mail-failed");

@@ -16,7 +16,7 @@ async fn only_the_requester_gets_a_link() {
     for other in [BOB_APPROVER, MALLORY_OUTSIDER] {
         keyvend.presses(other, &ready, "Get my key").await;
         let told = keyvend.told(other);
-        assert!(told.contains("Only the person who asked can do this"), "{told}");
+        assert!(told.contains("Only the requester can do this"), "{told}");
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
     assert_eq!(keyvend.events().await, ["request.created", "review.approved"]);
@@ -33,7 +33,7 @@ async fn a_button_that_leads_nowhere_gives_no_link() {
         keyvend.world.clock.advance(Duration::from_secs(1));
         keyvend.arrive(keyvend.world.press_button(ALICE_OWNER, &ready, &button)).await;
         keyvend.deliver().await;
-        assert!(keyvend.told(ALICE_OWNER).contains("I can't tell what this button belongs to"), "{value}");
+        assert!(keyvend.told(ALICE_OWNER).contains("This button is no longer valid"), "{value}");
     }
     assert_eq!(keyvend.stands().await, "APPROVED");
 }
@@ -132,7 +132,7 @@ async fn cancelling_or_denying_voids_the_link_that_is_out() {
             // Both are worked off before the claim is.
             let stands = if ends == "cancel" {
                 keyvend.types(ALICE_OWNER, "cancel").await;
-                assert!(keyvend.told(ALICE_OWNER).contains("Any link you were given no longer works"));
+                assert!(keyvend.told(ALICE_OWNER).contains("Its one-time link, if any, no longer works"));
                 "CANCELLED"
             } else {
                 keyvend.submits(&keyvend.view(CAROL_APPROVER), &[("reason", "not wanted")]).await;
@@ -157,7 +157,7 @@ async fn an_approved_request_lapses_after_three_days_with_its_link() {
     let tab = keyvend.collects(&ready).await;
     keyvend.world.clock.advance(Duration::from_secs(60));
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("expired"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.stands().await, "EXPIRED");
     assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
     assert_eq!(
@@ -179,7 +179,7 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_goes_no_other_way() {
         keyvend.world.net.slack().fail_next(method, error);
         keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
         let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
-        assert!(told.reading().contains("I could not show you your one-time link"), "{}", told.reading());
+        assert!(told.reading().contains("Your one-time link could not be delivered"), "{}", told.reading());
         let ever = keyvend.world.net.slack().ever();
         assert!(ever.iter().flat_map(Message::buttons).all(|button| button.url.is_none()), "{method}");
         assert_eq!(keyvend.stands().await, "APPROVED");
@@ -218,7 +218,7 @@ async fn wherever_it_was_asked_for_the_link_is_in_the_requesters_direct_messages
     );
     assert!(!link.text.contains("/reveal") && link.text.contains("Your one-time link for"), "{}", link.text);
     assert_eq!((pointer.channel.as_str(), pointer.buttons()), (GENERAL, Vec::new()));
-    insta::assert_snapshot!(pointer.reading(), @"Your one-time link is in your direct messages with keyvend, for you alone, until you reload Slack. If it is not there, press *Get my key* again.");
+    insta::assert_snapshot!(pointer.reading(), @"Your one-time link is in your direct messages with keyvend, visible only to you, until you reload Slack. If it is not there, press *Get my key* again.");
     let tab = keyvend.opens();
     keyvend.reveals(&tab).await;
     keyvend.links_are_shown_to_nobody_else();
@@ -241,7 +241,7 @@ async fn a_link_that_was_shown_without_our_knowing_does_not_work() {
     let ready = keyvend.approved().await;
     keyvend.world.net.once("slack", "chat.postEphemeral", Interfere::LoseReply);
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("so I withdrew it"));
+    assert!(keyvend.told(ALICE_OWNER).contains("so it was revoked"));
     let tab = keyvend.opens();
     assert_eq!(keyvend.turned_away(&tab).await, (410, "void".to_owned()));
     keyvend.nothing_was_created().await;

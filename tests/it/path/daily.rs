@@ -48,7 +48,7 @@ async fn the_approvers_hear_once_that_aws_quarantined_the_user_of_a_key_and_its_
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Active", "a person decides");
     let mut asked = keyvend.world.net.slack().messages(APPROVALS).into_iter();
     let asked = asked.find(|message| message.reading().contains("AWS has quarantined")).unwrap();
-    keyvend.presses(BOB_APPROVER, &asked, "Switch off").await;
+    keyvend.presses(BOB_APPROVER, &asked, "Deactivate").await;
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
     // Also when the quarantine is over: an approver who did not ask for the key is needed.
     quarantine(&keyvend, false).await;
@@ -157,9 +157,9 @@ async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
     let made = admin.create_access_key().user_name("ci-deployer").send().await.unwrap();
     let foreign = made.access_key.unwrap().access_key_id;
     after(&keyvend, 26 * HOUR).await;
-    let report = said(&keyvend, "do not fit what is on record");
+    let report = said(&keyvend, "Discrepancies between IAM");
     assert_eq!(report.len(), 1, "{report:?}");
-    assert!(report[0].contains(&foreign) && report[0].contains("was not issued here"), "{report:?}");
+    assert!(report[0].contains(&foreign) && report[0].contains("was not issued by keyvend"), "{report:?}");
     assert!(!report[0].contains(&ours.id), "{report:?}");
     let keys = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
     assert!(keys.iter().all(|key| key.status == "Active"), "nothing was done to them");
@@ -176,8 +176,8 @@ async fn keys_that_do_not_fit_what_is_on_record_are_reported_and_left_alone() {
         .unwrap();
     after(&keyvend, 60).await;
     after(&keyvend, 25 * HOUR).await;
-    let report = said(&keyvend, "do not fit what is on record").pop().unwrap();
-    assert!(report.contains(&ours.id) && report.contains("switched off here"), "{report}");
+    let report = said(&keyvend, "Discrepancies between IAM").pop().unwrap();
+    assert!(report.contains(&ours.id) && report.contains("keyvend deactivated it"), "{report}");
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn when_somebody_leaves_the_approvers_are_asked_about_their_keys() {
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].contains(&key.id) && asked[0].contains("ci-deployer"), "{asked:?}");
     let message = keyvend.world.net.slack().last_message(APPROVALS);
-    keyvend.presses(testkit::slack::BOB_APPROVER, &message, "Switch off").await;
+    keyvend.presses(testkit::slack::BOB_APPROVER, &message, "Deactivate").await;
     assert_eq!(aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status, "Inactive");
     let item = keyvend.item(&format!("key#{}", key.id)).await;
     let document = item["document"]["S"].as_str().unwrap();

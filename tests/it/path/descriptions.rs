@@ -76,7 +76,7 @@ async fn a_replaced_key_takes_its_description_along() {
     assert!(tags(&keyvend).await.contains(&key.id));
     after(&keyvend, 700).await;
     let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     assert_eq!(tags(&keyvend).await, names(&["keyvend:owners"]));
 }

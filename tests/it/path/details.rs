@@ -75,7 +75,7 @@ async fn the_form_for_a_no_is_judged_when_it_is_submitted() {
     keyvend.types(ALICE_OWNER, "cancel").await;
     keyvend.submits(&daves, &[("reason", NOT_WANTED)]).await;
     let told = keyvend.view(DAVE_APPROVER).reading();
-    assert!(told.contains("Your press changed nothing") && told.contains("was cancelled"), "{told}");
+    assert!(told.contains("No change.") && told.contains("was cancelled"), "{told}");
     assert!(!keyvend.card().reading().contains(NOT_WANTED));
 }
 
@@ -84,7 +84,7 @@ async fn a_no_after_the_yes_asks_for_its_reason_too() {
     let keyvend = Deployed::new().await;
     asked(&keyvend).await;
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
-    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny after all").await;
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny anyway").await;
     keyvend.submits(&keyvend.view(CAROL_APPROVER), &[("reason", NOT_WANTED)]).await;
     assert!(keyvend.told(ALICE_OWNER).contains(NOT_WANTED), "{}", keyvend.told(ALICE_OWNER));
     assert!(keyvend.card().reading().contains("Denied: access key for ci-deployer"));
@@ -143,7 +143,7 @@ async fn a_card_that_is_not_the_requests_own_opens_nothing() {
     copy.channel = "C0GENERAL".to_owned();
     for label in ["Deny", "Details"] {
         keyvend.presses(BOB_APPROVER, &copy, label).await;
-        assert!(keyvend.told(BOB_APPROVER).contains("I can't tell what this button belongs to"), "{label}");
+        assert!(keyvend.told(BOB_APPROVER).contains("This button is no longer valid"), "{label}");
     }
     assert!(keyvend.world.net.slack().views().is_empty());
 }
@@ -205,8 +205,8 @@ async fn a_request_whose_time_ran_out_is_not_denied_any_more() {
     keyvend.world.clock.advance(Duration::from_secs(25 * 3_600));
     keyvend.presses(BOB_APPROVER, &card, "Deny").await;
     assert!(keyvend.world.net.slack().views().is_empty());
-    assert!(keyvend.told(BOB_APPROVER).contains("Your press changed nothing"));
-    assert!(keyvend.card().reading().contains("Lapsed: access key for ci-deployer"));
+    assert!(keyvend.told(BOB_APPROVER).contains("No change."));
+    assert!(keyvend.card().reading().contains("Expired: access key for ci-deployer"));
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn details_are_for_approvers() {
     keyvend.world.net.forget();
     keyvend.presses(MALLORY_OUTSIDER, &keyvend.card(), "Details").await;
     let shown = keyvend.view(MALLORY_OUTSIDER).reading();
-    assert!(shown.contains("Only the approvers see more"), "{shown}");
+    assert!(shown.contains("Only approvers can see the details"), "{shown}");
     assert!(!shown.contains("laptop tooling") && !shown.contains("ci-deployer"));
     assert_eq!(keyvend.world.net.calls_to("iam", "GetUser").len(), 0);
 }
@@ -230,5 +230,5 @@ async fn details_that_cannot_be_looked_up_say_so() {
     }
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Details").await;
     let shown = keyvend.view(BOB_APPROVER).reading();
-    assert!(shown.contains("it was not your fault"), "{shown}");
+    assert!(shown.contains("because of a problem in keyvend"), "{shown}");
 }

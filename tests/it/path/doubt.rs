@@ -39,7 +39,7 @@ fn key(keyvend: &Deployed) -> (String, String) {
 /// What the approvers were last asked.
 fn question(keyvend: &Deployed) -> Message {
     let said = keyvend.world.net.slack().messages(APPROVALS).into_iter().rev();
-    let mut asked = said.filter(|message| message.reading().contains("Is this key ours?"));
+    let mut asked = said.filter(|message| message.reading().contains("Unknown access key"));
     asked.next().unwrap()
 }
 
@@ -61,7 +61,7 @@ async fn where_nothing_came_of_it_the_requester_may_try_again_after_twenty_minut
     assert_eq!(looks, 4);
     assert_eq!(keyvend.counted().await, "0", "no key came of it");
     let told = keyvend.direct(ALICE_OWNER);
-    assert!(told.reading().contains("shown no key"), "{}", told.reading());
+    assert!(told.reading().contains("shows no key"), "{}", told.reading());
     assert_eq!(keyvend.creates(), 1, "it is never repeated by itself");
     let tab = keyvend.collects(&told).await;
     keyvend.reveals(&tab).await;
@@ -86,7 +86,7 @@ async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_pers
     assert!(told.reading().contains(&id), "which place is taken: {}", told.reading());
     assert_eq!(keyvend.counted().await, "1", "a key may have come of it");
 
-    for label in ["It is ours: delete it", "It is not ours"] {
+    for label in ["Delete (created by keyvend)", "Keep (created by someone else)"] {
         keyvend.presses(MALLORY_OUTSIDER, &asked, label).await;
         assert_eq!(keyvend.key_ids().len(), 1, "a stranger says nothing about it");
         assert_eq!(key_stands(&keyvend, &id).await, "SUSPECT");
@@ -99,11 +99,11 @@ async fn a_key_that_lists_show_late_is_switched_off_and_deleted_only_when_a_pers
     let tab = keyvend.collects(&told).await;
     let second = keyvend.reveals(&tab).await;
     assert_eq!(keyvend.key_ids().len(), 2, "the other place is free");
-    keyvend.presses(BOB_APPROVER, &asked, "It is ours: delete it").await;
+    keyvend.presses(BOB_APPROVER, &asked, "Delete (created by keyvend)").await;
     assert_eq!(keyvend.key_ids(), [second.id]);
     assert_eq!(key_stands(&keyvend, &id).await, "DELETED");
     assert!(keyvend.lease().await.is_null());
-    keyvend.presses(BOB_APPROVER, &asked, "It is not ours").await;
+    keyvend.presses(BOB_APPROVER, &asked, "Keep (created by someone else)").await;
     assert_eq!(key_stands(&keyvend, &id).await, "DELETED");
     assert!(keyvend.told(BOB_APPROVER).contains("is deleted"), "{}", keyvend.told(BOB_APPROVER));
 }
@@ -114,7 +114,7 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
     let slack = keyvend.world.net.slack();
     let questions = || {
         let said = slack.messages(APPROVALS);
-        said.iter().filter(|message| message.reading().contains("Is this key ours?")).count()
+        said.iter().filter(|message| message.reading().contains("Unknown access key")).count()
     };
     after(&keyvend, 20).await;
     assert_eq!(questions(), 1);
@@ -122,7 +122,7 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
     assert_eq!(questions(), 1);
     after(&keyvend, DAY / 2 + 1).await;
     assert_eq!(questions(), 2);
-    keyvend.presses(BOB_APPROVER, &question(&keyvend), "It is not ours").await;
+    keyvend.presses(BOB_APPROVER, &question(&keyvend), "Keep (created by someone else)").await;
     after(&keyvend, 3 * DAY).await;
     assert_eq!(questions(), 2);
     let (id, status) = key(&keyvend);
@@ -133,13 +133,13 @@ async fn a_suspect_is_asked_about_daily_until_somebody_answers() {
 #[tokio::test]
 async fn when_the_iam_user_is_gone_only_approvers_answer_for_a_suspect() {
     for (person, label, is_guest, stands) in [
-        (MALLORY_OUTSIDER, "It is not ours", false, "SUSPECT"),
-        (MALLORY_OUTSIDER, "It is ours: delete it", false, "SUSPECT"),
-        (ALICE_OWNER, "It is not ours", false, "SUSPECT"),
-        (BOB_APPROVER, "It is not ours", true, "SUSPECT"),
-        (BOB_APPROVER, "It is not ours", false, "NOT_OURS"),
+        (MALLORY_OUTSIDER, "Keep (created by someone else)", false, "SUSPECT"),
+        (MALLORY_OUTSIDER, "Delete (created by keyvend)", false, "SUSPECT"),
+        (ALICE_OWNER, "Keep (created by someone else)", false, "SUSPECT"),
+        (BOB_APPROVER, "Keep (created by someone else)", true, "SUSPECT"),
+        (BOB_APPROVER, "Keep (created by someone else)", false, "NOT_OURS"),
         // The answer counts. The deletion is retried: the issuer role may act on tagged users alone, and there is none.
-        (BOB_APPROVER, "It is ours: delete it", false, "DELETING"),
+        (BOB_APPROVER, "Delete (created by keyvend)", false, "DELETING"),
     ] {
         let (keyvend, _) = unanswered(Interfere::LoseReply, 0).await;
         // Until the last of the four checks holds the lease no longer.

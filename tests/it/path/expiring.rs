@@ -39,7 +39,7 @@ async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     used(&keyvend, &key);
-    let reminded = || keyvend.times_told(ALICE_OWNER, "and is then switched off");
+    let reminded = || keyvend.times_told(ALICE_OWNER, "and is then deactivated");
     let mut at = 0;
     for (hour, reminders) in
         [(22 * 24, 0), (23 * 24, 1), (27 * 24, 1), (28 * 24 + 22, 1), (29 * 24, 2), (29 * 24 + 22, 2)]
@@ -49,8 +49,8 @@ async fn its_requester_is_reminded_a_week_and_a_day_before_a_key_ends() {
         assert_eq!(reminded(), reminders, "in hour {hour}");
     }
     insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @r"
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expires <time> and is then switched off. It was last used <time> with s3 in eu-west-1.
-    *Extend* asks for more time for it. *Rotate* asks for a new key in its place, which ends at the same time. If nobody needs it, do nothing.
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expires <time> and is then deactivated. It was last used <time> with s3 in eu-west-1.
+    *Extend* requests a later expiry. *Rotate* requests a replacement with the same expiry. If nobody needs the key, do nothing.
     Extend
     Rotate
     ");
@@ -67,7 +67,7 @@ async fn a_key_that_nobody_uses_is_switched_off_at_its_end_and_deleted_a_week_la
     after(&keyvend, HOUR).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
     insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @r"
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` has expired (<time>) and is switched off. In 7 days it is deleted. If something broke, *Undo* asks for it back for at most 24 hours, once; for longer, ask for a new one with `/access-key create`.
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` has expired (<time>) and was deactivated. It will be deleted in 7 days. If something broke, *Undo* requests reactivation for at most 24 hours, once; for longer, request a new key with `/access-key create`.
     Undo
     ");
     let last = keyvend.trail().await.pop().unwrap();
@@ -89,16 +89,16 @@ async fn a_key_in_use_goes_on_until_office_hours_and_the_approvers_are_told() {
     after(&keyvend, DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active", "17:00 is too late in the day");
     assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12), "Thursday noon");
-    let told = said(&keyvend, "is not switched off yet");
+    let told = said(&keyvend, "is not deactivated yet");
     insta::assert_snapshot!(stable(&told.reading()), @r"
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not switched off yet: it was last used <time> with s3 in eu-west-1, and where <@U0ALICE> is, it is not between 09:00 and 15:00 of Monday to Thursday. It is switched off <time> instead (1 of at most 7 times that this is put off).
-    Switch off
-    Switch this key off?
-    It stops working at once, wherever it is used.
-    Switch it off
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not deactivated yet: it was last used <time> with s3 in eu-west-1, and it is outside office hours (Monday to Thursday, 09:00 to 15:00) for <@U0ALICE>. It will be deactivated <time> instead (postponed 1 of at most 7 times).
+    Deactivate
+    Deactivate this key?
+    It stops working immediately, everywhere.
+    Deactivate
     Go back
     ");
-    assert_eq!(buttons(&told), ["Switch off"]);
+    assert_eq!(buttons(&told), ["Deactivate"]);
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.detail["why"].as_str()), ("key.expiry_postponed", "out of hours"));
     after(&keyvend, 18 * HOUR).await;
@@ -114,8 +114,8 @@ async fn an_approver_can_switch_off_at_once_what_is_put_off() {
     let key = a_day_before_its_end(&keyvend).await;
     used(&keyvend, &key);
     after(&keyvend, DAY).await;
-    let told = said(&keyvend, "is not switched off yet");
-    keyvend.presses(CAROL_APPROVER, &told, "Switch off").await;
+    let told = said(&keyvend, "is not deactivated yet");
+    keyvend.presses(CAROL_APPROVER, &told, "Deactivate").await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
 }
 
@@ -130,7 +130,7 @@ async fn a_last_use_that_cannot_be_read_is_no_sign_that_nobody_uses_the_key() {
     after(&keyvend, DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12));
-    assert!(said(&keyvend, "is not switched off yet").reading().contains("was last used nobody knows when"));
+    assert!(said(&keyvend, "is not deactivated yet").reading().contains("has an unknown last use"));
 }
 
 #[tokio::test]

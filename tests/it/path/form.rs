@@ -40,7 +40,7 @@ async fn a_form_asks_as_the_typed_command_does() {
     assert_eq!(answer["response_action"], "update");
     assert_eq!(answer["view"]["blocks"][0]["text"]["text"], "Checking...");
     let shown = keyvend.view(ALICE_OWNER);
-    assert!(shown.reading().contains("Asked for a key for `ci-deployer`"), "{}", shown.reading());
+    assert!(shown.reading().contains("Request sent: a key for `ci-deployer`"), "{}", shown.reading());
     assert!(shown.view["submit"].is_null(), "there is nothing left to submit");
     assert!(keyvend.told(ALICE_OWNER).contains("It needs 1 approval"), "{}", keyvend.told(ALICE_OWNER));
     assert!(keyvend.card().reading().contains("laptop tooling"));
@@ -53,7 +53,7 @@ async fn a_form_asks_as_the_typed_command_does() {
 async fn create_alone_opens_the_form_too() {
     let keyvend = Deployed::new().await;
     assert_eq!(keyvend.types(ALICE_OWNER, "create").await, "");
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Request an access key"));
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn wrong_fields_are_marked_at_once_and_nothing_is_queued() {
     let expected = json!({
         "response_action": "errors",
         "errors": {
-            "other": "This is not an IAM user name. Write it as it stands in the AWS console.",
+            "other": "This is not an IAM user name. Write it as shown in the AWS console.",
             "reason": "Use at most 200 characters.",
         },
     });
@@ -99,7 +99,7 @@ async fn a_refusal_is_told_in_the_form_and_by_message_once_that_is_closed() {
     let form = opens(&keyvend, ALICE_OWNER).await;
     keyvend.submits(&form, &with_user("ci@nowhere")).await;
     let shown = keyvend.view(ALICE_OWNER).reading();
-    assert!(shown.contains("I don't know an account `@nowhere`"), "{shown}");
+    assert!(shown.contains("There is no account `@nowhere`"), "{shown}");
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_late_trigger_falls_back_to_a_button_with_a_fresh_one() {
     assert!(late.reading().contains("/access-key create &lt;iam-user&gt;"), "{}", late.reading());
     assert_eq!(late.ephemeral_to.as_deref(), Some(ALICE_OWNER));
     keyvend.presses(ALICE_OWNER, &late, "Open the form").await;
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Request an access key"));
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_form_opens_while_the_persons_other_messages_are_blocked() {
     let stuck = keyvend.world.net.sqs().receive(SLACK, keyvend.world.clock.now()).unwrap();
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, "").await;
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("Ask for an access key"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("Request an access key"));
     drop(stuck);
 }
 
@@ -269,7 +269,7 @@ async fn many_iam_users_are_read_page_by_page_and_a_hundred_of_them_kept() {
 async fn whoami_lists_the_persons_own_iam_users() {
     let keyvend = Deployed::new().await;
     keyvend.types(ALICE_OWNER, "whoami").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("I know no IAM user of yours yet"));
+    assert!(keyvend.told(ALICE_OWNER).contains("does not know any IAM users that you own"));
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(ALICE_OWNER, "whoami").await;
     let told = keyvend.told(ALICE_OWNER);
@@ -287,7 +287,7 @@ async fn a_chosen_user_that_is_no_longer_ones_own_is_refused() {
     iam.tag_user().user_name("ci-deployer").tags(tag).send().await.unwrap();
     let filled = [&[("own", "ci-deployer@home")], &FILLED[..]].concat();
     keyvend.submits(&form, &filled).await;
-    assert!(!keyvend.view(ALICE_OWNER).reading().contains("Asked for"), "the tag decides, not the menu");
+    assert!(!keyvend.view(ALICE_OWNER).reading().contains("Request sent"), "the tag decides, not the menu");
     assert!(keyvend.cards().is_empty());
 }
 
@@ -298,14 +298,14 @@ async fn a_forged_choice_is_judged_like_a_typed_one() {
     let forged = [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "3000d"), ("reason", "x")];
     keyvend.submits(&form, &forged).await;
     let shown = keyvend.view(ALICE_OWNER).reading();
-    assert!(shown.contains("A key here can live for at most 90 days"), "{shown}");
+    assert!(shown.contains("The longest lifetime is 90 days"), "{shown}");
     let form = opens(&keyvend, ALICE_OWNER).await;
     let mut unknown = form.clone();
     unknown.view["callback_id"] = json!("other");
     let event = keyvend.world.submit(&unknown, &form.values(&with_user("ci-deployer")));
     keyvend.arrive(event).await;
     keyvend.deliver().await;
-    assert!(keyvend.view(ALICE_OWNER).reading().contains("I can't tell what this button belongs to"));
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("This button is no longer valid"));
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn a_form_does_not_stay_at_checking_when_its_message_dies_or_comes_too_lat
     assert!(keyvend.view(ALICE_OWNER).reading().contains("Checking..."));
     keyvend.deliver_everything().await;
     let shown = keyvend.view(ALICE_OWNER).reading();
-    assert!(shown.contains("it was not your fault"), "{shown}");
+    assert!(shown.contains("because of a problem in keyvend"), "{shown}");
 
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;
@@ -337,5 +337,5 @@ async fn a_form_does_not_stay_at_checking_when_its_message_dies_or_comes_too_lat
     keyvend.world.clock.advance(Duration::from_secs(700));
     keyvend.deliver().await;
     let shown = keyvend.view(ALICE_OWNER).reading();
-    assert!(shown.contains("This took too long to reach me"), "{shown}");
+    assert!(shown.contains("This reached keyvend too late"), "{shown}");
 }

@@ -163,7 +163,7 @@ async fn a_group_that_cannot_be_looked_up_is_no_empty_one() {
         keyvend.types(ALICE_OWNER, ASK).await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.requests().await.len(), 0, "{error}");
-        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{error}");
+        assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"), "{error}");
 
         keyvend.world.clock.advance(std::time::Duration::from_secs(1));
         let card = keyvend.asked().await;
@@ -171,7 +171,7 @@ async fn a_group_that_cannot_be_looked_up_is_no_empty_one() {
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.stands().await, "PENDING", "{error}");
-        assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{error}");
+        assert!(keyvend.told(BOB_APPROVER).contains("Nothing was changed"), "{error}");
 
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
         let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;

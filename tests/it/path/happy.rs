@@ -13,12 +13,12 @@ use testkit::steps::{stable, text};
 async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let keyvend = Deployed::new().await;
     let said = keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
-    insta::assert_snapshot!(said, @"Checking... the answer comes here in a moment.");
+    insta::assert_snapshot!(said, @"Checking... the answer will appear here in a moment.");
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Asked for a key for `ci-deployer` in `home`. It needs 1 approval by <time>; I'll tell you how it goes.
+    Request sent: a key for `ci-deployer` in `home`. It needs 1 approval by <time>. You will be notified when it is decided.
     Cancel
     Cancel this request?
-    The approvers will see that you took it back.
+    The approvers will see that you cancelled it.
     Cancel the request
     Go back
     AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
@@ -27,14 +27,14 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     let card = keyvend.card();
     insta::assert_snapshot!(stable(&card.reading()), @r"
     Access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for a key for `ci-deployer` in `home`:
+    <!channel> *<@U0ALICE>* requests a key for `ci-deployer` in `home`:
     > laptop tooling
-    *For*
-    code on their own machine
+    *Use case*
+    local development
     *Lifetime*
     30 days
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing keys: none
@@ -48,11 +48,11 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"Your approval is recorded.");
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
     insta::assert_snapshot!(stable(&ready.reading()), @r"
-    Approved by <@U0BOB>: your key for `ci-deployer` in `home` can be made. Press *Get my key* where you want to store it, by <time>. No key exists until you open its link.
+    Approved by <@U0BOB>: your key for `ci-deployer` in `home` is ready to create. On the computer where you will use it, press *Get my key* by <time>. The key is created only when you confirm on the page of its link.
     Get my key
     Cancel
     Cancel this request?
-    You would have to ask again.
+    You would have to submit a new request.
     Cancel the request
     Go back
     AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
@@ -62,7 +62,7 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
 
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Your one-time link for `ci-deployer` in `home` works once, in one browser tab, until <time>. Don't forward it: whoever opens it first gets the key.
+    Your one-time link for `ci-deployer` in `home` works once, in one browser tab, until <time>. Do not share it: the first person to use it gets the key.
     Open the one-time link
     ");
     keyvend.nothing_was_created().await;
@@ -74,10 +74,10 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     assert_eq!(status, 200, "{body}");
     let key = tab.unseal(&body);
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and handed to the browser tab that opened your link (Chrome on Linux). New keys need about 10 seconds to work. If that wasn't you, press *This wasn't me*: the key is off within seconds.
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and delivered to the browser tab that used your link (Chrome on Linux). It may take about 10 seconds to start working. If that wasn't you, press *This wasn't me* to deactivate it within seconds.
     This wasn't me
     Switch this key off?
-    It stops working at once, wherever it is used.
+    It stops working immediately, everywhere.
     Switch it off
     Go back
     ");
@@ -93,11 +93,11 @@ async fn an_owner_asks_an_approver_approves_and_one_tab_shows_the_key() {
     Issued: access key for ci-deployer
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
     > laptop tooling
-    Asked by <@U0ALICE>: code on their own machine, 30 days. Approved by <@U0BOB>. Request `<request>`
+    Requested by <@U0ALICE>: local development, 30 days. Approved by <@U0BOB>. Request `<request>`
     Details
     This wasn't me
     Switch this key off?
-    It stops working at once, wherever it is used.
+    It stops working immediately, everywhere.
     Switch it off
     Go back
     ");

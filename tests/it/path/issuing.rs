@@ -62,7 +62,7 @@ async fn is_ambiguous(keyvend: &Deployed, tab: &Tab) {
     let direct = keyvend.direct(ALICE_OWNER);
     let public = keyvend.world.net.slack().last_message(APPROVALS);
     for told in [direct, public] {
-        assert!(told.reading().contains("AWS gave no answer"), "{}", told.reading());
+        assert!(told.reading().contains("AWS did not respond"), "{}", told.reading());
         assert_eq!(told.buttons(), []);
     }
     keyvend.deliver_everything().await;
@@ -96,7 +96,7 @@ async fn a_claim_older_than_three_minutes_is_not_served() {
     keyvend.claims(&tab).await;
     keyvend.world.clock.advance(Duration::from_secs(181));
     keyvend.deliver().await;
-    came_to_nothing(&keyvend, &tab, "too-late", "could not be made in time").await;
+    came_to_nothing(&keyvend, &tab, "too-late", "could not be created in time").await;
     keyvend.nothing_was_created().await;
 
     let keyvend = Deployed::new().await;
@@ -114,7 +114,7 @@ async fn while_issuing_is_stopped_no_key_is_made_and_the_approval_stays() {
     put(&keyvend, "freeze", "frozen_by", "T0001.U0BOB").await;
     keyvend.claims(&tab).await;
     keyvend.deliver().await;
-    came_to_nothing(&keyvend, &tab, "frozen", "All issuing of keys is stopped").await;
+    came_to_nothing(&keyvend, &tab, "frozen", "Key issuing is frozen").await;
     keyvend.nothing_was_created().await;
     take_away(&keyvend, "freeze").await;
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
@@ -236,7 +236,7 @@ async fn a_worker_that_died_with_its_key_recorded_leaves_no_key() {
     dies(&keyvend, &tab, writes("issue.key_created"), Interfere::CrashAfter).await;
     assert_eq!(keyvend.key_ids().len(), 1);
     keyvend.deliver_everything().await;
-    came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
+    came_to_nothing(&keyvend, &tab, "interrupted", "No key was created").await;
     assert_eq!(keyvend.last_detail("deleted").await, "AKIAWORLD00000000002");
     assert_eq!(keyvend.creates(), 1);
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
@@ -252,7 +252,7 @@ async fn a_key_whose_worker_died_is_deleted_even_where_the_sessions_at_hand_have
     dies(&keyvend, &tab, writes("issue.key_created"), Interfere::CrashAfter).await;
     keyvend.world.clock.advance(Duration::from_secs(901));
     keyvend.deliver_everything().await;
-    came_to_nothing(&keyvend, &tab, "interrupted", "No key came of it").await;
+    came_to_nothing(&keyvend, &tab, "interrupted", "No key was created").await;
 }
 
 #[tokio::test]
@@ -293,13 +293,13 @@ async fn an_invocation_that_was_replaced_deletes_the_key_it_holds() {
 
 async fn is_told_of_no_answer(keyvend: &Deployed) {
     assert_eq!(keyvend.stands().await, "AMBIGUOUS");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "AWS gave no answer"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "AWS did not respond"), 1);
 }
 
 #[tokio::test]
 async fn a_no_of_aws_is_certain_and_is_told() {
     let cases = [
-        (409, "LimitExceeded", "two-keys", "AWS allows no third"),
+        (409, "LimitExceeded", "two-keys", "AWS allows only two"),
         (403, "AccessDenied", "aws-refused", "AWS refused to create the key"),
         (400, "Throttling", "aws-refused", "AWS refused to create the key"),
         (403, "ExpiredToken", "aws-refused", "AWS refused to create the key"),
@@ -335,7 +335,7 @@ async fn no_answer_of_aws_is_no_no_and_is_never_tried_again() {
         let ready =
             ready.rev().find(|message| message.buttons().iter().any(|b| b.text == "Get my key")).unwrap();
         keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
-        assert!(keyvend.told(ALICE_OWNER).contains("nothing more is created for it"));
+        assert!(keyvend.told(ALICE_OWNER).contains("no other key is created for this request"));
         assert_eq!(keyvend.creates(), 1);
     }
 }
@@ -371,7 +371,7 @@ async fn a_key_that_cannot_be_written_down_is_deleted_at_once() {
         assert_eq!(keyvend.key_ids().len(), 0, "{event}");
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.creates(), 1, "{event}");
-        came_to_nothing(&keyvend, &tab, "not-recorded", "No key came of it").await;
+        came_to_nothing(&keyvend, &tab, "not-recorded", "No key was created").await;
         assert_eq!(keyvend.last_detail("deleted").await, "AKIAWORLD00000000002");
     }
 }

@@ -93,16 +93,16 @@ async fn an_owner_sees_the_keys_with_who_asked_last_use_end_and_what_can_be_done
     let key = had(&keyvend).await;
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
     insta::assert_snapshot!(stable(&typed(&keyvend, ALICE_OWNER, "list ci-deployer").await.reading()), @r"
-    *Access keys*, as AWS has them now. Switching off and deleting happen at once; everything else is asked of the approvers.
+    *Access keys*, as AWS reports them now. Deactivate and Delete take effect immediately; other actions need an approval.
     *`ci-deployer` in `home`*
     `AKIAWORLD00000000002` active, 0 days old, last used <time> with s3 in eu-west-1
-    Asked for by <@U0ALICE>, expires <time>.
+    Requested by <@U0ALICE>, expires <time>.
     > laptop tooling
     Rotate
-    Switch off
-    Switch this key off?
-    It stops working at once, wherever it is used.
-    Switch it off
+    Deactivate
+    Deactivate this key?
+    It stops working immediately, everywhere.
+    Deactivate
     Go back
     ");
 }
@@ -140,7 +140,10 @@ async fn a_list_without_a_user_shows_ones_own_users_as_they_are_now() {
     let listed = typed(&keyvend, ALICE_OWNER, "list").await.reading();
     assert!(!listed.contains("full"), "{listed}");
     assert!(
-        typed(&keyvend, MALLORY_OUTSIDER, "list").await.reading().contains("I know no IAM user of yours")
+        typed(&keyvend, MALLORY_OUTSIDER, "list")
+            .await
+            .reading()
+            .contains("does not know any IAM users that you own")
     );
 }
 
@@ -150,7 +153,7 @@ async fn a_user_that_cannot_be_looked_up_is_no_user_without_keys() {
     had(&keyvend).await;
     keyvend.world.net.once("iam", "ListAccessKeys", Interfere::refused_xml(400, "ServiceFailure"));
     let listed = typed(&keyvend, ALICE_OWNER, "list").await.reading();
-    assert!(listed.contains("cannot be looked up just now"), "{listed}");
+    assert!(listed.contains("cannot be read at the moment"), "{listed}");
 }
 
 #[tokio::test]
@@ -159,8 +162,8 @@ async fn nobody_sees_a_button_that_they_may_not_press() {
     let key = had(&keyvend).await;
     let shown = |message: &Message| buttons(message).join(", ");
     let line = "list ci-deployer";
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Rotate, Switch off", "an owner");
-    assert_eq!(shown(&typed(&keyvend, CAROL_APPROVER, line).await), "Switch off", "an approver");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Rotate, Deactivate", "an owner");
+    assert_eq!(shown(&typed(&keyvend, CAROL_APPROVER, line).await), "Deactivate", "an approver");
     for stranger in [MALLORY_OUTSIDER, GUS_GUEST] {
         let told = typed(&keyvend, stranger, line).await;
         assert_eq!(shown(&told), "", "{stranger}: {}", told.reading());
@@ -193,7 +196,7 @@ async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_
         let key = had(&keyvend).await;
         if by_button {
             let listed = typed(&keyvend, CAROL_APPROVER, "list ci-deployer").await;
-            keyvend.presses(CAROL_APPROVER, &listed, "Switch off").await;
+            keyvend.presses(CAROL_APPROVER, &listed, "Deactivate").await;
         } else {
             typed(&keyvend, CAROL_APPROVER, &format!("deactivate {}", key.id)).await;
         }
@@ -202,8 +205,8 @@ async fn a_key_is_switched_off_by_command_and_by_button_and_its_requester_hears_
             ("Inactive".into(), "INACTIVE".into())
         );
         insta::allow_duplicates! {
-            insta::assert_snapshot!(stable(&keyvend.told(CAROL_APPROVER)), @"The key `AKIAWORLD00000000002` is switched off. It no longer works anywhere, and is deleted in 7 days; until then `/access-key activate AKIAWORLD00000000002` asks for it back.");
-            insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is switched off. In 7 days it is deleted; until then `/access-key activate AKIAWORLD00000000002` asks for it back.");
+            insta::assert_snapshot!(stable(&keyvend.told(CAROL_APPROVER)), @"The key `AKIAWORLD00000000002` is deactivated. It no longer works anywhere, and is deleted in 7 days; until then `/access-key activate AKIAWORLD00000000002` requests its reactivation.");
+            insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was deactivated. It will be deleted in 7 days; until then `/access-key activate AKIAWORLD00000000002` requests its reactivation.");
         }
         let last = keyvend.trail().await.pop().unwrap();
         assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "T0001.U0CAROL"));
@@ -230,7 +233,7 @@ async fn only_whoever_may_switches_a_key_off_and_a_refusal_is_in_its_trail() {
         assert_eq!(keyvend.events().await.pop().unwrap(), format!("key.{verb}_denied"));
     }
     let told = typed(&keyvend, ALICE_OWNER, "deactivate AKIANOSUCHKEY0000000").await;
-    assert!(told.reading().contains("I find no key `AKIANOSUCHKEY0000000`"), "{}", told.reading());
+    assert!(told.reading().contains("There is no key `AKIANOSUCHKEY0000000`"), "{}", told.reading());
 }
 
 #[tokio::test]
@@ -260,9 +263,9 @@ async fn a_key_that_is_on_is_never_deleted() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
-    assert!(told.reading().contains("such a key is never deleted"), "{}", told.reading());
+    assert!(told.reading().contains("an active key is never deleted"), "{}", told.reading());
     assert_eq!(status(&keyvend, &key.id), "Active");
-    keyvend.presses(ALICE_OWNER, &told, "Switch off").await;
+    keyvend.presses(ALICE_OWNER, &told, "Deactivate").await;
     typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     assert_eq!(status(&keyvend, &key.id), "");
@@ -278,7 +281,7 @@ async fn a_key_that_keyvend_did_not_issue_is_switched_off_and_deleted_for_whoeve
     let key = foreign(&keyvend, "ci-deployer").await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
     assert!(listed.reading().contains("Not issued by keyvend"), "{}", listed.reading());
-    assert_eq!(buttons(&listed), ["Switch off"]);
+    assert_eq!(buttons(&listed), ["Deactivate"]);
     let no = typed(&keyvend, MALLORY_OUTSIDER, &format!("deactivate {key}")).await;
     assert!(no.reading().contains("Only an owner"), "{}", no.reading());
     for verb in ["activate", "rotate"] {
@@ -287,13 +290,13 @@ async fn a_key_that_keyvend_did_not_issue_is_switched_off_and_deleted_for_whoeve
     }
     let no = typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
     assert!(no.reading().contains("never deleted"), "{}", no.reading());
-    keyvend.presses(ALICE_OWNER, &listed, "Switch off").await;
-    insta::assert_snapshot!(keyvend.told(ALICE_OWNER), @"The key `AKIAWORLD00000000002` is switched off. keyvend did not issue it and does nothing more with it: switch it on again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete AKIAWORLD00000000002`.");
+    keyvend.presses(ALICE_OWNER, &listed, "Deactivate").await;
+    insta::assert_snapshot!(keyvend.told(ALICE_OWNER), @"The key `AKIAWORLD00000000002` is deactivated. keyvend did not issue it and does not manage it: activate it again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete AKIAWORLD00000000002`.");
     assert_eq!(status(&keyvend, &key), "Inactive");
     after(&keyvend, 30 * DAY).await;
     assert_eq!(status(&keyvend, &key), "Inactive", "nobody asked for more");
     let done = typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
-    assert_eq!(done.reading(), format!("The key `{key}` is deleted. It cannot be brought back."));
+    assert_eq!(done.reading(), format!("The key `{key}` is deleted. It cannot be restored."));
     assert_eq!(status(&keyvend, &key), "");
     let mut trail = alone(&keyvend).await;
     trail.sort();
@@ -367,7 +370,7 @@ async fn a_key_that_was_switched_on_again_while_its_deletion_was_cut_off_stays()
     after(&keyvend, 400).await;
     assert_eq!(status(&keyvend, &key), "Active");
     assert!(keyvend.lease().await.is_null());
-    assert!(keyvend.told(ALICE_OWNER).contains("so it stays"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("so it was not deleted"), "{}", keyvend.told(ALICE_OWNER));
     assert!(alone(&keyvend).await.iter().any(|(event, ..)| event == "key.deletion_skipped"));
 }
 
@@ -377,13 +380,13 @@ async fn with_invalid_policies_keys_are_still_retired_and_nothing_else_is_done()
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let keyvend = keyvend.redeployed(&[("KEYVEND_POLICY_DIR", &broken)]);
-    let refused = "policies are not valid";
+    let refused = "policies are invalid";
     for line in ["list", "list ci-deployer", &format!("rotate {}", key.id), &format!("activate {}", key.id)] {
         let told = typed(&keyvend, ALICE_OWNER, line).await.reading();
         assert!(told.contains(refused), "{line}: {told}");
     }
     let told = typed(&keyvend, MALLORY_OUTSIDER, &format!("deactivate {}", key.id)).await.reading();
-    assert!(told.contains("Only whoever asked for this key"), "{told}");
+    assert!(told.contains("Only the requester, an owner of the IAM user"), "{told}");
     assert_eq!(status(&keyvend, &key.id), "Active");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");

@@ -38,7 +38,7 @@ async fn nothing_that_a_person_does_begins_anything_after_ten_minutes() {
     for (what, who, does) in cases {
         let keyvend = Deployed::new().await;
         let ready = keyvend.approved().await;
-        keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny after all").await;
+        keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Deny anyway").await;
         keyvend.world.clock.advance(Duration::from_secs(1));
         let (views, before) = (keyvend.world.net.slack().views().len(), keyvend.requests().await);
         let event = does(&keyvend, &ready, &keyvend.card());
@@ -47,7 +47,7 @@ async fn nothing_that_a_person_does_begins_anything_after_ten_minutes() {
             "denies" => keyvend.view(who).reading(),
             _ => keyvend.told(who),
         };
-        assert!(told.contains("took too long to reach me"), "{who} {what}: {told}");
+        assert!(told.contains("reached keyvend too late"), "{who} {what}: {told}");
         assert_eq!(keyvend.requests().await, before, "{what}");
         assert_eq!(keyvend.world.net.slack().views().len(), views, "{what}");
         assert!(keyvend.item("freeze").await.is_null(), "{what}");
@@ -96,7 +96,7 @@ async fn the_last_receive_tells_and_audits_before_the_message_dies() {
             "Deny" => keyvend.view(BOB_APPROVER).reading(),
             _ => keyvend.told(BOB_APPROVER),
         };
-        assert!(told.contains("Nothing was done; please try again") && told.contains(&message), "{told}");
+        assert!(told.contains("Nothing was changed; please try again") && told.contains(&message), "{told}");
         let trail = keyvend.trail().await;
         let last = trail.last().unwrap();
         assert_eq!((last.event.as_str(), last.actor.as_str()), ("message.failed", "T0001.U0BOB"));
@@ -153,7 +153,7 @@ async fn what_is_only_to_be_noted_or_told_is_never_too_late() {
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await.0, 200);
     keyvend.world.clock.advance(DAY);
     keyvend.deliver().await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "a second time"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 1);
     let events = keyvend.events().await;
     assert_eq!(events[events.len() - 2..], ["link.reused", "link.confirmed"]);
     assert_eq!(keyvend.item(&format!("key#{}", key.id)).await["state"]["S"], "CONFIRMED");

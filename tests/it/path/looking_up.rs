@@ -118,7 +118,7 @@ async fn whatever_of_iam_cannot_be_read_is_no_answer_and_never_an_empty_set() {
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.requests().await.len(), 0, "{refused}");
         let told = keyvend.told(ALICE_OWNER);
-        assert!(told.contains("Nothing was done; please try again"), "{refused}: {told}");
+        assert!(told.contains("Nothing was changed; please try again"), "{refused}: {told}");
         assert_eq!(said_in_public(&keyvend), Vec::<String>::new(), "{refused}");
     }
 }
@@ -142,7 +142,7 @@ async fn what_else_decides_and_cannot_be_read_is_no_answer_either() {
     keyvend.types(ALICE_OWNER, ASK).await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 0);
-    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"));
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"));
 }
 
 #[tokio::test]
@@ -181,7 +181,10 @@ async fn a_user_is_privileged_by_whatever_policy_it_holds_wherever_that_is() {
     let keyvend = Deployed::new().await;
     bounded(&keyvend).await;
     let reading = keyvend.asked().await.reading();
-    assert!(reading.contains("ordinary") && reading.contains("Boundary: `ReadOnlyAccess`"), "{reading}");
+    assert!(
+        reading.contains("not privileged") && reading.contains("Boundary: `ReadOnlyAccess`"),
+        "{reading}"
+    );
 }
 
 /// IAM does not distinguish names by case; what it calls the user is the name from then on.
@@ -368,7 +371,7 @@ async fn a_channel_of_approvers_that_is_open_or_shared_in_any_way_approves_nothi
             keyvend.presses(BOB_APPROVER, &card, "Approve").await;
             keyvend.deliver_everything().await;
             let told = keyvend.told(BOB_APPROVER);
-            assert!(told.contains("Nothing was done"), "{named}, {open} {spoilt}: {told}");
+            assert!(told.contains("Nothing was changed"), "{named}, {open} {spoilt}: {told}");
             assert_eq!(keyvend.stands().await, "PENDING", "{named}, {open} {spoilt}");
         }
     }
@@ -382,9 +385,7 @@ async fn a_no_without_a_policy_says_so_and_whom_to_ask() {
             r#"permit (principal, action == Action::"request", resource) when { resource.name == "another" };"#,
         )
     });
-    for (help, whom) in
-        [(GENERAL, "Ask in <#C0GENERAL>."), ("", "Ask whoever looks after your AWS accounts.")]
-    {
+    for (help, whom) in [(GENERAL, "Ask in <#C0GENERAL>."), ("", "Ask your AWS administrators.")] {
         let keyvend =
             Deployed::with(&[("KEYVEND_POLICY_DIR", &nobody), ("KEYVEND_HELP_CHANNEL", help)]).await;
         keyvend.types(ALICE_OWNER, ASK).await;

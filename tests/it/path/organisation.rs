@@ -34,7 +34,7 @@ async fn the_whole_path_goes_without_a_workspace_in_what_slack_sends() {
     keyvend.reveals(&tab).await;
     assert_eq!(keyvend.stands().await, "ISSUED");
     keyvend.presses(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "This wasn't me").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("is switched off"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("is deactivated"), "{}", keyvend.told(ALICE_OWNER));
 
     let keyvend = installed(&[]).await;
     let card = keyvend.asked().await;

@@ -17,7 +17,7 @@ async fn a_command_older_than_ten_minutes_begins_nothing() {
     keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
     keyvend.world.clock.advance(Duration::from_secs(601));
     keyvend.deliver().await;
-    assert!(keyvend.told(ALICE_OWNER).contains("took too long to reach me"));
+    assert!(keyvend.told(ALICE_OWNER).contains("reached keyvend too late"));
     assert_eq!(keyvend.requests().await.len(), 0);
     assert_eq!(said_in_public(&keyvend), Vec::<String>::new());
 
@@ -36,7 +36,7 @@ async fn a_press_older_than_ten_minutes_decides_nothing() {
         keyvend.arrive(keyvend.world.press(BOB_APPROVER, &card, button)).await;
         keyvend.world.clock.advance(Duration::from_secs(601));
         keyvend.deliver().await;
-        assert!(keyvend.told(BOB_APPROVER).contains("took too long to reach me"));
+        assert!(keyvend.told(BOB_APPROVER).contains("reached keyvend too late"));
         assert_eq!(keyvend.stands().await, "PENDING");
     }
 }
@@ -56,7 +56,7 @@ async fn age_counts_from_slacks_signature_and_not_from_the_queue() {
     keyvend.world.net.sqs().redrive(sqs::SLACK);
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 0, "redriven after an hour");
-    assert!(keyvend.told(ALICE_OWNER).contains("took too long to reach me"));
+    assert!(keyvend.told(ALICE_OWNER).contains("reached keyvend too late"));
 }
 
 #[tokio::test]
@@ -70,8 +70,8 @@ async fn what_failed_to_the_end_is_told_with_a_reference() {
     let id = text(&keyvend.world.net.sqs().messages(sqs::SLACK)[0].json()["id"]);
     keyvend.deliver_everything().await;
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("Nothing was done; please try again") && told.contains(&id), "{told}");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Nothing was done"), 1);
+    assert!(told.contains("Nothing was changed; please try again") && told.contains(&id), "{told}");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Nothing was changed"), 1);
     let dead = keyvend.world.net.sqs().dead(sqs::SLACK);
     assert_eq!(dead.iter().map(|message| message.receives).collect::<Vec<_>>(), [6]);
     let waits: Vec<Value> = keyvend
@@ -227,7 +227,11 @@ async fn a_claim_message_that_is_not_so_creates_nothing() {
         }
     }
     assert_eq!(keyvend.stands().await, "LINK_ISSUED");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "second time"), 0, "only what the ticket tells is told");
+    assert_eq!(
+        keyvend.times_told(ALICE_OWNER, "again in another browser tab"),
+        0,
+        "only what the ticket tells is told"
+    );
     keyvend.claims(&tab).await;
     for attempt in [0, 2, -1, i64::MAX] {
         assert!(!failed(&keyvend.work(says(&tab.tid(), "claimed", attempt)).await));

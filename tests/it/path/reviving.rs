@@ -47,24 +47,24 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Asked for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to be switched on again, until <time>. It needs 1 approval by <time>; I'll tell you how it goes.
+    Request sent: reactivation of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
     Cancel
     Cancel this request?
-    The approvers will see that you took it back.
+    The approvers will see that you cancelled it.
     Cancel the request
     Go back
     Request `<request>`
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
-    Bringing back an access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for the expired key `AKIAWORLD00000000002` for `ci-deployer` in `home` to be switched on again, until <time>:
+    Access key reactivation for ci-deployer
+    <!channel> *<@U0ALICE>* requests reactivation of the expired key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:
     > laptop tooling
-    *For*
-    code on their own machine
+    *Use case*
+    local development
     *Lifetime*
     1 day
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing key: `AKIAWORLD00000000002` inactive, 30 days old, never used
@@ -80,7 +80,7 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
         (status(&keyvend, &key.id), stands(&keyvend, &key.id).await),
         ("Active".into(), "ACTIVE".into())
     );
-    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is switched on again, until <time>.");
+    insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` is reactivated until <time>.");
     assert!(keyvend.lease().await.is_null());
     assert_eq!(keyvend.creates(), 1, "no new key");
     // In use or not: a day is a day.
@@ -90,7 +90,7 @@ async fn an_expiry_is_taken_back_for_a_day_and_once() {
     let told_again = keyvend.direct(ALICE_OWNER);
     assert_eq!(buttons(&told_again), Vec::<String>::new());
     keyvend.presses(ALICE_OWNER, &told, "Undo").await;
-    let no = "was taken back once, and that happens once";
+    let no = "was already reactivated once after it expired";
     assert!(keyvend.told(ALICE_OWNER).contains(no), "{}", keyvend.told(ALICE_OWNER));
     let typed = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
     assert!(typed.reading().contains(no), "{}", typed.reading());
@@ -131,7 +131,7 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
     let listed = typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
-    assert_eq!(buttons(&listed), ["Rotate", "Switch off"]);
+    assert_eq!(buttons(&listed), ["Rotate", "Deactivate"]);
     let issued = keyvend.direct(ALICE_OWNER);
     keyvend.presses(ALICE_OWNER, &issued, "This wasn't me").await;
     for _ in 0..2 {
@@ -145,8 +145,8 @@ async fn a_reported_key_comes_back_only_by_an_approver_other_than_its_requester(
         });
     }
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
-    assert_eq!(keyvend.times_told(CAROL_APPROVER, "It is being done"), 1);
-    assert_eq!(keyvend.times_told(CAROL_APPROVER, "is switched on again"), 1);
+    assert_eq!(keyvend.times_told(CAROL_APPROVER, "The change is in progress"), 1);
+    assert_eq!(keyvend.times_told(CAROL_APPROVER, "is reactivated"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active", "an approver's own activation counts as one approval");
 }
 
@@ -167,9 +167,9 @@ async fn a_reported_key_of_a_privileged_user_takes_a_second_approver_who_is_not_
         channel.members.insert(ALICE_OWNER.to_owned());
     });
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
-    let card = &said(&keyvend, "which is off, to be switched on again");
+    let card = &said(&keyvend, "requests reactivation of the inactive key");
     assert!(card.reading().contains("0 of 1"), "{}", card.reading());
-    let why = said(&keyvend, "because somebody said that it wasn't them");
+    let why = said(&keyvend, "because reported (This wasn't me)");
     assert_eq!(why.thread_ts.as_ref(), Some(&card.ts), "what they are asked to overrule");
     for (person, no) in [
         (CAROL_APPROVER, "You cannot approve your own request"),
@@ -203,7 +203,7 @@ async fn a_key_that_is_reported_after_it_expired_is_reported() {
             .slack()
             .messages(APPROVALS)
             .iter()
-            .filter(|m| m.reading().contains("asks for"))
+            .filter(|m| m.reading().contains(" requests "))
             .count(),
         0
     );
@@ -213,7 +213,7 @@ async fn a_key_that_is_reported_after_it_expired_is_reported() {
 /// How often the approvers were told of a report.
 fn reports(keyvend: &Deployed) -> usize {
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    said.iter().filter(|message| message.reading().contains("this wasn't me. It is")).count()
+    said.iter().filter(|message| message.reading().contains("(This wasn't me). It is")).count()
 }
 
 async fn why_off(keyvend: &Deployed, key: &ShownKey) -> String {
@@ -241,7 +241,7 @@ async fn a_reactivated_key_can_be_reported_again() {
         assert_eq!(status(&keyvend, &key.id), "Inactive", "{times}");
         assert_eq!(why_off(&keyvend, &key).await, "reported", "{times}");
         assert_eq!(reports(&keyvend), times, "the approvers hear of each");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), times);
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "(This wasn't me). It is deactivated"), times);
         let request = item(&keyvend, &key.id).await["request"].clone();
         let trail = keyvend.trail_of(request.as_str().unwrap()).await.into_iter();
         let deactivated = trail.filter(|entry| entry.event == "key.deactivated").count();
@@ -249,7 +249,7 @@ async fn a_reactivated_key_can_be_reported_again() {
         // Somebody else's press on a key that is off and reported changes nothing more.
         keyvend.presses(BOB_APPROVER, &keyvend.cards().remove(0), "This wasn't me").await;
         assert_eq!(reports(&keyvend), times);
-        assert!(keyvend.told(BOB_APPROVER).contains("is switched off"), "{}", keyvend.told(BOB_APPROVER));
+        assert!(keyvend.told(BOB_APPROVER).contains("is deactivated"), "{}", keyvend.told(BOB_APPROVER));
         typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
         keyvend.deliver_everything().await;
         assert_eq!(status(&keyvend, &key.id), "Active", "{times}");
@@ -312,7 +312,7 @@ async fn a_key_is_reported_whatever_state_it_is_in() {
         assert_eq!(reports(&keyvend), 1, "{case}");
         assert!(keyvend.lease().await.is_null(), "{case}");
         let no = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await.reading();
-        assert!(!no.contains("It needs") && !no.contains("It is being done"), "{case}: {no}");
+        assert!(!no.contains("It needs") && !no.contains("The change is in progress"), "{case}: {no}");
         after(&keyvend, 8 * DAY).await;
         assert_ne!(status(&keyvend, &key.id), "Active", "{case}");
     }
@@ -365,17 +365,17 @@ async fn whoever_has_a_key_that_nobody_confirmed_says_so_and_it_is_on_again() {
     let keyvend = Deployed::new().await;
     let (key, told) = unconfirmed(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
-    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
+    keyvend.presses(ALICE_OWNER, &told, "I saved it").await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Inactive", "who could forge that press might hold the key");
     assert_eq!((keyvend.stands().await, keyvend.approvals().await), ("PENDING".to_owned(), Vec::new()));
     keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Active");
-    assert!(keyvend.told(ALICE_OWNER).contains("switched on again"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("reactivat"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], end);
-    keyvend.presses(ALICE_OWNER, &told, "I have it").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("not switched off"), "{}", keyvend.told(ALICE_OWNER));
+    keyvend.presses(ALICE_OWNER, &told, "I saved it").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("not inactive"), "{}", keyvend.told(ALICE_OWNER));
     after(&keyvend, 2 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
 }
@@ -416,7 +416,7 @@ async fn a_document_that_changed_since_it_was_approved_activates_and_extends_not
         is_as_before("when it was to be carried out").await;
         assert_eq!(keyvend.events().await.last().unwrap(), "review.reopened");
         let told = keyvend.direct(ALICE_OWNER).reading();
-        assert!(told.contains("changed while your request waited"), "{told}");
+        assert!(told.contains("changed while your request was pending"), "{told}");
         assert!(said(&keyvend, "needs 1 approval again").thread_ts.is_some());
         // The card that bob saw decides nothing more, the one that is there now does.
         keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
@@ -468,7 +468,7 @@ async fn an_approval_of_another_document_is_not_inherited() {
         document.put(&keyvend).await;
         let (_, told) = unconfirmed(&keyvend).await;
         document.change(&keyvend).await;
-        keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+        keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.stands().await, "PENDING", "{document:?}");
         assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{document:?}");
@@ -486,7 +486,7 @@ async fn an_approval_that_counts_no_more_is_not_inherited() {
     slack.channel(APPROVALS, |channel| {
         channel.members.remove(BOB_APPROVER);
     });
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "PENDING");
     assert_eq!(keyvend.approvals().await, Vec::<String>::new());
@@ -500,7 +500,7 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
     let keyvend = Deployed::new().await;
     let (key, told) = unconfirmed(&keyvend).await;
     let end = item(&keyvend, &key.id).await["expires_at"].clone();
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
     assert_eq!(status(&keyvend, &key.id), "", "the old one goes first");
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     let told_alice = keyvend.world.net.slack().told(ALICE_OWNER);
@@ -508,8 +508,12 @@ async fn a_key_that_nobody_received_is_deleted_and_another_takes_its_place_once(
     let ready = told_alice.iter().rev().find(may_collect).unwrap();
     assert!(ready.reading().contains("Approved by <@U0BOB>"), "{}", ready.reading());
     let requests = keyvend.requests().await.len();
-    keyvend.presses(ALICE_OWNER, &told, "Replace it").await;
-    assert!(keyvend.told(ALICE_OWNER).contains("was asked for already"), "{}", keyvend.told(ALICE_OWNER));
+    keyvend.presses(ALICE_OWNER, &told, "Get a new key").await;
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("has already been requested"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
     assert_eq!(keyvend.requests().await.len(), requests, "once");
     let tab = keyvend.collects(ready).await;
     let new = keyvend.reveals(&tab).await;
@@ -525,7 +529,7 @@ async fn a_replacement_that_was_cut_off_goes_on_and_never_leaves_two_keys() {
         for how in [Interfere::CrashBefore, Interfere::CrashAfter] {
             let keyvend = Deployed::new().await;
             let (key, told) = unconfirmed(&keyvend).await;
-            let event = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &told, "Replace it")).await;
+            let event = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &told, "Get a new key")).await;
             keyvend.world.net.fault(move |call| call.operation == operation, how);
             let died = keyvend.world.net.survive(keyvend.work(event)).await.is_none();
             after(&keyvend, 120).await;
@@ -551,15 +555,15 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
     assert_eq!(asked["kind"]["Longer"]["end"], json!(end));
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
-    More time for an access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for the key `AKIAWORLD00000000002` for `ci-deployer` in `home` to live longer, until <time>:
+    Access key extension for ci-deployer
+    <!channel> *<@U0ALICE>* requests an extension of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:
     > laptop tooling
-    *For*
-    code on their own machine
+    *Use case*
+    local development
     *Lifetime*
     30 days
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing key: `AKIAWORLD00000000002` active, 10 days old, never used
@@ -573,7 +577,7 @@ async fn a_key_is_extended_by_its_first_lifetime_counted_from_now() {
     assert_eq!(item(&keyvend, &key.id).await["expires_at"], json!(end));
     assert_eq!(status(&keyvend, &key.id), "Active");
     let done = keyvend.direct(ALICE_OWNER).reading();
-    assert!(done.contains("lives until"), "{done}");
+    assert!(done.contains("is extended until"), "{done}");
 }
 
 #[tokio::test]

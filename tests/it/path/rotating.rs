@@ -27,25 +27,25 @@ async fn a_rotated_key_is_beside_the_old_one_and_ends_when_that_one_does() {
     after(&keyvend, 5 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     insta::assert_snapshot!(stable(&told.reading()), @r"
-    Asked for a key for `ci-deployer` in `home` in place of `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>; I'll tell you how it goes.
+    Request sent: a key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
     Cancel
     Cancel this request?
-    The approvers will see that you took it back.
+    The approvers will see that you cancelled it.
     Cancel the request
     Go back
     AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
     Request `<request>`
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
-    Replacement of an access key for ci-deployer
-    <!channel> *<@U0ALICE>* asks for a new key for `ci-deployer` in `home` in place of `AKIAWORLD00000000002`, until <time>, when that one ends:
+    Access key replacement for ci-deployer
+    <!channel> *<@U0ALICE>* requests a new key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>, when that one expires:
     > laptop tooling
-    *For*
-    code on their own machine
+    *Use case*
+    local development
     *Lifetime*
     25 days
-    *Rights*
-    ordinary
+    *Permissions*
+    not privileged
     *Approvals*
     0 of 1, by <time>
     Existing key: `AKIAWORLD00000000002` active, 5 days old, never used
@@ -77,21 +77,21 @@ async fn an_old_key_that_is_quiet_is_asked_about_once_and_goes_only_when_somebod
     keyvend.world.net.iam().use_key(&key.id, "s3", "eu-west-1");
     let new = rotated(&keyvend, &key).await;
     after(&keyvend, DAY - 600).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0, "not for a day yet");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 0, "not for a day yet");
     after(&keyvend, 700).await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    `AKIAWORLD00000000003` took the place of the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Can it be switched off? It is deleted 7 days later; until then it can be asked back. If you do nothing, it goes on until <time>.
-    Switch off the old key
-    Switch this key off?
-    It stops working at once, wherever it is used.
-    Switch it off
+    `AKIAWORLD00000000003` replaced the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Deactivate it now? It is deleted 7 days later and can be reactivated until then. If you do nothing, it stays active until <time>.
+    Deactivate the old key
+    Deactivate this key?
+    It stops working immediately, everywhere.
+    Deactivate
     Go back
     ");
     after(&keyvend, 3 * DAY).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1);
     assert_eq!(status(&keyvend, &key.id), "Active");
     let question = keyvend.direct(ALICE_OWNER);
-    keyvend.presses(ALICE_OWNER, &question, "Switch off the old key").await;
+    keyvend.presses(ALICE_OWNER, &question, "Deactivate the old key").await;
     assert_eq!((status(&keyvend, &key.id), status(&keyvend, &new.id)), ("Inactive".into(), "Active".into()));
     assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("rotated"));
     after(&keyvend, 7 * DAY).await;
@@ -112,10 +112,10 @@ async fn an_old_key_whose_last_use_is_recent_or_unknown_is_not_asked_about() {
     for _ in 0..4 {
         after(&keyvend, DAY).await;
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 0);
     keyvend.world.net.undisturbed();
     after(&keyvend, DAY).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1, "never used");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1, "never used");
     // One that was used since is quiet after a week.
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
@@ -125,9 +125,9 @@ async fn an_old_key_whose_last_use_is_recent_or_unknown_is_not_asked_about() {
     for _ in 0..7 {
         after(&keyvend, DAY).await;
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 0);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 0);
     after(&keyvend, DAY).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "Can it be switched off?"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "Deactivate it now?"), 1);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn an_old_key_is_never_switched_off_by_itself_before_its_end() {
     }
     assert_eq!(status(&keyvend, &key.id), "Active");
     assert!(buttons(&keyvend.direct(ALICE_OWNER)).len() <= 2);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "has taken its place: switch this one off"), 1, "a reminder");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "has replaced it: deactivate this one"), 1, "a reminder");
     after(&keyvend, 2 * DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive", "its own end");
 }
@@ -152,7 +152,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     after(&keyvend, 31 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     assert!(
-        told.reading().contains("neither bringing it back nor replacing it moves that"),
+        told.reading().contains("cannot be extended by reactivating or replacing it"),
         "{}",
         told.reading()
     );
@@ -172,7 +172,7 @@ async fn a_key_is_not_rotated_past_its_approved_end() {
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
     assert_eq!(keyvend.creates(), 1);
     assert!(
-        keyvend.told(ALICE_OWNER).contains("is over. Nothing was created"),
+        keyvend.told(ALICE_OWNER).contains("has ended. No key was created"),
         "{}",
         keyvend.told(ALICE_OWNER)
     );
@@ -205,7 +205,7 @@ async fn a_press_that_is_delivered_twice_asks_once() {
     keyvend.deliver().await;
     assert_eq!(keyvend.requests().await.len(), 2);
     let cards = keyvend.world.net.slack().messages(APPROVALS).into_iter();
-    let cards = cards.filter(|message| message.reading().contains("in place of"));
+    let cards = cards.filter(|message| message.reading().contains("to replace"));
     assert_eq!(cards.count(), 1, "one card");
     assert_eq!(text(&keyvend.request().await["details"]["kind"]["Rotate"]["key"]), key.id);
 }
@@ -218,6 +218,6 @@ async fn where_there_are_two_keys_the_chooser_comes_before_a_rotation() {
     let chooser = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     assert!(chooser.reading().contains("has two access keys"), "{}", chooser.reading());
     assert!(chooser.reading().contains(&key.id) && chooser.reading().contains(&other));
-    assert_eq!(buttons(&chooser), ["Switch off", "Switch off"]);
+    assert_eq!(buttons(&chooser), ["Deactivate", "Deactivate"]);
     assert_eq!(keyvend.stands().await, "POLICY_DENIED");
 }

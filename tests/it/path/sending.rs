@@ -305,7 +305,7 @@ async fn no_message_on_due_carries_text_and_every_notification_is_kept_for_a_mon
         keyvend.deliver_everything().await;
     }
     let told = keyvend.world.net.slack().messages(APPROVALS);
-    assert!(told.iter().any(|message| message.reading().contains("do not fit what is on record")));
+    assert!(told.iter().any(|message| message.reading().contains("Discrepancies between IAM")));
     let mut kinds = BTreeSet::new();
     for (body, ..) in sent(&keyvend, sqs::DUE) {
         kinds.extend(body.as_object().into_iter().flat_map(|body| body.keys().cloned()));

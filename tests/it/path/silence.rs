@@ -69,20 +69,20 @@ impl At {
         match self {
             Self::Asking => {
                 assert_eq!(keyvend.requests().await.len(), 0, "{what}");
-                assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"), "{what}");
+                assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"), "{what}");
                 assert_eq!(said_in_public(keyvend), Vec::<String>::new(), "{what}");
             }
             Self::ReviewAction(_) => {
                 assert_eq!(keyvend.stands().await, "PENDING", "{what}");
                 assert_eq!(keyvend.approvals().await, Vec::<String>::new(), "{what}");
-                assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{what}");
+                assert!(keyvend.told(BOB_APPROVER).contains("Nothing was changed"), "{what}");
                 assert_eq!(keyvend.events().await, ["request.created", "message.failed"], "{what}");
             }
             Self::Issuing(tab) => {
                 assert_eq!(keyvend.stands().await, "APPROVED", "{what}");
                 assert_eq!(keyvend.ticket_stands(tab).await, "FAILED", "{what}");
                 let told = keyvend.direct(ALICE_OWNER);
-                assert!(told.reading().contains("No key came of it"), "{what}: {}", told.reading());
+                assert!(told.reading().contains("No key was created"), "{what}: {}", told.reading());
                 assert_eq!(told.button("Get my key").text, "Get my key", "{what}");
             }
         }
@@ -140,11 +140,11 @@ async fn what_slack_puts_off_for_too_long_is_not_begun_any_more() {
         at.comes(&keyvend).await;
         match &at {
             At::Asking => {
-                assert!(keyvend.told(ALICE_OWNER).contains("took too long"), "{moment}");
+                assert!(keyvend.told(ALICE_OWNER).contains("reached keyvend too late"), "{moment}");
                 assert_eq!(keyvend.requests().await.len(), 0, "{moment}");
             }
             At::ReviewAction(_) => {
-                assert!(keyvend.told(BOB_APPROVER).contains("took too long"), "{moment}");
+                assert!(keyvend.told(BOB_APPROVER).contains("reached keyvend too late"), "{moment}");
                 assert_eq!(keyvend.stands().await, "PENDING", "{moment}");
             }
             At::Issuing(tab) => {
@@ -200,7 +200,7 @@ async fn a_page_that_is_missing_is_no_end_of_the_list() {
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
         keyvend.deliver_everything().await;
         assert_eq!(keyvend.stands().await, "PENDING");
-        assert!(keyvend.told(BOB_APPROVER).contains("Nothing was done"), "{}", keyvend.told(BOB_APPROVER));
+        assert!(keyvend.told(BOB_APPROVER).contains("Nothing was changed"), "{}", keyvend.told(BOB_APPROVER));
     }
 }
 
@@ -214,7 +214,7 @@ async fn more_members_than_can_be_read_are_none() {
     keyvend.types(ALICE_OWNER, ASK).await;
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.requests().await.len(), 0);
-    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was done"));
+    assert!(keyvend.told(ALICE_OWNER).contains("Nothing was changed"));
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.world.net.slack().page(2);
     keyvend.types(ALICE_OWNER, ASK).await;

@@ -83,7 +83,7 @@ async fn a_slack_that_is_down_while_a_key_is_issued_neither_repeats_nor_blocks_i
     assert_eq!(keyvend.world.net.calls_to("iam", "CreateAccessKey").len(), 1);
     keyvend.world.net.undisturbed();
     keyvend.deliver_everything().await;
-    assert!(keyvend.told(ALICE_OWNER).contains("was created and handed"), "told once Slack answers again");
+    assert!(keyvend.told(ALICE_OWNER).contains("was created and delivered"), "told once Slack answers again");
     assert!(keyvend.card().reading().contains("was created"), "{}", keyvend.card().reading());
     assert_eq!(keyvend.world.net.calls_to("iam", "CreateAccessKey").len(), 1);
     assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 0);
@@ -122,7 +122,7 @@ async fn while_the_approvals_channel_cannot_be_used_a_press_changes_nothing_and_
         let before = before.into_iter().find(|channel| channel.id == APPROVALS).unwrap();
         keyvend.world.net.slack().channel(APPROVALS, spoil);
         keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-        assert!(keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"), "{name}");
+        assert!(keyvend.told(BOB_APPROVER).contains("Approvals are unavailable"), "{name}");
         assert_eq!(keyvend.stands().await, "PENDING", "{name}");
         assert_eq!(keyvend.events().await, ["request.created", "review.rejected"], "{name}");
         keyvend.world.net.slack().channel(APPROVALS, |channel| *channel = before.clone());
@@ -136,7 +136,7 @@ async fn while_the_approvals_channel_cannot_be_used_a_press_changes_nothing_and_
         assert_eq!(keyvend.ticket_stands(&tab).await, "FAILED", "{name}");
         assert_eq!(keyvend.last_detail("why").await, "approvers-unreachable", "{name}");
         let again = keyvend.direct(ALICE_OWNER);
-        assert!(again.reading().contains("The approvers cannot be reached"), "{name}: {}", again.reading());
+        assert!(again.reading().contains("Approvals are unavailable"), "{name}: {}", again.reading());
         keyvend.nothing_was_created().await;
 
         keyvend.world.net.slack().channel(APPROVALS, |channel| *channel = before);
@@ -153,18 +153,15 @@ async fn commands_and_details_say_that_the_approvers_cannot_be_reached() {
     keyvend.world.net.slack().channel(APPROVALS, |channel| channel.ext_shared = true);
     keyvend.presses(BOB_APPROVER, &card, "Details").await;
     let shown = keyvend.view(BOB_APPROVER).reading();
-    assert!(shown.contains("The approvers cannot be reached"), "{shown}");
+    assert!(shown.contains("Approvals are unavailable"), "{shown}");
     keyvend.types(BOB_APPROVER, "freeze").await;
-    assert!(keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"), "at once");
+    assert!(keyvend.told(BOB_APPROVER).contains("Approvals are unavailable"), "at once");
     assert_eq!(keyvend.deliver_everything().await, 0);
     assert!(keyvend.item("freeze").await.is_null());
     keyvend.types(BOB_APPROVER, "whoami").await;
     keyvend.deliver_everything().await;
-    assert!(
-        keyvend.told(BOB_APPROVER).contains("The approvers cannot be reached"),
-        "when it was tried for long"
-    );
-    assert_eq!(keyvend.times_told(BOB_APPROVER, "cannot be reached"), 2);
+    assert!(keyvend.told(BOB_APPROVER).contains("Approvals are unavailable"), "when it was tried for long");
+    assert_eq!(keyvend.times_told(BOB_APPROVER, "Approvals are unavailable"), 2);
 }
 
 #[tokio::test]
@@ -184,9 +181,10 @@ async fn a_request_whose_card_could_not_be_posted_is_shown_when_it_can_be_and_it
         assert!(keyvend.world.net.slack().messages(APPROVALS).is_empty(), "{name}");
         assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 1, "{name}");
         let told = keyvend.direct(ALICE_OWNER).reading();
-        let parts = ["The approvers cannot be reached", "could not be shown in their channel", "stays open"];
+        let parts =
+            ["Approvals are unavailable", "could not be posted in the approvers' channel", "stays open"];
         assert!(parts.iter().all(|part| told.contains(part)), "{name}: {told}");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "cannot be reached"), 1, "{name}");
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "Approvals are unavailable"), 1, "{name}");
         assert_eq!(keyvend.stands().await, "PENDING", "{name}");
 
         // Nobody redrives the letter, but somebody mends the channel: then the reminder is the card.
@@ -218,7 +216,11 @@ async fn an_approvals_channel_that_is_gone_is_tried_six_times_and_then_lies_amon
         keyvend.deliver_everything().await;
         assert!(keyvend.world.net.slack().messages(APPROVALS).is_empty(), "{error}");
         assert_eq!(keyvend.world.net.sqs().dead(testkit::sqs::DUE).len(), 1, "{error}");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "could not be shown in their channel"), 1, "{error}");
+        assert_eq!(
+            keyvend.times_told(ALICE_OWNER, "could not be posted in the approvers' channel"),
+            1,
+            "{error}"
+        );
         // Somebody mended the channel and redrove the letter.
         keyvend.world.net.sqs().redrive(testkit::sqs::DUE);
         keyvend.deliver_everything().await;
@@ -317,7 +319,7 @@ async fn a_link_that_cannot_be_shown_is_withdrawn_and_never_sent_as_a_message_th
     keyvend.world.net.slack().rate_limit_next("chat.postEphemeral", 33);
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
-    assert!(told.reading().contains("withdrew it"), "{}", told.reading());
+    assert!(told.reading().contains("was revoked"), "{}", told.reading());
     assert!(keyvend.world.net.slack().ever().iter().all(|message| !message.reading().contains("#1.")));
     keyvend.presses(ALICE_OWNER, &told, "Get my key").await;
     let link = keyvend.world.net.slack().last_told(ALICE_OWNER);

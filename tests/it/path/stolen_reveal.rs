@@ -113,7 +113,7 @@ async fn a_browser_that_is_not_on_the_list_is_shown_as_unknown() {
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.creates(), 1);
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("opened your link (an unknown browser)"), "{told}");
+    assert!(told.contains("used your link (an unknown browser)"), "{told}");
     let slack = keyvend.world.net.slack();
     let said: Vec<Value> = [APPROVALS]
         .iter()

@@ -218,16 +218,14 @@ async fn a_guess_decides_nothing_moves_nothing_and_is_audited() {
     assert_eq!(events.len(), 2 + tries);
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("interaction.unknown_revision", "T0001.U0BOB"));
-    assert!(
-        thief.told().iter().all(|told| told.reading().contains("I can't tell what this button belongs to"))
-    );
+    assert!(thief.told().iter().all(|told| told.reading().contains("This button is no longer valid")));
 
     // The card itself is not spent by it: this press redraws, the next two count, and an old card is told as such.
     keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
     assert!(keyvend.card().reading().contains("`ReadOnlyAccess`"));
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;
     assert!(
-        keyvend.told(BOB_APPROVER).contains("your press was not counted"),
+        keyvend.told(BOB_APPROVER).contains("Your click was not counted"),
         "{}",
         keyvend.told(BOB_APPROVER)
     );
@@ -293,7 +291,7 @@ async fn where_no_approval_is_wanted_a_forged_wish_still_shows_its_link_to_whom_
         thief.presses(ALICE_OWNER, "get-key", &ready.button("Get my key").value, &ready).await;
     }
     assert!(
-        thief.told().iter().any(|told| told.reading().contains("I could not show you your one-time link"))
+        thief.told().iter().any(|told| told.reading().contains("Your one-time link could not be delivered"))
     );
     thief.has_no_link();
     keyvend.nothing_was_created().await;

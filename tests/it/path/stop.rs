@@ -34,7 +34,7 @@ fn is_active(keyvend: &Deployed, key: &ShownKey) -> bool {
 
 fn told_of_issuing(keyvend: &Deployed) -> Message {
     let told = keyvend.world.net.slack().told(ALICE_OWNER);
-    told.into_iter().rev().find(|message| message.reading().contains("was created and handed")).unwrap()
+    told.into_iter().rev().find(|message| message.reading().contains("was created and delivered")).unwrap()
 }
 
 #[tokio::test]
@@ -48,11 +48,11 @@ async fn this_was_not_me_switches_the_key_off_while_the_persons_other_messages_a
     keyvend.presses(ALICE_OWNER, &told_of_issuing(&keyvend), "This wasn't me").await;
     assert!(!is_active(&keyvend, &key));
     assert!(clock.now().since(pressed_at) < 5);
-    assert!(keyvend.told(ALICE_OWNER).contains("is switched off"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("is deactivated"), "{}", keyvend.told(ALICE_OWNER));
     let channel = keyvend.world.net.slack().messages(APPROVALS);
     assert!(
-        channel.iter().any(|message| message.reading().contains("this wasn't me")),
-        "the approvers are told"
+        channel.iter().any(|message| message.reading().contains("This wasn't me")),
+        "the approvers are notified"
     );
     drop(stuck);
 }
@@ -64,7 +64,7 @@ async fn an_approver_of_the_key_and_any_approver_may_switch_it_off_and_an_outsid
         let key = issued(&keyvend).await;
         keyvend.presses(person, &keyvend.card(), "This wasn't me").await;
         assert_eq!(!is_active(&keyvend, &key), off, "{person}");
-        assert_eq!(keyvend.told(person).contains("is switched off"), off, "{}", keyvend.told(person));
+        assert_eq!(keyvend.told(person).contains("is deactivated"), off, "{}", keyvend.told(person));
     }
 }
 
@@ -122,7 +122,7 @@ async fn what_slack_cannot_tell_keeps_nobody_from_it_whom_something_else_lets() 
         keyvend.deliver_everything().await;
         assert_eq!(!is_active(&keyvend, &key), off, "{actor} without {silent}");
         let told = keyvend.told(actor);
-        assert_eq!(told.contains("Nothing was done; please try again"), !off, "{actor}: {told}");
+        assert_eq!(told.contains("Nothing was changed; please try again"), !off, "{actor}: {told}");
     }
 }
 
@@ -153,8 +153,8 @@ async fn a_key_that_is_out_of_reach_is_marked_and_not_said_to_be_off() {
     assert!(is_active(&keyvend, &key));
     assert!(!keyvend.item(&format!("key#{}", key.id)).await["deactivation_at"].is_null());
     let told = keyvend.told(ALICE_OWNER);
-    assert!(told.contains("has not confirmed") && told.contains("marked to be off"), "{told}");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "is switched off"), 0);
+    assert!(told.contains("has not confirmed") && told.contains("marked as deactivated"), "{told}");
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "is deactivated"), 0);
     assert_eq!(keyvend.events().await.last().unwrap(), "message.failed");
     assert_eq!(keyvend.world.net.sqs().dead(SLACK).len(), 1);
 }
@@ -181,7 +181,7 @@ async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_press
         (&"DELIVERED".into(), &"T0001.U0BOB".into())
     );
     assert!(!keyvend.events().await.contains(&"key.deactivated".to_owned()), "nobody says that it is off");
-    assert_eq!(keyvend.times_told(BOB_APPROVER, "is switched off"), 0);
+    assert_eq!(keyvend.times_told(BOB_APPROVER, "is deactivated"), 0);
     keyvend.world.net.undisturbed();
     keyvend.deliver_everything().await;
     assert!(!is_active(&keyvend, &key));
@@ -194,8 +194,8 @@ async fn a_key_is_marked_off_first_and_switched_off_in_the_name_of_whoever_press
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "T0001.U0BOB"));
     assert_eq!((&last.detail["key"], last.detail["why"].as_str()), (&key.id, "reported"));
-    assert_eq!(keyvend.times_told(BOB_APPROVER, "is switched off"), 1);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "this wasn't me. It is switched off"), 1);
+    assert_eq!(keyvend.times_told(BOB_APPROVER, "is deactivated"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "(This wasn't me). It is deactivated"), 1);
 
     let session = aws::sessions(&keyvend.world.net).pop().unwrap();
     let user = format!("arn:aws:iam::{HOME}:user/ci-deployer");
@@ -248,14 +248,14 @@ async fn freeze_stops_issuing_and_only_approvers_may() {
     keyvend.types(ALICE_OWNER, "freeze").await;
     assert!(!keyvend.told(ALICE_OWNER).contains("is stopped"), "{}", keyvend.told(ALICE_OWNER));
     keyvend.types(BOB_APPROVER, "freeze").await;
-    assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"));
+    assert!(keyvend.told(BOB_APPROVER).contains("Key issuing is frozen"));
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     let link = keyvend.world.net.slack().last_told(ALICE_OWNER);
     let tab = Tab::open(&link.button("Open the one-time link").url.unwrap());
     keyvend.posts("/reveal/claim", &tab.claim(None)).await;
     keyvend.deliver().await;
     assert_eq!(keyvend.posts("/reveal/claim", &tab.claim(None)).await.0, 410);
-    assert!(keyvend.told(ALICE_OWNER).contains("stopped for now"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("Key issuing is frozen"), "{}", keyvend.told(ALICE_OWNER));
     assert_eq!(keyvend.world.net.calls_to("iam", "CreateAccessKey").len(), 0);
     keyvend.types(BOB_APPROVER, "unfreeze").await;
     let again = keyvend.world.net.slack().last_told(ALICE_OWNER);
@@ -299,9 +299,9 @@ async fn a_stop_that_crosses_a_key_being_issued_is_made_all_the_same() {
         keyvend.deliver_everything().await;
         assert!(!keyvend.item("freeze").await["frozen_by"].is_null(), "{crossings}");
         let told = keyvend.told(BOB_APPROVER);
-        assert!(told.contains("All issuing of keys is stopped"), "{crossings}: {told}");
+        assert!(told.contains("Key issuing is frozen"), "{crossings}: {told}");
         let said = keyvend.world.net.slack().messages(APPROVALS);
-        let heard = said.iter().filter(|message| message.reading().contains("stopped all issuing")).count();
+        let heard = said.iter().filter(|message| message.reading().contains("froze key issuing")).count();
         assert_eq!(heard, 1, "{crossings}");
     }
 }
@@ -311,10 +311,10 @@ async fn stopping_what_is_stopped_tells_nobody_else_and_the_trail_says_that_it_c
     let keyvend = Deployed::new().await;
     for person in [BOB_APPROVER, CAROL_APPROVER] {
         keyvend.types(person, "freeze").await;
-        assert!(keyvend.told(person).contains("All issuing of keys is stopped"));
+        assert!(keyvend.told(person).contains("Key issuing is frozen"));
     }
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    assert_eq!(said.iter().filter(|message| message.reading().contains("stopped all issuing")).count(), 1);
+    assert_eq!(said.iter().filter(|message| message.reading().contains("froze key issuing")).count(), 1);
     let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
     let by = |who: &str| audit.values().find(|entry| entry["actor"]["S"] == who).unwrap();
     assert!(by("T0001.U0BOB")["detail"]["M"]["changed"].is_null());
@@ -341,7 +341,7 @@ async fn a_stop_that_was_refused_and_comes_again_is_made() {
     slack.channel(APPROVALS, |channel| channel.archived = false);
     keyvend.work(event).await;
     assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
-    assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"));
+    assert!(keyvend.told(BOB_APPROVER).contains("Key issuing is frozen"));
 }
 
 /// Bob freezes while Carol unfreezes, one begun so many turns after the other.
@@ -379,7 +379,7 @@ async fn a_freeze_that_crosses_an_unfreeze_wins_in_every_interleaving() {
             keyvend.deliver_everything().await;
             assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0BOB", "{about}");
             let told = keyvend.told(CAROL_APPROVER);
-            let knows = ["<@U0BOB> stopped it", "somebody has stopped it again", "Keys can be issued again"];
+            let knows = ["<@U0BOB> froze it", "somebody has frozen it again", "Key issuing is resumed"];
             assert!(knows.iter().any(|part| told.contains(part)), "{about}: {told}");
         }
     }
@@ -392,7 +392,7 @@ async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and
     // Typed in the same second.
     keyvend.types(CAROL_APPROVER, "unfreeze").await;
     let told = keyvend.told(CAROL_APPROVER);
-    assert!(told.contains("still stopped: <@U0BOB> stopped it"), "{told}");
+    assert!(told.contains("still frozen: <@U0BOB> froze it"), "{told}");
     assert!(told.contains("type `/access-key unfreeze` again"), "{told}");
     assert!(!keyvend.item("freeze").await["frozen_by"].is_null());
     let audit = aws::items(&keyvend.world.net, aws::AUDIT).await;
@@ -400,7 +400,7 @@ async fn an_unfreeze_that_was_typed_before_the_freeze_took_effect_is_refused_and
     assert_eq!(refused["detail"]["M"]["frozen_by"]["S"], "T0001.U0BOB");
     keyvend.world.clock.advance(Duration::from_secs(1));
     keyvend.types(CAROL_APPROVER, "unfreeze").await;
-    assert!(keyvend.told(CAROL_APPROVER).contains("Keys can be issued again"));
+    assert!(keyvend.told(CAROL_APPROVER).contains("Key issuing is resumed"));
     assert!(keyvend.item("freeze").await["frozen_by"].is_null());
 }
 
@@ -422,14 +422,14 @@ async fn a_freeze_that_is_delivered_again_after_a_later_unfreeze_freezes_nothing
             slack.channel(APPROVALS, |channel| channel.archived = false);
         }
         keyvend.work(freeze.clone()).await;
-        assert!(keyvend.told(BOB_APPROVER).contains("All issuing of keys is stopped"), "{about}");
+        assert!(keyvend.told(BOB_APPROVER).contains("Key issuing is frozen"), "{about}");
         keyvend.world.clock.advance(Duration::from_secs(5));
         keyvend.types(CAROL_APPROVER, "unfreeze").await;
         assert!(keyvend.item("freeze").await["frozen_by"].is_null(), "{about}");
         keyvend.work(freeze.clone()).await;
         assert!(keyvend.item("freeze").await["frozen_by"].is_null(), "{about}");
         let told = keyvend.told(BOB_APPROVER);
-        assert!(told.contains("somebody has let it go on since"), "{about}: {told}");
+        assert!(told.contains("somebody has resumed it since"), "{about}: {told}");
         let message: serde_json::Value =
             serde_json::from_str(freeze["Records"][0]["body"].as_str().unwrap()).unwrap();
         let trail = keyvend.trail_of(message["id"].as_str().unwrap()).await;

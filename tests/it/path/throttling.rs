@@ -80,7 +80,7 @@ async fn presses_and_forms_count_and_what_turns_off_never_does() {
     keyvend.types(ALICE_OWNER, &format!("rotate {}", key.id)).await;
     assert!(keyvend.told(ALICE_OWNER).contains(OVER), "{}", keyvend.told(ALICE_OWNER));
     keyvend.types(ALICE_OWNER, &format!("deactivate {}", key.id)).await;
-    assert!(keyvend.told(ALICE_OWNER).contains("is switched off"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("is deactivated"), "{}", keyvend.told(ALICE_OWNER));
 
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
@@ -102,8 +102,11 @@ async fn this_was_not_me_and_cancel_are_never_limited() {
     let keyvend = Deployed::new().await;
     let (_, key) = keyvend.confirmed().await;
     let told = keyvend.world.net.slack().told(ALICE_OWNER);
-    let issued =
-        told.into_iter().rev().find(|message| message.reading().contains("was created and handed")).unwrap();
+    let issued = told
+        .into_iter()
+        .rev()
+        .find(|message| message.reading().contains("was created and delivered"))
+        .unwrap();
     next_minute(&keyvend);
     keyvend.types(ALICE_OWNER, "create admin-bot use:cli ttl:7d migrating").await;
     types_often(&keyvend, ALICE_OWNER, "status", 19).await;
@@ -341,7 +344,8 @@ async fn five_messages_an_hour_about_a_persons_requests_mention_the_approvers() 
     keyvend.world.net.sqs().sweep();
     keyvend.deliver_everything().await;
     let said = keyvend.world.net.slack().all();
-    let reminders: Vec<_> = said.iter().filter(|message| message.text.contains("still waits for")).collect();
+    let reminders: Vec<_> =
+        said.iter().filter(|message| message.text.contains("Reminder: the request of")).collect();
     assert_eq!(reminders.len(), 8);
     assert_eq!(reminders.iter().filter(|message| message.text.contains("<!channel>")).count(), 5);
 }

@@ -31,22 +31,22 @@ async fn the_approvers_are_reminded_once_after_a_quarter_of_the_time_and_the_req
     let said = || {
         let all = slack.messages(APPROVALS).into_iter();
         // Beside what is said once a day.
-        let daily = ["on record", "Audit checkpoint"];
+        let daily = ["Discrepancies", "Audit checkpoint"];
         all.filter(|message| !daily.iter().any(|part| message.reading().contains(part))).collect::<Vec<_>>()
     };
     after(&keyvend, 5 * HOUR).await;
     assert_eq!(said().len(), 1, "only the card");
     after(&keyvend, 2 * HOUR).await;
     let reminder = said().pop().unwrap();
-    assert!(reminder.reading().contains("still waits for 1 approval"), "{}", reminder.reading());
+    assert!(reminder.reading().contains("needs 1 approval"), "{}", reminder.reading());
     assert_eq!(reminder.thread_ts, Some(said()[0].ts.clone()), "in the card's thread");
     after(&keyvend, 10 * HOUR).await;
     assert_eq!(said().len(), 2, "one reminder");
     after(&keyvend, 7 * HOUR).await;
     let card = &said()[0];
-    assert!(card.reading().contains("lapsed"), "{}", card.reading());
+    assert!(card.reading().contains("expired"), "{}", card.reading());
     assert!(card.buttons().iter().all(|button| button.text == "Details"), "nothing to decide any more");
-    assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("expired"), "{}", keyvend.told(ALICE_OWNER));
     let told = slack.told(ALICE_OWNER).len();
     after(&keyvend, HOUR).await;
     assert_eq!(slack.told(ALICE_OWNER).len(), told, "told once");
@@ -59,9 +59,9 @@ async fn an_approved_request_lapses_after_72_hours() {
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     let card = || keyvend.world.net.slack().messages(APPROVALS)[0].reading();
     after(&keyvend, 71 * HOUR).await;
-    assert!(!card().contains("lapsed"));
+    assert!(!card().contains("expired"));
     after(&keyvend, 2 * HOUR).await;
-    assert!(card().contains("lapsed"), "{}", card());
+    assert!(card().contains("expired"), "{}", card());
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn an_item_that_cannot_be_read_delays_nobody_and_is_moved_on() {
     // Within the same minute, before the spoilt one has failed for the last time.
     let document = text(&keyvend.item(&format!("request#{other}")).await["document"]["S"]);
     assert!(document.contains(r#""state":"Expired""#), "{document}");
-    assert!(keyvend.told(ALICE_OWNER).contains("lapsed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("expired"), "{}", keyvend.told(ALICE_OWNER));
     assert!(due_at().await < keyvend.world.clock.now().0);
     keyvend.deliver_everything().await;
     assert!(due_at().await > keyvend.world.clock.now().0 + 60, "it is looked at again, but not each minute");
@@ -152,15 +152,15 @@ async fn what_two_invocations_at_once_find_due_happens_once() {
     let count = |trail: &[AuditEntry], event: &str| trail.iter().filter(|entry| entry.event == event).count();
     let trail = keyvend.trail_of(&waiting).await;
     assert_eq!(count(&trail, "request.expired"), 1, "{trail:?}");
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "lapsed"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "expired"), 1);
     let reminders = keyvend.world.net.slack().messages(APPROVALS).into_iter();
-    assert_eq!(reminders.filter(|message| message.reading().contains("still waits")).count(), 1);
+    assert_eq!(reminders.filter(|message| message.reading().contains("Reminder: the request of")).count(), 1);
     let first = text(&keyvend.requests().await[0]["id"]);
     let trail = keyvend.trail_of(&first).await;
     for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
         assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
     }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "I have it"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "I saved it"), 1);
     assert!(!keyvend.key_ids().contains(&key.id));
     assert!(keyvend.lease().await.is_null());
 }

@@ -108,7 +108,7 @@ async fn a_link_that_nobody_opened_is_told_of_once_and_can_be_had_again() {
     assert_eq!(keyvend.turned_away(&tab).await, (410, "expired".to_owned()));
     assert_eq!(keyvend.events().await.last().unwrap(), "link.expired");
     after(&keyvend, 2 * MINUTE).await;
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "expired unopened"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "expired unused"), 1);
     assert!(keyvend.ticket(&tab).await["due_at"].is_null(), "nothing is due any more");
     keyvend.nothing_was_created().await;
     let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
@@ -120,7 +120,7 @@ async fn a_lock_that_nobody_wrote_down_is_written_down_and_told_of() {
     let mail = [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
     let keyvend = Deployed::with(&mail).await;
     let tab = keyvend.linked().await;
-    let wrong = |number: u8| keyvend::domain::ticket::seal::base64url(&[number; 32]);
+    let wrong = |number: u8| keyvend::encoding::base64url(&[number; 32]);
     for number in 1..5 {
         keyvend.posts("/reveal/claim", &tab.claim(Some(&wrong(number)))).await;
     }
@@ -165,7 +165,11 @@ async fn a_key_that_nobody_confirmed_is_switched_off_after_ten_minutes_and_delet
     let (late, body) = keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
     assert_eq!((late, &body["error"]), (410, &json!("unconfirmed")), "state decides, not the clock");
     assert_eq!(key_stands(&keyvend, &key.id).await, "INACTIVE");
-    assert!(keyvend.told(ALICE_OWNER).contains("Nobody confirmed"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("was not confirmed as received"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
     assert!(keyvend.events().await.ends_with(&["key.unconfirmed".to_owned(), "key.deactivated".to_owned()]));
     after(&keyvend, DAY - 20 * MINUTE).await;
     assert_eq!(keyvend.key_ids().len(), 1);

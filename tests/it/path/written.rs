@@ -169,7 +169,7 @@ async fn a_link_ends_in_the_transaction_that_ends_its_request() {
             let keyvend = Deployed::new().await;
             let ready = keyvend.approved().await;
             let card = keyvend.card();
-            keyvend.presses(CAROL_APPROVER, &card, "Deny after all").await;
+            keyvend.presses(CAROL_APPROVER, &card, "Deny anyway").await;
             let tab = keyvend.collects(&ready).await;
             if claimed {
                 // Its message is worked off after what ends the request.

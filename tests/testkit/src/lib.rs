@@ -35,6 +35,10 @@ use clock::Clock;
 use keyvend::time::Timestamp;
 use net::Net;
 
+/// A run of a whole path allocates some millions of times.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One world: its clock and everything that answers in it, set up as deployed.
 #[derive(Clone, Debug)]
 pub struct World {

@@ -13,7 +13,7 @@ use crate::sqs::QUEUES;
 use crate::steps::{ASK, text};
 
 /// The button under the question whether a key that nobody recorded is keyvend's.
-const OURS: &str = "It is ours: delete it";
+const OURS: &str = "Delete (created by keyvend)";
 
 impl Deployed {
     /// Delivers until the queues are empty, as Lambda does where the worker may be killed: its message comes back.

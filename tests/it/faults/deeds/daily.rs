@@ -93,10 +93,8 @@ impl Deed for InTime {
                 stored["chain"]["outbox"] == json!([])
                     && said(keyvend, &format!("{}:{}", last.seq, last.hash))
             }
-            Self::Remind => told(keyvend, "and is then switched off"),
-            Self::Postponement => {
-                said(keyvend, "is not switched off yet") && status(keyvend, key) == "Active"
-            }
+            Self::Remind => told(keyvend, "and is then deactivated"),
+            Self::Postponement => said(keyvend, "is not deactivated yet") && status(keyvend, key) == "Active",
             Self::Delete => status(keyvend, key).is_empty() && told(keyvend, "is deleted"),
         }
     }

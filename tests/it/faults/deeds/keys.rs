@@ -5,9 +5,9 @@ use testkit::deployed::Deployed;
 use testkit::net::Interfere;
 use testkit::slack::{ALICE_OWNER, BOB_APPROVER};
 
-const OURS: &str = "It is ours: delete it";
-const NOT_OURS: &str = "It is not ours";
-const RETIRE: &str = "Switch off the old key";
+const OURS: &str = "Delete (created by keyvend)";
+const NOT_OURS: &str = "Keep (created by someone else)";
+const RETIRE: &str = "Deactivate the old key";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AboutKey {
@@ -121,7 +121,7 @@ impl Deed for AboutKey {
         match self {
             Self::List => typed("list ci-deployer".to_owned()).await,
             Self::Leave => keyvend.gets_through(|| keyvend.world.user_change(ALICE_OWNER)).await,
-            Self::OffWhenLeft => bob_pressed("Switch off").await,
+            Self::OffWhenLeft => bob_pressed("Deactivate").await,
             Self::Report => pressed("This wasn't me").await,
             Self::Deactivate | Self::DeactivateForeign => typed(format!("deactivate {key}")).await,
             Self::Delete | Self::DeleteForeign => typed(format!("delete {key}")).await,
@@ -133,8 +133,8 @@ impl Deed for AboutKey {
                 pressed("Extend").await;
             }
             Self::Undo if first => pressed("Undo").await,
-            Self::Received if first => pressed("I have it").await,
-            Self::Replace => pressed("Replace it").await,
+            Self::Received if first => pressed("I saved it").await,
+            Self::Replace => pressed("Get a new key").await,
             Self::Ours => bob_pressed(OURS).await,
             Self::NotOurs => bob_pressed(NOT_OURS).await,
             Self::Activate | Self::Extend | Self::Undo | Self::Received => {

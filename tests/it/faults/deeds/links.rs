@@ -60,7 +60,7 @@ impl Deed for AboutLink {
             (Self::Collect, _) => drop(Box::pin(keyvend.persists()).await),
             (Self::Guess, Some(tab)) => {
                 for number in 0..6 {
-                    let wrong = keyvend::domain::ticket::seal::base64url(&[number; 32]);
+                    let wrong = keyvend::encoding::base64url(&[number; 32]);
                     if keyvend.post("/reveal/claim", &tab.claim(Some(&wrong))).await.0 == 423 {
                         break;
                     }
@@ -89,13 +89,13 @@ impl Deed for AboutLink {
                 keyvend.ticket_stands(tab).await == "LOCKED" && told(keyvend, "Five wrong codes")
             }
             Self::SecondTab => {
-                told(keyvend, "a second time, in another browser tab")
+                told(keyvend, "again in another browser tab")
                     && both(keyvend, &key).await == ("Active".into(), "CONFIRMED".into())
             }
-            Self::Expire => told(keyvend, "expired unopened"),
+            Self::Expire => told(keyvend, "expired unused"),
             Self::NeverConfirmed => {
                 both(keyvend, &key).await == ("Inactive".into(), "INACTIVE".into())
-                    && keyvend.offer("I have it").is_some()
+                    && keyvend.offer("I saved it").is_some()
             }
         }
     }

@@ -102,19 +102,17 @@ impl Deed for AboutRequest {
             Self::Details => shown(BOB_APPROVER, "Who may approve"),
             Self::Deny => keyvend.stands().await == "DENIED",
             Self::Cancel => keyvend.stands().await == "CANCELLED",
-            Self::Status => told(keyvend, "waits for approval: "),
+            Self::Status => told(keyvend, "is pending approval: "),
             Self::Whoami => told(keyvend, "You are <@U0ALICE>"),
             // The other approvers hear of it, too.
             Self::Freeze => {
-                !keyvend.item("freeze").await["frozen_by"].is_null()
-                    && said(keyvend, "stopped all issuing of keys")
+                !keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "froze key issuing")
             }
             Self::Unfreeze => {
-                keyvend.item("freeze").await["frozen_by"].is_null()
-                    && said(keyvend, "let the issuing of keys go on")
+                keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "resumed key issuing")
             }
-            Self::Remind => said(keyvend, "still waits for"),
-            Self::Lapse => keyvend.stands().await == "EXPIRED" && told(keyvend, "lapsed because"),
+            Self::Remind => said(keyvend, "Reminder: the request of"),
+            Self::Lapse => keyvend.stands().await == "EXPIRED" && told(keyvend, "has expired"),
         }
     }
 }

@@ -1,0 +1,70 @@
+//! What is answered at once: the acknowledgement of what is queued, and whatever needs nothing that is asked of the
+//! worker.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::api_gateway::HttpResponse;
+use crate::render::{modal, text};
+use crate::slack::command::{Command, Field, Problem};
+use crate::slack::envelope::{Interaction, SlackEvent};
+use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
+use crate::slack::receive::{ReceiveOutcome, RejectReason};
+
+/// The answer to a request that was received as this.
+#[must_use]
+pub fn response(outcome: &ReceiveOutcome) -> HttpResponse {
+    match outcome {
+        ReceiveOutcome::Acknowledged => HttpResponse::empty(200),
+        // JSON, never text: a challenge echoed as HTML would run in a browser.
+        ReceiveOutcome::Challenge(challenge) => HttpResponse::json(&json!({ "challenge": challenge })),
+        ReceiveOutcome::Help(slash) => ephemeral(&text::help(slash)),
+        ReceiveOutcome::SyntaxError(slash, error) => ephemeral(&text::syntax(error, slash)),
+        ReceiveOutcome::FormErrors(wrong) => form_errors(wrong),
+        ReceiveOutcome::Queue(message) => acknowledgement(&message.what),
+        ReceiveOutcome::Rejected(reason) => rejection(*reason),
+    }
+}
+
+fn acknowledgement(what: &SlackEvent) -> HttpResponse {
+    match what {
+        // The form itself is the answer.
+        SlackEvent::Command(Command::Form) => HttpResponse::empty(200),
+        SlackEvent::Command(_) => ephemeral(text::CHECKING),
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, .. })
+            if [REQUEST_FORM, DENIAL_FORM].contains(&callback_id.as_str()) =>
+        {
+            let checking = modal::told(text::CHECKING_FORM);
+            HttpResponse::json(&json!({ "response_action": "update", "view": checking }))
+        }
+        // Slack shows any other body of an acknowledgement as an error.
+        SlackEvent::Interaction(Interaction::BlockActions { .. } | Interaction::ViewSubmission { .. })
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => HttpResponse::empty(200),
+    }
+}
+
+/// <https://docs.slack.dev/surfaces/modals#displaying_errors>
+fn form_errors(wrong: &[(Field, Problem)]) -> HttpResponse {
+    let errors: Map<String, Value> = wrong
+        .iter()
+        .map(|(field, problem)| (field.block_id().to_owned(), text::in_field(problem).into()))
+        .collect();
+    HttpResponse::json(&json!({ "response_action": "errors", "errors": errors }))
+}
+
+fn rejection(reason: RejectReason) -> HttpResponse {
+    match reason {
+        RejectReason::NoSuchPath => HttpResponse::text(404, text::NOT_FOUND),
+        RejectReason::Method => HttpResponse::text(405, text::POST_ONLY).with_header("Allow", "POST"),
+        RejectReason::Signature(_) => HttpResponse::empty(401),
+        RejectReason::MediaType => HttpResponse::text(415, text::WRONG_MEDIA_TYPE),
+        RejectReason::Unreadable => HttpResponse::text(400, text::UNREADABLE),
+        RejectReason::NotOurs => HttpResponse::text(403, text::NOT_FOR_US),
+        RejectReason::Lacks(field) => HttpResponse::text(400, &text::lacks(field)),
+    }
+}
+
+fn ephemeral(text: &str) -> HttpResponse {
+    HttpResponse::json(&json!({ "response_type": "ephemeral", "text": text }))
+}

@@ -1,0 +1,46 @@
+//! What can be wrong with a typed line or a submitted form.
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The first word is no command. Holds it.
+    UnknownCommand(String),
+    /// Something stands after a command that takes nothing more. Holds the command.
+    TooMuch(&'static str),
+    /// Not a request id. Holds what was typed.
+    NotARequestId(String),
+    /// A command about a key without one. Holds the command.
+    KeyMissing(&'static str),
+    /// Not an access key id. What was typed is not held: it could be a secret.
+    NotAKey,
+    /// `create` without an IAM user.
+    UserMissing,
+    /// Not an IAM user name. Holds what was typed.
+    NotAnIamUser(String),
+    /// No `use:`.
+    UseMissing,
+    /// `use:` more than once.
+    UseRepeated,
+    /// Not a use case. Holds what was typed.
+    UnknownUseCase(String),
+    /// No `ttl:`.
+    TtlMissing,
+    /// `ttl:` more than once.
+    TtlRepeated,
+    /// Not a number of days. Holds what was typed.
+    InvalidLifetime(String),
+    /// No reason.
+    ReasonMissing,
+    /// A reason of more than [`Reason::MOST`](crate::slack::command::Reason::MOST) characters.
+    ReasonTooLong,
+}
+
+/// A line that is no command: what is wrong, and a line that would be right, made of what was right in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a command")]
+pub struct SyntaxError {
+    /// What is wrong.
+    pub problem: Problem,
+    /// A correct line, without the slash command's own name.
+    pub correct: String,
+}

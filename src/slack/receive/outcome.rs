@@ -1,0 +1,76 @@
+//! What a request can be received as, and for which app and workspaces.
+
+use serde_json::Value;
+
+use crate::id::{SlackAppId, SlackTeamId};
+use crate::slack::command::{Field, Problem, SyntaxError};
+use crate::slack::envelope::SlackEnvelope;
+use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
+use crate::slack::signature::SignatureError;
+
+/// Whose requests count: one Slack app's, from these workspaces.
+#[derive(Debug)]
+pub struct AppIdentity {
+    /// Our app.
+    pub app_id: SlackAppId,
+    /// The workspaces it serves.
+    pub team_ids: Vec<SlackTeamId>,
+    /// Where Slack may ask us to answer.
+    pub response_urls: ResponseUrlRule,
+}
+
+/// What a request is; the function that received it answers.
+#[derive(Debug)]
+pub enum ReceiveOutcome {
+    /// Nothing to do.
+    Acknowledged,
+    /// Slack wants this back to see that the address is ours.
+    Challenge(String),
+    /// Somebody wants the help of the slash command of this name.
+    Help(String),
+    /// What was typed after the slash command of this name is no command.
+    SyntaxError(String, SyntaxError),
+    /// Fields of a submitted form are wrong.
+    FormErrors(Vec<(Field, Problem)>),
+    /// To be queued.
+    Queue(Box<SlackEnvelope>),
+    /// Turned away. Where no secret at hand made the signature, another secret may have come: look and try once more.
+    Rejected(RejectReason),
+}
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectReason {
+    NoSuchPath,
+    Method,
+    Signature(SignatureError),
+    MediaType,
+    Unreadable,
+    /// For another app or workspace.
+    NotOurs,
+    /// A signed request without a usable field that Slack always sends.
+    Lacks(&'static str),
+}
+
+impl AppIdentity {
+    pub(crate) fn app(&self, app_id: Option<&str>) -> Result<(), RejectReason> {
+        if app_id == Some(self.app_id.as_str()) { Ok(()) } else { Err(RejectReason::NotOurs) }
+    }
+
+    pub(crate) fn team(&self, team_id: Option<&str>) -> Result<SlackTeamId, RejectReason> {
+        self.team_ids.iter().find(|ours| team_id == Some(ours.as_str())).cloned().ok_or(RejectReason::NotOurs)
+    }
+
+    pub(crate) fn response_url(&self, url: Option<&str>) -> Result<Option<ResponseUrl>, RejectReason> {
+        let checked = url.map(|url| self.response_urls.check(url)).transpose();
+        checked.map_err(|_| RejectReason::Lacks("response_url"))
+    }
+}
+
+pub(crate) fn json(body: &[u8]) -> Result<Value, RejectReason> {
+    serde_json::from_slice(body).ok().filter(Value::is_object).ok_or(RejectReason::Unreadable)
+}
+
+pub(crate) fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}

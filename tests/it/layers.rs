@@ -1,0 +1,461 @@
+//! The layers of `src`: who imports whom. Every `crate::` path outside tests is compared with one table, so that an arrow
+//! that runs upward, or a circle between two files, fails with its file and line. The lists of known exceptions may only
+//! get shorter: an entry that is no longer needed fails as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A layer's modules, and the modules that they may import. Modules of one row never import each other.
+const LAYERS: &[&[&str]] = &[
+    &["id", "time", "text", "encoding", "random"],
+    &["domain", "http"],
+    &["aws", "policy", "slack"],
+    &["config", "store", "facts", "render", "queue"],
+    &["functions", "worker", "cli"],
+    &["bin"],
+];
+
+/// What the rows above do not say: `http` sees less than all below it.
+const NARROWER: &[(&str, &[&str])] = &[("http", &["text", "encoding"])];
+
+/// File and module: imports against the table that are still there.
+const UPWARD: &[(&str, &str)] = &[
+    ("src/domain/checkpoint.rs", "aws"),
+    ("src/domain/checkpoint.rs", "store"),
+    ("src/domain/key.rs", "aws"),
+    ("src/domain/key.rs", "policy"),
+    ("src/domain/key.rs", "store"),
+    ("src/domain/notification.rs", "slack"),
+    ("src/domain/ownership.rs", "aws"),
+    ("src/domain/ownership.rs", "policy"),
+    ("src/domain/reconciliation.rs", "aws"),
+    ("src/domain/reconciliation.rs", "store"),
+    ("src/domain/request.rs", "slack"),
+    ("src/domain/request/event.rs", "slack"),
+    ("src/domain/ticket.rs", "config"),
+    ("src/domain/ticket/claim.rs", "aws"),
+    ("src/domain/ticket/claim.rs", "store"),
+    ("src/facts.rs", "config"),
+    ("src/render/approval_card.rs", "config"),
+    ("src/render/text/request.rs", "config"),
+    ("src/slack/envelope.rs", "render"),
+];
+
+/// Files that still import each other in a circle.
+const CIRCLES: &[&str] = &[
+    "src/cli.rs",
+    "src/cli/args.rs",
+    "src/cli/output.rs",
+    "src/cli/value_parsers.rs",
+    "src/domain/key.rs",
+    "src/domain/privilege.rs",
+    "src/domain/privilege/statement.rs",
+    "src/domain/request.rs",
+    "src/domain/ticket/claim.rs",
+    "src/render/approval_card.rs",
+    "src/render/key_list.rs",
+    "src/render/text.rs",
+    "src/slack/command.rs",
+    "src/slack/command/create.rs",
+    "src/slack/command/form.rs",
+    "src/slack/envelope.rs",
+    "src/slack/mrkdwn.rs",
+    "src/slack/receive/interaction.rs",
+    "src/slack/receive/outcome.rs",
+    "src/store.rs",
+    "src/store/tickets.rs",
+    "src/worker/commands/cancel.rs",
+    "src/worker/commands/change_key.rs",
+    "src/worker/commands/create.rs",
+    "src/worker/commands/freeze.rs",
+    "src/worker/commands/keys.rs",
+    "src/worker/commands/status.rs",
+    "src/worker/decision_facts.rs",
+    "src/worker/dispatch.rs",
+    "src/worker/events/approver_joined.rs",
+    "src/worker/events/user_deactivated.rs",
+    "src/worker/interactions/details.rs",
+    "src/worker/interactions/get_key.rs",
+    "src/worker/interactions/report_key.rs",
+    "src/worker/interactions/request_form.rs",
+    "src/worker/interactions/review.rs",
+    "src/worker/jobs/reconcile_keys.rs",
+    "src/worker/jobs/refresh_ownership.rs",
+    "src/worker/limits.rs",
+    "src/worker/notify.rs",
+    "src/worker/ops/ambiguous_create.rs",
+    "src/worker/ops/complete_request.rs",
+    "src/worker/ops/issue_key.rs",
+    "src/worker/ops/key_expiry.rs",
+    "src/worker/ops/ticket_outbox.rs",
+    "src/worker/ops/unmanaged_key.rs",
+    "src/worker/outbox.rs",
+    "src/worker/timers/key.rs",
+    "src/worker/timers/sweep.rs",
+    "src/worker/timers/ticket.rs",
+];
+
+const MAX_FILE_LINES: usize = 500;
+const MAX_FUNCTION_LINES: usize = 80;
+
+/// Longer files, and why.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/aws/iam.rs", "one method for each call of IAM"),
+    ("src/config.rs", "to be split"),
+    ("src/domain/key.rs", "to be split"),
+    ("src/domain/request.rs", "to be split"),
+    ("src/domain/ticket/claim.rs", "to be split"),
+    ("src/facts.rs", "to be split"),
+    ("src/render/text/request.rs", "sentences only, each a few lines"),
+    ("src/store.rs", "to be split"),
+    ("src/worker/commands/change_key.rs", "to be split"),
+    ("src/worker/commands/keys.rs", "to be split"),
+    (
+        "src/worker/ops/issue_key.rs",
+        "the one way from a claim to a key, and the only caller of CreateAccessKey",
+    ),
+];
+
+/// Longer functions, by file and name, and why.
+const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[
+    ("src/domain/request.rs", "apply", "the table of transitions: one arm for each event"),
+    ("src/worker/commands/change_key.rs", "change_key", "to be split by kind of change"),
+    ("src/worker/dispatch.rs", "dispatch", "the one exhaustive dispatch"),
+];
+
+/// One source file, without its tests, comments and texts.
+struct Source {
+    name: String,
+    module: Vec<String>,
+    text: String,
+    whole: String,
+}
+
+/// One path that begins at the crate, and where it is written.
+struct Import {
+    line: usize,
+    path: Vec<String>,
+    is_public: bool,
+}
+
+#[test]
+fn imports_run_downward() {
+    let sources = sources();
+    let (mut found, mut wrong) = (BTreeSet::new(), Vec::new());
+    for source in &sources {
+        let from = source.module[0].as_str();
+        for import in imports(source) {
+            let to = import.path[0].as_str();
+            if to == from || may_import(from, to) {
+                continue;
+            }
+            found.insert((source.name.as_str(), to.to_owned()));
+            if !UPWARD.contains(&(source.name.as_str(), to)) {
+                let (name, line, path) = (&source.name, import.line, import.path.join("::"));
+                wrong.push(format!("{name}:{line} imports {path}: {from} must not know {to}"));
+            }
+        }
+    }
+    let stale = UPWARD.iter().filter(|(file, to)| !found.contains(&(file, (*to).to_owned())));
+    wrong.extend(stale.map(|(file, to)| format!("UPWARD: {file} no longer imports {to}, remove the entry")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other() {
+    let sources = sources();
+    let known: BTreeMap<Vec<String>, usize> =
+        sources.iter().enumerate().map(|(at, source)| (source.module.clone(), at)).collect();
+    let mut aliases = BTreeMap::new();
+    for source in &sources {
+        for import in imports(source).into_iter().filter(|import| import.is_public) {
+            if let Some(name) = import.path.last() {
+                let mut alias = source.module.clone();
+                alias.push(name.clone());
+                aliases.insert(alias, import.path.clone());
+            }
+        }
+    }
+    let mut edges: Vec<BTreeMap<usize, usize>> = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        let mut targets = BTreeMap::new();
+        for import in imports(source) {
+            let target = resolve(import.path, &known, &aliases);
+            let is_reexport = import.is_public && sources[target].module.starts_with(&source.module);
+            if target != at && !is_reexport {
+                targets.entry(target).or_insert(import.line);
+            }
+        }
+        edges.push(targets);
+    }
+    let reached: Vec<BTreeSet<usize>> = (0..sources.len()).map(|at| reach(at, &edges)).collect();
+    let in_circle = |a: usize, b: usize| reached[a].contains(&b) && reached[b].contains(&a);
+    let (mut found, mut wrong) = (BTreeSet::new(), Vec::new());
+    for (from, targets) in edges.iter().enumerate() {
+        for (&to, line) in targets.iter().filter(|(to, _)| in_circle(from, **to)) {
+            let (from, to) = (sources[from].name.as_str(), sources[to].name.as_str());
+            found.insert(from);
+            if !CIRCLES.contains(&from) || !CIRCLES.contains(&to) {
+                wrong.push(format!("{from}:{line} imports {to}, which imports it back through others"));
+            }
+        }
+    }
+    let stale = CIRCLES.iter().filter(|file| !found.contains(*file));
+    wrong.extend(stale.map(|file| format!("CIRCLES: {file} is in no circle any more, remove the entry")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_say_what_they_are_and_stay_short() {
+    let mut wrong = Vec::new();
+    let mut long = BTreeSet::new();
+    for source in sources() {
+        if !source.whole.starts_with("//!") {
+            wrong.push(format!("{}:1 does not begin with `//!`", source.name));
+        }
+        let lines = source.whole.lines().count();
+        if lines > MAX_FILE_LINES {
+            if !LONG_FILES.iter().any(|(file, _)| *file == source.name) {
+                wrong.push(format!("{} has {lines} lines, more than {MAX_FILE_LINES}", source.name));
+            }
+            long.insert(source.name);
+        }
+    }
+    let stale = LONG_FILES.iter().filter(|(file, _)| !long.contains(*file));
+    wrong.extend(stale.map(|(file, _)| format!("LONG_FILES: {file} is short, remove the entry")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn functions_stay_short() {
+    let mut wrong = Vec::new();
+    let mut long = BTreeSet::new();
+    for source in sources() {
+        for (line, name, lines) in functions(&source.whole) {
+            if lines <= MAX_FUNCTION_LINES {
+                continue;
+            }
+            if !LONG_FUNCTIONS.iter().any(|(file, known, _)| *file == source.name && *known == name) {
+                wrong.push(format!(
+                    "{}:{line} `{name}` has {lines} lines, more than {MAX_FUNCTION_LINES}",
+                    source.name
+                ));
+            }
+            long.insert((source.name.clone(), name));
+        }
+    }
+    let stale = LONG_FUNCTIONS
+        .iter()
+        .filter(|(file, name, _)| !long.contains(&((*file).to_owned(), (*name).to_owned())));
+    wrong.extend(
+        stale.map(|(file, name, _)| format!("LONG_FUNCTIONS: {file} `{name}` is short, remove the entry")),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The test itself: what it reads out of a source.
+#[test]
+fn nested_imports_are_read_with_their_lines() {
+    let text = code(
+        "use crate::a::{\n    b::C,\n    d as e, // crate::no\n};\npub use crate::f;\nlet x = \"crate::no\"; crate::g::h(1);",
+    );
+    let source = Source { name: String::new(), module: vec!["x".to_owned()], whole: String::new(), text };
+    let read: Vec<_> = imports(&source)
+        .into_iter()
+        .map(|import| (import.line, import.path.join("::"), import.is_public))
+        .collect();
+    let expected = [(2, "a::b::C", false), (3, "a::d", false), (5, "f", true), (6, "g::h", false)];
+    assert_eq!(read, expected.map(|(line, path, is_public)| (line, path.to_owned(), is_public)));
+}
+
+fn may_import(from: &str, to: &str) -> bool {
+    if let Some((_, allowed)) = NARROWER.iter().find(|(module, _)| *module == from) {
+        return allowed.contains(&to);
+    }
+    let row = |module| LAYERS.iter().position(|row| row.contains(&module));
+    let row_of = |module| row(module).unwrap_or_else(|| panic!("`{module}` has no row in LAYERS"));
+    row_of(to) < row_of(from)
+}
+
+/// The file that a path leads to: the longest part of it that is a module, behind what is only re-exported.
+fn resolve(
+    mut path: Vec<String>,
+    known: &BTreeMap<Vec<String>, usize>,
+    aliases: &BTreeMap<Vec<String>, Vec<String>>,
+) -> usize {
+    for length in 1..=path.len() {
+        if let Some(target) = aliases.get(&path[..length]).filter(|target| target[..] != path[..length]) {
+            let mut real = target.clone();
+            real.extend_from_slice(&path[length..]);
+            path = real;
+            return resolve(path, known, aliases);
+        }
+    }
+    (1..=path.len())
+        .rev()
+        .find_map(|length| known.get(&path[..length]).copied())
+        .unwrap_or_else(|| panic!("no module of `crate::{}`", path.join("::")))
+}
+
+fn reach(from: usize, edges: &[BTreeMap<usize, usize>]) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<usize> = edges[from].keys().copied().collect();
+    while let Some(at) = open.pop() {
+        if reached.insert(at) {
+            open.extend(edges[at].keys());
+        }
+    }
+    reached
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    find(&root.join("src"), &mut files);
+    files.sort();
+    let named = files.into_iter().map(|file| {
+        let whole = fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let module = name.trim_start_matches("src/").trim_end_matches(".rs");
+        let module = module.split('/').map(str::to_owned).collect();
+        let whole = match whole.find("#[cfg(test)]\nmod tests") {
+            Some(at) => whole[..at].to_owned(),
+            None => whole,
+        };
+        Source { name, module, text: code(&whole), whole }
+    });
+    named.filter(|source| source.name != "src/lib.rs").collect()
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find(&path, files);
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The text without comments and the insides of string literals, line for line.
+fn code(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let skip = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("r#\"") {
+            rest.find("\"#").map_or(rest.len(), |at| at + 2)
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if c == '"' {
+            let mut escaped = false;
+            let end = rest.char_indices().skip(1).find(|(_, c)| {
+                let ends = *c == '"' && !escaped;
+                escaped = *c == '\\' && !escaped;
+                ends
+            });
+            end.map_or(rest.len(), |(at, _)| at + 1)
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+            continue;
+        };
+        out.extend(rest[..skip].chars().filter(|c| *c == '\n'));
+        rest = &rest[skip..];
+    }
+    out
+}
+
+/// Every path of a source that begins with `crate::`, or with the crate's name in a binary.
+fn imports(source: &Source) -> Vec<Import> {
+    let text = source.text.as_str();
+    let root = if source.module[0] == "bin" { "keyvend::" } else { "crate::" };
+    let mut all = Vec::new();
+    for (at, _) in text.match_indices(root) {
+        let before = &text[..at];
+        if before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let statement = before.rsplit([';', '}']).next().unwrap_or_default().trim_end();
+        let is_use = statement.ends_with("use");
+        let is_public = is_use && statement.lines().next_back().is_some_and(|line| line.contains("pub"));
+        let start = at + root.len();
+        for (offset, path) in tree(&text[start..], is_use) {
+            let line = text[..start + offset].matches('\n').count() + 1;
+            all.push(Import { line, path, is_public });
+        }
+    }
+    all
+}
+
+/// The paths of a use tree, each with where its last part begins.
+fn tree(text: &str, braces: bool) -> Vec<(usize, Vec<String>)> {
+    let mut all = Vec::new();
+    let mut prefixes: Vec<Vec<String>> = vec![Vec::new()];
+    let mut path: Vec<String> = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        if c.is_alphanumeric() || c == '_' {
+            let rest = &text[at..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let word = &rest[..end];
+            if word == "as" {
+                at += end;
+                at += text[at..].find([',', ';', '}']).unwrap_or(text.len() - at);
+                continue;
+            }
+            if word != "self" {
+                path.push(word.to_owned());
+            }
+            let after = &text[at + end..];
+            if !after.starts_with("::") || (!braces && after.starts_with("::<")) {
+                all.push((at, path.clone()));
+                if prefixes.len() == 1 && !after.trim_start().starts_with("as ") {
+                    break;
+                }
+                path = prefixes.last().cloned().unwrap_or_default();
+            }
+            at += end;
+        } else if c == '{' && braces {
+            prefixes.push(path.clone());
+            at += 1;
+        } else if c == '}' {
+            prefixes.pop();
+            at += 1;
+            if prefixes.len() <= 1 {
+                break;
+            }
+            path = prefixes.last().cloned().unwrap_or_default();
+        } else if c == ';' {
+            break;
+        } else {
+            at += c.len_utf8();
+        }
+    }
+    all
+}
+
+/// Line, name and length of every function, as rustfmt lays it out: it ends at the brace under its first line.
+fn functions(text: &str) -> Vec<(usize, String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut all = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let indent = &line[..line.len() - code.len()];
+        let Some((before, after)) = code.split_once("fn ") else { continue };
+        let is_head = before
+            .split_whitespace()
+            .all(|word| ["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe"].contains(&word));
+        if !is_head || line.ends_with(';') || line.ends_with('}') {
+            continue;
+        }
+        let close = format!("{indent}}}");
+        let Some(length) = lines[at..].iter().position(|line| *line == close) else { continue };
+        let name = after.split(['(', '<']).next().unwrap_or_default();
+        all.push((at + 1, name.to_owned(), length + 1));
+    }
+    all
+}
