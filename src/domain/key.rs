@@ -211,7 +211,7 @@ pub enum KeyState {
         /// Since when.
         since: Timestamp,
     },
-    /// Brought back by an `issue` decision.
+    /// Reactivated by an `issue` decision.
     Active,
     /// About to be deleted: the lease is held, and the timer finishes what was begun.
     Deleting {

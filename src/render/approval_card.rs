@@ -51,10 +51,10 @@ pub mod action {
     /// Nobody confirmed it, and its requester has it not: another in its place.
     pub const REPLACE: &str = "replace-key";
     /// Request reactivation.
-    pub const ACTIVATE: &str = "switch-on";
-    /// Switch it off.
-    pub const DEACTIVATE: &str = "switch-off";
-    /// Switch it off, because another took its place.
+    pub const ACTIVATE: &str = "activate-key";
+    /// Deactivate it.
+    pub const DEACTIVATE: &str = "deactivate-key";
+    /// Deactivate it, because another took its place.
     pub const DEACTIVATE_ROTATED: &str = "retire-key";
     /// Delete it.
     pub const DELETE: &str = "delete-key";

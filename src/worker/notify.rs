@@ -1,4 +1,4 @@
-//! Telling people: whoever did something through its response URL, else by direct message; everybody else, and the
+//! Answers and notifications: whoever did something through its response URL, else by direct message; everybody else, and the
 //! card, by a message of its own on queue `due`.
 
 use crate::aws::WriteError;

@@ -3,11 +3,11 @@
 
 mod binary;
 mod checking;
+mod deactivating;
 mod documented;
 mod explaining;
 mod exporting;
 mod machine;
 mod stopping;
-mod switching_off;
 mod tampering;
 mod verifying;

@@ -192,7 +192,7 @@ fn each_key_state_has_one_due_action() {
         ("delivered", is(KeyState::Delivered), Some(FETCH_WINDOW), DueAction::CheckConfirmation),
         ("confirmed", key(30), Some(23 * DAY), DueAction::Remind),
         ("active", reminded(is(KeyState::Active)), Some(30 * DAY), DueAction::Expire),
-        ("put off", postponement, Some(31 * DAY), DueAction::Expire),
+        ("postponed", postponement, Some(31 * DAY), DueAction::Expire),
         ("replaced", replaced(Some(START + DAY)), Some(DAY), DueAction::CheckOldKeyIdle),
         ("replaced and asked", replaced(None), Some(30 * DAY), DueAction::Expire),
         ("unconfirmed", is(KeyState::Unconfirmed { since: time(5) }), Some(5), DueAction::CheckLastUse),

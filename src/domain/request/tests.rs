@@ -165,7 +165,7 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
         ),
         ("cancel", RequestEvent::Cancel, waits_for_decision("CANCELLED")),
         ("refuse", RequestEvent::Refuse { why: "no".to_owned() }, waits_for_decision("POLICY_DENIED")),
-        ("lapse", RequestEvent::Expire, ""),
+        ("expire", RequestEvent::Expire, ""),
         ("redraw", RequestEvent::FactsChanged(shown(3)), "PENDING > PENDING"),
         ("reopen a request for a new key", RequestEvent::Reopen { shown: shown(2), ttl: TTL }, ""),
         ("remind too early", RequestEvent::Remind, ""),
@@ -289,9 +289,9 @@ fn rejected_event_states_reason() {
         (RequestState::Approved, "ticket", late, TransitionError::Expired),
         (RequestState::LinkIssued { tid: tid(1) }, "begin", late, TransitionError::Expired),
         (RequestState::Cancelled, "cancel", late, TransitionError::InvalidState),
-        (RequestState::Pending, "lapse", now, TransitionError::InvalidState),
-        (RequestState::Cancelled, "lapse", late, TransitionError::InvalidState),
-        (RequestState::Issuing(intent(None)), "lapse", late, TransitionError::InvalidState),
+        (RequestState::Pending, "expire", now, TransitionError::InvalidState),
+        (RequestState::Cancelled, "expire", late, TransitionError::InvalidState),
+        (RequestState::Issuing(intent(None)), "expire", late, TransitionError::InvalidState),
         (
             RequestState::Issuing(intent(None)),
             "take over too early",
@@ -348,12 +348,12 @@ fn review_reminder_is_due_once_after_quarter() {
 #[test]
 fn ambiguous_create_is_retryable_after_fourth_check() {
     let mut request = in_state(RequestState::Ambiguous(doubt()));
-    for (look, after) in RECHECK_DELAYS.into_iter().enumerate() {
+    for (check, after) in RECHECK_DELAYS.into_iter().enumerate() {
         assert_eq!(request.due_at(), Some(ASKED), "leftovers first");
         request.chain.outbox.clear();
         let at = Timestamp(ASKED.0 + after);
         assert_eq!(request.due_at(), Some(at));
-        let looked = RequestEvent::Rechecked { suspects: (look == 1).then(|| key(3)).into_iter().collect() };
+        let looked = RequestEvent::Rechecked { suspects: (check == 1).then(|| key(3)).into_iter().collect() };
         assert_eq!(
             request.apply(looked.clone(), "a", Timestamp(at.0 - 1)),
             Err(TransitionError::InvalidState)
@@ -361,10 +361,10 @@ fn ambiguous_create_is_retryable_after_fourth_check() {
         request = request.apply(looked, "a", at).unwrap();
         match &request.state {
             RequestState::Ambiguous(doubt) => {
-                assert_eq!((look < 3, doubt.checks_done), (true, look + 1));
-                assert_eq!(doubt.suspect_keys, if look == 0 { Vec::new() } else { vec![key(3)] });
+                assert_eq!((check < 3, doubt.checks_done), (true, check + 1));
+                assert_eq!(doubt.suspect_keys, if check == 0 { Vec::new() } else { vec![key(3)] });
             }
-            state => assert_eq!((look, state), (3, &RequestState::Approved)),
+            state => assert_eq!((check, state), (3, &RequestState::Approved)),
         }
     }
 }

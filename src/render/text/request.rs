@@ -647,7 +647,7 @@ pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Stri
 }
 
 /// The report button, pressed by somebody who may not deactivate the key.
-pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only the requester, an owner of the IAM user or an approver can deactivate this key. Tell the approvers if you think it is misused.";
+pub const NOT_YOURS_TO_DEACTIVATE: &str = "Only the requester, an owner of the IAM user or an approver can deactivate this key. Tell the approvers if you think it is misused.";
 
 /// The key is deactivated.
 #[must_use]

@@ -425,7 +425,7 @@ async fn may_deactivate(
     let issued = &stored.issued;
     if ctx.policies.is_err() {
         let may = is_in_a_group(ctx, message, issued).await?;
-        return Ok(if may { Ok(()) } else { Err(text::NOT_YOURS_TO_SWITCH_OFF.to_owned()) });
+        return Ok(if may { Ok(()) } else { Err(text::NOT_YOURS_TO_DEACTIVATE.to_owned()) });
     }
     let act = Deactivate(KeyFacts::from(issued));
     Ok(authorize_key_action(ctx, message, (&issued.account, &issued.user), act, now).await?.map(drop))

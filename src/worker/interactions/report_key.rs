@@ -46,7 +46,7 @@ pub(crate) async fn report_key(
     };
     if !issued.can_deactivate(&message.person) && !is_in_a_group(ctx, message, &issued).await? {
         record_audit(ctx, &stored, AuditEvent::KeyReportRejected, message, now).await?;
-        return Ok(answer(ctx, message, now, text::NOT_YOURS_TO_SWITCH_OFF).await?);
+        return Ok(answer(ctx, message, now, text::NOT_YOURS_TO_DEACTIVATE).await?);
     }
     if issued.reported_by.as_ref() == Some(&message.id) {
         // Delivered again: it was carried out, and what was decided about the key since then stands.

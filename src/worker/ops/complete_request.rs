@@ -32,7 +32,7 @@ use crate::worker::timers::key::{read_key, redo_deactivation, run_key_timer};
 const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// What fresh facts make of an approved request about a key that exists.
-enum Judged {
+enum Reevaluation {
     Allowed(Authorized<Issue>),
     /// The approvals were given for something else than this.
     Outdated(ReviewSnapshot),
@@ -59,12 +59,12 @@ pub(crate) async fn complete_request(
         return deny_request(ctx, &stored, text::POLICIES_INVALID.to_owned(), now).await;
     };
     let authorized = match reauthorize(ctx, policies, request, &key, now).boxed().await? {
-        Judged::Allowed(authorized) => authorized,
-        Judged::Outdated(shown) => {
+        Reevaluation::Allowed(authorized) => authorized,
+        Reevaluation::Outdated(shown) => {
             reopen(ctx, &stored, shown, now).await?;
             return stop_activating(ctx, &key, &request.id, now).boxed().await;
         }
-        Judged::No(why) => {
+        Reevaluation::No(why) => {
             deny_request(ctx, &stored, why, now).await?;
             return stop_activating(ctx, &key, &request.id, now).boxed().await;
         }
@@ -78,7 +78,7 @@ pub(crate) async fn complete_request(
         RequestKind::Back { undo: true, .. } if key.issued.undone_expiry.is_some() => {
             deny_request(ctx, &stored, text::undone_before(&key.issued), now).await
         }
-        RequestKind::Back { end, .. } => bring_back(ctx, &stored, &key, &authorized, *end, now).boxed().await,
+        RequestKind::Back { end, .. } => reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await,
         RequestKind::Longer { end, .. } => lengthen(ctx, &stored, &key, &authorized, *end, now).boxed().await,
         RequestKind::New | RequestKind::Rotate { .. } => Ok(()),
     }
@@ -91,27 +91,27 @@ async fn reauthorize(
     request: &KeyRequest,
     key: &StoredKey,
     now: Timestamp,
-) -> anyhow::Result<Judged> {
+) -> anyhow::Result<Reevaluation> {
     let asked = &request.details;
     let slack = slack_client(ctx).await?;
     let facts = match facts_about(ctx, &slack, request, None, now).await? {
         Ok(facts) => facts.with(asked, Some(key.issued.clone())),
-        Err(NoSuchUser) => return Ok(Judged::No(text::USER_GONE.to_owned())),
+        Err(NoSuchUser) => return Ok(Reevaluation::No(text::USER_GONE.to_owned())),
     };
     if let Some(Limit { why, .. }) = beyond_limits(ctx, asked, &facts.iam_user) {
-        return Ok(Judged::No(why));
+        return Ok(Reevaluation::No(why));
     }
     if let RequiredApprovals::Approvals(needed) = facts.required_approvals(policies, asked) {
         let shown = ReviewSnapshot::of(&facts.iam_user, needed);
         if request.is_outdated_by(&shown) {
-            return Ok(Judged::Outdated(shown));
+            return Ok(Reevaluation::Outdated(shown));
         }
     }
     let count = facts.approvals(policies, asked, None);
     let issue = Issue(facts.asked(asked, count));
     Ok(match policies.authorize(&facts.requester, issue, &facts.iam_user) {
-        Ok(authorized) => Judged::Allowed(authorized),
-        Err(denial) => Judged::No(text::refused(&denial.advice, ctx.config.help_channel.as_ref())),
+        Ok(authorized) => Reevaluation::Allowed(authorized),
+        Err(denial) => Reevaluation::No(text::refused(&denial.advice, ctx.config.help_channel.as_ref())),
     })
 }
 
@@ -188,7 +188,7 @@ async fn deny_request(
 }
 
 /// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
-async fn bring_back(
+async fn reactivate(
     ctx: &Context,
     stored: &StoredRequest,
     key: &StoredKey,

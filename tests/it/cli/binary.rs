@@ -84,7 +84,7 @@ fn invalid_command_line_suggests_valid_one() {
         (&["audti"], "similar subcommand exists: 'audit'"),
         (&["audit", "export", "--since", "yesterday"], "2026-01-31"),
         (&["audit", "export", "--format", "xml"], "[possible values: csv, jsonl]"),
-        (&["audit", "export", "--request", "7"], "not a request ID"),
+        (&["audit", "export", "--request", "7"], "not a request id"),
         (&["audit", "verify", "--anchor", "abc"], "64 hexadecimal digits"),
         (&["audit", "verify", "--from", "x", "--audit-table", "y"], "cannot be used with"),
         (&["policy", "explain"], "required arguments were not provided"),

@@ -165,11 +165,11 @@ async fn action_permitted_by_no_policy_is_warned_about() {
     let dir = folder("nobody-approves", &[("permits.cedar", &without)]);
     let told = keyvend(&world, &["policy", "check", dir.to_str().unwrap()]).await.done();
     insta::assert_snapshot!(told.replace(dir.to_str().unwrap(), "<dir>"), @r"
-    warning: no policy permits `approve`: nobody can ever do it
-    warning: a request for an IAM user that is not privileged would wait for 1 approval that nobody could give (no policy permits it; use: cli, local-code, third-party, outside-aws, other)
-    warning: a request for a privileged IAM user would wait for 2 approvals that nobody could give (no policy permits it; use: cli, local-code, third-party, outside-aws, other)
+    warning: no policy permits `approve`: nobody can ever do this
+    warning: a request for an IAM user that is not privileged would need 1 approval that nobody could give (no policy permits it; use: cli, local-code, third-party, outside-aws, other)
+    warning: a request for a privileged IAM user would need 2 approvals that nobody could give (no policy permits it; use: cli, local-code, third-party, outside-aws, other)
 
-    <dir>: 26 policies are valid. There are no cases in ALLOW and DENY.
+    <dir>: 26 policies are valid. There are no test cases in ALLOW and DENY.
     ");
 }
 

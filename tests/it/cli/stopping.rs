@@ -47,7 +47,7 @@ async fn operator_freeze_stops_worker_until_unfreeze() {
     deployed.world.clock.advance(Duration::from_secs(1));
     let again = keyvend(&deployed.world, &["unfreeze"]).await.done();
     insta::assert_snapshot!(stable(&again), @r"
-    Key issuing is resumed. It had been stopped by arn:aws:iam::123456789012:user/admin since 2025-11-24T16:00:02Z.
+    Key issuing is resumed. It was frozen by arn:aws:iam::123456789012:user/admin since 2025-11-24T16:00:02Z.
     Recorded in the audit trail as <request>.
     ");
     let ready = deployed.world.net.slack().last_told(ALICE_OWNER);

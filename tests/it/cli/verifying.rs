@@ -248,9 +248,9 @@ async fn cut_tail_or_checkpoint_is_detected() {
 
       read    5 records in 3 chains, 1 checkpoint
       anchor  no checkpoint has the hash <hash>
-      ends    compared with table Requests
+      heads   compared with table Requests
 
-    The checkpoint that the anchor is of was removed or changed, or the hash is of another trail.
+    The checkpoint of this anchor was removed or changed, or the hash belongs to another trail.
     ");
     let earlier = keyvend(&deployed.world, &["audit", "verify", "--anchor", &first]).await;
     assert_eq!(earlier.ending, ExitStatus::Done, "{earlier:?}");

@@ -176,7 +176,7 @@ fn no_two_people_share_a_group() {
     for action in ["approve", "deny", "details", "open-form", "get-key", "cancel", "not-me"] {
         all.push(pressed(action, request));
     }
-    for action in ["switch-off", "retire-key", "owner-left", "rotate-key", "delete-key"] {
+    for action in ["deactivate-key", "retire-key", "owner-left", "rotate-key", "delete-key"] {
         all.extend([pressed(action, &key), pressed(action, &long)]);
     }
     for [one, other] in all {

@@ -45,7 +45,7 @@ async fn refusal_says_what_to_do_next() {
                 "`AKIAWORLD00000000000` active",
                 "`AKIAWORLD00000000001` active",
                 "AWS allows only two",
-                "ask again",
+                "submit a new request",
             ],
         ),
         (

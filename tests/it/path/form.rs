@@ -68,7 +68,7 @@ async fn invalid_form_fields_are_marked_and_not_queued() {
     let expected = json!({
         "response_action": "errors",
         "errors": {
-            "other": "This is not an IAM user name. Write it as shown in the AWS console.",
+            "other": "This is not an IAM user name. Enter it as shown in the AWS console.",
             "reason": "Use at most 200 characters.",
         },
     });

@@ -48,7 +48,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     insta::assert_snapshot!(keyvend.told(BOB_APPROVER), @"Your approval is recorded.");
     let ready = keyvend.world.net.slack().last_told(ALICE_OWNER);
     insta::assert_snapshot!(stable(&ready.reading()), @r"
-    Approved by <@U0BOB>: your key for `ci-deployer` in `home` is ready to create. On the computer where you will use it, press *Get my key* by <time>. The key is created only when you confirm on the page of its link.
+    Approved by <@U0BOB>: your key for `ci-deployer` in `home` is ready to create. Press *Get my key* on the computer where you will use it, by <time>. The key is created only when you confirm on the page of its link.
     Get my key
     Cancel
     Cancel this request?

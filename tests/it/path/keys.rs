@@ -173,10 +173,10 @@ async fn list_offers_only_authorized_actions() {
     }
     // Near its end it can be extended as well.
     after(&keyvend, 5 * DAY).await;
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Rotate, Extend, Switch off");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Rotate, Extend, Deactivate");
     // With two keys, there is no room for a third.
     let other = foreign(&keyvend, "ci-deployer").await;
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Extend, Switch off, Switch off");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Extend, Deactivate, Deactivate");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
     assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Switch on, Delete, Switch off");
     assert_eq!(shown(&typed(&keyvend, BOB_APPROVER, line).await), "Delete, Switch off", "no owner");

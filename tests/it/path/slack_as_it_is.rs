@@ -203,7 +203,7 @@ async fn unposted_card_is_retried_and_requester_notified() {
             keyvend.deliver().await;
         }
         assert_eq!(keyvend.cards().len(), 1, "{name}");
-        assert!(keyvend.card().reading().contains("<!channel> *<@U0ALICE>* asks"), "{name}");
+        assert!(keyvend.card().reading().contains("<!channel> *<@U0ALICE>* requests"), "{name}");
         keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
         assert_eq!(keyvend.stands().await, "APPROVED", "{name}");
     }
