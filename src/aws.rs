@@ -78,7 +78,7 @@ pub fn sdk_config(config: &AwsConfig, connector: SharedHttpConnector) -> aws_con
 }
 
 /// A fault that names the call and AWS's error code.
-fn fault<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> anyhow::Error {
+fn aws_error<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> anyhow::Error {
     let what = match error {
         SdkError::ConstructionFailure(_) => "the request could not be built",
         SdkError::TimeoutError(_) => "no answer in time",

@@ -94,7 +94,7 @@ pub enum Failure {
         next: String,
     },
     /// Something failed.
-    Fault(anyhow::Error),
+    Other(anyhow::Error),
     /// Whoever read the answer has gone.
     Closed,
 }
@@ -112,14 +112,14 @@ impl From<NoAccess> for Failure {
 }
 
 impl From<anyhow::Error> for Failure {
-    fn from(fault: anyhow::Error) -> Self {
-        Self::Fault(fault)
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Fault(error.into()) }
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Other(error.into()) }
     }
 }
 

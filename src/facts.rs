@@ -136,8 +136,8 @@ impl ApprovalsChannelError {
 
     /// Whether this is what a fault comes of.
     #[must_use]
-    pub fn is_cause_of(fault: &anyhow::Error) -> bool {
-        fault.chain().any(|cause| cause.is::<Self>())
+    pub fn is_cause_of(error: &anyhow::Error) -> bool {
+        error.chain().any(|cause| cause.is::<Self>())
     }
 }
 
@@ -288,7 +288,7 @@ impl Lookup {
         match self.read_session(account, now).await?.list_access_keys(user).await {
             Ok(keys) => Ok(keys),
             Err(IamError::NoSuchEntity) => Ok(Vec::new()),
-            Err(IamError::Fault(fault)) => Err(fault),
+            Err(IamError::Other(error)) => Err(error),
         }
     }
 
@@ -309,7 +309,7 @@ impl Lookup {
                 Ok(named.filter_map(|tag| tag.try_into().ok()).collect())
             }
             Err(IamError::NoSuchEntity) => Ok(Vec::new()),
-            Err(IamError::Fault(fault)) => Err(fault),
+            Err(IamError::Other(error)) => Err(error),
         }
     }
 
@@ -345,7 +345,7 @@ impl Lookup {
             match answer {
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) => {}
-                Err(fault) => failed = Some(fault),
+                Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(None), Err)
@@ -489,7 +489,7 @@ fn found<T>(read: Result<T, IamError>) -> anyhow::Result<Result<T, NoSuchUser>> 
     match read {
         Ok(found) => Ok(Ok(found)),
         Err(IamError::NoSuchEntity) => Ok(Err(NoSuchUser)),
-        Err(IamError::Fault(fault)) => Err(fault),
+        Err(IamError::Other(error)) => Err(error),
     }
 }
 
@@ -631,7 +631,7 @@ async fn boundary(
         Ok(text) => text,
         // It is the policy that is gone, not the user.
         Err(IamError::NoSuchEntity) => String::new(),
-        Err(fault) => return Err(fault),
+        Err(error) => return Err(error),
     };
     Ok(Some(Digest256::of(text.as_bytes())))
 }

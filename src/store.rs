@@ -72,10 +72,10 @@ fn notification_key(request: &RequestId, number: u32) -> String {
 /// with an audited change, so the time of the last one is theirs.
 fn put_notifications(request: &KeyRequest, new: &[OutboxEntry]) -> anyhow::Result<Vec<Write>> {
     let keep_until = request.chain.last_appended_at.0 + NOTIFICATIONS_KEPT;
-    let puts = new.iter().map(|OutboxEntry { number, telling }| {
+    let puts = new.iter().map(|OutboxEntry { number, notification }| {
         let item = values([
             ("pk", notification_key(&request.id, *number).as_str().into()),
-            ("document", Attribute::Text(serde_json::to_string(telling)?)),
+            ("document", Attribute::Text(serde_json::to_string(notification)?)),
             ("keep_until", keep_until.into()),
         ]);
         Ok(Write::Put { table: Table::Requests, item, condition: NEW, values: Item::new() })
@@ -358,7 +358,7 @@ pub struct DeletionLease {
 }
 
 impl DeletionLease {
-    /// Takes the lease of an IAM user, with what is being done under it and when its timer is to look after that.
+    /// Takes the lease of an IAM user, with what is being done under it and when its timer is to manage that.
     #[must_use]
     pub fn acquire(&self, account: &Account, user: &IamUserName, due_at: Timestamp) -> Write {
         let update = Update {
@@ -541,7 +541,7 @@ impl Quota {
                 let before = kept.as_ref().and_then(|item| item.get("counted"));
                 Ok(matches!(before, Some(Attribute::List(before)) if before.contains(&counted)))
             }
-            Err(WriteError::Other(fault)) => Err(fault),
+            Err(WriteError::Other(error)) => Err(error),
         }
     }
 }

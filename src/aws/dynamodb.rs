@@ -90,7 +90,7 @@ impl Tables {
                 get = get.expression_attribute_names("#state", "state");
             }
         }
-        let answer = get.send().await.map_err(|error| crate::aws::fault("dynamodb:GetItem", &error))?;
+        let answer = get.send().await.map_err(|error| crate::aws::aws_error("dynamodb:GetItem", &error))?;
         answer.item.map(read_item).transpose()
     }
 
@@ -115,7 +115,7 @@ impl Tables {
                 Some(failed) if failed.is_conditional_check_failed_exception() => {
                     WriteError::Conflict(Conflict)
                 }
-                _ => WriteError::Other(crate::aws::fault("dynamodb:UpdateItem", &error)),
+                _ => WriteError::Other(crate::aws::aws_error("dynamodb:UpdateItem", &error)),
             })?;
         Ok(read_item(answer.attributes.unwrap_or_default())?)
     }
@@ -140,7 +140,7 @@ impl Tables {
             if lost {
                 Conflict.into()
             } else {
-                crate::aws::fault("dynamodb:TransactWriteItems", &error).into()
+                crate::aws::aws_error("dynamodb:TransactWriteItems", &error).into()
             }
         })
     }
@@ -195,7 +195,7 @@ impl Tables {
             .limit(most)
             .send()
             .await
-            .map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
+            .map_err(|error| crate::aws::aws_error("dynamodb:Query", &error))?;
         let items = answer.items.unwrap_or_default();
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
@@ -218,7 +218,7 @@ impl Tables {
                 .set_exclusive_start_key(after)
                 .send()
                 .await
-                .map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
+                .map_err(|error| crate::aws::aws_error("dynamodb:Query", &error))?;
             let items = answer.items.unwrap_or_default();
             found.extend(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()));
             after = answer.last_evaluated_key.filter(|key| !key.is_empty());
@@ -248,7 +248,7 @@ impl Tables {
                 .key_condition_expression("changed_on = :on AND pk > :after")
                 .expression_attribute_values(":after", text(after)),
         };
-        let answer = query.send().await.map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
+        let answer = query.send().await.map_err(|error| crate::aws::aws_error("dynamodb:Query", &error))?;
         let items = answer.items.unwrap_or_default();
         Ok(items.into_iter().filter_map(|mut item| item.remove("pk")?.as_s().ok().cloned()).collect())
     }
@@ -276,7 +276,7 @@ impl Tables {
             .limit(most)
             .send()
             .await
-            .map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
+            .map_err(|error| crate::aws::aws_error("dynamodb:Query", &error))?;
         let read = |item: HashMap<String, AttributeValue>| {
             let due_at = item.get("due_at")?.as_n().ok()?.parse().ok()?;
             Some((item.get(table.key_name())?.as_s().ok()?.clone(), Timestamp(due_at)))
@@ -319,7 +319,7 @@ impl Tables {
         match answer {
             Ok(_) => Ok(()),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_duplicate_item_exception()) => Ok(()),
-            Err(error) => Err(crate::aws::fault("dynamodb:PartiQLInsert", &error)),
+            Err(error) => Err(crate::aws::aws_error("dynamodb:PartiQLInsert", &error)),
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum IamError {
     NoSuchEntity,
     /// Anything else.
     #[error(transparent)]
-    Fault(#[from] anyhow::Error),
+    Other(#[from] anyhow::Error),
 }
 
 /// Why a key was not described.
@@ -60,7 +60,7 @@ pub enum TagError {
     LimitExceeded,
     /// Anything else.
     #[error(transparent)]
-    Fault(#[from] anyhow::Error),
+    Other(#[from] anyhow::Error),
 }
 
 /// Why `CreateAccessKey` gave no key.
@@ -165,7 +165,7 @@ impl Iam {
             .set_marker(marker.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| crate::aws::fault("iam:GetAccountAuthorizationDetails", &error))?;
+            .map_err(|error| crate::aws::aws_error("iam:GetAccountAuthorizationDetails", &error))?;
         let users = page.user_detail_list.unwrap_or_default().into_iter().filter_map(|user| {
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
             let policies = user.attached_managed_policies.unwrap_or_default();
@@ -234,7 +234,7 @@ impl Iam {
             Ok(answer) => Ok(answer.user_name.and_then(|name| name.parse().ok())),
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("AccessDenied" | "NoSuchEntity") => Ok(None),
-                _ => Err(crate::aws::fault("iam:GetAccessKeyLastUsed", &error)),
+                _ => Err(crate::aws::aws_error("iam:GetAccessKeyLastUsed", &error)),
             },
         }
     }
@@ -394,7 +394,7 @@ impl Iam {
     pub async fn deactivate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
         match self.deactivate_known_access_key(user, key).await {
             Ok(()) | Err(IamError::NoSuchEntity) => Ok(()),
-            Err(IamError::Fault(fault)) => Err(fault),
+            Err(IamError::Other(error)) => Err(error),
         }
     }
 
@@ -409,11 +409,11 @@ impl Iam {
         match answer.map_err(|error| unless_missing("iam:UpdateAccessKey", &error)) {
             Ok(_) => Ok(true),
             Err(IamError::NoSuchEntity) => Ok(false),
-            Err(IamError::Fault(fault)) => Err(fault),
+            Err(IamError::Other(error)) => Err(error),
         }
     }
 
-    /// The same, telling of a key that the user does not have.
+    /// The same, saying of a key that the user does not have.
     ///
     /// # Errors
     /// [`IamError`].
@@ -437,7 +437,7 @@ impl Iam {
             self.0.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str()).send().await;
         match answer.map_err(|error| unless_missing("iam:DeleteAccessKey", &error)) {
             Ok(_) | Err(IamError::NoSuchEntity) => Ok(()),
-            Err(IamError::Fault(fault)) => Err(fault),
+            Err(IamError::Other(error)) => Err(error),
         }
     }
 
@@ -458,7 +458,7 @@ impl Iam {
         answer.map(drop).map_err(|error| {
             match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("LimitExceeded") => TagError::LimitExceeded,
-                _ => TagError::Fault(crate::aws::fault("iam:TagUser", &error)),
+                _ => TagError::Other(crate::aws::aws_error("iam:TagUser", &error)),
             }
         })
     }
@@ -471,14 +471,14 @@ impl Iam {
     pub async fn untag_keys(&self, user: &IamUserName, keys: &[AccessKeyId]) -> anyhow::Result<()> {
         let names = keys.iter().map(|key| key.as_str().to_owned()).collect();
         let answer = self.0.untag_user().user_name(user.as_str()).set_tag_keys(Some(names)).send().await;
-        answer.map(drop).map_err(|error| crate::aws::fault("iam:UntagUser", &error))
+        answer.map(drop).map_err(|error| crate::aws::aws_error("iam:UntagUser", &error))
     }
 }
 
 fn unless_missing<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> IamError {
     match error.as_service_error().and_then(ProvideErrorMetadata::code) {
         Some("NoSuchEntity") => IamError::NoSuchEntity,
-        _ => IamError::Fault(crate::aws::fault(call, error)),
+        _ => IamError::Other(crate::aws::aws_error(call, error)),
     }
 }
 

@@ -62,7 +62,7 @@ impl Secrets {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
                 Ok(None)
             }
-            Err(error) => Err(crate::aws::fault("secretsmanager:GetSecretValue", &error)),
+            Err(error) => Err(crate::aws::aws_error("secretsmanager:GetSecretValue", &error)),
         }
     }
 }

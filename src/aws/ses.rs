@@ -14,7 +14,7 @@ pub enum MailError {
     Refused,
     /// Anything else.
     #[error(transparent)]
-    Fault(#[from] anyhow::Error),
+    Other(#[from] anyhow::Error),
 }
 
 impl Ses {
@@ -55,7 +55,7 @@ impl Ses {
                 {
                     Err(MailError::Refused)
                 }
-                _ => Err(crate::aws::fault("ses:SendEmail", &error).into()),
+                _ => Err(crate::aws::aws_error("ses:SendEmail", &error).into()),
             },
         }
     }

@@ -40,7 +40,7 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| crate::aws::fault("sqs:SendMessage", &error))
+            .map_err(|error| crate::aws::aws_error("sqs:SendMessage", &error))
     }
 
     /// Lets a received message be seen again after `delay`, at most 12 hours.
@@ -62,6 +62,6 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| crate::aws::fault("sqs:ChangeMessageVisibility", &error))
+            .map_err(|error| crate::aws::aws_error("sqs:ChangeMessageVisibility", &error))
     }
 }

@@ -95,7 +95,7 @@ impl Sts {
             .policy(policy.document(&self.partition))
             .send()
             .await
-            .map_err(|error| crate::aws::fault("sts:AssumeRole", &error))?;
+            .map_err(|error| crate::aws::aws_error("sts:AssumeRole", &error))?;
         let session = answer
             .credentials
             .ok_or_else(|| anyhow::anyhow!("sts:AssumeRole: an answer without credentials"))?;
@@ -117,7 +117,7 @@ impl Sts {
     #[cfg(feature = "cli")]
     pub async fn caller(config: &aws_config::SdkConfig) -> anyhow::Result<Caller> {
         let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-        let answer = answer.map_err(|error| crate::aws::fault("sts:GetCallerIdentity", &error))?;
+        let answer = answer.map_err(|error| crate::aws::aws_error("sts:GetCallerIdentity", &error))?;
         let account = answer.account.and_then(|account| account.try_into().ok());
         let (Some(account), Some(arn)) = (account, answer.arn) else {
             anyhow::bail!("sts:GetCallerIdentity: an answer without account or ARN");

@@ -95,7 +95,7 @@ impl Operator {
         match Sts::caller(sdk).await {
             Ok(caller) => Ok(Self { name, caller: Some(caller) }),
             Err(_) if name.is_some() => Ok(Self { name, caller: None }),
-            Err(fault) => Err(fault.into()),
+            Err(error) => Err(error.into()),
         }
     }
 

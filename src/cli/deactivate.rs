@@ -65,7 +65,7 @@ pub enum Outcome {
 
 impl From<anyhow::Result<Self>> for Outcome {
     fn from(done: anyhow::Result<Self>) -> Self {
-        done.unwrap_or_else(|fault| Self::Failed(format!("{fault:#}")))
+        done.unwrap_or_else(|error| Self::Failed(format!("{error:#}")))
     }
 }
 
@@ -117,14 +117,14 @@ pub(crate) async fn deactivate(
             mark(&dynamo, &args.key, (operator.actor(), &place.own_chain()), place.now).await.into()
         }
         Ok(None) => Outcome::Nothing,
-        Err(fault) => Outcome::Failed(format!("{fault:#}")),
+        Err(error) => Outcome::Failed(format!("{error:#}")),
     };
     let inactive = match iam.deactivate_known_access_key(&user, &args.key).await {
         Ok(()) => Outcome::Done,
         // keyvend knows whose it was, so it is gone; else it is a wrong name.
         Err(IamError::NoSuchEntity) if issued.is_some() => Outcome::Nothing,
         Err(IamError::NoSuchEntity) => return Err(words::no_such_key(&args.key, &user, account.as_ref())),
-        Err(IamError::Fault(fault)) => Outcome::Failed(format!("{fault:#}")),
+        Err(IamError::Other(error)) => Outcome::Failed(format!("{error:#}")),
     };
     let detail = [
         ("key", args.key.to_string()),
@@ -194,7 +194,7 @@ async fn mark(
     match dynamo.update(Table::Requests, &StoredKey::item_key(key), &marked).await {
         Ok(_) => Ok(Outcome::Done),
         Err(WriteError::Conflict(_)) => Ok(Outcome::Already),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 
@@ -210,7 +210,7 @@ async fn record(
         match record_with_request(dynamo, issued, &happened, operator, place.now).await {
             Ok(true) => return (Outcome::Done, issued.request.clone()),
             Ok(false) => {}
-            Err(fault) => return (Outcome::Failed(format!("{fault:#}")), issued.request.clone()),
+            Err(error) => return (Outcome::Failed(format!("{error:#}")), issued.request.clone()),
         }
     }
     let chain = place.own_chain();
@@ -245,7 +245,7 @@ async fn record_with_request(
         let saved = match stored.save(dynamo, next, others).await {
             Ok(saved) => saved,
             Err(WriteError::Conflict(_)) => continue,
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         };
         for entry in &saved.request.chain.outbox {
             dynamo.insert_audit(&issued.request, entry).await?;

@@ -78,7 +78,7 @@ async fn change(
         match dynamo.update(Table::Requests, store::FREEZE, &update).await {
             Ok(_) => return Ok((change, before)),
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(anyhow::anyhow!("others froze and unfroze at the same time too often: run this again").into())
@@ -115,7 +115,7 @@ pub(crate) async fn set_freeze(
         raced,
         frozen_by,
         frozen_at,
-        not_recorded: recorded.as_ref().err().map(|fault| format!("{fault:#}")),
+        not_recorded: recorded.as_ref().err().map(|error| format!("{error:#}")),
         recorded_in: recorded.is_ok().then_some(chain),
     })
 }

@@ -102,8 +102,8 @@ pub fn failure(failure: &Failure) -> (String, String) {
                 .to_owned(),
         ),
         Failure::Unable { said, next } => (said.clone(), next.clone()),
-        Failure::Fault(fault) => {
-            let said = plain(&format!("{fault:#}"));
+        Failure::Other(error) => {
+            let said = plain(&format!("{error:#}"));
             let next = after(&said).to_owned();
             (said, next)
         }
@@ -126,8 +126,8 @@ fn tables(flag: &str) -> String {
 }
 
 /// What to do after a fault of which nothing but its text is known.
-fn after(fault: &str) -> &'static str {
-    let has = |part: &str| fault.contains(part);
+fn after(error: &str) -> &'static str {
+    let has = |part: &str| error.contains(part);
     if has("AccessDenied") || has("UnauthorizedOperation") {
         "Your credentials lack a permission: docs/cli.md lists what each command needs."
     } else if has("ExpiredToken") || has("InvalidClientTokenId") || has("UnrecognizedClient") {

@@ -19,7 +19,7 @@ use crate::time::{DAY, Timestamp};
 pub const DELETION_GRACE: i64 = 7 * DAY;
 /// How long the requester of a key that nobody confirmed has to say so, in seconds.
 pub const UNCONFIRMED_DELETION_GRACE: i64 = DAY;
-/// How long after it was switched off IAM is told once more, in seconds.
+/// How long after it was deactivated IAM is told once more, in seconds.
 pub const REASSERT_DELAY: i64 = 30;
 /// How long after an interrupted step the timer does it again, in seconds.
 pub const RETRY_DELAY: i64 = 60;
@@ -27,7 +27,7 @@ pub const RETRY_DELAY: i64 = 60;
 pub const UNDO_EXTENSION: i64 = DAY;
 /// A key that was used within so many seconds counts as in use.
 pub const RECENT_USE_WINDOW: i64 = 7 * DAY;
-/// How often the end of a key that is in use is put off before it is switched off all the same.
+/// How often the end of a key that is in use is postponed before it is deactivated all the same.
 pub const MAX_POSTPONEMENTS: u32 = 7;
 /// How long before its end a reminder must have been delivered, in seconds.
 const NOTICE: i64 = DAY;
@@ -67,13 +67,13 @@ pub struct IssuedKey {
     pub issued_at: Timestamp,
     /// The approved end.
     pub expires_at: Timestamp,
-    /// The lifetime that was approved first, in days: what it can be given anew.
+    /// The lifetime that was approved first, in days: what it can be given again.
     pub days: u32,
     /// Where it stands.
     pub state: KeyState,
     /// Who was reminded of its end, and when.
     pub reminders: Reminders,
-    /// How its end was put off because it was in use.
+    /// How its end was postponed because it was in use.
     #[serde(deserialize_with = "Option::deserialize")]
     pub postponement: Option<Postponement>,
     /// The end that taking its expiry back gave it, which happens once.
@@ -88,7 +88,7 @@ pub struct IssuedKey {
     /// The request for a key in its place with the approvals that it had: nobody received it, and there is one such.
     #[serde(deserialize_with = "Option::deserialize")]
     pub replacement: Option<RequestId>,
-    /// When IAM is told once more that it is off: somebody may have been switching it on at that moment.
+    /// When IAM is told once more that it is off: somebody may have been activating it at that moment.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reassert_at: Option<Timestamp>,
     /// When its IAM user was first seen quarantined by AWS, which does so when a key of it leaked.
@@ -122,7 +122,7 @@ impl Reminders {
     }
 }
 
-/// The end of a key that is in use, put off.
+/// The end of a key that is in use, postponed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Postponement {
     /// Until when.
@@ -166,13 +166,13 @@ impl Successor {
 /// What becomes of a key whose time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryDecision {
-    /// It is switched off.
+    /// It is deactivated.
     Deactivate,
     /// It is in use, and goes on for now.
     Postpone(Postponement, PostponeReason),
 }
 
-/// Why a key that is in use is not yet switched off.
+/// Why a key that is in use is not yet deactivated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostponeReason {
     /// No reminder was delivered a day before.
@@ -188,19 +188,19 @@ pub enum KeyState {
     Delivered,
     /// The tab confirmed, or a use showed that it was received.
     Confirmed,
-    /// The tab did not confirm in time: it is to be switched off unless it was used.
+    /// The tab did not confirm in time: it is to be deactivated unless it was used.
     Unconfirmed {
         /// Since when.
         since: Timestamp,
     },
-    /// Switched off.
+    /// Deactivated.
     Inactive {
         /// Why.
         why: DeactivationReason,
         /// Since when.
         since: Timestamp,
     },
-    /// About to be brought back by an `issue` decision: the lease is held, and the timer finishes what was begun.
+    /// About to be reactivated by an `issue` decision: the lease is held, and the timer finishes what was begun.
     Activating {
         /// By which request.
         by: RequestId,
@@ -227,7 +227,7 @@ pub enum KeyState {
         /// When.
         at: Timestamp,
     },
-    /// It may have come of a `CreateAccessKey` that nobody heard the answer of: switched off, and asked about daily.
+    /// It may have come of a `CreateAccessKey` that nobody heard the answer of: deactivated, and asked about daily.
     Suspect {
         /// When it was last asked about.
         asked_at: Timestamp,
@@ -387,7 +387,7 @@ pub enum DueAction {
     Nothing,
     /// IAM is to switch it off, and its item is to say so.
     Deactivate(DeactivationReason),
-    /// Its time ran out: its last use decides whether it is switched off now.
+    /// Its time ran out: its last use decides whether it is deactivated now.
     Expire,
     /// Its requester is reminded of its end.
     Remind,
@@ -401,7 +401,7 @@ pub enum DueAction {
     Delete(DeactivationReason),
     /// IAM is told once more that it is off.
     ReassertInactive,
-    /// It is to be switched on: the decision was written down.
+    /// It is to be activated: the decision was written down.
     Activate,
     /// The approvers are asked once more whether it is keyvend's.
     RemindAboutSuspect,
@@ -519,9 +519,9 @@ impl IssuedKey {
         }
     }
 
-    /// The key switched off.
+    /// The key deactivated.
     #[must_use]
-    pub fn switched_off(&self, why: DeactivationReason, now: Timestamp) -> Self {
+    pub fn key_deactivated(&self, why: DeactivationReason, now: Timestamp) -> Self {
         let state = KeyState::Inactive { why, since: now };
         Self { state, reassert_at: Some(Timestamp(now.0 + REASSERT_DELAY)), ..self.clone() }
     }
@@ -535,7 +535,7 @@ impl IssuedKey {
             | KeyState::Confirmed
             | KeyState::Unconfirmed { .. }
             | KeyState::Activating { .. }
-            | KeyState::Active => self.switched_off(why, now),
+            | KeyState::Active => self.key_deactivated(why, now),
             KeyState::Inactive { since, .. } => self.in_state(KeyState::Inactive { why, since }),
             KeyState::Deleting { by, .. } => self.in_state(KeyState::Deleting { why, by }),
             KeyState::Deleted { at, .. } => self.in_state(KeyState::Deleted { why, at }),
@@ -571,10 +571,10 @@ impl IssuedKey {
         Self { expires_at: end, reminders: Reminders::none(now), postponement: None, ..self.clone() }
     }
 
-    /// When it is switched off if nobody does anything: its end, or what that was put off to.
+    /// When it is deactivated if nobody does anything: its end, or what that was postponed to.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
-        self.postponement.map_or(self.expires_at, |put_off| put_off.new_deadline)
+        self.postponement.map_or(self.expires_at, |postponement| postponement.new_deadline)
     }
 
     /// How many days remain to its approved end, begun ones whole.
@@ -617,7 +617,7 @@ impl IssuedKey {
             && self.undone_expiry.is_none()
     }
 
-    /// Whether its end may still be put off, seeing its last use. One that cannot be read shows nothing.
+    /// Whether its end may still be postponed, seeing its last use. One that cannot be read shows nothing.
     #[must_use]
     pub fn can_postpone(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
         let in_use = match last_used {
@@ -629,7 +629,7 @@ impl IssuedKey {
     }
 
     fn postponements(&self) -> u32 {
-        self.postponement.map_or(0, |put_off| put_off.times)
+        self.postponement.map_or(0, |postponement| postponement.times)
     }
 
     /// What becomes of a key that is in use now that its time ran out. `offset` is how far its requester's clock is ahead of
@@ -648,7 +648,7 @@ impl IssuedKey {
         )
     }
 
-    /// What speaks against switching it on just because its owner says so.
+    /// What speaks against activating it just because its owner says so.
     #[must_use]
     pub fn concerns(&self) -> BTreeSet<RiskFlag> {
         self.quarantined_at.map(|_| RiskFlag::Quarantined).into_iter().chain(self.why_off()).collect()
@@ -765,7 +765,7 @@ impl StoredKey {
         is_pending(self.deactivation_mark.as_ref(), &self.issued)
     }
 
-    /// The write that gives back the lease of whoever was switching it on: that ends with the key being off.
+    /// The write that gives back the lease of whoever was activating it: that ends with the key being off.
     #[must_use]
     pub fn release_if_activating(&self) -> Option<Write> {
         let issued = &self.issued;
@@ -821,7 +821,7 @@ impl StoredKey {
             (":next", (self.version + 1).into()),
         ]);
         let due_at = match &self.deactivation_mark {
-            // It is still to be switched off, whatever else is written of it.
+            // It is still to be deactivated, whatever else is written of it.
             Some(off) if is_pending(Some(off), next) => Some(Timestamp(off.since.0 + RETRY_DELAY)),
             Some(_) | None => next.due_at(),
         };
@@ -855,7 +855,7 @@ impl StoredKey {
         Ok(write)
     }
 
-    /// The key is to be off from now on: the first write of switching off, which waits for nothing and which nothing that
+    /// The key is to be off from now on: the first write of deactivating, which waits for nothing and which nothing that
     /// switches on may miss. Should what follows be cut off, the timer does it.
     #[must_use]
     pub fn mark_off(by: &str, why: DeactivationReason, now: Timestamp) -> Update {

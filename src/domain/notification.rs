@@ -50,7 +50,7 @@ pub struct OutboxEntry {
     /// Its number within the request, from 1.
     pub number: u32,
     /// What is told.
-    pub telling: Notification,
+    pub notification: Notification,
 }
 
 /// The notifications of a request that are not yet known to be queued.
@@ -67,10 +67,10 @@ pub struct Outbox {
 impl Outbox {
     /// Appends some.
     pub fn extend(&mut self, notifications: impl IntoIterator<Item = Notification>) {
-        for telling in notifications {
+        for notification in notifications {
             self.count += 1;
             self.outbox.push(self.count);
-            self.new.push(OutboxEntry { number: self.count, telling });
+            self.new.push(OutboxEntry { number: self.count, notification });
         }
     }
 

@@ -220,7 +220,7 @@ pub enum RequestState {
         /// When.
         at: Timestamp,
     },
-    /// A key that exists was switched on again, or lives longer.
+    /// A key that exists was activated again, or lives longer.
     Completed {
         /// Which.
         key: AccessKeyId,
@@ -266,7 +266,7 @@ pub struct KeyRequest {
     pub approvals: Vec<Approval>,
     /// Since when its card has waited for approvals.
     pub pending_since: Timestamp,
-    /// When it lapses in its present state.
+    /// When it expires in its present state.
     pub expires_at: Timestamp,
     /// The card, once posted.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -331,7 +331,7 @@ impl ReviewSnapshot {
 }
 
 impl RequestDetails {
-    /// Whether it is the same wish, whatever the requester's address was when each was looked at, and however the IAM
+    /// Whether it is the same request, whatever the requester's address was when each was looked at, and however the IAM
     /// user's name was spelled.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -64,11 +64,11 @@ impl Reveal {
                 Ok(posted) => self.acknowledge(posted, now).await,
                 Err(response) => response,
             },
-            (_, "/reveal") => error(405, "method-not-allowed").with_header("Allow", "GET, HEAD"),
+            (_, "/reveal") => error_response(405, "method-not-allowed").with_header("Allow", "GET, HEAD"),
             (_, "/reveal/claim" | "/reveal/ack") => {
-                error(405, "method-not-allowed").with_header("Allow", "POST")
+                error_response(405, "method-not-allowed").with_header("Allow", "POST")
             }
-            _ => error(404, "not-found"),
+            _ => error_response(404, "not-found"),
         }
     }
 
@@ -80,18 +80,18 @@ impl Reveal {
     ) -> Result<Posted<T>, HttpResponse> {
         let ours = self.config.reveal_url.origin();
         if !matches!(request.header("origin"), Header::One(origin) if origin == ours) {
-            return Err(error(403, "foreign-origin"));
+            return Err(error_response(403, "foreign-origin"));
         }
         if !matches!(request.header("sec-fetch-site"), Header::Absent | Header::One("same-origin")) {
-            return Err(error(403, "foreign-origin"));
+            return Err(error_response(403, "foreign-origin"));
         }
         if !crate::http::form_urlencoded::is_media_type(
             request.header("content-type"),
             crate::http::form_urlencoded::JSON,
         ) {
-            return Err(error(415, "not-json"));
+            return Err(error_response(415, "not-json"));
         }
-        read(request).ok_or_else(|| error(400, "bad-request"))
+        read(request).ok_or_else(|| error_response(400, "bad-request"))
     }
 
     async fn claim(&self, posted: Posted<Claim>, now: Timestamp) -> HttpResponse {
@@ -137,7 +137,7 @@ impl Reveal {
                 match self.dynamo.update(Table::Tickets, tid.as_str(), update).await {
                     Ok(written) => step = after_try(&ticket, number(&written, "tries")?),
                     Err(WriteError::Conflict(_)) => continue,
-                    Err(WriteError::Other(fault)) => return Err(fault),
+                    Err(WriteError::Other(error)) => return Err(error),
                 }
             }
             let answer = match step {
@@ -147,7 +147,7 @@ impl Reveal {
                     match self.dynamo.update(Table::Tickets, tid.as_str(), &update).await {
                         Ok(_) => answer,
                         Err(WriteError::Conflict(_)) => continue,
-                        Err(WriteError::Other(fault)) => return Err(fault),
+                        Err(WriteError::Other(error)) => return Err(error),
                     }
                 }
             };
@@ -155,7 +155,7 @@ impl Reveal {
                 let misused = claim::misuse(proof_hash, now);
                 match self.dynamo.update(Table::Tickets, tid.as_str(), &misused).await {
                     Ok(_) | Err(WriteError::Conflict(_)) => {}
-                    Err(WriteError::Other(fault)) => return Err(fault),
+                    Err(WriteError::Other(error)) => return Err(error),
                 }
             }
             return Ok(answer);
@@ -189,9 +189,9 @@ impl Reveal {
         };
         match queued.await {
             Ok(answer) => response(answer),
-            Err(fault) => {
-                tracing::error!(error = format!("{fault:#}"), "claim request failed");
-                error(503, "try-again").with_header("Retry-After", "1")
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "claim request failed");
+                error_response(503, "try-again").with_header("Retry-After", "1")
             }
         }
     }
@@ -213,7 +213,7 @@ fn response(answer: ClaimOutcome) -> HttpResponse {
     let code =
         |what: &str, tries_left: i64| json_response(401, &json!({"error": what, "tries_left": tries_left}));
     match answer {
-        ClaimOutcome::NotFound => error(404, "not-found"),
+        ClaimOutcome::NotFound => error_response(404, "not-found"),
         ClaimOutcome::Sealed { enc, ct, aad } => {
             json_response(200, &json!({"enc": encode(&enc), "ct": encode(&ct), "aad": encode(&aad)}))
         }
@@ -221,18 +221,18 @@ fn response(answer: ClaimOutcome) -> HttpResponse {
         ClaimOutcome::Confirmed => json_response(200, &json!({})),
         ClaimOutcome::CodeWanted { tries_left } => code("code-wanted", tries_left),
         ClaimOutcome::CodeWrong { tries_left } => code("code-wrong", tries_left),
-        ClaimOutcome::Used => error(409, "used"),
-        ClaimOutcome::Expired => error(410, "expired"),
-        ClaimOutcome::Void => error(410, "void"),
-        ClaimOutcome::Failed => error(410, "failed"),
-        ClaimOutcome::AlreadyConfirmed => error(410, "confirmed"),
-        ClaimOutcome::Unconfirmed => error(410, "unconfirmed"),
-        ClaimOutcome::Locked => error(423, "locked"),
-        ClaimOutcome::WrongReceipt => error(400, "bad-request"),
+        ClaimOutcome::Used => error_response(409, "used"),
+        ClaimOutcome::Expired => error_response(410, "expired"),
+        ClaimOutcome::Void => error_response(410, "void"),
+        ClaimOutcome::Failed => error_response(410, "failed"),
+        ClaimOutcome::AlreadyConfirmed => error_response(410, "confirmed"),
+        ClaimOutcome::Unconfirmed => error_response(410, "unconfirmed"),
+        ClaimOutcome::Locked => error_response(423, "locked"),
+        ClaimOutcome::WrongReceipt => error_response(400, "bad-request"),
     }
 }
 
-fn error(status: u16, what: &str) -> HttpResponse {
+fn error_response(status: u16, what: &str) -> HttpResponse {
     json_response(status, &json!({"error": what}))
 }
 

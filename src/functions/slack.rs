@@ -101,12 +101,12 @@ impl Slack {
         };
         let outcome = match self.received(request, pins, now).await {
             Ok(outcome) => outcome,
-            Err(fault) => return failed(&fault),
+            Err(error) => return failed(&error),
         };
         if let ReceiveOutcome::Queue(message) = &outcome
-            && let Err(fault) = self.queue(message).await
+            && let Err(error) = self.queue(message).await
         {
-            return failed(&fault);
+            return failed(&error);
         }
         response(&outcome)
     }
@@ -149,9 +149,9 @@ impl Slack {
         }
         self.cached()?.tried_at = Some(now);
         match self.read(both, now).await {
-            Err(fault) if is_good => {
+            Err(error) if is_good => {
                 tracing::warn!(
-                    error = format!("{fault:#}"),
+                    error = format!("{error:#}"),
                     "reading the signing secret failed, using the cached secret"
                 );
                 Ok(())
@@ -222,7 +222,7 @@ impl Slack {
 }
 
 /// Slack shows the person that the command failed, and repeats nothing by itself.
-fn failed(fault: &anyhow::Error) -> HttpResponse {
-    tracing::error!(error = format!("{fault:#}"), "enqueueing Slack request failed");
+fn failed(error: &anyhow::Error) -> HttpResponse {
+    tracing::error!(error = format!("{error:#}"), "enqueueing Slack request failed");
     HttpResponse::text(503, text::NOT_QUEUED)
 }

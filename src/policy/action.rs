@@ -91,7 +91,7 @@ pub struct KeyFacts {
     pub id: AccessKeyId,
     /// Who requested it; none where keyvend did not issue it.
     pub requester: Option<PersonId>,
-    /// What speaks against switching it on.
+    /// What speaks against activating it.
     pub concerns: BTreeSet<RiskFlag>,
 }
 

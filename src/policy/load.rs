@@ -214,7 +214,7 @@ fn in_order<'a>(file: &File, set: &'a PolicySet) -> Vec<(usize, &'a Policy)> {
         .collect()
 }
 
-// `Policy::annotation` parses its key anew at every call, which was a seventh of the whole load.
+// `Policy::annotation` parses its key again at every call, which was a seventh of the whole load.
 fn annotation<'a>(policy: &'a Policy, key: &str) -> Option<&'a str> {
     policy.annotations().find(|(name, _)| *name == key).map(|(_, text)| text)
 }

@@ -33,9 +33,9 @@ pub mod action {
     /// Open the form, after its first trigger was too late.
     pub const OPEN_FORM: &str = "open-form";
     /// Switch the key off: it wasn't me.
-    pub const NOT_ME: &str = "not-me";
+    pub const REPORT_KEY: &str = "not-me";
     /// Switch a key off: whoever asked for it has left.
-    pub const OWNER_LEFT: &str = "owner-left";
+    pub const DEACTIVATE_ORPHANED: &str = "owner-left";
     /// A suspect came of the request: delete it.
     pub const SUSPECT_OURS: &str = "suspect-ours";
     /// A suspect is somebody else's.
@@ -51,11 +51,11 @@ pub mod action {
     /// Nobody confirmed it, and its requester has it not: another in its place.
     pub const REPLACE: &str = "replace-key";
     /// Request reactivation.
-    pub const SWITCH_ON: &str = "switch-on";
+    pub const ACTIVATE: &str = "switch-on";
     /// Switch it off.
-    pub const SWITCH_OFF: &str = "switch-off";
+    pub const DEACTIVATE: &str = "switch-off";
     /// Switch it off, because another took its place.
-    pub const RETIRE: &str = "retire-key";
+    pub const DEACTIVATE_ROTATED: &str = "retire-key";
     /// Delete it.
     pub const DELETE: &str = "delete-key";
 }
@@ -240,7 +240,7 @@ pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Slac
 fn not_me(value: &str) -> Value {
     let sure = confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate");
     json!({"type": "actions", "block_id": "report", "elements": [
-        button("This wasn't me", action::NOT_ME, value, Some("danger"), Some(sure)),
+        button("This wasn't me", action::REPORT_KEY, value, Some("danger"), Some(sure)),
     ]})
 }
 

@@ -30,7 +30,7 @@ pub enum KeyAction {
     /// Replace it with the approvals it had, because it was not received.
     Replace,
     /// Request reactivation.
-    SwitchOn,
+    Activate,
     /// Deactivate it.
     Deactivate,
     /// Deactivate it after a rotation.
@@ -141,10 +141,10 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
         KeyAction::Undo => ("Undo", action::UNDO, Some("primary")),
         KeyAction::Received => ("I saved it", action::RECEIVED, Some("primary")),
         KeyAction::Replace => ("Get a new key", action::REPLACE, None),
-        KeyAction::SwitchOn => ("Reactivate", action::SWITCH_ON, None),
-        KeyAction::Deactivate => ("Deactivate", action::SWITCH_OFF, Some("danger")),
-        KeyAction::Retire => ("Deactivate the old key", action::RETIRE, Some("primary")),
-        KeyAction::OwnerLeft => ("Deactivate", action::OWNER_LEFT, Some("danger")),
+        KeyAction::Activate => ("Reactivate", action::ACTIVATE, None),
+        KeyAction::Deactivate => ("Deactivate", action::DEACTIVATE, Some("danger")),
+        KeyAction::Retire => ("Deactivate the old key", action::DEACTIVATE_ROTATED, Some("primary")),
+        KeyAction::OwnerLeft => ("Deactivate", action::DEACTIVATE_ORPHANED, Some("danger")),
         KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
     };
     let sure = match offer {
@@ -161,7 +161,7 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
         | KeyAction::Extend
         | KeyAction::Undo
         | KeyAction::Received
-        | KeyAction::SwitchOn => None,
+        | KeyAction::Activate => None,
     };
     element(text, action, key.as_str(), style, sure)
 }

@@ -168,8 +168,8 @@ impl SlackEnvelope {
                 .as_str()
             {
                 action::OPEN_FORM | action::DENY | action::DETAILS => format!("form.{person}.{}", self.id),
-                action::NOT_ME => format!("off.{person}.{}", self.about()),
-                action::SWITCH_OFF | action::RETIRE | action::OWNER_LEFT
+                action::REPORT_KEY => format!("off.{person}.{}", self.about()),
+                action::DEACTIVATE | action::DEACTIVATE_ROTATED | action::DEACTIVATE_ORPHANED
                     if value.parse::<AccessKeyId>().is_ok() =>
                 {
                     format!("off.{person}.{value}")

@@ -1,7 +1,7 @@
 //! What the worker writes to a ticket, each as part of the transaction that changes its request.
 
 use crate::aws::item::{Attribute, Item, Table, Update, Write, values};
-use crate::domain::ticket::claim::{ATTEMPTS, FETCH_WINDOW, LOOK_AFTER, TRIES, TicketEventKind, event};
+use crate::domain::ticket::claim::{ATTEMPTS, FETCH_WINDOW, RECHECK_AFTER, TRIES, TicketEventKind, event};
 use crate::domain::ticket::seal::Sealed;
 use crate::id::TicketId;
 use crate::time::Timestamp;
@@ -104,12 +104,12 @@ pub fn increment_attempt(tid: &TicketId, attempt: i64, now: Timestamp) -> Write 
             (":attempt", attempt.into()),
             (":next", (attempt + 1).into()),
             (":most", ATTEMPTS.into()),
-            (":due", (now.0 + LOOK_AFTER).into()),
+            (":due", (now.0 + RECHECK_AFTER).into()),
         ]),
     )
 }
 
-/// Nothing to do yet: the timer is set anew, if it is still the one that ran out.
+/// Nothing to do yet: the timer is set again, if it is still the one that ran out.
 #[must_use]
 pub fn reschedule(tid: &TicketId, due_at: Timestamp, at: Timestamp) -> Write {
     update(
@@ -150,7 +150,7 @@ pub fn locked(tid: &TicketId, now: Timestamp) -> Write {
 
 /// The tab never confirmed: what lay sealed to it is gone.
 #[must_use]
-pub fn lapsed(tid: &TicketId, now: Timestamp) -> Write {
+pub fn unconfirmed(tid: &TicketId, now: Timestamp) -> Write {
     update(
         tid,
         "SET #state = :unconfirmed REMOVE enc, ct, due_at",

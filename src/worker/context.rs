@@ -43,7 +43,7 @@ pub struct Invocation {
     pub deadline: Timestamp,
 }
 
-/// Why a message is not done.
+/// Why a message is failed.
 #[derive(Debug)]
 pub(crate) enum HandleError {
     /// It is not time yet; nothing is wrong.

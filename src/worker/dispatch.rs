@@ -30,7 +30,7 @@ use crate::worker::events::approver_joined::somebody_joined;
 use crate::worker::events::user_deactivated::somebody_left;
 use crate::worker::interactions::details::details;
 use crate::worker::interactions::get_key::get_key;
-use crate::worker::interactions::report_key::{marked_off, switch_off};
+use crate::worker::interactions::report_key::{marked_off, report_key};
 use crate::worker::interactions::request_form::{
     open_denial, open_form, reply, show_alternative, try_to_reply,
 };
@@ -55,7 +55,7 @@ use std::time::Duration;
 use tracing::field::{self, display};
 use tracing::{Instrument as _, Span};
 
-/// Handles one event of an SQS mapping; the answer names the messages that are not done
+/// Handles one event of an SQS mapping; the answer names the messages that are failed
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Value {
     let Ok(event) = serde_json::from_value::<SqsEvent>(event) else {
@@ -106,8 +106,8 @@ async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> 
         tracing::error!("unexpected queue ARN");
         return Err(Undone);
     };
-    let Err(not_done) = done else { return Ok(()) };
-    delay_retry(ctx, queue, message.receipt_handle, not_done, received).await;
+    let Err(error) = done else { return Ok(()) };
+    delay_retry(ctx, queue, message.receipt_handle, error, received).await;
     Err(Undone)
 }
 
@@ -131,11 +131,11 @@ async fn on_slack(
         refuse_rate(ctx, &message).await;
         return Ok(());
     }
-    if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
-        let say = match (marked_off(ctx, &message).await, not_done) {
-            (Some(key), _) => text::off_not_done(&key),
-            (None, HandleError::Failed(fault)) => failure_text(ctx, fault, &message.id),
-            (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => text::not_done(&message.id),
+    if let (Err(error), true) = (&done, received >= MAX_RECEIVES) {
+        let say = match (marked_off(ctx, &message).await, error) {
+            (Some(key), _) => text::deactivation_failed(&key),
+            (None, HandleError::Failed(error)) => failure_text(ctx, error, &message.id),
+            (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => text::error(&message.id),
         };
         record_failure(ctx, &message, invocation.now).await;
         if message.what.is_of_a_person() {
@@ -159,8 +159,8 @@ async fn on_claims(
     match message.event {
         ClaimEvent::Claimed => {
             let done = issue(ctx, &message, invocation).boxed().await;
-            if let (Err(not_done), true) = (&done, received >= MAX_RECEIVES) {
-                give_up_claim(ctx, &message, not_done, invocation.now).await;
+            if let (Err(error), true) = (&done, received >= MAX_RECEIVES) {
+                give_up_claim(ctx, &message, error, invocation.now).await;
             }
             done
         }
@@ -237,9 +237,9 @@ pub(crate) async fn dispatch(
         return somebody_joined(ctx, message).boxed().await;
     }
     if let SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
-        // However late it comes, switching off is never too late.
-        if action_id == action::NOT_ME {
-            return switch_off(ctx, message, value, invocation.now).await;
+        // However late it comes, deactivating is never too late.
+        if action_id == action::REPORT_KEY {
+            return report_key(ctx, message, value, invocation.now).await;
         }
     }
     if let Some((key, why)) = key_to_deactivate(&message.what) {
@@ -352,19 +352,19 @@ pub(crate) async fn delay_retry(
     ctx: &Context,
     queue: &QueueUrl,
     receipt: Option<String>,
-    not_done: HandleError,
+    error: HandleError,
     received: u32,
 ) {
-    let delay = match not_done {
+    let delay = match error {
         HandleError::RetryAfter(delay) => delay,
         HandleError::RateLimited => Duration::from_secs(60),
-        HandleError::Failed(fault) => {
-            let slack = fault.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
+        HandleError::Failed(error) => {
+            let slack = error.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
             if slack.is_some_and(SlackError::is_about_the_token) {
                 // The next look reads it again.
                 ctx.slack.lock().await.take();
             }
-            let error = format!("{fault:#}");
+            let error = format!("{error:#}");
             if received < MAX_RECEIVES {
                 tracing::warn!(receive_count = received, error, "message handling failed, will retry");
             } else {
@@ -377,17 +377,17 @@ pub(crate) async fn delay_retry(
         }
     };
     let Some(receipt) = receipt.map(ReceiptHandle) else { return };
-    if let Err(fault) = ctx.sqs.change_visibility(queue, &receipt, delay).await {
-        tracing::warn!(error = format!("{fault:#}"), "changing message visibility failed");
+    if let Err(error) = ctx.sqs.change_visibility(queue, &receipt, delay).await {
+        tracing::warn!(error = format!("{error:#}"), "changing message visibility failed");
     }
 }
 
 /// What whoever waits is told of a fault, and what they can do.
-pub(crate) fn failure_text(ctx: &Context, fault: &anyhow::Error, reference: &RequestId) -> String {
-    if ApprovalsChannelError::is_cause_of(fault) {
+pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &RequestId) -> String {
+    if ApprovalsChannelError::is_cause_of(error) {
         text::approvers_unreachable(ctx.config.help_channel.as_ref())
     } else {
-        text::not_done(reference)
+        text::error(reference)
     }
 }
 
@@ -396,11 +396,11 @@ pub(crate) fn failure_text(ctx: &Context, fault: &anyhow::Error, reference: &Req
 ///
 /// # Errors
 /// Every other fault.
-pub(crate) fn approvers_unreachable(ctx: &Context, fault: anyhow::Error) -> anyhow::Result<String> {
-    if !ApprovalsChannelError::is_cause_of(&fault) {
-        return Err(fault);
+pub(crate) fn approvers_unreachable(ctx: &Context, error: anyhow::Error) -> anyhow::Result<String> {
+    if !ApprovalsChannelError::is_cause_of(&error) {
+        return Err(error);
     }
-    tracing::error!(error = format!("{fault:#}"), "approvals channel unreachable");
+    tracing::error!(error = format!("{error:#}"), "approvals channel unreachable");
     Ok(text::approvers_unreachable(ctx.config.help_channel.as_ref()))
 }
 
@@ -412,12 +412,12 @@ pub(crate) async fn record_failure(ctx: &Context, message: &SlackEnvelope, now: 
             None => Ok(()),
         }
     };
-    if let Err(fault) = noted.await {
-        tracing::error!(error = format!("{fault:#}"), "audit entry for failed message not written");
+    if let Err(error) = noted.await {
+        tracing::error!(error = format!("{error:#}"), "audit entry for failed message not written");
     }
 }
 
-/// The key that a command or a button asks to switch off, and why.
+/// The key that a command or a button asks to deactivate, and why.
 pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, DeactivationReason)> {
     match what {
         SlackEvent::Command(Command::Deactivate(key)) => {
@@ -425,9 +425,9 @@ pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, Deact
         }
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
             let why = match action_id.as_str() {
-                action::SWITCH_OFF => DeactivationReason::UserRequested,
-                action::RETIRE => DeactivationReason::Rotated,
-                action::OWNER_LEFT => DeactivationReason::OwnerDeactivated,
+                action::DEACTIVATE => DeactivationReason::UserRequested,
+                action::DEACTIVATE_ROTATED => DeactivationReason::Rotated,
+                action::DEACTIVATE_ORPHANED => DeactivationReason::OwnerDeactivated,
                 _ => return None,
             };
             Some((value.parse().ok()?, why))
@@ -448,7 +448,7 @@ pub(crate) fn key_change_of(action_id: &str) -> Option<KeyChange> {
         action::UNDO => KeyChange::Undo,
         action::RECEIVED => KeyChange::Received,
         action::REPLACE => KeyChange::Replace,
-        action::SWITCH_ON => KeyChange::Activate,
+        action::ACTIVATE => KeyChange::Activate,
         _ => return None,
     })
 }

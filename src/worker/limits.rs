@@ -60,8 +60,8 @@ pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
         let slack = slack_client(ctx).await?;
         Ok(slack.respond(url, &approval_card::text(&text::rate_limited(MESSAGES_A_MINUTE))).await?)
     };
-    if let Err(fault) = told.await {
-        tracing::warn!(error = format!("{fault:#}"), "rate limit reply not delivered");
+    if let Err(error) = told.await {
+        tracing::warn!(error = format!("{error:#}"), "rate limit reply not delivered");
     }
     let audited = async {
         let first = Quota::new("rate-refused", &message.person, minute(message), 1, message.signed_at);
@@ -76,8 +76,8 @@ pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
         }
         anyhow::Ok(())
     };
-    if let Err(fault) = audited.await {
-        tracing::error!(error = format!("{fault:#}"), "audit entry for rate limit not written");
+    if let Err(error) = audited.await {
+        tracing::error!(error = format!("{error:#}"), "audit entry for rate limit not written");
     }
 }
 
@@ -94,9 +94,9 @@ pub(crate) async fn barred(ctx: &Context, who: &PersonId) -> anyhow::Result<Opti
     };
     let memberships = match memberships(ctx, &slack).await {
         Ok(memberships) => memberships,
-        Err(fault) => {
+        Err(error) => {
             let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
-            return Ok(Some(Barred { by, why: approvers_unreachable(ctx, fault)? }));
+            return Ok(Some(Barred { by, why: approvers_unreachable(ctx, error)? }));
         }
     };
     let person = Person { groups: memberships.of(&who.user), ..person };
@@ -183,10 +183,10 @@ fn only_turns_off(what: &SlackEvent) -> bool {
         ) => false,
         SlackEvent::Interaction(Interaction::BlockActions { action_id, view, .. }) => {
             let off = [
-                action::NOT_ME,
-                action::SWITCH_OFF,
-                action::RETIRE,
-                action::OWNER_LEFT,
+                action::REPORT_KEY,
+                action::DEACTIVATE,
+                action::DEACTIVATE_ROTATED,
+                action::DEACTIVATE_ORPHANED,
                 action::CANCEL,
                 action::DENY,
             ];

@@ -56,8 +56,8 @@ pub(crate) async fn try_to_answer(
     now: Timestamp,
     sentence: &str,
 ) {
-    if let Err(fault) = answer(ctx, to, now, sentence).await {
-        tracing::error!(error = format!("{fault:#}"), "reply not delivered");
+    if let Err(error) = answer(ctx, to, now, sentence).await {
+        tracing::error!(error = format!("{error:#}"), "reply not delivered");
     }
 }
 
@@ -94,30 +94,30 @@ pub(crate) async fn deliver_notification(
     now: Timestamp,
     received: u32,
 ) -> Result<(), HandleError> {
-    let Some(telling) = store::read_notification(&ctx.tables, request, number).await? else {
+    let Some(notification) = store::read_notification(&ctx.tables, request, number).await? else {
         tracing::error!(%request, number, "notification not found");
         return Ok(());
     };
-    let told = match &telling {
+    let told = match &notification {
         Notification::Card => draw(ctx, request, now).await,
         Notification::Direct { to, message } => direct(ctx, to, message).await,
         Notification::Reminder { to, key, end, message } => match direct(ctx, to, message).await {
             Ok(()) => note_delivered(ctx, key, *end, now).await,
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         },
         Notification::Thread { message } => in_thread(ctx, request, message).await,
         Notification::Approvers { message } => to_approvers(ctx, message).await.map(drop),
     };
     match told {
-        Err(fault) if is_undeliverable(&telling, &fault) => {
-            tracing::warn!(error = format!("{fault:#}"), "notification not delivered");
+        Err(error) if is_undeliverable(&notification, &error) => {
+            tracing::warn!(error = format!("{error:#}"), "notification not delivered");
             Ok(())
         }
-        Err(fault) => {
-            if telling == Notification::Card && received >= MAX_RECEIVES {
+        Err(error) => {
+            if notification == Notification::Card && received >= MAX_RECEIVES {
                 tell_of_no_card(ctx, request).await;
             }
-            Err(fault.into())
+            Err(error.into())
         }
         Ok(()) => Ok(()),
     }
@@ -141,8 +141,8 @@ async fn tell_of_no_card(ctx: &Context, request: &RequestId) {
         let sentence = text::card_not_posted(request, ctx.config.help_channel.as_ref());
         direct(ctx, &request.details.requester, &approval_card::text(&sentence)).await
     };
-    if let Err(fault) = told.await {
-        tracing::error!(error = format!("{fault:#}"), "card not posted, requester not notified");
+    if let Err(error) = told.await {
+        tracing::error!(error = format!("{error:#}"), "card not posted, requester not notified");
     }
 }
 
@@ -175,23 +175,23 @@ async fn draw(ctx: &Context, request: &RequestId, now: Timestamp) -> anyhow::Res
                 Some(found) => stored = found,
                 None => return Ok(()),
             },
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         }
     }
     anyhow::bail!("a request changed too often for its card to be noted")
 }
 
-/// Draws the card in front of somebody anew: it was an old one.
+/// Draws the card in front of somebody again: it was an old one.
 pub(crate) async fn redraw(ctx: &Context, stored: &StoredRequest, now: Timestamp) {
-    if let Err(fault) = draw(ctx, &stored.request.id, now).await {
-        tracing::warn!(error = format!("{fault:#}"), "card not updated");
+    if let Err(error) = draw(ctx, &stored.request.id, now).await {
+        tracing::warn!(error = format!("{error:#}"), "card not updated");
     }
 }
 
-/// Whether telling it again can never help.
-fn is_undeliverable(telling: &Notification, fault: &anyhow::Error) -> bool {
-    let Some(SlackError::Said(code)) = fault.downcast_ref() else { return false };
-    match telling {
+/// Whether saying it again can never help.
+fn is_undeliverable(notification: &Notification, error: &anyhow::Error) -> bool {
+    let Some(SlackError::Said(code)) = error.downcast_ref() else { return false };
+    match notification {
         Notification::Card => {
             matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
         }

@@ -32,7 +32,7 @@ pub(crate) async fn record_audit(
     Ok(())
 }
 
-/// Writes a request's next state with what goes with it: its audit entry and tellings in the same item.
+/// Writes a request's next state with what goes with it: its audit entry and notifications in the same item.
 pub(crate) async fn commit(
     ctx: &Context,
     stored: &StoredRequest,
@@ -45,7 +45,7 @@ pub(crate) async fn commit(
     stored.save(&ctx.tables, next, others).await
 }
 
-/// Inserts a request's audit entries and queues its tellings: the last thing every handler does, when whoever waits
+/// Inserts a request's audit entries and queues its notifications: the last thing every handler does, when whoever waits
 /// has been answered. What fails or never came to this stays in the item's outboxes, and the next sweep finds it.
 pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> StoredRequest {
     let request = &stored.request;
@@ -57,8 +57,8 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
     for entry in &request.chain.outbox {
         match ctx.tables.insert_audit(&request.id, entry).await {
             Ok(()) => next.chain.remove_inserted(entry.seq),
-            Err(fault) => {
-                tracing::error!(error = format!("{fault:#}"), "audit entry not inserted, left in outbox");
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "audit entry not inserted, left in outbox");
                 break;
             }
         }
@@ -66,16 +66,16 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
     for number in &request.notifications.outbox {
         match queue_notification(ctx, &request.id, *number).await {
             Ok(()) => next.notifications.remove_delivered(*number),
-            Err(fault) => {
-                tracing::warn!(error = format!("{fault:#}"), "notification not queued, left in outbox");
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "notification not queued, left in outbox");
                 break;
             }
         }
     }
     if is_to_fulfil(request)
-        && let Err(fault) = queue_fulfilment(ctx, request).await
+        && let Err(error) = queue_fulfilment(ctx, request).await
     {
-        tracing::warn!(error = format!("{fault:#}"), "timer not queued");
+        tracing::warn!(error = format!("{error:#}"), "timer not queued");
     }
     if next == *request {
         return stored;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// A layer's modules, and the modules that they may import. Modules of one row never import each other.
 const LAYERS: &[&[&str]] = &[
-    &["id", "time", "text", "encoding", "random"],
+    &["time", "text", "encoding", "random"],
+    // An id reads and writes itself in Crockford's base 32 or base64url.
+    &["id"],
     &["domain", "http"],
     &["aws", "policy", "slack"],
     &["config", "store", "facts", "render", "queue"],
@@ -24,46 +26,48 @@ const UPWARD: &[(&str, &str)] = &[
     ("src/domain/checkpoint.rs", "aws"),
     ("src/domain/checkpoint.rs", "store"),
     ("src/domain/key.rs", "aws"),
-    ("src/domain/key.rs", "policy"),
     ("src/domain/key.rs", "store"),
     ("src/domain/notification.rs", "slack"),
     ("src/domain/ownership.rs", "aws"),
-    ("src/domain/ownership.rs", "policy"),
     ("src/domain/reconciliation.rs", "aws"),
     ("src/domain/reconciliation.rs", "store"),
-    ("src/domain/request.rs", "slack"),
-    ("src/domain/request/event.rs", "slack"),
-    ("src/domain/ticket.rs", "config"),
     ("src/domain/ticket/claim.rs", "aws"),
     ("src/domain/ticket/claim.rs", "store"),
-    ("src/facts.rs", "config"),
-    ("src/render/approval_card.rs", "config"),
-    ("src/render/text/request.rs", "config"),
     ("src/slack/envelope.rs", "render"),
 ];
 
 /// Files that still import each other in a circle.
 const CIRCLES: &[&str] = &[
+    "src/aws.rs",
+    "src/aws/cli_config.rs",
+    "src/aws/dynamodb.rs",
+    "src/aws/dynamodb/audit_scan.rs",
+    "src/aws/sts.rs",
     "src/cli.rs",
     "src/cli/args.rs",
+    "src/cli/check.rs",
+    "src/cli/context.rs",
+    "src/cli/csv.rs",
+    "src/cli/deactivate.rs",
+    "src/cli/explain.rs",
+    "src/cli/export.rs",
+    "src/cli/freeze.rs",
     "src/cli/output.rs",
     "src/cli/value_parsers.rs",
-    "src/domain/key.rs",
+    "src/cli/verify.rs",
     "src/domain/privilege.rs",
     "src/domain/privilege/statement.rs",
-    "src/domain/request.rs",
     "src/domain/ticket/claim.rs",
+    "src/policy.rs",
+    "src/policy/lint.rs",
+    "src/policy/lint/coverage.rs",
+    "src/policy/lint/simulation.rs",
+    "src/policy/load.rs",
     "src/render/approval_card.rs",
     "src/render/key_list.rs",
-    "src/render/text.rs",
-    "src/slack/command.rs",
-    "src/slack/command/create.rs",
-    "src/slack/command/form.rs",
     "src/slack/envelope.rs",
-    "src/slack/mrkdwn.rs",
     "src/slack/receive/interaction.rs",
     "src/slack/receive/outcome.rs",
-    "src/store.rs",
     "src/store/tickets.rs",
     "src/worker/commands/cancel.rs",
     "src/worker/commands/change_key.rs",
@@ -170,7 +174,7 @@ fn no_files_import_each_other() {
     let mut aliases = BTreeMap::new();
     for source in &sources {
         for import in imports(source).into_iter().filter(|import| import.is_public) {
-            if let Some(name) = import.path.last() {
+            if let Some(name) = import.path.last().filter(|_| !known.contains_key(&import.path)) {
                 let mut alias = source.module.clone();
                 alias.push(name.clone());
                 aliases.insert(alias, import.path.clone());
@@ -213,6 +217,14 @@ fn files_say_what_they_are_and_stay_short() {
     for source in sources() {
         if !source.whole.starts_with("//!") {
             wrong.push(format!("{}:1 does not begin with `//!`", source.name));
+        }
+        for (at, line) in source.text.lines().enumerate().filter(|(_, line)| line.contains("super::")) {
+            wrong.push(format!(
+                "{}:{} names its parent, write `crate::`: {}",
+                source.name,
+                at + 1,
+                line.trim()
+            ));
         }
         let lines = source.whole.lines().count();
         if lines > MAX_FILE_LINES {
@@ -369,7 +381,7 @@ fn code(text: &str) -> String {
     out
 }
 
-/// Every path of a source that begins with `crate::`, or with the crate's name in a binary.
+/// Every path of a source that begins with `crate::`, with the crate's name in a binary, or with a module declared there.
 fn imports(source: &Source) -> Vec<Import> {
     let text = source.text.as_str();
     let root = if source.module[0] == "bin" { "keyvend::" } else { "crate::" };
@@ -386,6 +398,22 @@ fn imports(source: &Source) -> Vec<Import> {
         for (offset, path) in tree(&text[start..], is_use) {
             let line = text[..start + offset].matches('\n').count() + 1;
             all.push(Import { line, path, is_public });
+        }
+    }
+    for child in text.lines().filter_map(|line| {
+        let declared = line.strip_prefix("pub mod ").or_else(|| line.strip_prefix("mod "))?;
+        declared.strip_suffix(';')
+    }) {
+        let called = format!("{child}::");
+        for (at, _) in text.match_indices(&called) {
+            if text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let mut path = source.module.clone();
+            path.push(child.to_owned());
+            let statement = text[..at].rsplit([';', '}']).next().unwrap_or_default();
+            let is_public = statement.trim_start().starts_with("pub use");
+            all.push(Import { line: text[..at].matches('\n').count() + 1, path, is_public });
         }
     }
     all

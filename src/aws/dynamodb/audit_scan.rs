@@ -62,7 +62,7 @@ impl Tables {
             None => {
                 let scan = self.client.scan().table_name(table).consistent_read(true);
                 let answer = scan.set_exclusive_start_key(from).send().await;
-                let answer = answer.map_err(|error| crate::aws::fault("dynamodb:Scan", &error))?;
+                let answer = answer.map_err(|error| crate::aws::aws_error("dynamodb:Scan", &error))?;
                 (answer.items, answer.last_evaluated_key)
             }
             Some(chain) => {
@@ -70,7 +70,7 @@ impl Tables {
                 let query = query.key_condition_expression("pk = :chain");
                 let query = query.expression_attribute_values(":chain", AttributeValue::S(chain.to_owned()));
                 let answer = query.set_exclusive_start_key(from).send().await;
-                let answer = answer.map_err(|error| crate::aws::fault("dynamodb:Query", &error))?;
+                let answer = answer.map_err(|error| crate::aws::aws_error("dynamodb:Query", &error))?;
                 (answer.items, answer.last_evaluated_key)
             }
         };
@@ -96,7 +96,7 @@ impl Tables {
             .set_exclusive_start_key(from.map(|position| position.0))
             .send()
             .await
-            .map_err(|error| crate::aws::fault("dynamodb:Scan", &error))?;
+            .map_err(|error| crate::aws::aws_error("dynamodb:Scan", &error))?;
         let items = answer.items.unwrap_or_default().iter().filter_map(known_end).collect();
         Ok(Page { items, next: answer.last_evaluated_key.map(Position) })
     }

@@ -104,8 +104,8 @@ fn only_possibly_used_key_is_postponed() {
         (often(7), AccessKeyLastUsed::Unknown, false),
         (often(7), at(now.0), false),
     ] {
-        let put_off = issued.postponement;
-        assert_eq!(issued.can_postpone(&last_used, now), expected, "{last_used:?} {put_off:?}");
+        let postponement = issued.postponement;
+        assert_eq!(issued.can_postpone(&last_used, now), expected, "{last_used:?} {postponement:?}");
     }
 }
 
@@ -184,7 +184,7 @@ fn each_key_state_has_one_due_action() {
         ..issued
     };
     let replaced = |look_at| IssuedKey { successor: Some(successor(look_at)), ..reminded(key(30)) };
-    let put_off = IssuedKey {
+    let postponement = IssuedKey {
         postponement: Some(Postponement { new_deadline: time(31 * DAY), times: 1 }),
         ..reminded(key(30))
     };
@@ -192,7 +192,7 @@ fn each_key_state_has_one_due_action() {
         ("delivered", is(KeyState::Delivered), Some(FETCH_WINDOW), DueAction::CheckConfirmation),
         ("confirmed", key(30), Some(23 * DAY), DueAction::Remind),
         ("active", reminded(is(KeyState::Active)), Some(30 * DAY), DueAction::Expire),
-        ("put off", put_off, Some(31 * DAY), DueAction::Expire),
+        ("put off", postponement, Some(31 * DAY), DueAction::Expire),
         ("replaced", replaced(Some(START + DAY)), Some(DAY), DueAction::CheckOldKeyIdle),
         ("replaced and asked", replaced(None), Some(30 * DAY), DueAction::Expire),
         ("unconfirmed", is(KeyState::Unconfirmed { since: time(5) }), Some(5), DueAction::CheckLastUse),
@@ -242,8 +242,8 @@ fn deactivation_mark_overrides_other_due_actions() {
     };
     let noted = key(30).with_reminder_sent(Timestamp(START));
     assert_eq!(due(&noted), Some(Attribute::Number(START + RETRY_DELAY)));
-    let switched_off = key(30).switched_off(DeactivationReason::UserRequested, Timestamp(START));
-    assert_eq!(due(&switched_off), Some(Attribute::Number(START + REASSERT_DELAY)));
+    let key_deactivated = key(30).key_deactivated(DeactivationReason::UserRequested, Timestamp(START));
+    assert_eq!(due(&key_deactivated), Some(Attribute::Number(START + REASSERT_DELAY)));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn remaining_days_are_rounded_up() {
 }
 
 proptest! {
-    /// However long it is put off, a key ends: each time later than the last, by two days at most, and seven times at most.
+    /// However long it is postponed, a key ends: each time later than the last, by two days at most, and seven times at most.
     // T8.5
     #[test]
     fn used_key_expires_within_seven_postponements(
@@ -283,16 +283,16 @@ proptest! {
             if !issued.can_postpone(&AccessKeyLastUsed::Unknown, now) {
                 break;
             }
-            let ExpiryDecision::Postpone(put_off, unready) = issued.expiry_decision(offset, now) else {
+            let ExpiryDecision::Postpone(postponement, unready) = issued.expiry_decision(offset, now) else {
                 prop_assert!(is_office_hours(now, offset));
                 break;
             };
             times += 1;
-            prop_assert_eq!(put_off.times, times);
-            prop_assert!(put_off.new_deadline > now && put_off.new_deadline.since(now) <= 2 * DAY, "{:?}", put_off);
-            prop_assert_eq!(put_off.new_deadline.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
+            prop_assert_eq!(postponement.times, times);
+            prop_assert!(postponement.new_deadline > now && postponement.new_deadline.since(now) <= 2 * DAY, "{:?}", postponement);
+            prop_assert_eq!(postponement.new_deadline.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
             prop_assert!(unready == PostponeReason::Unreminded || !is_office_hours(now, offset));
-            issued.postponement = Some(put_off);
+            issued.postponement = Some(postponement);
         }
         prop_assert!(times <= MAX_POSTPONEMENTS);
     }

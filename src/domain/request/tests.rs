@@ -323,8 +323,8 @@ fn only_requests_waiting_for_people_expire() {
         assert!(!request.is_expired(at(-1)));
         assert_eq!(request.is_expired(at(0)), waits);
         assert!(request.apply(RequestEvent::Expire, "keyvend", at(-1)).is_err());
-        let lapsed = request.apply(RequestEvent::Expire, "keyvend", at(0)).map(|next| next.state);
-        assert_eq!(lapsed.ok(), waits.then_some(RequestState::Expired));
+        let unconfirmed = request.apply(RequestEvent::Expire, "keyvend", at(0)).map(|next| next.state);
+        assert_eq!(unconfirmed.ok(), waits.then_some(RequestState::Expired));
     }
 }
 

@@ -11,18 +11,18 @@ use crate::id::{ClaimId, TicketId};
 use crate::time::Timestamp;
 
 pub use crate::store::tickets::{
-    assert_claimed, clear_outbox, clear_timer, expired, failed, increment_attempt, lapsed, locked,
-    reschedule, sealed, void, void_claimed,
+    assert_claimed, clear_outbox, clear_timer, expired, failed, increment_attempt, locked, reschedule,
+    sealed, unconfirmed, void, void_claimed,
 };
 
 /// How many codes are judged before the ticket locks.
 pub const TRIES: i64 = 5;
 
-/// How long the claiming tab may fetch its sealed key again, in seconds; unconfirmed, the key is switched off then.
+/// How long the claiming tab may fetch its sealed key again, in seconds; unconfirmed, the key is deactivated then.
 pub const FETCH_WINDOW: i64 = 600;
 
 /// How long after a claim, or after anything else that the worker must hear of, the timer looks, in seconds.
-pub const LOOK_AFTER: i64 = 60;
+pub const RECHECK_AFTER: i64 = 60;
 
 /// How often a claim is driven at most, counting the first time.
 pub const ATTEMPTS: i64 = 3;
@@ -221,7 +221,7 @@ pub enum ClaimOutcome {
     Failed,
     /// 410: this tab confirmed already.
     AlreadyConfirmed,
-    /// 410: this tab never confirmed; the key was switched off.
+    /// 410: this tab never confirmed; the key was deactivated.
     Unconfirmed,
     /// 423: too many wrong codes.
     Locked,
@@ -238,7 +238,7 @@ pub(crate) fn event(what: TicketEventKind, at: Timestamp, attempt: i64) -> Attri
 
 /// When the worker looks by itself, in case the message that would tell it is lost.
 fn recheck_at(now: Timestamp) -> Attribute {
-    (now.0 + LOOK_AFTER).into()
+    (now.0 + RECHECK_AFTER).into()
 }
 
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {

@@ -90,10 +90,10 @@ pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> S
 fn expires(issued: &IssuedKey) -> String {
     match &issued.postponement {
         None => format!("expires {}", slack_date(issued.expires_at)),
-        Some(put_off) => format!(
+        Some(postponement) => format!(
             "expired {}, and is deactivated {} because it was still in use",
             slack_date(issued.expires_at),
-            slack_date(put_off.new_deadline)
+            slack_date(postponement.new_deadline)
         ),
     }
 }
@@ -237,7 +237,7 @@ pub fn deactivated(issued: &IssuedKey) -> String {
 
 /// The same of a key that keyvend did not issue.
 #[must_use]
-pub fn foreign_deactivated(key: &AccessKeyId) -> String {
+pub fn unmanaged_deactivated(key: &AccessKeyId) -> String {
     format!(
         "The key `{key}` is deactivated. keyvend did not issue it and does not manage it: activate it again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete {key}`."
     )
@@ -245,13 +245,13 @@ pub fn foreign_deactivated(key: &AccessKeyId) -> String {
 
 /// An unmanaged key was deleted.
 #[must_use]
-pub fn foreign_deleted(key: &AccessKeyId) -> String {
+pub fn unmanaged_deleted(key: &AccessKeyId) -> String {
     format!("The key `{key}` is deleted. It cannot be restored.")
 }
 
 /// An unmanaged key was activated before it could be deleted.
 #[must_use]
-pub fn foreign_not_deleted(key: &AccessKeyId) -> String {
+pub fn unmanaged_not_deleted(key: &AccessKeyId) -> String {
     format!("The key `{key}` was activated again before it could be deleted, so it was not deleted.")
 }
 
@@ -296,10 +296,10 @@ pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String
 
 /// Its expiry is postponed.
 #[must_use]
-pub fn put_off(
+pub fn postponement(
     issued: &IssuedKey,
     last_used: &AccessKeyLastUsed,
-    put_off: Postponement,
+    postponement: Postponement,
     unready: PostponeReason,
 ) -> String {
     let because = match unready {
@@ -317,8 +317,8 @@ pub fn put_off(
         iam_user(&issued.user, &issued.account),
         slack_date(issued.expires_at),
         last_use(last_used),
-        slack_date(put_off.new_deadline),
-        put_off.times,
+        slack_date(postponement.new_deadline),
+        postponement.times,
     )
 }
 

@@ -222,7 +222,7 @@ pub fn left_key(issued: &IssuedKey) -> String {
 
 /// IAM has not confirmed a deactivation.
 #[must_use]
-pub fn off_not_done(key: &AccessKeyId) -> String {
+pub fn deactivation_failed(key: &AccessKeyId) -> String {
     format!(
         "IAM has not confirmed that the key `{key}` is inactive. It is marked as deactivated, and keyvend retries every minute. If it must be inactive now, deactivate it in the AWS console, too."
     )

@@ -610,7 +610,7 @@ pub fn aws_refused(reference: &RequestId) -> String {
 }
 
 /// Another operation holds the IAM user.
-pub const BUSY: &str = "Another key operation on this IAM user is in progress. No key was created; press *Get my key* again in a minute.";
+pub const KEY_OPERATION_IN_PROGRESS: &str = "Another key operation on this IAM user is in progress. No key was created; press *Get my key* again in a minute.";
 
 /// An approval no longer counts.
 #[must_use]
@@ -651,7 +651,7 @@ pub const NOT_YOURS_TO_SWITCH_OFF: &str = "Only the requester, an owner of the I
 
 /// The key is deactivated.
 #[must_use]
-pub fn switched_off(key: &AccessKeyId) -> String {
+pub fn key_deactivated(key: &AccessKeyId) -> String {
     format!("The key `{key}` is deactivated. It no longer works anywhere.")
 }
 
@@ -680,7 +680,7 @@ pub fn reported_before(issued: &IssuedKey) -> String {
             issued.key
         )
     } else {
-        switched_off(&issued.key)
+        key_deactivated(&issued.key)
     }
 }
 
@@ -740,7 +740,7 @@ pub const TOO_OLD: &str = "This reached keyvend too late, so nothing was changed
 
 /// A message failed permanently.
 #[must_use]
-pub fn not_done(reference: &RequestId) -> String {
+pub fn error(reference: &RequestId) -> String {
     format!(
         "That failed because of a problem in keyvend. Nothing was changed; please try again, and if it fails again, show this reference to a keyvend administrator: `{reference}`."
     )

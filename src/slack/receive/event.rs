@@ -73,7 +73,7 @@ fn joined_group(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOu
     Ok(queued(once(body, SlackEnvelope::of(signed, PersonId { team, user: first }, what))))
 }
 
-/// Slack signs an event that it sends again anew, with the same id: queued again within five minutes it is one message.
+/// Slack signs an event that it sends again again, with the same id: queued again within five minutes it is one message.
 fn once(body: &Value, message: SlackEnvelope) -> SlackEnvelope {
     match text_at(body, "/event_id").filter(|id| !id.is_empty()) {
         Some(event) => {

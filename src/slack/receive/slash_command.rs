@@ -1,4 +1,4 @@
-//! Slash commands (<https://docs.slack.dev/interactivity/implementing-slash-commands>). What is no command, and a wish
+//! Slash commands (<https://docs.slack.dev/interactivity/implementing-slash-commands>). What is no command, and a request
 //! for help, is answered at once.
 
 use crate::http::form_urlencoded::Form;

@@ -86,10 +86,10 @@ async fn cancel_request(
                         return Ok(told?);
                     }
                     Err(WriteError::Conflict(_)) => {}
-                    Err(WriteError::Other(fault)) => return Err(fault.into()),
+                    Err(WriteError::Other(error)) => return Err(error.into()),
                 }
             }
-            Err(TransitionError::Expired) => lapse(ctx, &stored, now).await?,
+            Err(TransitionError::Expired) => expire_request(ctx, &stored, now).await?,
             Err(
                 TransitionError::InvalidState
                 | TransitionError::AlreadyApproved
@@ -104,7 +104,11 @@ async fn cancel_request(
 }
 
 /// Ends a request whose time ran out, and tells. Somebody else may have been first.
-pub(crate) async fn lapse(ctx: &Context, stored: &StoredRequest, now: Timestamp) -> anyhow::Result<()> {
+pub(crate) async fn expire_request(
+    ctx: &Context,
+    stored: &StoredRequest,
+    now: Timestamp,
+) -> anyhow::Result<()> {
     let Ok(next) = stored.request.apply(RequestEvent::Expire, "keyvend", now) else { return Ok(()) };
     let voided = void_ticket(ctx, stored).await?;
     let message = approval_card::text(&text::request_expired(&next));
@@ -116,7 +120,7 @@ pub(crate) async fn lapse(ctx: &Context, stored: &StoredRequest, now: Timestamp)
             Ok(())
         }
         Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 

@@ -37,7 +37,7 @@ use crate::worker::timers::key::{delete_key, read_key, remove_description_of};
 pub(crate) enum KeyChange {
     /// Another in its place.
     Rotate,
-    /// Back after it was switched off; after its expiry, what `Undo` asks.
+    /// Back after it was deactivated; after its expiry, what `Undo` asks.
     Activate,
     /// Its expiry taken back.
     Undo,
@@ -392,7 +392,7 @@ async fn delete_replaced_key(
             Err(WriteError::Conflict(_)) => {
                 return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
             }
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
         stored = read_key(ctx, &begun.key).await?.unwrap_or(stored);
     }
@@ -429,7 +429,7 @@ async fn submit_request(
             Err(WriteError::Conflict(lost)) => {
                 StoredRequest::read(&ctx.tables, &request.id).await?.ok_or_else(|| lost.into())
             }
-            Err(WriteError::Other(fault)) => Err(fault),
+            Err(WriteError::Other(error)) => Err(error),
         }
     };
     let (stored, chooser) = try_join(create, chooser).await?;

@@ -100,7 +100,7 @@ pub(crate) async fn create(
             Err(WriteError::Conflict(lost)) => {
                 StoredRequest::read(&ctx.tables, &request.id).await?.ok_or_else(|| lost.into())
             }
-            Err(WriteError::Other(fault)) => Err(fault),
+            Err(WriteError::Other(error)) => Err(error),
         }
     };
     let (stored, chooser) = try_join(create, chooser).await?;
@@ -193,8 +193,8 @@ async fn evaluate(
     let (found, open) = join(found.boxed(), still_open(ctx, open, now)).await;
     let found = match found {
         Ok(found) => found,
-        Err(fault) => {
-            let (why, by) = (approvers_unreachable(ctx, fault)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
+        Err(error) => {
+            let (why, by) = (approvers_unreachable(ctx, error)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
             return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by])));
         }
     };
@@ -273,7 +273,7 @@ fn too_long(ctx: &Context, days: u32) -> Option<Limit> {
     (days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: text::too_many_days(most) })
 }
 
-/// Why an IAM user is none that keyvend looks after, if so.
+/// Why an IAM user is none that keyvend manages, if so.
 pub(crate) fn unmanaged(ctx: &Context, asker: &PersonId, user: &IamUser) -> Option<String> {
     let help = ctx.config.help_channel.as_ref();
     if !is_supported_path(&user.path) {

@@ -49,8 +49,8 @@ pub(crate) async fn freeze(
     let slack = slack_client(ctx).await?;
     let memberships = match memberships(ctx, &slack).await {
         Ok(memberships) => memberships,
-        Err(fault) => {
-            let no = approvers_unreachable(ctx, fault)?;
+        Err(error) => {
+            let no = approvers_unreachable(ctx, error)?;
             return refuse_freeze(ctx, message, freeze, &no, now).await;
         }
     };
@@ -146,7 +146,7 @@ async fn change_freeze(
             Ok(()) => return Ok((outcome, chain)),
             // It crossed another stop, or a key that is being issued.
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(HandleError::RetryAfter(Duration::from_secs(1)))
@@ -179,7 +179,7 @@ async fn keep_alone(ctx: &Context, message: &SlackEnvelope, chain: &AuditChain) 
     match ctx.tables.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
         // Delivered again.
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::worker::interactions::report_key::{is_in_a_group, take_off};
 use crate::worker::jobs::refresh_ownership::{known_users, refresh_directory};
 use crate::worker::limits::{admit, barred, refuse_barred};
 use crate::worker::notify::{answer, answer_with};
-use crate::worker::ops::unmanaged_key::{deactivate_foreign, delete_foreign};
+use crate::worker::ops::unmanaged_key::{deactivate_unmanaged, delete_unmanaged};
 use crate::worker::outbox::record_audit;
 use crate::worker::timers::key::{delete_key, finish_deactivation, read_key, remove_description_of};
 
@@ -214,8 +214,8 @@ async fn list_own(
     let listed: Vec<Listed> = std::iter::zip(shown, listed.await)
         .filter_map(|(at, rows)| match rows {
             Ok(rows) => Some((at.clone(), Some(rows?))),
-            Err(fault) => {
-                tracing::warn!(error = format!("{fault:#}"), "listing access keys failed");
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "listing access keys failed");
                 Some((at.clone(), None))
             }
         })
@@ -270,7 +270,8 @@ fn available_actions(
     let Ok(policies) = &ctx.policies else { return Vec::new() };
     let ours = stored.filter(|stored| stored.is_managed());
     let suspect = stored.is_some_and(|stored| matches!(stored.issued.state, KeyState::Suspect { .. }));
-    let key_facts = ours.map_or_else(|| foreign(&key.id), |stored| KeyFacts::from(&stored.issued));
+    let key_facts =
+        ours.map_or_else(|| unmanaged_key_facts(&key.id), |stored| KeyFacts::from(&stored.issued));
     let under_way = ours.is_some_and(|stored| {
         matches!(stored.issued.state, KeyState::Activating { .. } | KeyState::Deleting { .. })
     });
@@ -284,7 +285,7 @@ fn available_actions(
         (KeyChange::Extend, KeyAction::Extend),
         (KeyChange::Undo, KeyAction::Undo),
         (KeyChange::Received, KeyAction::Received),
-        (KeyChange::Activate, KeyAction::SwitchOn),
+        (KeyChange::Activate, KeyAction::Activate),
     ] {
         let Some(stored) = ours else { continue };
         // There is one button for one thing, and none for a third key.
@@ -383,7 +384,7 @@ pub(crate) async fn deactivate(
             return Ok(answer(ctx, message, now, &text::being_asked_about(key)).await?);
         }
         KeyFound::Foreign(account, user) => {
-            return deactivate_foreign(ctx, message, key, (&account, &user), now).boxed().await;
+            return deactivate_unmanaged(ctx, message, key, (&account, &user), now).boxed().await;
         }
         KeyFound::Nowhere => return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?),
     };
@@ -443,7 +444,7 @@ pub(crate) async fn delete(
             return Ok(answer(ctx, message, now, &text::being_asked_about(key)).await?);
         }
         KeyFound::Foreign(account, user) => {
-            return delete_foreign(ctx, message, key, (&account, &user), now).boxed().await;
+            return delete_unmanaged(ctx, message, key, (&account, &user), now).boxed().await;
         }
         KeyFound::Nowhere => return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?),
     };
@@ -514,6 +515,6 @@ pub(crate) async fn note_on_key(
 }
 
 /// What policy is told of a key that keyvend did not issue.
-pub(crate) fn foreign(key: &AccessKeyId) -> KeyFacts {
+pub(crate) fn unmanaged_key_facts(key: &AccessKeyId) -> KeyFacts {
     KeyFacts { id: key.clone(), requester: None, concerns: std::collections::BTreeSet::new() }
 }

@@ -53,8 +53,8 @@ pub(crate) async fn look_for_leavers(ctx: &Context, people: BTreeSet<SlackUserId
     }
     let slack = match slack_client(ctx).await {
         Ok(slack) => slack,
-        Err(fault) => {
-            tracing::error!(error = format!("{fault:#}"), "checking for deactivated people failed");
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "checking for deactivated people failed");
             return;
         }
     };
@@ -66,8 +66,8 @@ pub(crate) async fn look_for_leavers(ctx: &Context, people: BTreeSet<SlackUserId
             match answer {
                 Ok(false) => {}
                 Ok(true) => {
-                    if let Err(not_done) = notify_of_leaver(ctx, user, now).boxed().await {
-                        tracing::error!(%user, ?not_done, "approvers not notified of a deactivated person");
+                    if let Err(error) = notify_of_leaver(ctx, user, now).boxed().await {
+                        tracing::error!(%user, ?error, "approvers not notified of a deactivated person");
                     }
                 }
                 Err(error) => {
@@ -136,7 +136,7 @@ async fn notify_of_keys(ctx: &Context, keys: &[StoredKey], now: Timestamp) -> Re
                     return Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)));
                 }
             }
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(anyhow::anyhow!("a request changed too often for a leaver's keys to be noted").into())

@@ -41,9 +41,9 @@ pub(crate) async fn details(
     // A fault from here on is told in the modal: another delivery could not open it again.
     let shown = match look_up_details(ctx, message, &stored.request, now).await {
         Ok(shown) => shown,
-        Err(fault) => {
-            tracing::warn!(error = format!("{fault:#}"), "opening details failed");
-            modal::told(&failure_text(ctx, &fault, &message.id))
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "opening details failed");
+            modal::told(&failure_text(ctx, &error, &message.id))
         }
     };
     Ok(render_details(ctx, &view, &shown).await?)

@@ -20,7 +20,7 @@ use crate::slack::api::{self, SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::{StoredRequest, TicketRef};
 use crate::time::{DAY, Timestamp};
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, lapse, read_ticket};
+use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, expire_request, read_ticket};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::interactions::review::{carried, note_unknown};
 use crate::worker::notify::{answer, answer_with, try_to_answer};
@@ -79,7 +79,7 @@ pub(crate) async fn get_key(
         match commit(ctx, &stored, next, writes, vec![Notification::Card]).await {
             Ok(saved) => return deliver_link(ctx, message, saved, made, to, now).await,
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(anyhow::anyhow!("a request changed too often for a link").into())
@@ -107,7 +107,7 @@ async fn ensure_collectable(
         return Ok(Err(text::NOT_YOURS.to_owned()));
     }
     if stored.request.is_expired(now) {
-        lapse(ctx, &stored, now).await?;
+        expire_request(ctx, &stored, now).await?;
         return Ok(Err(text::request_expired(&stored.request)));
     }
     match &stored.request.state {
@@ -185,8 +185,8 @@ async fn deliver_link(
         match ctx.ses.send(mail.from.as_str(), to.as_str(), &text::mail_subject(label), &text).await {
             Ok(()) => {}
             Err(error) => {
-                if let MailError::Fault(fault) = &error {
-                    tracing::error!(error = format!("{fault:#}"), "sending code mail failed");
+                if let MailError::Other(error) = &error {
+                    tracing::error!(error = format!("{error:#}"), "sending code mail failed");
                 }
                 withdraw_ticket(ctx, &saved, "mail-failed", now).await?;
                 return Ok(answer_with(
@@ -238,7 +238,7 @@ async fn withdraw_ticket(
             Ok(())
         }
         Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::worker::notify::answer;
 use crate::worker::outbox::record_audit;
 use crate::worker::timers::key::{finish_deactivation, read_key};
 
-pub(crate) async fn switch_off(
+pub(crate) async fn report_key(
     ctx: &Context,
     message: &SlackEnvelope,
     value: &str,
@@ -56,7 +56,7 @@ pub(crate) async fn switch_off(
     mark(ctx, &issued, StoredKey::mark_reported(&by, &message.id, now)).await?;
     deactivate_in_iam(ctx, &issued, (message.id.as_str(), &by)).await?;
     finish_deactivation(ctx, key, DeactivationReason::Reported, now).await?;
-    Ok(answer(ctx, message, now, &text::switched_off(key)).await?)
+    Ok(answer(ctx, message, now, &text::key_deactivated(key)).await?)
 }
 
 /// The key that a message wanted off, where that is written down and IAM does not have it off yet.
@@ -64,7 +64,7 @@ pub(crate) async fn marked_off(ctx: &Context, message: &SlackEnvelope) -> Option
     let key = match (&message.what, key_to_deactivate(&message.what)) {
         (_, Some((key, _))) => key,
         (SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }), None)
-            if action_id == action::NOT_ME =>
+            if action_id == action::REPORT_KEY =>
         {
             let (id, revision) = carried(value)?;
             let request = StoredRequest::read(&ctx.tables, &id).await.ok()??.request;
@@ -100,7 +100,7 @@ pub(crate) async fn is_in_a_group(
         (Ok(groups), _) if !groups.is_empty() => Ok(true),
         (_, Ok(approvers)) if approvers.contains(person) => Ok(true),
         (Ok(_), Ok(_)) => Ok(false),
-        (Err(fault), _) | (_, Err(fault)) => Err(fault),
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
 
@@ -120,7 +120,7 @@ async fn mark(ctx: &Context, issued: &IssuedKey, marked: Update) -> anyhow::Resu
     match ctx.tables.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
         // Marked before: what follows may still be lacking.
         Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Forms: opening them while their trigger lives, and telling in them how it went.
+//! Forms: opening them while their trigger lives, and saying in them how it went.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::slack::api::SlackError;
 use crate::slack::receive::{OpenView, SlackEnvelope};
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::lapse;
+use crate::worker::commands::cancel::expire_request;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::interactions::review::{PressOrigin, carried, reject_unknown_button};
 use crate::worker::jobs::refresh_ownership::{known_users, refresh_directory};
@@ -76,7 +76,7 @@ pub(crate) async fn open_denial(
 ) -> Result<(), HandleError> {
     let Some(mut stored) = on_card(ctx, message, value, place, now).await? else { return Ok(()) };
     if stored.request.is_expired(now) {
-        lapse(ctx, &stored, now).await?;
+        expire_request(ctx, &stored, now).await?;
         stored = StoredRequest::read(&ctx.tables, &stored.request.id).await?.unwrap_or(stored);
     }
     if !stored.request.is_actionable() {
@@ -155,8 +155,8 @@ pub(crate) async fn show_outcome(ctx: &Context, to: &SlackEnvelope, sentence: &s
     };
     match shown.await {
         Ok(()) => true,
-        Err(fault) => {
-            tracing::warn!(error = format!("{fault:#}"), "updating modal failed");
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "updating modal failed");
             false
         }
     }

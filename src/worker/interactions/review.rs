@@ -16,7 +16,7 @@ use crate::slack::api::{self, SlackApi};
 use crate::slack::receive::{MessageRef, SlackEnvelope};
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, lapse, void_ticket};
+use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, expire_request, void_ticket};
 use crate::worker::commands::create::{Limit, beyond_limits};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied, key_about, memberships};
@@ -66,7 +66,7 @@ enum ReviewOutcome {
     Event(RequestEvent),
     /// Write this approval, and that these people's no longer count; so many others could still approve.
     Approved { event: RequestEvent, fallen: Vec<PersonId>, left: usize },
-    /// The card shows something else than what is so: draw it anew.
+    /// The card shows something else than what is so: draw it again.
     Changed(ReviewSnapshot),
     /// The card in front of this person is an old one.
     OldCard,
@@ -117,7 +117,7 @@ pub(crate) async fn review(
             return Ok(reply(ctx, message, now, text::UNKNOWN_BUTTON).await?);
         }
         if stored.request.is_expired(now) {
-            lapse(ctx, &stored, now).await?;
+            expire_request(ctx, &stored, now).await?;
             continue;
         }
         if !stored.request.is_actionable()
@@ -164,7 +164,7 @@ async fn evaluate_review(
         Ok(Found::NoSuchUser) => {
             return evaluate_without_user(ctx, policies, &slack, message, request).await;
         }
-        Err(fault) => return Ok(ReviewOutcome::No(approvers_unreachable(ctx, fault)?)),
+        Err(error) => return Ok(ReviewOutcome::No(approvers_unreachable(ctx, error)?)),
     };
     let actor = facts.actor.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
     let authorized = policies.authorize(actor, Approve(facts.approve_query(asked)), &facts.iam_user);
@@ -353,7 +353,7 @@ async fn carry_out(
             Ok(true)
         }
         Err(WriteError::Conflict(_)) => Ok(false),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 

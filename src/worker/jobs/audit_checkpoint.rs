@@ -39,7 +39,7 @@ pub(crate) async fn go_on_with_checkpoint(ctx: &Context, now: Timestamp) -> anyh
         match ctx.tables.write(vec![stored.replace(&checkpoint)?]).await {
             Ok(()) => {}
             Err(WriteError::Conflict(_)) => return Ok(()),
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         }
     }
     match checkpoint.resume_page() {
@@ -120,7 +120,7 @@ async fn write_checkpoint(
         Ok(()) => Ok(read_checkpoint(ctx).await?),
         // Two at once: the message comes again and finds what the other did.
         Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 

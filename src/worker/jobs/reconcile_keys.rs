@@ -39,7 +39,8 @@ pub(crate) async fn compare(
     let mut requesters = BTreeSet::new();
     let mut found = Vec::new();
     for some in users.chunks(AT_ONCE) {
-        let compared = try_join_all(some.iter().map(|user| misfits(ctx, account, user, now, last))).await?;
+        let compared =
+            try_join_all(some.iter().map(|user| discrepancies_of(ctx, account, user, now, last))).await?;
         for (line, requester) in compared.into_iter().flatten() {
             requesters.extend(requester);
             found.extend(line);
@@ -60,7 +61,7 @@ async fn store_findings(ctx: &Context, page: &OwnershipPage, found: &[String]) -
         match ctx.tables.write(vec![stored.replace(&next)?]).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         }
     }
     anyhow::bail!("the findings of a comparison changed too often")
@@ -73,7 +74,7 @@ async fn findings(ctx: &Context) -> anyhow::Result<StoredFindings> {
 
 /// The keys of one IAM user that are on: a line about each that should not be, and who requested it, unless the
 /// approvers were notified before that this person has left.
-async fn misfits(
+async fn discrepancies_of(
     ctx: &Context,
     account: &Account,
     user: &OwnedUser,
@@ -83,11 +84,11 @@ async fn misfits(
     let keys = ctx.lookup.keys(account, &user.name, now).await?;
     if user.quarantined {
         let noted = join_all(keys.iter().map(|key| note_quarantine(ctx, &key.id, now).boxed())).await;
-        for fault in noted.into_iter().filter_map(Result::err) {
+        for error in noted.into_iter().filter_map(Result::err) {
             if !last {
-                return Err(fault);
+                return Err(error);
             }
-            tracing::error!(error = format!("{fault:#}"), "recording the quarantine of a key failed");
+            tracing::error!(error = format!("{error:#}"), "recording the quarantine of a key failed");
         }
     }
     let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
@@ -105,7 +106,7 @@ async fn misfits(
 }
 
 /// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
-/// approvers are told, once. It is not switched off: which of the keys leaked, AWS does not say here.
+/// approvers are told, once. It is not deactivated: which of the keys leaked, AWS does not say here.
 async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
     let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
     let issued = &stored.issued;
@@ -129,7 +130,7 @@ async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> an
     {
         // Somebody else is about the key: it is looked at again tomorrow.
         Ok(()) | Err(HandleError::RetryAfter(_) | HandleError::RateLimited) => Ok(()),
-        Err(HandleError::Failed(fault)) => Err(fault),
+        Err(HandleError::Failed(error)) => Err(error),
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
             let own = directory.choices(refreshed.completed, &ctx.config.accounts);
             Known { own, refreshed: Some(refreshed) }
         }
-        Err(fault) => {
-            tracing::warn!(error = format!("{fault:#}"), "reading owned users failed");
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "reading owned users failed");
             Known::default()
         }
     }
@@ -64,8 +64,8 @@ async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<OwnedU
 /// logged.
 pub(crate) async fn refresh_directory(ctx: &Context, known: &Known, now: Timestamp) {
     let Some(refreshed) = known.refreshed else { return };
-    if let Err(fault) = refresh_if_old(ctx, refreshed, now).await {
-        tracing::warn!(error = format!("{fault:#}"), "ownership refresh not started");
+    if let Err(error) = refresh_if_old(ctx, refreshed, now).await {
+        tracing::warn!(error = format!("{error:#}"), "ownership refresh not started");
     }
 }
 
@@ -87,7 +87,7 @@ async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) 
     queue_page(ctx, first, &once).await?;
     match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &RefreshState::begin(now)).await {
         Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 
@@ -115,10 +115,10 @@ pub(crate) async fn refresh_ownership_page(
     let last = received >= MAX_RECEIVES;
     let (next, read) = match read_page(ctx, account, &page, now, last).await {
         Ok(next) => (next, true),
-        Err(fault) if !last => return Err(fault.into()),
-        Err(fault) => {
+        Err(error) if !last => return Err(error.into()),
+        Err(error) => {
             let account = account.alias.as_str();
-            tracing::error!(account, error = format!("{fault:#}"), "listing IAM users failed");
+            tracing::error!(account, error = format!("{error:#}"), "listing IAM users failed");
             (None, false)
         }
     };
@@ -136,7 +136,7 @@ pub(crate) async fn refresh_ownership_page(
             let done = RefreshState::complete(page.begun);
             return match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &done).await {
                 Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
-                Err(WriteError::Other(fault)) => Err(fault.into()),
+                Err(WriteError::Other(error)) => Err(error.into()),
             };
         }
         (None, None) => return Ok(report_findings(ctx, page.begun).await?),
@@ -229,8 +229,8 @@ pub(crate) async fn note_owners(
             if owns { directory.insert(entry, now, Timestamp(now.0 - DAY)) } else { directory.remove(entry) }
         })
     }));
-    for fault in noted.await.into_iter().filter_map(Result::err) {
-        tracing::warn!(error = format!("{fault:#}"), "updating owned users failed");
+    for error in noted.await.into_iter().filter_map(Result::err) {
+        tracing::warn!(error = format!("{error:#}"), "updating owned users failed");
     }
 }
 
@@ -248,7 +248,7 @@ async fn correct(
         match ctx.tables.update(Table::Requests, &item_key(person), &directory.replace()).await {
             Ok(_) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         }
     }
     anyhow::bail!("a person's directory changed too often")

@@ -1,5 +1,5 @@
 //! `CreateAccessKey` was asked and nobody heard the answer. It is never repeated; IAM, whose lists lag, is looked at four
-//! times. A key that may have come of it is switched off and asked about, and deleted only when a person says so.
+//! times. A key that may have come of it is deactivated and asked about, and deleted only when a person says so.
 
 use futures_util::future::try_join_all;
 
@@ -79,7 +79,7 @@ pub(crate) async fn recheck_ambiguous_create(
         }
         // It changed: what is due then is found again.
         Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 

@@ -26,10 +26,10 @@ use crate::worker::decision_facts::facts_about;
 use crate::worker::limits::may_mention;
 use crate::worker::ops::issue_key::finish_claim;
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::timers::key::{look_after, read_key, redo_deactivation};
+use crate::worker::timers::key::{read_key, redo_deactivation, run_key_timer};
 
 /// How long to wait for whoever else works on the same IAM user.
-const BUSY: Duration = Duration::from_secs(10);
+const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// What fresh facts make of an approved request about a key that exists.
 enum Judged {
@@ -53,7 +53,7 @@ pub(crate) async fn complete_request(
     };
     if !key.issued.state.is_active() && key.is_deactivation_pending() {
         // It was just reported, which its state does not say yet: judged when it does.
-        return Err(HandleError::RetryAfter(BUSY));
+        return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY));
     }
     let Ok(policies) = &ctx.policies else {
         return deny_request(ctx, &stored, text::POLICIES_INVALID.to_owned(), now).await;
@@ -230,18 +230,18 @@ async fn bring_back(
             return deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await;
         }
         // The lease is held, or something moved since it was read: look again.
-        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
-        Err(WriteError::Other(fault)) => return Err(fault.into()),
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
+        Err(WriteError::Other(error)) => return Err(error.into()),
     }
     match read_key(ctx, &issued.key).await? {
         // Just judged.
         Some(key) if key.deactivation_mark.is_none() => activate(ctx, &key, now).boxed().await,
-        Some(key) => look_after(ctx, &key.issued.key, now).boxed().await,
+        Some(key) => run_key_timer(ctx, &key.issued.key, now).boxed().await,
         None => Ok(()),
     }
 }
 
-/// Has IAM switch on what was decided, and then says so. Whoever switches it off meanwhile changes the item, and wins.
+/// Has IAM activate what was decided, and then says so. Whoever switches it off meanwhile changes the item, and wins.
 pub(crate) async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
     let issued = &key.issued;
     let KeyState::Activating { by, end, why, .. } = &issued.state else { return Ok(()) };
@@ -288,13 +288,13 @@ pub(crate) async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> 
         }
         Err(WriteError::Conflict(_)) => match read_key(ctx, &issued.key).await? {
             Some(found) if found.is_same(key) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
-            // It was switched off, or somebody else finished: if it is to be off, IAM hears it last from us.
+            // It was deactivated, or somebody else finished: if it is to be off, IAM hears it last from us.
             Some(found) if found.deactivation_mark.is_some() || !found.issued.state.is_active() => {
                 redo_deactivation(ctx, &found, now).await
             }
             Some(_) | None => Ok(()),
         },
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 
@@ -328,7 +328,7 @@ async fn lengthen(
             deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await
         }
         Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 

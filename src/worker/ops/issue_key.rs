@@ -26,7 +26,7 @@ use crate::render::approval_card;
 use crate::render::text;
 use crate::store::{self, StoredRequest, TicketRef};
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, lapse, read_ticket};
+use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, expire_request, read_ticket};
 use crate::worker::commands::create::{Limit, beyond_limits};
 use crate::worker::context::{CLOCK_SKEW, Context, HandleError, Invocation, seconds, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, facts_about};
@@ -42,7 +42,7 @@ const CLAIM_LIFE: i64 = 180;
 /// An invocation with less time left than this begins nothing.
 const LEAST_TIME: i64 = 15;
 /// How long to wait for whoever else works on the same IAM user.
-const BUSY: Duration = Duration::from_secs(10);
+const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// A claim that may be served: everything the next steps need.
 struct AuthorizedClaim {
@@ -120,7 +120,7 @@ pub(crate) async fn resume_intent(
     let stored = match commit(ctx, &stored, next, Vec::new(), Vec::new()).await {
         Ok(stored) => stored,
         Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(Duration::from_secs(1))),
-        Err(WriteError::Other(fault)) => return Err(fault.into()),
+        Err(WriteError::Other(error)) => return Err(error.into()),
     };
     match intent.created {
         Some(key) => {
@@ -141,7 +141,7 @@ async fn load_claim(
 ) -> Result<(), HandleError> {
     let now = invocation.now;
     if stored.request.is_expired(now) {
-        return Ok(lapse(ctx, &stored, now).await?);
+        return Ok(expire_request(ctx, &stored, now).await?);
     }
     let Some(ticket) = read_ticket(ctx, &message.tid).await? else { return Ok(()) };
     let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
@@ -200,8 +200,8 @@ async fn authorize_claim(
             let to = AbortOutcome::Refused { why: text::USER_GONE.to_owned() };
             return no(stored, IssueFailure { to, ..IssueFailure::again("user-gone", text::USER_GONE) });
         }
-        Err(fault) => {
-            let say = approvers_unreachable(ctx, fault)?;
+        Err(error) => {
+            let say = approvers_unreachable(ctx, error)?;
             return no(stored, IssueFailure::again("approvers-unreachable", say));
         }
     };
@@ -279,8 +279,8 @@ async fn create_and_seal(
     let now = invocation.now;
     let creator = match session_for(ctx, IamStep::Create, &ready).await {
         Ok(creator) => creator,
-        Err(fault) => {
-            tracing::error!(error = format!("{fault:#}"), "issuing session not available");
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "issuing session not available");
             let say = text::aws_refused(&ready.stored.request.id);
             return abort_issuing(ctx, ready.stored, None, IssueFailure::again("no-session", say), now).await;
         }
@@ -315,9 +315,9 @@ async fn create_and_seal(
             describe(ctx, &ready, &saved, &id, now).await;
             Ok(())
         }
-        Err(fault) => {
-            tracing::error!(error = format!("{fault:#}"), "sealing failed");
-            delete_unsealed_key(ctx, &ready, &run, id, fault, now).await
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "sealing failed");
+            delete_unsealed_key(ctx, &ready, &run, id, error, now).await
         }
     }
 }
@@ -328,11 +328,11 @@ async fn delete_unsealed_key(
     ready: &AuthorizedClaim,
     run: &RunId,
     key: AccessKeyId,
-    fault: anyhow::Error,
+    error: anyhow::Error,
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let Some(found) = StoredRequest::read(&ctx.tables, &ready.stored.request.id).await? else {
-        return Err(fault.into());
+        return Err(error.into());
     };
     let path = &ready.facts.iam_user.path;
     match &found.request.state {
@@ -359,7 +359,7 @@ async fn delete_unsealed_key(
         | RequestState::Expired
         | RequestState::PolicyDenied { .. } => {
             delete_own(ctx, &found.request, path, &key).await?;
-            Err(fault.into())
+            Err(error.into())
         }
     }
 }
@@ -394,8 +394,8 @@ async fn write_intent(
         Ok(stored) => Ok((Some(stored), run)),
         Err(WriteError::Conflict(_)) if store::is_frozen(&ctx.tables).await? => Ok((None, run)),
         // The lease is held, or something moved since it was read: look again.
-        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(BUSY)),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 
@@ -460,7 +460,7 @@ async fn save_while_holding_intent(
             Err(WriteError::Conflict(lost)) => {
                 stored = StoredRequest::read(&ctx.tables, &stored.request.id).await?.ok_or(lost)?;
             }
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         }
     }
     anyhow::bail!("a request changed too often while its key was recorded")
@@ -494,8 +494,8 @@ async fn describe(
         remove_descriptions(ctx, described, None, now).boxed().await;
         anyhow::Ok(session.tag_key(&asked.user, key, &description).await?)
     };
-    if let Err(fault) = described.await {
-        tracing::warn!(error = format!("{fault:#}"), "key description not tagged");
+    if let Err(error) = described.await {
+        tracing::warn!(error = format!("{error:#}"), "key description not tagged");
     }
 }
 
@@ -533,7 +533,7 @@ async fn abort_issuing(
     if next.card.is_some() || next.state == RequestState::Pending {
         notifications.push(Notification::Card);
     }
-    // A card that is drawn anew calls nobody; one that is posted does.
+    // A card that is drawn again calls nobody; one that is posted does.
     if next.card.is_some() && next.state == RequestState::Pending {
         let what = format!("{}.again", next.id);
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
@@ -558,7 +558,7 @@ pub(crate) async fn finish_claim(
             Ok(())
         }
         Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 
@@ -585,11 +585,11 @@ async fn mark_ambiguous(
 pub(crate) async fn give_up_claim(
     ctx: &Context,
     message: &ClaimMessage,
-    not_done: &HandleError,
+    error: &HandleError,
     now: Timestamp,
 ) {
-    let say = match not_done {
-        HandleError::RetryAfter(_) | HandleError::RateLimited => text::BUSY,
+    let say = match error {
+        HandleError::RetryAfter(_) | HandleError::RateLimited => text::KEY_OPERATION_IN_PROGRESS,
         HandleError::Failed(_) => text::TOO_LATE,
     };
     let given_up = async {
@@ -599,8 +599,8 @@ pub(crate) async fn give_up_claim(
         }
         abort_issuing(ctx, stored, None, IssueFailure::again("gave-up", say), now).await
     };
-    if let Err(HandleError::Failed(fault)) = given_up.await {
-        tracing::error!(error = format!("{fault:#}"), "abandoned claim not recorded");
+    if let Err(HandleError::Failed(error)) = given_up.await {
+        tracing::error!(error = format!("{error:#}"), "abandoned claim not recorded");
     }
 }
 

@@ -25,8 +25,8 @@ pub(crate) async fn remove_descriptions(
     deleted: Option<&AccessKeyId>,
     now: Timestamp,
 ) {
-    if let Err(fault) = try_to_remove_descriptions(ctx, of, deleted, now).await {
-        tracing::warn!(error = format!("{fault:#}"), "removing descriptions of deleted keys failed");
+    if let Err(error) = try_to_remove_descriptions(ctx, of, deleted, now).await {
+        tracing::warn!(error = format!("{error:#}"), "removing descriptions of deleted keys failed");
     }
 }
 

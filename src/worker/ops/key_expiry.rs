@@ -16,7 +16,7 @@ use crate::slack::api::SlackError;
 use crate::time::{DAY, Timestamp};
 use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
 use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::timers::key::{key_event, read_key, switch_off_in_time, update_key};
+use crate::worker::timers::key::{deactivate_key, key_event, read_key, update_key};
 
 /// Its requester is reminded. Whether that was delivered is noted when Slack took it.
 pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
@@ -57,13 +57,13 @@ pub(crate) async fn note_delivered(
         match ctx.tables.write(vec![stored.update(&next)?]).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault),
+            Err(WriteError::Other(error)) => return Err(error),
         }
     }
     anyhow::bail!("a key changed too often for its reminder to be noted")
 }
 
-/// Its time ran out: it is switched off, unless it is in use and that would take somebody by surprise.
+/// Its time ran out: it is deactivated, unless it is in use and that would take somebody by surprise.
 pub(crate) async fn expire_or_postpone(
     ctx: &Context,
     stored: &StoredKey,
@@ -72,27 +72,27 @@ pub(crate) async fn expire_or_postpone(
     let issued = &stored.issued;
     let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
     if !issued.can_postpone(&last_used, now) {
-        return switch_off_in_time(ctx, stored, DeactivationReason::Expired, now).await;
+        return deactivate_key(ctx, stored, DeactivationReason::Expired, now).await;
     }
     let offset = timezone_offset(ctx, &issued.requester).await?;
-    let (put_off, unready) = match issued.expiry_decision(offset, now) {
+    let (postponement, unready) = match issued.expiry_decision(offset, now) {
         ExpiryDecision::Deactivate => {
-            return switch_off_in_time(ctx, stored, DeactivationReason::Expired, now).await;
+            return deactivate_key(ctx, stored, DeactivationReason::Expired, now).await;
         }
-        ExpiryDecision::Postpone(put_off, unready) => (put_off, unready),
+        ExpiryDecision::Postpone(postponement, unready) => (postponement, unready),
     };
-    let next = IssuedKey { postponement: Some(put_off), ..issued.clone() };
+    let next = IssuedKey { postponement: Some(postponement), ..issued.clone() };
     let why = match unready {
         PostponeReason::Unreminded => "unreminded",
         PostponeReason::OutOfHours => "out of hours",
     };
     let detail = [
         ("why", why.to_owned()),
-        ("until", put_off.new_deadline.rfc3339()),
-        ("times", put_off.times.to_string()),
+        ("until", postponement.new_deadline.rfc3339()),
+        ("times", postponement.times.to_string()),
     ];
     let happened = key_event(AuditEvent::KeyExpiryPostponed, stored, detail);
-    let sentence = text::put_off(issued, &last_used, put_off, unready);
+    let sentence = text::postponement(issued, &last_used, postponement, unready);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]);
     update_key(ctx, stored, &next, happened, Vec::new(), vec![Notification::Approvers { message }], now).await
 }
@@ -109,7 +109,7 @@ async fn timezone_offset(ctx: &Context, person: &PersonId) -> anyhow::Result<i64
 }
 
 /// Another took its place: once it is not used any more, whoever asked for the other is asked about it, once. Before
-/// its end it is never switched off by itself.
+/// its end it is never deactivated by itself.
 pub(crate) async fn check_old_key_idle(
     ctx: &Context,
     stored: &StoredKey,
@@ -146,7 +146,7 @@ pub(crate) async fn check_old_key_idle(
 async fn try_to_replace(ctx: &Context, stored: &StoredKey, next: &IssuedKey) -> Result<(), HandleError> {
     match ctx.tables.write(vec![stored.update(next)?]).await {
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 

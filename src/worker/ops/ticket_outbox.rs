@@ -45,7 +45,7 @@ pub(crate) async fn import_ticket_events(
         {
             Ok(saved) => return Ok(Some(drain_outbox(ctx, saved).await)),
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(anyhow::anyhow!("a ticket changed too often to be taken in").into())
@@ -65,7 +65,7 @@ pub(crate) async fn confirm_ticket(
     confirm(ctx, key, now).await
 }
 
-/// Its holder has it. One that lapsed before stays as it is.
+/// Its holder has it. One that expired before stays as it is.
 pub(crate) async fn confirm(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
     for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
@@ -78,7 +78,7 @@ pub(crate) async fn confirm(ctx: &Context, key: &AccessKeyId, now: Timestamp) ->
         match ctx.tables.write(writes).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(anyhow::anyhow!("a key changed too often to be confirmed").into())

@@ -1,4 +1,4 @@
-//! A key that keyvend did not issue: switched off or deleted when an entitled person asks for exactly that key, and never
+//! A key that keyvend did not issue: deactivated or deleted when an entitled person asks for exactly that key, and never
 //! touched otherwise. It has no item and no request, so what is done to it is audited in a chain of its own that the
 //! asking message names, before and after; while it is deleted, the IAM user's lease tells what is going on.
 
@@ -20,7 +20,7 @@ use crate::store::{self, DeletionLease};
 use crate::time::Timestamp;
 use crate::worker::commands::create::unmanaged;
 use crate::worker::commands::freeze::audit_alone;
-use crate::worker::commands::keys::{authorize_key_action, foreign};
+use crate::worker::commands::keys::{authorize_key_action, unmanaged_key_facts};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, facts};
 use crate::worker::notify::{answer, answer_with, direct};
@@ -29,7 +29,7 @@ use crate::worker::ops::key_description::{Described, remove_descriptions};
 /// How long a deletion may take before its timer finishes it, in seconds: longer than any invocation runs.
 const RECHECK_AFTER: i64 = 300;
 /// How long to wait for whoever else works on the same IAM user.
-const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+const LEASE_RETRY_DELAY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Something done to a key that keyvend did not issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,21 +51,21 @@ impl UnmanagedDeletion {
     }
 }
 
-pub(crate) async fn deactivate_foreign(
+pub(crate) async fn deactivate_unmanaged(
     ctx: &Context,
     message: &SlackEnvelope,
     key: &AccessKeyId,
     at: (&Account, &IamUserName),
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let facts = match may_deactivate_foreign(ctx, message, key, at, now).await? {
+    let facts = match may_deactivate_unmanaged(ctx, message, key, at, now).await? {
         Ok(facts) => facts,
         Err(denial_text) => {
-            return refuse_foreign(ctx, message, AuditEvent::KeyDeactivateDenied, &denial_text, now).await;
+            return deny_unmanaged(ctx, message, AuditEvent::KeyDeactivateDenied, &denial_text, now).await;
         }
     };
     if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
-        return refuse_foreign(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
+        return deny_unmanaged(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
     }
     let work = work(message, key, at, facts.iam_user.path, now);
     audit(ctx, &work, &[AuditEvent::KeyDeactivating]).await?;
@@ -73,11 +73,11 @@ pub(crate) async fn deactivate_foreign(
     let iam = ctx.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
     iam.deactivate_access_key(&work.user, key).await?;
     audit(ctx, &work, &[AuditEvent::KeyDeactivating, AuditEvent::KeyDeactivated]).await?;
-    Ok(answer(ctx, message, now, &text::foreign_deactivated(key)).await?)
+    Ok(answer(ctx, message, now, &text::unmanaged_deactivated(key)).await?)
 }
 
 /// Policy decides; while it is not valid, whoever approves may.
-async fn may_deactivate_foreign(
+async fn may_deactivate_unmanaged(
     ctx: &Context,
     message: &SlackEnvelope,
     key: &AccessKeyId,
@@ -85,7 +85,8 @@ async fn may_deactivate_foreign(
     now: Timestamp,
 ) -> anyhow::Result<Result<DecisionFacts, String>> {
     if ctx.policies.is_ok() {
-        let allowed = authorize_key_action(ctx, message, at, Deactivate(foreign(key)), now).await?;
+        let allowed =
+            authorize_key_action(ctx, message, at, Deactivate(unmanaged_key_facts(key)), now).await?;
         return Ok(allowed.map(|(_, facts)| facts));
     }
     let slack = slack_client(ctx).await?;
@@ -96,21 +97,22 @@ async fn may_deactivate_foreign(
     Ok(facts.map_err(|NoSuchUser| text::user_gone(at.1, at.0)))
 }
 
-pub(crate) async fn delete_foreign(
+pub(crate) async fn delete_unmanaged(
     ctx: &Context,
     message: &SlackEnvelope,
     key: &AccessKeyId,
     at: (&Account, &IamUserName),
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let (_, facts) = match authorize_key_action(ctx, message, at, Delete(foreign(key)), now).await? {
-        Ok(allowed) => allowed,
-        Err(denial_text) => {
-            return refuse_foreign(ctx, message, AuditEvent::KeyDeleteDenied, &denial_text, now).await;
-        }
-    };
+    let (_, facts) =
+        match authorize_key_action(ctx, message, at, Delete(unmanaged_key_facts(key)), now).await? {
+            Ok(allowed) => allowed,
+            Err(denial_text) => {
+                return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &denial_text, now).await;
+            }
+        };
     if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
-        return refuse_foreign(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
+        return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
     }
     let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
     if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
@@ -121,8 +123,8 @@ pub(crate) async fn delete_foreign(
     let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
     match ctx.tables.write(vec![taken]).await {
         Ok(()) => {}
-        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
-        Err(WriteError::Other(fault)) => return Err(fault.into()),
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
+        Err(WriteError::Other(error)) => return Err(error.into()),
     }
     let sentence = carry_out_deletion(ctx, &work, now).await?;
     answer(ctx, message, now, &sentence).await?;
@@ -153,7 +155,7 @@ async fn remove_descriptions_after(ctx: &Context, work: &UnmanagedDeletion, now:
     remove_descriptions(ctx, described, None, now).boxed().await;
 }
 
-/// Deletes the key unless it was switched on meanwhile; then writes down what is true, gives the lease back, and says
+/// Deletes the key unless it was activated meanwhile; then writes down what is true, gives the lease back, and says
 /// it. All of it can be done again.
 async fn carry_out_deletion(
     ctx: &Context,
@@ -164,19 +166,19 @@ async fn carry_out_deletion(
     let keys = ctx.lookup.keys(&work.account, &work.user, now).await?;
     let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
     let (event, sentence) = if active {
-        (AuditEvent::KeyDeletionSkipped, text::foreign_not_deleted(&work.key))
+        (AuditEvent::KeyDeletionSkipped, text::unmanaged_not_deleted(&work.key))
     } else {
         let policy = session_policy::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
         let by = work.by.to_string();
         let iam = ctx.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
         iam.delete_access_key(&work.user, &work.key).await?;
-        (AuditEvent::KeyDeleted, text::foreign_deleted(&work.key))
+        (AuditEvent::KeyDeleted, text::unmanaged_deleted(&work.key))
     };
     audit(ctx, work, &[AuditEvent::KeyDeleting, event]).await?;
     match ctx.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
         // Given back before.
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
-        Err(WriteError::Other(fault)) => Err(fault),
+        Err(WriteError::Other(error)) => Err(error),
     }
 }
 
@@ -195,7 +197,7 @@ async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -
         match ctx.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
             // Delivered again.
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-            Err(WriteError::Other(fault)) => Err(fault),
+            Err(WriteError::Other(error)) => Err(error),
         }
     };
     let Some(entry) = chain.outbox.last() else { return Ok(()) };
@@ -203,7 +205,7 @@ async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -
     try_join(keep, ctx.tables.insert_audit(&work.message, entry)).await.map(drop)
 }
 
-async fn refuse_foreign(
+async fn deny_unmanaged(
     ctx: &Context,
     message: &SlackEnvelope,
     event: AuditEvent,

@@ -1,4 +1,4 @@
-//! A key's timer ran out: it is switched off, asked about or deleted as its state and the time call for, and nothing
+//! A key's timer ran out: it is deactivated, asked about or deleted as its state and the time call for, and nothing
 //! else. Every change is one transaction of the key's item and the request that it came of, whose audit chain it is in.
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ use crate::worker::outbox::{commit, drain_outbox};
 pub(crate) const EXPIRY: &str = "keyvend.expiry";
 
 /// How long to wait for whoever else works on the same IAM user.
-const BUSY: Duration = Duration::from_secs(10);
+const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// The key's item as it is now, if keyvend issued it.
 pub(crate) async fn read_key(ctx: &Context, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {
@@ -41,7 +41,11 @@ pub(crate) async fn read_key(ctx: &Context, key: &AccessKeyId) -> anyhow::Result
 }
 
 /// Does with a key what time and state call for.
-pub(crate) async fn look_after(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
+pub(crate) async fn run_key_timer(
+    ctx: &Context,
+    key: &AccessKeyId,
+    now: Timestamp,
+) -> Result<(), HandleError> {
     let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
     // Boxed, each: else the one future has room for all of them at once.
     match stored.due_action(now) {
@@ -51,12 +55,12 @@ pub(crate) async fn look_after(ctx: &Context, key: &AccessKeyId, now: Timestamp)
         DueAction::Remind => remind(ctx, &stored, now).boxed().await,
         DueAction::Expire => expire_or_postpone(ctx, &stored, now).boxed().await,
         DueAction::CheckOldKeyIdle => check_old_key_idle(ctx, &stored, now).boxed().await,
-        DueAction::Deactivate(why) => switch_off_in_time(ctx, &stored, why, now).boxed().await,
+        DueAction::Deactivate(why) => deactivate_key(ctx, &stored, why, now).boxed().await,
         DueAction::Delete(why) => delete_in_time(ctx, &stored, why, now).boxed().await,
         DueAction::ReassertInactive => {
             reassert_inactive(ctx, &stored).await?;
             // Its own time may have come meanwhile, too.
-            Box::pin(look_after(ctx, key, now)).await
+            Box::pin(run_key_timer(ctx, key, now)).await
         }
         DueAction::Activate => resume_activation(ctx, &stored, now).await,
         DueAction::RemindAboutSuspect => remind_about_suspect(ctx, &stored, now).boxed().await,
@@ -75,10 +79,10 @@ async fn see_whether_confirmed(ctx: &Context, stored: &StoredKey, now: Timestamp
         }
         None => None,
     };
-    let lapses = match &ticket {
+    let ticket_writes = match &ticket {
         Some(ticket) => match &ticket.state {
             TicketState::Confirmed { .. } => return confirm(ctx, &stored.issued.key, now).await,
-            TicketState::Sealed { .. } => vec![claim::lapsed(&ticket.tid, now)],
+            TicketState::Sealed { .. } => vec![claim::unconfirmed(&ticket.tid, now)],
             TicketState::Pending
             | TicketState::Claimed(_)
             | TicketState::Locked
@@ -90,7 +94,7 @@ async fn see_whether_confirmed(ctx: &Context, stored: &StoredKey, now: Timestamp
     };
     let next = IssuedKey { state: KeyState::Unconfirmed { since: now }, ..stored.issued.clone() };
     let happened = key_event(AuditEvent::KeyUnconfirmed, stored, []);
-    update_key(ctx, stored, &next, happened, lapses, Vec::new(), now).await?;
+    update_key(ctx, stored, &next, happened, ticket_writes, Vec::new(), now).await?;
     recheck_last_use(ctx, &next.key, now).await
 }
 
@@ -115,13 +119,13 @@ async fn see_whether_used(ctx: &Context, stored: &StoredKey, now: Timestamp) -> 
             update_key(ctx, stored, &next, happened, others, Vec::new(), now).await
         }
         AccessKeyLastUsed::Never | AccessKeyLastUsed::Unknown => {
-            switch_off_in_time(ctx, stored, DeactivationReason::Unconfirmed, now).await
+            deactivate_key(ctx, stored, DeactivationReason::Unconfirmed, now).await
         }
     }
 }
 
 /// Has IAM switch it off, then says so in its item, the trail and to its requester.
-pub(crate) async fn switch_off_in_time(
+pub(crate) async fn deactivate_key(
     ctx: &Context,
     stored: &StoredKey,
     why: DeactivationReason,
@@ -144,7 +148,7 @@ pub(crate) async fn finish_deactivation(
     for _ in 0..MAX_CONFLICT_RETRIES {
         // The mark that was just made is a change of its own.
         let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
-        match settle_off_as_read(ctx, &stored, why, now).boxed().await {
+        match settle_deactivation(ctx, &stored, why, now).boxed().await {
             // It changed meanwhile.
             Err(HandleError::RetryAfter(_)) => {}
             done => return done,
@@ -153,7 +157,7 @@ pub(crate) async fn finish_deactivation(
     Err(HandleError::RetryAfter(Duration::from_secs(1)))
 }
 
-async fn settle_off_as_read(
+async fn settle_deactivation(
     ctx: &Context,
     stored: &StoredKey,
     why: DeactivationReason,
@@ -173,7 +177,7 @@ async fn settle_off_as_read(
             if !issued.state.is_active() {
                 return Ok(());
             }
-            issued.switched_off(why, now)
+            issued.key_deactivated(why, now)
         }
     };
     let happened = key_event(AuditEvent::KeyDeactivated, stored, [("why", why.as_str().to_owned())]);
@@ -192,7 +196,7 @@ async fn settle_off_as_read(
     update_key(ctx, stored, &next, happened, others, told, now).await
 }
 
-/// Somebody may have been switching the key on while it was switched off: IAM is told once more.
+/// Somebody may have been switching the key on while it was deactivated: IAM is told once more.
 async fn reassert_inactive(ctx: &Context, stored: &StoredKey) -> Result<(), HandleError> {
     let issued = &stored.issued;
     if !issued.state.is_active() {
@@ -205,11 +209,11 @@ async fn reassert_inactive(ctx: &Context, stored: &StoredKey) -> Result<(), Hand
     match ctx.tables.write(vec![stored.update(&sure)?]).await {
         // It changed: what is due then is found again.
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 
-/// It was switched on although it is to be off: IAM hears last that it is off.
+/// It was activated although it is to be off: IAM hears last that it is off.
 pub(crate) async fn redo_deactivation(
     ctx: &Context,
     stored: &StoredKey,
@@ -221,7 +225,7 @@ pub(crate) async fn redo_deactivation(
         (None, _) => DeactivationReason::UserRequested,
     };
     if stored.issued.state.is_active() {
-        return switch_off_in_time(ctx, stored, why, now).await;
+        return deactivate_key(ctx, stored, why, now).await;
     }
     let issued = &stored.issued;
     Ok(take_off(ctx, issued, (issued.request.as_str(), EXPIRY), why, now).await?)
@@ -270,8 +274,8 @@ pub(crate) async fn delete_key(
     match ctx.tables.write(vec![stored.update(&deleting)?, lease]).await {
         Ok(()) => {}
         // The lease is held, or the key changed: look again.
-        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(BUSY)),
-        Err(WriteError::Other(fault)) => return Err(fault.into()),
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
+        Err(WriteError::Other(error)) => return Err(error.into()),
     }
     let policy = session_policy::write_policy(IamStep::Delete, &issued.account, &issued.path, &issued.user)?;
     let iam = ctx.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
@@ -329,7 +333,7 @@ pub(crate) async fn update_key(
                     return Err(HandleError::RetryAfter(Duration::from_secs(1)));
                 }
             }
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     Err(anyhow::anyhow!("a request changed too often for its key's end to be noted").into())

@@ -16,7 +16,7 @@ use crate::render::approval_card;
 use crate::render::text;
 use crate::store::{self, DeletionLease, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::lapse;
+use crate::worker::commands::cancel::expire_request;
 use crate::worker::context::{Context, HandleError, Invocation, MAX_RECEIVES};
 use crate::worker::jobs::audit_checkpoint::go_on_with_checkpoint;
 use crate::worker::jobs::refresh_ownership::refresh_daily;
@@ -26,7 +26,7 @@ use crate::worker::ops::complete_request::{complete_request, is_to_fulfil};
 use crate::worker::ops::issue_key::resume_intent;
 use crate::worker::ops::unmanaged_key::finish_held;
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::timers::key::look_after;
+use crate::worker::timers::key::run_key_timer;
 use crate::worker::timers::ticket::run_ticket_timer;
 
 /// How many items of a shard one sweep takes on; the next is a minute later.
@@ -45,8 +45,8 @@ pub(crate) async fn sweep(ctx: &Context, now: Timestamp) -> Result<(), HandleErr
     try_join_all(items.chain(tickets).map(|due| queue_timer(ctx, due))).await?;
     // What comes once a day holds up nothing that is due.
     for begun in [refresh_daily(ctx, now).await, go_on_with_checkpoint(ctx, now).await] {
-        if let Err(fault) = begun {
-            tracing::error!(error = format!("{fault:#}"), "daily jobs not started");
+        if let Err(error) = begun {
+            tracing::error!(error = format!("{error:#}"), "daily jobs not started");
         }
     }
     Ok(())
@@ -87,10 +87,10 @@ pub(crate) async fn run_item_timer(
         match StoredRequest::read(&ctx.tables, &id).await {
             Ok(Some(stored)) => run_request_timer(ctx, stored, invocation).boxed().await,
             Ok(None) => Ok(()),
-            Err(fault) => Err(fault.into()),
+            Err(error) => Err(error.into()),
         }
     } else if let Some(key) = StoredKey::of_item(item) {
-        look_after(ctx, &key, invocation.now).boxed().await
+        run_key_timer(ctx, &key, invocation.now).boxed().await
     } else if DeletionLease::is_item(item) {
         finish_held(ctx, item, invocation.now).boxed().await
     } else {
@@ -124,7 +124,7 @@ async fn reschedule(
         let postponed = store::postpone(due_at, now + POSTPONED);
         match ctx.tables.update(table, item, &postponed).await {
             Ok(_) | Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(fault)) => return Err(fault.into()),
+            Err(WriteError::Other(error)) => return Err(error.into()),
         }
     }
     done
@@ -143,7 +143,7 @@ async fn run_request_timer(
     }
     let stored = drain_outbox(ctx, stored).await;
     if stored.request.is_expired(now) {
-        return Ok(lapse(ctx, &stored, now).await?);
+        return Ok(expire_request(ctx, &stored, now).await?);
     }
     if is_to_fulfil(&stored.request) {
         return complete_request(ctx, stored, now).boxed().await;
@@ -154,7 +154,7 @@ async fn run_request_timer(
     }
     let Ok(next) = stored.request.apply(RequestEvent::Remind, "keyvend", now) else { return Ok(()) };
     // Where the card could not be posted, that is still to be done, and calls the approvers too.
-    let telling = if next.card.is_some() {
+    let notification = if next.card.is_some() {
         let what = format!("{}.reminder", next.id);
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
@@ -162,12 +162,12 @@ async fn run_request_timer(
     } else {
         Notification::Card
     };
-    match commit(ctx, &stored, next, Vec::new(), vec![telling]).await {
+    match commit(ctx, &stored, next, Vec::new(), vec![notification]).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;
             Ok(())
         }
         Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }

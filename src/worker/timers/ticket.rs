@@ -5,7 +5,7 @@ use crate::aws::WriteError;
 use crate::aws::item::Write;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::request::{Notification, RequestEvent, RequestState};
-use crate::domain::ticket::claim::{self, ATTEMPTS, ClaimHolder, LOOK_AFTER, StoredTicket, TicketState};
+use crate::domain::ticket::claim::{self, ATTEMPTS, ClaimHolder, RECHECK_AFTER, StoredTicket, TicketState};
 use crate::id::TicketId;
 use crate::queue::{ClaimEvent, ClaimMessage, DueMessage};
 use crate::render::approval_card;
@@ -62,7 +62,7 @@ pub(crate) async fn run_ticket_timer(
 pub(crate) async fn misused(ctx: &Context, tid: &TicketId, now: Timestamp) -> Result<(), HandleError> {
     import_ticket_events(ctx, tid, now).await?;
     let Some(ticket) = read_ticket(ctx, tid).await? else { return Ok(()) };
-    let soon = Timestamp(now.0 + LOOK_AFTER);
+    let soon = Timestamp(now.0 + RECHECK_AFTER);
     match ticket.due_at {
         Some(due_at)
             if ticket.state == TicketState::Pending && ticket.tries >= claim::TRIES && due_at > soon =>
@@ -100,7 +100,7 @@ async fn expire(
         }
         // It changed: what is due then is found again.
         Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
 
@@ -119,7 +119,7 @@ async fn requeue_claim(
             let (write, attempt) = if claimed.attempt < ATTEMPTS {
                 (claim::increment_attempt(tid, claimed.attempt, now), claimed.attempt + 1)
             } else {
-                (claim::reschedule(tid, due_at, Timestamp(now.0 + LOOK_AFTER)), claimed.attempt)
+                (claim::reschedule(tid, due_at, Timestamp(now.0 + RECHECK_AFTER)), claimed.attempt)
             };
             try_to_write(ctx, vec![write]).await?;
             let due = DueMessage::Issue { tid: tid.clone(), attempt };
@@ -128,7 +128,7 @@ async fn requeue_claim(
         }
         // Whoever holds the intent is left alone, and the request's own timer takes it over.
         RequestState::Issuing(intent) if intent.tid == *tid => {
-            let at = Timestamp(intent.deadline.0.max(now.0) + LOOK_AFTER);
+            let at = Timestamp(intent.deadline.0.max(now.0) + RECHECK_AFTER);
             try_to_write(ctx, vec![claim::reschedule(tid, due_at, at)]).await
         }
         // Its request is not waiting for it any more.
@@ -158,8 +158,8 @@ pub(crate) async fn resume_issue(
 ) -> Result<(), HandleError> {
     let message = ClaimMessage { tid, event: ClaimEvent::Claimed, attempt };
     let done = issue(ctx, &message, invocation).await;
-    if let (Err(not_done), true) = (&done, last) {
-        give_up_claim(ctx, &message, not_done, invocation.now).await;
+    if let (Err(error), true) = (&done, last) {
+        give_up_claim(ctx, &message, error, invocation.now).await;
     }
     done
 }
@@ -168,6 +168,6 @@ pub(crate) async fn resume_issue(
 async fn try_to_write(ctx: &Context, writes: Vec<Write>) -> Result<(), HandleError> {
     match ctx.tables.write(writes).await {
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(fault)) => Err(fault.into()),
+        Err(WriteError::Other(error)) => Err(error.into()),
     }
 }

@@ -143,7 +143,7 @@ fn what_the_timers_write_holds_by_itself() {
         ("write a lock down", claim::locked(&tid, later), pending(true, 5), &["state", "five tries"]),
         (
             "lapse",
-            claim::lapsed(&tid, ten_minutes_on),
+            claim::unconfirmed(&tid, ten_minutes_on),
             with(sealed(), &[("sealed_at", START.0.into())]),
             &["state"],
         ),
@@ -152,7 +152,7 @@ fn what_the_timers_write_holds_by_itself() {
         let Write::Update { update, .. } = &write else { panic!("{name} is an update") };
         holds_only_with(name, (update.condition, &update.values), &item, about);
     }
-    let early = claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW - 1));
+    let early = claim::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW - 1));
     let Write::Update { update, .. } = &early else { panic!() };
     assert!(!holds(update.condition, &update.values, &sealed()), "nothing lapses early");
     let Write::Update { update, .. } = &claim::expired(&tid, START) else { panic!() };
@@ -194,7 +194,7 @@ fn documented_ticket_diagram_matches_code() {
         claim::void_claimed(&tid),
         claim::increment_attempt(&tid, 1, START),
         claim::locked(&tid, late),
-        claim::lapsed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW)),
+        claim::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW)),
     ];
     let by_worker = by_worker.into_iter().map(|write| match write {
         Write::Update { update, .. } => ("worker", update),

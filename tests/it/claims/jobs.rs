@@ -295,7 +295,7 @@ impl Worker {
         self.import_ticket_events(link).await?;
         let lapses = match self.read_ticket(link).await?.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Confirmed { .. }) => return self.confirm(key).await,
-            Some(TicketState::Sealed { .. }) => vec![claim::lapsed(tid, self.now)],
+            Some(TicketState::Sealed { .. }) => vec![claim::unconfirmed(tid, self.now)],
             _ => Vec::new(),
         };
         let next = IssuedKey { state: KeyState::Unconfirmed { since: self.now }, ..stored.issued.clone() };

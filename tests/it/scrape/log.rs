@@ -1,10 +1,10 @@
 //! The log of a run: JSON lines at the level that the functions log at, and everything of keyvend's own down to DEBUG.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use tracing::Level;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Level};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -37,9 +37,14 @@ impl MakeWriter<'_> for Lines {
     }
 }
 
+/// While there is one dispatcher only, tracing asks the thread that first meets an event whether anybody wants it, and keeps a
+/// no from a thread that has none for all threads. With a second one, all are asked.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
 impl Log {
     /// Begins to keep what is logged.
     pub fn keep() -> Self {
+        LazyLock::force(&SECOND);
         let lines = Lines::default();
         let json = tracing_subscriber::fmt::layer().json().with_writer(lines.clone());
         let levels = Targets::new().with_target("keyvend", Level::DEBUG).with_default(Level::INFO);
