@@ -1,5 +1,7 @@
 //! The worker: everything that decides and acts.
 
+pub mod authorize;
+pub mod claims;
 pub mod commands;
 pub mod context;
 pub mod decision_facts;
@@ -11,6 +13,8 @@ pub mod limits;
 pub mod notify;
 pub mod ops;
 pub mod outbox;
+pub mod records;
+pub mod reply;
 pub mod timers;
 
 pub use self::context::{Context, Invocation};

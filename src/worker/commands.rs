@@ -3,6 +3,8 @@
 pub mod cancel;
 pub mod change_key;
 pub mod create;
+pub mod deactivate;
+pub mod delete;
 pub mod freeze;
-pub mod keys;
+pub mod list;
 pub mod status;

@@ -1,24 +1,34 @@
 //! What every handler works with: clients, policies and configuration; and how handling a message can end.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use tokio::sync::Mutex;
+
 use crate::aws::{Secrets, Ses, Sqs, Sts, TableNames, Tables, VersionStage};
 use crate::config::WorkerConfig;
 use crate::facts::Lookup;
 use crate::policy::{InvalidPolicies, Policies};
 use crate::slack::api::SlackApi;
 use crate::time::Timestamp;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// How often a message is received before it dies.
 pub(crate) const MAX_RECEIVES: u32 = 6;
+
 /// A message older than this begins nothing.
 pub(crate) const MAX_COMMAND_AGE: i64 = 600;
+
 /// How far the clock of whoever wrote something may be ahead of this function's, in seconds. It is waited for until then; a
 /// time that is later still is none that a clock told.
 pub(crate) const CLOCK_SKEW: i64 = 5;
+
+/// How often a lost race is run again before the message is.
+pub(crate) const MAX_CONFLICT_RETRIES: usize = 5;
+
+/// How long to wait for whoever else works on the same IAM user.
+pub(crate) const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Everything a message can need.
 pub struct Context {

@@ -14,7 +14,7 @@ use crate::slack::api::SlackApi;
 use crate::store;
 use crate::time::Timestamp;
 use crate::worker::context::Context;
-use crate::worker::timers::key::read_key;
+use crate::worker::records::read_key;
 
 /// What a decision rests on.
 #[derive(Clone)]
@@ -247,4 +247,11 @@ impl DecisionFacts {
         let people = self.approved_by.iter().chain(one_more);
         policies.approvals(people, &self.eligible, &self.iam_user, &self.approve_query(asked))
     }
+}
+
+/// Whether somebody is a full member and approves now, where there is no IAM user that policy could be asked about.
+pub(crate) async fn approves_now(ctx: &Context, slack: &SlackApi, person: &PersonId) -> anyhow::Result<bool> {
+    let memberships = memberships(ctx, slack).await?;
+    let person = ctx.lookup.person(slack, person, &memberships).await?;
+    Ok(memberships.approvers().contains(&person.id.user) && person.is_full_member())
 }

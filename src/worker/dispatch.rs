@@ -1,59 +1,60 @@
 //! Receives the messages of every queue, and dispatches them. What a message may say is decided by the queue it came from,
 //! never by the message. Every handler is re-entrant, for a message may come more than once.
 
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use futures_util::FutureExt as _;
+use futures_util::future::join;
+use serde_json::{Value, json};
+use tracing::field::{self, display};
+use tracing::{Instrument as _, Span};
+
 use crate::aws::ReceiptHandle;
 use crate::config::QueueUrl;
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, StoredKey};
-use crate::facts::ApprovalsChannelError;
-use crate::id::{AccessKeyId, RequestId};
-use crate::queue::{ClaimEvent, ClaimMessage, DueMessage};
+use crate::domain::key::StoredKey;
+use crate::id::AccessKeyId;
+use crate::queue::DueMessage;
 use crate::render::approval_card::action;
-use crate::render::modal;
-use crate::render::text;
+use crate::render::{modal, text};
 use crate::slack::api::SlackError;
 use crate::slack::command::{self, Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
-use crate::store;
-use crate::store::StoredRequest;
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
+use crate::worker::authorize::{account_named, barred, refuse_barred};
+use crate::worker::claims::on_claims;
 use crate::worker::commands::cancel::{cancel, cancel_by_button};
-use crate::worker::commands::change_key::{KeyChange, change_key};
+use crate::worker::commands::change_key::change_key;
 use crate::worker::commands::create::create;
+use crate::worker::commands::deactivate::deactivate;
+use crate::worker::commands::delete::delete;
 use crate::worker::commands::freeze::freeze;
-use crate::worker::commands::keys::{account_named, deactivate, delete, list};
+use crate::worker::commands::list::list;
 use crate::worker::commands::status::{status, whoami};
 use crate::worker::context::{
     CLOCK_SKEW, Context, HandleError, Invocation, MAX_COMMAND_AGE, MAX_RECEIVES, seconds,
 };
 use crate::worker::events::approver_joined::somebody_joined;
 use crate::worker::events::user_deactivated::somebody_left;
+use crate::worker::interactions::deny_form::open_denial;
 use crate::worker::interactions::details::details;
 use crate::worker::interactions::get_key::get_key;
 use crate::worker::interactions::report_key::{marked_off, report_key};
-use crate::worker::interactions::request_form::{
-    open_denial, open_form, reply, show_alternative, try_to_reply,
-};
-use crate::worker::interactions::review::{PressOrigin, ReviewAction, review};
+use crate::worker::interactions::request_form::{open_form, show_alternative};
+use crate::worker::interactions::review::{ReviewAction, review};
+use crate::worker::interactions::review_suspect::review_suspect;
 use crate::worker::jobs::audit_checkpoint::take_page;
 use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
-use crate::worker::limits::{
-    admit, admits_itself, barred, fetch_ahead, refuse_barred, refuse_rate, tells_of_iam_users,
-};
-use crate::worker::notify::{answer, deliver_notification};
-use crate::worker::ops::ambiguous_create::review_suspect;
-use crate::worker::ops::issue_key::{give_up_claim, issue};
-use crate::worker::ops::ticket_outbox::confirm_ticket;
+use crate::worker::limits::{admit, admits_itself, fetch_ahead, refuse_rate, tells_of_iam_users};
+use crate::worker::notify::deliver_notification;
+use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
+use crate::worker::ops::key_change::{KeyChange, key_change_of};
 use crate::worker::outbox::record_audit;
+use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
 use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
-use crate::worker::timers::ticket::{misused, resume_issue};
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use futures_util::FutureExt as _;
-use futures_util::future::join;
-use serde_json::{Value, json};
-use std::time::Duration;
-use tracing::field::{self, display};
-use tracing::{Instrument as _, Span};
+use crate::worker::timers::ticket::resume_issue;
 
 /// Handles one event of an SQS mapping; the answer names the messages that are failed
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
@@ -83,7 +84,11 @@ pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Valu
 /// What is left to be delivered again.
 struct Undone;
 
-async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> Result<(), Undone> {
+async fn receive(
+    ctx: &Context,
+    message: SqsMessage,
+    invocation: Invocation,
+) -> Result<(), Undone> {
     let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let received: u32 = received.unwrap_or(1);
     let arn = message.event_source_arn.as_deref().unwrap_or_default();
@@ -145,30 +150,6 @@ async fn on_slack(
     done
 }
 
-async fn on_claims(
-    ctx: &Context,
-    body: &str,
-    invocation: Invocation,
-    received: u32,
-) -> Result<(), HandleError> {
-    let Ok(message) = serde_json::from_str::<ClaimMessage>(body) else {
-        tracing::error!("malformed message");
-        return Ok(());
-    };
-    Span::current().record("ticket_id", display(&message.tid));
-    match message.event {
-        ClaimEvent::Claimed => {
-            let done = issue(ctx, &message, invocation).boxed().await;
-            if let (Err(error), true) = (&done, received >= MAX_RECEIVES) {
-                give_up_claim(ctx, &message, error, invocation.now).await;
-            }
-            done
-        }
-        ClaimEvent::Confirmed => confirm_ticket(ctx, &message, invocation.now).await,
-        ClaimEvent::Misused => misused(ctx, &message.tid, invocation.now).await,
-    }
-}
-
 async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
     let span = Span::current();
     match serde_json::from_str::<DueMessage>(body) {
@@ -223,7 +204,7 @@ fn record_ids(message: &SlackEnvelope) {
     };
 }
 
-pub(crate) async fn dispatch(
+async fn dispatch(
     ctx: &Context,
     message: &SlackEnvelope,
     invocation: Invocation,
@@ -348,7 +329,7 @@ pub(crate) async fn dispatch(
 }
 
 /// Makes the message visible again when it is worth another look.
-pub(crate) async fn delay_retry(
+async fn delay_retry(
     ctx: &Context,
     queue: &QueueUrl,
     receipt: Option<String>,
@@ -382,30 +363,8 @@ pub(crate) async fn delay_retry(
     }
 }
 
-/// What whoever waits is told of a fault, and what they can do.
-pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &RequestId) -> String {
-    if ApprovalsChannelError::is_cause_of(error) {
-        text::approvers_unreachable(ctx.config.help_channel.as_ref())
-    } else {
-        text::error(reference)
-    }
-}
-
-/// The same where a fault is an answer: what has to do with approvers is not tried again while they cannot be
-/// reached.
-///
-/// # Errors
-/// Every other fault.
-pub(crate) fn approvers_unreachable(ctx: &Context, error: anyhow::Error) -> anyhow::Result<String> {
-    if !ApprovalsChannelError::is_cause_of(&error) {
-        return Err(error);
-    }
-    tracing::error!(error = format!("{error:#}"), "approvals channel unreachable");
-    Ok(text::approvers_unreachable(ctx.config.help_channel.as_ref()))
-}
-
 /// Audits that a message dies undone, where there is a request that it was about.
-pub(crate) async fn record_failure(ctx: &Context, message: &SlackEnvelope, now: Timestamp) {
+async fn record_failure(ctx: &Context, message: &SlackEnvelope, now: Timestamp) {
     let noted = async {
         match StoredRequest::read(&ctx.tables, &message.about()).await? {
             Some(stored) => record_audit(ctx, &stored, AuditEvent::MessageFailed, message, now).await,
@@ -415,40 +374,4 @@ pub(crate) async fn record_failure(ctx: &Context, message: &SlackEnvelope, now: 
     if let Err(error) = noted.await {
         tracing::error!(error = format!("{error:#}"), "audit entry for failed message not written");
     }
-}
-
-/// The key that a command or a button asks to deactivate, and why.
-pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, DeactivationReason)> {
-    match what {
-        SlackEvent::Command(Command::Deactivate(key)) => {
-            Some((key.clone(), DeactivationReason::UserRequested))
-        }
-        SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
-            let why = match action_id.as_str() {
-                action::DEACTIVATE => DeactivationReason::UserRequested,
-                action::DEACTIVATE_ROTATED => DeactivationReason::Rotated,
-                action::DEACTIVATE_ORPHANED => DeactivationReason::OwnerDeactivated,
-                _ => return None,
-            };
-            Some((value.parse().ok()?, why))
-        }
-        SlackEvent::Command(_)
-        | SlackEvent::Interaction(_)
-        | SlackEvent::UserDeactivated
-        | SlackEvent::JoinedChannel { .. }
-        | SlackEvent::JoinedGroup { .. } => None,
-    }
-}
-
-/// What a button about a key asks for, if it asks for more of it.
-pub(crate) fn key_change_of(action_id: &str) -> Option<KeyChange> {
-    Some(match action_id {
-        action::ROTATE => KeyChange::Rotate,
-        action::EXTEND => KeyChange::Extend,
-        action::UNDO => KeyChange::Undo,
-        action::RECEIVED => KeyChange::Received,
-        action::REPLACE => KeyChange::Replace,
-        action::ACTIVATE => KeyChange::Activate,
-        _ => return None,
-    })
 }

@@ -5,36 +5,26 @@ use futures_util::future::{try_join, try_join_all};
 
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
-use crate::domain::person::Person;
-use crate::facts::Memberships;
 use crate::id::{PersonId, RequestId};
 use crate::render::approval_card::{self, action};
-use crate::render::modal;
-use crate::render::text;
+use crate::render::{modal, text};
 use crate::slack::command::{Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::{OpenRequests, Quota, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::commands::freeze::audit_alone;
 use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::decision_facts::memberships;
-use crate::worker::dispatch::{approvers_unreachable, key_change_of};
-use crate::worker::interactions::request_form::{reply, show_outcome};
+use crate::worker::ops::key_change::key_change_of;
+use crate::worker::outbox::audit_alone;
+use crate::worker::reply::show_outcome;
 
 /// Commands, presses and forms of one person in one minute of Slack's clock.
-pub(crate) const MESSAGES_A_MINUTE: usize = 20;
+const MESSAGES_A_MINUTE: usize = 20;
+
 /// Requests of one person that are open at a time.
 pub(crate) const OPEN_REQUESTS: usize = 10;
+
 /// Messages in the approvals channel about one person's requests that mention the approvers, in one hour of the clock.
 const MENTIONS_AN_HOUR: usize = 5;
-
-/// Why somebody can ask for nothing at all.
-pub(crate) struct Barred {
-    /// Which policies say so.
-    pub by: Vec<String>,
-    /// What is told, the same whatever was asked about.
-    pub why: String,
-}
 
 /// Counts a message of its person, once however often it is delivered.
 ///
@@ -79,49 +69,6 @@ pub(crate) async fn refuse_rate(ctx: &Context, message: &SlackEnvelope) {
     if let Err(error) = audited.await {
         tracing::error!(error = format!("{error:#}"), "audit entry for rate limit not written");
     }
-}
-
-/// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
-/// user that would be theirs, so that the answer says nothing about any that exists.
-pub(crate) async fn barred(ctx: &Context, who: &PersonId) -> anyhow::Result<Option<Barred>> {
-    let slack = slack_client(ctx).await?;
-    let person = ctx.lookup.person(&slack, who, &Memberships::none()).await?;
-    let (Some(account), false) = (ctx.config.accounts.first(), person.is_full_member()) else {
-        return Ok(None);
-    };
-    let Ok(policies) = &ctx.policies else {
-        return Ok(Some(Barred { by: Vec::new(), why: text::POLICIES_INVALID.to_owned() }));
-    };
-    let memberships = match memberships(ctx, &slack).await {
-        Ok(memberships) => memberships,
-        Err(error) => {
-            let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
-            return Ok(Some(Barred { by, why: approvers_unreachable(ctx, error)? }));
-        }
-    };
-    let person = Person { groups: memberships.of(&who.user), ..person };
-    let denied = policies.bars(&person, account);
-    Ok(denied.map(|denial| Barred {
-        why: text::refused(&denial.advice, ctx.config.help_channel.as_ref()),
-        by: denial.by,
-    }))
-}
-
-/// Says so, and audits it.
-pub(crate) async fn refuse_barred(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    Barred { by, why }: Barred,
-    now: Timestamp,
-) -> Result<(), HandleError> {
-    let detail = [("by", by.join(" "))];
-    audit_alone(ctx, message, [NewAuditEntry::new(AuditEvent::PersonDenied, &message.person, detail)])
-        .await?;
-    if let SlackEvent::Interaction(Interaction::BlockActions { view: Some(_), .. }) = &message.what {
-        // A choice in a form has nowhere to be answered.
-        return Ok(());
-    }
-    Ok(reply(ctx, message, now, &why).await?)
 }
 
 /// Has the token and the read-only session at hand that a look-up in this account needs; neither is about anybody. Who needs

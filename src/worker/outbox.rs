@@ -1,16 +1,95 @@
 //! Writing a request's next state, and draining its outboxes of audit entries and notifications.
 
+use std::time::Duration;
+
 use crate::aws::WriteError;
 use crate::aws::item::Write;
-use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState};
+use crate::id::RequestId;
+use crate::queue::DueMessage;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::context::Context;
-use crate::worker::notify::queue_notification;
-use crate::worker::ops::complete_request::is_to_fulfil;
-use crate::worker::timers::sweep::queue_fulfilment;
+use crate::worker::context::{Context, HandleError};
+
+/// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
+/// finds its entry there.
+pub(crate) async fn audit_alone(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    events: impl IntoIterator<Item = NewAuditEntry>,
+) -> anyhow::Result<()> {
+    let chain = alone(message, events);
+    keep_alone(ctx, message, &chain).await?;
+    insert_alone(ctx, message, &chain).await
+}
+
+pub(crate) async fn keep_alone(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    chain: &AuditChain,
+) -> anyhow::Result<()> {
+    match ctx.tables.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
+        // Delivered again.
+        Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(error)) => Err(error),
+    }
+}
+
+pub(crate) async fn insert_alone(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    chain: &AuditChain,
+) -> anyhow::Result<()> {
+    for entry in &chain.outbox {
+        ctx.tables.insert_audit(&message.id, entry).await?;
+    }
+    Ok(())
+}
+
+/// The chain that a message's own events make: the same whenever it is delivered.
+pub(crate) fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = NewAuditEntry>) -> AuditChain {
+    let mut chain = AuditChain::default();
+    for happened in events {
+        chain.append(&message.id, message.signed_at, happened);
+    }
+    chain
+}
+
+/// Queues one notification: in order within its request, and once.
+async fn queue_notification(
+    ctx: &Context,
+    request: &RequestId,
+    number: u32,
+) -> anyhow::Result<()> {
+    let due = DueMessage::Tell { request: request.clone(), number };
+    let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}"));
+    ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
+}
+
+/// Whether a request is one to carry out now.
+pub(crate) fn is_to_fulfil(request: &KeyRequest) -> bool {
+    request.state == RequestState::Approved && request.details.kind.existing().is_some()
+}
+
+/// The write that ends an attempt; losing it is looked at again.
+pub(crate) async fn finish_claim(
+    ctx: &Context,
+    stored: &StoredRequest,
+    next: KeyRequest,
+    others: Vec<Write>,
+    notifications: Vec<Notification>,
+) -> Result<(), HandleError> {
+    match commit(ctx, stored, next, others, notifications).await {
+        Ok(saved) => {
+            drain_outbox(ctx, saved).await;
+            Ok(())
+        }
+        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+        Err(WriteError::Other(error)) => Err(error.into()),
+    }
+}
 
 /// Audits something that changed nothing: a press that was refused, a message that dies. Losing the race to write it
 /// is a fault, so that the message comes again.
@@ -84,4 +163,28 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
         Ok(saved) => saved,
         Err(_) => stored,
     }
+}
+
+pub(crate) async fn queue_timer(ctx: &Context, due: DueMessage) -> anyhow::Result<()> {
+    let (item, due_at) = match &due {
+        DueMessage::Timer { item, due_at } => (item.as_str(), due_at),
+        DueMessage::Ticket { tid, due_at } => (tid.as_str(), due_at),
+        DueMessage::Tell { .. }
+        | DueMessage::Issue { .. }
+        | DueMessage::Directory(_)
+        | DueMessage::Checkpoint(_) => return Ok(()),
+    };
+    let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
+    let body = serde_json::to_string(&due)?;
+    ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
+}
+
+/// What was approved about a key that exists is carried out at once, not at the next sweep.
+async fn queue_fulfilment(ctx: &Context, request: &KeyRequest) -> anyhow::Result<()> {
+    // Sent once for each time that it was approved.
+    queue_timer(
+        ctx,
+        DueMessage::Timer { item: store::request_key(&request.id), due_at: request.pending_since },
+    )
+    .await
 }

@@ -1,23 +1,19 @@
 //! Taking a request back, and ending one whose time ran out: any link it has is withdrawn in the same transaction.
 
 use crate::aws::WriteError;
-use crate::aws::item::{Table, Write};
 use crate::domain::request::{Notification, RequestEvent, TransitionError};
-use crate::domain::ticket::claim::{self, StoredTicket, TicketState};
-use crate::id::{RequestId, TicketId};
-use crate::render::approval_card;
+use crate::id::RequestId;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{StoredRequest, TicketRef};
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::commands::status::newest;
-use crate::worker::context::{Context, HandleError};
-use crate::worker::interactions::review::{carried, reject_unknown_button};
-use crate::worker::notify::answer;
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
+use crate::worker::ops::button::{carried, reject_unknown_button};
+use crate::worker::ops::expire_request::expire_request;
+use crate::worker::ops::void_ticket::void_ticket;
 use crate::worker::outbox::{commit, drain_outbox};
-
-/// How often a lost race is run again before the message is.
-pub(crate) const MAX_CONFLICT_RETRIES: usize = 5;
+use crate::worker::records::newest;
+use crate::worker::reply::answer;
 
 pub(crate) async fn cancel(
     ctx: &Context,
@@ -101,50 +97,4 @@ async fn cancel_request(
         }
     }
     Err(anyhow::anyhow!("a request changed too often to be cancelled").into())
-}
-
-/// Ends a request whose time ran out, and tells. Somebody else may have been first.
-pub(crate) async fn expire_request(
-    ctx: &Context,
-    stored: &StoredRequest,
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    let Ok(next) = stored.request.apply(RequestEvent::Expire, "keyvend", now) else { return Ok(()) };
-    let voided = void_ticket(ctx, stored).await?;
-    let message = approval_card::text(&text::request_expired(&next));
-    let notifications =
-        vec![Notification::Card, Notification::Direct { to: next.details.requester.clone(), message }];
-    match commit(ctx, stored, next, voided, notifications).await {
-        Ok(saved) => {
-            drain_outbox(ctx, saved).await;
-            Ok(())
-        }
-        Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(error)) => Err(error),
-    }
-}
-
-/// The ticket, as it is now.
-pub(crate) async fn read_ticket(ctx: &Context, tid: &TicketId) -> anyhow::Result<Option<StoredTicket>> {
-    let item = ctx.tables.get(Table::Tickets, tid.as_str(), None).await?;
-    Ok(item.as_ref().map(StoredTicket::try_from).transpose()?)
-}
-
-/// The writes that withdraw whatever link a waiting request has, as part of its end.
-pub(crate) async fn void_ticket(ctx: &Context, stored: &StoredRequest) -> anyhow::Result<Vec<Write>> {
-    let Some(tid) = stored.request.ticket() else { return Ok(Vec::new()) };
-    Ok(match read_ticket(ctx, tid).await?.map(|ticket| ticket.state) {
-        Some(TicketState::Pending | TicketState::Locked) => {
-            vec![claim::void(tid), TicketRef::remove_psk(tid)]
-        }
-        Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), TicketRef::remove_psk(tid)],
-        Some(
-            TicketState::Void
-            | TicketState::Failed
-            | TicketState::Sealed { .. }
-            | TicketState::Confirmed { .. }
-            | TicketState::Unconfirmed(_),
-        )
-        | None => Vec::new(),
-    })
 }

@@ -4,35 +4,32 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join, try_join, try_join3};
 
 use crate::aws::WriteError;
-use crate::aws::session_policy::is_supported_path;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::email_hash::email_hash;
-use crate::domain::iam::{Account, IamUser};
-use crate::domain::person::MAX_ELIGIBLE_APPROVERS;
+use crate::domain::iam::Account;
 use crate::domain::request::{
     KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
 };
 use crate::facts::NoSuchUser;
-use crate::id::{AccountAlias, PersonId, RequestId};
+use crate::id::{AccountAlias, RequestId};
 use crate::policy::{Policies, Request, RequiredApprovals};
 use crate::random::random;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::slack::api;
 use crate::slack::command::Create;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::{OpenRequests, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::commands::freeze::audit_alone;
-use crate::worker::commands::keys::{chooser, has_two_keys};
+use crate::worker::authorize::{
+    Barred, Limit, barred, has_two_keys, too_long, too_many_approvers, too_many_open, unfit,
+};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
-use crate::worker::dispatch::approvers_unreachable;
-use crate::worker::interactions::request_form::{reply, show_outcome};
-use crate::worker::jobs::refresh_ownership::note_owners;
-use crate::worker::limits::{Barred, OPEN_REQUESTS, admit, barred, fetch_ahead, still_open};
-use crate::worker::notify::{answer_with, direct};
-use crate::worker::outbox::drain_outbox;
+use crate::worker::limits::{admit, fetch_ahead, still_open};
+use crate::worker::ops::key_list::chooser;
+use crate::worker::ops::ownership::note_owners;
+use crate::worker::outbox::{audit_alone, drain_outbox};
+use crate::worker::reply::{answer_with, approvers_unreachable, direct, reply, show_outcome};
 
 /// A request as it begins, with what was looked up for it.
 struct EvaluatedRequest {
@@ -46,14 +43,6 @@ impl EvaluatedRequest {
     fn unseen(request: KeyRequest) -> Self {
         Self { request, seen: None, open: None }
     }
-}
-
-/// A no that the configuration says, not policy.
-pub(crate) struct Limit {
-    /// Which variable.
-    pub by: &'static str,
-    /// What is told.
-    pub why: String,
 }
 
 pub(crate) async fn create(
@@ -124,7 +113,10 @@ pub(crate) async fn create(
 }
 
 /// The account that is meant: the one that is named, or the only or first one; else the name that is none's.
-fn account<'a>(ctx: &'a Context, create: &'a Create) -> Result<&'a Account, Option<&'a AccountAlias>> {
+fn account<'a>(
+    ctx: &'a Context,
+    create: &'a Create,
+) -> Result<&'a Account, Option<&'a AccountAlias>> {
     match &create.account {
         Some(alias) => ctx.config.accounts.iter().find(|known| known.alias == *alias).ok_or(Some(alias)),
         None => ctx.config.accounts.first().ok_or(None),
@@ -221,16 +213,6 @@ async fn evaluate(
     Ok(EvaluatedRequest { request: too_many_open(request, &open), seen: Some(seen), open: Some(open) })
 }
 
-/// Why nobody gets a key for this IAM user here, whoever asks, with what says so.
-fn unfit(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<(String, Vec<String>)> {
-    if let Some(Limit { by, why }) = outside_path(ctx, asked, user) {
-        return Some((why, vec![by.to_owned()]));
-    }
-    let help = ctx.config.help_channel.as_ref();
-    (user.owners.is_empty() && user.owner_groups.is_empty())
-        .then(|| (text::no_owner(&asked.user, &asked.account, &asked.requester, help), Vec::new()))
-}
-
 /// The request as policy lets it begin, by these facts.
 fn evaluate_facts(
     ctx: &Context,
@@ -266,41 +248,6 @@ fn evaluate_facts(
             KeyRequest::refused(id, asked, salt, why, &denial.by)
         }
     }
-}
-
-fn too_long(ctx: &Context, days: u32) -> Option<Limit> {
-    let most = ctx.config.max_key_days;
-    (days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: text::too_many_days(most) })
-}
-
-/// Why an IAM user is none that keyvend manages, if so.
-pub(crate) fn unmanaged(ctx: &Context, asker: &PersonId, user: &IamUser) -> Option<String> {
-    let help = ctx.config.help_channel.as_ref();
-    if !is_supported_path(&user.path) {
-        return Some(text::unsupported_path(&user.name, &user.account, help));
-    }
-    if let Some(path) = ctx.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str())) {
-        return Some(text::outside_path(&user.name, &user.account, path, help));
-    }
-    (user.owners.is_empty() && user.owner_groups.is_empty())
-        .then(|| text::no_owner(&user.name, &user.account, asker, help))
-}
-
-fn outside_path(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
-    if !is_supported_path(&user.path) {
-        let help = ctx.config.help_channel.as_ref();
-        let why = text::unsupported_path(&asked.user, &asked.account, help);
-        return Some(Limit { by: "path", why });
-    }
-    let path = ctx.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
-    let why = text::outside_path(&asked.user, &asked.account, path, ctx.config.help_channel.as_ref());
-    Some(Limit { by: "KEYVEND_IAM_PATH", why })
-}
-
-/// Why this keyvend gives no such key, whatever policy says. Either setting, and the user's path, may have changed
-/// since it was asked for.
-pub(crate) fn beyond_limits(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
-    too_long(ctx, asked.days).or_else(|| outside_path(ctx, asked, user))
 }
 
 /// Which of two keys could go. In a form it is a sentence, as below.
@@ -345,23 +292,6 @@ async fn confirm_request(
         return Ok(());
     }
     answer_with(ctx, message, now, &answer).await
-}
-
-/// More approvers than a request can keep.
-pub(crate) fn too_many_approvers(facts: &DecisionFacts) -> Option<Limit> {
-    let why = || text::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
-    facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
-}
-
-/// The request as it is made where its requester has as many open ones as anybody may have. One that is made already, by an
-/// earlier delivery, is among them.
-pub(crate) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequest {
-    let others = open.open();
-    if !request.is_actionable() || others.len() < OPEN_REQUESTS || others.contains(&request.id) {
-        return request;
-    }
-    let why = text::too_many_open(others);
-    KeyRequest::refused(request.id, request.details, request.salt, why, &["open-requests".to_owned()])
 }
 
 /// Whether it was refused because there are two keys.

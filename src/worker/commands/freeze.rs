@@ -9,16 +9,14 @@ use crate::aws::WriteError;
 use crate::aws::item::{Table, Write};
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::policy::Freeze;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::slack::receive::SlackEnvelope;
 use crate::store;
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
-use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::memberships;
-use crate::worker::dispatch::approvers_unreachable;
-use crate::worker::notify::answer;
+use crate::worker::outbox::{alone, audit_alone, insert_alone, keep_alone};
+use crate::worker::reply::{answer, approvers_unreachable};
 
 /// What `freeze` or `unfreeze` came to.
 #[derive(Clone, Debug)]
@@ -161,40 +159,4 @@ async fn refuse_freeze(
 ) -> Result<(), HandleError> {
     audit_alone(ctx, message, [NewAuditEntry::new(refused(freeze), &message.person, [])]).await?;
     Ok(answer(ctx, message, now, no).await?)
-}
-
-/// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
-/// finds its entry there.
-pub(crate) async fn audit_alone(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    events: impl IntoIterator<Item = NewAuditEntry>,
-) -> anyhow::Result<()> {
-    let chain = alone(message, events);
-    keep_alone(ctx, message, &chain).await?;
-    insert_alone(ctx, message, &chain).await
-}
-
-async fn keep_alone(ctx: &Context, message: &SlackEnvelope, chain: &AuditChain) -> anyhow::Result<()> {
-    match ctx.tables.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
-        // Delivered again.
-        Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(error)) => Err(error),
-    }
-}
-
-async fn insert_alone(ctx: &Context, message: &SlackEnvelope, chain: &AuditChain) -> anyhow::Result<()> {
-    for entry in &chain.outbox {
-        ctx.tables.insert_audit(&message.id, entry).await?;
-    }
-    Ok(())
-}
-
-/// The chain that a message's own events make: the same whenever it is delivered.
-fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = NewAuditEntry>) -> AuditChain {
-    let mut chain = AuditChain::default();
-    for happened in events {
-        chain.append(&message.id, message.signed_at, happened);
-    }
-    chain
 }

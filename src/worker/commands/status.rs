@@ -1,19 +1,17 @@
 //! `whoami` and `status`: what keyvend knows of somebody and of what they asked for.
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::join;
 
-use crate::id::{PersonId, RequestId};
+use crate::id::RequestId;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{self, StoredRequest};
+use crate::store::StoredRequest;
 use crate::time::Timestamp;
+use crate::worker::authorize::barred;
 use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::jobs::refresh_ownership::{known_users, refresh_directory};
-use crate::worker::limits::barred;
-use crate::worker::notify::answer;
-
-/// How many requests a list shows.
-const NEWEST: i32 = 5;
+use crate::worker::ops::ownership::{known_users, refresh_directory};
+use crate::worker::records::newest;
+use crate::worker::reply::answer;
 
 pub(crate) async fn whoami(
     ctx: &Context,
@@ -60,12 +58,4 @@ pub(crate) async fn status(
         }
     };
     Ok(answer(ctx, message, now, &sentence).await?)
-}
-
-/// A person's newest requests, as they are now.
-pub(crate) async fn newest(ctx: &Context, person: &PersonId) -> anyhow::Result<Vec<StoredRequest>> {
-    let keys = ctx.tables.newest_requests(person, NEWEST).await?;
-    let ids = keys.iter().filter_map(|key| store::request_of(key));
-    let read = try_join_all(ids.map(|id| async move { StoredRequest::read(&ctx.tables, &id).await })).await?;
-    Ok(read.into_iter().flatten().filter(|stored| stored.request.details.requester == *person).collect())
 }

@@ -4,11 +4,10 @@
 use crate::domain::approvers::Approvers;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::id::SlackUserId;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::slack::receive::{SlackEnvelope, SlackEvent};
-use crate::worker::commands::freeze::audit_alone;
 use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::outbox::audit_alone;
 
 /// Posts it in the approvals channel and audits it. Delivered again it may be posted again, and is audited once.
 pub(crate) async fn somebody_joined(ctx: &Context, message: &SlackEnvelope) -> Result<(), HandleError> {

@@ -16,18 +16,20 @@ use crate::slack::api::{SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::StoredRequest;
 use crate::time::{DAY, Timestamp};
-use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
-use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::timers::key::read_key;
+use crate::worker::records::read_key;
 
 /// How many keys are read at a time.
 const READ_AT_ONCE: usize = 16;
+
 /// How many people a page of the daily comparison looks up: `users.info` answers about a hundred a minute
 /// (<https://docs.slack.dev/apis/web-api/rate-limits>). Where there are more, the others have their turn on other days.
 const MAX_LOOKUPS: usize = 30;
+
 /// How many of them at a time.
 const LOOKUPS_AT_ONCE: usize = 4;
+
 /// After so many lookups that nobody answered a page gives up: its time is limited.
 const MAX_UNANSWERED: usize = 3;
 

@@ -1,28 +1,20 @@
 //! **Details**: what does not fit on the card, looked up afresh and shown to an approver.
 
-use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use crate::domain::iam::IamUser;
-use crate::domain::person::Person;
 use crate::domain::request::KeyRequest;
 use crate::facts::NoSuchUser;
-use crate::id::{PersonId, SlackUserId, ViewId};
-use crate::policy::{Approve, PolicyDecision};
-use crate::render::modal;
-use crate::render::text;
-use crate::slack::api::{SlackApi, SlackError};
+use crate::id::{SlackUserId, ViewId};
+use crate::render::{modal, text};
+use crate::slack::api::SlackError;
 use crate::slack::receive::SlackEnvelope;
 use crate::time::Timestamp;
+use crate::worker::authorize::who_may_approve;
 use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::decision_facts::{DecisionFacts, facts_about, with_key};
-use crate::worker::dispatch::failure_text;
-use crate::worker::interactions::request_form::{Opened, on_card, open};
-use crate::worker::interactions::review::PressOrigin;
-use crate::worker::notify::answer;
-
-/// Of up to this many approvers each is looked up and judged.
-const MOST_JUDGED: usize = 25;
+use crate::worker::decision_facts::{facts_about, with_key};
+use crate::worker::ops::button::{Opened, PressOrigin, on_card, open};
+use crate::worker::reply::{answer, failure_text};
 
 /// Opens the modal while the trigger lives, then looks up what goes into it.
 pub(crate) async fn details(
@@ -79,42 +71,6 @@ async fn look_up_details(
     };
     let user = found.as_ref().map(|facts| &facts.iam_user);
     Ok(modal::paragraphs(text::DETAILS_TITLE, &paragraphs(request, user, &may, now)))
-}
-
-/// The same without those who approved already.
-pub(crate) async fn who_may_still_approve(
-    ctx: &Context,
-    slack: &SlackApi,
-    facts: &DecisionFacts,
-    request: &KeyRequest,
-) -> anyhow::Result<Vec<SlackUserId>> {
-    let mut may = who_may_approve(ctx, slack, facts, request).await?;
-    may.retain(|user| !request.approvals.iter().any(|approval| approval.by.user == *user));
-    Ok(may)
-}
-
-/// The approvers whose approval policy would count now. Where there are many, all of them, unjudged.
-pub(crate) async fn who_may_approve(
-    ctx: &Context,
-    slack: &SlackApi,
-    facts: &DecisionFacts,
-    request: &KeyRequest,
-) -> anyhow::Result<Vec<SlackUserId>> {
-    let team = &request.details.requester.team;
-    let memberships = &facts.memberships;
-    let approvers = memberships.approvers().iter();
-    let approvers = approvers.map(|user| PersonId { team: team.clone(), user: user.clone() });
-    let others: Vec<PersonId> = approvers.filter(|person| request.can_count(person)).collect();
-    let Ok(policies) = &ctx.policies else { return Ok(Vec::new()) };
-    if others.len() > MOST_JUDGED {
-        return Ok(others.into_iter().map(|person| person.user).collect());
-    }
-    let people = try_join_all(others.iter().map(|id| ctx.lookup.person(slack, id, memberships))).await?;
-    let question = Approve(facts.approve_query(&request.details));
-    let may = |person: &Person| {
-        matches!(policies.decide(person, &question, &facts.iam_user), PolicyDecision::Allow { .. })
-    };
-    Ok(people.into_iter().filter(may).map(|person| person.id.user).collect())
 }
 
 fn paragraphs(

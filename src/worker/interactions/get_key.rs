@@ -14,17 +14,17 @@ use crate::domain::ticket::{MailedCode, Ticket};
 use crate::encoding::crockford_of;
 use crate::id::{ChannelId, RequestId, Revision, SlackUserId};
 use crate::random::random;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::slack::api::{self, SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::{StoredRequest, TicketRef};
 use crate::time::{DAY, Timestamp};
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, expire_request, read_ticket};
-use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::interactions::review::{carried, note_unknown};
-use crate::worker::notify::{answer, answer_with, try_to_answer};
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
+use crate::worker::ops::button::{carried, note_unknown};
+use crate::worker::ops::expire_request::expire_request;
 use crate::worker::outbox::{commit, drain_outbox};
+use crate::worker::records::read_ticket;
+use crate::worker::reply::{answer, answer_with, try_to_answer};
 
 /// Tickets are swept up by the table's TTL this many seconds after they expire.
 const RETENTION: i64 = 30 * DAY;

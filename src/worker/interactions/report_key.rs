@@ -1,13 +1,8 @@
 //! **This wasn't me**: the key is off within seconds. No lease, no policy, and nothing looked up outside the tables
 //! unless who pressed is a stranger to them.
 
-use futures_util::future::join;
-
-use crate::aws::WriteError;
-use crate::aws::item::{Table, Update};
-use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, IssuedKey, StoredKey};
+use crate::domain::key::{DeactivationReason, StoredKey};
 use crate::domain::request::RequestState;
 use crate::id::AccessKeyId;
 use crate::render::approval_card::action;
@@ -15,12 +10,13 @@ use crate::render::text;
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::dispatch::key_to_deactivate;
-use crate::worker::interactions::review::{carried, reject_unknown_button};
-use crate::worker::notify::answer;
+use crate::worker::authorize::is_in_a_group;
+use crate::worker::context::{Context, HandleError};
+use crate::worker::ops::button::{carried, key_to_deactivate, reject_unknown_button};
+use crate::worker::ops::deactivate_key::{deactivate_in_iam, finish_deactivation, mark};
 use crate::worker::outbox::record_audit;
-use crate::worker::timers::key::{finish_deactivation, read_key};
+use crate::worker::records::read_key;
+use crate::worker::reply::answer;
 
 pub(crate) async fn report_key(
     ctx: &Context,
@@ -83,54 +79,4 @@ pub(crate) async fn marked_off(ctx: &Context, message: &SlackEnvelope) -> Option
     };
     let stored = read_key(ctx, &key).await.ok()??;
     stored.is_deactivation_pending().then_some(key)
-}
-
-/// Whether whoever pressed is in a group that owns the IAM user, or approves now.
-pub(crate) async fn is_in_a_group(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    issued: &IssuedKey,
-) -> anyhow::Result<bool> {
-    let slack = slack_client(ctx).await?;
-    let person = &message.person.user;
-    let owning = ctx.lookup.groups_of(&slack, person, &issued.owner_groups);
-    let approving = ctx.lookup.approvers(&slack, ctx.config.approval_places());
-    // Either will do: a user group that is gone by now keeps no approver from it.
-    match join(owning, approving).await {
-        (Ok(groups), _) if !groups.is_empty() => Ok(true),
-        (_, Ok(approvers)) if approvers.contains(person) => Ok(true),
-        (Ok(_), Ok(_)) => Ok(false),
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    }
-}
-
-/// Marks the key, then has IAM switch it off, before anything else. `operation` and `actor` name the session.
-pub(crate) async fn take_off(
-    ctx: &Context,
-    issued: &IssuedKey,
-    (operation, actor): (&str, &str),
-    why: DeactivationReason,
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    mark(ctx, issued, StoredKey::mark_off(actor, why, now)).await?;
-    deactivate_in_iam(ctx, issued, (operation, actor)).await
-}
-
-async fn mark(ctx: &Context, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
-    match ctx.tables.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
-        // Marked before: what follows may still be lacking.
-        Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(error)) => Err(error),
-    }
-}
-
-async fn deactivate_in_iam(
-    ctx: &Context,
-    issued: &IssuedKey,
-    (operation, actor): (&str, &str),
-) -> anyhow::Result<()> {
-    let policy =
-        session_policy::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
-    let iam = ctx.sts.session(&issued.account, operation, actor, policy).await?;
-    iam.deactivate_access_key(&issued.user, &issued.key).await
 }

@@ -9,55 +9,28 @@ use crate::domain::request::{
     KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot, TransitionError,
 };
 use crate::id::{PersonId, RequestId, Revision};
-use crate::policy::{Approve, Authorized, Denial, Issue, Policies, PolicyDecision, RequiredApprovals};
-use crate::render::approval_card;
-use crate::render::text;
+use crate::policy::{Approve, Authorized, Issue, Policies, PolicyDecision, RequiredApprovals};
+use crate::render::{approval_card, text};
 use crate::slack::api::{self, SlackApi};
-use crate::slack::receive::{MessageRef, SlackEnvelope};
+use crate::slack::receive::SlackEnvelope;
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, expire_request, void_ticket};
-use crate::worker::commands::create::{Limit, beyond_limits};
-use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::authorize::{Limit, beyond_limits, denial_text, who_may_still_approve};
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied, key_about, memberships};
-use crate::worker::dispatch::approvers_unreachable;
-use crate::worker::interactions::details::who_may_still_approve;
-use crate::worker::interactions::request_form::{reply, try_to_reply};
 use crate::worker::limits::admit;
-use crate::worker::notify::redraw;
+use crate::worker::ops::button::{PressOrigin, carried, reject_unknown_button};
+use crate::worker::ops::card::redraw;
+use crate::worker::ops::expire_request::expire_request;
+use crate::worker::ops::void_ticket::void_ticket;
 use crate::worker::outbox::{commit, drain_outbox, record_audit};
+use crate::worker::reply::{approvers_unreachable, reply, try_to_reply};
 
 /// What an approver decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReviewAction {
     Approve,
     Deny(Reason),
-}
-
-/// Where they decided it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum PressOrigin<'a> {
-    /// On a card, which must be the request's own.
-    Card(Option<&'a MessageRef>),
-    /// In a form that the request's own card opened.
-    Form,
-}
-
-impl PressOrigin<'_> {
-    /// Whether it belongs to the request.
-    pub(crate) fn is_of(self, request: &KeyRequest) -> bool {
-        match (self, &request.card) {
-            (Self::Form, _) => true,
-            (Self::Card(Some(button)), Some(card)) => button.channel == card.channel && button.ts == card.ts,
-            (Self::Card(_), _) => false,
-        }
-    }
-}
-
-/// `<request id>.<revision>`. That it has this form proves nothing: the revision must be one that the request showed.
-pub(crate) fn carried(value: &str) -> Option<(RequestId, Revision)> {
-    let (id, revision) = value.split_once('.')?;
-    Some((id.parse().ok()?, revision.parse().ok()?))
 }
 
 /// What a click comes to, before it is written.
@@ -225,39 +198,6 @@ async fn evaluate_without_user(
     Ok(ReviewOutcome::Event(RequestEvent::Refuse { why: text::USER_GONE.to_owned() }))
 }
 
-/// Whether somebody is a full member and approves now, where there is no IAM user that policy could be asked about.
-pub(crate) async fn approves_now(ctx: &Context, slack: &SlackApi, person: &PersonId) -> anyhow::Result<bool> {
-    let memberships = memberships(ctx, slack).await?;
-    let person = ctx.lookup.person(slack, person, &memberships).await?;
-    Ok(memberships.approvers().contains(&person.id.user) && person.is_full_member())
-}
-
-/// Answers a press whose value no button of the request's ever had as one that belongs to nothing, and audits it.
-pub(crate) async fn reject_unknown_button(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    stored: &StoredRequest,
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    reply(ctx, message, now, text::UNKNOWN_BUTTON).await?;
-    note_unknown(ctx, message, stored, now).await
-}
-
-/// Audits a press that somebody made up: the buttons themselves carry what was shown.
-pub(crate) async fn note_unknown(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    stored: &StoredRequest,
-    now: Timestamp,
-) -> anyhow::Result<()> {
-    tracing::warn!("unknown revision in button value");
-    record_audit(ctx, stored, AuditEvent::InteractionUnknownRevision, message, now).await
-}
-
-fn denial_text(ctx: &Context, denial: &Denial) -> String {
-    text::refused(&denial.advice, ctx.config.help_channel.as_ref())
-}
-
 /// The approval, with whether policy then allows issuing.
 fn approval(
     ctx: &Context,
@@ -399,7 +339,11 @@ fn notifications_for(event: &RequestEvent, next: &KeyRequest, left: usize) -> (S
     }
 }
 
-fn deny(authorized: &Authorized<Approve>, message: &SlackEnvelope, reason: &Reason) -> RequestEvent {
+fn deny(
+    authorized: &Authorized<Approve>,
+    message: &SlackEnvelope,
+    reason: &Reason,
+) -> RequestEvent {
     RequestEvent::Deny {
         by: authorized.principal().clone(),
         press: message.id.clone(),

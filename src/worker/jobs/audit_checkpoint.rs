@@ -13,8 +13,7 @@ use crate::domain::checkpoint::{
 };
 use crate::encoding::hex;
 use crate::queue::DueMessage;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::store;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};

@@ -19,9 +19,9 @@ use crate::queue::OwnershipPage;
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
-use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::timers::key::{key_event, read_key, update_key};
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
+use crate::worker::ops::key_record::{key_event, update_key};
+use crate::worker::records::read_key;
 
 /// How many IAM users are looked at at a time: IAM answers a few calls a second.
 const AT_ONCE: usize = 4;

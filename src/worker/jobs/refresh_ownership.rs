@@ -4,97 +4,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::FutureExt as _;
-use futures_util::future::{join_all, try_join};
+use futures_util::future::join_all;
 
 use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::iam::Account;
-use crate::domain::ownership::{OwnedUserRef, OwnedUsers, REFRESH_STATE_PK, RefreshState, item_key};
-use crate::domain::request::KeyRequest;
+use crate::domain::ownership::{OwnedUserRef, REFRESH_STATE_PK, RefreshState};
 use crate::facts::OwnedUser;
 use crate::id::{SlackUserId, UserGroupId};
-use crate::policy::IamUserRef;
-use crate::queue::{DueMessage, OwnershipPage};
-use crate::time::{DAY, Timestamp};
-use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
+use crate::queue::OwnershipPage;
+use crate::time::Timestamp;
 use crate::worker::context::{CLOCK_SKEW, Context, HandleError, MAX_RECEIVES, slack_client};
-use crate::worker::decision_facts::DecisionFacts;
 use crate::worker::events::user_deactivated::look_for_leavers;
 use crate::worker::jobs::reconcile_keys::{compare, report_findings};
+use crate::worker::ops::ownership::{correct, queue_page};
 
 /// No account is read further than this many pages of a hundred users: twice what IAM holds by default
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const MOST_PAGES: u32 = 100;
+
 /// Of a page, the members of this many user groups are looked up.
 const MOST_GROUPS: usize = 20;
+
 /// How many people are noted at a time.
 const AT_ONCE: usize = 16;
-
-/// What is known of somebody's IAM users.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub own: Vec<IamUserRef>,
-    refreshed: Option<RefreshState>,
-}
-
-/// Somebody's IAM users as the directory has them. It only offers: where it cannot be read, nothing is offered.
-pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
-    let read = try_join(directory(ctx, person), async {
-        anyhow::Ok(ctx.tables.get(Table::Requests, REFRESH_STATE_PK, None).await?)
-    });
-    match read.await {
-        Ok((directory, refreshed)) => {
-            let refreshed = refreshed.as_ref().map(RefreshState::from).unwrap_or_default();
-            let own = directory.choices(refreshed.completed, &ctx.config.accounts);
-            Known { own, refreshed: Some(refreshed) }
-        }
-        Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "reading owned users failed");
-            Known::default()
-        }
-    }
-}
-
-async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<OwnedUsers> {
-    let item = ctx.tables.get(Table::Requests, &item_key(person), None).await?;
-    Ok(item.as_ref().map(OwnedUsers::try_from).transpose()?.unwrap_or_default())
-}
-
-/// Has the directory read afresh where that was a day ago. Of several who see this, one does it; failing is only
-/// logged.
-pub(crate) async fn refresh_directory(ctx: &Context, known: &Known, now: Timestamp) {
-    let Some(refreshed) = known.refreshed else { return };
-    if let Err(error) = refresh_if_old(ctx, refreshed, now).await {
-        tracing::warn!(error = format!("{error:#}"), "ownership refresh not started");
-    }
-}
-
-/// The same, without anybody having asked: once a day.
-pub(crate) async fn refresh_daily(ctx: &Context, now: Timestamp) -> anyhow::Result<()> {
-    let read = ctx.tables.get(Table::Requests, REFRESH_STATE_PK, None).await?;
-    refresh_if_old(ctx, read.as_ref().map(RefreshState::from).unwrap_or_default(), now).await
-}
-
-async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) -> anyhow::Result<()> {
-    let Some(account) = ctx.config.accounts.first() else { return Ok(()) };
-    if !refreshed.is_old(now) {
-        return Ok(());
-    }
-    // The first page is queued before the reading counts as begun. All who see that the last one is old send the same.
-    let once = format!("ownership.after.{}", refreshed.begun.map_or(0, |begun| begun.0));
-    let account = account.id.clone();
-    let first = OwnershipPage { begun: now, account, page: 0, marker: None, complete: true };
-    queue_page(ctx, first, &once).await?;
-    match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &RefreshState::begin(now)).await {
-        Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(error)) => Err(error),
-    }
-}
-
-async fn queue_page(ctx: &Context, page: OwnershipPage, once: &str) -> anyhow::Result<()> {
-    let body = serde_json::to_string(&DueMessage::Directory(page))?;
-    ctx.sqs.send(&ctx.config.due_queue, body, "ownership", once).await
-}
 
 /// Reads one page of one account, and sends for the next. An account that cannot be read, as often as its message comes,
 /// holds up no other, but then nothing is taken for gone.
@@ -200,56 +133,4 @@ async fn members<'a>(
         async move { Some((group, slack.group_members(group).await.ok()?)) }
     }));
     found.await.into_iter().flatten().collect()
-}
-
-/// Corrects the directory by what was just looked up for a request: its owners have the IAM user, and a requester
-/// who is none of them has it not. Failing is only logged.
-pub(crate) async fn note_owners(
-    ctx: &Context,
-    request: &KeyRequest,
-    found: Option<&DecisionFacts>,
-    now: Timestamp,
-) {
-    let asked = &request.details;
-    let entry = OwnedUserRef { account: asked.account.id.clone(), name: asked.user.clone() };
-    let requester = &asked.requester.user;
-    let mut owners: BTreeSet<&SlackUserId> = BTreeSet::new();
-    if let Some(facts) = found {
-        owners.extend(&facts.iam_user.owners);
-        let groups = &facts.iam_user.owner_groups;
-        if groups.iter().any(|group| facts.requester.groups.contains(group.as_str())) {
-            owners.insert(requester);
-        }
-    }
-    let forget = (!owners.contains(requester)).then_some(requester);
-    let noted = owners.into_iter().map(|owner| (owner, true)).chain(forget.map(|person| (person, false)));
-    let noted = join_all(noted.map(|(person, owns)| {
-        let entry = &entry;
-        correct(ctx, person, move |directory| {
-            if owns { directory.insert(entry, now, Timestamp(now.0 - DAY)) } else { directory.remove(entry) }
-        })
-    }));
-    for error in noted.await.into_iter().filter_map(Result::err) {
-        tracing::warn!(error = format!("{error:#}"), "updating owned users failed");
-    }
-}
-
-/// Changes what is kept of one person, if `change` says that it is worth writing.
-async fn correct(
-    ctx: &Context,
-    person: &SlackUserId,
-    change: impl Fn(&mut OwnedUsers) -> bool,
-) -> anyhow::Result<()> {
-    for _ in 0..MAX_CONFLICT_RETRIES {
-        let mut directory = directory(ctx, person).await?;
-        if !change(&mut directory) {
-            return Ok(());
-        }
-        match ctx.tables.update(Table::Requests, &item_key(person), &directory.replace()).await {
-            Ok(_) => return Ok(()),
-            Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(error)) => return Err(error),
-        }
-    }
-    anyhow::bail!("a person's directory changed too often")
 }

@@ -7,24 +7,16 @@ use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::AccessKey;
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{IssuedKey, KeyState, StoredKey};
 use crate::domain::request::{AmbiguousCreate, Notification, RequestEvent, RequestState};
-use crate::facts::NoSuchUser;
 use crate::id::AccessKeyId;
-use crate::policy::{Delete, KeyFacts};
-use crate::render::approval_card;
-use crate::render::text;
-use crate::slack::receive::SlackEnvelope;
+use crate::render::{approval_card, text};
 use crate::store::{self, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::commands::keys::note_on_key;
-use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::decision_facts::facts;
-use crate::worker::interactions::review::approves_now;
-use crate::worker::limits::{Barred, barred, refuse_barred};
-use crate::worker::notify::answer;
+use crate::worker::context::{Context, HandleError};
+use crate::worker::ops::key_record::{EXPIRY, update_key};
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::timers::key::{EXPIRY, delete_key, read_key, remove_description_of, update_key};
+use crate::worker::records::read_key;
 
 /// How far IAM's clock and ours may be apart, in seconds.
 const APART: i64 = 60;
@@ -116,70 +108,4 @@ pub(crate) async fn remind_about_suspect(
         NewAuditEntry::new(AuditEvent::KeySuspectReminderSent, EXPIRY, [("key", next.key.to_string())]);
     let told = vec![Notification::Approvers { message: approval_card::suspect(&next) }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
-}
-
-/// Somebody says whether a suspect came of the request. Whoever may delete the IAM user's keys may say so. A no is in
-/// the trail of the request.
-pub(crate) async fn review_suspect(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    value: &str,
-    ours: bool,
-    now: Timestamp,
-) -> Result<(), HandleError> {
-    let found = match value.parse() {
-        Ok(key) => read_key(ctx, &key).await?,
-        Err(_) => None,
-    };
-    let barred = barred(ctx, &message.person).await?;
-    let stored = match (found, barred) {
-        (Some(stored), Some(Barred { why, .. }))
-            if matches!(stored.issued.state, KeyState::Suspect { .. }) =>
-        {
-            note_on_key(ctx, message, &stored, AuditEvent::KeySuspectAnswerDenied, now).await?;
-            return Ok(answer(ctx, message, now, &why).await?);
-        }
-        (_, Some(barred)) => return refuse_barred(ctx, message, barred, now).await,
-        (Some(stored), None) => stored,
-        (None, None) => return Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?),
-    };
-    let issued = &stored.issued;
-    let KeyState::Suspect { .. } = issued.state else {
-        return Ok(answer(ctx, message, now, &text::suspect_settled(issued)).await?);
-    };
-    let Ok(policies) = &ctx.policies else {
-        return Ok(answer(ctx, message, now, text::POLICIES_INVALID).await?);
-    };
-    let slack = slack_client(ctx).await?;
-    let subject = (&issued.account, &issued.user);
-    let no = match facts(ctx, &slack, &message.person, subject, (&[], None), now).await? {
-        Ok(facts) => {
-            let denied =
-                policies.authorize(&facts.requester, Delete(KeyFacts::from(issued)), &facts.iam_user).err();
-            denied.map(|denial| text::refused(&denial.advice, ctx.config.help_channel.as_ref()))
-        }
-        // There is no IAM user that policy could be asked about: then those may who approve now.
-        Err(NoSuchUser) if approves_now(ctx, &slack, &message.person).await? => None,
-        Err(NoSuchUser) => Some(text::ONLY_APPROVERS_ANSWER.to_owned()),
-    };
-    if let Some(no) = no {
-        note_on_key(ctx, message, &stored, AuditEvent::KeySuspectAnswerDenied, now).await?;
-        return Ok(answer(ctx, message, now, &no).await?);
-    }
-    let done = if ours {
-        delete_key(ctx, &stored, (DeactivationReason::UserRequested, &message.person.to_string()), now).await
-    } else {
-        let next = IssuedKey { state: KeyState::NotOurs { by: message.person.clone() }, ..issued.clone() };
-        let happened =
-            NewAuditEntry::new(AuditEvent::KeyNotOurs, &message.person, [("key", next.key.to_string())]);
-        update_key(ctx, &stored, &next, happened, Vec::new(), Vec::new(), now).await
-    };
-    done?;
-    let Some(StoredKey { issued, .. }) = read_key(ctx, &issued.key).await? else { return Ok(()) };
-    let text = text::suspect_settled(&issued);
-    answer(ctx, message, now, &text).await?;
-    if ours {
-        remove_description_of(ctx, &issued, &message.person.to_string(), now).await;
-    }
-    Ok(())
 }

@@ -22,27 +22,28 @@ use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
 use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
 use crate::queue::ClaimMessage;
 use crate::random::random;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::store::{self, StoredRequest, TicketRef};
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, expire_request, read_ticket};
-use crate::worker::commands::create::{Limit, beyond_limits};
-use crate::worker::context::{CLOCK_SKEW, Context, HandleError, Invocation, seconds, slack_client};
+use crate::worker::authorize::{Limit, beyond_limits, who_may_approve};
+use crate::worker::context::{
+    CLOCK_SKEW, Context, HandleError, Invocation, LEASE_RETRY_DELAY, MAX_CONFLICT_RETRIES, seconds,
+    slack_client,
+};
 use crate::worker::decision_facts::{DecisionFacts, facts_about};
-use crate::worker::dispatch::approvers_unreachable;
-use crate::worker::interactions::details::who_may_approve;
 use crate::worker::limits::may_mention;
+use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
-use crate::worker::outbox::{commit, drain_outbox};
+use crate::worker::outbox::{commit, drain_outbox, finish_claim};
+use crate::worker::records::read_ticket;
+use crate::worker::reply::approvers_unreachable;
 
 /// A claim is served for this long, in seconds.
 const CLAIM_LIFE: i64 = 180;
+
 /// An invocation with less time left than this begins nothing.
 const LEAST_TIME: i64 = 15;
-/// How long to wait for whoever else works on the same IAM user.
-const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// A claim that may be served: everything the next steps need.
 struct AuthorizedClaim {
@@ -544,24 +545,6 @@ async fn abort_issuing(
     finish_claim(ctx, &stored, next, others, notifications).await
 }
 
-/// The write that ends an attempt; losing it is looked at again.
-pub(crate) async fn finish_claim(
-    ctx: &Context,
-    stored: &StoredRequest,
-    next: KeyRequest,
-    others: Vec<Write>,
-    notifications: Vec<Notification>,
-) -> Result<(), HandleError> {
-    match commit(ctx, stored, next, others, notifications).await {
-        Ok(saved) => {
-            drain_outbox(ctx, saved).await;
-            Ok(())
-        }
-        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
-        Err(WriteError::Other(error)) => Err(error.into()),
-    }
-}
-
 /// `CreateAccessKey` gave no answer. It is never repeated under this intent, and the lease stays.
 async fn mark_ambiguous(
     ctx: &Context,
@@ -609,7 +592,12 @@ async fn session_for(ctx: &Context, step: IamStep, ready: &AuthorizedClaim) -> a
     session(ctx, step, &ready.stored.request, &ready.facts.iam_user.path).await
 }
 
-async fn session(ctx: &Context, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
+async fn session(
+    ctx: &Context,
+    step: IamStep,
+    request: &KeyRequest,
+    path: &str,
+) -> anyhow::Result<Iam> {
     let asked = &request.details;
     let policy = session_policy::write_policy(step, &asked.account, path, &asked.user)?;
     ctx.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await

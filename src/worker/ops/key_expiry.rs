@@ -14,9 +14,10 @@ use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::slack::api::SlackError;
 use crate::time::{DAY, Timestamp};
-use crate::worker::commands::cancel::MAX_CONFLICT_RETRIES;
-use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::timers::key::{deactivate_key, key_event, read_key, update_key};
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
+use crate::worker::ops::deactivate_key::deactivate_key;
+use crate::worker::ops::key_record::{key_event, update_key};
+use crate::worker::records::read_key;
 
 /// Its requester is reminded. Whether that was delivered is noted when Slack took it.
 pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {

@@ -2,20 +2,15 @@
 
 use crate::aws::WriteError;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::key::{IssuedKey, KeyState};
-use crate::domain::request::{Notification, RequestEvent, RequestState};
+use crate::domain::request::{Notification, RequestEvent};
 use crate::domain::ticket::claim::{self, StoredTicket, TicketEventKind};
-use crate::id::{AccessKeyId, TicketId};
-use crate::queue::ClaimMessage;
-use crate::render::approval_card;
-use crate::render::text;
+use crate::id::TicketId;
+use crate::render::{approval_card, text};
 use crate::store::{StoredRequest, TicketRef};
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::{MAX_CONFLICT_RETRIES, read_ticket};
-use crate::worker::context::{Context, HandleError};
-use crate::worker::ops::key_expiry::record_successor;
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::timers::key::read_key;
+use crate::worker::records::read_ticket;
 
 /// Takes a ticket's outbox into its request's chain; the request as it then stands, if there is one.
 pub(crate) async fn import_ticket_events(
@@ -49,39 +44,6 @@ pub(crate) async fn import_ticket_events(
         }
     }
     Err(anyhow::anyhow!("a ticket changed too often to be taken in").into())
-}
-
-/// The tab has the key.
-pub(crate) async fn confirm_ticket(
-    ctx: &Context,
-    message: &ClaimMessage,
-    now: Timestamp,
-) -> Result<(), HandleError> {
-    let Some(stored) = import_ticket_events(ctx, &message.tid, now).await? else { return Ok(()) };
-    let RequestState::Issued { key, tid, .. } = &stored.request.state else { return Ok(()) };
-    if *tid != message.tid {
-        return Ok(());
-    }
-    confirm(ctx, key, now).await
-}
-
-/// Its holder has it. One that expired before stays as it is.
-pub(crate) async fn confirm(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
-    for _ in 0..MAX_CONFLICT_RETRIES {
-        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
-        if stored.issued.state != KeyState::Delivered {
-            return Ok(());
-        }
-        let next = IssuedKey { state: KeyState::Confirmed, ..stored.issued.clone() };
-        let mut writes = vec![stored.update(&next)?];
-        writes.extend(record_successor(ctx, &next, now).await?);
-        match ctx.tables.write(writes).await {
-            Ok(()) => return Ok(()),
-            Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Other(error)) => return Err(error.into()),
-        }
-    }
-    Err(anyhow::anyhow!("a key changed too often to be confirmed").into())
 }
 
 /// The request with the ticket's events in its chain, and what the requester must hear, once.

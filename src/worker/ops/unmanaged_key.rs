@@ -18,18 +18,15 @@ use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::{self, DeletionLease};
 use crate::time::Timestamp;
-use crate::worker::commands::create::unmanaged;
-use crate::worker::commands::freeze::audit_alone;
-use crate::worker::commands::keys::{authorize_key_action, unmanaged_key_facts};
-use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::authorize::{authorize_key_action, unmanaged, unmanaged_key_facts};
+use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, facts};
-use crate::worker::notify::{answer, answer_with, direct};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
+use crate::worker::outbox::audit_alone;
+use crate::worker::reply::{answer, answer_with, direct};
 
 /// How long a deletion may take before its timer finishes it, in seconds: longer than any invocation runs.
 const RECHECK_AFTER: i64 = 300;
-/// How long to wait for whoever else works on the same IAM user.
-const LEASE_RETRY_DELAY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Something done to a key that keyvend did not issue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +180,11 @@ async fn carry_out_deletion(
 }
 
 /// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
-async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -> anyhow::Result<()> {
+async fn audit(
+    ctx: &Context,
+    work: &UnmanagedDeletion,
+    events: &[AuditEvent],
+) -> anyhow::Result<()> {
     let mut chain = AuditChain::default();
     for event in events {
         let detail = [

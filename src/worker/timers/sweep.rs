@@ -9,28 +9,22 @@ use futures_util::future::{try_join, try_join_all};
 use crate::aws::WriteError;
 use crate::aws::item::{SHARDS, Table};
 use crate::domain::key::StoredKey;
-use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState};
 use crate::id::TicketId;
 use crate::queue::DueMessage;
-use crate::render::approval_card;
-use crate::render::text;
 use crate::store::{self, DeletionLease, StoredRequest};
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::expire_request;
 use crate::worker::context::{Context, HandleError, Invocation, MAX_RECEIVES};
 use crate::worker::jobs::audit_checkpoint::go_on_with_checkpoint;
-use crate::worker::jobs::refresh_ownership::refresh_daily;
-use crate::worker::limits::may_mention;
-use crate::worker::ops::ambiguous_create::recheck_ambiguous_create;
-use crate::worker::ops::complete_request::{complete_request, is_to_fulfil};
-use crate::worker::ops::issue_key::resume_intent;
+use crate::worker::ops::ownership::refresh_daily;
 use crate::worker::ops::unmanaged_key::finish_held;
-use crate::worker::outbox::{commit, drain_outbox};
+use crate::worker::outbox::queue_timer;
 use crate::worker::timers::key::run_key_timer;
+use crate::worker::timers::request::run_request_timer;
 use crate::worker::timers::ticket::run_ticket_timer;
 
 /// How many items of a shard one sweep takes on; the next is a minute later.
 const BATCH: i32 = 25;
+
 /// How far an item that keeps failing is moved on, so that it keeps nobody behind it waiting.
 const POSTPONED: Duration = Duration::from_secs(3_600);
 
@@ -50,30 +44,6 @@ pub(crate) async fn sweep(ctx: &Context, now: Timestamp) -> Result<(), HandleErr
         }
     }
     Ok(())
-}
-
-async fn queue_timer(ctx: &Context, due: DueMessage) -> anyhow::Result<()> {
-    let (item, due_at) = match &due {
-        DueMessage::Timer { item, due_at } => (item.as_str(), due_at),
-        DueMessage::Ticket { tid, due_at } => (tid.as_str(), due_at),
-        DueMessage::Tell { .. }
-        | DueMessage::Issue { .. }
-        | DueMessage::Directory(_)
-        | DueMessage::Checkpoint(_) => return Ok(()),
-    };
-    let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
-    let body = serde_json::to_string(&due)?;
-    ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
-}
-
-/// What was approved about a key that exists is carried out at once, not at the next sweep.
-pub(crate) async fn queue_fulfilment(ctx: &Context, request: &KeyRequest) -> anyhow::Result<()> {
-    // Sent once for each time that it was approved.
-    queue_timer(
-        ctx,
-        DueMessage::Timer { item: store::request_key(&request.id), due_at: request.pending_since },
-    )
-    .await
 }
 
 pub(crate) async fn run_item_timer(
@@ -128,46 +98,4 @@ async fn reschedule(
         }
     }
     done
-}
-
-/// Leftovers first; then whatever the state and the time call for.
-async fn run_request_timer(
-    ctx: &Context,
-    stored: StoredRequest,
-    invocation: Invocation,
-) -> Result<(), HandleError> {
-    let now = invocation.now;
-    if let RequestState::Issuing(intent) = &stored.request.state {
-        let intent = intent.clone();
-        return resume_intent(ctx, stored, intent, invocation).await;
-    }
-    let stored = drain_outbox(ctx, stored).await;
-    if stored.request.is_expired(now) {
-        return Ok(expire_request(ctx, &stored, now).await?);
-    }
-    if is_to_fulfil(&stored.request) {
-        return complete_request(ctx, stored, now).boxed().await;
-    }
-    if let RequestState::Ambiguous(doubt) = &stored.request.state {
-        let doubt = doubt.clone();
-        return recheck_ambiguous_create(ctx, stored, &doubt, now).await;
-    }
-    let Ok(next) = stored.request.apply(RequestEvent::Remind, "keyvend", now) else { return Ok(()) };
-    // Where the card could not be posted, that is still to be done, and calls the approvers too.
-    let notification = if next.card.is_some() {
-        let what = format!("{}.reminder", next.id);
-        let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
-        let mention = mention.then_some(&ctx.config.approvers);
-        Notification::Thread { message: approval_card::text(&text::reminder(&next, mention)) }
-    } else {
-        Notification::Card
-    };
-    match commit(ctx, &stored, next, Vec::new(), vec![notification]).await {
-        Ok(saved) => {
-            drain_outbox(ctx, saved).await;
-            Ok(())
-        }
-        Err(WriteError::Conflict(_)) => Ok(()),
-        Err(WriteError::Other(error)) => Err(error.into()),
-    }
 }

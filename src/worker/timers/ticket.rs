@@ -8,15 +8,15 @@ use crate::domain::request::{Notification, RequestEvent, RequestState};
 use crate::domain::ticket::claim::{self, ATTEMPTS, ClaimHolder, RECHECK_AFTER, StoredTicket, TicketState};
 use crate::id::TicketId;
 use crate::queue::{ClaimEvent, ClaimMessage, DueMessage};
-use crate::render::approval_card;
-use crate::render::text;
+use crate::render::{approval_card, text};
 use crate::store::{StoredRequest, TicketRef};
 use crate::time::Timestamp;
-use crate::worker::commands::cancel::read_ticket;
 use crate::worker::context::{Context, HandleError, Invocation};
+use crate::worker::ops::confirm_key::confirm;
 use crate::worker::ops::issue_key::{give_up_claim, issue};
-use crate::worker::ops::ticket_outbox::{confirm, import_ticket_events};
+use crate::worker::ops::ticket_outbox::import_ticket_events;
 use crate::worker::outbox::{commit, drain_outbox};
+use crate::worker::records::read_ticket;
 
 /// Does with a ticket what time and state call for.
 pub(crate) async fn run_ticket_timer(

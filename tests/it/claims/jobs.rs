@@ -20,7 +20,7 @@ use crate::claims::press::Showing;
 use crate::claims::stage::Message;
 use crate::claims::tables::Row;
 
-/// As in src/worker/commands/cancel.rs.
+/// As in src/worker/context.rs.
 pub const MAX_CONFLICT_RETRIES: usize = 5;
 /// How long an invocation has, in seconds.
 pub const LIFE: i64 = 30;

@@ -1,0 +1,132 @@
+//! Activates a key for an approved request: the decision is recorded with the lease before IAM is asked.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::aws::WriteError;
+use crate::aws::session_policy::{self, IamStep};
+use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::key::{IssuedKey, KeyState, StoredKey};
+use crate::domain::request::{Notification, RequestEvent, RequestKind};
+use crate::policy::{Authorized, Issue};
+use crate::render::{approval_card, text};
+use crate::store::{self, StoredRequest};
+use crate::time::Timestamp;
+use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
+use crate::worker::ops::deactivate_key::redo_deactivation;
+use crate::worker::ops::deny_request::deny_request;
+use crate::worker::outbox::{commit, drain_outbox, finish_claim};
+use crate::worker::records::read_key;
+
+/// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
+pub(crate) async fn reactivate(
+    ctx: &Context,
+    stored: &StoredRequest,
+    key: &StoredKey,
+    authorized: &Authorized<Issue>,
+    end: Timestamp,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let issued = &key.issued;
+    let (why, since) = match issued.state {
+        KeyState::Inactive { why, since } => (why, since),
+        // Begun before; its timer goes on.
+        KeyState::Activating { .. } => return activate(ctx, key, now).await,
+        KeyState::Delivered
+        | KeyState::Confirmed
+        | KeyState::Unconfirmed { .. }
+        | KeyState::Active
+        | KeyState::Deleting { .. }
+        | KeyState::Deleted { .. }
+        | KeyState::Suspect { .. }
+        | KeyState::NotOurs { .. } => {
+            return deny_request(ctx, stored, text::not_off(issued), now).await;
+        }
+    };
+    let by = stored.request.id.clone();
+    let state = KeyState::Activating { by, end, why, since };
+    let activating = IssuedKey { state, reassert_at: None, ..issued.clone() };
+    let detail = [("key", issued.key.to_string()), ("user", authorized.at().to_string())];
+    let happened = NewAuditEntry::new(AuditEvent::KeyActivating, &stored.request.details.requester, detail);
+    let seen = RequestEvent::RecordTicketEvent { happened, at: now, alert: false };
+    let next = stored.request.apply(seen, "keyvend", now)?;
+    let others = vec![
+        key.update_if_unmarked(&activating)?,
+        store::take_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key)),
+        store::not_frozen(),
+    ];
+    match commit(ctx, stored, next, others, Vec::new()).await {
+        Ok(saved) => drop(drain_outbox(ctx, saved).await),
+        Err(WriteError::Conflict(_)) if store::is_frozen(&ctx.tables).await? => {
+            return deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await;
+        }
+        // The lease is held, or something moved since it was read: look again.
+        Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
+        Err(WriteError::Other(error)) => return Err(error.into()),
+    }
+    match read_key(ctx, &issued.key).await? {
+        // Just judged.
+        Some(key) if key.deactivation_mark.is_none() => activate(ctx, &key, now).boxed().await,
+        // Somebody deactivated it meanwhile.
+        Some(key) if key.is_deactivation_pending() => redo_deactivation(ctx, &key, now).boxed().await,
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Has IAM activate what was decided, and then says so. Whoever switches it off meanwhile changes the item, and wins.
+async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
+    let issued = &key.issued;
+    let KeyState::Activating { by, end, why, .. } = &issued.state else { return Ok(()) };
+    let Some(stored) = StoredRequest::read(&ctx.tables, by).await? else {
+        return Err(anyhow::anyhow!("a key comes back for no request").into());
+    };
+    let actor = stored.request.details.requester.to_string();
+    let policy =
+        session_policy::write_policy(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
+    let iam = ctx.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
+    let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
+    if !iam.activate_access_key(&issued.user, &issued.key).await? {
+        let gone = IssuedKey { state: KeyState::Deleted { why: *why, at: now }, ..issued.clone() };
+        let Ok(next) =
+            stored.request.apply(RequestEvent::Refuse { why: text::KEY_GONE.to_owned() }, "keyvend", now)
+        else {
+            return Ok(());
+        };
+        let message = approval_card::text(text::KEY_GONE);
+        let told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+        return finish_claim(ctx, &stored, next, vec![key.update(&gone)?, release], told).await;
+    }
+    let undone = match &stored.request.details.kind {
+        RequestKind::Back { undo: true, .. } => Some(*end),
+        RequestKind::Back { .. }
+        | RequestKind::New
+        | RequestKind::Rotate { .. }
+        | RequestKind::Longer { .. } => issued.undone_expiry,
+    };
+    let active =
+        IssuedKey { state: KeyState::Active, undone_expiry: undone, ..issued.with_expiry(*end, now) };
+    let Ok(next) = stored.request.apply(RequestEvent::Complete, &actor, now) else {
+        // Its request ended meanwhile: the key does not stay on.
+        return redo_deactivation(ctx, key, now).await;
+    };
+    let message = approval_card::text(&text::standing(&next));
+    let mut told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+    told.extend(next.card.is_some().then_some(Notification::Card));
+    let others = vec![key.update(&active)?, release];
+    match commit(ctx, &stored, next, others, told).await {
+        Ok(saved) => {
+            drain_outbox(ctx, saved).await;
+            Ok(())
+        }
+        Err(WriteError::Conflict(_)) => match read_key(ctx, &issued.key).await? {
+            Some(found) if found.is_same(key) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
+            // It was deactivated, or somebody else finished: if it is to be off, IAM hears it last from us.
+            Some(found) if found.deactivation_mark.is_some() || !found.issued.state.is_active() => {
+                redo_deactivation(ctx, &found, now).await
+            }
+            Some(_) | None => Ok(()),
+        },
+        Err(WriteError::Other(error)) => Err(error.into()),
+    }
+}

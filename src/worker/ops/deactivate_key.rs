@@ -1,0 +1,157 @@
+//! Deactivates a key: the mark first, then IAM, then its record and whoever must know. Whoever meets a mark that IAM
+//! does not show yet goes on with it.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::aws::WriteError;
+use crate::aws::item::{Table, Update};
+use crate::aws::session_policy::{self, IamStep};
+use crate::domain::audit::AuditEvent;
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
+use crate::domain::request::Notification;
+use crate::id::AccessKeyId;
+use crate::render::{approval_card, text};
+use crate::time::Timestamp;
+use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
+use crate::worker::ops::key_record::{EXPIRY, key_event, update_key};
+use crate::worker::records::read_key;
+
+/// Marks the key, then has IAM switch it off, before anything else. `operation` and `actor` name the session.
+pub(crate) async fn take_off(
+    ctx: &Context,
+    issued: &IssuedKey,
+    (operation, actor): (&str, &str),
+    why: DeactivationReason,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    mark(ctx, issued, StoredKey::mark_off(actor, why, now)).await?;
+    deactivate_in_iam(ctx, issued, (operation, actor)).await
+}
+
+pub(crate) async fn mark(ctx: &Context, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
+    match ctx.tables.update(Table::Requests, &StoredKey::item_key(&issued.key), &marked).await {
+        // Marked before: what follows may still be lacking.
+        Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(error)) => Err(error),
+    }
+}
+
+pub(crate) async fn deactivate_in_iam(
+    ctx: &Context,
+    issued: &IssuedKey,
+    (operation, actor): (&str, &str),
+) -> anyhow::Result<()> {
+    let policy =
+        session_policy::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
+    let iam = ctx.sts.session(&issued.account, operation, actor, policy).await?;
+    iam.deactivate_access_key(&issued.user, &issued.key).await
+}
+
+/// Has IAM switch it off, then says so in its item, the trail and to its requester.
+pub(crate) async fn deactivate_key(
+    ctx: &Context,
+    stored: &StoredKey,
+    why: DeactivationReason,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let issued = &stored.issued;
+    // What somebody began is finished in their name.
+    let by = stored.deactivation_mark.as_ref().map_or(EXPIRY, |off| off.by.as_str());
+    take_off(ctx, issued, (issued.request.as_str(), by), why, now).await?;
+    finish_deactivation(ctx, &issued.key, why, now).await
+}
+
+/// IAM switched it off: its item and the trail say so, and its requester is told; of a report the approvers, too.
+pub(crate) async fn finish_deactivation(
+    ctx: &Context,
+    key: &AccessKeyId,
+    why: DeactivationReason,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        // The mark that was just made is a change of its own.
+        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+        match settle_deactivation(ctx, &stored, why, now).boxed().await {
+            // It changed meanwhile.
+            Err(HandleError::RetryAfter(_)) => {}
+            done => return done,
+        }
+    }
+    Err(HandleError::RetryAfter(Duration::from_secs(1)))
+}
+
+async fn settle_deactivation(
+    ctx: &Context,
+    stored: &StoredKey,
+    why: DeactivationReason,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let issued = &stored.issued;
+    let why = stored.deactivation_mark.as_ref().map_or(why, |off| off.why);
+    let press = stored.deactivation_mark.as_ref().and_then(|off| off.press.as_ref());
+    let next = match why {
+        DeactivationReason::Reported if issued.is_reported() => return Ok(()),
+        DeactivationReason::Reported => issued.reported(press, now),
+        DeactivationReason::Unconfirmed
+        | DeactivationReason::Expired
+        | DeactivationReason::UserRequested
+        | DeactivationReason::Rotated
+        | DeactivationReason::OwnerDeactivated => {
+            if !issued.state.is_active() {
+                return Ok(());
+            }
+            issued.key_deactivated(why, now)
+        }
+    };
+    let happened = key_event(AuditEvent::KeyDeactivated, stored, [("why", why.as_str().to_owned())]);
+    let to = next.requester.clone();
+    let told = match (press, &stored.deactivation_mark) {
+        (Some(_), Some(off)) => {
+            let message = approval_card::text(&text::reported(&next, &off.by));
+            let approvers = Notification::Approvers { message: message.clone() };
+            vec![approvers, Notification::Direct { to, message }, Notification::Card]
+        }
+        (_, _) => {
+            vec![Notification::Card, Notification::Direct { to, message: approval_card::off(&next, why) }]
+        }
+    };
+    let others = stored.release_if_activating().into_iter().collect();
+    update_key(ctx, stored, &next, happened, others, told, now).await
+}
+
+/// Somebody may have been switching the key on while it was deactivated: IAM is told once more.
+pub(crate) async fn reassert_inactive(ctx: &Context, stored: &StoredKey) -> Result<(), HandleError> {
+    let issued = &stored.issued;
+    if !issued.state.is_active() {
+        let policy =
+            session_policy::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
+        let iam = ctx.sts.session(&issued.account, issued.request.as_str(), EXPIRY, policy).await?;
+        iam.deactivate_access_key(&issued.user, &issued.key).await?;
+    }
+    let sure = IssuedKey { reassert_at: None, ..issued.clone() };
+    match ctx.tables.write(vec![stored.update(&sure)?]).await {
+        // It changed: what is due then is found again.
+        Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(error)) => Err(error.into()),
+    }
+}
+
+/// It was activated although it is to be off: IAM hears last that it is off.
+pub(crate) async fn redo_deactivation(
+    ctx: &Context,
+    stored: &StoredKey,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let why = match (&stored.deactivation_mark, &stored.issued.state) {
+        (Some(off), _) => off.why,
+        (None, KeyState::Inactive { why, .. } | KeyState::Activating { why, .. }) => *why,
+        (None, _) => DeactivationReason::UserRequested,
+    };
+    if stored.issued.state.is_active() {
+        return deactivate_key(ctx, stored, why, now).await;
+    }
+    let issued = &stored.issued;
+    Ok(take_off(ctx, issued, (issued.request.as_str(), EXPIRY), why, now).await?)
+}

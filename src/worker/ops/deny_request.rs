@@ -1,0 +1,24 @@
+//! Ends a request that policy, or the key it is about, no longer allows.
+
+use crate::domain::request::{Notification, RequestEvent};
+use crate::render::approval_card;
+use crate::store::StoredRequest;
+use crate::time::Timestamp;
+use crate::worker::context::{Context, HandleError};
+use crate::worker::outbox::finish_claim;
+
+/// The end of a request that policy, or the key's own state, no longer allows.
+pub(crate) async fn deny_request(
+    ctx: &Context,
+    stored: &StoredRequest,
+    why: String,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let Ok(next) = stored.request.apply(RequestEvent::Refuse { why: why.clone() }, "keyvend", now) else {
+        return Ok(());
+    };
+    let message = approval_card::text(&why);
+    let mut notifications = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+    notifications.extend(next.card.is_some().then_some(Notification::Card));
+    finish_claim(ctx, stored, next, Vec::new(), notifications).await
+}

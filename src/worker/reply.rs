@@ -1,0 +1,121 @@
+//! Answers whoever did something: at its response URL or in its form, else by direct message.
+
+use crate::facts::ApprovalsChannelError;
+use crate::id::{PersonId, RequestId};
+use crate::render::{approval_card, modal, text};
+use crate::slack::api::SlackMessage;
+use crate::slack::receive::{self, SlackEnvelope};
+use crate::time::Timestamp;
+use crate::worker::context::{Context, refresh_slack_client, slack_client};
+
+/// What whoever waits is told of a fault, and what they can do.
+pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &RequestId) -> String {
+    if ApprovalsChannelError::is_cause_of(error) {
+        text::approvers_unreachable(ctx.config.help_channel.as_ref())
+    } else {
+        text::error(reference)
+    }
+}
+
+/// The same where a fault is an answer: what has to do with approvers is not tried again while they cannot be
+/// reached.
+///
+/// # Errors
+/// Every other fault.
+pub(crate) fn approvers_unreachable(ctx: &Context, error: anyhow::Error) -> anyhow::Result<String> {
+    if !ApprovalsChannelError::is_cause_of(&error) {
+        return Err(error);
+    }
+    tracing::error!(error = format!("{error:#}"), "approvals channel unreachable");
+    Ok(text::approvers_unreachable(ctx.config.help_channel.as_ref()))
+}
+
+/// Answers whoever did something where they did it: in the form that they submitted, or as ever.
+pub(crate) async fn reply(
+    ctx: &Context,
+    to: &SlackEnvelope,
+    now: Timestamp,
+    sentence: &str,
+) -> anyhow::Result<()> {
+    if show_outcome(ctx, to, sentence).await { Ok(()) } else { answer(ctx, to, now, sentence).await }
+}
+
+/// The last word on something; failing itself is only logged.
+pub(crate) async fn try_to_reply(ctx: &Context, to: &SlackEnvelope, now: Timestamp, sentence: &str) {
+    if !show_outcome(ctx, to, sentence).await {
+        try_to_answer(ctx, to, now, sentence).await;
+    }
+}
+
+/// Shows in a submitted form how it went; `false` where there is no such form, or no more.
+pub(crate) async fn show_outcome(ctx: &Context, to: &SlackEnvelope, sentence: &str) -> bool {
+    let Some(view) = to.submitted_view() else { return false };
+    let shown = async {
+        let slack = slack_client(ctx).await?;
+        anyhow::Ok(slack.update_view(view, None, &modal::told(sentence)).await?)
+    };
+    match shown.await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "updating modal failed");
+            false
+        }
+    }
+}
+
+/// A response URL lives for 30 minutes.
+const RESPONSE_URL_LIFE: i64 = 1_800;
+
+/// Answers whoever did something, with a sentence.
+pub(crate) async fn answer(
+    ctx: &Context,
+    to: &receive::SlackEnvelope,
+    now: Timestamp,
+    sentence: &str,
+) -> anyhow::Result<()> {
+    answer_with(ctx, to, now, &approval_card::text(sentence)).await
+}
+
+/// Answers whoever did something, where the request says. That may be a thief's place (docs/threat-model.md): so never
+/// with a link to a key or a button of the card.
+pub(crate) async fn answer_with(
+    ctx: &Context,
+    to: &receive::SlackEnvelope,
+    now: Timestamp,
+    message: &SlackMessage,
+) -> anyhow::Result<()> {
+    let slack = slack_client(ctx).await?;
+    let url = to.response_url.as_ref().filter(|_| now.since(to.signed_at) < RESPONSE_URL_LIFE);
+    if let Some(url) = url {
+        match slack.respond(url, message).await {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::warn!(%error, "posting to response_url failed, sending a direct message"),
+        }
+    }
+    direct(ctx, &to.person, message).await
+}
+
+/// The last word on something that failed; failing itself is only logged.
+pub(crate) async fn try_to_answer(
+    ctx: &Context,
+    to: &receive::SlackEnvelope,
+    now: Timestamp,
+    sentence: &str,
+) {
+    if let Err(error) = answer(ctx, to, now, sentence).await {
+        tracing::error!(error = format!("{error:#}"), "reply not delivered");
+    }
+}
+
+/// A direct message. It is often the last way to tell somebody, so a token that was rotated a moment ago does not
+/// lose it.
+pub(crate) async fn direct(ctx: &Context, to: &PersonId, message: &SlackMessage) -> anyhow::Result<()> {
+    let slack = slack_client(ctx).await?;
+    match slack.post(to.user.as_str(), message).await {
+        Err(error) if error.is_about_the_token() => {
+            refresh_slack_client(ctx, &slack).await?.post(to.user.as_str(), message).await?;
+        }
+        posted => _ = posted?,
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! A request's timer ran out: what was left in its outbox, its expiry, its reminder, or work that was interrupted.
+
+use futures_util::FutureExt as _;
+
+use crate::aws::WriteError;
+use crate::domain::request::{Notification, RequestEvent, RequestState};
+use crate::render::{approval_card, text};
+use crate::store::StoredRequest;
+use crate::worker::context::{Context, HandleError, Invocation};
+use crate::worker::limits::may_mention;
+use crate::worker::ops::ambiguous_create::recheck_ambiguous_create;
+use crate::worker::ops::complete_request::complete_request;
+use crate::worker::ops::expire_request::expire_request;
+use crate::worker::ops::issue_key::resume_intent;
+use crate::worker::outbox::{commit, drain_outbox, is_to_fulfil};
+
+/// Leftovers first; then whatever the state and the time call for.
+pub(crate) async fn run_request_timer(
+    ctx: &Context,
+    stored: StoredRequest,
+    invocation: Invocation,
+) -> Result<(), HandleError> {
+    let now = invocation.now;
+    if let RequestState::Issuing(intent) = &stored.request.state {
+        let intent = intent.clone();
+        return resume_intent(ctx, stored, intent, invocation).await;
+    }
+    let stored = drain_outbox(ctx, stored).await;
+    if stored.request.is_expired(now) {
+        return Ok(expire_request(ctx, &stored, now).await?);
+    }
+    if is_to_fulfil(&stored.request) {
+        return complete_request(ctx, stored, now).boxed().await;
+    }
+    if let RequestState::Ambiguous(doubt) = &stored.request.state {
+        let doubt = doubt.clone();
+        return recheck_ambiguous_create(ctx, stored, &doubt, now).await;
+    }
+    let Ok(next) = stored.request.apply(RequestEvent::Remind, "keyvend", now) else { return Ok(()) };
+    // Where the card could not be posted, that is still to be done, and calls the approvers too.
+    let notification = if next.card.is_some() {
+        let what = format!("{}.reminder", next.id);
+        let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
+        let mention = mention.then_some(&ctx.config.approvers);
+        Notification::Thread { message: approval_card::text(&text::reminder(&next, mention)) }
+    } else {
+        Notification::Card
+    };
+    match commit(ctx, &stored, next, Vec::new(), vec![notification]).await {
+        Ok(saved) => {
+            drain_outbox(ctx, saved).await;
+            Ok(())
+        }
+        Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Other(error)) => Err(error.into()),
+    }
+}
