@@ -1,5 +1,6 @@
 //! Slack: its Web API, its signature, and what it sends.
 
+pub mod action_id;
 pub mod api;
 pub mod api_url;
 pub mod block_kit;

@@ -13,52 +13,10 @@ pub use crate::render::key_list::{
     KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, listed, off, owner_left,
 };
 use crate::render::text;
+use crate::slack::action_id::Action;
 use crate::slack::block_kit::{button, confirm, context, header, section, verbatim};
 use crate::slack::message::SlackMessage;
-use crate::slack::receive::LINK_ACTION_ID;
 use crate::time::Timestamp;
-
-/// The buttons' names, which say what a press asks for.
-pub mod action {
-    /// Approve the request.
-    pub const APPROVE: &str = "approve";
-    /// Deny it.
-    pub const DENY: &str = "deny";
-    /// Give the requester a one-time link.
-    pub const GET_KEY: &str = "get-key";
-    /// Take the request back.
-    pub const CANCEL: &str = "cancel";
-    /// Show what does not fit on the card.
-    pub const DETAILS: &str = "details";
-    /// Open the form, after its first trigger was too late.
-    pub const OPEN_FORM: &str = "open-form";
-    /// Switch the key off: it wasn't me.
-    pub const REPORT_KEY: &str = "not-me";
-    /// Switch a key off: whoever asked for it has left.
-    pub const DEACTIVATE_ORPHANED: &str = "owner-left";
-    /// A suspect came of the request: delete it.
-    pub const SUSPECT_OURS: &str = "suspect-ours";
-    /// A suspect is somebody else's.
-    pub const SUSPECT_NOT_OURS: &str = "suspect-not-ours";
-    /// Ask for a key in place of this one.
-    pub const ROTATE: &str = "rotate-key";
-    /// Ask for the key to live longer.
-    pub const EXTEND: &str = "extend-key";
-    /// Ask for its expiry to be taken back.
-    pub const UNDO: &str = "undo-expiry";
-    /// Nobody confirmed it, but its requester has it.
-    pub const RECEIVED: &str = "key-received";
-    /// Nobody confirmed it, and its requester has it not: another in its place.
-    pub const REPLACE: &str = "replace-key";
-    /// Request reactivation.
-    pub const ACTIVATE: &str = "activate-key";
-    /// Deactivate it.
-    pub const DEACTIVATE: &str = "deactivate-key";
-    /// Deactivate it, because another took its place.
-    pub const DEACTIVATE_ROTATED: &str = "retire-key";
-    /// Delete it.
-    pub const DELETE: &str = "delete-key";
-}
 
 /// What a button of the card carries: the request, and the revision that the card shows.
 #[must_use]
@@ -97,9 +55,9 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
         fields(request),
         context(&format!("{}\n{}", existing(&request.snapshot.keys, now), holds(request))),
         {"type": "actions", "block_id": "decide", "elements": [
-            button("Approve", action::APPROVE, &value, Some("primary"), None),
-            button("Deny", action::DENY, &value, Some("danger"), None),
-            button("Details", action::DETAILS, &value, None, None),
+            button("Approve", Action::Approve, &value, Some("primary"), None),
+            button("Deny", Action::OpenDenyForm, &value, Some("danger"), None),
+            button("Details", Action::Details, &value, None, None),
         ]},
     ]);
     let text = format!("{call}{} {}", text::asks(request), text::escape_mrkdwn(&asked.reason));
@@ -119,9 +77,9 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
     let mut buttons = Vec::new();
     let value = value(request);
     if request.is_actionable() {
-        buttons.push(button("Deny anyway", action::DENY, &value, None, None));
+        buttons.push(button("Deny anyway", Action::OpenDenyForm, &value, None, None));
     }
-    buttons.push(button("Details", action::DETAILS, &value, None, None));
+    buttons.push(button("Details", Action::Details, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
     // Also of a key that was reported before: it may be on again.
     if matches!(request.state, RequestState::Issued { .. }) {
@@ -201,8 +159,8 @@ pub fn ready(request: &KeyRequest) -> SlackMessage {
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "collect", "elements": [
-            button("Get my key", action::GET_KEY, &value, Some("primary"), None),
-            button("Cancel", action::CANCEL, &value, None, Some(confirm(
+            button("Get my key", Action::GetKey, &value, Some("primary"), None),
+            button("Cancel", Action::Cancel, &value, None, Some(confirm(
                 "Cancel this request?", "You would have to submit a new request.", "Cancel the request"))),
         ]},
         context(&format!("{}\nRequest `{}`", text::alternative(request.details.use_case), request.id)),
@@ -217,7 +175,7 @@ pub fn asked(request: &KeyRequest) -> SlackMessage {
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "collect", "elements": [
-            button("Cancel", action::CANCEL, &requesters_value(request), None, Some(confirm(
+            button("Cancel", Action::Cancel, &requesters_value(request), None, Some(confirm(
                 "Cancel this request?", "The approvers will see that you cancelled it.", "Cancel the request"))),
         ]},
         context(&format!("{}Request `{}`", instead(request), request.id)),
@@ -240,7 +198,7 @@ pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> Slac
 fn not_me(value: &str) -> Value {
     let sure = confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate");
     json!({"type": "actions", "block_id": "report", "elements": [
-        button("This wasn't me", action::REPORT_KEY, value, Some("danger"), Some(sure)),
+        button("This wasn't me", Action::ReportKey, value, Some("danger"), Some(sure)),
     ]})
 }
 
@@ -252,8 +210,8 @@ pub fn suspect(issued: &IssuedKey) -> SlackMessage {
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "suspect", "elements": [
-            key_button("Delete (created by keyvend)", action::SUSPECT_OURS, issued, Some("danger"), Some(sure)),
-            key_button("Keep (created by someone else)", action::SUSPECT_NOT_OURS, issued, None, None),
+            key_button("Delete (created by keyvend)", Action::SuspectOurs, issued, Some("danger"), Some(sure)),
+            key_button("Keep (created by someone else)", Action::SuspectNotOurs, issued, None, None),
         ]},
     ]);
     SlackMessage { text: sentence, blocks }
@@ -265,7 +223,7 @@ pub fn form_late() -> SlackMessage {
     let blocks = json!([
         section(text::FORM_LATE),
         {"type": "actions", "block_id": "late", "elements": [{
-            "type": "button", "action_id": action::OPEN_FORM, "style": "primary",
+            "type": "button", "action_id": Action::OpenRequestForm.as_str(), "style": "primary",
             "text": {"type": "plain_text", "text": "Open the form"},
         }]},
     ]);
@@ -278,7 +236,7 @@ pub fn link(sentence: &str, url: &str) -> SlackMessage {
     let blocks = json!([
         section(sentence),
         {"type": "actions", "block_id": "link", "elements": [{
-            "type": "button", "action_id": LINK_ACTION_ID, "style": "primary", "url": url,
+            "type": "button", "action_id": Action::OpenLink.as_str(), "style": "primary", "url": url,
             "text": {"type": "plain_text", "text": "Open the one-time link"},
         }]},
     ]);
@@ -291,7 +249,7 @@ pub fn again(sentence: &str, request: &KeyRequest) -> SlackMessage {
     let blocks = json!([
         section(sentence),
         {"type": "actions", "block_id": "collect", "elements": [
-            button("Get my key", action::GET_KEY, &requesters_value(request), Some("primary"), None),
+            button("Get my key", Action::GetKey, &requesters_value(request), Some("primary"), None),
         ]},
     ]);
     SlackMessage { text: sentence.to_owned(), blocks }
@@ -300,7 +258,7 @@ pub fn again(sentence: &str, request: &KeyRequest) -> SlackMessage {
 /// A button about one key. It carries the key's id; all else is read from the table.
 fn key_button(
     text: &str,
-    action: &str,
+    action: Action,
     issued: &IssuedKey,
     style: Option<&str>,
     confirm: Option<Value>,

@@ -7,8 +7,8 @@ use crate::domain::iam::AccessKey;
 use crate::domain::key::{DeactivationReason, IssuedKey};
 use crate::id::{AccessKeyId, PersonId};
 use crate::policy::IamUserRef;
-use crate::render::approval_card::action;
 use crate::render::text;
+use crate::slack::action_id::Action;
 use crate::slack::block_kit::{button as element, confirm, context, section};
 use crate::slack::message::SlackMessage;
 use crate::time::Timestamp;
@@ -136,16 +136,16 @@ fn buttons(key: &AccessKeyId, offers: &[KeyAction]) -> Option<Value> {
 
 fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
     let (text, action, style) = match offer {
-        KeyAction::Rotate => ("Rotate", action::ROTATE, None),
-        KeyAction::Extend => ("Extend", action::EXTEND, None),
-        KeyAction::Undo => ("Undo", action::UNDO, Some("primary")),
-        KeyAction::Received => ("I saved it", action::RECEIVED, Some("primary")),
-        KeyAction::Replace => ("Get a new key", action::REPLACE, None),
-        KeyAction::Activate => ("Reactivate", action::ACTIVATE, None),
-        KeyAction::Deactivate => ("Deactivate", action::DEACTIVATE, Some("danger")),
-        KeyAction::Retire => ("Deactivate the old key", action::DEACTIVATE_ROTATED, Some("primary")),
-        KeyAction::OwnerLeft => ("Deactivate", action::DEACTIVATE_ORPHANED, Some("danger")),
-        KeyAction::Delete => ("Delete", action::DELETE, Some("danger")),
+        KeyAction::Rotate => ("Rotate", Action::Rotate, None),
+        KeyAction::Extend => ("Extend", Action::Extend, None),
+        KeyAction::Undo => ("Undo", Action::UndoExpiry, Some("primary")),
+        KeyAction::Received => ("I saved it", Action::ConfirmReceipt, Some("primary")),
+        KeyAction::Replace => ("Get a new key", Action::Replace, None),
+        KeyAction::Activate => ("Reactivate", Action::Activate, None),
+        KeyAction::Deactivate => ("Deactivate", Action::Deactivate, Some("danger")),
+        KeyAction::Retire => ("Deactivate the old key", Action::DeactivateRotated, Some("primary")),
+        KeyAction::OwnerLeft => ("Deactivate", Action::DeactivateOrphaned, Some("danger")),
+        KeyAction::Delete => ("Delete", Action::Delete, Some("danger")),
     };
     let sure = match offer {
         KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => {

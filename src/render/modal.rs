@@ -8,16 +8,9 @@ use crate::domain::request::KeyRequest;
 use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
 use crate::render::text;
+use crate::slack::action_id::{Action, Callback};
 use crate::slack::block_kit::{section, verbatim};
 use crate::slack::command::{Field, Reason};
-use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
-
-/// The form in which a key is asked for.
-pub const ASK: &str = REQUEST_FORM;
-/// The form in which an approver says why they deny.
-pub const DENY: &str = DENIAL_FORM;
-/// A choice of a use case, whose alternative is then shown.
-pub const CHOOSE_USE_CASE: &str = "choose-use-case";
 
 /// Slack's most options of a menu.
 pub const MOST_OPTIONS: usize = 100;
@@ -53,7 +46,8 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
         blocks.push(typed_user(text::OTHER_USER, true));
     }
     let use_cases = UseCase::ALL.map(|use_case| option(text::use_case_choice(use_case), use_case.as_str()));
-    let radio = json!({"type": "radio_buttons", "action_id": CHOOSE_USE_CASE, "options": use_cases});
+    let radio =
+        json!({"type": "radio_buttons", "action_id": Action::ChooseUseCase.as_str(), "options": use_cases});
     let mut use_case = input(Field::UseCase, "Use case", None, false, &radio);
     if let Some(block) = use_case.as_object_mut() {
         block.insert("dispatch_action".to_owned(), true.into());
@@ -67,14 +61,14 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     let menu = json!({"type": "static_select", "action_id": "choose", "options": lifetimes});
     blocks.push(input(Field::Lifetime, "Lifetime", None, false, &menu));
     blocks.push(reason("Why do you need it?", text::REASON_HINT));
-    form(ASK, text::ASK_TITLE, "Submit request", "", blocks)
+    form(Callback::Request, text::ASK_TITLE, "Submit request", "", blocks)
 }
 
 /// The form in which an approver says why they deny; `carried` is what the pressed button carries.
 #[must_use]
 pub fn deny(request: &KeyRequest, carried: &str) -> Value {
     let blocks = vec![section(&text::to_deny(request)), reason("Why?", text::DENY_HINT)];
-    form(DENY, text::DENY_TITLE, "Deny", carried, blocks)
+    form(Callback::Deny, text::DENY_TITLE, "Deny", carried, blocks)
 }
 
 /// A modal that only tells something.
@@ -153,9 +147,9 @@ fn plain(text: &str) -> Value {
     json!({"type": "plain_text", "text": text})
 }
 
-fn form(callback_id: &str, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {
+fn form(callback_id: Callback, title: &str, submit: &str, carried: &str, blocks: Vec<Value>) -> Value {
     json!({
-        "type": "modal", "callback_id": callback_id, "private_metadata": carried, "title": plain(title),
+        "type": "modal", "callback_id": callback_id.as_str(), "private_metadata": carried, "title": plain(title),
         "submit": plain(submit), "close": plain("Cancel"), "blocks": blocks,
     })
 }

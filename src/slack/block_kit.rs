@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::slack::action_id::Action;
+
 /// The only kind of mrkdwn that is sent: what somebody typed in it names no channel and nobody, and links nowhere. What is
 /// written out, such as `<@U0ALICE>`, still does
 /// (<https://docs.slack.dev/reference/block-kit/composition-objects/text-object>).
@@ -30,9 +32,9 @@ pub fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).chain(['\u{2026}']).collect()
 }
 
-pub fn button(text: &str, action: &str, value: &str, style: Option<&str>, confirm: Option<Value>) -> Value {
+pub fn button(text: &str, action: Action, value: &str, style: Option<&str>, confirm: Option<Value>) -> Value {
     let mut button = json!({
-        "type": "button", "action_id": action, "value": value,
+        "type": "button", "action_id": action.as_str(), "value": value,
         "text": {"type": "plain_text", "text": text},
     });
     if let (Some(style), Some(object)) = (style, button.as_object_mut()) {

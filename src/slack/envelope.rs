@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{
     AccessKeyId, ChannelId, MessageTs, PersonId, RequestId, SlackUserId, UserGroupId, ViewHash, ViewId,
 };
-use crate::render::approval_card::action;
+use crate::slack::action_id::{Action, Callback, QueueGroup};
 use crate::slack::command::Command;
 use crate::slack::response_url::ResponseUrl;
 use crate::slack::signature::{SignatureHash, Verified};
@@ -88,8 +88,9 @@ impl SlackEvent {
 pub enum Interaction {
     /// A button was pressed or a choice made.
     BlockActions {
-        /// Which button.
-        action_id: String,
+        /// Which button; none where it is none of ours.
+        #[serde(with = "crate::slack::action_id::queued_action")]
+        action_id: Option<Action>,
         /// What the button carries: `<request id>.<revision>` where it is a decision, a key's id where it is about a key.
         value: String,
         /// The message it is in, if it is in one.
@@ -103,8 +104,9 @@ pub enum Interaction {
     ViewSubmission {
         /// The view that the form is in, which shows how it went.
         view: ViewId,
-        /// Which form.
-        callback_id: String,
+        /// Which form; none where it is none of ours.
+        #[serde(with = "crate::slack::action_id::queued_callback")]
+        callback_id: Option<Callback>,
         /// What we gave the form to carry (`private_metadata`), as a button carries its value.
         carried: String,
         /// What was filled in, by `block_id`.
@@ -164,18 +166,16 @@ impl SlackEnvelope {
             SlackEvent::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
                 format!("view.{person}.{}", view.id)
             }
-            SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) => match action_id
-                .as_str()
-            {
-                action::OPEN_FORM | action::DENY | action::DETAILS => format!("form.{person}.{}", self.id),
-                action::REPORT_KEY => format!("off.{person}.{}", self.about()),
-                action::DEACTIVATE | action::DEACTIVATE_ROTATED | action::DEACTIVATE_ORPHANED
-                    if value.parse::<AccessKeyId>().is_ok() =>
-                {
-                    format!("off.{person}.{value}")
+            SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) => {
+                match action_id.map(Action::queue_group) {
+                    Some(QueueGroup::Modal) => format!("form.{person}.{}", self.id),
+                    Some(QueueGroup::ReportedKey) => format!("off.{person}.{}", self.about()),
+                    Some(QueueGroup::DeactivatedKey) if value.parse::<AccessKeyId>().is_ok() => {
+                        format!("off.{person}.{value}")
+                    }
+                    Some(QueueGroup::DeactivatedKey | QueueGroup::Request) | None => self.group_of_carried(),
                 }
-                _ => self.group_of_carried(),
-            },
+            }
             SlackEvent::Command(_) | SlackEvent::Interaction(Interaction::ViewSubmission { .. }) => {
                 self.group_of_carried()
             }

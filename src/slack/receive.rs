@@ -10,7 +10,6 @@ pub mod slash_command;
 use crate::http::api_gateway::HttpRequest;
 use crate::http::form_urlencoded::{self, FORM, Form, JSON};
 pub use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
-pub use crate::slack::receive::interaction::LINK_ACTION_ID;
 use crate::slack::receive::outcome::json;
 pub use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason};
 pub use crate::slack::response_url::{InvalidResponseUrl, InvalidSlackApiUrl, ResponseUrl, ResponseUrlRule};

@@ -38,11 +38,7 @@ pub(crate) async fn on_claims(
 }
 
 /// The tab has the key.
-async fn confirm_ticket(
-    ctx: &Context,
-    message: &ClaimMessage,
-    now: Timestamp,
-) -> Result<(), HandleError> {
+async fn confirm_ticket(ctx: &Context, message: &ClaimMessage, now: Timestamp) -> Result<(), HandleError> {
     let Some(stored) = import_ticket_events(ctx, &message.tid, now).await? else { return Ok(()) };
     let RequestState::Issued { key, tid, .. } = &stored.request.state else { return Ok(()) };
     if *tid != message.tid {

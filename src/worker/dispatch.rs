@@ -16,8 +16,8 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::key::StoredKey;
 use crate::id::AccessKeyId;
 use crate::queue::DueMessage;
-use crate::render::approval_card::action;
-use crate::render::{modal, text};
+use crate::render::text;
+use crate::slack::action_id::{Action, Callback};
 use crate::slack::api::SlackError;
 use crate::slack::command::{self, Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
@@ -50,7 +50,7 @@ use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
 use crate::worker::limits::{admit, admits_itself, fetch_ahead, refuse_rate, tells_of_iam_users};
 use crate::worker::notify::deliver_notification;
 use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
-use crate::worker::ops::key_change::{KeyChange, key_change_of};
+use crate::worker::ops::key_change::KeyChange;
 use crate::worker::outbox::record_audit;
 use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
 use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
@@ -84,11 +84,7 @@ pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Valu
 /// What is left to be delivered again.
 struct Undone;
 
-async fn receive(
-    ctx: &Context,
-    message: SqsMessage,
-    invocation: Invocation,
-) -> Result<(), Undone> {
+async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> Result<(), Undone> {
     let received = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let received: u32 = received.unwrap_or(1);
     let arn = message.event_source_arn.as_deref().unwrap_or_default();
@@ -204,11 +200,7 @@ fn record_ids(message: &SlackEnvelope) {
     };
 }
 
-async fn dispatch(
-    ctx: &Context,
-    message: &SlackEnvelope,
-    invocation: Invocation,
-) -> Result<(), HandleError> {
+async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation) -> Result<(), HandleError> {
     if message.what == SlackEvent::UserDeactivated {
         // Facts are looked up afresh for every decision, so whoever left is refused from now on; what is left are
         // the keys that person asked for.
@@ -217,11 +209,14 @@ async fn dispatch(
     if let SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } = &message.what {
         return somebody_joined(ctx, message).boxed().await;
     }
-    if let SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) = &message.what {
+    if let SlackEvent::Interaction(Interaction::BlockActions {
+        action_id: Some(Action::ReportKey),
+        value,
+        ..
+    }) = &message.what
+    {
         // However late it comes, deactivating is never too late.
-        if action_id == action::REPORT_KEY {
-            return report_key(ctx, message, value, invocation.now).await;
-        }
+        return report_key(ctx, message, value, invocation.now).await;
     }
     if let Some((key, why)) = key_to_deactivate(&message.what) {
         return deactivate(ctx, message, &key, why, invocation.now).boxed().await;
@@ -266,65 +261,85 @@ async fn dispatch(
             Command::Deactivate(_) | Command::Help => Ok(()),
         },
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
-            match action_id.as_str() {
-                modal::CHOOSE_USE_CASE => show_alternative(ctx, message, view, value).boxed().await,
+            match action_id {
+                Some(Action::ChooseUseCase) => show_alternative(ctx, message, view, value).boxed().await,
                 // Whatever else is chosen in a form counts when it is submitted.
-                _ => Ok(()),
+                Some(_) | None => Ok(()),
             }
         }
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, message: button, .. }) => {
-            let place = PressOrigin::Card(button.as_ref());
-            match action_id.as_str() {
-                action::APPROVE => {
-                    review(ctx, message, ReviewAction::Approve, value, place, invocation.now).boxed().await
-                }
-                action::DENY => open_denial(ctx, message, value, place, invocation.now).boxed().await,
-                action::DETAILS => details(ctx, message, value, place, invocation.now).boxed().await,
-                action::OPEN_FORM => open_form(ctx, message, invocation.now).boxed().await,
-                action::GET_KEY => get_key(ctx, message, value, invocation.now).boxed().await,
-                action::CANCEL => cancel_by_button(ctx, message, value, invocation.now).boxed().await,
-                action::SUSPECT_OURS => {
-                    review_suspect(ctx, message, value, true, invocation.now).boxed().await
-                }
-                action::SUSPECT_NOT_OURS => {
-                    review_suspect(ctx, message, value, false, invocation.now).boxed().await
-                }
-                other => match (value.parse(), key_change_of(other)) {
-                    (Ok(key), Some(again)) => {
-                        change_key(ctx, message, &key, again, invocation.now).boxed().await
-                    }
-                    (Ok(key), None) if other == action::DELETE => {
-                        delete(ctx, message, &key, invocation.now).boxed().await
-                    }
-                    (Ok(_), None) | (Err(_), _) => {
-                        Ok(answer(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?)
-                    }
-                },
+            let press = Press { value, place: PressOrigin::Card(button.as_ref()) };
+            match action_id {
+                Some(action) => dispatch_action(ctx, message, *action, press, invocation.now).await,
+                None => Ok(answer(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?),
             }
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
-            match (callback_id.as_str(), Create::filled(values), command::denial_reason(values)) {
-                (modal::ASK, Ok(submitted), _) => {
+            match (callback_id, Create::filled(values), command::denial_reason(values)) {
+                (Some(Callback::Request), Ok(submitted), _) => {
                     create(ctx, message, &submitted, invocation.now).boxed().await
                 }
-                (modal::DENY, _, Ok(reason)) => {
-                    review(
-                        ctx,
-                        message,
-                        ReviewAction::Deny(reason),
-                        carried,
-                        PressOrigin::Form,
-                        invocation.now,
-                    )
-                    .boxed()
-                    .await
+                (Some(Callback::Deny), _, Ok(reason)) => {
+                    let (deny, form) = (ReviewAction::Deny(reason), PressOrigin::Form);
+                    review(ctx, message, deny, carried, form, invocation.now).boxed().await
                 }
-                _ => Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?),
+                (Some(Callback::Request | Callback::Deny) | None, _, _) => {
+                    Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?)
+                }
             }
         }
         SlackEvent::UserDeactivated | SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
             Ok(())
         }
+    }
+}
+
+/// A pressed button: what it carries and where it was.
+#[derive(Clone, Copy)]
+struct Press<'a> {
+    value: &'a str,
+    place: PressOrigin<'a>,
+}
+
+/// Every button, each to its handler.
+async fn dispatch_action(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    action: Action,
+    Press { value, place }: Press<'_>,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let key = value.parse::<AccessKeyId>();
+    let change = match action {
+        Action::Approve => {
+            return review(ctx, message, ReviewAction::Approve, value, place, now).boxed().await;
+        }
+        Action::OpenDenyForm => return open_denial(ctx, message, value, place, now).boxed().await,
+        Action::Details => return details(ctx, message, value, place, now).boxed().await,
+        Action::OpenRequestForm => return open_form(ctx, message, now).boxed().await,
+        Action::GetKey => return get_key(ctx, message, value, now).boxed().await,
+        Action::Cancel => return cancel_by_button(ctx, message, value, now).boxed().await,
+        Action::SuspectOurs => return review_suspect(ctx, message, value, true, now).boxed().await,
+        Action::SuspectNotOurs => return review_suspect(ctx, message, value, false, now).boxed().await,
+        Action::Rotate => Some(KeyChange::Rotate),
+        Action::Extend => Some(KeyChange::Extend),
+        Action::UndoExpiry => Some(KeyChange::Undo),
+        Action::ConfirmReceipt => Some(KeyChange::Received),
+        Action::Replace => Some(KeyChange::Replace),
+        Action::Activate => Some(KeyChange::Activate),
+        // Those that deactivate a key were dispatched before, unless they name none.
+        Action::Delete
+        | Action::ReportKey
+        | Action::Deactivate
+        | Action::DeactivateRotated
+        | Action::DeactivateOrphaned
+        | Action::ChooseUseCase
+        | Action::OpenLink => None,
+    };
+    match (key, change) {
+        (Ok(key), Some(change)) => change_key(ctx, message, &key, change, now).boxed().await,
+        (Ok(key), None) if action == Action::Delete => delete(ctx, message, &key, now).boxed().await,
+        (Ok(_), None) | (Err(_), _) => Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?),
     }
 }
 

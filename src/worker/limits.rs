@@ -6,14 +6,13 @@ use futures_util::future::{try_join, try_join_all};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
 use crate::id::{PersonId, RequestId};
-use crate::render::approval_card::{self, action};
-use crate::render::{modal, text};
+use crate::render::{approval_card, text};
+use crate::slack::action_id::{Action, Callback};
 use crate::slack::command::{Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::{OpenRequests, Quota, StoredRequest};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
-use crate::worker::ops::key_change::key_change_of;
 use crate::worker::outbox::audit_alone;
 use crate::worker::reply::show_outcome;
 
@@ -129,18 +128,10 @@ fn only_turns_off(what: &SlackEvent) -> bool {
             | Command::Help,
         ) => false,
         SlackEvent::Interaction(Interaction::BlockActions { action_id, view, .. }) => {
-            let off = [
-                action::REPORT_KEY,
-                action::DEACTIVATE,
-                action::DEACTIVATE_ROTATED,
-                action::DEACTIVATE_ORPHANED,
-                action::CANCEL,
-                action::DENY,
-            ];
-            view.is_none() && off.contains(&action_id.as_str())
+            view.is_none() && action_id.is_some_and(Action::only_turns_off)
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, .. }) => {
-            callback_id == modal::DENY
+            *callback_id == Some(Callback::Deny)
         }
     }
 }
@@ -153,12 +144,12 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
             Command::Create(_) | Command::List(None) | Command::Rotate(_) | Command::Activate(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
-            let about_key =
-                key_change_of(action_id).is_some() && value.parse::<crate::id::AccessKeyId>().is_ok();
-            action_id == action::APPROVE || about_key
+            let about_key = action_id.is_some_and(Action::is_key_change)
+                && value.parse::<crate::id::AccessKeyId>().is_ok();
+            *action_id == Some(Action::Approve) || about_key
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
-            callback_id == modal::ASK && Create::filled(values).is_ok()
+            *callback_id == Some(Callback::Request) && Create::filled(values).is_ok()
         }
         SlackEvent::Interaction(_)
         | SlackEvent::UserDeactivated
@@ -176,7 +167,7 @@ pub(crate) fn tells_of_iam_users(what: &SlackEvent) -> bool {
             Command::Form | Command::List(Some(_)) | Command::Delete(_) | Command::Status(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, .. }) => {
-            [action::OPEN_FORM, action::DELETE, modal::CHOOSE_USE_CASE].contains(&action_id.as_str())
+            matches!(action_id, Some(Action::OpenRequestForm | Action::Delete | Action::ChooseUseCase))
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { .. })
         | SlackEvent::UserDeactivated

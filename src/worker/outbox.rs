@@ -58,11 +58,7 @@ pub(crate) fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = Ne
 }
 
 /// Queues one notification: in order within its request, and once.
-async fn queue_notification(
-    ctx: &Context,
-    request: &RequestId,
-    number: u32,
-) -> anyhow::Result<()> {
+async fn queue_notification(ctx: &Context, request: &RequestId, number: u32) -> anyhow::Result<()> {
     let due = DueMessage::Tell { request: request.clone(), number };
     let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}"));
     ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await

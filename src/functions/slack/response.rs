@@ -7,7 +7,6 @@ use crate::http::api_gateway::HttpResponse;
 use crate::render::{modal, text};
 use crate::slack::command::{Command, Field, Problem};
 use crate::slack::envelope::{Interaction, SlackEvent};
-use crate::slack::receive::interaction::{DENIAL_FORM, REQUEST_FORM};
 use crate::slack::receive::{ReceiveOutcome, RejectReason};
 
 /// The answer to a request that was received as this.
@@ -30,9 +29,7 @@ fn acknowledgement(what: &SlackEvent) -> HttpResponse {
         // The form itself is the answer.
         SlackEvent::Command(Command::Form) => HttpResponse::empty(200),
         SlackEvent::Command(_) => ephemeral(text::CHECKING),
-        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, .. })
-            if [REQUEST_FORM, DENIAL_FORM].contains(&callback_id.as_str()) =>
-        {
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id: Some(_), .. }) => {
             let checking = modal::told(text::CHECKING_FORM);
             HttpResponse::json(&json!({ "response_action": "update", "view": checking }))
         }

@@ -7,20 +7,14 @@ use serde_json::Value;
 
 use crate::http::form_urlencoded::Form;
 use crate::id::{PersonId, SlackTeamId};
+use crate::slack::action_id::{Action, Callback};
 use crate::slack::command::{self, Create, Field, Problem};
 use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
 use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
 use crate::slack::signature::Verified;
 use crate::text::bounded;
 
-/// The `callback_id` of the form in which a key is requested.
-pub const REQUEST_FORM: &str = "ask";
-/// The `callback_id` of the form in which a denial's reason is written.
-pub const DENIAL_FORM: &str = "deny";
-/// The `action_id` of a button that is a link. Slack reports its press too, with the link; there is nothing to do.
-pub const LINK_ACTION_ID: &str = "open-link";
-
-/// Slack allows 255 characters in an `action_id`, `block_id` or `callback_id`; ours stay well below.
+/// Slack allows 255 characters in a `block_id`; ours stay well below.
 const ID_MOST: usize = 64;
 /// Above what a button of ours carries.
 const VALUE_MOST: usize = 200;
@@ -48,7 +42,7 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
     };
     let Some(interaction) = interaction else { return Ok(ReceiveOutcome::Acknowledged) };
     if let Interaction::ViewSubmission { callback_id, values, .. } = &interaction {
-        let wrong = wrong_fields(callback_id, values);
+        let wrong = wrong_fields(*callback_id, values);
         if !wrong.is_empty() {
             return Ok(ReceiveOutcome::FormErrors(wrong));
         }
@@ -64,11 +58,11 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
 }
 
 /// What the grammar finds wrong in a form's fields.
-fn wrong_fields(callback_id: &str, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
+fn wrong_fields(callback_id: Option<Callback>, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
     match callback_id {
-        REQUEST_FORM => Create::filled(values).err().unwrap_or_default(),
-        DENIAL_FORM => command::denial_reason(values).err().into_iter().collect(),
-        _ => Vec::new(),
+        Some(Callback::Request) => Create::filled(values).err().unwrap_or_default(),
+        Some(Callback::Deny) => command::denial_reason(values).err().into_iter().collect(),
+        None => Vec::new(),
     }
 }
 
@@ -87,7 +81,9 @@ fn block_actions(payload: &Value) -> Result<Option<Interaction>, RejectReason> {
         return Err(RejectReason::Lacks("action"));
     };
     let action_id = text_at(action, "/action_id").ok_or(RejectReason::Lacks("action_id"))?;
-    if action_id == LINK_ACTION_ID {
+    let action_id = Action::parse(action_id);
+    if action_id == Some(Action::OpenLink) {
+        // Slack reports the press of a link, too; there is nothing to do.
         return Ok(None);
     }
     let message = || {
@@ -103,7 +99,7 @@ fn block_actions(payload: &Value) -> Result<Option<Interaction>, RejectReason> {
         })
     };
     Ok(Some(Interaction::BlockActions {
-        action_id: bounded(action_id, ID_MOST),
+        action_id,
         value: bounded(chosen(action).unwrap_or_default(), VALUE_MOST),
         message: message(),
         view: view(),
@@ -127,7 +123,7 @@ fn view_submission(payload: &Value) -> Result<Interaction, RejectReason> {
         view: text_at(payload, "/view/id")
             .and_then(|id| id.parse().ok())
             .ok_or(RejectReason::Lacks("view"))?,
-        callback_id: bounded(callback_id, ID_MOST),
+        callback_id: Callback::parse(callback_id),
         carried: bounded(text_at(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
         values,
     })

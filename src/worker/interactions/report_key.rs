@@ -5,8 +5,8 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::key::{DeactivationReason, StoredKey};
 use crate::domain::request::RequestState;
 use crate::id::AccessKeyId;
-use crate::render::approval_card::action;
 use crate::render::text;
+use crate::slack::action_id::Action;
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::StoredRequest;
 use crate::time::Timestamp;
@@ -59,9 +59,14 @@ pub(crate) async fn report_key(
 pub(crate) async fn marked_off(ctx: &Context, message: &SlackEnvelope) -> Option<AccessKeyId> {
     let key = match (&message.what, key_to_deactivate(&message.what)) {
         (_, Some((key, _))) => key,
-        (SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }), None)
-            if action_id == action::REPORT_KEY =>
-        {
+        (
+            SlackEvent::Interaction(Interaction::BlockActions {
+                action_id: Some(Action::ReportKey),
+                value,
+                ..
+            }),
+            None,
+        ) => {
             let (id, revision) = carried(value)?;
             let request = StoredRequest::read(&ctx.tables, &id).await.ok()??.request;
             // Which key it is about is nothing to whoever knows the request's id alone.

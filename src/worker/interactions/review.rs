@@ -339,11 +339,7 @@ fn notifications_for(event: &RequestEvent, next: &KeyRequest, left: usize) -> (S
     }
 }
 
-fn deny(
-    authorized: &Authorized<Approve>,
-    message: &SlackEnvelope,
-    reason: &Reason,
-) -> RequestEvent {
+fn deny(authorized: &Authorized<Approve>, message: &SlackEnvelope, reason: &Reason) -> RequestEvent {
     RequestEvent::Deny {
         by: authorized.principal().clone(),
         press: message.id.clone(),

@@ -6,8 +6,8 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::key::DeactivationReason;
 use crate::domain::request::KeyRequest;
 use crate::id::{AccessKeyId, RequestId, Revision, ViewId};
-use crate::render::approval_card::action;
 use crate::render::text;
+use crate::slack::action_id::Action;
 use crate::slack::api::SlackError;
 use crate::slack::command::Command;
 use crate::slack::receive::{Interaction, MessageRef, SlackEnvelope, SlackEvent};
@@ -24,12 +24,7 @@ pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, Deact
             Some((key.clone(), DeactivationReason::UserRequested))
         }
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
-            let why = match action_id.as_str() {
-                action::DEACTIVATE => DeactivationReason::UserRequested,
-                action::DEACTIVATE_ROTATED => DeactivationReason::Rotated,
-                action::DEACTIVATE_ORPHANED => DeactivationReason::OwnerDeactivated,
-                _ => return None,
-            };
+            let why = action_id.and_then(Action::deactivation_reason)?;
             Some((value.parse().ok()?, why))
         }
         SlackEvent::Command(_)

@@ -592,12 +592,7 @@ async fn session_for(ctx: &Context, step: IamStep, ready: &AuthorizedClaim) -> a
     session(ctx, step, &ready.stored.request, &ready.facts.iam_user.path).await
 }
 
-async fn session(
-    ctx: &Context,
-    step: IamStep,
-    request: &KeyRequest,
-    path: &str,
-) -> anyhow::Result<Iam> {
+async fn session(ctx: &Context, step: IamStep, request: &KeyRequest, path: &str) -> anyhow::Result<Iam> {
     let asked = &request.details;
     let policy = session_policy::write_policy(step, &asked.account, path, &asked.user)?;
     ctx.sts.session(&asked.account, request.id.as_str(), &asked.requester.to_string(), policy).await

@@ -5,7 +5,6 @@ use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey, UND
 use crate::domain::request::{RequestDetails, RequestKind};
 use crate::id::AccessKeyId;
 use crate::policy::{Activate, Denial, KeyFacts, Policies, Request, RequiredApprovals, Rotate};
-use crate::render::approval_card::action;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
 use crate::time::{DAY, Timestamp};
@@ -183,19 +182,6 @@ pub(crate) fn authorize_change(
         RequiredApprovals::Approvals(needed) => Ok(needed),
         RequiredApprovals::Never(denial) => Err(denial),
     }
-}
-
-/// What a button about a key asks for, if it asks for more of it.
-pub(crate) fn key_change_of(action_id: &str) -> Option<KeyChange> {
-    Some(match action_id {
-        action::ROTATE => KeyChange::Rotate,
-        action::EXTEND => KeyChange::Extend,
-        action::UNDO => KeyChange::Undo,
-        action::RECEIVED => KeyChange::Received,
-        action::REPLACE => KeyChange::Replace,
-        action::ACTIVATE => KeyChange::Activate,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

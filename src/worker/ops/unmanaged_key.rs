@@ -180,11 +180,7 @@ async fn carry_out_deletion(
 }
 
 /// The last of these entries, in its place of the chain that the message names. Delivered again, it finds its rows.
-async fn audit(
-    ctx: &Context,
-    work: &UnmanagedDeletion,
-    events: &[AuditEvent],
-) -> anyhow::Result<()> {
+async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -> anyhow::Result<()> {
     let mut chain = AuditChain::default();
     for event in events {
         let detail = [
