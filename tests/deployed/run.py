@@ -151,7 +151,7 @@ class Walk:
         assert "http" not in mail["BodyText"] and not mail["BodyHtml"], "a link in the mail"
         (code,) = re.findall(r"\b[0-9A-HJKMNP-TV-Z]{8}\b", mail["BodyText"])
         self.secrets.append(code)
-        (label,) = re.findall(r"marked \*(\w\w)\*", message["text"])
+        (label,) = re.findall(r"labeled \*(\w\w)\*", message["text"])
         assert label in mail["Subject"], (label, mail["Subject"])
 
         step("the link alone opens nothing, nor does the code alone")
