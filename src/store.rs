@@ -219,7 +219,7 @@ impl StoredRequest {
     /// same transaction.
     ///
     /// # Errors
-    /// [`WriteError::Lost`] where there is one of this id, or its requester opened another meanwhile.
+    /// [`WriteError::Conflict`] where there is one of this id, or its requester opened another meanwhile.
     pub async fn create(
         dynamo: &Tables,
         request: &KeyRequest,
@@ -265,7 +265,7 @@ impl StoredRequest {
     /// Writes `next` in this one's place, with its new notifications and `others` in the same transaction.
     ///
     /// # Errors
-    /// [`WriteError::Lost`] where any condition did not hold. A lost reply is no loss: what was to be written is
+    /// [`WriteError::Conflict`] where any condition did not hold. A lost reply is no loss: what was to be written is
     /// looked for before the race is given up.
     pub async fn save(
         &self,

@@ -135,7 +135,7 @@ class Walk:
         request = self.request_of(key)
         assert self.keyvend.types(ALICE_OWNER, "status")[0] == 200
         self.slack.wait_for(ALICE_OWNER, f"\\u2022 `{request}`")
-        print("  audit:", ", ".join(self.audited(request, {"revealed", "misused"})))
+        print("  audit:", ", ".join(self.audited(request, {"link.confirmed", "link.reused"})))
 
     def two_channels(self):
         step("the third deployment mails codes: the link is in Slack, the code in the mail, each marked as the other's")
@@ -151,7 +151,7 @@ class Walk:
         assert "http" not in mail["BodyText"] and not mail["BodyHtml"], "a link in the mail"
         (code,) = re.findall(r"\b[0-9A-HJKMNP-TV-Z]{8}\b", mail["BodyText"])
         self.secrets.append(code)
-        (label,) = re.findall(r"marked \*(\w\w)\*", message["text"])
+        (label,) = re.findall(r"labeled \*(\w\w)\*", message["text"])
         assert label in mail["Subject"], (label, mail["Subject"])
 
         step("the link alone opens nothing, nor does the code alone")
@@ -182,9 +182,9 @@ class Walk:
         self.slack.wait_for(ALICE_OWNER, "has expired", seconds=150)
         card = self.slack.wait_for(APPROVALS, "forgotten by everybody", "Expired: ")
         assert not buttons(card).keys() & {"Approve", "Deny"}, card
-        events = self.audited(forgotten, {"reminded", "expired"})
+        events = self.audited(forgotten, {"review.reminder_sent", "request.expired"})
         print("  audit:", ", ".join(events))
-        assert events.count("reminded") == 1, events
+        assert events.count("review.reminder_sent") == 1, events
 
     def look_back(self):
         step("no secret was kept, logged, queued or said but the links to whom they are for; no message died")

@@ -98,7 +98,7 @@ fn invalid_command_line_suggests_valid_one() {
         (&["policy", "explain", "--person", "U0", "--user", "ci", "--action", "approve"], "--requester"),
         (&["policy", "explain", "--person", "U0", "--user", "c/i", "--action", "list"], "IAM user's name"),
         (&["freeze", "--as", "T0001.U0ALICE"], "not a Slack ID"),
-        (&["key", "deactivate", "x"], "not an access key ID"),
+        (&["key", "deactivate", "x"], "not an access key id"),
         (&["key", "deactivate"], "<KEY>"),
     ];
     for (words, told) in table {

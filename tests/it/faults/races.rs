@@ -72,7 +72,7 @@ async fn simultaneous_approvals_are_each_counted_once() {
         let about = format!("{turns} {swapped}");
         assert_eq!(keyvend.stands().await, "APPROVED", "{about}");
         assert_eq!(count(&events(&keyvend).await, "review.approved"), 1, "{about}");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "can be made"), 1, "{about}");
+        assert_eq!(keyvend.times_told(ALICE_OWNER, "is ready to create"), 1, "{about}");
         let told = [keyvend.told(BOB_APPROVER), keyvend.told(CAROL_APPROVER)];
         let counted = told.iter().filter(|told| told.contains("approval is recorded")).count();
         assert_eq!(counted, 1, "{about}: {told:?}");
@@ -95,7 +95,7 @@ async fn approval_racing_denial_matches_audit_trail() {
         assert_eq!(keyvend.stands().await, "DENIED", "{about}: a no ends what waits, approved or not");
         let events = events(&keyvend).await;
         assert_eq!(count(&events, "review.denied"), 1, "{about}");
-        let ready = keyvend.times_told(ALICE_OWNER, "can be made");
+        let ready = keyvend.times_told(ALICE_OWNER, "is ready to create");
         assert_eq!(ready, count(&events, "review.approved"), "{about}: told of an approval that was none");
         assert_eq!(keyvend.creates(), 0);
     }

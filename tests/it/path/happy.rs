@@ -76,9 +76,9 @@ async fn approved_request_reveals_key_in_one_tab() {
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and delivered to the browser tab that used your link (Chrome on Linux). It may take about 10 seconds to start working. If that wasn't you, press *This wasn't me* to deactivate it within seconds.
     This wasn't me
-    Switch this key off?
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     ");
     assert_eq!(keyvend.posts("/reveal/ack", &tab.ack(&key)).await, (200, json!({})));
@@ -96,9 +96,9 @@ async fn approved_request_reveals_key_in_one_tab() {
     Requested by <@U0ALICE>: local development, 30 days. Approved by <@U0BOB>. Request `<request>`
     Details
     This wasn't me
-    Switch this key off?
+    Deactivate this key?
     It stops working immediately, everywhere.
-    Switch it off
+    Deactivate
     Go back
     ");
     keyvend.links_are_shown_to_nobody_else();

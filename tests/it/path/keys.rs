@@ -178,10 +178,10 @@ async fn list_offers_only_authorized_actions() {
     let other = foreign(&keyvend, "ci-deployer").await;
     assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Extend, Deactivate, Deactivate");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Switch on, Delete, Switch off");
-    assert_eq!(shown(&typed(&keyvend, BOB_APPROVER, line).await), "Delete, Switch off", "no owner");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Reactivate, Delete, Deactivate");
+    assert_eq!(shown(&typed(&keyvend, BOB_APPROVER, line).await), "Delete, Deactivate", "no owner");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Switch on, Delete, Delete");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Reactivate, Delete, Delete");
     // What everybody is shown works when pressed, until it is done.
     for (person, label) in [(BOB_APPROVER, "Delete"), (ALICE_OWNER, "Delete")] {
         let listed = typed(&keyvend, person, line).await;

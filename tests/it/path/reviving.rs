@@ -175,7 +175,7 @@ async fn reported_privileged_key_needs_second_approver() {
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
     let card = &said(&keyvend, "requests reactivation of the inactive key");
     assert!(card.reading().contains("0 of 1"), "{}", card.reading());
-    let why = said(&keyvend, "because reported (This wasn't me)");
+    let why = said(&keyvend, "reported (This wasn't me)");
     assert_eq!(why.thread_ts.as_ref(), Some(&card.ts), "what they are asked to overrule");
     for (person, no) in [
         (CAROL_APPROVER, "You cannot approve your own request"),
