@@ -217,7 +217,7 @@ impl Callback {
 pub(crate) mod queued_action {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-    use super::Action;
+    use crate::slack::action_id::Action;
 
     pub(crate) fn serialize<S: Serializer>(id: &Option<Action>, to: S) -> Result<S::Ok, S::Error> {
         id.map(Action::as_str).serialize(to)
@@ -232,7 +232,7 @@ pub(crate) mod queued_action {
 pub(crate) mod queued_callback {
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-    use super::Callback;
+    use crate::slack::action_id::Callback;
 
     pub(crate) fn serialize<S: Serializer>(id: &Option<Callback>, to: S) -> Result<S::Ok, S::Error> {
         id.map(Callback::as_str).serialize(to)
