@@ -47,35 +47,35 @@ impl ClaimEvent {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum DueMessage {
     /// Somebody is to be told. What it says is read from table `Requests`, never from the message.
-    Tell {
+    Notify {
         /// About which request.
         request: RequestId,
         /// Which of its notifications.
         number: u32,
     },
     /// A timer ran out, of an item of table `Requests`.
-    Timer {
+    ItemTimer {
         /// The item's key.
         item: String,
         /// The timer, as the index had it.
         due_at: Timestamp,
     },
     /// A ticket's timer ran out.
-    Ticket {
+    TicketTimer {
         /// Which.
         tid: TicketId,
         /// The timer, as the index had it.
         due_at: Timestamp,
     },
     /// A claim is to be served again.
-    Issue {
+    ResumeIssue {
         /// Which ticket's.
         tid: TicketId,
         /// At which attempt.
         attempt: i64,
     },
     /// Who owns which IAM users is to be read afresh: one page of one account.
-    Directory(OwnershipPage),
+    RefreshOwnership(OwnershipPage),
     /// A page of the daily audit checkpoint.
     Checkpoint(CheckpointPage),
 }

@@ -233,8 +233,8 @@ async fn record_with_request(
         let told = approval_card::text(&words::told_of_deactivation(issued, operator.actor()));
         let to = issued.requester.clone();
         next.notifications.extend([
-            Notification::Approvers { message: told.clone() },
-            Notification::Direct { to, message: told },
+            Notification::ApprovalsChannel { message: told.clone() },
+            Notification::DirectMessage { to, message: told },
         ]);
         let mut others = Vec::new();
         if let Some(key) = read(dynamo, &issued.key).await? {

@@ -390,7 +390,7 @@ pub enum DueAction {
     /// Its time ran out: its last use decides whether it is deactivated now.
     Expire,
     /// Its requester is reminded of its end.
-    Remind,
+    SendReminder,
     /// Another took its place: its last use decides whether to ask about switching it off.
     CheckOldKeyIdle,
     /// Its ticket decides whether it was received.
@@ -460,17 +460,17 @@ impl IssuedKey {
             expires_at: match &asked.kind {
                 // The end that was approved is not moved by replacing a key.
                 RequestKind::Rotate { end, .. } => *end,
-                RequestKind::New | RequestKind::Back { .. } | RequestKind::Longer { .. } => {
+                RequestKind::Create | RequestKind::Reactivate { .. } | RequestKind::Extend { .. } => {
                     Timestamp(now.0 + i64::from(asked.days) * DAY)
                 }
             },
             days: match &asked.kind {
                 RequestKind::Rotate { days, .. } => *days,
-                RequestKind::New | RequestKind::Back { .. } | RequestKind::Longer { .. } => asked.days,
+                RequestKind::Create | RequestKind::Reactivate { .. } | RequestKind::Extend { .. } => asked.days,
             },
             replaces: match &asked.kind {
                 RequestKind::Rotate { key, .. } => Some(key.clone()),
-                RequestKind::New | RequestKind::Back { .. } | RequestKind::Longer { .. } => None,
+                RequestKind::Create | RequestKind::Reactivate { .. } | RequestKind::Extend { .. } => None,
             },
             state: KeyState::Delivered,
             reminders: Reminders::none(now),
@@ -791,7 +791,7 @@ impl StoredKey {
                 if self.issued.deadline() <= now {
                     DueAction::Expire
                 } else if self.issued.remind_at().is_some_and(|at| at <= now) {
-                    DueAction::Remind
+                    DueAction::SendReminder
                 } else {
                     DueAction::CheckOldKeyIdle
                 }

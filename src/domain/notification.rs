@@ -13,16 +13,16 @@ use crate::time::Timestamp;
 #[serde(rename_all = "snake_case")]
 pub enum Notification {
     /// Draw the card as the request then stands; post it where there is none.
-    Card,
+    UpdateCard,
     /// A direct message.
-    Direct {
+    DirectMessage {
         /// To whom.
         to: PersonId,
         /// What it says. Never a link to a key.
         message: SlackMessage,
     },
     /// A direct message that reminds somebody of a key's end. Whether it was delivered matters, so that is noted.
-    Reminder {
+    ExpiryReminder {
         /// To whom.
         to: PersonId,
         /// Of which key.
@@ -33,12 +33,12 @@ pub enum Notification {
         message: SlackMessage,
     },
     /// A message in the card's thread.
-    Thread {
+    ThreadReply {
         /// What it says.
         message: SlackMessage,
     },
     /// A message to the approvals channel.
-    Approvers {
+    ApprovalsChannel {
         /// What it says.
         message: SlackMessage,
     },

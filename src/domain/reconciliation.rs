@@ -10,7 +10,7 @@ use crate::store::NEW;
 use crate::time::Timestamp;
 
 /// The key of its item in table `Requests`.
-pub const FINDINGS: &str = "comparison";
+pub const FINDINGS: &str = "reconciliation";
 /// How many keys a report names; the rest it counts.
 const NAMED: usize = 20;
 

@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestKind {
     /// A new key.
-    New,
+    Create,
     /// A new key in place of one, until that one's approved end.
     Rotate {
         /// Which.
@@ -37,7 +37,7 @@ pub enum RequestKind {
         days: u32,
     },
     /// A key that is off back, until `end`.
-    Back {
+    Reactivate {
         /// Which.
         key: AccessKeyId,
         /// Until when.
@@ -46,7 +46,7 @@ pub enum RequestKind {
         undo: bool,
     },
     /// A key for longer, until `end`.
-    Longer {
+    Extend {
         /// Which.
         key: AccessKeyId,
         /// Until when.
@@ -59,8 +59,8 @@ impl RequestKind {
     #[must_use]
     pub fn existing(&self) -> Option<&AccessKeyId> {
         match self {
-            Self::New | Self::Rotate { .. } => None,
-            Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
+            Self::Create | Self::Rotate { .. } => None,
+            Self::Reactivate { key, .. } | Self::Extend { key, .. } => Some(key),
         }
     }
 
@@ -68,8 +68,8 @@ impl RequestKind {
     #[must_use]
     pub fn key(&self) -> Option<&AccessKeyId> {
         match self {
-            Self::New => None,
-            Self::Rotate { key, .. } | Self::Back { key, .. } | Self::Longer { key, .. } => Some(key),
+            Self::Create => None,
+            Self::Rotate { key, .. } | Self::Reactivate { key, .. } | Self::Extend { key, .. } => Some(key),
         }
     }
 
@@ -77,21 +77,21 @@ impl RequestKind {
     #[must_use]
     pub fn end(&self) -> Option<Timestamp> {
         match self {
-            Self::New => None,
-            Self::Rotate { end, .. } | Self::Back { end, .. } | Self::Longer { end, .. } => Some(*end),
+            Self::Create => None,
+            Self::Rotate { end, .. } | Self::Reactivate { end, .. } | Self::Extend { end, .. } => Some(*end),
         }
     }
 
     /// What the trail says of it, where it is about a key that exists.
     fn detail(&self) -> Vec<(String, String)> {
-        let (wants, key, end) = match self {
-            Self::New => return Vec::new(),
+        let (kind, key, end) = match self {
+            Self::Create => return Vec::new(),
             Self::Rotate { key, end, .. } => ("rotate", key, end),
-            Self::Back { key, end, undo: true } => ("undo", key, end),
-            Self::Back { key, end, undo: false } => ("activate", key, end),
-            Self::Longer { key, end } => ("extend", key, end),
+            Self::Reactivate { key, end, undo: true } => ("undo", key, end),
+            Self::Reactivate { key, end, undo: false } => ("activate", key, end),
+            Self::Extend { key, end } => ("extend", key, end),
         };
-        let detail = [("wants", wants.to_owned()), ("key", key.to_string()), ("end", end.rfc3339())];
+        let detail = [("kind", kind.to_owned()), ("key", key.to_string()), ("end", end.rfc3339())];
         detail.map(|(name, value)| (name.to_owned(), value)).into()
     }
 }
@@ -796,7 +796,7 @@ impl KeyRequest {
                 let found = suspects.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
                 let mut doubt = AmbiguousCreate { checks_done: doubt.checks_done + 1, ..doubt.clone() };
                 doubt.suspect_keys.extend(suspects);
-                let detail = [("look", doubt.checks_done.to_string()), ("suspects", found)];
+                let detail = [("check", doubt.checks_done.to_string()), ("suspects", found)];
                 // After the last look the request may be tried again: what there was to find is found.
                 let settled = doubt.look_at().is_none();
                 next.state = if settled { RequestState::Approved } else { RequestState::Ambiguous(doubt) };
@@ -805,10 +805,10 @@ impl KeyRequest {
             RequestEvent::Complete => {
                 self.ensure_open(now)?;
                 let (event, key, end) = match (&self.state, &self.details.kind) {
-                    (RequestState::Approved, RequestKind::Back { key, end, .. }) => {
+                    (RequestState::Approved, RequestKind::Reactivate { key, end, .. }) => {
                         (AuditEvent::KeyActivated, key, end)
                     }
-                    (RequestState::Approved, RequestKind::Longer { key, end }) => {
+                    (RequestState::Approved, RequestKind::Extend { key, end }) => {
                         (AuditEvent::KeyExtended, key, end)
                     }
                     _ => return Err(TransitionError::InvalidState),

@@ -90,10 +90,10 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
 
 fn heading(request: &KeyRequest) -> String {
     let what = match &request.details.kind {
-        RequestKind::New => "access key",
+        RequestKind::Create => "access key",
         RequestKind::Rotate { .. } => "access key replacement",
-        RequestKind::Back { .. } => "access key reactivation",
-        RequestKind::Longer { .. } => "access key extension",
+        RequestKind::Reactivate { .. } => "access key reactivation",
+        RequestKind::Extend { .. } => "access key extension",
     };
     let user = &request.details.user;
     let happened = match &request.state {

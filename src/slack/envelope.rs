@@ -154,13 +154,13 @@ impl SlackEnvelope {
     pub fn group_id(&self) -> String {
         let person = &self.person;
         let group = match &self.what {
-            SlackEvent::UserDeactivated => format!("left.{person}"),
+            SlackEvent::UserDeactivated => format!("deactivated.{person}"),
             // Nobody's own messages wait for an announcement.
             SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
                 format!("joined.{person}.{}", self.id)
             }
             SlackEvent::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
-            SlackEvent::Command(Command::Deactivate(key)) => format!("off.{person}.{key}"),
+            SlackEvent::Command(Command::Deactivate(key)) => format!("deactivate.{person}.{key}"),
             // A form must be opened within three seconds.
             SlackEvent::Command(Command::Form) => format!("form.{person}.{}", self.id),
             SlackEvent::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
@@ -169,9 +169,9 @@ impl SlackEnvelope {
             SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) => {
                 match action_id.map(Action::queue_group) {
                     Some(QueueGroup::Modal) => format!("form.{person}.{}", self.id),
-                    Some(QueueGroup::ReportedKey) => format!("off.{person}.{}", self.about()),
+                    Some(QueueGroup::ReportedKey) => format!("deactivate.{person}.{}", self.about()),
                     Some(QueueGroup::DeactivatedKey) if value.parse::<AccessKeyId>().is_ok() => {
-                        format!("off.{person}.{value}")
+                        format!("deactivate.{person}.{value}")
                     }
                     Some(QueueGroup::DeactivatedKey | QueueGroup::Request) | None => self.group_of_carried(),
                 }

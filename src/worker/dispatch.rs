@@ -149,15 +149,15 @@ async fn on_slack(
 async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
     let span = Span::current();
     match serde_json::from_str::<DueMessage>(body) {
-        Ok(DueMessage::Tell { request, number }) => {
+        Ok(DueMessage::Notify { request, number }) => {
             span.record("request_id", display(&request));
             deliver_notification(ctx, &request, number, invocation.now, received).await
         }
-        Ok(DueMessage::Directory(page)) => {
+        Ok(DueMessage::RefreshOwnership(page)) => {
             refresh_ownership_page(ctx, page, invocation.now, received).boxed().await
         }
         Ok(DueMessage::Checkpoint(page)) => take_page(ctx, &page, invocation.now).await,
-        Ok(DueMessage::Timer { item, due_at }) => {
+        Ok(DueMessage::ItemTimer { item, due_at }) => {
             if let Some(request) = store::request_of(&item) {
                 span.record("request_id", display(request));
             } else if let Some(key) = StoredKey::of_item(&item) {
@@ -165,11 +165,11 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
             }
             run_item_timer(ctx, &item, due_at, invocation, received).await
         }
-        Ok(DueMessage::Ticket { tid, due_at }) => {
+        Ok(DueMessage::TicketTimer { tid, due_at }) => {
             span.record("ticket_id", display(&tid));
             ticket_timer(ctx, &tid, due_at, invocation.now, received).boxed().await
         }
-        Ok(DueMessage::Issue { tid, attempt }) => {
+        Ok(DueMessage::ResumeIssue { tid, attempt }) => {
             span.record("ticket_id", display(&tid));
             resume_issue(ctx, tid, attempt, invocation, received >= MAX_RECEIVES).boxed().await
         }
@@ -250,7 +250,7 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
                 change_key(ctx, message, key, KeyChange::Rotate, invocation.now).boxed().await
             }
             Command::Activate(key) => {
-                change_key(ctx, message, key, KeyChange::Activate, invocation.now).boxed().await
+                change_key(ctx, message, key, KeyChange::Reactivate, invocation.now).boxed().await
             }
             Command::Delete(key) => delete(ctx, message, key, invocation.now).boxed().await,
             Command::Status(request) => status(ctx, message, request.as_ref(), invocation.now).boxed().await,
@@ -323,10 +323,10 @@ async fn dispatch_action(
         Action::SuspectNotOurs => return review_suspect(ctx, message, value, false, now).boxed().await,
         Action::Rotate => Some(KeyChange::Rotate),
         Action::Extend => Some(KeyChange::Extend),
-        Action::UndoExpiry => Some(KeyChange::Undo),
-        Action::ConfirmReceipt => Some(KeyChange::Received),
+        Action::UndoExpiry => Some(KeyChange::UndoExpiry),
+        Action::ConfirmReceipt => Some(KeyChange::ConfirmReceipt),
         Action::Replace => Some(KeyChange::Replace),
-        Action::Activate => Some(KeyChange::Activate),
+        Action::Activate => Some(KeyChange::Reactivate),
         // Those that deactivate a key were dispatched before, unless they name none.
         Action::Delete
         | Action::ReportKey

@@ -26,14 +26,14 @@ pub(crate) async fn deliver_notification(
         return Ok(());
     };
     let told = match &notification {
-        Notification::Card => draw(ctx, request, now).await,
-        Notification::Direct { to, message } => direct(ctx, to, message).await,
-        Notification::Reminder { to, key, end, message } => match direct(ctx, to, message).await {
+        Notification::UpdateCard => draw(ctx, request, now).await,
+        Notification::DirectMessage { to, message } => direct(ctx, to, message).await,
+        Notification::ExpiryReminder { to, key, end, message } => match direct(ctx, to, message).await {
             Ok(()) => note_delivered(ctx, key, *end, now).await,
             Err(error) => Err(error),
         },
-        Notification::Thread { message } => in_thread(ctx, request, message).await,
-        Notification::Approvers { message } => to_approvers(ctx, message).await.map(drop),
+        Notification::ThreadReply { message } => in_thread(ctx, request, message).await,
+        Notification::ApprovalsChannel { message } => to_approvers(ctx, message).await.map(drop),
     };
     match told {
         Err(error) if is_undeliverable(&notification, &error) => {
@@ -41,7 +41,7 @@ pub(crate) async fn deliver_notification(
             Ok(())
         }
         Err(error) => {
-            if notification == Notification::Card && received >= MAX_RECEIVES {
+            if notification == Notification::UpdateCard && received >= MAX_RECEIVES {
                 tell_of_no_card(ctx, request).await;
             }
             Err(error.into())
@@ -77,12 +77,12 @@ async fn in_thread(ctx: &Context, request: &RequestId, message: &SlackMessage) -
 fn is_undeliverable(notification: &Notification, error: &anyhow::Error) -> bool {
     let Some(SlackError::Said(code)) = error.downcast_ref() else { return false };
     match notification {
-        Notification::Card => {
+        Notification::UpdateCard => {
             matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
         }
-        Notification::Direct { .. } | Notification::Reminder { .. } => {
+        Notification::DirectMessage { .. } | Notification::ExpiryReminder { .. } => {
             matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot")
         }
-        Notification::Thread { .. } | Notification::Approvers { .. } => false,
+        Notification::ThreadReply { .. } | Notification::ApprovalsChannel { .. } => false,
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = Ne
 
 /// Queues one notification: in order within its request, and once.
 async fn queue_notification(ctx: &Context, request: &RequestId, number: u32) -> anyhow::Result<()> {
-    let due = DueMessage::Tell { request: request.clone(), number };
+    let due = DueMessage::Notify { request: request.clone(), number };
     let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}"));
     ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
 }
@@ -163,11 +163,11 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
 
 pub(crate) async fn queue_timer(ctx: &Context, due: DueMessage) -> anyhow::Result<()> {
     let (item, due_at) = match &due {
-        DueMessage::Timer { item, due_at } => (item.as_str(), due_at),
-        DueMessage::Ticket { tid, due_at } => (tid.as_str(), due_at),
-        DueMessage::Tell { .. }
-        | DueMessage::Issue { .. }
-        | DueMessage::Directory(_)
+        DueMessage::ItemTimer { item, due_at } => (item.as_str(), due_at),
+        DueMessage::TicketTimer { tid, due_at } => (tid.as_str(), due_at),
+        DueMessage::Notify { .. }
+        | DueMessage::ResumeIssue { .. }
+        | DueMessage::RefreshOwnership(_)
         | DueMessage::Checkpoint(_) => return Ok(()),
     };
     let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
@@ -180,7 +180,7 @@ async fn queue_fulfilment(ctx: &Context, request: &KeyRequest) -> anyhow::Result
     // Sent once for each time that it was approved.
     queue_timer(
         ctx,
-        DueMessage::Timer { item: store::request_key(&request.id), due_at: request.pending_since },
+        DueMessage::ItemTimer { item: store::request_key(&request.id), due_at: request.pending_since },
     )
     .await
 }

@@ -190,7 +190,7 @@ fn each_key_state_has_one_due_action() {
     };
     for (what, issued, due, step) in [
         ("delivered", is(KeyState::Delivered), Some(FETCH_WINDOW), DueAction::CheckConfirmation),
-        ("confirmed", key(30), Some(23 * DAY), DueAction::Remind),
+        ("confirmed", key(30), Some(23 * DAY), DueAction::SendReminder),
         ("active", reminded(is(KeyState::Active)), Some(30 * DAY), DueAction::Expire),
         ("postponed", postponement, Some(31 * DAY), DueAction::Expire),
         ("replaced", replaced(Some(START + DAY)), Some(DAY), DueAction::CheckOldKeyIdle),

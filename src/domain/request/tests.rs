@@ -66,7 +66,7 @@ fn doubt() -> AmbiguousCreate {
 
 fn asked() -> RequestDetails {
     RequestDetails {
-        kind: RequestKind::New,
+        kind: RequestKind::Create,
         requester: person("U0ALICE"),
         account: Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() },
         user: "ci-deployer".parse().unwrap(),
@@ -373,7 +373,7 @@ fn ambiguous_create_is_retryable_after_fourth_check() {
 fn key_change_completes_on_approval_without_link() {
     let end = Timestamp(ASKED.0 + 86_400);
     for wants in
-        [RequestKind::Back { key: key(1), end, undo: true }, RequestKind::Longer { key: key(1), end }]
+        [RequestKind::Reactivate { key: key(1), end, undo: true }, RequestKind::Extend { key: key(1), end }]
     {
         for state in states() {
             let mut from = in_state(state.clone());
@@ -484,7 +484,7 @@ fn every_unfinished_request_has_timer() {
         let expected =
             if request.state == RequestState::Pending { Some(request.expires_at) } else { expected };
         assert_eq!(request.due_at(), expected, "{}", name(&request.state));
-        request.notifications.extend([Notification::Card]);
+        request.notifications.extend([Notification::UpdateCard]);
         assert_eq!(request.due_at(), held.or(Some(ASKED)));
         request.notifications.remove_delivered(1);
         assert_eq!(request.due_at(), expected);
@@ -594,7 +594,7 @@ fn changed_document_changes_revision() {
 fn changed_key_facts_need_new_approval() {
     let now = Timestamp(ASKED.0 + 10);
     let reopen = || RequestEvent::Reopen { shown: shown(2), ttl: TTL };
-    let wants = RequestKind::Longer { key: key(1), end: Timestamp(ASKED.0 + DAY) };
+    let wants = RequestKind::Extend { key: key(1), end: Timestamp(ASKED.0 + DAY) };
     for state in states() {
         let before =
             KeyRequest { details: RequestDetails { kind: wants.clone(), ..asked() }, ..in_state(state) };
@@ -680,7 +680,7 @@ fn request_states_read_back_or_fail() {
     for state in states() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
         let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
-        whole.notifications.extend([Notification::Direct {
+        whole.notifications.extend([Notification::DirectMessage {
             to: person("U0ALICE"),
             message: crate::render::approval_card::text("told"),
         }]);
@@ -826,7 +826,7 @@ fn documented_request_diagram_matches_code() {
     let mut found = BTreeSet::new();
     let last_look = AmbiguousCreate { checks_done: RECHECK_DELAYS.len() - 1, ..doubt() };
     for state in states().into_iter().chain([RequestState::Ambiguous(last_look)]) {
-        for wants in [RequestKind::New, RequestKind::Longer { key: key(1), end }] {
+        for wants in [RequestKind::Create, RequestKind::Extend { key: key(1), end }] {
             for after in [10, 1_000, 3_700] {
                 let mut from = in_state(state.clone());
                 from.details.kind = wants.clone();

@@ -343,20 +343,20 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
     let asked = &request.details;
     let (who, what) = (person(&asked.requester), iam_user(&asked.user, &asked.account));
     Some(match &asked.kind {
-        RequestKind::New => return None,
+        RequestKind::Create => return None,
         RequestKind::Rotate { key, end, .. } => format!(
             "*{who}* requests a new key for {what} to replace `{key}`, until {}, when that one expires:",
             slack_date(*end)
         ),
-        RequestKind::Back { key, end, undo: true } => format!(
+        RequestKind::Reactivate { key, end, undo: true } => format!(
             "*{who}* requests reactivation of the expired key `{key}` for {what}, until {}:",
             slack_date(*end)
         ),
-        RequestKind::Back { key, end, undo: false } => format!(
+        RequestKind::Reactivate { key, end, undo: false } => format!(
             "*{who}* requests reactivation of the inactive key `{key}` for {what}, until {}:",
             slack_date(*end)
         ),
-        RequestKind::Longer { key, end } => {
+        RequestKind::Extend { key, end } => {
             format!(
                 "*{who}* requests an extension of the key `{key}` for {what}, until {}:",
                 slack_date(*end)
@@ -370,14 +370,14 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
 pub fn wanted(request: &KeyRequest) -> String {
     let what = iam_user(&request.details.user, &request.details.account);
     match &request.details.kind {
-        RequestKind::New => format!("a key for {what}"),
+        RequestKind::Create => format!("a key for {what}"),
         RequestKind::Rotate { key, end, .. } => {
             format!("a key for {what} to replace `{key}`, until {}", slack_date(*end))
         }
-        RequestKind::Back { key, end, .. } => {
+        RequestKind::Reactivate { key, end, .. } => {
             format!("reactivation of the key `{key}` for {what}, until {}", slack_date(*end))
         }
-        RequestKind::Longer { key, end } => {
+        RequestKind::Extend { key, end } => {
             format!("extension of the key `{key}` for {what}, until {}", slack_date(*end))
         }
     }

@@ -519,13 +519,13 @@ pub fn standing(request: &KeyRequest) -> String {
             format!("The key `{key}` for {what} was created {}.", slack_date(*at))
         }
         RequestState::Completed { key, .. } => match &request.details.kind {
-            RequestKind::Longer { end, .. } => {
+            RequestKind::Extend { end, .. } => {
                 format!("The key `{key}` for {what} is extended until {}.", slack_date(*end))
             }
-            RequestKind::Back { end, .. } => {
+            RequestKind::Reactivate { end, .. } => {
                 format!("The key `{key}` for {what} is reactivated until {}.", slack_date(*end))
             }
-            RequestKind::New | RequestKind::Rotate { .. } => format!("The key `{key}` for {what} exists."),
+            RequestKind::Create | RequestKind::Rotate { .. } => format!("The key `{key}` for {what} exists."),
         },
         RequestState::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
         RequestState::Cancelled => format!("The request for {what} was cancelled."),

@@ -75,7 +75,7 @@ async fn cancel_request(
         match stored.request.apply(RequestEvent::Cancel, &message.person.to_string(), now) {
             Ok(next) => {
                 let voided = void_ticket(ctx, &stored).await?;
-                match commit(ctx, &stored, next, voided, vec![Notification::Card]).await {
+                match commit(ctx, &stored, next, voided, vec![Notification::UpdateCard]).await {
                     Ok(saved) => {
                         let told = answer(ctx, message, now, &text::cancelled(&saved.request)).await;
                         drain_outbox(ctx, saved).await;

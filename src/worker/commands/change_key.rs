@@ -246,7 +246,7 @@ async fn submit_request(
         request = KeyRequest::refused(request.id, request.details, request.salt, why, &[]);
     }
     if request.state == RequestState::Pending {
-        request.notifications.extend([Notification::Card]);
+        request.notifications.extend([Notification::UpdateCard]);
         request.notifications.extend(why_off(&request, facts));
     }
     let chooser = async { if full { chooser(ctx, facts, now).await.map(Some) } else { Ok(None) } };
@@ -323,7 +323,7 @@ fn bears_anothers_id() {
 
 /// Whoever is to approve that a key comes back is told why it is off.
 fn why_off(request: &KeyRequest, facts: &DecisionFacts) -> Option<Notification> {
-    let RequestKind::Back { undo: false, .. } = &request.details.kind else { return None };
+    let RequestKind::Reactivate { undo: false, .. } = &request.details.kind else { return None };
     let KeyState::Inactive { why, since } = &facts.key.as_ref()?.state else { return None };
-    Some(Notification::Thread { message: approval_card::text(&text::why_off(*why, *since)) })
+    Some(Notification::ThreadReply { message: approval_card::text(&text::why_off(*why, *since)) })
 }

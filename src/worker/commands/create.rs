@@ -61,7 +61,7 @@ pub(crate) async fn create(
         Err(alias) => return refuse_account(ctx, message, create, alias, now).await,
     };
     let asked = RequestDetails {
-        kind: RequestKind::New,
+        kind: RequestKind::Create,
         requester: message.person.clone(),
         account: account.clone(),
         user: create.user.clone(),
@@ -74,7 +74,7 @@ pub(crate) async fn create(
     let EvaluatedRequest { mut request, seen, open } =
         evaluate(ctx, message, (asked, open), RevisionSalt::new(random()?), now).await?;
     if request.state == RequestState::Pending {
-        request.notifications.extend([Notification::Card]);
+        request.notifications.extend([Notification::UpdateCard]);
     }
     let chooser = async {
         match &seen {

@@ -76,7 +76,7 @@ pub(crate) async fn get_key(
             TicketRef::create(&made.stored.tid, &id, &made.ticket.psk(), made.stored.expires_at),
         ];
         writes.extend(replaced);
-        match commit(ctx, &stored, next, writes, vec![Notification::Card]).await {
+        match commit(ctx, &stored, next, writes, vec![Notification::UpdateCard]).await {
             Ok(saved) => return deliver_link(ctx, message, saved, made, to, now).await,
             Err(WriteError::Conflict(_)) => {}
             Err(WriteError::Other(error)) => return Err(error.into()),

@@ -94,15 +94,15 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
             return Ok(());
         };
         let message = approval_card::text(text::KEY_GONE);
-        let told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+        let told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
         return finish_claim(ctx, &stored, next, vec![key.update(&gone)?, release], told).await;
     }
     let undone = match &stored.request.details.kind {
-        RequestKind::Back { undo: true, .. } => Some(*end),
-        RequestKind::Back { .. }
-        | RequestKind::New
+        RequestKind::Reactivate { undo: true, .. } => Some(*end),
+        RequestKind::Reactivate { .. }
+        | RequestKind::Create
         | RequestKind::Rotate { .. }
-        | RequestKind::Longer { .. } => issued.undone_expiry,
+        | RequestKind::Extend { .. } => issued.undone_expiry,
     };
     let active =
         IssuedKey { state: KeyState::Active, undone_expiry: undone, ..issued.with_expiry(*end, now) };
@@ -111,8 +111,8 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
         return redo_deactivation(ctx, key, now).await;
     };
     let message = approval_card::text(&text::standing(&next));
-    let mut told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
-    told.extend(next.card.is_some().then_some(Notification::Card));
+    let mut told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
+    told.extend(next.card.is_some().then_some(Notification::UpdateCard));
     let others = vec![key.update(&active)?, release];
     match commit(ctx, &stored, next, others, told).await {
         Ok(saved) => {

@@ -62,17 +62,17 @@ pub(crate) async fn complete_request(
         }
     };
     match &request.details.kind {
-        RequestKind::Back { end, .. } | RequestKind::Longer { end, .. } if *end <= now => {
+        RequestKind::Reactivate { end, .. } | RequestKind::Extend { end, .. } if *end <= now => {
             deny_request(ctx, &stored, text::past_end(&key.issued), now).await?;
             stop_activating(ctx, &key, &request.id, now).boxed().await
         }
         // Two that were asked for at once: the first has it.
-        RequestKind::Back { undo: true, .. } if key.issued.undone_expiry.is_some() => {
+        RequestKind::Reactivate { undo: true, .. } if key.issued.undone_expiry.is_some() => {
             deny_request(ctx, &stored, text::undone_before(&key.issued), now).await
         }
-        RequestKind::Back { end, .. } => reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await,
-        RequestKind::Longer { end, .. } => lengthen(ctx, &stored, &key, &authorized, *end, now).boxed().await,
-        RequestKind::New | RequestKind::Rotate { .. } => Ok(()),
+        RequestKind::Reactivate { end, .. } => reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await,
+        RequestKind::Extend { end, .. } => lengthen(ctx, &stored, &key, &authorized, *end, now).boxed().await,
+        RequestKind::Create | RequestKind::Rotate { .. } => Ok(()),
     }
 }
 
@@ -118,14 +118,14 @@ async fn reopen(
     let Ok(next) = stored.request.apply(event, "keyvend", now) else { return Ok(()) };
     let message = approval_card::text(&text::facts_changed(&next));
     let mut notifications =
-        vec![Notification::Direct { to: next.details.requester.clone(), message }, Notification::Card];
+        vec![Notification::DirectMessage { to: next.details.requester.clone(), message }, Notification::UpdateCard];
     // A card that is updated notifies nobody; one that is posted does.
     if next.card.is_some() {
         let what = format!("{}.again", next.id);
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
         let message = approval_card::text(&text::asked_again(&next, mention));
-        notifications.push(Notification::Thread { message });
+        notifications.push(Notification::ThreadReply { message });
     }
     finish_claim(ctx, stored, next, Vec::new(), notifications).await
 }

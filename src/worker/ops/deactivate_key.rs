@@ -110,11 +110,11 @@ async fn settle_deactivation(
     let told = match (press, &stored.deactivation_mark) {
         (Some(_), Some(off)) => {
             let message = approval_card::text(&text::reported(&next, &off.by));
-            let approvers = Notification::Approvers { message: message.clone() };
-            vec![approvers, Notification::Direct { to, message }, Notification::Card]
+            let approvers = Notification::ApprovalsChannel { message: message.clone() };
+            vec![approvers, Notification::DirectMessage { to, message }, Notification::UpdateCard]
         }
         (_, _) => {
-            vec![Notification::Card, Notification::Direct { to, message: approval_card::off(&next, why) }]
+            vec![Notification::UpdateCard, Notification::DirectMessage { to, message: approval_card::off(&next, why) }]
         }
     };
     let others = stored.release_if_activating().into_iter().collect();

@@ -19,7 +19,7 @@ pub(crate) async fn expire_request(
     let voided = void_ticket(ctx, stored).await?;
     let message = approval_card::text(&text::request_expired(&next));
     let notifications =
-        vec![Notification::Card, Notification::Direct { to: next.details.requester.clone(), message }];
+        vec![Notification::UpdateCard, Notification::DirectMessage { to: next.details.requester.clone(), message }];
     match commit(ctx, stored, next, voided, notifications).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;

@@ -438,8 +438,8 @@ async fn record_and_seal(
             store::release_lease(&asked.account, &asked.user, next.id.as_str()),
         ];
         let message = approval_card::issued(next, &key.id, ready.claimed.browser);
-        let told = Notification::Direct { to: asked.requester.clone(), message };
-        Ok((others, vec![Notification::Card, told]))
+        let told = Notification::DirectMessage { to: asked.requester.clone(), message };
+        Ok((others, vec![Notification::UpdateCard, told]))
     };
     save_while_holding_intent(ctx, stored, &sealing, now, with).await
 }
@@ -529,10 +529,10 @@ async fn abort_issuing(
     } else {
         approval_card::text(&failed.say)
     };
-    let mut notifications = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+    let mut notifications = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
     // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
     if next.card.is_some() || next.state == RequestState::Pending {
-        notifications.push(Notification::Card);
+        notifications.push(Notification::UpdateCard);
     }
     // A card that is drawn again calls nobody; one that is posted does.
     if next.card.is_some() && next.state == RequestState::Pending {
@@ -540,7 +540,7 @@ async fn abort_issuing(
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
         let message = approval_card::text(&text::asked_again(&next, mention));
-        notifications.push(Notification::Thread { message });
+        notifications.push(Notification::ThreadReply { message });
     }
     finish_claim(ctx, &stored, next, others, notifications).await
 }
@@ -557,9 +557,9 @@ async fn mark_ambiguous(
     let others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
     let message = approval_card::text(&text::ambiguous(&next));
     let notifications = vec![
-        Notification::Card,
-        Notification::Direct { to: next.details.requester.clone(), message: message.clone() },
-        Notification::Approvers { message },
+        Notification::UpdateCard,
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.clone() },
+        Notification::ApprovalsChannel { message },
     ];
     finish_claim(ctx, &stored, next, others, notifications).await
 }

@@ -17,11 +17,11 @@ pub(crate) enum KeyChange {
     /// Another in its place.
     Rotate,
     /// Back after it was deactivated; after its expiry, what `Undo` asks.
-    Activate,
+    Reactivate,
     /// Its expiry taken back.
-    Undo,
+    UndoExpiry,
     /// Back, because its requester has it although nobody confirmed that.
-    Received,
+    ConfirmReceipt,
     /// Another in its place, because nobody received it.
     Replace,
     /// A longer life.
@@ -33,9 +33,9 @@ impl KeyChange {
     pub(crate) fn refused(self) -> AuditEvent {
         match self {
             Self::Rotate => AuditEvent::KeyRotateDenied,
-            Self::Activate => AuditEvent::KeyActivateDenied,
-            Self::Undo => AuditEvent::KeyUndoDenied,
-            Self::Received => AuditEvent::KeyConfirmDenied,
+            Self::Reactivate => AuditEvent::KeyActivateDenied,
+            Self::UndoExpiry => AuditEvent::KeyUndoDenied,
+            Self::ConfirmReceipt => AuditEvent::KeyConfirmDenied,
             Self::Replace => AuditEvent::KeyReplaceDenied,
             Self::Extend => AuditEvent::KeyExtendDenied,
         }
@@ -46,14 +46,14 @@ impl KeyChange {
     pub(crate) fn made(self, asked: &RequestDetails, message: &SlackEnvelope, key: &AccessKeyId) -> bool {
         let about = match (self, &asked.kind) {
             (Self::Rotate | Self::Replace, RequestKind::Rotate { key, .. })
-            | (Self::Activate | Self::Undo | Self::Received, RequestKind::Back { key, .. })
-            | (Self::Extend, RequestKind::Longer { key, .. }) => key,
+            | (Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt, RequestKind::Reactivate { key, .. })
+            | (Self::Extend, RequestKind::Extend { key, .. }) => key,
             (
                 _,
-                RequestKind::New
+                RequestKind::Create
                 | RequestKind::Rotate { .. }
-                | RequestKind::Back { .. }
-                | RequestKind::Longer { .. },
+                | RequestKind::Reactivate { .. }
+                | RequestKind::Extend { .. },
             ) => {
                 return false;
             }
@@ -74,7 +74,7 @@ impl KeyChange {
         }
         match self {
             Self::Rotate => rotated(stored, now),
-            Self::Activate | Self::Undo | Self::Received => back(self, issued, now),
+            Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt => back(self, issued, now),
             Self::Replace => match &issued.state {
                 KeyState::Inactive { why: DeactivationReason::Unconfirmed, .. }
                 | KeyState::Deleting { why: DeactivationReason::Unconfirmed, .. }
@@ -100,7 +100,7 @@ impl KeyChange {
                 if end.since(issued.expires_at) < DAY {
                     return Err(text::long_enough(issued));
                 }
-                Ok((RequestKind::Longer { key: issued.key.clone(), end }, days))
+                Ok((RequestKind::Extend { key: issued.key.clone(), end }, days))
             }
         }
     }
@@ -142,7 +142,7 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
         KeyState::Deleted { .. } => return Err(text::KEY_GONE.to_owned()),
         KeyState::Suspect { .. } | KeyState::NotOurs { .. } => return Err(text::not_issued_here(&key)),
     };
-    if again == KeyChange::Received && why != DeactivationReason::Unconfirmed {
+    if again == KeyChange::ConfirmReceipt && why != DeactivationReason::Unconfirmed {
         return Err(text::not_unconfirmed(issued));
     }
     if why == DeactivationReason::Expired {
@@ -150,13 +150,13 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
             return Err(text::undone_before(issued));
         }
         let end = Timestamp(now.0 + UNDO_EXTENSION);
-        return Ok((RequestKind::Back { key, end, undo: true }, days_until(end, now)));
+        return Ok((RequestKind::Reactivate { key, end, undo: true }, days_until(end, now)));
     }
     let end = issued.expires_at;
     if end <= now {
         return Err(text::past_end(issued));
     }
-    Ok((RequestKind::Back { key, end, undo: false }, issued.days_left(now)))
+    Ok((RequestKind::Reactivate { key, end, undo: false }, issued.days_left(now)))
 }
 
 /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
@@ -173,7 +173,7 @@ pub(crate) fn authorize_change(
     let key = KeyFacts::from(issued);
     match again {
         KeyChange::Rotate | KeyChange::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
-        KeyChange::Activate | KeyChange::Undo | KeyChange::Received => {
+        KeyChange::Reactivate | KeyChange::UndoExpiry | KeyChange::ConfirmReceipt => {
             policies.authorize(who, Activate(key), user).map(drop)?;
         }
         KeyChange::Extend => policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?,
@@ -193,9 +193,9 @@ mod tests {
 
     const ALL: [KeyChange; 6] = [
         KeyChange::Rotate,
-        KeyChange::Activate,
-        KeyChange::Undo,
-        KeyChange::Received,
+        KeyChange::Reactivate,
+        KeyChange::UndoExpiry,
+        KeyChange::ConfirmReceipt,
         KeyChange::Replace,
         KeyChange::Extend,
     ];
@@ -277,8 +277,8 @@ mod tests {
                     let to = wants.end().unwrap();
                     assert_eq!(days, days_until(to, now), "{again:?} of {state:?}");
                     let most = match &wants {
-                        RequestKind::Back { undo: true, .. } => Timestamp(now.0 + DAY),
-                        RequestKind::Longer { .. } => Timestamp(now.0 + 30 * DAY),
+                        RequestKind::Reactivate { undo: true, .. } => Timestamp(now.0 + DAY),
+                        RequestKind::Extend { .. } => Timestamp(now.0 + 30 * DAY),
                         _ => end,
                     };
                     assert!(now < to && to <= most, "{again:?} of {state:?}");
@@ -292,11 +292,11 @@ mod tests {
         let expired = IssuedKey { state: off(DeactivationReason::Expired), ..key(30) };
         let now = Timestamp(START + 31 * DAY);
         let undone = IssuedKey { undone_expiry: Some(now), ..expired.clone() };
-        for again in [KeyChange::Undo, KeyChange::Activate] {
+        for again in [KeyChange::UndoExpiry, KeyChange::Reactivate] {
             let (wants, days) = again.wants(&stored(expired.clone()), 90, now).unwrap();
             assert_eq!(
                 wants,
-                RequestKind::Back { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
+                RequestKind::Reactivate { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
             );
             assert_eq!(days, 1);
             let no = again.wants(&stored(undone.clone()), 90, now).unwrap_err();

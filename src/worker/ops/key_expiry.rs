@@ -32,7 +32,7 @@ pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) ->
     } else {
         &[KeyAction::Extend, KeyAction::Rotate]
     };
-    let reminder = Notification::Reminder {
+    let reminder = Notification::ExpiryReminder {
         to: issued.requester.clone(),
         key: issued.key.clone(),
         end: issued.expires_at,
@@ -95,7 +95,7 @@ pub(crate) async fn expire_or_postpone(
     let happened = key_event(AuditEvent::KeyExpiryPostponed, stored, detail);
     let sentence = text::postponement(issued, &last_used, postponement, unready);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]);
-    update_key(ctx, stored, &next, happened, Vec::new(), vec![Notification::Approvers { message }], now).await
+    update_key(ctx, stored, &next, happened, Vec::new(), vec![Notification::ApprovalsChannel { message }], now).await
 }
 
 /// How far somebody's clock is ahead of UTC, in seconds. Of whoever left, Slack says nothing.
@@ -139,7 +139,7 @@ pub(crate) async fn check_old_key_idle(
     let happened = key_event(AuditEvent::KeyIdleQuestionSent, stored, detail);
     let sentence = text::quiet(issued, successor, &last_used);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Retire]);
-    let told = vec![Notification::Direct { to: successor.requester.clone(), message }];
+    let told = vec![Notification::DirectMessage { to: successor.requester.clone(), message }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
 }
 

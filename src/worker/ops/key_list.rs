@@ -69,17 +69,17 @@ fn available_actions(
     for (again, offer) in [
         (KeyChange::Rotate, KeyAction::Rotate),
         (KeyChange::Extend, KeyAction::Extend),
-        (KeyChange::Undo, KeyAction::Undo),
-        (KeyChange::Received, KeyAction::Received),
-        (KeyChange::Activate, KeyAction::Activate),
+        (KeyChange::UndoExpiry, KeyAction::Undo),
+        (KeyChange::ConfirmReceipt, KeyAction::Received),
+        (KeyChange::Reactivate, KeyAction::Activate),
     ] {
         let Some(stored) = ours else { continue };
         // There is one button for one thing, and none for a third key.
         let other = match again {
             KeyChange::Rotate => has_two_keys(user) || !stored.issued.state.is_active(),
-            KeyChange::Undo => !stored.issued.can_undo_expiry(),
-            KeyChange::Activate => offers.contains(&KeyAction::Undo) || offers.contains(&KeyAction::Received),
-            KeyChange::Extend | KeyChange::Received | KeyChange::Replace => false,
+            KeyChange::UndoExpiry => !stored.issued.can_undo_expiry(),
+            KeyChange::Reactivate => offers.contains(&KeyAction::Undo) || offers.contains(&KeyAction::Received),
+            KeyChange::Extend | KeyChange::ConfirmReceipt | KeyChange::Replace => false,
         };
         let wanted = again.wants(stored, ctx.config.max_key_days, now);
         if let (Ok((wants, days)), false) = (wanted, other) {

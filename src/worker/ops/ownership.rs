@@ -78,7 +78,7 @@ async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) 
 }
 
 pub(crate) async fn queue_page(ctx: &Context, page: OwnershipPage, once: &str) -> anyhow::Result<()> {
-    let body = serde_json::to_string(&DueMessage::Directory(page))?;
+    let body = serde_json::to_string(&DueMessage::RefreshOwnership(page))?;
     ctx.sqs.send(&ctx.config.due_queue, body, "ownership", once).await
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn run_key_timer(
         DueAction::Nothing => Ok(()),
         DueAction::CheckConfirmation => see_whether_confirmed(ctx, &stored, now).boxed().await,
         DueAction::CheckLastUse => see_whether_used(ctx, &stored, now).boxed().await,
-        DueAction::Remind => remind(ctx, &stored, now).boxed().await,
+        DueAction::SendReminder => remind(ctx, &stored, now).boxed().await,
         DueAction::Expire => expire_or_postpone(ctx, &stored, now).boxed().await,
         DueAction::CheckOldKeyIdle => check_old_key_idle(ctx, &stored, now).boxed().await,
         DueAction::Deactivate(why) => deactivate_key(ctx, &stored, why, now).boxed().await,

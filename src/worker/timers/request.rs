@@ -42,9 +42,9 @@ pub(crate) async fn run_request_timer(
         let what = format!("{}.reminder", next.id);
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
-        Notification::Thread { message: approval_card::text(&text::reminder(&next, mention)) }
+        Notification::ThreadReply { message: approval_card::text(&text::reminder(&next, mention)) }
     } else {
-        Notification::Card
+        Notification::UpdateCard
     };
     match commit(ctx, &stored, next, Vec::new(), vec![notification]).await {
         Ok(saved) => {

@@ -31,10 +31,10 @@ const POSTPONED: Duration = Duration::from_secs(3_600);
 pub(crate) async fn sweep(ctx: &Context, now: Timestamp) -> Result<(), HandleError> {
     let due = |table| try_join_all(SHARDS.map(|shard| ctx.tables.due(table, shard, now, BATCH)));
     let (items, tickets) = try_join(due(Table::Requests), due(Table::Tickets)).await?;
-    let items = items.into_iter().flatten().map(|(item, due_at)| DueMessage::Timer { item, due_at });
+    let items = items.into_iter().flatten().map(|(item, due_at)| DueMessage::ItemTimer { item, due_at });
     let tickets = tickets.into_iter().flatten().filter_map(|(tid, due_at)| {
         let tid = tid.parse().ok()?;
-        Some(DueMessage::Ticket { tid, due_at })
+        Some(DueMessage::TicketTimer { tid, due_at })
     });
     try_join_all(items.chain(tickets).map(|due| queue_timer(ctx, due))).await?;
     // What comes once a day holds up nothing that is due.

@@ -91,7 +91,7 @@ async fn expire(
         now,
     )?;
     let message = approval_card::again(&text::link_expired(&next), &next);
-    let told = vec![Notification::Direct { to: next.details.requester.clone(), message }];
+    let told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
     let others = vec![claim::expired(tid, now), TicketRef::remove_psk(tid)];
     match commit(ctx, stored, next, others, told).await {
         Ok(saved) => {
@@ -122,7 +122,7 @@ async fn requeue_claim(
                 (claim::reschedule(tid, due_at, Timestamp(now.0 + RECHECK_AFTER)), claimed.attempt)
             };
             try_to_write(ctx, vec![write]).await?;
-            let due = DueMessage::Issue { tid: tid.clone(), attempt };
+            let due = DueMessage::ResumeIssue { tid: tid.clone(), attempt };
             let (body, once) = (serde_json::to_string(&due)?, format!("{tid}.issue.{}", due_at.0));
             Ok(ctx.sqs.send(&ctx.config.due_queue, body, tid.as_str(), &once).await?)
         }

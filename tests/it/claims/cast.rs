@@ -97,7 +97,7 @@ pub static BOB: LazyLock<PersonId> = LazyLock::new(|| "T0001.U0BOB".to_owned().t
 /// The request as every story begins: approved, for policy wanted no approval.
 pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
     let asked = RequestDetails {
-        kind: RequestKind::New,
+        kind: RequestKind::Create,
         requester: ALICE.clone(),
         account: USER.account.clone(),
         user: USER.name.clone(),

@@ -111,7 +111,7 @@ async fn review_racing_expiry_has_one_outcome() {
         let click = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, "Approve")).await;
         let id = text(&keyvend.request().await["id"]);
         let at = keyvend.request().await["expires_at"].as_i64().unwrap();
-        let timer = json!({"timer": {"item": format!("request#{id}"), "due_at": at}}).to_string();
+        let timer = json!({"item_timer": {"item": format!("request#{id}"), "due_at": at}}).to_string();
         let timer = testkit::steps::record("due", &timer, 1);
         let late = keyvend.world.clock.clone();
         let (a, b) = if swapped { (turns, 0) } else { (0, turns) };

@@ -191,7 +191,7 @@ async fn untrue_timer_message_changes_nothing() {
         (format!("lease#{}/ci-deployer", testkit::net::HOME), 0),
         (String::new(), 0),
     ] {
-        let timer = json!({"timer": {"item": item, "due_at": due_at}}).to_string();
+        let timer = json!({"item_timer": {"item": item, "due_at": due_at}}).to_string();
         assert!(!failed(&keyvend.work(record(sqs::DUE, &timer, 1)).await), "{item}");
         assert_eq!(keyvend.requests().await, before, "{item}");
         assert_eq!(keyvend.ticket_stands(&tab).await, "PENDING", "{item}");

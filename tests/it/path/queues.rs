@@ -156,8 +156,8 @@ async fn any_message_on_sweep_queue_runs_sweep() {
         "{".to_owned(),
         claim,
         command,
-        json!({"timer": {"item": format!("request#{request}"), "due_at": 0}}).to_string(),
-        json!({"issue": {"tid": tab.tid(), "attempt": 1}}).to_string(),
+        json!({"item_timer": {"item": format!("request#{request}"), "due_at": 0}}).to_string(),
+        json!({"resume_issue": {"tid": tab.tid(), "attempt": 1}}).to_string(),
     ];
     for body in &bodies {
         keyvend.world.net.forget();
@@ -289,24 +289,24 @@ async fn due_message_only_repeats_stored_notification() {
     let id = text(&keyvend.request().await["id"]);
     let unknown: String = id.chars().rev().collect();
     let (phish, now) = ("Your key is at https://evil.example", keyvend.world.clock.now().0);
-    let telling =
-        json!({"direct": {"to": {"team": "T0001", "user": ALICE_OWNER}, "message": {"text": phish}}});
+    let notification =
+        json!({"direct_message": {"to": {"team": "T0001", "user": ALICE_OWNER}, "message": {"text": phish}}});
     let page = json!({"begun": now, "account": "123456789012", "page": 0, "marker": null, "complete": true});
     let with = |part: Value| {
         let mut page = page.clone();
         page.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
-        json!({"directory": page})
+        json!({"refresh_ownership": page})
     };
     let forged = [
-        json!({"tell": {"request": id, "number": 0}}),
-        json!({"tell": {"request": id, "number": 99}}),
-        json!({"tell": {"request": unknown, "number": 1}}),
-        json!({"tell": {"request": id, "number": 2, "telling": telling}}),
-        json!({"tell": {"request": id, "telling": telling}}),
+        json!({"notify": {"request": id, "number": 0}}),
+        json!({"notify": {"request": id, "number": 99}}),
+        json!({"notify": {"request": unknown, "number": 1}}),
+        json!({"notify": {"request": id, "number": 2, "notification": notification}}),
+        json!({"notify": {"request": id, "notification": notification}}),
         with(json!({"misfits": [phish], "more": 0})),
         with(json!({"begun": now + 86_400 * 365})),
         json!({"checkpoint": {"day": phish, "back": 0, "shard": 0, "after": null}}),
-        json!({"timer": {"item": phish, "due_at": now}}),
+        json!({"item_timer": {"item": phish, "due_at": now}}),
     ];
     keyvend.world.net.forget();
     for body in forged {
@@ -320,7 +320,7 @@ async fn due_message_only_repeats_stored_notification() {
     let told = |person| keyvend.world.net.slack().told(person).len();
     let before = (told(ALICE_OWNER), keyvend.world.net.slack().messages(APPROVALS).len());
     for number in 1..=3 {
-        let body = json!({"tell": {"request": id, "number": number}}).to_string();
+        let body = json!({"notify": {"request": id, "number": number}}).to_string();
         assert!(!failed(&keyvend.work(record(sqs::DUE, &body, 1)).await), "{body}");
     }
     assert_eq!(told(ALICE_OWNER), before.0 + 1, "what was stored is said again");

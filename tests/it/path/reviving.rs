@@ -572,7 +572,7 @@ async fn extension_adds_original_lifetime_from_now() {
     keyvend.presses(ALICE_OWNER, &listed, "Extend").await;
     let asked = keyvend.request().await["details"].clone();
     let end = asked["at"].as_i64().unwrap() + 30 * 86_400;
-    assert_eq!(asked["kind"]["Longer"]["end"], json!(end));
+    assert_eq!(asked["kind"]["Extend"]["end"], json!(end));
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"
     Access key extension for ci-deployer
     <!channel> *<@U0ALICE>* requests an extension of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>:

@@ -68,7 +68,7 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     assert_eq!(old["successor"]["key"], json!(new.id));
     assert_eq!((status(&keyvend, &key.id), status(&keyvend, &new.id)), ("Active".into(), "Active".into()));
     let asked = &keyvend.trail().await[0];
-    assert_eq!((asked.detail["wants"].as_str(), &asked.detail["key"]), ("rotate", &key.id));
+    assert_eq!((asked.detail["kind"].as_str(), &asked.detail["key"]), ("rotate", &key.id));
 }
 
 #[tokio::test]

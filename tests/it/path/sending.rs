@@ -84,7 +84,7 @@ async fn queue_groups_isolate_people_forms_and_deactivation() {
     let issued = offered(&keyvend, ALICE_OWNER, "This wasn't me");
     for (who, message) in [(ALICE_OWNER, &issued), (BOB_APPROVER, &keyvend.card())] {
         let (_, group) = queued(&keyvend, world.press(who, message, "This wasn't me")).await;
-        assert_eq!(group, format!("off.{}", about(who)));
+        assert_eq!(group, format!("deactivate.{}", about(who)));
     }
     let denial = world.submit(&form, &form.values(&[("reason", "not wanted")]));
     assert_eq!(queued(&keyvend, denial).await.1, about(BOB_APPROVER));
@@ -94,7 +94,7 @@ async fn queue_groups_isolate_people_forms_and_deactivation() {
     }
     assert_eq!(
         queued(&keyvend, world.user_change(DORA_DELETED)).await.1,
-        format!("left.{}", person(DORA_DELETED))
+        format!("deactivated.{}", person(DORA_DELETED))
     );
 }
 
@@ -143,7 +143,7 @@ async fn notifications_are_ordered_and_timers_independent() {
     keyvend.world.net.forget();
     keyvend.deliver().await;
     let (body, group, once) = sent(&keyvend, sqs::DUE).remove(0);
-    assert_eq!(body, json!({"timer": {"item": item, "due_at": due_at}}));
+    assert_eq!(body, json!({"item_timer": {"item": item, "due_at": due_at}}));
     assert_eq!((group, once), (format!("timer.{item}"), format!("{item}.{due_at}")));
     assert_eq!(keyvend.stands().await, "EXPIRED");
 }
@@ -319,5 +319,5 @@ async fn due_messages_carry_no_text() {
             assert!(!text.contains(char::is_whitespace) && text.len() < 100, "{body}");
         }
     }
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["checkpoint", "directory", "tell", "ticket", "timer"]);
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["checkpoint", "item_timer", "notify", "refresh_ownership", "ticket_timer"]);
 }

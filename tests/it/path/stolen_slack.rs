@@ -410,7 +410,7 @@ async fn key_request_id_answers_its_requester_only() {
         assert_eq!(keyvend.requests().await, before, "{case}");
     }
     // Nor does the id of a request for a new key serve about a key that exists.
-    let first = before.iter().find(|request| request["details"]["kind"] == "New").unwrap();
+    let first = before.iter().find(|request| request["details"]["kind"] == "Create").unwrap();
     let at = thief.now();
     thief.queues(MALLORY_OUTSIDER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
     thief.queues(ALICE_OWNER, Some(&text(&first["id"])), at, typed("rotate", &key.id)).await;
