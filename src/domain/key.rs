@@ -466,7 +466,9 @@ impl IssuedKey {
             },
             days: match &asked.kind {
                 RequestKind::Rotate { days, .. } => *days,
-                RequestKind::Create | RequestKind::Reactivate { .. } | RequestKind::Extend { .. } => asked.days,
+                RequestKind::Create | RequestKind::Reactivate { .. } | RequestKind::Extend { .. } => {
+                    asked.days
+                }
             },
             replaces: match &asked.kind {
                 RequestKind::Rotate { key, .. } => Some(key.clone()),

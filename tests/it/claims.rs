@@ -1,20 +1,20 @@
 //! The claim protocol: every step it can take, the conditions of its writes, and what holds however the requests of
 //! tabs, the worker's transactions, lost replies and the clock come between each other.
 
+mod actors;
 mod calls;
-mod cast;
 mod conditions;
 mod emulated;
-mod endings;
 mod expressions;
+mod final_invariants;
+mod fixtures;
+mod get_key;
+mod invariants;
 mod issue;
-mod jobs;
-mod press;
-mod rules;
 mod schedules;
-mod stage;
+mod state;
 mod steps;
-mod stories;
+mod tab;
 mod tables;
-mod telling;
-mod visits;
+mod trace;
+mod worker;

@@ -2,12 +2,12 @@
 //! binary for what needs no AWS.
 
 mod binary;
-mod checking;
-mod deactivating;
-mod documented;
-mod explaining;
-mod exporting;
-mod machine;
-mod stopping;
-mod tampering;
-mod verifying;
+mod check;
+mod deactivate;
+mod documentation;
+mod explain;
+mod export;
+mod freeze;
+mod operator;
+mod tampered_audit;
+mod verify;

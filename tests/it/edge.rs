@@ -1,6 +1,6 @@
 //! The internet-facing edge as a whole: gateway events in, an answer and perhaps a queue message out.
 
 mod properties;
-mod receiving;
-mod sent;
+mod receive;
+mod requests;
 mod vectors;

@@ -416,7 +416,7 @@ async fn freeze() {
 async fn let_time_pass() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [ask, remind, lapse, expire] = scene("Let time pass");
+        let [ask, remind, expire_request, expire_key] = scene("Let time pass");
         browser.takes(ask).await;
         let before = browser.state(remind.person).await;
         browser.passes(5 * HOUR).await;
@@ -432,15 +432,15 @@ async fn let_time_pass() {
         browser.passes(DAY).await;
         assert_eq!(thread().await, 1, "once");
         assert_eq!(buttons(&browser.card().await), ["Details"]);
-        assert!(browser.told(lapse.person).await.contains("expired"));
+        assert!(browser.told(expire_request.person).await.contains("expired"));
 
-        browser.takes(expire).await;
+        browser.takes(expire_key).await;
         browser.presses(BOB_APPROVER, "Approve").await;
-        let tab = browser.link(expire.person).await;
+        let tab = browser.link(expire_key.person).await;
         browser.passes(HOUR / 4).await;
         assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 410);
         assert!(browser.statuses("report-bot").await.is_empty());
-        browser.key(&browser.link(expire.person).await, None).await;
+        browser.key(&browser.link(expire_key.person).await, None).await;
 
         let (status, answer) = browser.posts("/chat/pass", &json!({"seconds": 32 * DAY})).await;
         assert_eq!(status, 404, "{answer}");

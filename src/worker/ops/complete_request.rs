@@ -70,7 +70,9 @@ pub(crate) async fn complete_request(
         RequestKind::Reactivate { undo: true, .. } if key.issued.undone_expiry.is_some() => {
             deny_request(ctx, &stored, text::undone_before(&key.issued), now).await
         }
-        RequestKind::Reactivate { end, .. } => reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await,
+        RequestKind::Reactivate { end, .. } => {
+            reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await
+        }
         RequestKind::Extend { end, .. } => lengthen(ctx, &stored, &key, &authorized, *end, now).boxed().await,
         RequestKind::Create | RequestKind::Rotate { .. } => Ok(()),
     }
@@ -117,8 +119,10 @@ async fn reopen(
     let event = RequestEvent::Reopen { shown, ttl: ctx.config.request_ttl };
     let Ok(next) = stored.request.apply(event, "keyvend", now) else { return Ok(()) };
     let message = approval_card::text(&text::facts_changed(&next));
-    let mut notifications =
-        vec![Notification::DirectMessage { to: next.details.requester.clone(), message }, Notification::UpdateCard];
+    let mut notifications = vec![
+        Notification::DirectMessage { to: next.details.requester.clone(), message },
+        Notification::UpdateCard,
+    ];
     // A card that is updated notifies nobody; one that is posted does.
     if next.card.is_some() {
         let what = format!("{}.again", next.id);

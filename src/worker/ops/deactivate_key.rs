@@ -114,7 +114,10 @@ async fn settle_deactivation(
             vec![approvers, Notification::DirectMessage { to, message }, Notification::UpdateCard]
         }
         (_, _) => {
-            vec![Notification::UpdateCard, Notification::DirectMessage { to, message: approval_card::off(&next, why) }]
+            vec![
+                Notification::UpdateCard,
+                Notification::DirectMessage { to, message: approval_card::off(&next, why) },
+            ]
         }
     };
     let others = stored.release_if_activating().into_iter().collect();

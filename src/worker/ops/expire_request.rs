@@ -18,8 +18,10 @@ pub(crate) async fn expire_request(
     let Ok(next) = stored.request.apply(RequestEvent::Expire, "keyvend", now) else { return Ok(()) };
     let voided = void_ticket(ctx, stored).await?;
     let message = approval_card::text(&text::request_expired(&next));
-    let notifications =
-        vec![Notification::UpdateCard, Notification::DirectMessage { to: next.details.requester.clone(), message }];
+    let notifications = vec![
+        Notification::UpdateCard,
+        Notification::DirectMessage { to: next.details.requester.clone(), message },
+    ];
     match commit(ctx, stored, next, voided, notifications).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;

@@ -46,7 +46,10 @@ impl KeyChange {
     pub(crate) fn made(self, asked: &RequestDetails, message: &SlackEnvelope, key: &AccessKeyId) -> bool {
         let about = match (self, &asked.kind) {
             (Self::Rotate | Self::Replace, RequestKind::Rotate { key, .. })
-            | (Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt, RequestKind::Reactivate { key, .. })
+            | (
+                Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt,
+                RequestKind::Reactivate { key, .. },
+            )
             | (Self::Extend, RequestKind::Extend { key, .. }) => key,
             (
                 _,

@@ -95,7 +95,16 @@ pub(crate) async fn expire_or_postpone(
     let happened = key_event(AuditEvent::KeyExpiryPostponed, stored, detail);
     let sentence = text::postponement(issued, &last_used, postponement, unready);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]);
-    update_key(ctx, stored, &next, happened, Vec::new(), vec![Notification::ApprovalsChannel { message }], now).await
+    update_key(
+        ctx,
+        stored,
+        &next,
+        happened,
+        Vec::new(),
+        vec![Notification::ApprovalsChannel { message }],
+        now,
+    )
+    .await
 }
 
 /// How far somebody's clock is ahead of UTC, in seconds. Of whoever left, Slack says nothing.

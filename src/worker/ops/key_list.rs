@@ -78,7 +78,9 @@ fn available_actions(
         let other = match again {
             KeyChange::Rotate => has_two_keys(user) || !stored.issued.state.is_active(),
             KeyChange::UndoExpiry => !stored.issued.can_undo_expiry(),
-            KeyChange::Reactivate => offers.contains(&KeyAction::Undo) || offers.contains(&KeyAction::Received),
+            KeyChange::Reactivate => {
+                offers.contains(&KeyAction::Undo) || offers.contains(&KeyAction::Received)
+            }
             KeyChange::Extend | KeyChange::ConfirmReceipt | KeyChange::Replace => false,
         };
         let wanted = again.wants(stored, ctx.config.max_key_days, now);

@@ -32,8 +32,10 @@ pub(crate) async fn import_ticket_events(
         }
         let (next, alerts) = take_events(&stored, &ticket, now)?;
         let to = &stored.request.details.requester;
-        let told =
-            |alert: &String| Notification::DirectMessage { to: to.clone(), message: approval_card::text(alert) };
+        let told = |alert: &String| Notification::DirectMessage {
+            to: to.clone(),
+            message: approval_card::text(alert),
+        };
         let notifications = alerts.iter().map(told).collect();
         match commit(ctx, &stored, next, vec![claim::clear_outbox(tid, ticket.outbox.len())], notifications)
             .await

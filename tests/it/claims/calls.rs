@@ -12,10 +12,10 @@ use keyvend::domain::ticket::claim::ClaimOutcome;
 use serde_json::Value;
 
 use crate::claims::emulated::Flight;
-use crate::claims::stage::{Shared, Stage};
+use crate::claims::state::{Shared, Stage};
+use crate::claims::tab::posted;
 use crate::claims::tables::Row;
-use crate::claims::telling::said;
-use crate::claims::visits::posted;
+use crate::claims::trace::said;
 
 /// How often the SDK makes a call whose answer it does not hear.
 pub const ATTEMPTS: usize = 3;

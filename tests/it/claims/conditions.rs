@@ -10,8 +10,8 @@ use keyvend::domain::ticket::claim::{
 use keyvend::domain::ticket::hash;
 use keyvend::time::Timestamp;
 
-use crate::claims::cast::{self, Code, EXPIRES, START};
 use crate::claims::expressions::holds;
+use crate::claims::fixtures::{self, Code, EXPIRES, START};
 use crate::claims::tables::Tables;
 
 fn written(step: ClaimStep) -> Update {
@@ -22,7 +22,7 @@ fn written(step: ClaimStep) -> Update {
 }
 
 fn pending(wants_code: bool, tries: i64) -> Item {
-    let mut item = new_item(&cast::ticket(wants_code), Timestamp(EXPIRES.0 + 1));
+    let mut item = new_item(&fixtures::ticket(wants_code), Timestamp(EXPIRES.0 + 1));
     item.insert("tries".to_owned(), tries.into());
     item
 }
@@ -31,10 +31,10 @@ fn pending(wants_code: bool, tries: i64) -> Item {
 fn sealed() -> Item {
     let mut tables = Tables::default();
     tables.seed(Table::Tickets, pending(false, 0));
-    let tid = cast::tid();
-    let taken = written(claim(&cast::ticket(false), &cast::claim(0, true, Code::None), START));
+    let tid = fixtures::tid();
+    let taken = written(claim(&fixtures::ticket(false), &fixtures::claim(0, true, Code::None), START));
     tables.update(Table::Tickets, tid.as_str(), &taken).unwrap();
-    tables.write(&[claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START)], None).unwrap();
+    tables.write(&[claim::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START)], None).unwrap();
     (**tables.get(Table::Tickets, tid.as_str()).unwrap()).clone()
 }
 
@@ -48,7 +48,7 @@ fn broken(about: &str, item: &Item) -> Item {
         "fewer tries" => ("tries", TRIES.into()),
         "own try" | "five tries" => ("tries", 0.into()),
         "no code wanted" => ("code_sha256", hash(b"a code").as_slice().into()),
-        "tab" => ("cid", cast::cid(1).as_str().into()),
+        "tab" => ("cid", fixtures::cid(1).as_str().into()),
         "receipt" => ("receipt_sha256", hash(b"another").as_slice().into()),
         "first misuse" => ("misused_at", START.0.into()),
         "attempt" => ("attempt", 2.into()),
@@ -75,20 +75,20 @@ fn holds_only_with(name: &str, (condition, values): (&'static str, &Item), item:
 // T3.3
 #[test]
 fn what_reveal_writes_holds_by_itself() {
-    let ask = |code| cast::claim(0, true, code);
-    let take = written(claim(&cast::ticket(false), &ask(Code::None), START));
-    let count_attempt = written(claim(&cast::ticket(true), &ask(Code::Right), START));
-    let take_after = written(after_try(&cast::ticket(true), &ask(Code::Right), 3, START));
-    let lock = written(after_try(&cast::ticket(true), &ask(Code::Wrong), TRIES, START));
+    let ask = |code| fixtures::claim(0, true, code);
+    let take = written(claim(&fixtures::ticket(false), &ask(Code::None), START));
+    let count_attempt = written(claim(&fixtures::ticket(true), &ask(Code::Right), START));
+    let take_after = written(after_try(&fixtures::ticket(true), &ask(Code::Right), 3, START));
+    let lock = written(after_try(&fixtures::ticket(true), &ask(Code::Wrong), TRIES, START));
     let sealed = sealed();
     let ticket = StoredTicket::try_from(&sealed).unwrap();
-    let confirm = written(acknowledge(&ticket, &cast::ack(0, true, true), START));
+    let confirm = written(acknowledge(&ticket, &fixtures::ack(0, true, true), START));
     let cases: [(&str, &Update, Item, &[&str]); 6] = [
         ("claim", &take, pending(false, 0), &["state", "proof", "expiry", "no code wanted"]),
         ("take a try", &count_attempt, pending(true, 4), &["state", "proof", "expiry", "fewer tries"]),
         ("claim on a try", &take_after, pending(true, 3), &["state", "proof", "expiry", "own try"]),
         ("lock", &lock, pending(true, 5), &["state", "proof", "five tries"]),
-        ("misuse", &misuse(&cast::proof(0, true), START), sealed.clone(), &["proof", "first misuse"]),
+        ("misuse", &misuse(&fixtures::proof(0, true), START), sealed.clone(), &["proof", "first misuse"]),
         ("confirm", &confirm, sealed, &["state", "proof", "tab", "receipt"]),
     ];
     for (name, update, item, about) in cases {
@@ -98,10 +98,10 @@ fn what_reveal_writes_holds_by_itself() {
 
 #[test]
 fn what_the_worker_writes_holds_by_itself() {
-    let tid = cast::tid();
+    let tid = fixtures::tid();
     let mut claimed = sealed();
     claimed.insert("state".to_owned(), "CLAIMED".into());
-    let seal = claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START);
+    let seal = claim::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START);
     for (name, write, about) in [
         ("still claimed", claim::assert_claimed(&tid, 1), ["state", "attempt"].as_slice()),
         ("seal", seal, &["state", "attempt"]),
@@ -121,7 +121,7 @@ fn what_the_worker_writes_holds_by_itself() {
 
 #[test]
 fn what_the_timers_write_holds_by_itself() {
-    let (tid, later) = (cast::tid(), Timestamp(EXPIRES.0 + 1));
+    let (tid, later) = (fixtures::tid(), Timestamp(EXPIRES.0 + 1));
     let with = |mut item: Item, pairs: &[(&str, Attribute)]| {
         item.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         item
@@ -142,7 +142,7 @@ fn what_the_timers_write_holds_by_itself() {
         ("expire", claim::expired(&tid, later), pending(true, 4), &["state", "fewer tries"]),
         ("write a lock down", claim::locked(&tid, later), pending(true, 5), &["state", "five tries"]),
         (
-            "lapse",
+            "expire",
             claim::unconfirmed(&tid, ten_minutes_on),
             with(sealed(), &[("sealed_at", START.0.into())]),
             &["state"],
@@ -154,7 +154,7 @@ fn what_the_timers_write_holds_by_itself() {
     }
     let early = claim::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW - 1));
     let Write::Update { update, .. } = &early else { panic!() };
-    assert!(!holds(update.condition, &update.values, &sealed()), "nothing lapses early");
+    assert!(!holds(update.condition, &update.values, &sealed()), "nothing expires early");
     let Write::Update { update, .. } = &claim::expired(&tid, START) else { panic!() };
     assert!(!holds(update.condition, &update.values, &pending(true, 0)), "nothing expires early");
 }
@@ -176,19 +176,19 @@ fn drawn() -> BTreeSet<(String, String, String)> {
 /// Every write to a ticket is tried on a ticket in every state, with and without a code, at every count of tries.
 #[test]
 fn documented_ticket_diagram_matches_code() {
-    let tid = cast::tid();
+    let tid = fixtures::tid();
     let late = Timestamp(EXPIRES.0 + 1);
-    let ask = |code| cast::claim(0, true, code);
+    let ask = |code| fixtures::claim(0, true, code);
     let ticket = StoredTicket::try_from(&sealed()).unwrap();
     let by_reveal = [
-        written(claim(&cast::ticket(false), &ask(Code::None), START)),
-        written(claim(&cast::ticket(true), &ask(Code::Right), START)),
-        written(after_try(&cast::ticket(true), &ask(Code::Right), 3, START)),
-        written(after_try(&cast::ticket(true), &ask(Code::Wrong), TRIES, START)),
-        written(acknowledge(&ticket, &cast::ack(0, true, true), START)),
+        written(claim(&fixtures::ticket(false), &ask(Code::None), START)),
+        written(claim(&fixtures::ticket(true), &ask(Code::Right), START)),
+        written(after_try(&fixtures::ticket(true), &ask(Code::Right), 3, START)),
+        written(after_try(&fixtures::ticket(true), &ask(Code::Wrong), TRIES, START)),
+        written(acknowledge(&ticket, &fixtures::ack(0, true, true), START)),
     ];
     let by_worker = [
-        claim::sealed(&tid, 1, cast::sealed_to(&cast::key(0)), START),
+        claim::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START),
         claim::failed(&tid),
         claim::void(&tid),
         claim::void_claimed(&tid),

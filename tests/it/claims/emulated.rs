@@ -22,14 +22,14 @@ use keyvend::store::StoredRequest;
 use serde_json::{Map, Value, json};
 
 use crate::claims::calls::{Fate, Op, Outcome};
-use crate::claims::cast::{self, REPLACE};
+use crate::claims::fixtures::{self, REPLACE};
+use crate::claims::tab::Visit;
 use crate::claims::tables::{Row, Tables};
-use crate::claims::visits::Visit;
 use testkit::aws;
 use testkit::clock::Clock;
 use testkit::gateway::{self, HOST};
+use testkit::iam_rights::Function;
 use testkit::net::{Interfere, Net, yield_now};
-use testkit::rights::Function;
 
 /// No call takes so many polls.
 const POLLS: usize = 10_000;
@@ -94,7 +94,7 @@ impl Emulated {
 
     /// Puts the request there, as every story begins.
     pub fn seed_request(&self) {
-        let item = request_item(&Row { request: Rc::new(cast::REQUEST.clone()), version: 1 });
+        let item = request_item(&Row { request: Rc::new(fixtures::REQUEST.clone()), version: 1 });
         self.at_once("PutItem", json!({"TableName": aws::REQUESTS, "Item": json_of(&item)}));
     }
 
@@ -179,7 +179,7 @@ impl Emulated {
                 })
             }
             Op::Write { request, others } => {
-                let replace = |(row, next): &(Row, Rc<KeyRequest>)| cast::replace(row.version, next);
+                let replace = |(row, next): &(Row, Rc<KeyRequest>)| fixtures::replace(row.version, next);
                 let mut writes: Vec<Write> = request.iter().map(replace).collect();
                 writes.extend_from_slice(others);
                 Flight::new(async move {
@@ -273,7 +273,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// A request's whole item, as the product writes it.
 fn request_item(row: &Row) -> Item {
-    match cast::replace(row.version - 1, &row.request) {
+    match fixtures::replace(row.version - 1, &row.request) {
         Write::Put { item, .. } => item,
         other => panic!("{other:?} is no put"),
     }

@@ -8,10 +8,10 @@ use keyvend::id::{AccessKeyId, RunId};
 use keyvend::store::{self, TicketRef};
 
 use crate::claims::calls::{Fate, NotWritten};
-use crate::claims::cast::{self, ALICE, COUNT, LINKS, USER};
-use crate::claims::jobs::{HandleError, MAX_CONFLICT_RETRIES, Worker};
-use crate::claims::stage::Message;
+use crate::claims::fixtures::{self, ALICE, COUNT, LINKS, USER};
+use crate::claims::state::Message;
 use crate::claims::tables::Row;
+use crate::claims::worker::{HandleError, MAX_CONFLICT_RETRIES, Worker};
 
 /// As in src/worker/ops/issue_key.rs.
 pub const CLAIM_LIFE: i64 = 180;
@@ -24,7 +24,7 @@ enum Created {
 }
 
 impl Worker {
-    /// `Worker::issue`
+    /// `issue`
     pub async fn issue(&self, message: Message) -> Result<(), HandleError> {
         let Some(row) = self.import_ticket_events(message.link).await? else { return Ok(()) };
         let own = &LINKS[message.link].tid;
@@ -38,7 +38,7 @@ impl Worker {
         }
     }
 
-    /// `Worker::finish`; that its holder has until its deadline is left to the transition.
+    /// `finish`; that its holder has until its deadline is left to the transition.
     pub async fn finish(&self, row: Row, intent: IssueIntent) -> Result<(), HandleError> {
         let run = self.new_run();
         let take_over = RequestEvent::ResumeIssuing { run: run.clone(), until: self.until() };
@@ -53,10 +53,10 @@ impl Worker {
         }
     }
 
-    /// `Worker::begin`
+    /// `begin`
     async fn begin(&self, row: Row, message: Message) -> Result<(), HandleError> {
         if row.request.is_expired(self.now) {
-            return self.lapse(&row).await;
+            return self.expire_ticket(&row).await;
         }
         let Some(ticket) = self.read_ticket(message.link).await? else { return Ok(()) };
         let TicketState::Claimed(claimed) = &ticket.state else { return Ok(()) };
@@ -83,7 +83,7 @@ impl Worker {
         Ok(u32::try_from(issued).unwrap())
     }
 
-    /// `Worker::create_and_seal`
+    /// `create_and_seal`
     async fn create_and_seal(
         &self,
         row: Row,
@@ -106,7 +106,7 @@ impl Worker {
         }
     }
 
-    /// `Worker::unsealed`
+    /// `unsealed`
     async fn unsealed(&self, run: &RunId, key: AccessKeyId) -> Result<(), HandleError> {
         let found = self.calls.get_request().await?;
         match &found.request.state {
@@ -125,7 +125,7 @@ impl Worker {
         }
     }
 
-    /// `Worker::intend`
+    /// `intend`
     async fn intend(
         &self,
         row: &Row,
@@ -154,7 +154,7 @@ impl Worker {
         Ok((self.save(row, next, others).await?, run))
     }
 
-    /// `Worker::create_key`: the SDK makes this call once, whatever it hears.
+    /// `create_key`: the SDK makes this call once, whatever it hears.
     async fn create_key(&self) -> Created {
         if self.luck.aws_refuses() {
             self.calls.act("AWS refuses to create a key", |_, _| {}).await;
@@ -172,7 +172,7 @@ impl Worker {
         }
     }
 
-    /// `Worker::record_and_seal`
+    /// `record_and_seal`
     async fn record_and_seal(
         &self,
         row: Row,
@@ -186,7 +186,7 @@ impl Worker {
         let sealing = RequestEvent::Seal { run: run.clone() };
         let with = |next: &KeyRequest| {
             vec![
-                claim::sealed(&tid, claimed.attempt, cast::sealed_key(&claimed.key, key), self.now),
+                claim::sealed(&tid, claimed.attempt, fixtures::sealed_key(&claimed.key, key), self.now),
                 IssuedKey::from_request(next, &USER, key, self.now).create().unwrap(),
                 TicketRef::remove_psk(&tid),
                 store::release_lease(&USER.account, &USER.name, next.id.as_str()),
@@ -195,7 +195,7 @@ impl Worker {
         self.holding(row, &sealing, with).await
     }
 
-    /// `Worker::holding`
+    /// `holding`
     async fn holding(
         &self,
         mut row: Row,
@@ -214,7 +214,7 @@ impl Worker {
         Err(HandleError)
     }
 
-    /// `Worker::fail`
+    /// `fail`
     pub async fn fail(
         &self,
         row: Row,
@@ -233,14 +233,14 @@ impl Worker {
         self.end(&row, next, others).await
     }
 
-    /// `Worker::end`
+    /// `end`
     async fn end(&self, row: &Row, next: KeyRequest, others: Vec<Write>) -> Result<(), HandleError> {
         let saved = self.save(row, next, others).await?;
         self.flush(saved).await;
         Ok(())
     }
 
-    /// `Worker::unanswered`
+    /// `unanswered`
     async fn unanswered(&self, row: Row, run: &RunId) -> Result<(), HandleError> {
         let Some(tid) = row.request.ticket().cloned() else { return Ok(()) };
         let no_answer = RequestEvent::CreateTimedOut { run: run.clone() };
@@ -248,7 +248,7 @@ impl Worker {
         self.end(&row, next, vec![claim::failed(&tid), TicketRef::remove_psk(&tid)]).await
     }
 
-    /// `Worker::delete_own`
+    /// `delete_own`
     async fn delete_own(&self, key: &AccessKeyId) -> Result<(), HandleError> {
         Ok(self.calls.elsewhere("deletes its key", |stage| stage.keys.delete(key)).await?)
     }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::claims::actors::{Broken, run};
 use crate::claims::emulated::Emulated;
-use crate::claims::stories::{Broken, run};
 
 /// How many schedules are run in memory.
 const SCHEDULES: u64 = 100_000;
@@ -98,7 +98,7 @@ fn whatever_comes_between_one_tab_gets_the_key() {
         "a seal",
         "a sealed key handed over",
         "a confirmation",
-        "a lapse",
+        "an unconfirmed key",
         "a second tab",
         "an expired link",
         "PENDING",

@@ -6,7 +6,7 @@ use keyvend::domain::ticket::claim::{
 };
 use keyvend::time::Timestamp;
 
-use crate::claims::cast::{self, Code, EXPIRES, START};
+use crate::claims::fixtures::{self, Code, EXPIRES, START};
 
 const STATES: [&str; 8] =
     ["PENDING", "CLAIMED", "LOCKED", "VOID", "FAILED", "SEALED", "CONFIRMED", "UNCONFIRMED"];
@@ -17,8 +17,8 @@ const ASKERS: [(&str, usize, usize); 4] =
     [("same", 0, 0), ("its id", 0, 1), ("its key", 1, 0), ("other", 1, 1)];
 
 fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
-    let claimed = cast::claimed(0);
-    let sealed = cast::sealed_to(&claimed.key);
+    let claimed = fixtures::claimed(0);
+    let sealed = fixtures::sealed_to(&claimed.key);
     let state = match state {
         "PENDING" => TicketState::Pending,
         "CLAIMED" => TicketState::Claimed(claimed),
@@ -43,7 +43,7 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
 fn word(step: &ClaimStep) -> String {
     match step {
         ClaimStep::Answer(ClaimOutcome::Sealed { ct, .. }) => {
-            assert_eq!(*ct, cast::sealed_to(&cast::key(0)).ct);
+            assert_eq!(*ct, fixtures::sealed_to(&fixtures::key(0)).ct);
             "sealed".to_owned()
         }
         ClaimStep::Answer(answer) => format!("{answer:?}"),
@@ -73,8 +73,8 @@ fn every_claim_has_its_step() {
                                 EXPIRES,
                                 Timestamp(EXPIRES.0 + 1),
                             ] {
-                                let mut claim_of = cast::claim(cid, right_proof, code);
-                                claim_of.key = cast::key(key);
+                                let mut claim_of = fixtures::claim(cid, right_proof, code);
+                                claim_of.key = fixtures::key(key);
                                 let step = claim(&ticket(state, wants_code, tries), &claim_of, now);
                                 let expired = now >= EXPIRES;
                                 let fetched = now.since(SEALED_AT) >= FETCH_WINDOW;
@@ -122,7 +122,8 @@ fn counted_attempt_claims_or_locks_ticket() {
     for wants_code in [false, true] {
         for tries in 1..=TRIES {
             for code in Code::ALL {
-                let step = after_try(&cast::ticket(wants_code), &cast::claim(0, true, code), tries, START);
+                let step =
+                    after_try(&fixtures::ticket(wants_code), &fixtures::claim(0, true, code), tries, START);
                 let expected = if wants_code && code == Code::Right {
                     "CLAIMED, then Working { attempt: 1 }".to_owned()
                 } else if tries == TRIES {
@@ -149,9 +150,9 @@ fn every_confirmation_has_its_step() {
                         Timestamp(SEALED_AT.0 + FETCH_WINDOW),
                         Timestamp(EXPIRES.0 + 9_999),
                     ] {
-                        let mut ack = cast::ack(cid, right_proof, right_receipt);
+                        let mut ack = fixtures::ack(cid, right_proof, right_receipt);
                         if right_receipt {
-                            ack.receipt_hash = cast::receipt_hash(&cast::key(0));
+                            ack.receipt_hash = fixtures::receipt_hash(&fixtures::key(0));
                         }
                         let step = acknowledge(&ticket(state, true, 1), &ack, now);
                         let expected = match (state, right_proof, asker, right_receipt) {

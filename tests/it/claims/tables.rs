@@ -7,8 +7,8 @@ use std::rc::Rc;
 use keyvend::aws::item::{Item, Table, Update, Write, number, text, values};
 use keyvend::domain::request::KeyRequest;
 
-use crate::claims::cast::{REPLACE, Replace};
 use crate::claims::expressions::{check_values, holds, updated};
+use crate::claims::fixtures::{REPLACE, Replace};
 
 /// A condition did not hold; nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -147,7 +147,7 @@ fn missing_aws_settings_are_named() {
 #[test]
 fn exported_trail_is_verified_offline() {
     // An exported audit trail is verified from the file alone, without AWS access or configuration.
-    let dir = super::machine::scratch("elsewhere");
+    let dir = super::operator::scratch("elsewhere");
     let file = dir.join("trail.jsonl");
     std::fs::write(&file, "").unwrap();
     let (status, out, err) = run(&["audit", "verify", "--from", file.to_str().unwrap()], &[]);
@@ -190,7 +190,7 @@ fn refuse_once(listener: &TcpListener) -> String {
 
 #[test]
 fn region_and_credentials_come_from_environment_or_profile() {
-    let home = super::machine::scratch("home");
+    let home = super::operator::scratch("home");
     std::fs::create_dir(home.join(".aws")).unwrap();
     std::fs::write(home.join(".aws/config"), "[profile audit]\nregion = eu-north-1\n").unwrap();
     let secrets =

@@ -8,7 +8,7 @@ use keyvend::time::Timestamp;
 use proptest::prelude::*;
 
 use crate::any_json::{any_json, damaged};
-use crate::edge::sent::{
+use crate::edge::requests::{
     NOW, SECRET, Sent, UNWANTED, content_type, gateway_cases, member_joined, members_changed, ours, parts,
     pins, press, receive, secret, submission, user_change,
 };

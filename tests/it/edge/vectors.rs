@@ -10,7 +10,7 @@ use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::edge::sent::{
+use crate::edge::requests::{
     body_json, cases, content_type, ephemeral_text, gateway_cases, hex, parts, pins, receive, secret,
 };
 

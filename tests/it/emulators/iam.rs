@@ -10,8 +10,8 @@ use serde_json::json;
 
 use testkit::World;
 use testkit::aws::{self, SANDBOX};
+use testkit::iam_rights::Function;
 use testkit::net::HOME;
-use testkit::rights::Function;
 
 /// IAM through a session of the issuer role, as the worker assumes it.
 async fn session(world: &World, account: &str, policy: Option<serde_json::Value>) -> Client {

@@ -6,8 +6,8 @@ use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use super::dynamo::s;
 use testkit::World;
 use testkit::aws::{self, AUDIT, BOT_TOKEN_ID, Mail, REQUESTS, SIGNING_SECRET, SIGNING_SECRET_ID, TICKETS};
+use testkit::iam_rights::Function;
 use testkit::net::Interfere;
-use testkit::rights::Function;
 
 async fn secret(world: &World, stage: &str) -> Result<String, aws_sdk_secretsmanager::Error> {
     let secrets = aws_sdk_secretsmanager::Client::new(&world.net.config(Function::Slack));

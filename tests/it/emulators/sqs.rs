@@ -8,9 +8,9 @@ use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
 use testkit::World;
-use testkit::drive;
+use testkit::delivery;
+use testkit::iam_rights::Function;
 use testkit::net::HOME;
-use testkit::rights::Function;
 use testkit::sqs::{CLAIMS, DUE, QUEUES, SLACK, SWEEP, Sqs, arn, url};
 
 fn client(world: &World) -> Client {

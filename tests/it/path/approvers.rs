@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 
-use super::keys::{DAY, after, had, item, said, status, typed, waiting};
+use super::key_commands::{DAY, after, had, item, said, status, typed, waiting};
 use testkit::aws::{self, AUDIT};
 use testkit::deployed::Deployed;
 use testkit::net::HOME;

@@ -7,7 +7,7 @@ use testkit::slack::BOB_APPROVER;
 use testkit::sqs;
 use testkit::steps::text;
 
-use super::late::fails_to_the_end;
+use super::stale_messages::fails_to_the_end;
 use crate::scrape::log::Log;
 
 /// The lines of this level, parsed.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use testkit::aws::REQUESTS;
 use testkit::deployed::Deployed;
+use testkit::iam_rights::Function;
 use testkit::net::HOME;
-use testkit::rights::Function;
 use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER};
 use testkit::sqs::{DUE, SWEEP};
 use testkit::steps::{ASK, text};

@@ -236,7 +236,7 @@ await withServer((server) => withBrowser(async (browser) => {
     await openKey(["seal"], [[410, { error: "unconfirmed" }]]);
     await press("#show");
     await browser.until("return /deactivated/.test(document.getElementById('receipt').textContent)");
-    await look("key-lapsed");
+    await look("key-unconfirmed");
   });
 
   await step("a_cut_link_is_explained", async () => {

@@ -18,7 +18,7 @@ use keyvend::worker::{self, Context, Invocation};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::rights::Function;
+use crate::iam_rights::Function;
 use crate::transcript::{Message, View};
 use crate::{World, drive, environment};
 
@@ -77,14 +77,14 @@ impl Deployed {
 
     /// Delivers what is visible in the queues.
     pub async fn deliver(&self) -> usize {
-        drive::deliver_all(self.world.net.sqs(), &self.world.clock, async |event| self.work(event).await)
+        delivery::deliver_all(self.world.net.sqs(), &self.world.clock, async |event| self.work(event).await)
             .await
     }
 
     /// Delivers until the queues are empty, letting time pass.
     pub async fn deliver_everything(&self) -> usize {
         let sqs = self.world.net.sqs();
-        drive::deliver_everything(sqs, &self.world.clock, async |event| self.work(event).await).await
+        delivery::deliver_everything(sqs, &self.world.clock, async |event| self.work(event).await).await
     }
 
     /// `/access-key <text>`, typed and worked off; the answer Slack shows at once.

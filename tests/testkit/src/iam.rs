@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
 use crate::iam_account::Account;
+use crate::iam_rights;
 use crate::iam_xml::{XMLNS, encode_documents, members, no_such_user, result};
 use crate::net::{Call, Reply, Request, escape};
-use crate::rights;
 use crate::sts::Sts;
 
 pub use crate::iam_account::Key;
@@ -167,7 +167,7 @@ impl Iam {
                 &format!("not authorized to perform: {action} ({why})"),
             ))
         };
-        if let Some(account) = rights::account_of_admin(&call.access_key) {
+        if let Some(account) = iam_rights::account_of_admin(&call.access_key) {
             return Ok(self.account(account).unwrap());
         }
         let Some(session) = sts.session(&call.access_key) else {

@@ -6,8 +6,8 @@
 pub mod aws;
 pub mod block_kit;
 pub mod clock;
+pub mod delivery;
 pub mod deployed;
-pub mod drive;
 pub mod dynamo;
 mod dynamo_rules;
 mod expressions;
@@ -15,19 +15,19 @@ pub mod form;
 pub mod gateway;
 pub mod iam;
 mod iam_account;
+pub mod iam_rights;
 mod iam_xml;
 mod invariants;
 pub mod net;
 mod people;
-pub mod places;
-pub mod rights;
+mod requester;
+pub mod secret_search;
 pub mod secrets;
 pub mod slack;
 pub mod sqs;
 pub mod steps;
 pub mod sts;
 pub mod transcript;
-mod walk;
 
 use std::collections::BTreeMap;
 

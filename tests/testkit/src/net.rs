@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::dynamo::Dynamo;
 use crate::form;
 use crate::iam::Iam;
-use crate::rights::{self, Function};
+use crate::iam_rights::{self, Function};
 use crate::secrets::Secrets;
 use crate::slack::Slack;
 use crate::sqs::Sqs;
@@ -273,7 +273,7 @@ impl Net {
 
     /// The configuration of an administrator of one account.
     pub fn admin(&self, account: &str) -> SdkConfig {
-        self.config_of(&rights::admin_key(account))
+        self.config_of(&iam_rights::admin_key(account))
     }
 
     fn config_of(&self, access_key: &str) -> SdkConfig {
@@ -464,7 +464,7 @@ impl Net {
         if call.service == "slack" {
             return net.slack.answer(request, call);
         }
-        if let Err(denied) = rights::check(call) {
+        if let Err(denied) = iam_rights::check(call) {
             return denied;
         }
         match call.service.as_str() {

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::iam::Iam;
+use crate::iam_rights;
 use crate::net::{Call, HOME, Reply, Request, escape};
-use crate::rights;
 
 /// One successful `AssumeRole`.
 #[derive(Clone, Debug)]
@@ -212,7 +212,7 @@ impl Sts {
 
     fn caller_identity(&self, call: &Call) -> Reply {
         let (account, arn) =
-            match (self.session(&call.access_key), rights::account_of_admin(&call.access_key)) {
+            match (self.session(&call.access_key), iam_rights::account_of_admin(&call.access_key)) {
                 (Some(session), _) => {
                     let Session { account, role, name, .. } = session;
                     (account.clone(), format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"))
