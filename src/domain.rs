@@ -19,5 +19,6 @@ pub mod reason;
 pub mod reconciliation;
 pub mod request;
 pub mod risk;
+pub mod shard;
 pub mod ticket;
 pub mod use_case;

@@ -13,7 +13,6 @@ pub mod limits;
 pub mod notify;
 pub mod ops;
 pub mod outbox;
-pub mod records;
 pub mod reply;
 pub mod timers;
 

@@ -94,16 +94,6 @@ pub fn bytes<'i>(item: &'i Item, name: &'static str) -> Result<&'i [u8], ItemErr
     }
 }
 
-/// The shards of the indexes that find what is due: one partition would be written to by everybody.
-pub const SHARDS: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
-
-/// The shard of an item, by its id.
-#[must_use]
-pub fn shard(id: &str) -> &'static str {
-    let sum: usize = id.bytes().map(usize::from).sum();
-    SHARDS.get(sum % SHARDS.len()).copied().unwrap_or("0")
-}
-
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {

@@ -13,7 +13,7 @@ use crate::config::{Environment, OperatorConfig};
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
 use crate::id::{AccountId, RequestId};
-use crate::store;
+use crate::store::chains;
 use crate::time::Timestamp;
 
 /// The variables, those before them that were given as flags.
@@ -163,7 +163,7 @@ pub(crate) async fn record_alone(
     let mut entries = AuditChain::default();
     entries.append(chain, now, happened);
     // First, so that `audit verify` misses the entry if it is lost; but a table that cannot be written loses no entry.
-    let kept = dynamo.write(vec![store::put_standalone_chain_head(chain, &entries)]).await;
+    let kept = dynamo.write(vec![chains::put_standalone_chain_head(chain, &entries)]).await;
     for entry in &entries.outbox {
         dynamo.insert_audit(chain, entry).await?;
     }

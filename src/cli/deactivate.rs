@@ -12,11 +12,12 @@ use crate::cli::output as words;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
-use crate::domain::key::{IssuedKey, StoredKey};
+use crate::domain::key::IssuedKey;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
 use crate::render::approval_card;
-use crate::store::StoredRequest;
+use crate::store::keys::StoredKey;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 
 /// How often a request may change while its chain is written to.

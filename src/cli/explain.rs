@@ -17,7 +17,6 @@ use crate::cli::value_parsers::PersonArg;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure, check};
 use crate::config::OperatorConfig;
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser};
-use crate::domain::key::StoredKey;
 use crate::domain::person::Person;
 use crate::facts::Lookup;
 use crate::id::PersonId;
@@ -26,7 +25,8 @@ use crate::policy::{
     test_cases,
 };
 use crate::slack::api::SlackApi;
-use crate::store;
+use crate::store::counters;
+use crate::store::keys::StoredKey;
 
 /// What the policies say, and why.
 #[derive(Debug, Serialize)]
@@ -216,7 +216,7 @@ async fn look_up(
         .requests_if_named()?
         .map(|requests| Tables::new(&sdk, TableNames { requests, ..TableNames::default() }));
     let issued_today = match &dynamo {
-        Some(dynamo) => Some(store::issued_today(dynamo, &requester, place.now).await?),
+        Some(dynamo) => Some(counters::issued_today(dynamo, &requester, place.now).await?),
         None => None,
     };
     let key = key_of(live, action, &requester, dynamo.as_ref()).await?;

@@ -11,7 +11,7 @@ use crate::cli::output as words;
 use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
 use crate::domain::audit::AuditEvent;
 use crate::id::RequestId;
-use crate::store;
+use crate::store::freeze;
 use crate::time::Timestamp;
 
 /// What came of it.
@@ -67,15 +67,15 @@ async fn change(
     now: Timestamp,
 ) -> Result<(Change, Option<(String, Timestamp)>), Failure> {
     for _ in 0..MAX_CONFLICT_RETRIES {
-        let before = store::frozen(dynamo).await?;
+        let before = freeze::frozen(dynamo).await?;
         let (change, update) = match (freeze, &before) {
-            (true, None) => (Change::Made, store::freeze(operator.actor(), now)),
-            (true, Some(_)) => (Change::Nothing, store::freeze_again(operator.actor(), now)),
+            (true, None) => (Change::Made, freeze::freeze(operator.actor(), now)),
+            (true, Some(_)) => (Change::Nothing, freeze::freeze_again(operator.actor(), now)),
             (false, None) => return Ok((Change::Nothing, None)),
             (false, Some((_, at))) if *at >= now => return Ok((Change::Raced, before)),
-            (false, Some(_)) => (Change::Made, store::unfreeze(now)),
+            (false, Some(_)) => (Change::Made, freeze::unfreeze(now)),
         };
-        match dynamo.update(Table::Requests, store::FREEZE, &update).await {
+        match dynamo.update(Table::Requests, freeze::FREEZE_PK, &update).await {
             Ok(_) => return Ok((change, before)),
             Err(WriteError::Conflict(_)) => {}
             Err(WriteError::Other(error)) => return Err(error.into()),

@@ -3,14 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::aws::item::{Attribute, Item, SHARDS, Table, Write, number, text, values};
 use crate::domain::audit::AuditChain;
+use crate::domain::shard::SHARDS;
 use crate::id::RequestId;
-use crate::store::NEW;
 use crate::time::{DAY, Timestamp};
 
-/// The key of its item in table `Requests`.
-pub const CHECKPOINT: &str = "checkpoint";
 /// A day is closed so many seconds after its end: what is written then has reached the index.
 const AFTER: i64 = 600;
 /// A chain that grew on a day may be written down late: so many days are gone through.
@@ -106,49 +103,6 @@ impl CheckpointPage {
             None if self.back + 1 < DAYS => Some(Self { day, back: self.back + 1, shard: 0, after: None }),
             None => None,
         }
-    }
-}
-
-/// A checkpoint's item as read, or what stands for it before there is one.
-#[derive(Clone, Debug, Default)]
-pub struct StoredCheckpoint {
-    /// What it holds.
-    pub checkpoint: Checkpoint,
-    version: i64,
-}
-
-impl StoredCheckpoint {
-    /// Whether there never was a checkpoint.
-    #[must_use]
-    pub fn is_new(&self) -> bool {
-        self.version == 0
-    }
-
-    /// The write that puts `next` in its place.
-    ///
-    /// # Errors
-    /// A fault where it cannot be encoded.
-    pub fn replace(&self, next: &Checkpoint) -> anyhow::Result<Write> {
-        let item = values([
-            ("pk", CHECKPOINT.into()),
-            ("version", (self.version + 1).into()),
-            ("document", Attribute::Text(serde_json::to_string(next)?)),
-        ]);
-        let (condition, values) = if self.version == 0 {
-            (NEW, Item::new())
-        } else {
-            ("version = :version", values([(":version", self.version.into())]))
-        };
-        Ok(Write::Put { table: Table::Requests, item, condition, values })
-    }
-}
-
-impl TryFrom<&Item> for StoredCheckpoint {
-    type Error = anyhow::Error;
-
-    fn try_from(item: &Item) -> anyhow::Result<Self> {
-        let checkpoint = serde_json::from_str(text(item, "document")?)?;
-        Ok(Self { checkpoint, version: number(item, "version")? })
     }
 }
 

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::aws::item::{Attribute, Item, ItemError, Update, number, values};
 use crate::domain::iam::{Account, IamUserRef};
-use crate::id::{AccountId, IamUserName, SlackUserId};
+use crate::id::{AccountId, IamUserName};
 use crate::time::{DAY, Timestamp};
 
 /// An IAM user by account number and name.
@@ -21,7 +20,6 @@ pub struct OwnedUserRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnedUsers {
     users: BTreeMap<OwnedUserRef, Timestamp>,
-    version: i64,
 }
 
 /// How far the reading of all accounts has come.
@@ -31,15 +29,6 @@ pub struct RefreshState {
     pub begun: Option<Timestamp>,
     /// When the last one that reached its end began: what it did not see is owned no more.
     pub completed: Option<Timestamp>,
-}
-
-/// The key of the item that tells how far the reading has come.
-pub const REFRESH_STATE_PK: &str = "ownership-refresh";
-
-/// The key of a person's item.
-#[must_use]
-pub fn item_key(person: &SlackUserId) -> String {
-    format!("owned#{person}")
 }
 
 impl OwnedUsers {
@@ -83,45 +72,15 @@ impl OwnedUsers {
             .collect()
     }
 
-    /// The update that replaces the item as it was read.
-    #[must_use]
-    pub fn replace(&self) -> Update {
-        let users = self
-            .users
-            .iter()
-            .map(|(entry, seen)| (format!("{}/{}", entry.account, entry.name), seen.0.into()))
-            .collect();
-        Update {
-            update: "SET owned = :owned, version = :next",
-            condition: if self.version == 0 { "attribute_not_exists(version)" } else { "version = :version" },
-            values: {
-                let mut all =
-                    values([(":owned", Attribute::Map(users)), (":next", (self.version + 1).into())]);
-                if self.version > 0 {
-                    all.insert(":version".to_owned(), self.version.into());
-                }
-                all
-            },
-        }
+    /// Each IAM user, with when its tags last named the person.
+    pub fn iter(&self) -> impl Iterator<Item = (&OwnedUserRef, Timestamp)> {
+        self.users.iter().map(|(user, seen)| (user, *seen))
     }
 }
 
-impl TryFrom<&Item> for OwnedUsers {
-    type Error = ItemError;
-    fn try_from(item: &Item) -> Result<Self, ItemError> {
-        let Some(Attribute::Map(users)) = item.get("owned") else { return Err(ItemError("owned")) };
-        let users = users.iter().map(|(name, seen)| {
-            let (account, name) = name.split_once('/').ok_or(ItemError("owned"))?;
-            let entry = OwnedUserRef {
-                account: account.parse().map_err(|_| ItemError("owned"))?,
-                name: name.parse().map_err(|_| ItemError("owned"))?,
-            };
-            match seen {
-                Attribute::Number(seen) => Ok((entry, Timestamp(*seen))),
-                _ => Err(ItemError("owned")),
-            }
-        });
-        Ok(Self { users: users.collect::<Result<_, _>>()?, version: number(item, "version")? })
+impl FromIterator<(OwnedUserRef, Timestamp)> for OwnedUsers {
+    fn from_iter<I: IntoIterator<Item = (OwnedUserRef, Timestamp)>>(users: I) -> Self {
+        Self { users: users.into_iter().collect() }
     }
 }
 
@@ -130,33 +89,6 @@ impl RefreshState {
     #[must_use]
     pub fn is_old(self, now: Timestamp) -> bool {
         self.begun.is_none_or(|begun| now.since(begun) >= DAY)
-    }
-
-    /// The update that begins a reading now, which one of several succeeds in.
-    #[must_use]
-    pub fn begin(now: Timestamp) -> Update {
-        Update {
-            update: "SET begun = :now",
-            condition: "attribute_not_exists(begun) OR begun <= :yesterday",
-            values: values([(":now", now.0.into()), (":yesterday", (now.0 - DAY).into())]),
-        }
-    }
-
-    /// The update that notes that the reading which began then reached its end.
-    #[must_use]
-    pub fn complete(begun: Timestamp) -> Update {
-        Update {
-            update: "SET completed = :begun",
-            condition: "attribute_not_exists(completed) OR completed < :begun",
-            values: values([(":begun", begun.0.into())]),
-        }
-    }
-}
-
-impl From<&Item> for RefreshState {
-    fn from(item: &Item) -> Self {
-        let at = |name| number(item, name).ok().map(Timestamp);
-        Self { begun: at("begun"), completed: at("completed") }
     }
 }
 
@@ -199,17 +131,5 @@ mod tests {
         let kept = names(&directory, None);
         assert_eq!((kept.len(), kept[0].as_str()), (OwnedUsers::MOST, "user-150"));
         assert!(!directory.insert(&entry("zzz"), Timestamp(0), Timestamp(0)), "older than all of them");
-    }
-
-    #[test]
-    fn an_item_reads_back() {
-        let mut directory = OwnedUsers::default();
-        directory.insert(&entry("bob@example.com"), Timestamp(10), Timestamp(0));
-        let mut item = directory.replace().values;
-        item.insert("owned".to_owned(), item[":owned"].clone());
-        item.insert("version".to_owned(), item[":next"].clone());
-        let read = OwnedUsers::try_from(&item).unwrap();
-        assert_eq!(read, OwnedUsers { version: 1, ..directory });
-        assert_eq!(OwnedUsers::try_from(&Item::new()), Err(ItemError("owned")));
     }
 }

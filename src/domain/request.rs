@@ -354,6 +354,26 @@ impl RequestDetails {
     }
 }
 
+impl RequestState {
+    /// As the table and people read it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Approved => "APPROVED",
+            Self::LinkIssued { .. } => "LINK_ISSUED",
+            Self::Issuing(_) => "ISSUING",
+            Self::Ambiguous(_) => "AMBIGUOUS",
+            Self::Issued { .. } => "ISSUED",
+            Self::Completed { .. } => "COMPLETED",
+            Self::Denied { .. } => "DENIED",
+            Self::Cancelled => "CANCELLED",
+            Self::Expired => "EXPIRED",
+            Self::PolicyDenied { .. } => "POLICY_DENIED",
+        }
+    }
+}
+
 impl KeyRequest {
     /// A request as it begins: pending, or approved where policy wants no approval.
     #[must_use]

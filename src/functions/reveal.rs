@@ -11,11 +11,12 @@ use sha2::{Digest as _, Sha256};
 use crate::aws::item::{Table, number};
 use crate::aws::{Sqs, TableNames, Tables, WriteError};
 use crate::config::RevealConfig;
-use crate::domain::ticket::claim::{self, Ack, Claim, ClaimOutcome, ClaimStep, READ, StoredTicket};
+use crate::domain::ticket::claim::{self, Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, TicketWrite};
 use crate::functions::gateway;
 use crate::http::api_gateway::{Header, HttpRequest, HttpResponse};
 use crate::id::TicketId;
 use crate::queue::{ClaimEvent, ClaimMessage};
+use crate::store::tickets::{READ, reveal_update};
 use crate::time::Timestamp;
 
 use crate::functions::reveal::body::Posted;
@@ -133,8 +134,8 @@ impl Reveal {
             };
             let ticket = StoredTicket::try_from(&item)?;
             let mut step = judge(&ticket);
-            if let ClaimStep::CountAttempt(update) = &step {
-                match self.dynamo.update(Table::Tickets, tid.as_str(), update).await {
+            if let ClaimStep::CountAttempt(write) = &step {
+                match self.dynamo.update(Table::Tickets, tid.as_str(), &reveal_update(write)).await {
                     Ok(written) => step = after_try(&ticket, number(&written, "tries")?),
                     Err(WriteError::Conflict(_)) => continue,
                     Err(WriteError::Other(error)) => return Err(error),
@@ -143,8 +144,8 @@ impl Reveal {
             let answer = match step {
                 ClaimStep::Answer(answer) => answer,
                 ClaimStep::CountAttempt(_) => continue,
-                ClaimStep::Write(update, answer) => {
-                    match self.dynamo.update(Table::Tickets, tid.as_str(), &update).await {
+                ClaimStep::Write(write, answer) => {
+                    match self.dynamo.update(Table::Tickets, tid.as_str(), &reveal_update(&write)).await {
                         Ok(_) => answer,
                         Err(WriteError::Conflict(_)) => continue,
                         Err(WriteError::Other(error)) => return Err(error),
@@ -152,7 +153,7 @@ impl Reveal {
                 }
             };
             if answer == ClaimOutcome::Used {
-                let misused = claim::misuse(proof_hash, now);
+                let misused = reveal_update(&TicketWrite::RecordMisuse { proof_hash: *proof_hash, now });
                 match self.dynamo.update(Table::Tickets, tid.as_str(), &misused).await {
                     Ok(_) | Err(WriteError::Conflict(_)) => {}
                     Err(WriteError::Other(error)) => return Err(error),

@@ -15,7 +15,7 @@ use crate::policy::{Act, Approve, Authorized, Denial, KeyFacts, Policies, Policy
 use crate::render::text;
 use crate::slack::api::SlackApi;
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
-use crate::store::OpenRequests;
+use crate::store::open_requests::OpenRequests;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied, memberships};

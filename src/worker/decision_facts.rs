@@ -11,10 +11,10 @@ use crate::facts::{Memberships, NoSuchUser};
 use crate::id::{IamUserName, PersonId};
 use crate::policy::{self, Denial, KeyFacts, Policies, RequiredApprovals};
 use crate::slack::api::SlackApi;
-use crate::store;
+use crate::store::counters;
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::Context;
-use crate::worker::records::read_key;
 
 /// What a decision rests on.
 #[derive(Clone)]
@@ -98,7 +98,7 @@ pub(crate) async fn facts_unless_denied(
             try_join(look_up(requester), try_join(approved, pressed)).await?;
         anyhow::Ok((requester, approved_by, pressed.into_iter().next(), memberships))
     };
-    let counted = store::issued_today(&ctx.tables, requester, now);
+    let counted = counters::issued_today(&ctx.tables, requester, now);
     let (people, (found, issued_today)) =
         try_join(people, try_join(ctx.lookup.listed_user(account, user, now).boxed(), counted)).await?;
     let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(Found::NoSuchUser) };
@@ -154,7 +154,7 @@ pub(crate) async fn with_key(
 /// That key, as it is now.
 pub(crate) async fn key_about(ctx: &Context, asked: &RequestDetails) -> anyhow::Result<Option<IssuedKey>> {
     Ok(match asked.kind.key() {
-        Some(key) => read_key(ctx, key).await?.map(|stored| stored.issued),
+        Some(key) => StoredKey::read(&ctx.tables, key).await?.map(|stored| stored.issued),
         None => None,
     })
 }

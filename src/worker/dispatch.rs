@@ -13,7 +13,6 @@ use tracing::{Instrument as _, Span};
 use crate::aws::ReceiptHandle;
 use crate::config::QueueUrl;
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::StoredKey;
 use crate::id::AccessKeyId;
 use crate::queue::DueMessage;
 use crate::render::text;
@@ -21,7 +20,9 @@ use crate::slack::action_id::{Action, Callback};
 use crate::slack::api::SlackError;
 use crate::slack::command::{self, Command, Create};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
-use crate::store::{self, StoredRequest};
+use crate::store::keys::StoredKey;
+use crate::store::requests;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{account_named, barred, refuse_barred};
 use crate::worker::claims::on_claims;
@@ -158,7 +159,7 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
         }
         Ok(DueMessage::Checkpoint(page)) => take_page(ctx, &page, invocation.now).await,
         Ok(DueMessage::ItemTimer { item, due_at }) => {
-            if let Some(request) = store::request_of(&item) {
+            if let Some(request) = requests::request_of(&item) {
                 span.record("request_id", display(request));
             } else if let Some(key) = StoredKey::of_item(&item) {
                 span.record("key_id", display(key));

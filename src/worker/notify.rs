@@ -5,7 +5,8 @@ use crate::domain::request::{Notification, RequestState};
 use crate::id::RequestId;
 use crate::render::{approval_card, text};
 use crate::slack::api::{SlackError, SlackMessage};
-use crate::store::{self, StoredRequest};
+use crate::store::notifications;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES, slack_client};
 use crate::worker::ops::card::{draw, to_approvers};
@@ -21,7 +22,7 @@ pub(crate) async fn deliver_notification(
     now: Timestamp,
     received: u32,
 ) -> Result<(), HandleError> {
-    let Some(notification) = store::read_notification(&ctx.tables, request, number).await? else {
+    let Some(notification) = notifications::read_notification(&ctx.tables, request, number).await? else {
         tracing::error!(%request, number, "notification not found");
         return Ok(());
     };

@@ -9,7 +9,9 @@ use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestStat
 use crate::id::RequestId;
 use crate::queue::DueMessage;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{self, StoredRequest};
+use crate::store::chains;
+use crate::store::requests;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 
@@ -30,7 +32,7 @@ pub(crate) async fn keep_alone(
     message: &SlackEnvelope,
     chain: &AuditChain,
 ) -> anyhow::Result<()> {
-    match ctx.tables.write(vec![store::put_standalone_chain_head(&message.id, chain)]).await {
+    match ctx.tables.write(vec![chains::put_standalone_chain_head(&message.id, chain)]).await {
         // Delivered again.
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
         Err(WriteError::Other(error)) => Err(error),
@@ -180,7 +182,7 @@ async fn queue_fulfilment(ctx: &Context, request: &KeyRequest) -> anyhow::Result
     // Sent once for each time that it was approved.
     queue_timer(
         ctx,
-        DueMessage::ItemTimer { item: store::request_key(&request.id), due_at: request.pending_since },
+        DueMessage::ItemTimer { item: requests::request_key(&request.id), due_at: request.pending_since },
     )
     .await
 }

@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 # The request that the command makes, and where its card is. The button's value ends in the revision that the request has with
 # the salt that tests/events.rs gives it.
 REQUEST = "9RYC71A7DR365X5S"
-APPROVE = f"{REQUEST}.YFY12JS5NKFJGFY5"
+APPROVE = f"{REQUEST}.W5A27H40HKGXWBMD"
 CARD = "1764000000.000003"
 # ticket_3 of tests/vectors/ticket.json.
 TID = "BSTC2Bo9x_uu2YktyiEMaA"

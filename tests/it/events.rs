@@ -6,9 +6,11 @@ use std::time::Duration;
 use keyvend::aws::item::{Item, Table, Write};
 use keyvend::aws::{TableNames, Tables};
 use keyvend::domain::request::{KeyRequest, RequestEvent, RevisionSalt};
-use keyvend::domain::ticket::claim::{StoredTicket, TicketState, new_item};
+use keyvend::domain::ticket::claim::{StoredTicket, TicketState};
 use keyvend::domain::ticket::{Ticket, hash};
-use keyvend::store::{StoredRequest, TicketRef};
+use keyvend::store::requests::StoredRequest;
+use keyvend::store::ticket_refs::TicketRef;
+use keyvend::store::tickets::new_item;
 use serde_json::{Value, json};
 
 use testkit::deployed::Deployed;

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use keyvend::aws::item::Update;
 use keyvend::config::{RevealConfig, SlackConfig, WorkerConfig};
 use keyvend::domain::browser::Browser;
-use keyvend::domain::ticket::claim::{self, Ack, Claim, ClaimHolder, ClaimStep, StoredTicket, TicketState};
+use keyvend::domain::ticket::claim::{
+    self, Ack, Claim, ClaimHolder, ClaimStep, StoredTicket, TicketState, TicketWrite,
+};
+use keyvend::store::tickets;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -97,7 +100,7 @@ fn reveal_attributes_match_claim_protocol() {
         let text = part(TEMPLATE, &[&format!("- Sid: {sid}"), "ForAllValues:StringEquals:"]);
         items(&text)
     };
-    let read: Names = claim::READ.split(", ").map(|name| name.trim_start_matches('#').to_owned()).collect();
+    let read: Names = tickets::READ.split(", ").map(|name| name.trim_start_matches('#').to_owned()).collect();
     assert_eq!(granted("ReadTicket"), read);
     let written: Names = updates().iter().flat_map(attributes).collect();
     assert_eq!(granted("UpdateTicket"), &written | &names(["tid"]));
@@ -149,10 +152,11 @@ fn updates() -> Vec<Update> {
         claim::acknowledge(&sealed, &ack, now),
     ];
     let update = |step| match step {
-        ClaimStep::CountAttempt(update) | ClaimStep::Write(update, _) => update,
+        ClaimStep::CountAttempt(write) | ClaimStep::Write(write, _) => tickets::reveal_update(&write),
         ClaimStep::Answer(answer) => panic!("{answer:?} where something is written"),
     };
-    steps.into_iter().map(update).chain([claim::misuse(&[1; 32], now)]).collect()
+    let misuse = TicketWrite::RecordMisuse { proof_hash: [1; 32], now };
+    steps.into_iter().map(update).chain([tickets::reveal_update(&misuse)]).collect()
 }
 
 fn p256_base_point() -> Vec<u8> {

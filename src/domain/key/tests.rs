@@ -1,13 +1,23 @@
 //! What time and state call for, by tables and over any time at all.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::iam::AccessKeyLastUsed;
+use crate::domain::iam::{AccessKeyLastUsed, Account};
+use crate::domain::key::expiry::is_office_hours;
+use crate::domain::key::state::TRANSITIONS;
+use crate::domain::risk::RiskFlag;
+use crate::domain::ticket::claim::FETCH_WINDOW;
+use crate::domain::use_case::UseCase;
+use crate::id::{PersonId, RequestId};
+use crate::time::{DAY, Timestamp};
 
 /// A Monday, 16:00 UTC.
 pub(crate) const START: i64 = 1_764_000_000;
 const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
 
 /// A key that was issued then for so many days, and confirmed.
 pub(crate) fn key(days: i64) -> IssuedKey {
@@ -43,10 +53,6 @@ pub(crate) fn key(days: i64) -> IssuedKey {
 }
 
 /// The same as read.
-pub(crate) fn stored(issued: IssuedKey) -> StoredKey {
-    StoredKey { issued, deactivation_mark: None, version: 1 }
-}
-
 fn at(seconds: i64) -> AccessKeyLastUsed {
     AccessKeyLastUsed::At { at: Timestamp(seconds), service: "s3".to_owned(), region: "eu-west-1".to_owned() }
 }
@@ -215,35 +221,31 @@ fn each_key_state_has_one_due_action() {
             DueAction::Nothing,
         ),
     ] {
-        let stored = stored(issued);
-        assert_eq!(stored.issued.due_at(), due.map(time), "{what}");
+        assert_eq!(issued.due_at(), due.map(time), "{what}");
         if let Some(due) = due {
-            assert_eq!(stored.due_action(time(due - 1)), DueAction::Nothing, "{what}, before");
-            assert_eq!(stored.due_action(time(due)), step, "{what}");
+            assert_eq!(issued.due_action(None, time(due - 1)), DueAction::Nothing, "{what}, before");
+            assert_eq!(issued.due_action(None, time(due)), step, "{what}");
         } else {
-            assert_eq!(stored.due_action(time(1_000 * DAY)), DueAction::Nothing, "{what}");
+            assert_eq!(issued.due_action(None, time(1_000 * DAY)), DueAction::Nothing, "{what}");
         }
     }
 }
 
 #[test]
 fn deactivation_mark_overrides_other_due_actions() {
-    let off = DeactivationMark {
+    let mark = DeactivationMark {
         since: Timestamp(START),
         by: "T0001.U0ALICE".to_owned(),
         why: DeactivationReason::UserRequested,
         press: None,
     };
-    let marked = StoredKey { deactivation_mark: Some(off), ..stored(key(30)) };
-    assert_eq!(marked.due_action(Timestamp(START)), DueAction::Deactivate(DeactivationReason::UserRequested));
-    let due = |next: &IssuedKey| match marked.update(next).unwrap() {
-        Write::Update { update, .. } => update.values.get(":due").cloned(),
-        other => panic!("{other:?}"),
-    };
-    let noted = key(30).with_reminder_sent(Timestamp(START));
-    assert_eq!(due(&noted), Some(Attribute::Number(START + RETRY_DELAY)));
-    let key_deactivated = key(30).key_deactivated(DeactivationReason::UserRequested, Timestamp(START));
-    assert_eq!(due(&key_deactivated), Some(Attribute::Number(START + REASSERT_DELAY)));
+    let now = Timestamp(START);
+    let requested = DeactivationReason::UserRequested;
+    assert_eq!(key(30).due_action(Some(&mark), now), DueAction::Deactivate(requested));
+    let reminded = key(30).with_reminder_sent(now);
+    assert_eq!(reminded.due_at_with(Some(&mark)), Some(Timestamp(START + RETRY_DELAY)));
+    let deactivated = key(30).key_deactivated(requested, now);
+    assert_eq!(deactivated.due_at_with(Some(&mark)), Some(Timestamp(START + REASSERT_DELAY)));
 }
 
 #[test]
@@ -361,7 +363,7 @@ fn all_states() -> Vec<KeyState> {
 #[test]
 fn report_is_final_in_any_key_state() {
     let (now, press) = (Timestamp(START + DAY), RequestId::of_signature(&[4; 32]));
-    let off = DeactivationMark {
+    let mark = DeactivationMark {
         since: now,
         by: "T0001.U0ALICE".to_owned(),
         why: DeactivationReason::Reported,
@@ -369,9 +371,8 @@ fn report_is_final_in_any_key_state() {
     };
     for state in all_states() {
         let before = IssuedKey { state: state.clone(), ..key(30) };
-        let marked = StoredKey { deactivation_mark: Some(off.clone()), ..stored(before.clone()) };
         let next = before.reported(Some(&press), now);
-        assert!(marked.update(&next).is_ok(), "{state:?} becomes {:?}", next.state);
+        assert!(state.can_become(&next.state), "{state:?} becomes {:?}", next.state);
         assert!(next.is_reported(), "{state:?}");
         assert!(!next.state.is_active(), "{state:?}");
         assert_eq!(next.reported_by, Some(press.clone()), "{state:?}");
@@ -380,14 +381,17 @@ fn report_is_final_in_any_key_state() {
         }
         // What is cut off before its state says so is done by the timer, and once.
         let pending = !before.is_reported();
-        assert_eq!(marked.is_deactivation_pending(), pending, "{state:?}");
+        assert_eq!(before.is_deactivation_pending(Some(&mark)), pending, "{state:?}");
         assert_eq!(
-            marked.due_action(now) == DueAction::Deactivate(DeactivationReason::Reported),
+            before.due_action(Some(&mark), now) == DueAction::Deactivate(DeactivationReason::Reported),
             pending,
             "{state:?}"
         );
-        let done = StoredKey { issued: next, ..marked.clone() };
-        assert_ne!(done.due_action(now), DueAction::Deactivate(DeactivationReason::Reported), "{state:?}");
-        assert!(!done.is_deactivation_pending(), "{state:?}");
+        assert_ne!(
+            next.due_action(Some(&mark), now),
+            DueAction::Deactivate(DeactivationReason::Reported),
+            "{state:?}"
+        );
+        assert!(!next.is_deactivation_pending(Some(&mark)), "{state:?}");
     }
 }

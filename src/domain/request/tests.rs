@@ -7,7 +7,6 @@ use super::*;
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::AuditEvent;
 use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus};
-use crate::store::state_name;
 use crate::time::DAY;
 
 type Change = fn(&mut KeyRequest);
@@ -221,7 +220,7 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
 fn name(state: &RequestState) -> String {
     match state {
         RequestState::Issuing(IssueIntent { created: Some(_), .. }) => "ISSUING with key".to_owned(),
-        other => state_name(other).to_owned(),
+        other => other.as_str().to_owned(),
     }
 }
 
@@ -783,7 +782,7 @@ proptest! {
             now.0 += later;
             let Ok(next) = at.apply(event.clone(), "T0001.U0BOB", now) else { continue };
             check(&at, &event, &next)?;
-            let (from, to) = (state_name(&at.state), state_name(&next.state));
+            let (from, to) = (at.state.as_str(), next.state.as_str());
             prop_assert!(arrows[from].contains(&to), "{} > {} by {:?}", from, to, event);
             prop_assert!(at.is_actionable() || matches!(at.state, RequestState::Issuing(_)) || at.state == next.state);
             if let RequestEvent::Created { key, .. } = &event {
@@ -837,14 +836,10 @@ fn documented_request_diagram_matches_code() {
                     let name: String =
                         format!("{event:?}").chars().take_while(char::is_ascii_alphabetic).collect();
                     if ["RecordTicketEvent", "CardPosted"].contains(&name.as_str()) {
-                        assert_eq!(state_name(&next.state), state_name(&from.state));
+                        assert_eq!(next.state.as_str(), from.state.as_str());
                         continue;
                     }
-                    found.insert((
-                        state_name(&from.state).to_owned(),
-                        name,
-                        state_name(&next.state).to_owned(),
-                    ));
+                    found.insert((from.state.as_str().to_owned(), name, next.state.as_str().to_owned()));
                 }
             }
         }
@@ -852,6 +847,6 @@ fn documented_request_diagram_matches_code() {
     assert_eq!(drawn(), found);
     let page = include_str!("../../../docs/state-machines.md");
     for state in states() {
-        assert!(page.contains(&format!("`{}`", state_name(&state))), "{}", state_name(&state));
+        assert!(page.contains(&format!("`{}`", state.as_str())), "{}", state.as_str());
     }
 }

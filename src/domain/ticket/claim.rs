@@ -1,19 +1,13 @@
 //! The claim protocol: which write, if any, a tab's request leads to, and what it is answered.
-//! Pure: the ticket as read in, a conditional write or an answer out. `reveal` runs it and nothing else;
-//! every condition holds by itself, so whatever was read may be stale.
+//! Pure: the ticket as read in, a write or an answer out. `reveal` runs it and nothing else. The condition of each write
+//! (src/store/tickets.rs) holds by itself, so whatever was read may be stale.
 
 use subtle::ConstantTimeEq as _;
 
-use crate::aws::item::{Attribute, Item, ItemError, Update, bytes, number, shard, text, values};
 use crate::domain::browser::Browser;
 use crate::domain::ticket::seal::ClaimKey;
 use crate::id::{ClaimId, TicketId};
 use crate::time::Timestamp;
-
-pub use crate::store::tickets::{
-    assert_claimed, clear_outbox, clear_timer, expired, failed, increment_attempt, locked, reschedule,
-    sealed, unconfirmed, void, void_claimed,
-};
 
 /// How many codes are judged before the ticket locks.
 pub const TRIES: i64 = 5;
@@ -138,7 +132,9 @@ impl TicketEventKind {
         }
     }
 
-    fn from_stored(text: &str) -> Option<Self> {
+    /// The kind that is stored so.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Option<Self> {
         [Self::Claimed, Self::Locked, Self::Confirmed, Self::Misused]
             .into_iter()
             .find(|kind| kind.as_str() == text)
@@ -146,7 +142,7 @@ impl TicketEventKind {
 }
 
 /// A tab's claim: `POST /reveal/claim`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// SHA-256 of the proof it showed.
     pub proof_hash: [u8; 32],
@@ -161,7 +157,7 @@ pub struct Claim {
 }
 
 /// A tab's confirmation: `POST /reveal/ack`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ack {
     /// SHA-256 of the proof it showed.
     pub proof_hash: [u8; 32],
@@ -176,10 +172,54 @@ pub struct Ack {
 pub enum ClaimStep {
     /// Answer; nothing is written.
     Answer(ClaimOutcome),
-    /// Take a try by this write; if it holds, [`after_try`] says what follows.
-    CountAttempt(Update),
+    /// Count an attempt by this write; if it holds, [`after_try`] says what follows.
+    CountAttempt(TicketWrite),
     /// Write this; if it holds, answer so.
-    Write(Update, ClaimOutcome),
+    Write(TicketWrite, ClaimOutcome),
+}
+
+/// A change of a ticket that `reveal` writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketWrite {
+    /// One more code is about to be judged.
+    CountAttempt {
+        /// SHA-256 of the proof that was shown.
+        proof_hash: [u8; 32],
+        /// When.
+        now: Timestamp,
+    },
+    /// The ticket is this tab's: without a code where none is wanted, or on the strength of the attempt just counted.
+    Claim {
+        /// The tab's.
+        claim: Claim,
+        /// The count with that attempt, where a code was wanted.
+        tries: Option<i64>,
+        /// When.
+        now: Timestamp,
+    },
+    /// The last code was wrong.
+    Lock {
+        /// SHA-256 of the proof that was shown.
+        proof_hash: [u8; 32],
+        /// When.
+        now: Timestamp,
+    },
+    /// The tab has the key.
+    Confirm {
+        /// The tab's.
+        ack: Ack,
+        /// Which attempt to issue served it.
+        attempt: i64,
+        /// When.
+        now: Timestamp,
+    },
+    /// A second tab came with the right link.
+    RecordMisuse {
+        /// SHA-256 of the proof that was shown.
+        proof_hash: [u8; 32],
+        /// When.
+        now: Timestamp,
+    },
 }
 
 /// What the tab is told.
@@ -231,16 +271,6 @@ pub enum ClaimOutcome {
     WrongReceipt,
 }
 
-pub(crate) fn event(what: TicketEventKind, at: Timestamp, attempt: i64) -> Attribute {
-    let entry = values([("event", what.as_str().into()), ("at", at.0.into()), ("attempt", attempt.into())]);
-    Attribute::List(vec![Attribute::Map(entry)])
-}
-
-/// When the worker looks by itself, in case the message that would tell it is lost.
-fn recheck_at(now: Timestamp) -> Attribute {
-    (now.0 + RECHECK_AFTER).into()
-}
-
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     bool::from(a.ct_eq(b))
 }
@@ -258,7 +288,10 @@ pub fn claim(ticket: &StoredTicket, claim: &Claim, now: Timestamp) -> ClaimStep 
         TicketState::Pending => match (ticket.code_hash, claim.code_hash) {
             (None, _) => return claim_write(claim, None, now),
             (Some(_), None) => ClaimOutcome::CodeWanted { tries_left: TRIES - ticket.tries },
-            (Some(_), Some(_)) => return ClaimStep::CountAttempt(count_attempt(claim, now)),
+            (Some(_), Some(_)) => {
+                let proof_hash = claim.proof_hash;
+                return ClaimStep::CountAttempt(TicketWrite::CountAttempt { proof_hash, now });
+            }
         },
         TicketState::Claimed(claimed) if mine(claimed) => ClaimOutcome::Working { attempt: claimed.attempt },
         TicketState::Sealed { claimed, sealed_at, enc, ct, aad, .. } if mine(claimed) => {
@@ -289,83 +322,16 @@ pub fn after_try(ticket: &StoredTicket, claim: &Claim, tries: i64, now: Timestam
     if right {
         claim_write(claim, Some(tries), now)
     } else if tries >= TRIES {
-        let update = Update {
-            update: "SET #state = :locked, due_at = :due, outbox = list_append(outbox, :event)",
-            condition: "#state = :pending AND proof_sha256 = :proof AND tries >= :most",
-            values: values([
-                (":locked", "LOCKED".into()),
-                (":pending", "PENDING".into()),
-                (":proof", claim.proof_hash.as_slice().into()),
-                (":most", TRIES.into()),
-                (":due", recheck_at(now)),
-                (":event", event(TicketEventKind::Locked, now, 0)),
-            ]),
-        };
-        ClaimStep::Write(update, ClaimOutcome::Locked)
+        let lock = TicketWrite::Lock { proof_hash: claim.proof_hash, now };
+        ClaimStep::Write(lock, ClaimOutcome::Locked)
     } else {
         ClaimStep::Answer(ClaimOutcome::CodeWrong { tries_left: TRIES - tries })
     }
 }
 
-fn count_attempt(claim: &Claim, now: Timestamp) -> Update {
-    Update {
-        update: "SET tries = tries + :one",
-        condition: "#state = :pending AND proof_sha256 = :proof AND expires_at > :now AND tries < :most",
-        values: values([
-            (":one", 1.into()),
-            (":pending", "PENDING".into()),
-            (":proof", claim.proof_hash.as_slice().into()),
-            (":now", now.0.into()),
-            (":most", TRIES.into()),
-        ]),
-    }
-}
-
-/// Takes the ticket for this tab: without a code where none is wanted, or on the strength of the try just taken.
 fn claim_write(claim: &Claim, tries: Option<i64>, now: Timestamp) -> ClaimStep {
-    let mut named = values([
-        (":claimed", "CLAIMED".into()),
-        (":pending", "PENDING".into()),
-        (":proof", claim.proof_hash.as_slice().into()),
-        (":now", now.0.into()),
-        (":cid", claim.cid.as_str().into()),
-        (":pub", claim.key.as_bytes().into()),
-        (":first", 1.into()),
-        (":browser", claim.browser.to_string().as_str().into()),
-        (":due", recheck_at(now)),
-        (":event", event(TicketEventKind::Claimed, now, 1)),
-    ]);
-    let condition = match tries {
-        None => {
-            "#state = :pending AND proof_sha256 = :proof AND expires_at > :now AND attribute_not_exists(code_sha256)"
-        }
-        Some(tries) => {
-            named.insert(":mine".to_owned(), tries.into());
-            "#state = :pending AND proof_sha256 = :proof AND expires_at > :now AND tries >= :mine"
-        }
-    };
-    let update = Update {
-        update: "SET #state = :claimed, cid = :cid, pub = :pub, attempt = :first, claimed_at = :now, \
-                 browser = :browser, due_at = :due, outbox = list_append(outbox, :event)",
-        condition,
-        values: named,
-    };
-    ClaimStep::Write(update, ClaimOutcome::Working { attempt: 1 })
-}
-
-/// The write that records, once, that a second tab came with the right link.
-#[must_use]
-pub fn misuse(proof_hash: &[u8; 32], now: Timestamp) -> Update {
-    Update {
-        update: "SET misused_at = :now, due_at = :due, outbox = list_append(outbox, :event)",
-        condition: "proof_sha256 = :proof AND attribute_not_exists(misused_at)",
-        values: values([
-            (":proof", proof_hash.as_slice().into()),
-            (":now", now.0.into()),
-            (":due", recheck_at(now)),
-            (":event", event(TicketEventKind::Misused, now, 0)),
-        ]),
-    }
+    let write = TicketWrite::Claim { claim: claim.clone(), tries, now };
+    ClaimStep::Write(write, ClaimOutcome::Working { attempt: 1 })
 }
 
 /// What a confirmation leads to. State decides, not the clock.
@@ -379,22 +345,8 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> ClaimSte
             if !same(receipt_hash, &ack.receipt_hash) {
                 return ClaimStep::Answer(ClaimOutcome::WrongReceipt);
             }
-            let update = Update {
-                update: "SET #state = :confirmed, confirmed_at = :now, due_at = :due, outbox = list_append(outbox, :event) \
-                         REMOVE enc, ct",
-                condition: "#state = :sealed AND proof_sha256 = :proof AND cid = :cid AND receipt_sha256 = :receipt",
-                values: values([
-                    (":confirmed", "CONFIRMED".into()),
-                    (":sealed", "SEALED".into()),
-                    (":proof", ack.proof_hash.as_slice().into()),
-                    (":cid", ack.cid.as_str().into()),
-                    (":receipt", ack.receipt_hash.as_slice().into()),
-                    (":now", now.0.into()),
-                    (":due", recheck_at(now)),
-                    (":event", event(TicketEventKind::Confirmed, now, claimed.attempt)),
-                ]),
-            };
-            return ClaimStep::Write(update, ClaimOutcome::Confirmed);
+            let confirm = TicketWrite::Confirm { ack: ack.clone(), attempt: claimed.attempt, now };
+            return ClaimStep::Write(confirm, ClaimOutcome::Confirmed);
         }
         TicketState::Confirmed { claimed, receipt_hash } if claimed.cid == ack.cid => {
             if same(receipt_hash, &ack.receipt_hash) {
@@ -412,91 +364,4 @@ pub fn acknowledge(ticket: &StoredTicket, ack: &Ack, now: Timestamp) -> ClaimSte
         TicketState::Void => ClaimOutcome::Void,
         TicketState::Failed => ClaimOutcome::Failed,
     })
-}
-
-/// The attributes that `reveal` reads, by name: its role is limited to them.
-pub const READ: &str = "tid, proof_sha256, expires_at, code_sha256, tries, #state, cid, pub, attempt, claimed_at, \
-                        browser, sealed_at, enc, ct, aad, receipt_sha256, outbox";
-
-/// A new ticket's item.
-#[must_use]
-pub fn new_item(ticket: &StoredTicket, keep_until: Timestamp) -> Item {
-    let mut item = values([
-        ("tid", ticket.tid.as_str().into()),
-        ("proof_sha256", ticket.proof_hash.as_slice().into()),
-        ("expires_at", ticket.expires_at.0.into()),
-        ("tries", 0.into()),
-        ("state", "PENDING".into()),
-        ("outbox", Attribute::List(Vec::new())),
-        ("due_at", ticket.expires_at.0.into()),
-        ("due_shard", shard(ticket.tid.as_str()).into()),
-        ("keep_until", keep_until.0.into()),
-    ]);
-    if let Some(code) = &ticket.code_hash {
-        item.insert("code_sha256".to_owned(), code.as_slice().into());
-    }
-    item
-}
-
-impl TryFrom<&Item> for StoredTicket {
-    type Error = ItemError;
-
-    fn try_from(item: &Item) -> Result<Self, ItemError> {
-        let hash = |name| bytes(item, name)?.try_into().map_err(|_| ItemError(name));
-        let claimed = || {
-            Ok(ClaimHolder {
-                cid: text(item, "cid")?.parse().map_err(|_| ItemError("cid"))?,
-                key: bytes(item, "pub")?.to_vec().try_into().map_err(|_| ItemError("pub"))?,
-                attempt: number(item, "attempt")?,
-                at: Timestamp(number(item, "claimed_at")?),
-                // Whoever has the role of `reveal` can write anything there.
-                browser: Browser::from_stored(text(item, "browser")?),
-            })
-        };
-        let state = match text(item, "state")? {
-            "PENDING" => TicketState::Pending,
-            "CLAIMED" => TicketState::Claimed(claimed()?),
-            "LOCKED" => TicketState::Locked,
-            "VOID" => TicketState::Void,
-            "FAILED" => TicketState::Failed,
-            "SEALED" => TicketState::Sealed {
-                claimed: claimed()?,
-                sealed_at: Timestamp(number(item, "sealed_at")?),
-                enc: bytes(item, "enc")?.to_vec(),
-                ct: bytes(item, "ct")?.to_vec(),
-                aad: bytes(item, "aad")?.to_vec(),
-                receipt_hash: hash("receipt_sha256")?,
-            },
-            "CONFIRMED" => {
-                TicketState::Confirmed { claimed: claimed()?, receipt_hash: hash("receipt_sha256")? }
-            }
-            "UNCONFIRMED" => TicketState::Unconfirmed(claimed()?),
-            _ => return Err(ItemError("state")),
-        };
-        Ok(Self {
-            tid: text(item, "tid")?.parse().map_err(|_| ItemError("tid"))?,
-            proof_hash: hash("proof_sha256")?,
-            expires_at: Timestamp(number(item, "expires_at")?),
-            code_hash: if item.contains_key("code_sha256") { Some(hash("code_sha256")?) } else { None },
-            tries: number(item, "tries")?,
-            state,
-            outbox: outbox(item)?,
-            due_at: item.contains_key("due_at").then(|| number(item, "due_at")).transpose()?.map(Timestamp),
-        })
-    }
-}
-
-fn outbox(item: &Item) -> Result<Vec<TicketEvent>, ItemError> {
-    let Some(Attribute::List(entries)) = item.get("outbox") else { return Err(ItemError("outbox")) };
-    entries
-        .iter()
-        .map(|entry| {
-            let Attribute::Map(entry) = entry else { return Err(ItemError("outbox")) };
-            Ok(TicketEvent {
-                what: TicketEventKind::from_stored(text(entry, "event")?).ok_or(ItemError("event"))?,
-                at: Timestamp(number(entry, "at")?),
-                attempt: number(entry, "attempt")?,
-            })
-        })
-        .collect()
 }

@@ -5,14 +5,14 @@ use crate::domain::request::{Notification, RequestEvent, TransitionError};
 use crate::id::RequestId;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
+use crate::store::requests::newest_requests;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::ops::button::{carried, reject_unknown_button};
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::void_ticket::void_ticket;
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::records::newest;
 use crate::worker::reply::answer;
 
 pub(crate) async fn cancel(
@@ -24,7 +24,7 @@ pub(crate) async fn cancel(
     let id = match request {
         Some(id) => id.clone(),
         None => {
-            let open: Vec<RequestId> = newest(ctx, &message.person)
+            let open: Vec<RequestId> = newest_requests(&ctx.tables, &message.person)
                 .await?
                 .into_iter()
                 .filter(|stored| stored.request.is_actionable() && !stored.request.is_expired(now))

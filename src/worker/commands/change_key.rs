@@ -6,7 +6,7 @@ use futures_util::future::{try_join, try_join5};
 
 use crate::aws::WriteError;
 use crate::domain::email_hash::email_hash;
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::{
     Approval, KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot,
     RevisionSalt,
@@ -16,7 +16,9 @@ use crate::policy::{Issue, Policies, PolicyDecision};
 use crate::random::random;
 use crate::render::{approval_card, text};
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{OpenRequests, StoredRequest};
+use crate::store::keys::StoredKey;
+use crate::store::open_requests::OpenRequests;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{
     Limit, barred, has_two_keys, refuse_barred, too_many_approvers, too_many_open,
@@ -29,7 +31,6 @@ use crate::worker::ops::key_change::{KeyChange, authorize_change};
 use crate::worker::ops::key_expiry::drop_inactive_successor;
 use crate::worker::ops::key_list::chooser;
 use crate::worker::outbox::{drain_outbox, record_audit};
-use crate::worker::records::read_key;
 use crate::worker::reply::{answer, answer_with};
 
 /// Somebody asks for something about a key that exists.
@@ -50,7 +51,7 @@ pub(crate) async fn change_key(
     let read = async {
         let before = StoredRequest::read(&ctx.tables, &message.id);
         let open = OpenRequests::read(&ctx.tables, &message.person.user);
-        Ok(try_join5(read_key(ctx, key), before, open, slack_client(ctx), session).await?)
+        Ok(try_join5(StoredKey::read(&ctx.tables, key), before, open, slack_client(ctx), session).await?)
     };
     let ((found, before, open, slack, ()), ()) = try_join(read, admit(ctx, message)).await?;
     if let Some(before) = before {
@@ -221,7 +222,7 @@ async fn delete_replaced_key(
             }
             Err(WriteError::Other(error)) => return Err(error.into()),
         }
-        stored = read_key(ctx, &begun.key).await?.unwrap_or(stored);
+        stored = StoredKey::read(&ctx.tables, &begun.key).await?.unwrap_or(stored);
     }
     if matches!(stored.issued.state, KeyState::Deleted { .. }) {
         return Ok(());

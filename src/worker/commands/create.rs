@@ -18,7 +18,8 @@ use crate::render::{approval_card, text};
 use crate::slack::api;
 use crate::slack::command::Create;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{OpenRequests, StoredRequest};
+use crate::store::open_requests::OpenRequests;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{
     Barred, Limit, barred, has_two_keys, too_long, too_many_approvers, too_many_open, unfit,

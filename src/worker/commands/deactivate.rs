@@ -3,11 +3,12 @@
 use futures_util::FutureExt as _;
 
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, KeyState, StoredKey};
+use crate::domain::key::{DeactivationReason, KeyState};
 use crate::id::AccessKeyId;
 use crate::policy::{Deactivate, KeyFacts};
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, barred, is_in_a_group, refuse_barred};
 use crate::worker::context::{Context, HandleError};
@@ -15,7 +16,6 @@ use crate::worker::ops::deactivate_key::{finish_deactivation, take_off};
 use crate::worker::ops::find_key::{KeyFound, find_as};
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::unmanaged_key::deactivate_unmanaged;
-use crate::worker::records::read_key;
 use crate::worker::reply::answer;
 
 /// Switches a key off: by whoever may by what is stored at once, by anybody else if policy allows it.
@@ -26,7 +26,7 @@ pub(crate) async fn deactivate(
     why: DeactivationReason,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let stored = read_key(ctx, key).await?;
+    let stored = StoredKey::read(&ctx.tables, key).await?;
     let at_once = stored
         .as_ref()
         .is_some_and(|stored| stored.is_managed() && stored.issued.can_deactivate(&message.person));
@@ -66,7 +66,7 @@ pub(crate) async fn deactivate(
     let by = message.person.to_string();
     take_off(ctx, issued, (message.id.as_str(), &by), why, now).await?;
     finish_deactivation(ctx, key, why, now).await?;
-    let Some(StoredKey { issued, .. }) = read_key(ctx, key).await? else { return Ok(()) };
+    let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     Ok(answer(ctx, message, now, &text::deactivated(&issued)).await?)
 }
 

@@ -3,12 +3,13 @@
 use futures_util::FutureExt as _;
 
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, KeyState, StoredKey};
+use crate::domain::key::{DeactivationReason, KeyState};
 use crate::id::AccessKeyId;
 use crate::policy::{Delete, KeyFacts};
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, is_in_a_group};
 use crate::worker::context::{Context, HandleError};
@@ -16,7 +17,6 @@ use crate::worker::ops::delete_key::{delete_key, remove_description_of};
 use crate::worker::ops::find_key::{KeyFound, find};
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::unmanaged_key::delete_unmanaged;
-use crate::worker::records::read_key;
 use crate::worker::reply::{answer, answer_with};
 
 /// Deletes a key that is off.
@@ -66,7 +66,7 @@ pub(crate) async fn delete(
             return Ok(answer_with(ctx, message, now, &no).await?);
         }
     }
-    let Some(StoredKey { issued, .. }) = read_key(ctx, key).await? else { return Ok(()) };
+    let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     answer(ctx, message, now, &text::key_deleted(&issued, DeactivationReason::UserRequested)).await?;
     remove_description_of(ctx, &issued, &by, now).await;
     Ok(())

@@ -11,7 +11,8 @@ use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::policy::Freeze;
 use crate::render::{approval_card, text};
 use crate::slack::receive::SlackEnvelope;
-use crate::store;
+use crate::store::chains;
+use crate::store::freeze;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::memberships;
@@ -88,7 +89,7 @@ async fn change_freeze(
     let refusal = alone(message, [NewAuditEntry::new(refused(freeze), by, [])]);
     for _ in 0..MAX_CONFLICT_RETRIES {
         let (kept, frozen) =
-            try_join(store::standalone_chain_head(&ctx.tables, &message.id), store::frozen(&ctx.tables))
+            try_join(chains::standalone_chain_head(&ctx.tables, &message.id), freeze::frozen(&ctx.tables))
                 .await?;
         // It may have been refused by an earlier delivery: it is carried out all the same, and its trail says both.
         let after = |chain: &AuditChain, detail: &[(&str, String)]| {
@@ -113,8 +114,8 @@ async fn change_freeze(
         // The stop counts from when it is carried out: nobody who typed `unfreeze` before can have known of it.
         let at = now.max(message.signed_at);
         let (outcome, detail, update) = match (freeze, frozen) {
-            (true, None) => (Outcome::Made, Vec::new(), Some(store::freeze(by, at))),
-            (true, Some(_)) => (Outcome::Nothing, nothing.to_vec(), Some(store::freeze_again(by, at))),
+            (true, None) => (Outcome::Made, Vec::new(), Some(freeze::freeze(by, at))),
+            (true, Some(_)) => (Outcome::Nothing, nothing.to_vec(), Some(freeze::freeze_again(by, at))),
             (false, None) => (Outcome::Nothing, nothing.to_vec(), None),
             (false, Some((by, at))) if at >= message.signed_at => {
                 let detail = [("frozen_by", by.clone()), ("frozen_at", at.rfc3339())];
@@ -122,17 +123,17 @@ async fn change_freeze(
                 keep_alone(ctx, message, &chain).await?;
                 return Ok((Outcome::Raced { by, at }, chain));
             }
-            (false, Some(_)) => (Outcome::Made, Vec::new(), Some(store::unfreeze(message.signed_at))),
+            (false, Some(_)) => (Outcome::Made, Vec::new(), Some(freeze::unfreeze(message.signed_at))),
         };
         let chain = after(&before, &detail);
         let update = update.map(|update| Write::Update {
             table: Table::Requests,
-            key: store::FREEZE.to_owned(),
+            key: freeze::FREEZE_PK.to_owned(),
             update,
         });
         let kept = match kept {
-            None => Some(store::put_standalone_chain_head(&message.id, &chain)),
-            Some(kept) if was_refused => Some(store::move_standalone_chain_head(&message.id, &chain, &kept)),
+            None => Some(chains::put_standalone_chain_head(&message.id, &chain)),
+            Some(kept) if was_refused => Some(chains::move_standalone_chain_head(&message.id, &chain, &kept)),
             // Somebody chose an id that is taken; the stop is made all the same.
             Some(_) => None,
         };

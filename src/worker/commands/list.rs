@@ -12,7 +12,7 @@ use crate::render::approval_card::{self, Listed, MOST_LISTED};
 use crate::render::text;
 use crate::slack::command::TypedUser;
 use crate::slack::receive::SlackEnvelope;
-use crate::store;
+use crate::store::counters;
 use crate::time::Timestamp;
 use crate::worker::authorize::{account_named, barred, refuse_barred};
 use crate::worker::context::{Context, HandleError, slack_client};
@@ -99,7 +99,7 @@ async fn list_own(
     };
     let read = async {
         let known = async { anyhow::Ok(known_users(ctx, &message.person.user).await) };
-        let issued_today = store::issued_today(&ctx.tables, &message.person, now);
+        let issued_today = counters::issued_today(&ctx.tables, &message.person, now);
         Ok(try_join3(try_join(known, open), slack_client(ctx), issued_today).await?)
     };
     let (((known, _), slack, issued_today), ()) = try_join(read, admit(ctx, message)).await?;

@@ -5,12 +5,12 @@ use futures_util::future::join;
 use crate::id::RequestId;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
+use crate::store::requests::newest_requests;
 use crate::time::Timestamp;
 use crate::worker::authorize::barred;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::ops::ownership::{known_users, refresh_directory};
-use crate::worker::records::newest;
 use crate::worker::reply::answer;
 
 pub(crate) async fn whoami(
@@ -49,7 +49,7 @@ pub(crate) async fn status(
             _ => text::no_such_request(id),
         },
         None => {
-            let lines: Vec<String> = newest(ctx, &message.person)
+            let lines: Vec<String> = newest_requests(&ctx.tables, &message.person)
                 .await?
                 .iter()
                 .map(|stored| text::status_line(&stored.request))

@@ -8,17 +8,18 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::WriteError;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::key::{IssuedKey, StoredKey, holder};
+use crate::domain::key::IssuedKey;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::id::{AccessKeyId, SlackUserId};
 use crate::render::approval_card;
 use crate::slack::api::{SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::keys::StoredKey;
+use crate::store::keys::holder;
+use crate::store::requests::StoredRequest;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::records::read_key;
 
 /// How many keys are read at a time.
 const READ_AT_ONCE: usize = 16;
@@ -92,7 +93,7 @@ async fn notify_of_leaver(ctx: &Context, user: &SlackUserId, now: Timestamp) -> 
     let keys: Vec<AccessKeyId> = items.iter().filter_map(|item| StoredKey::of_item(item)).collect();
     let mut live = Vec::new();
     for some in keys.chunks(READ_AT_ONCE) {
-        let read = try_join_all(some.iter().map(|key| read_key(ctx, key))).await?;
+        let read = try_join_all(some.iter().map(|key| StoredKey::read(&ctx.tables, key))).await?;
         live.extend(read.into_iter().flatten().filter(|stored| {
             let issued = &stored.issued;
             issued.requester.user == *user && issued.state.is_active() && issued.left_notified_at.is_none()
@@ -129,7 +130,9 @@ async fn notify_of_keys(ctx: &Context, keys: &[StoredKey], now: Timestamp) -> Re
                 return Ok(());
             }
             Err(WriteError::Conflict(_)) => {
-                let found = try_join_all(issued.iter().map(|issued| read_key(ctx, &issued.key))).await?;
+                let found =
+                    try_join_all(issued.iter().map(|issued| StoredKey::read(&ctx.tables, &issued.key)))
+                        .await?;
                 let is_same = |(found, stored): (&Option<StoredKey>, &StoredKey)| {
                     found.as_ref().is_some_and(|found| found.is_same(stored))
                 };

@@ -2,7 +2,7 @@
 
 use crate::render::{modal, text};
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::button::{Opened, PressOrigin, on_card, open};

@@ -9,7 +9,7 @@ use crate::config::Mail;
 use crate::domain::email_address::MailAddress;
 use crate::domain::email_hash::email_hash;
 use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState, TransitionError};
-use crate::domain::ticket::claim::{self, StoredTicket, TicketState, new_item};
+use crate::domain::ticket::claim::{StoredTicket, TicketState};
 use crate::domain::ticket::{MailedCode, Ticket};
 use crate::encoding::crockford_of;
 use crate::id::{ChannelId, RequestId, Revision, SlackUserId};
@@ -17,13 +17,15 @@ use crate::random::random;
 use crate::render::{approval_card, text};
 use crate::slack::api::{self, SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{StoredRequest, TicketRef};
+use crate::store::requests::StoredRequest;
+use crate::store::ticket_refs::TicketRef;
+use crate::store::tickets;
+use crate::store::tickets::read_ticket;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::ops::button::{carried, note_unknown};
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::records::read_ticket;
 use crate::worker::reply::{answer, answer_with, try_to_answer};
 
 /// Tickets are swept up by the table's TTL this many seconds after they expire.
@@ -69,7 +71,7 @@ pub(crate) async fn get_key(
         let mut writes = vec![
             Write::Put {
                 table: Table::Tickets,
-                item: new_item(&made.stored, Timestamp(made.stored.expires_at.0 + RETENTION)),
+                item: tickets::new_item(&made.stored, Timestamp(made.stored.expires_at.0 + RETENTION)),
                 condition: "attribute_not_exists(tid)",
                 values: Item::new(),
             },
@@ -113,10 +115,10 @@ async fn ensure_collectable(
     match &stored.request.state {
         RequestState::Approved => Ok(Ok((stored, Vec::new()))),
         RequestState::LinkIssued { tid } => {
-            Ok(match read_ticket(ctx, tid).await?.map(|ticket| ticket.state) {
+            Ok(match read_ticket(&ctx.tables, tid).await?.map(|ticket| ticket.state) {
                 Some(TicketState::Claimed(_)) => Err(text::BEING_COLLECTED.to_owned()),
                 Some(TicketState::Pending | TicketState::Locked) => {
-                    let replaced = vec![claim::void(tid), TicketRef::remove_psk(tid)];
+                    let replaced = vec![tickets::void(tid), TicketRef::remove_psk(tid)];
                     Ok((stored, replaced))
                 }
                 Some(
@@ -232,7 +234,7 @@ async fn withdraw_ticket(
     let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
     let event = RequestEvent::TicketVoided { tid: tid.clone(), why };
     let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-    match commit(ctx, saved, next, vec![claim::void(&tid), TicketRef::remove_psk(&tid)], Vec::new()).await {
+    match commit(ctx, saved, next, vec![tickets::void(&tid), TicketRef::remove_psk(&tid)], Vec::new()).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;
             Ok(())

@@ -2,20 +2,20 @@
 //! unless who pressed is a stranger to them.
 
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, StoredKey};
+use crate::domain::key::DeactivationReason;
 use crate::domain::request::RequestState;
 use crate::id::AccessKeyId;
 use crate::render::text;
 use crate::slack::action_id::Action;
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
-use crate::store::StoredRequest;
+use crate::store::keys::StoredKey;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::is_in_a_group;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::button::{carried, key_to_deactivate, reject_unknown_button};
 use crate::worker::ops::deactivate_key::{deactivate_in_iam, finish_deactivation, mark};
 use crate::worker::outbox::record_audit;
-use crate::worker::records::read_key;
 use crate::worker::reply::answer;
 
 pub(crate) async fn report_key(
@@ -37,7 +37,7 @@ pub(crate) async fn report_key(
     let RequestState::Issued { key, .. } = &stored.request.state else {
         return Ok(answer(ctx, message, now, &text::moved_on(&stored.request)).await?);
     };
-    let Some(StoredKey { issued, .. }) = read_key(ctx, key).await? else {
+    let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, key).await? else {
         return Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?);
     };
     if !issued.can_deactivate(&message.person) && !is_in_a_group(ctx, message, &issued).await? {
@@ -82,6 +82,6 @@ pub(crate) async fn marked_off(ctx: &Context, message: &SlackEnvelope) -> Option
             None,
         ) => return None,
     };
-    let stored = read_key(ctx, &key).await.ok()??;
+    let stored = StoredKey::read(&ctx.tables, &key).await.ok()??;
     stored.is_deactivation_pending().then_some(key)
 }

@@ -13,7 +13,7 @@ use crate::policy::{Approve, Authorized, Issue, Policies, PolicyDecision, Requir
 use crate::render::{approval_card, text};
 use crate::slack::api::{self, SlackApi};
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{Limit, beyond_limits, denial_text, who_may_still_approve};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};

@@ -1,18 +1,18 @@
 //! An approver says whether a suspect key is keyvend's. Only then is it deleted.
 
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::facts::NoSuchUser;
 use crate::policy::{Delete, KeyFacts};
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{Barred, barred, refuse_barred};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{approves_now, facts};
 use crate::worker::ops::delete_key::{delete_key, remove_description_of};
 use crate::worker::ops::key_record::{note_on_key, update_key};
-use crate::worker::records::read_key;
 use crate::worker::reply::answer;
 
 /// Somebody says whether a suspect came of the request. Whoever may delete the IAM user's keys may say so. A no is in
@@ -25,7 +25,7 @@ pub(crate) async fn review_suspect(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let found = match value.parse() {
-        Ok(key) => read_key(ctx, &key).await?,
+        Ok(key) => StoredKey::read(&ctx.tables, &key).await?,
         Err(_) => None,
     };
     let barred = barred(ctx, &message.person).await?;
@@ -72,7 +72,9 @@ pub(crate) async fn review_suspect(
         update_key(ctx, &stored, &next, happened, Vec::new(), Vec::new(), now).await
     };
     done?;
-    let Some(StoredKey { issued, .. }) = read_key(ctx, &issued.key).await? else { return Ok(()) };
+    let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, &issued.key).await? else {
+        return Ok(());
+    };
     let text = text::suspect_settled(&issued);
     answer(ctx, message, now, &text).await?;
     if ours {

@@ -8,13 +8,12 @@ use sha2::{Digest as _, Sha256};
 use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::checkpoint::{
-    CHECKPOINT, Checkpoint, CheckpointPage, StoredCheckpoint, chain_id, day_due_for_close,
-};
+use crate::domain::checkpoint::{Checkpoint, CheckpointPage, chain_id, day_due_for_close};
 use crate::encoding::hex;
 use crate::queue::DueMessage;
 use crate::render::{approval_card, text};
-use crate::store;
+use crate::store::chains;
+use crate::store::checkpoint::{CHECKPOINT_PK, StoredCheckpoint};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
 
@@ -22,7 +21,7 @@ use crate::worker::context::{Context, HandleError, slack_client};
 const PAGE: i32 = 500;
 
 async fn read_checkpoint(ctx: &Context) -> anyhow::Result<StoredCheckpoint> {
-    let item = ctx.tables.get(Table::Requests, CHECKPOINT, None).await?;
+    let item = ctx.tables.get(Table::Requests, CHECKPOINT_PK, None).await?;
     item.as_ref().map(StoredCheckpoint::try_from).transpose().map(Option::unwrap_or_default)
 }
 
@@ -73,7 +72,7 @@ pub(crate) async fn take_page(
         let following = page.following(found.last().filter(|_| full).cloned());
         let ends = try_join_all(found.iter().map(|key| async move {
             let item = ctx.tables.get(Table::Requests, key, None).await?;
-            item.as_ref().map(store::chain_end).transpose()
+            item.as_ref().map(chains::chain_end).transpose()
         }));
         let ends: Vec<_> = ends.await?.into_iter().flatten().collect();
         next.grew |= !ends.is_empty();

@@ -10,18 +10,19 @@ use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::audit::AuditEvent;
 use crate::domain::iam::{AccessKeyStatus, Account};
-use crate::domain::key::{DELETION_GRACE, IssuedKey, StoredKey};
-use crate::domain::reconciliation::{FINDINGS, Findings, Stored as StoredFindings};
+use crate::domain::key::{DELETION_GRACE, IssuedKey};
+use crate::domain::reconciliation::Findings;
 use crate::domain::request::Notification;
 use crate::facts::OwnedUser;
 use crate::id::{AccessKeyId, SlackUserId};
 use crate::queue::OwnershipPage;
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
+use crate::store::keys::StoredKey;
+use crate::store::reconciliation::{FINDINGS_PK, StoredFindings};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::ops::key_record::{key_event, update_key};
-use crate::worker::records::read_key;
 
 /// How many IAM users are looked at at a time: IAM answers a few calls a second.
 const AT_ONCE: usize = 4;
@@ -57,7 +58,7 @@ async fn store_findings(ctx: &Context, page: &OwnershipPage, found: &[String]) -
     let of_page = format!("{}/{}", page.account, page.page);
     for _ in 0..MAX_CONFLICT_RETRIES {
         let stored = findings(ctx).await?;
-        let Some(next) = stored.with(page.begun, &of_page, found) else { return Ok(()) };
+        let Some(next) = stored.findings.with_page(page.begun, &of_page, found) else { return Ok(()) };
         match ctx.tables.write(vec![stored.replace(&next)?]).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
@@ -68,7 +69,7 @@ async fn store_findings(ctx: &Context, page: &OwnershipPage, found: &[String]) -
 }
 
 async fn findings(ctx: &Context) -> anyhow::Result<StoredFindings> {
-    let item = ctx.tables.get(Table::Requests, FINDINGS, None).await?;
+    let item = ctx.tables.get(Table::Requests, FINDINGS_PK, None).await?;
     item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
 }
 
@@ -93,7 +94,7 @@ async fn discrepancies_of(
     }
     let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
     let judged = try_join_all(live.map(|mut key| async move {
-        let record = read_key(ctx, &key.id).await?;
+        let record = StoredKey::read(&ctx.tables, &key.id).await?;
         let requester = record.as_ref().map(|record| &record.issued).and_then(requester_to_look_up);
         if record.as_ref().is_some_and(|record| fits(record, now)) {
             return anyhow::Ok((None, requester));
@@ -108,7 +109,7 @@ async fn discrepancies_of(
 /// AWS quarantined the IAM user of a key: noted with the key, since its owner alone may not switch it on again, and the
 /// approvers are told, once. It is not deactivated: which of the keys leaked, AWS does not say here.
 async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<()> {
-    let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+    let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     let issued = &stored.issued;
     if issued.quarantined_at.is_some() || !stored.is_managed() {
         return Ok(());

@@ -9,10 +9,11 @@ use futures_util::future::join_all;
 use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::iam::Account;
-use crate::domain::ownership::{OwnedUserRef, REFRESH_STATE_PK, RefreshState};
+use crate::domain::ownership::OwnedUserRef;
 use crate::facts::OwnedUser;
 use crate::id::{SlackUserId, UserGroupId};
 use crate::queue::OwnershipPage;
+use crate::store::ownership::{REFRESH_STATE_PK, complete_refresh};
 use crate::time::Timestamp;
 use crate::worker::context::{CLOCK_SKEW, Context, HandleError, MAX_RECEIVES, slack_client};
 use crate::worker::events::user_deactivated::look_for_leavers;
@@ -66,7 +67,7 @@ pub(crate) async fn refresh_ownership_page(
         }
         (None, None) if complete => {
             report_findings(ctx, page.begun).await?;
-            let done = RefreshState::complete(page.begun);
+            let done = complete_refresh(page.begun);
             return match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &done).await {
                 Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
                 Err(WriteError::Other(error)) => Err(error.into()),

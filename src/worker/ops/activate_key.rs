@@ -7,17 +7,19 @@ use futures_util::FutureExt as _;
 use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::key::{IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{Notification, RequestEvent, RequestKind};
 use crate::policy::{Authorized, Issue};
 use crate::render::{approval_card, text};
-use crate::store::{self, StoredRequest};
+use crate::store::freeze;
+use crate::store::keys::StoredKey;
+use crate::store::leases;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
 use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::deny_request::deny_request;
 use crate::worker::outbox::{commit, drain_outbox, finish_claim};
-use crate::worker::records::read_key;
 
 /// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
 pub(crate) async fn reactivate(
@@ -53,19 +55,19 @@ pub(crate) async fn reactivate(
     let next = stored.request.apply(seen, "keyvend", now)?;
     let others = vec![
         key.update_if_unmarked(&activating)?,
-        store::take_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key)),
-        store::not_frozen(),
+        leases::take_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key)),
+        freeze::not_frozen(),
     ];
     match commit(ctx, stored, next, others, Vec::new()).await {
         Ok(saved) => drop(drain_outbox(ctx, saved).await),
-        Err(WriteError::Conflict(_)) if store::is_frozen(&ctx.tables).await? => {
+        Err(WriteError::Conflict(_)) if freeze::is_frozen(&ctx.tables).await? => {
             return deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await;
         }
         // The lease is held, or something moved since it was read: look again.
         Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
         Err(WriteError::Other(error)) => return Err(error.into()),
     }
-    match read_key(ctx, &issued.key).await? {
+    match StoredKey::read(&ctx.tables, &issued.key).await? {
         // Just judged.
         Some(key) if key.deactivation_mark.is_none() => activate(ctx, &key, now).boxed().await,
         // Somebody deactivated it meanwhile.
@@ -85,7 +87,7 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
     let policy =
         session_policy::write_policy(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
     let iam = ctx.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
-    let release = store::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
+    let release = leases::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
     if !iam.activate_access_key(&issued.user, &issued.key).await? {
         let gone = IssuedKey { state: KeyState::Deleted { why: *why, at: now }, ..issued.clone() };
         let Ok(next) =
@@ -119,7 +121,7 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
             drain_outbox(ctx, saved).await;
             Ok(())
         }
-        Err(WriteError::Conflict(_)) => match read_key(ctx, &issued.key).await? {
+        Err(WriteError::Conflict(_)) => match StoredKey::read(&ctx.tables, &issued.key).await? {
             Some(found) if found.is_same(key) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
             // It was deactivated, or somebody else finished: if it is to be off, IAM hears it last from us.
             Some(found) if found.deactivation_mark.is_some() || !found.issued.state.is_active() => {

@@ -7,16 +7,18 @@ use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::AccessKey;
-use crate::domain::key::{IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{AmbiguousCreate, Notification, RequestEvent, RequestState};
 use crate::id::AccessKeyId;
 use crate::render::{approval_card, text};
-use crate::store::{self, StoredRequest};
+use crate::store::counters;
+use crate::store::keys::StoredKey;
+use crate::store::leases;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::key_record::{EXPIRY, update_key};
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::records::read_key;
 
 /// How far IAM's clock and ours may be apart, in seconds.
 const APART: i64 = 60;
@@ -49,16 +51,16 @@ pub(crate) async fn recheck_ambiguous_create(
     let mut notifications = Vec::new();
     for key in &found {
         let suspect = IssuedKey::suspect_from_request(&next, &doubt.intent.path, key, now);
-        others.push(suspect.create()?);
+        others.push(StoredKey::create(&suspect)?);
         notifications.push(Notification::ApprovalsChannel { message: approval_card::suspect(&suspect) });
     }
     if next.state == RequestState::Approved {
         let all: Vec<&AccessKeyId> =
             doubt.suspect_keys.iter().chain(found.iter().map(|key| &key.id)).collect();
-        others.push(store::release_lease(&asked.account, &asked.user, next.id.as_str()));
+        others.push(leases::release_lease(&asked.account, &asked.user, next.id.as_str()));
         if all.is_empty() {
             // For certain no key came of it.
-            others.push(store::decrement_daily_count(&asked.requester, doubt.intent.started_at));
+            others.push(counters::decrement_daily_count(&asked.requester, doubt.intent.started_at));
         }
         let message = approval_card::again(&text::doubt_settled(&next, &all), &next);
         notifications.push(Notification::DirectMessage { to: asked.requester.clone(), message });
@@ -91,7 +93,7 @@ async fn suspects(
             && !doubt.suspect_keys.contains(&key.id)
     });
     let unrecorded = try_join_all(new.map(|key| async move {
-        let recorded = read_key(ctx, &key.id).await?.is_some();
+        let recorded = StoredKey::read(&ctx.tables, &key.id).await?.is_some();
         anyhow::Ok((!recorded).then_some(key))
     }));
     Ok(unrecorded.await?.into_iter().flatten().collect())

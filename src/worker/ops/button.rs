@@ -11,7 +11,7 @@ use crate::slack::action_id::Action;
 use crate::slack::api::SlackError;
 use crate::slack::command::Command;
 use crate::slack::receive::{Interaction, MessageRef, SlackEnvelope, SlackEvent};
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, slack_client};
 use crate::worker::outbox::record_audit;

@@ -6,7 +6,7 @@ use crate::facts::ApprovalsChannelError;
 use crate::id::{ChannelId, MessageTs, RequestId};
 use crate::render::approval_card;
 use crate::slack::api::SlackMessage;
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::limits::may_mention;

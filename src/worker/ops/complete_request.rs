@@ -4,13 +4,14 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::domain::key::{KeyState, StoredKey};
+use crate::domain::key::KeyState;
 use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestKind, ReviewSnapshot};
 use crate::facts::NoSuchUser;
 use crate::id::RequestId;
 use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
 use crate::render::{approval_card, text};
-use crate::store::StoredRequest;
+use crate::store::keys::StoredKey;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{Limit, beyond_limits};
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
@@ -21,7 +22,6 @@ use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::deny_request::deny_request;
 use crate::worker::ops::extend_key::lengthen;
 use crate::worker::outbox::{finish_claim, is_to_fulfil};
-use crate::worker::records::read_key;
 
 /// What fresh facts make of an approved request about a key that exists.
 enum Reevaluation {
@@ -40,7 +40,7 @@ pub(crate) async fn complete_request(
 ) -> Result<(), HandleError> {
     let request = &stored.request;
     let Some(id) = request.details.kind.existing() else { return Ok(()) };
-    let Some(key) = read_key(ctx, id).await? else {
+    let Some(key) = StoredKey::read(&ctx.tables, id).await? else {
         return deny_request(ctx, &stored, text::KEY_GONE.to_owned(), now).await;
     };
     if !key.issued.state.is_active() && key.is_deactivation_pending() {

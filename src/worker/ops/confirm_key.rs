@@ -3,15 +3,15 @@
 use crate::aws::WriteError;
 use crate::domain::key::{IssuedKey, KeyState};
 use crate::id::AccessKeyId;
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::ops::key_expiry::record_successor;
-use crate::worker::records::read_key;
 
 /// Its holder has it. One that expired before stays as it is.
 pub(crate) async fn confirm(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
     for _ in 0..MAX_CONFLICT_RETRIES {
-        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+        let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
         if stored.issued.state != KeyState::Delivered {
             return Ok(());
         }

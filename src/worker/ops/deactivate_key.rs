@@ -9,14 +9,14 @@ use crate::aws::WriteError;
 use crate::aws::item::{Table, Update};
 use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::Notification;
 use crate::id::AccessKeyId;
 use crate::render::{approval_card, text};
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::ops::key_record::{EXPIRY, key_event, update_key};
-use crate::worker::records::read_key;
 
 /// Marks the key, then has IAM switch it off, before anything else. `operation` and `actor` name the session.
 pub(crate) async fn take_off(
@@ -72,7 +72,7 @@ pub(crate) async fn finish_deactivation(
 ) -> Result<(), HandleError> {
     for _ in 0..MAX_CONFLICT_RETRIES {
         // The mark that was just made is a change of its own.
-        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+        let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
         match settle_deactivation(ctx, &stored, why, now).boxed().await {
             // It changed meanwhile.
             Err(HandleError::RetryAfter(_)) => {}

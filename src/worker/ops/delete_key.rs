@@ -5,15 +5,15 @@ use futures_util::FutureExt as _;
 use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::Notification;
 use crate::render::{approval_card, text};
-use crate::store;
+use crate::store::keys::StoredKey;
+use crate::store::leases;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::key_record::{EXPIRY, update_key};
-use crate::worker::records::read_key;
 
 /// Its time is over: it is deleted, in the name of whoever began that, if somebody did.
 pub(crate) async fn delete_in_time(
@@ -54,7 +54,7 @@ pub(crate) async fn delete_key(
     let why = if reported { DeactivationReason::Reported } else { why };
     let holder = StoredKey::item_key(&issued.key);
     let deleting = IssuedKey { state: KeyState::Deleting { why, by: by.to_owned() }, ..issued.clone() };
-    let lease = store::take_lease(&issued.account, &issued.user, &holder);
+    let lease = leases::take_lease(&issued.account, &issued.user, &holder);
     match ctx.tables.write(vec![stored.update(&deleting)?, lease]).await {
         Ok(()) => {}
         // The lease is held, or the key changed: look again.
@@ -64,7 +64,7 @@ pub(crate) async fn delete_key(
     let policy = session_policy::write_policy(IamStep::Delete, &issued.account, &issued.path, &issued.user)?;
     let iam = ctx.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
     iam.delete_access_key(&issued.user, &issued.key).await?;
-    let Some(stored) = read_key(ctx, &issued.key).await? else { return Ok(()) };
+    let Some(stored) = StoredKey::read(&ctx.tables, &issued.key).await? else { return Ok(()) };
     // It may have been reported meanwhile.
     let KeyState::Deleting { why, .. } = stored.issued.state else { return Ok(()) };
     let next = IssuedKey { state: KeyState::Deleted { why, at: now }, ..stored.issued.clone() };
@@ -72,7 +72,7 @@ pub(crate) async fn delete_key(
     let happened = NewAuditEntry::new(AuditEvent::KeyDeleted, by, detail);
     let message = approval_card::text(&text::key_deleted(&next, why));
     let told = vec![Notification::DirectMessage { to: next.requester.clone(), message }];
-    let release = store::release_lease(&next.account, &next.user, &holder);
+    let release = leases::release_lease(&next.account, &next.user, &holder);
     update_key(ctx, &stored, &next, happened, vec![release], told, now).await
 }
 

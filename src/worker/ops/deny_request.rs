@@ -2,7 +2,7 @@
 
 use crate::domain::request::{Notification, RequestEvent};
 use crate::render::approval_card;
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::outbox::finish_claim;

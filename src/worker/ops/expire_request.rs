@@ -3,7 +3,7 @@
 use crate::aws::WriteError;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::render::{approval_card, text};
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::Context;
 use crate::worker::ops::void_ticket::void_ticket;

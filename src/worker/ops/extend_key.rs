@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::aws::WriteError;
-use crate::domain::key::{KeyState, StoredKey};
+use crate::domain::key::KeyState;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::policy::{Authorized, Issue};
 use crate::render::{approval_card, text};
-use crate::store::{self, StoredRequest};
+use crate::store::freeze;
+use crate::store::keys::StoredKey;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::deny_request::deny_request;
@@ -33,13 +35,13 @@ pub(crate) async fn lengthen(
     let message = approval_card::text(&text::standing(&next));
     let mut told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
     told.extend(next.card.is_some().then_some(Notification::UpdateCard));
-    let others = vec![key.update(&longer)?, store::not_frozen()];
+    let others = vec![key.update(&longer)?, freeze::not_frozen()];
     match commit(ctx, stored, next, others, told).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;
             Ok(())
         }
-        Err(WriteError::Conflict(_)) if store::is_frozen(&ctx.tables).await? => {
+        Err(WriteError::Conflict(_)) if freeze::is_frozen(&ctx.tables).await? => {
             deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await
         }
         Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),

@@ -1,11 +1,11 @@
 //! Whose a key is: issued by keyvend, a suspect, or a key of somebody else.
 
 use crate::domain::iam::Account;
-use crate::domain::key::{KeyState, StoredKey};
+use crate::domain::key::KeyState;
 use crate::id::{AccessKeyId, IamUserName};
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::Context;
-use crate::worker::records::read_key;
 
 /// What a key's id leads to.
 pub(crate) enum KeyFound {
@@ -21,7 +21,7 @@ pub(crate) enum KeyFound {
 
 /// Whose a key is, as the table or else AWS tells.
 pub(crate) async fn find(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> anyhow::Result<KeyFound> {
-    let stored = read_key(ctx, key).await?;
+    let stored = StoredKey::read(&ctx.tables, key).await?;
     find_as(ctx, stored, key, now).await
 }
 

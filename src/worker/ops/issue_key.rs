@@ -15,7 +15,7 @@ use crate::domain::request::{
     AbortOutcome, Approval, IssueIntent, KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot,
 };
 use crate::domain::ticket::Psk;
-use crate::domain::ticket::claim::{self, ClaimHolder, TicketState};
+use crate::domain::ticket::claim::{ClaimHolder, TicketState};
 use crate::domain::ticket::seal::seal;
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
@@ -23,7 +23,14 @@ use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
 use crate::queue::ClaimMessage;
 use crate::random::random;
 use crate::render::{approval_card, text};
-use crate::store::{self, StoredRequest, TicketRef};
+use crate::store::counters;
+use crate::store::freeze;
+use crate::store::keys::StoredKey;
+use crate::store::leases;
+use crate::store::requests::StoredRequest;
+use crate::store::ticket_refs::TicketRef;
+use crate::store::tickets;
+use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
 use crate::worker::authorize::{Limit, beyond_limits, who_may_approve};
 use crate::worker::context::{
@@ -36,7 +43,6 @@ use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
 use crate::worker::outbox::{commit, drain_outbox, finish_claim};
-use crate::worker::records::read_ticket;
 use crate::worker::reply::approvers_unreachable;
 
 /// A claim is served for this long, in seconds.
@@ -144,7 +150,7 @@ async fn load_claim(
     if stored.request.is_expired(now) {
         return Ok(expire_request(ctx, &stored, now).await?);
     }
-    let Some(ticket) = read_ticket(ctx, &message.tid).await? else { return Ok(()) };
+    let Some(ticket) = read_ticket(&ctx.tables, &message.tid).await? else { return Ok(()) };
     let TicketState::Claimed(claimed) = ticket.state else { return Ok(()) };
     if claimed.attempt != message.attempt {
         return Ok(());
@@ -386,14 +392,14 @@ async fn write_intent(
     let event = RequestEvent::StartIssuing { intent, browser: ready.claimed.browser.to_string() };
     let next = ready.stored.request.apply(event, &asked.requester.to_string(), invocation.now)?;
     let others = vec![
-        store::take_lease(&asked.account, &asked.user, ready.stored.request.id.as_str()),
-        claim::assert_claimed(&ready.tid, ready.claimed.attempt),
-        store::not_frozen(),
-        store::increment_daily_count(&asked.requester, invocation.now, ready.facts.issued_today),
+        leases::take_lease(&asked.account, &asked.user, ready.stored.request.id.as_str()),
+        tickets::assert_claimed(&ready.tid, ready.claimed.attempt),
+        freeze::not_frozen(),
+        counters::increment_daily_count(&asked.requester, invocation.now, ready.facts.issued_today),
     ];
     match commit(ctx, &ready.stored, next, others, Vec::new()).await {
         Ok(stored) => Ok((Some(stored), run)),
-        Err(WriteError::Conflict(_)) if store::is_frozen(&ctx.tables).await? => Ok((None, run)),
+        Err(WriteError::Conflict(_)) if freeze::is_frozen(&ctx.tables).await? => Ok((None, run)),
         // The lease is held, or something moved since it was read: look again.
         Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
         Err(WriteError::Other(error)) => Err(error.into()),
@@ -432,10 +438,10 @@ async fn record_and_seal(
     let sealing = RequestEvent::Seal { run: run.clone() };
     let with = |next: &KeyRequest| {
         let others = vec![
-            claim::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
-            IssuedKey::from_request(next, &ready.facts.iam_user, &key.id, now).create()?,
+            tickets::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
+            StoredKey::create(&IssuedKey::from_request(next, &ready.facts.iam_user, &key.id, now))?,
             TicketRef::remove_psk(&ready.tid),
-            store::release_lease(&asked.account, &asked.user, next.id.as_str()),
+            leases::release_lease(&asked.account, &asked.user, next.id.as_str()),
         ];
         let message = approval_card::issued(next, &key.id, ready.claimed.browser);
         let told = Notification::DirectMessage { to: asked.requester.clone(), message };
@@ -511,10 +517,10 @@ async fn abort_issuing(
 ) -> Result<(), HandleError> {
     let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
     let asked = &stored.request.details;
-    let mut others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+    let mut others = vec![tickets::failed(&tid), TicketRef::remove_psk(&tid)];
     if let RequestState::Issuing(intent) = &stored.request.state {
-        others.push(store::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
-        others.push(store::decrement_daily_count(&asked.requester, intent.started_at));
+        others.push(leases::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
+        others.push(counters::decrement_daily_count(&asked.requester, intent.started_at));
     }
     let event = RequestEvent::AbortIssuing {
         run: run.cloned(),
@@ -554,7 +560,7 @@ async fn mark_ambiguous(
 ) -> Result<(), HandleError> {
     let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
     let next = stored.request.apply(RequestEvent::CreateTimedOut { run: run.clone() }, "keyvend", now)?;
-    let others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+    let others = vec![tickets::failed(&tid), TicketRef::remove_psk(&tid)];
     let message = approval_card::text(&text::ambiguous(&next));
     let notifications = vec![
         Notification::UpdateCard,

@@ -1,12 +1,13 @@
 //! What can be asked about a key that exists, and what its state allows.
 
 use crate::domain::audit::AuditEvent;
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey, UNDO_EXTENSION, days_until};
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, UNDO_EXTENSION, days_until};
 use crate::domain::request::{RequestDetails, RequestKind};
 use crate::id::AccessKeyId;
 use crate::policy::{Activate, Denial, KeyFacts, Policies, Request, RequiredApprovals, Rotate};
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
+use crate::store::keys::StoredKey;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::Context;
 use crate::worker::decision_facts::DecisionFacts;
@@ -190,7 +191,7 @@ pub(crate) fn authorize_change(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key::tests::{START, key, stored};
+    use crate::domain::key::tests::{START, key};
     use crate::domain::key::{DeactivationMark, Successor};
     use crate::id::{PersonId, RequestId};
 
@@ -238,7 +239,7 @@ mod tests {
         let given: Vec<String> = states()
             .into_iter()
             .map(|state| {
-                let stored = stored(IssuedKey { state: state.clone(), ..key(30) });
+                let stored = StoredKey::first(IssuedKey { state: state.clone(), ..key(30) });
                 let given = ALL.iter().filter(|again| again.wants(&stored, 90, now).is_ok());
                 let given: Vec<String> = given.map(|again| format!("{again:?}")).collect();
                 let why = match state {
@@ -252,10 +253,10 @@ mod tests {
         DELIVERED : 
         CONFIRMED : Rotate, Extend
         UNCONFIRMED : 
-        INACTIVE user-requested: Rotate, Activate, Undo
-        INACTIVE reported: Rotate, Activate, Undo
-        INACTIVE unconfirmed: Rotate, Activate, Undo, Received, Replace
-        INACTIVE expired: Rotate, Activate, Undo
+        INACTIVE user-requested: Rotate, Reactivate, UndoExpiry
+        INACTIVE reported: Rotate, Reactivate, UndoExpiry
+        INACTIVE unconfirmed: Rotate, Reactivate, UndoExpiry, ConfirmReceipt, Replace
+        INACTIVE expired: Rotate, Reactivate, UndoExpiry
         ACTIVATING : 
         ACTIVE : Rotate, Extend
         DELETING : 
@@ -274,7 +275,7 @@ mod tests {
         let end = issued.expires_at;
         for state in states() {
             for now in [Timestamp(START + 10 * DAY), Timestamp(end.0 - 1), end, Timestamp(end.0 + DAY)] {
-                let stored = stored(IssuedKey { state: state.clone(), ..issued.clone() });
+                let stored = StoredKey::first(IssuedKey { state: state.clone(), ..issued.clone() });
                 for again in ALL {
                     let Ok((wants, days)) = again.wants(&stored, 90, now) else { continue };
                     let to = wants.end().unwrap();
@@ -296,13 +297,13 @@ mod tests {
         let now = Timestamp(START + 31 * DAY);
         let undone = IssuedKey { undone_expiry: Some(now), ..expired.clone() };
         for again in [KeyChange::UndoExpiry, KeyChange::Reactivate] {
-            let (wants, days) = again.wants(&stored(expired.clone()), 90, now).unwrap();
+            let (wants, days) = again.wants(&StoredKey::first(expired.clone()), 90, now).unwrap();
             assert_eq!(
                 wants,
                 RequestKind::Reactivate { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
             );
             assert_eq!(days, 1);
-            let no = again.wants(&stored(undone.clone()), 90, now).unwrap_err();
+            let no = again.wants(&StoredKey::first(undone.clone()), 90, now).unwrap_err();
             assert!(no.contains("already reactivated once"), "{no}");
         }
     }
@@ -310,14 +311,15 @@ mod tests {
     #[test]
     fn extension_is_original_lifetime_within_maximum() {
         let now = |days: i64| Timestamp(START + days * DAY);
-        let extend = |issued: IssuedKey, most, now| KeyChange::Extend.wants(&stored(issued), most, now);
+        let extend =
+            |issued: IssuedKey, most, now| KeyChange::Extend.wants(&StoredKey::first(issued), most, now);
         for (most, at, expected) in
             [(90, 10, Some(30)), (90, 1, Some(30)), (90, 0, None), (20, 29, Some(20)), (20, 10, None)]
         {
             let days = extend(key(30), most, now(at)).ok().map(|(_, days)| days);
             assert_eq!(days, expected, "at most {most}, on day {at}");
         }
-        let mut marked = stored(key(30));
+        let mut marked = StoredKey::first(key(30));
         marked.deactivation_mark = Some(DeactivationMark {
             since: now(1),
             by: "a".to_owned(),
@@ -334,7 +336,7 @@ mod tests {
         let replaced = IssuedKey { successor: Some(successor), ..key(30) };
         assert!(
             KeyChange::Rotate
-                .wants(&stored(replaced), 90, now(10))
+                .wants(&StoredKey::first(replaced), 90, now(10))
                 .unwrap_err()
                 .contains("already been replaced")
         );

@@ -2,10 +2,13 @@
 
 use crate::domain::audit::AuditEvent;
 use crate::domain::iam::AccessKeyLastUsed;
-use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, StoredKey};
-use crate::domain::ticket::claim::{self, TicketState};
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
+use crate::domain::ticket::claim::TicketState;
 use crate::id::AccessKeyId;
-use crate::store::StoredRequest;
+use crate::store::keys::StoredKey;
+use crate::store::requests::StoredRequest;
+use crate::store::tickets;
+use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::confirm_key::confirm;
@@ -13,7 +16,6 @@ use crate::worker::ops::deactivate_key::deactivate_key;
 use crate::worker::ops::key_expiry::record_successor;
 use crate::worker::ops::key_record::{key_event, update_key};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
-use crate::worker::records::{read_key, read_ticket};
 
 /// Ten minutes after the seal: the tab confirmed, or it never did.
 pub(crate) async fn see_whether_confirmed(
@@ -27,14 +29,14 @@ pub(crate) async fn see_whether_confirmed(
     let ticket = match request.request.issued() {
         Some((_, tid)) => {
             import_ticket_events(ctx, tid, now).await?;
-            read_ticket(ctx, tid).await?
+            read_ticket(&ctx.tables, tid).await?
         }
         None => None,
     };
     let ticket_writes = match &ticket {
         Some(ticket) => match &ticket.state {
             TicketState::Confirmed { .. } => return confirm(ctx, &stored.issued.key, now).await,
-            TicketState::Sealed { .. } => vec![claim::unconfirmed(&ticket.tid, now)],
+            TicketState::Sealed { .. } => vec![tickets::unconfirmed(&ticket.tid, now)],
             TicketState::Pending
             | TicketState::Claimed(_)
             | TicketState::Locked
@@ -52,7 +54,7 @@ pub(crate) async fn see_whether_confirmed(
 
 /// Whatever follows at once, without waiting for the next sweep.
 async fn recheck_last_use(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
-    match read_key(ctx, key).await? {
+    match StoredKey::read(&ctx.tables, key).await? {
         Some(stored) if matches!(stored.issued.state, KeyState::Unconfirmed { .. }) => {
             see_whether_used(ctx, &stored, now).await
         }

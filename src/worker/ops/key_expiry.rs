@@ -5,19 +5,17 @@ use crate::aws::WriteError;
 use crate::aws::item::Write;
 use crate::domain::audit::AuditEvent;
 use crate::domain::iam::AccessKeyLastUsed;
-use crate::domain::key::{
-    DeactivationReason, ExpiryDecision, IssuedKey, PostponeReason, StoredKey, Successor,
-};
+use crate::domain::key::{DeactivationReason, ExpiryDecision, IssuedKey, PostponeReason, Successor};
 use crate::domain::request::Notification;
 use crate::id::{AccessKeyId, PersonId};
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::slack::api::SlackError;
+use crate::store::keys::StoredKey;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::ops::deactivate_key::deactivate_key;
 use crate::worker::ops::key_record::{key_event, update_key};
-use crate::worker::records::read_key;
 
 /// Its requester is reminded. Whether that was delivered is noted when Slack took it.
 pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
@@ -49,7 +47,7 @@ pub(crate) async fn note_delivered(
     now: Timestamp,
 ) -> anyhow::Result<()> {
     for _ in 0..MAX_CONFLICT_RETRIES {
-        let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+        let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
         let mut next = stored.issued.clone();
         if next.expires_at != end || next.reminders.delivered_at.is_some() {
             return Ok(());
@@ -162,7 +160,7 @@ async fn try_to_replace(ctx: &Context, stored: &StoredKey, next: &IssuedKey) -> 
 
 /// Whether a key that keyvend issued is on.
 async fn is_managed_key_active(ctx: &Context, key: &AccessKeyId) -> anyhow::Result<bool> {
-    Ok(read_key(ctx, key).await?.is_some_and(|found| found.issued.state.is_active()))
+    Ok(StoredKey::read(&ctx.tables, key).await?.is_some_and(|found| found.issued.state.is_active()))
 }
 
 /// The key without a successor that is not on any more.
@@ -180,7 +178,7 @@ pub(crate) async fn record_successor(
     now: Timestamp,
 ) -> anyhow::Result<Option<Write>> {
     let Some(old) = &confirmed.replaces else { return Ok(None) };
-    let Some(stored) = read_key(ctx, old).await? else { return Ok(None) };
+    let Some(stored) = StoredKey::read(&ctx.tables, old).await? else { return Ok(None) };
     if !stored.issued.state.is_active() || stored.issued.successor.is_some() {
         return Ok(None);
     }

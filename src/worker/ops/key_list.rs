@@ -3,17 +3,17 @@
 use futures_util::future::try_join_all;
 
 use crate::domain::iam::{AccessKey, AccessKeyStatus};
-use crate::domain::key::{KeyState, StoredKey};
+use crate::domain::key::KeyState;
 use crate::domain::request::RequestDetails;
 use crate::id::AccessKeyId;
 use crate::policy::{Deactivate, Delete, KeyFacts, PolicyDecision, Resource as _};
 use crate::render::approval_card::{self, KeyAction, Row};
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{has_two_keys, unmanaged_key_facts};
 use crate::worker::context::Context;
 use crate::worker::decision_facts::DecisionFacts;
 use crate::worker::ops::key_change::{KeyChange, authorize_change};
-use crate::worker::records::read_key;
 
 /// Both keys of an IAM user, where a third is asked for.
 pub(crate) async fn chooser(
@@ -28,7 +28,7 @@ pub(crate) async fn chooser(
 /// An IAM user's keys, each with what this person may do about it.
 pub(crate) async fn rows(ctx: &Context, facts: &DecisionFacts, now: Timestamp) -> anyhow::Result<Vec<Row>> {
     let keys = &facts.iam_user.keys;
-    let stored = try_join_all(keys.iter().map(|key| read_key(ctx, &key.id))).await?;
+    let stored = try_join_all(keys.iter().map(|key| StoredKey::read(&ctx.tables, &key.id))).await?;
     // What took another's place is a key of the same user, if it is still there.
     let lives = |key: &AccessKeyId| {
         stored.iter().flatten().any(|found| found.issued.key == *key && found.issued.state.is_active())

@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::aws::WriteError;
 use crate::aws::item::Write;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::key::{IssuedKey, StoredKey};
+use crate::domain::key::IssuedKey;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::slack::receive::SlackEnvelope;
-use crate::store::StoredRequest;
+use crate::store::keys::StoredKey;
+use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::outbox::{commit, drain_outbox, record_audit};
-use crate::worker::records::read_key;
 
 /// Audits something about a key that changed nothing, in the chain of the request that it came of.
 pub(crate) async fn note_on_key(
@@ -56,7 +56,7 @@ pub(crate) async fn update_key(
                 return Ok(());
             }
             Err(WriteError::Conflict(_)) => {
-                if read_key(ctx, &next.key).await?.is_none_or(|found| !found.is_same(stored)) {
+                if StoredKey::read(&ctx.tables, &next.key).await?.is_none_or(|found| !found.is_same(stored)) {
                     return Err(HandleError::RetryAfter(Duration::from_secs(1)));
                 }
             }

@@ -7,11 +7,12 @@ use futures_util::future::{join_all, try_join};
 
 use crate::aws::WriteError;
 use crate::aws::item::Table;
-use crate::domain::ownership::{OwnedUserRef, OwnedUsers, REFRESH_STATE_PK, RefreshState, item_key};
+use crate::domain::ownership::{OwnedUserRef, OwnedUsers, RefreshState};
 use crate::domain::request::KeyRequest;
 use crate::id::SlackUserId;
 use crate::policy::IamUserRef;
 use crate::queue::{DueMessage, OwnershipPage};
+use crate::store::ownership::{REFRESH_STATE_PK, StoredOwnedUsers, begin_refresh, owned_users_key};
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, MAX_CONFLICT_RETRIES};
 use crate::worker::decision_facts::DecisionFacts;
@@ -31,7 +32,7 @@ pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
     match read.await {
         Ok((directory, refreshed)) => {
             let refreshed = refreshed.as_ref().map(RefreshState::from).unwrap_or_default();
-            let own = directory.choices(refreshed.completed, &ctx.config.accounts);
+            let own = directory.users.choices(refreshed.completed, &ctx.config.accounts);
             Known { own, refreshed: Some(refreshed) }
         }
         Err(error) => {
@@ -41,9 +42,9 @@ pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
     }
 }
 
-async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<OwnedUsers> {
-    let item = ctx.tables.get(Table::Requests, &item_key(person), None).await?;
-    Ok(item.as_ref().map(OwnedUsers::try_from).transpose()?.unwrap_or_default())
+async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<StoredOwnedUsers> {
+    let item = ctx.tables.get(Table::Requests, &owned_users_key(person), None).await?;
+    Ok(item.as_ref().map(StoredOwnedUsers::try_from).transpose()?.unwrap_or_default())
 }
 
 /// Has the directory read afresh where that was a day ago. Of several who see this, one does it; failing is only
@@ -71,7 +72,7 @@ async fn refresh_if_old(ctx: &Context, refreshed: RefreshState, now: Timestamp) 
     let account = account.id.clone();
     let first = OwnershipPage { begun: now, account, page: 0, marker: None, complete: true };
     queue_page(ctx, first, &once).await?;
-    match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &RefreshState::begin(now)).await {
+    match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &begin_refresh(now)).await {
         Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
         Err(WriteError::Other(error)) => Err(error),
     }
@@ -122,10 +123,10 @@ pub(crate) async fn correct(
 ) -> anyhow::Result<()> {
     for _ in 0..MAX_CONFLICT_RETRIES {
         let mut directory = directory(ctx, person).await?;
-        if !change(&mut directory) {
+        if !change(&mut directory.users) {
             return Ok(());
         }
-        match ctx.tables.update(Table::Requests, &item_key(person), &directory.replace()).await {
+        match ctx.tables.update(Table::Requests, &owned_users_key(person), &directory.replace()).await {
             Ok(_) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
             Err(WriteError::Other(error)) => return Err(error),

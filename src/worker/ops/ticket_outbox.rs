@@ -3,14 +3,16 @@
 use crate::aws::WriteError;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::request::{Notification, RequestEvent};
-use crate::domain::ticket::claim::{self, StoredTicket, TicketEventKind};
+use crate::domain::ticket::claim::{StoredTicket, TicketEventKind};
 use crate::id::TicketId;
 use crate::render::{approval_card, text};
-use crate::store::{StoredRequest, TicketRef};
+use crate::store::requests::StoredRequest;
+use crate::store::ticket_refs::TicketRef;
+use crate::store::tickets;
+use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::records::read_ticket;
 
 /// Takes a ticket's outbox into its request's chain; the request as it then stands, if there is one.
 pub(crate) async fn import_ticket_events(
@@ -24,7 +26,7 @@ pub(crate) async fn import_ticket_events(
         let Some(stored) = StoredRequest::read(&ctx.tables, &link.request).await? else {
             return Ok(None);
         };
-        let Some(ticket) = read_ticket(ctx, tid).await? else {
+        let Some(ticket) = read_ticket(&ctx.tables, tid).await? else {
             return Ok(Some(drain_outbox(ctx, stored).await));
         };
         if ticket.outbox.is_empty() {
@@ -37,7 +39,7 @@ pub(crate) async fn import_ticket_events(
             message: approval_card::text(alert),
         };
         let notifications = alerts.iter().map(told).collect();
-        match commit(ctx, &stored, next, vec![claim::clear_outbox(tid, ticket.outbox.len())], notifications)
+        match commit(ctx, &stored, next, vec![tickets::clear_outbox(tid, ticket.outbox.len())], notifications)
             .await
         {
             Ok(saved) => return Ok(Some(drain_outbox(ctx, saved).await)),

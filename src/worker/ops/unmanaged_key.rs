@@ -16,7 +16,8 @@ use crate::policy::{Deactivate, Delete};
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::{self, DeletionLease};
+use crate::store::chains;
+use crate::store::leases::DeletionLease;
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, unmanaged, unmanaged_key_facts};
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
@@ -191,7 +192,7 @@ async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -
         chain.append(&work.message, work.at, NewAuditEntry::new(*event, &work.by, detail));
     }
     let keep = async {
-        match ctx.tables.write(vec![store::put_standalone_chain_head(&work.message, &chain)]).await {
+        match ctx.tables.write(vec![chains::put_standalone_chain_head(&work.message, &chain)]).await {
             // Delivered again.
             Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
             Err(WriteError::Other(error)) => Err(error),

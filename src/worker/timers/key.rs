@@ -5,6 +5,7 @@ use futures_util::FutureExt as _;
 
 use crate::domain::key::DueAction;
 use crate::id::AccessKeyId;
+use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::ambiguous_create::remind_about_suspect;
@@ -13,7 +14,6 @@ use crate::worker::ops::deactivate_key::{deactivate_key, reassert_inactive};
 use crate::worker::ops::delete_key::delete_in_time;
 use crate::worker::ops::key_confirmation::{see_whether_confirmed, see_whether_used};
 use crate::worker::ops::key_expiry::{check_old_key_idle, expire_or_postpone, remind};
-use crate::worker::records::read_key;
 
 /// Does with a key what time and state call for.
 pub(crate) async fn run_key_timer(
@@ -21,7 +21,7 @@ pub(crate) async fn run_key_timer(
     key: &AccessKeyId,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let Some(stored) = read_key(ctx, key).await? else { return Ok(()) };
+    let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     // Boxed, each: else the one future has room for all of them at once.
     match stored.due_action(now) {
         DueAction::Nothing => Ok(()),

@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use crate::aws::WriteError;
 use crate::domain::request::{Notification, RequestEvent, RequestState};
 use crate::render::{approval_card, text};
-use crate::store::StoredRequest;
+use crate::store::requests::StoredRequest;
 use crate::worker::context::{Context, HandleError, Invocation};
 use crate::worker::limits::may_mention;
 use crate::worker::ops::ambiguous_create::recheck_ambiguous_create;

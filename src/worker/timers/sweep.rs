@@ -7,11 +7,15 @@ use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join_all};
 
 use crate::aws::WriteError;
-use crate::aws::item::{SHARDS, Table};
-use crate::domain::key::StoredKey;
+use crate::aws::item::Table;
+use crate::domain::shard::SHARDS;
 use crate::id::TicketId;
 use crate::queue::DueMessage;
-use crate::store::{self, DeletionLease, StoredRequest};
+use crate::store::keys::StoredKey;
+use crate::store::leases::DeletionLease;
+use crate::store::requests;
+use crate::store::requests::StoredRequest;
+use crate::store::timers;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, Invocation, MAX_RECEIVES};
 use crate::worker::jobs::audit_checkpoint::go_on_with_checkpoint;
@@ -53,7 +57,7 @@ pub(crate) async fn run_item_timer(
     invocation: Invocation,
     received: u32,
 ) -> Result<(), HandleError> {
-    let done = if let Some(id) = store::request_of(item) {
+    let done = if let Some(id) = requests::request_of(item) {
         match StoredRequest::read(&ctx.tables, &id).await {
             Ok(Some(stored)) => run_request_timer(ctx, stored, invocation).boxed().await,
             Ok(None) => Ok(()),
@@ -91,7 +95,7 @@ async fn reschedule(
     received: u32,
 ) -> Result<(), HandleError> {
     if matches!(done, Err(HandleError::Failed(_))) && received >= MAX_RECEIVES {
-        let postponed = store::postpone(due_at, now + POSTPONED);
+        let postponed = timers::postpone(due_at, now + POSTPONED);
         match ctx.tables.update(table, item, &postponed).await {
             Ok(_) | Err(WriteError::Conflict(_)) => {}
             Err(WriteError::Other(error)) => return Err(error.into()),

@@ -5,18 +5,20 @@ use crate::aws::WriteError;
 use crate::aws::item::Write;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::request::{Notification, RequestEvent, RequestState};
-use crate::domain::ticket::claim::{self, ATTEMPTS, ClaimHolder, RECHECK_AFTER, StoredTicket, TicketState};
+use crate::domain::ticket::claim::{ATTEMPTS, ClaimHolder, RECHECK_AFTER, StoredTicket, TRIES, TicketState};
 use crate::id::TicketId;
 use crate::queue::{ClaimEvent, ClaimMessage, DueMessage};
 use crate::render::{approval_card, text};
-use crate::store::{StoredRequest, TicketRef};
+use crate::store::requests::StoredRequest;
+use crate::store::ticket_refs::TicketRef;
+use crate::store::tickets;
+use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, Invocation};
 use crate::worker::ops::confirm_key::confirm;
 use crate::worker::ops::issue_key::{give_up_claim, issue};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::records::read_ticket;
 
 /// Does with a ticket what time and state call for.
 pub(crate) async fn run_ticket_timer(
@@ -25,21 +27,21 @@ pub(crate) async fn run_ticket_timer(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let stored = import_ticket_events(ctx, tid, now).await?;
-    let Some(ticket) = read_ticket(ctx, tid).await? else { return Ok(()) };
+    let Some(ticket) = read_ticket(&ctx.tables, tid).await? else { return Ok(()) };
     let Some(due_at) = ticket.due_at.filter(|due_at| *due_at <= now) else { return Ok(()) };
     match &ticket.state {
-        TicketState::Pending if ticket.tries >= claim::TRIES => {
-            try_to_write(ctx, vec![claim::locked(tid, now)]).await?;
+        TicketState::Pending if ticket.tries >= TRIES => {
+            try_to_write(ctx, vec![tickets::locked(tid, now)]).await?;
             // Its event is told of like any other.
             import_ticket_events(ctx, tid, now).await.map(drop)
         }
         TicketState::Pending => match stored {
             Some(stored) => expire(ctx, &stored, &ticket, now).await,
-            None => try_to_write(ctx, vec![claim::expired(tid, now)]).await,
+            None => try_to_write(ctx, vec![tickets::expired(tid, now)]).await,
         },
         TicketState::Claimed(claimed) => match stored {
             Some(stored) => requeue_claim(ctx, &stored, &ticket, claimed, due_at, now).await,
-            None => try_to_write(ctx, vec![claim::failed(tid)]).await,
+            None => try_to_write(ctx, vec![tickets::failed(tid)]).await,
         },
         TicketState::Locked
         | TicketState::Void
@@ -52,7 +54,7 @@ pub(crate) async fn run_ticket_timer(
             {
                 confirm(ctx, key, now).await?;
             }
-            try_to_write(ctx, vec![claim::clear_timer(tid, due_at)]).await
+            try_to_write(ctx, vec![tickets::clear_timer(tid, due_at)]).await
         }
     }
 }
@@ -61,13 +63,11 @@ pub(crate) async fn run_ticket_timer(
 /// being written, and may have been right: that is looked at in a minute.
 pub(crate) async fn misused(ctx: &Context, tid: &TicketId, now: Timestamp) -> Result<(), HandleError> {
     import_ticket_events(ctx, tid, now).await?;
-    let Some(ticket) = read_ticket(ctx, tid).await? else { return Ok(()) };
+    let Some(ticket) = read_ticket(&ctx.tables, tid).await? else { return Ok(()) };
     let soon = Timestamp(now.0 + RECHECK_AFTER);
     match ticket.due_at {
-        Some(due_at)
-            if ticket.state == TicketState::Pending && ticket.tries >= claim::TRIES && due_at > soon =>
-        {
-            try_to_write(ctx, vec![claim::reschedule(tid, due_at, soon)]).await
+        Some(due_at) if ticket.state == TicketState::Pending && ticket.tries >= TRIES && due_at > soon => {
+            try_to_write(ctx, vec![tickets::reschedule(tid, due_at, soon)]).await
         }
         _ => Ok(()),
     }
@@ -82,7 +82,7 @@ async fn expire(
 ) -> Result<(), HandleError> {
     let tid = &ticket.tid;
     if stored.request.state != (RequestState::LinkIssued { tid: tid.clone() }) {
-        return try_to_write(ctx, vec![claim::expired(tid, now), TicketRef::remove_psk(tid)]).await;
+        return try_to_write(ctx, vec![tickets::expired(tid, now), TicketRef::remove_psk(tid)]).await;
     }
     let happened = NewAuditEntry::new(AuditEvent::LinkExpired, "keyvend", [("tid", tid.to_string())]);
     let next = stored.request.apply(
@@ -92,7 +92,7 @@ async fn expire(
     )?;
     let message = approval_card::again(&text::link_expired(&next), &next);
     let told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
-    let others = vec![claim::expired(tid, now), TicketRef::remove_psk(tid)];
+    let others = vec![tickets::expired(tid, now), TicketRef::remove_psk(tid)];
     match commit(ctx, stored, next, others, told).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;
@@ -117,9 +117,9 @@ async fn requeue_claim(
     match &stored.request.state {
         RequestState::LinkIssued { tid: current } if current == tid => {
             let (write, attempt) = if claimed.attempt < ATTEMPTS {
-                (claim::increment_attempt(tid, claimed.attempt, now), claimed.attempt + 1)
+                (tickets::increment_attempt(tid, claimed.attempt, now), claimed.attempt + 1)
             } else {
-                (claim::reschedule(tid, due_at, Timestamp(now.0 + RECHECK_AFTER)), claimed.attempt)
+                (tickets::reschedule(tid, due_at, Timestamp(now.0 + RECHECK_AFTER)), claimed.attempt)
             };
             try_to_write(ctx, vec![write]).await?;
             let due = DueMessage::ResumeIssue { tid: tid.clone(), attempt };
@@ -129,7 +129,7 @@ async fn requeue_claim(
         // Whoever holds the intent is left alone, and the request's own timer takes it over.
         RequestState::Issuing(intent) if intent.tid == *tid => {
             let at = Timestamp(intent.deadline.0.max(now.0) + RECHECK_AFTER);
-            try_to_write(ctx, vec![claim::reschedule(tid, due_at, at)]).await
+            try_to_write(ctx, vec![tickets::reschedule(tid, due_at, at)]).await
         }
         // Its request is not waiting for it any more.
         RequestState::Pending
@@ -143,7 +143,7 @@ async fn requeue_claim(
         | RequestState::Cancelled
         | RequestState::Expired
         | RequestState::PolicyDenied { .. } => {
-            try_to_write(ctx, vec![claim::failed(tid), TicketRef::remove_psk(tid)]).await
+            try_to_write(ctx, vec![tickets::failed(tid), TicketRef::remove_psk(tid)]).await
         }
     }
 }

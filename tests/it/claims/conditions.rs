@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use keyvend::aws::item::{Attribute, Item, Table, Update, Write};
 use keyvend::domain::ticket::claim::{
-    self, ClaimStep, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim, misuse, new_item,
+    self, ClaimStep, StoredTicket, TRIES, TicketState, TicketWrite, acknowledge, after_try, claim,
 };
 use keyvend::domain::ticket::hash;
+use keyvend::store::tickets;
 use keyvend::time::Timestamp;
 
 use crate::claims::expressions::holds;
@@ -16,13 +17,13 @@ use crate::claims::tables::Tables;
 
 fn written(step: ClaimStep) -> Update {
     match step {
-        ClaimStep::CountAttempt(update) | ClaimStep::Write(update, _) => update,
+        ClaimStep::CountAttempt(write) | ClaimStep::Write(write, _) => tickets::reveal_update(&write),
         ClaimStep::Answer(answer) => panic!("nothing is written: {answer:?}"),
     }
 }
 
 fn pending(wants_code: bool, tries: i64) -> Item {
-    let mut item = new_item(&fixtures::ticket(wants_code), Timestamp(EXPIRES.0 + 1));
+    let mut item = tickets::new_item(&fixtures::ticket(wants_code), Timestamp(EXPIRES.0 + 1));
     item.insert("tries".to_owned(), tries.into());
     item
 }
@@ -34,7 +35,7 @@ fn sealed() -> Item {
     let tid = fixtures::tid();
     let taken = written(claim(&fixtures::ticket(false), &fixtures::claim(0, true, Code::None), START));
     tables.update(Table::Tickets, tid.as_str(), &taken).unwrap();
-    tables.write(&[claim::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START)], None).unwrap();
+    tables.write(&[tickets::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START)], None).unwrap();
     (**tables.get(Table::Tickets, tid.as_str()).unwrap()).clone()
 }
 
@@ -82,13 +83,15 @@ fn what_reveal_writes_holds_by_itself() {
     let lock = written(after_try(&fixtures::ticket(true), &ask(Code::Wrong), TRIES, START));
     let sealed = sealed();
     let ticket = StoredTicket::try_from(&sealed).unwrap();
+    let misuse = TicketWrite::RecordMisuse { proof_hash: fixtures::proof(0, true), now: START };
+    let misuse = tickets::reveal_update(&misuse);
     let confirm = written(acknowledge(&ticket, &fixtures::ack(0, true, true), START));
     let cases: [(&str, &Update, Item, &[&str]); 6] = [
         ("claim", &take, pending(false, 0), &["state", "proof", "expiry", "no code wanted"]),
         ("take a try", &count_attempt, pending(true, 4), &["state", "proof", "expiry", "fewer tries"]),
         ("claim on a try", &take_after, pending(true, 3), &["state", "proof", "expiry", "own try"]),
         ("lock", &lock, pending(true, 5), &["state", "proof", "five tries"]),
-        ("misuse", &misuse(&fixtures::proof(0, true), START), sealed.clone(), &["proof", "first misuse"]),
+        ("misuse", &misuse, sealed.clone(), &["proof", "first misuse"]),
         ("confirm", &confirm, sealed, &["state", "proof", "tab", "receipt"]),
     ];
     for (name, update, item, about) in cases {
@@ -101,13 +104,13 @@ fn what_the_worker_writes_holds_by_itself() {
     let tid = fixtures::tid();
     let mut claimed = sealed();
     claimed.insert("state".to_owned(), "CLAIMED".into());
-    let seal = claim::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START);
+    let seal = tickets::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START);
     for (name, write, about) in [
-        ("still claimed", claim::assert_claimed(&tid, 1), ["state", "attempt"].as_slice()),
+        ("still claimed", tickets::assert_claimed(&tid, 1), ["state", "attempt"].as_slice()),
         ("seal", seal, &["state", "attempt"]),
-        ("fail", claim::failed(&tid), &["state"]),
-        ("void", claim::void_claimed(&tid), &["state"]),
-        ("take the outbox", claim::clear_outbox(&tid, 1), &["outbox"]),
+        ("fail", tickets::failed(&tid), &["state"]),
+        ("void", tickets::void_claimed(&tid), &["state"]),
+        ("take the outbox", tickets::clear_outbox(&tid, 1), &["outbox"]),
     ] {
         let (condition, values) = match &write {
             Write::Update { update, .. } => (update.condition, &update.values),
@@ -131,31 +134,36 @@ fn what_the_timers_write_holds_by_itself() {
     let settling = with(sealed(), &[("due_at", due), ("outbox", Attribute::List(Vec::new()))]);
     let ten_minutes_on = Timestamp(START.0 + claim::FETCH_WINDOW);
     for (name, write, item, about) in [
-        ("raise", claim::increment_attempt(&tid, 1, START), claimed.clone(), ["state", "attempt"].as_slice()),
+        (
+            "raise",
+            tickets::increment_attempt(&tid, 1, START),
+            claimed.clone(),
+            ["state", "attempt"].as_slice(),
+        ),
         (
             "raise for the last time",
-            claim::increment_attempt(&tid, 2, START),
+            tickets::increment_attempt(&tid, 2, START),
             with(claimed.clone(), &[("attempt", 2.into())]),
             &["state", "most attempts"],
         ),
-        ("look again", claim::reschedule(&tid, START, later), claimed, &["timer"]),
-        ("expire", claim::expired(&tid, later), pending(true, 4), &["state", "fewer tries"]),
-        ("write a lock down", claim::locked(&tid, later), pending(true, 5), &["state", "five tries"]),
+        ("look again", tickets::reschedule(&tid, START, later), claimed, &["timer"]),
+        ("expire", tickets::expired(&tid, later), pending(true, 4), &["state", "fewer tries"]),
+        ("write a lock down", tickets::locked(&tid, later), pending(true, 5), &["state", "five tries"]),
         (
             "expire",
-            claim::unconfirmed(&tid, ten_minutes_on),
+            tickets::unconfirmed(&tid, ten_minutes_on),
             with(sealed(), &[("sealed_at", START.0.into())]),
             &["state"],
         ),
-        ("settle", claim::clear_timer(&tid, START), settling, &["timer", "outbox"]),
+        ("settle", tickets::clear_timer(&tid, START), settling, &["timer", "outbox"]),
     ] {
         let Write::Update { update, .. } = &write else { panic!("{name} is an update") };
         holds_only_with(name, (update.condition, &update.values), &item, about);
     }
-    let early = claim::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW - 1));
+    let early = tickets::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW - 1));
     let Write::Update { update, .. } = &early else { panic!() };
     assert!(!holds(update.condition, &update.values, &sealed()), "nothing expires early");
-    let Write::Update { update, .. } = &claim::expired(&tid, START) else { panic!() };
+    let Write::Update { update, .. } = &tickets::expired(&tid, START) else { panic!() };
     assert!(!holds(update.condition, &update.values, &pending(true, 0)), "nothing expires early");
 }
 
@@ -188,13 +196,13 @@ fn documented_ticket_diagram_matches_code() {
         written(acknowledge(&ticket, &fixtures::ack(0, true, true), START)),
     ];
     let by_worker = [
-        claim::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START),
-        claim::failed(&tid),
-        claim::void(&tid),
-        claim::void_claimed(&tid),
-        claim::increment_attempt(&tid, 1, START),
-        claim::locked(&tid, late),
-        claim::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW)),
+        tickets::sealed(&tid, 1, fixtures::sealed_to(&fixtures::key(0)), START),
+        tickets::failed(&tid),
+        tickets::void(&tid),
+        tickets::void_claimed(&tid),
+        tickets::increment_attempt(&tid, 1, START),
+        tickets::locked(&tid, late),
+        tickets::unconfirmed(&tid, Timestamp(START.0 + claim::FETCH_WINDOW)),
     ];
     let by_worker = by_worker.into_iter().map(|write| match write {
         Write::Update { update, .. } => ("worker", update),

@@ -18,7 +18,7 @@ use keyvend::aws::{TableNames, Tables as AwsTables, WriteError};
 use keyvend::config::RevealConfig;
 use keyvend::domain::request::KeyRequest;
 use keyvend::functions::reveal::Reveal;
-use keyvend::store::StoredRequest;
+use keyvend::store::requests::StoredRequest;
 use serde_json::{Map, Value, json};
 
 use crate::claims::calls::{Fate, Op, Outcome};

@@ -1,10 +1,10 @@
 //! How a story ends: everybody finishes, whoever holds the claim is served, and nothing is left that waits for nobody.
 
 use keyvend::aws::item::{Table, text};
-use keyvend::domain::key::StoredKey;
 use keyvend::domain::request::RequestState;
 use keyvend::domain::ticket::claim::{ClaimOutcome, FETCH_WINDOW, TRIES, TicketState};
 use keyvend::queue::ClaimEvent;
+use keyvend::store::keys::StoredKey;
 
 use crate::claims::actors::Story;
 use crate::claims::calls::Fate;

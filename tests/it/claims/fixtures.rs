@@ -19,7 +19,10 @@ use keyvend::domain::ticket::seal::{ClaimKey, Sealed};
 use keyvend::domain::ticket::{Psk, Ticket, hash};
 use keyvend::domain::use_case::UseCase;
 use keyvend::id::{AccessKeyId, ClaimId, Digest256, PersonId, RequestId, TicketId};
-use keyvend::store::{self, StoredRequest, TicketRef};
+use keyvend::store::counters;
+use keyvend::store::leases;
+use keyvend::store::requests::StoredRequest;
+use keyvend::store::ticket_refs::TicketRef;
 use keyvend::time::Timestamp;
 use serde_json::Value;
 
@@ -115,11 +118,11 @@ pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
 
 /// The keys of the other items that an attempt to issue writes.
 pub static LEASE: LazyLock<String> = LazyLock::new(|| {
-    let write = store::take_lease(&USER.account, &USER.name, REQUEST.id.as_str());
+    let write = leases::take_lease(&USER.account, &USER.name, REQUEST.id.as_str());
     updated_key(&write)
 });
 pub static COUNT: LazyLock<String> =
-    LazyLock::new(|| updated_key(&store::increment_daily_count(&ALICE, START, 0)));
+    LazyLock::new(|| updated_key(&counters::increment_daily_count(&ALICE, START, 0)));
 
 fn updated_key(write: &Write) -> String {
     let Write::Update { key, .. } = write else { panic!("{write:?} is no update") };

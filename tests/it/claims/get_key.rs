@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use keyvend::aws::item::{Item, Table, Write};
 use keyvend::domain::request::{RequestEvent, RequestState};
-use keyvend::domain::ticket::claim::{self, TicketState, new_item};
-use keyvend::store::TicketRef;
+use keyvend::domain::ticket::claim::TicketState;
+use keyvend::store::ticket_refs::TicketRef;
+use keyvend::store::tickets;
 
 use crate::claims::calls::NotWritten;
 use crate::claims::fixtures::{self, ALICE, LINK_LIFE, LINKS};
@@ -33,7 +34,7 @@ impl Worker {
             let mut writes = vec![
                 Write::Put {
                     table: Table::Tickets,
-                    item: new_item(&fixtures::ticket_of(link, wants_code, expires_at), expires_at),
+                    item: tickets::new_item(&fixtures::ticket_of(link, wants_code, expires_at), expires_at),
                     condition: "attribute_not_exists(tid)",
                     values: Item::new(),
                 },
@@ -74,7 +75,7 @@ impl Worker {
         let replaced = match ticket.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Claimed(_)) => return Ok(None),
             Some(TicketState::Pending | TicketState::Locked) => {
-                vec![claim::void(tid), TicketRef::remove_psk(tid)]
+                vec![tickets::void(tid), TicketRef::remove_psk(tid)]
             }
             _ => Vec::new(),
         };
@@ -96,7 +97,7 @@ impl Worker {
         let tid = LINKS[link].tid.clone();
         let gone = RequestEvent::TicketVoided { tid: tid.clone(), why: "not-shown" };
         let Ok(next) = saved.request.apply(gone, "keyvend", self.now) else { return Ok(()) };
-        match self.save(&saved, next, vec![claim::void(&tid), TicketRef::remove_psk(&tid)]).await {
+        match self.save(&saved, next, vec![tickets::void(&tid), TicketRef::remove_psk(&tid)]).await {
             Ok(saved) => {
                 self.flush(saved).await;
                 Ok(())

@@ -6,12 +6,11 @@ use std::rc::Rc;
 
 use keyvend::aws::item::{Item, Table, number, text};
 use keyvend::domain::audit::AuditEntry;
-use keyvend::domain::key::StoredKey;
 use keyvend::domain::request::RequestState;
 use keyvend::domain::ticket::claim::{
     ClaimOutcome, FETCH_WINDOW, StoredTicket, TRIES, TicketEvent, TicketEventKind, TicketState,
 };
-use keyvend::store::state_name;
+use keyvend::store::keys::StoredKey;
 
 use crate::claims::fixtures::{self, COUNT, Code, LEASE, LINKS, LinkOf};
 use crate::claims::state::Stage;
@@ -97,7 +96,7 @@ impl Rules {
                 );
             }
             if std::mem::discriminant(from) != std::mem::discriminant(to) {
-                self.seen.insert(state_name(to));
+                self.seen.insert(to.as_str());
             }
         }
         for link in 0..stage.made {

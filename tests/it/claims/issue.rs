@@ -3,9 +3,14 @@
 use keyvend::aws::item::Write;
 use keyvend::domain::key::IssuedKey;
 use keyvend::domain::request::{AbortOutcome, IssueIntent, KeyRequest, RequestEvent, RequestState};
-use keyvend::domain::ticket::claim::{self, ClaimHolder, TicketState};
+use keyvend::domain::ticket::claim::{ClaimHolder, TicketState};
 use keyvend::id::{AccessKeyId, RunId};
-use keyvend::store::{self, TicketRef};
+use keyvend::store::counters;
+use keyvend::store::freeze;
+use keyvend::store::keys::StoredKey;
+use keyvend::store::leases;
+use keyvend::store::ticket_refs::TicketRef;
+use keyvend::store::tickets;
 
 use crate::claims::calls::{Fate, NotWritten};
 use crate::claims::fixtures::{self, ALICE, COUNT, LINKS, USER};
@@ -76,7 +81,7 @@ impl Worker {
         self.create_and_seal(row, message.link, claimed, issued_today).await
     }
 
-    /// `store::issued_today`
+    /// `counters::issued_today`
     async fn issued_today(&self) -> Result<u32, HandleError> {
         let item = self.calls.get(keyvend::aws::item::Table::Requests, &COUNT).await?;
         let issued = item.map_or(0, |item| keyvend::aws::item::number(&item, "issued").unwrap());
@@ -146,10 +151,10 @@ impl Worker {
         let event = RequestEvent::StartIssuing { intent, browser: claimed.browser.to_string() };
         let next = row.request.apply(event, &ALICE.to_string(), self.now).map_err(|_| HandleError)?;
         let others = vec![
-            store::take_lease(&USER.account, &USER.name, row.request.id.as_str()),
-            claim::assert_claimed(&LINKS[link].tid, claimed.attempt),
-            store::not_frozen(),
-            store::increment_daily_count(&ALICE, self.now, issued_today),
+            leases::take_lease(&USER.account, &USER.name, row.request.id.as_str()),
+            tickets::assert_claimed(&LINKS[link].tid, claimed.attempt),
+            freeze::not_frozen(),
+            counters::increment_daily_count(&ALICE, self.now, issued_today),
         ];
         Ok((self.save(row, next, others).await?, run))
     }
@@ -186,10 +191,10 @@ impl Worker {
         let sealing = RequestEvent::Seal { run: run.clone() };
         let with = |next: &KeyRequest| {
             vec![
-                claim::sealed(&tid, claimed.attempt, fixtures::sealed_key(&claimed.key, key), self.now),
-                IssuedKey::from_request(next, &USER, key, self.now).create().unwrap(),
+                tickets::sealed(&tid, claimed.attempt, fixtures::sealed_key(&claimed.key, key), self.now),
+                StoredKey::create(&IssuedKey::from_request(next, &USER, key, self.now)).unwrap(),
                 TicketRef::remove_psk(&tid),
-                store::release_lease(&USER.account, &USER.name, next.id.as_str()),
+                leases::release_lease(&USER.account, &USER.name, next.id.as_str()),
             ]
         };
         self.holding(row, &sealing, with).await
@@ -223,10 +228,10 @@ impl Worker {
         deleted: Option<AccessKeyId>,
     ) -> Result<(), HandleError> {
         let Some(tid) = row.request.ticket().cloned() else { return Ok(()) };
-        let mut others = vec![claim::failed(&tid), TicketRef::remove_psk(&tid)];
+        let mut others = vec![tickets::failed(&tid), TicketRef::remove_psk(&tid)];
         if let RequestState::Issuing(intent) = &row.request.state {
-            others.push(store::release_lease(&USER.account, &USER.name, row.request.id.as_str()));
-            others.push(store::decrement_daily_count(&ALICE, intent.started_at));
+            others.push(leases::release_lease(&USER.account, &USER.name, row.request.id.as_str()));
+            others.push(counters::decrement_daily_count(&ALICE, intent.started_at));
         }
         let event = RequestEvent::AbortIssuing { run: run.cloned(), to, why: "failed", deleted };
         let next = row.request.apply(event, "keyvend", self.now).map_err(|_| HandleError)?;
@@ -245,7 +250,7 @@ impl Worker {
         let Some(tid) = row.request.ticket().cloned() else { return Ok(()) };
         let no_answer = RequestEvent::CreateTimedOut { run: run.clone() };
         let next = row.request.apply(no_answer, "keyvend", self.now).map_err(|_| HandleError)?;
-        self.end(&row, next, vec![claim::failed(&tid), TicketRef::remove_psk(&tid)]).await
+        self.end(&row, next, vec![tickets::failed(&tid), TicketRef::remove_psk(&tid)]).await
     }
 
     /// `delete_own`

@@ -4,6 +4,7 @@ use keyvend::aws::item::Attribute;
 use keyvend::domain::ticket::claim::{
     ClaimOutcome, ClaimStep, FETCH_WINDOW, StoredTicket, TRIES, TicketState, acknowledge, after_try, claim,
 };
+use keyvend::store::tickets::reveal_update;
 use keyvend::time::Timestamp;
 
 use crate::claims::fixtures::{self, Code, EXPIRES, START};
@@ -36,7 +37,7 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
         "CONFIRMED" => TicketState::Confirmed { claimed, receipt_hash: sealed.receipt_hash },
         _ => TicketState::Unconfirmed(claimed),
     };
-    StoredTicket { state, tries, ..cast::ticket(wants_code) }
+    StoredTicket { state, tries, ..fixtures::ticket(wants_code) }
 }
 
 /// A step in one word; what it writes is told by the state it sets.
@@ -48,7 +49,8 @@ fn word(step: &ClaimStep) -> String {
         }
         ClaimStep::Answer(answer) => format!("{answer:?}"),
         ClaimStep::CountAttempt(_) => "take a try".to_owned(),
-        ClaimStep::Write(update, answer) => {
+        ClaimStep::Write(write, answer) => {
+            let update = reveal_update(write);
             let states =
                 [":claimed", ":locked", ":confirmed"].iter().filter_map(|name| update.values.get(*name));
             let [Attribute::Text(state)] = states.collect::<Vec<_>>()[..] else { panic!("{update:?}") };

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use keyvend::aws::item::{Item, Table, Update, number};
 use keyvend::domain::ticket::claim::{
-    Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, acknowledge, after_try, claim, misuse,
+    Ack, Claim, ClaimOutcome, ClaimStep, StoredTicket, TicketWrite, acknowledge, after_try, claim,
 };
 use keyvend::encoding::base64url;
 use keyvend::queue::ClaimEvent;
+use keyvend::store::tickets::reveal_update;
 use keyvend::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -138,8 +139,8 @@ async fn run(calls: &Calls, visit: &Visit) -> Result<ClaimOutcome, Fault> {
         let mut seen = now_there(calls, visit);
         let ticket = calls.stage.borrow_mut().ticket(visit.link, &item);
         let mut step = visit.judge(&ticket);
-        if let ClaimStep::CountAttempt(update) = &step {
-            let Some(written) = write(calls, visit, update, &seen).await? else { continue };
+        if let ClaimStep::CountAttempt(count) = &step {
+            let Some(written) = write(calls, visit, &reveal_update(count), &seen).await? else { continue };
             seen = now_there(calls, visit);
             step = visit.after_try(&ticket, number(&written, "tries").unwrap());
             visit.tried.set(true);
@@ -148,13 +149,16 @@ async fn run(calls: &Calls, visit: &Visit) -> Result<ClaimOutcome, Fault> {
         let answer = match step {
             ClaimStep::Answer(answer) => answer,
             ClaimStep::CountAttempt(_) => continue,
-            ClaimStep::Write(update, answer) => match write(calls, visit, &update, &seen).await? {
-                Some(_) => answer,
-                None => continue,
-            },
+            ClaimStep::Write(change, answer) => {
+                match write(calls, visit, &reveal_update(&change), &seen).await? {
+                    Some(_) => answer,
+                    None => continue,
+                }
+            }
         };
         if answer == ClaimOutcome::Used {
-            match calls.update(Table::Tickets, visit.tid(), &misuse(visit.proof(), visit.now)).await {
+            let misuse = TicketWrite::RecordMisuse { proof_hash: *visit.proof(), now: visit.now };
+            match calls.update(Table::Tickets, visit.tid(), &reveal_update(&misuse)).await {
                 Ok(_) | Err(NotWritten::Lost) => {}
                 Err(NotWritten::Fault) => return Err(Fault),
             }

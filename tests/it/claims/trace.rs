@@ -2,7 +2,6 @@
 
 use keyvend::aws::item::{Attribute, Write, text};
 use keyvend::domain::ticket::claim::{ClaimOutcome, TicketState};
-use keyvend::store::state_name;
 
 use crate::claims::calls::{Op, Outcome};
 use crate::claims::fixtures::{self, Code, LINKS};
@@ -75,7 +74,7 @@ pub fn said(op: &Op, outcome: &Outcome) -> String {
     };
     match (op, outcome) {
         (Op::GetRequest, Outcome::GotRequest(row)) => {
-            let state = state_name(&row.request.state);
+            let state = row.request.state.as_str();
             format!("reads the request: {state}, version {}", row.version)
         }
         (Op::GetRequest, _) => format!("reads the request: {held}"),
@@ -95,7 +94,7 @@ pub fn said(op: &Op, outcome: &Outcome) -> String {
         (Op::Write { request, others }, _) => {
             let request = request
                 .iter()
-                .map(|(row, next)| format!("request to {} at {}", state_name(&next.state), row.version));
+                .map(|(row, next)| format!("request to {} at {}", next.state.as_str(), row.version));
             let others = others.iter().map(|write| match write {
                 Write::Update { key, update, .. } => {
                     format!("{}: {} if {}", name(key), update.update, update.condition)

@@ -5,13 +5,15 @@ use std::rc::Rc;
 
 use keyvend::aws::item::{Item, Table, Write, text};
 use keyvend::domain::audit::{AuditEvent, NewAuditEntry};
-use keyvend::domain::key::{DueAction, IssuedKey, KeyState, StoredKey};
+use keyvend::domain::key::{DueAction, IssuedKey, KeyState};
 use keyvend::domain::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
 use keyvend::domain::ticket::claim::{self, StoredTicket, TicketEventKind, TicketState};
 use keyvend::id::AccessKeyId;
 use keyvend::queue::ClaimEvent;
 use keyvend::slack::command::Reason;
-use keyvend::store::TicketRef;
+use keyvend::store::keys::StoredKey;
+use keyvend::store::ticket_refs::TicketRef;
+use keyvend::store::tickets;
 use keyvend::time::Timestamp;
 
 use crate::claims::calls::{Calls, Fault, NotWritten};
@@ -221,7 +223,7 @@ impl Worker {
             let ticket = self.read_ticket(link).await?.filter(|ticket| !ticket.outbox.is_empty());
             let Some(ticket) = ticket else { return Ok(Some(self.flush(row).await)) };
             let next = self.seen(&row, &ticket);
-            let taken = claim::clear_outbox(&ticket.tid, ticket.outbox.len());
+            let taken = tickets::clear_outbox(&ticket.tid, ticket.outbox.len());
             match self.save(&row, next, vec![taken]).await {
                 Ok(saved) => return Ok(Some(self.flush(saved).await)),
                 Err(NotWritten::Lost) => {}
@@ -295,7 +297,7 @@ impl Worker {
         self.import_ticket_events(link).await?;
         let events = match self.read_ticket(link).await?.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Confirmed { .. }) => return self.confirm(key).await,
-            Some(TicketState::Sealed { .. }) => vec![claim::unconfirmed(tid, self.now)],
+            Some(TicketState::Sealed { .. }) => vec![tickets::unconfirmed(tid, self.now)],
             _ => Vec::new(),
         };
         let next = IssuedKey { state: KeyState::Unconfirmed { since: self.now }, ..stored.issued.clone() };
@@ -340,9 +342,9 @@ impl Worker {
         let Some(tid) = row.request.ticket() else { return Ok(Vec::new()) };
         Ok(match self.read_ticket(fixtures::link_of(tid)).await?.as_deref().map(|ticket| &ticket.state) {
             Some(TicketState::Pending | TicketState::Locked) => {
-                vec![claim::void(tid), TicketRef::remove_psk(tid)]
+                vec![tickets::void(tid), TicketRef::remove_psk(tid)]
             }
-            Some(TicketState::Claimed(_)) => vec![claim::void_claimed(tid), TicketRef::remove_psk(tid)],
+            Some(TicketState::Claimed(_)) => vec![tickets::void_claimed(tid), TicketRef::remove_psk(tid)],
             _ => Vec::new(),
         })
     }
@@ -438,7 +440,7 @@ impl Worker {
         if claimed.attempt >= claim::ATTEMPTS {
             return Ok(());
         }
-        let raised = claim::increment_attempt(&ticket.tid, claimed.attempt, self.now);
+        let raised = tickets::increment_attempt(&ticket.tid, claimed.attempt, self.now);
         match self.calls.write(None, vec![raised]).await {
             // Whoever was before with it sent its message, or did not come to it.
             Ok(()) | Err(NotWritten::Lost) => {}

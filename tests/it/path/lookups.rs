@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use keyvend::domain::iam::Account;
-use keyvend::store;
+use keyvend::store::leases;
 
 use testkit::aws;
 use testkit::deployed::Deployed;
@@ -242,7 +242,7 @@ fn lease_ignores_case_of_user_name() {
     let account = Account { alias: "home".parse().unwrap(), id: HOME.parse().unwrap() };
     let [typed, named, another] =
         ["CI-Deployer", "ci-deployer", "ci-deployers"].map(|name| name.parse().unwrap());
-    for lease in [store::take_lease, store::release_lease] {
+    for lease in [leases::take_lease, leases::release_lease] {
         assert_eq!(lease(&account, &typed, "me"), lease(&account, &named, "me"));
         assert_ne!(lease(&account, &typed, "me"), lease(&account, &another, "me"));
     }

@@ -129,7 +129,7 @@ async fn twice_after(keyvend: &Deployed, time: Duration) {
     };
     while let Some((queue, event)) = next() {
         let receipt = text(&event["Records"][0]["receiptHandle"]);
-        let told = text(&event["Records"][0]["body"]).contains(r#""tell""#);
+        let told = text(&event["Records"][0]["body"]).contains(r#""notify""#);
         let (one, other) = tokio::join!(
             Box::pin(keyvend.work(event.clone())),
             Box::pin(async { if told { Value::Null } else { keyvend.work(event).await } })

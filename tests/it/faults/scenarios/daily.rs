@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keyvend::domain::checkpoint::{self, CHECKPOINT};
+use keyvend::domain::checkpoint;
+use keyvend::store::checkpoint::CHECKPOINT_PK;
 use serde_json::{Value, json};
 
 use super::{DAY, HOUR, Scenario, foreign, passes, said, scenarios, status, told};
@@ -88,7 +89,7 @@ impl Scenario for InTime {
                 let named = |id: &str| chain.iter().filter(|entry| entry.detail.contains_key(id)).count();
                 let request = text(&keyvend.request().await["id"]);
                 assert_eq!(named(&request), 1, "named once");
-                let item = keyvend.item(CHECKPOINT).await;
+                let item = keyvend.item(CHECKPOINT_PK).await;
                 let stored: Value = serde_json::from_str(item["document"]["S"].as_str().unwrap()).unwrap();
                 stored["chain"]["outbox"] == json!([])
                     && said(keyvend, &format!("{}:{}", last.seq, last.hash))

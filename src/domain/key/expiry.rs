@@ -1,0 +1,154 @@
+//! The end of a key: reminders of it, and its postponement while the key is in use.
+
+use crate::domain::iam::AccessKeyLastUsed;
+use crate::domain::key::record::{IssuedKey, Postponement, Reminders, Successor};
+use crate::domain::key::state::{DeactivationReason, KeyState};
+use crate::time::{DAY, Timestamp};
+
+/// What taking an expiry back gives at most, in seconds.
+pub const UNDO_EXTENSION: i64 = DAY;
+/// A key that was used within so many seconds counts as in use.
+pub const RECENT_USE_WINDOW: i64 = 7 * DAY;
+/// How often the end of a key that is in use is postponed before it is deactivated all the same.
+pub const MAX_POSTPONEMENTS: u32 = 7;
+/// How long before its end a reminder must have been delivered, in seconds.
+const NOTICE: i64 = DAY;
+/// How long before the end its requester is reminded, in seconds. The second is an hour early, so that it is still
+/// delivered in time to count as notice.
+const REMINDERS: [i64; 2] = [7 * DAY, NOTICE + HOUR];
+const HOUR: i64 = 3_600;
+
+/// What becomes of a key whose time ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryDecision {
+    /// It is deactivated.
+    Deactivate,
+    /// It is in use, and goes on for now.
+    Postpone(Postponement, PostponeReason),
+}
+
+/// Why a key that is in use is not yet deactivated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostponeReason {
+    /// No reminder was delivered a day before.
+    Unreminded,
+    /// It is not between 09:00 and 15:00 of Monday to Thursday where its requester is.
+    OutOfHours,
+}
+
+/// How many days there are until `end`, begun ones whole.
+#[must_use]
+pub fn days_until(end: Timestamp, now: Timestamp) -> u32 {
+    u32::try_from(end.since(now).max(0).saturating_add(DAY - 1) / DAY).unwrap_or(u32::MAX)
+}
+
+/// Whether it is between 09:00 and 15:00 of Monday to Thursday where clocks are `offset` seconds ahead of UTC.
+pub(crate) fn is_office_hours(now: Timestamp, offset: i64) -> bool {
+    let local = now.0.saturating_add(offset);
+    // The epoch was a Thursday.
+    let weekday = (local.div_euclid(DAY) + 3).rem_euclid(7);
+    weekday < 4 && (9 * HOUR..15 * HOUR).contains(&local.rem_euclid(DAY))
+}
+
+/// Noon of the next day there. Moved by 24 hours alone, an end at night would stay one.
+fn next_local_noon(now: Timestamp, offset: i64) -> Timestamp {
+    let local = now.0.saturating_add(offset);
+    Timestamp((local.div_euclid(DAY) + 1) * DAY + 12 * HOUR - offset)
+}
+
+impl Successor {
+    /// The old key was used neither since the new one was confirmed nor within a day. One that was used since is quiet
+    /// after a week without a use. A last use that cannot be read is no quiet.
+    #[must_use]
+    pub fn is_idle(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
+        if now.since(self.confirmed_at) < DAY {
+            return false;
+        }
+        match last_used {
+            AccessKeyLastUsed::Never => true,
+            AccessKeyLastUsed::At { at, .. } => {
+                now.since(*at) >= if *at <= self.confirmed_at { DAY } else { RECENT_USE_WINDOW }
+            }
+            AccessKeyLastUsed::Unknown => false,
+        }
+    }
+}
+
+impl IssuedKey {
+    /// When it is deactivated if nobody does anything: its end, or what that was postponed to.
+    #[must_use]
+    pub fn deadline(&self) -> Timestamp {
+        self.postponement.map_or(self.expires_at, |postponement| postponement.new_deadline)
+    }
+
+    /// How many days remain to its approved end, begun ones whole.
+    #[must_use]
+    pub fn days_left(&self, now: Timestamp) -> u32 {
+        days_until(self.expires_at, now)
+    }
+
+    /// When its requester is reminded next of its end. A short life has the last reminder alone, and an expiry that was
+    /// taken back none.
+    #[must_use]
+    pub fn remind_at(&self) -> Option<Timestamp> {
+        let [first, last] = REMINDERS.map(|before| Timestamp(self.expires_at.0 - before));
+        let last = last.max(self.reminders.from);
+        match self.reminders.sent {
+            _ if self.expiry_was_undone() => None,
+            0 if first > self.reminders.from => Some(first),
+            0 | 1 => Some(last),
+            _ => None,
+        }
+    }
+
+    /// The key with the reminder that is due noted as sent.
+    #[must_use]
+    pub fn with_reminder_sent(&self, now: Timestamp) -> Self {
+        let last = Timestamp(self.expires_at.0 - REMINDERS[1]);
+        let sent = if now >= last { REMINDERS.len() } else { self.reminders.sent + 1 };
+        Self { reminders: Reminders { sent, ..self.reminders }, ..self.clone() }
+    }
+
+    /// Whether its present end is what taking an expiry back gave it.
+    fn expiry_was_undone(&self) -> bool {
+        self.undone_expiry == Some(self.expires_at)
+    }
+
+    /// Whether another end than its expiry can be had once by taking that back.
+    #[must_use]
+    pub fn can_undo_expiry(&self) -> bool {
+        matches!(self.state, KeyState::Inactive { why: DeactivationReason::Expired, .. })
+            && self.undone_expiry.is_none()
+    }
+
+    /// Whether its end may still be postponed, seeing its last use. One that cannot be read shows nothing.
+    #[must_use]
+    pub fn can_postpone(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
+        let in_use = match last_used {
+            AccessKeyLastUsed::Never => false,
+            AccessKeyLastUsed::At { at, .. } => now.since(*at) < RECENT_USE_WINDOW,
+            AccessKeyLastUsed::Unknown => true,
+        };
+        in_use && !self.expiry_was_undone() && self.postponements() < MAX_POSTPONEMENTS
+    }
+
+    fn postponements(&self) -> u32 {
+        self.postponement.map_or(0, |postponement| postponement.times)
+    }
+
+    /// What becomes of a key that is in use now that its time ran out. `offset` is how far its requester's clock is ahead of
+    /// UTC, in seconds.
+    #[must_use]
+    pub fn expiry_decision(&self, offset: i64, now: Timestamp) -> ExpiryDecision {
+        let reminded = self.reminders.delivered_at.is_some_and(|at| now.since(at) >= NOTICE);
+        let unready = match (reminded, is_office_hours(now, offset)) {
+            (true, true) => return ExpiryDecision::Deactivate,
+            (false, _) => PostponeReason::Unreminded,
+            (true, false) => PostponeReason::OutOfHours,
+        };
+        ExpiryDecision::Postpone(
+            Postponement { new_deadline: next_local_noon(now, offset), times: self.postponements() + 1 },
+            unready,
+        )
+    }
+}

@@ -1,0 +1,76 @@
+//! The open requests of a person, so that two made at once cannot both be the last one allowed.
+
+use crate::aws::Tables;
+use crate::aws::item::{Attribute, ItemError, Table, Update, Write, values};
+use crate::id::{RequestId, SlackUserId};
+
+fn open_key(user: &SlackUserId) -> String {
+    format!("open#{user}")
+}
+
+/// A person's requests that were open when they last made one. Whether they still are is read from each.
+#[derive(Clone, Debug)]
+pub struct OpenRequests {
+    user: SlackUserId,
+    kept: Vec<RequestId>,
+    open: Vec<RequestId>,
+}
+
+impl OpenRequests {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn read(dynamo: &Tables, user: &SlackUserId) -> anyhow::Result<Self> {
+        let item = dynamo.get(Table::Requests, &open_key(user), None).await?;
+        let kept = match item.as_ref().map(|item| item.get("open_requests")) {
+            None => Vec::new(),
+            Some(Some(Attribute::List(ids))) => ids
+                .iter()
+                .map(|id| match id {
+                    Attribute::Text(id) => id.parse().map_err(|_| ItemError("open_requests")),
+                    _ => Err(ItemError("open_requests")),
+                })
+                .collect::<Result<_, _>>()?,
+            Some(_) => return Err(ItemError("open_requests").into()),
+        };
+        Ok(Self { user: user.clone(), open: kept.clone(), kept })
+    }
+
+    /// Those that were open then.
+    pub fn ids(&self) -> impl Iterator<Item = &RequestId> {
+        self.kept.iter()
+    }
+
+    /// The same, with those that were found open now.
+    #[must_use]
+    pub fn still(self, open: Vec<RequestId>) -> Self {
+        Self { open, ..self }
+    }
+
+    /// Those that are open now.
+    #[must_use]
+    pub fn open(&self) -> &[RequestId] {
+        &self.open
+    }
+
+    /// The write that adds one: part of the transaction that makes it, so that two at once cannot both be the last.
+    #[must_use]
+    pub fn add(&self, id: &RequestId) -> Write {
+        let list = |ids: &[RequestId]| {
+            Attribute::List(ids.iter().map(|id| Attribute::Text(id.as_str().to_owned())).collect())
+        };
+        let next: Vec<RequestId> = self.open.iter().filter(|open| *open != id).chain([id]).cloned().collect();
+        let new = self.kept.is_empty();
+        let update = Update {
+            update: "SET open_requests = :next",
+            condition: if new {
+                "attribute_not_exists(open_requests) OR open_requests = :kept"
+            } else {
+                "open_requests = :kept"
+            },
+            values: values([(":next", list(&next)), (":kept", list(&self.kept))]),
+        };
+        Write::Update { table: Table::Requests, key: open_key(&self.user), update }
+    }
+}
