@@ -20,7 +20,7 @@ use sha2::Sha256;
 
 use crate::iam_rights::Function;
 use crate::transcript::{Message, View};
-use crate::{World, drive, environment};
+use crate::{World, delivery, environment};
 
 /// What a worker invocation may take, as in the template.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
