@@ -37,11 +37,6 @@ const UPWARD: &[(&str, &str)] = &[
 
 /// Files that still import each other in a circle.
 const CIRCLES: &[&str] = &[
-    "src/aws.rs",
-    "src/aws/cli_config.rs",
-    "src/aws/dynamodb.rs",
-    "src/aws/dynamodb/audit_scan.rs",
-    "src/aws/sts.rs",
     "src/cli.rs",
     "src/cli/args.rs",
     "src/cli/check.rs",
@@ -70,7 +65,6 @@ const MAX_FUNCTION_LINES: usize = 80;
 
 /// Longer files, and why.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("src/aws/iam.rs", "one method for each call of IAM"),
     ("src/config.rs", "to be split"),
     ("src/domain/key.rs", "to be split"),
     ("src/domain/request.rs", "to be split"),
