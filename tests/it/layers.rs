@@ -49,8 +49,6 @@ const CIRCLES: &[&str] = &[
     "src/cli/output.rs",
     "src/cli/value_parsers.rs",
     "src/cli/verify.rs",
-    "src/domain/privilege.rs",
-    "src/domain/privilege/statement.rs",
     "src/domain/ticket/claim.rs",
     "src/policy.rs",
     "src/policy/lint.rs",
