@@ -50,11 +50,6 @@ const CIRCLES: &[&str] = &[
     "src/cli/value_parsers.rs",
     "src/cli/verify.rs",
     "src/domain/ticket/claim.rs",
-    "src/policy.rs",
-    "src/policy/lint.rs",
-    "src/policy/lint/coverage.rs",
-    "src/policy/lint/simulation.rs",
-    "src/policy/load.rs",
     "src/store/tickets.rs",
 ];
 
