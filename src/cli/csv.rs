@@ -1,7 +1,7 @@
 //! Records as CSV (RFC 4180, a line a record): for spreadsheets, which take some texts for formulas, and for terminals,
 //! which take some for commands. What people wrote is in it, and they may have meant either.
 
-use crate::cli::output::plain;
+use crate::cli::output::text::plain;
 use crate::domain::audit::AuditRecord;
 
 /// The first line.
