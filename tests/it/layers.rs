@@ -46,7 +46,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/domain/key.rs", "to be split"),
     ("src/domain/request.rs", "to be split"),
     ("src/domain/ticket/claim.rs", "to be split"),
-    ("src/facts.rs", "to be split"),
     ("src/render/text/request.rs", "sentences only, each a few lines"),
     ("src/store.rs", "to be split"),
     (
