@@ -1,6 +1,6 @@
 //! Every line that names an `aws_sdk_*` crate is in this folder. One method is one API call and the mapping of its
-//! errors: what the caller must tell apart is a variant, all else is a [`Fault`](anyhow::Error) with its context,
-//! in which AWS's error code stands but never a request, a response or an SDK's debug text.
+//! errors: what the caller must tell apart is a variant, all else is a fault. Of a failed call it has its name and
+//! AWS's error code ([`AwsError`](error::AwsError)), never a request, a response or an SDK's debug text.
 
 #[cfg(feature = "cli")]
 pub mod cli_config;

@@ -1,23 +1,54 @@
-//! What a failed call of the SDK becomes: a fault that names the call and AWS's error code, and nothing else of it.
+//! What a failed call of the SDK becomes: it names the call and AWS's error code, and nothing else of it.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// A fault that names the call and AWS's error code.
+/// A call that failed, such as `dynamodb:GetItem: AWS answered AccessDeniedException`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {failure}")]
+pub struct AwsError {
+    /// `service:Operation`.
+    pub operation: &'static str,
+    /// How it failed.
+    pub failure: AwsFailure,
+}
+
+/// How a call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AwsFailure {
+    /// Nothing was sent.
+    #[error("the request could not be built")]
+    InvalidRequest,
+    /// It was sent, and nobody answered.
+    #[error("no answer in time")]
+    Timeout,
+    /// No connection, or a broken one.
+    #[error("AWS could not be reached")]
+    Unreachable,
+    /// An answer that is none of AWS's.
+    #[error("AWS's answer could not be read")]
+    InvalidAnswer,
+    /// AWS's error code.
+    #[error("AWS answered {0}")]
+    Code(String),
+    /// Anything else.
+    #[error("failed")]
+    Unknown,
+}
+
 pub(crate) fn aws_error<E: ProvideErrorMetadata, R>(
-    call: &'static str,
+    operation: &'static str,
     error: &SdkError<E, R>,
 ) -> anyhow::Error {
-    let what = match error {
-        SdkError::ConstructionFailure(_) => "the request could not be built",
-        SdkError::TimeoutError(_) => "no answer in time",
-        SdkError::DispatchFailure(_) => "AWS could not be reached",
-        SdkError::ResponseError(_) => "AWS's answer could not be read",
+    let failure = match error {
+        SdkError::ConstructionFailure(_) => AwsFailure::InvalidRequest,
+        SdkError::TimeoutError(_) => AwsFailure::Timeout,
+        SdkError::DispatchFailure(_) => AwsFailure::Unreachable,
+        SdkError::ResponseError(_) => AwsFailure::InvalidAnswer,
         SdkError::ServiceError(service) => {
-            let code = service.err().code().unwrap_or("an unnamed error");
-            return anyhow::anyhow!("{call}: AWS answered {code}");
+            AwsFailure::Code(service.err().code().unwrap_or("an unnamed error").to_owned())
         }
-        _ => "failed",
+        _ => AwsFailure::Unknown,
     };
-    anyhow::anyhow!("{call}: {what}")
+    AwsError { operation, failure }.into()
 }

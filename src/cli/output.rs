@@ -7,6 +7,7 @@ pub mod explain;
 pub mod export;
 pub mod failure;
 pub mod freeze;
+pub mod hint;
 pub mod notification;
 pub mod text;
 pub mod usage;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::aws::NoAccess;
 use crate::cli::failure::Failure;
+use crate::cli::output::hint::find_hint;
 use crate::cli::output::text::{account, count, listed, plain};
 use crate::domain::iam::Account;
 use crate::domain::key::IssuedKey;
@@ -39,9 +40,7 @@ pub fn describe(failure: &Failure) -> (String, String) {
         ),
         Failure::Unable { said, next } => (said.clone(), next.clone()),
         Failure::Other(error) => {
-            let said = plain(&format!("{error:#}"));
-            let next = after(&said).to_owned();
-            (said, next)
+            (plain(&format!("{error:#}")), find_hint(error).unwrap_or_default().to_owned())
         }
         Failure::Closed => (String::new(), String::new()),
     }
@@ -53,24 +52,6 @@ fn tables(flag: &str) -> String {
          aws cloudformation list-stack-resources --stack-name keyvend \
          --query \"StackResourceSummaries[?ResourceType=='AWS::DynamoDB::Table'].PhysicalResourceId\""
     )
-}
-
-/// What to do after a fault of which nothing but its text is known.
-fn after(error: &str) -> &'static str {
-    let has = |part: &str| error.contains(part);
-    if has("AccessDenied") || has("UnauthorizedOperation") {
-        "Your credentials lack a permission: docs/cli.md lists what each command needs."
-    } else if has("ExpiredToken") || has("InvalidClientTokenId") || has("UnrecognizedClient") {
-        "Your AWS credentials have expired or are invalid: sign in again."
-    } else if has("ResourceNotFound") {
-        "Check the table's name, the region and the account of your credentials."
-    } else if has("could not be reached") || has("no answer in time") {
-        "Check the network, the region and AWS_ENDPOINT_URL, then run the command again."
-    } else if has("Slack said invalid_auth") || has("Slack said token") || has("Slack said not_authed") {
-        "Check KEYVEND_BOT_TOKEN: the bot token of the app, xoxb-..."
-    } else {
-        ""
-    }
 }
 
 /// The machine has no random bytes.
