@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use crate::aws::CONNECT_TIME_OUT;
+use crate::aws::config::CONNECT_TIME_OUT;
 
 /// How the operator's tool reaches AWS; what is not said here is as the machine is set up.
 #[derive(Clone, Debug, Default)]

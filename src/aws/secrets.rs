@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use crate::aws::error::aws_error;
 use crate::time::Timestamp;
 
 /// Secrets Manager.
@@ -62,7 +63,7 @@ impl Secrets {
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
                 Ok(None)
             }
-            Err(error) => Err(crate::aws::aws_error("secretsmanager:GetSecretValue", &error)),
+            Err(error) => Err(aws_error("secretsmanager:GetSecretValue", &error)),
         }
     }
 }

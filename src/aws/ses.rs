@@ -2,6 +2,8 @@
 
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 
+use crate::aws::error::aws_error;
+
 /// SES.
 #[derive(Clone, Debug)]
 pub struct Ses(aws_sdk_ses::Client);
@@ -55,7 +57,7 @@ impl Ses {
                 {
                     Err(MailError::Refused)
                 }
-                _ => Err(crate::aws::aws_error("ses:SendEmail", &error).into()),
+                _ => Err(aws_error("ses:SendEmail", &error).into()),
             },
         }
     }

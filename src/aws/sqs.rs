@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::aws::error::aws_error;
 use crate::aws::queue_url::QueueUrl;
 
 /// SQS.
@@ -40,7 +41,7 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| crate::aws::aws_error("sqs:SendMessage", &error))
+            .map_err(|error| aws_error("sqs:SendMessage", &error))
     }
 
     /// Lets a received message be seen again after `delay`, at most 12 hours.
@@ -62,6 +63,6 @@ impl Sqs {
             .send()
             .await
             .map(drop)
-            .map_err(|error| crate::aws::aws_error("sqs:ChangeMessageVisibility", &error))
+            .map_err(|error| aws_error("sqs:ChangeMessageVisibility", &error))
     }
 }

@@ -2,7 +2,8 @@
 
 use aws_sdk_iam::config::Credentials;
 
-use crate::aws::Iam;
+use crate::aws::error::aws_error;
+use crate::aws::iam::client::Iam;
 use crate::aws::session_policy::SessionPolicy;
 use crate::domain::iam::Account;
 use crate::id::Partition;
@@ -95,7 +96,7 @@ impl Sts {
             .policy(policy.document(&self.partition))
             .send()
             .await
-            .map_err(|error| crate::aws::aws_error("sts:AssumeRole", &error))?;
+            .map_err(|error| aws_error("sts:AssumeRole", &error))?;
         let session = answer
             .credentials
             .ok_or_else(|| anyhow::anyhow!("sts:AssumeRole: an answer without credentials"))?;
@@ -117,7 +118,7 @@ impl Sts {
     #[cfg(feature = "cli")]
     pub async fn caller(config: &aws_config::SdkConfig) -> anyhow::Result<Caller> {
         let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-        let answer = answer.map_err(|error| crate::aws::aws_error("sts:GetCallerIdentity", &error))?;
+        let answer = answer.map_err(|error| aws_error("sts:GetCallerIdentity", &error))?;
         let account = answer.account.and_then(|account| account.try_into().ok());
         let (Some(account), Some(arn)) = (account, answer.arn) else {
             anyhow::bail!("sts:GetCallerIdentity: an answer without account or ARN");

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use keyvend::cli::output as words;
+use keyvend::cli::output::failure::no_random;
 use keyvend::cli::{self, Cli, CommandContext, ExitStatus};
 use keyvend::config::ProcessEnvironment;
 use keyvend::{aws, functions::runtime};
@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut random = [0; 32];
     if let Err(error) = getrandom::fill(&mut random) {
-        eprintln!("{}", words::no_random(&error.to_string()));
+        eprintln!("{}", no_random(&error.to_string()));
         return ExitCode::from(ExitStatus::Failed.status());
     }
     let place = CommandContext {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cli::output as words;
+use crate::cli::output::usage::EXIT_STATUS;
 use crate::cli::value_parsers::{self, AccountArg, Anchor, Moment, OperatorName, PersonArg, UserAt};
 use crate::domain::use_case::UseCase;
 use crate::id::{AccessKeyId, IamUserName, RequestId};
@@ -15,7 +15,7 @@ use crate::policy::{Action, RiskFlag};
 /// It uses your own AWS credentials and is not part of the deployed functions. Tables are given by
 /// flags, or by the variables that the functions use: KEYVEND_AUDIT_TABLE, KEYVEND_REQUESTS_TABLE.
 #[derive(Debug, Parser)]
-#[command(name = "keyvend", version, after_help = words::EXIT_STATUS, verbatim_doc_comment)]
+#[command(name = "keyvend", version, after_help = EXIT_STATUS, verbatim_doc_comment)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// The command.

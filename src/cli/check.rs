@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::cli::args::Check;
-use crate::cli::context::Flags;
-use crate::cli::output as words;
-use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::cli::context::CommandContext;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
 use crate::policy::lint::{self, Warning};
 
 /// What checking found.
@@ -38,16 +38,6 @@ pub struct Wrong {
     pub policy: Option<String>,
     /// The problem.
     pub reason: String,
-}
-
-impl Answer for Checked {
-    fn text(&self) -> String {
-        words::checked(self)
-    }
-
-    fn ending(&self) -> ExitStatus {
-        if self.valid { ExitStatus::Done } else { ExitStatus::No }
-    }
 }
 
 pub(crate) fn check(args: &Check, place: &CommandContext<'_>) -> Result<Checked, Failure> {

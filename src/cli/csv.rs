@@ -1,7 +1,7 @@
 //! Records as CSV (RFC 4180, a line a record): for spreadsheets, which take some texts for formulas, and for terminals,
 //! which take some for commands. What people wrote is in it, and they may have meant either.
 
-use crate::cli::output::plain;
+use crate::cli::output::text::plain;
 use crate::domain::audit::AuditRecord;
 
 /// The first line.
@@ -26,6 +26,7 @@ fn cell(text: &str) -> String {
     let first = text.trim_start().chars().next();
     let formula = first.is_some_and(|c| "=+-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}|%".contains(c));
     let text = if formula { format!("'{text}") } else { text };
+    // The `csv` crate quotes all fields or those that RFC 4180 wants quoted. Spreadsheets split at semicolons as well.
     if text.contains([',', '"', ';', '\'']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 

@@ -6,10 +6,14 @@ use serde::Serialize;
 use crate::aws::item::Table;
 use crate::aws::session_policy;
 use crate::aws::{Iam, IamError, Tables, WriteError};
+use crate::cli::account::{find_account, own_account};
 use crate::cli::args::Deactivate;
-use crate::cli::context::{self, Flags, Operator, record_alone, tables};
-use crate::cli::output as words;
-use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::cli::context::CommandContext;
+use crate::cli::failure::Failure;
+use crate::cli::flags::{Flags, tables};
+use crate::cli::identity::Operator;
+use crate::cli::output::{failure, notification};
+use crate::cli::standalone_audit::record_standalone_audit;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
 use crate::domain::key::IssuedKey;
@@ -71,22 +75,11 @@ impl From<anyhow::Result<Self>> for Outcome {
 }
 
 impl Outcome {
-    fn is_in_order(&self) -> bool {
+    pub(crate) fn is_in_order(&self) -> bool {
         match self {
             Self::Done | Self::Already | Self::Nothing => true,
             Self::Failed(_) | Self::NotTried => false,
         }
-    }
-}
-
-impl Answer for Deactivated {
-    fn text(&self) -> String {
-        words::deactivated(self)
-    }
-
-    fn ending(&self) -> ExitStatus {
-        let steps = [&self.marked, &self.inactive, &self.recorded];
-        if steps.into_iter().all(Outcome::is_in_order) { ExitStatus::Done } else { ExitStatus::Failed }
     }
 }
 
@@ -124,7 +117,7 @@ pub(crate) async fn deactivate(
         Ok(()) => Outcome::Done,
         // keyvend knows whose it was, so it is gone; else it is a wrong name.
         Err(IamError::NoSuchEntity) if issued.is_some() => Outcome::Nothing,
-        Err(IamError::NoSuchEntity) => return Err(words::no_such_key(&args.key, &user, account.as_ref())),
+        Err(IamError::NoSuchEntity) => return Err(failure::no_such_key(&args.key, &user, account.as_ref())),
         Err(IamError::Other(error)) => Outcome::Failed(format!("{error:#}")),
     };
     let detail = [
@@ -161,10 +154,12 @@ async fn read(dynamo: &Tables, key: &AccessKeyId) -> anyhow::Result<Option<Store
 /// The IAM user: as given, which must be what keyvend wrote down when it issued the key.
 fn whose(args: &Deactivate, issued: Option<&IssuedKey>, unread: bool) -> Result<IamUserName, Failure> {
     match (&args.user, issued) {
-        (Some(given), Some(issued)) if !given.is_same_user(&issued.user) => Err(words::another_user(issued)),
+        (Some(given), Some(issued)) if !given.is_same_user(&issued.user) => {
+            Err(failure::another_user(issued))
+        }
         (_, Some(issued)) => Ok(issued.user.clone()),
         (Some(given), None) => Ok(given.clone()),
-        (None, None) => Err(words::whose_is_it(&args.key, unread)),
+        (None, None) => Err(failure::whose_is_it(&args.key, unread)),
     }
 }
 
@@ -175,12 +170,12 @@ fn where_(
     operator: &Operator,
     accounts: &[Account],
 ) -> Result<Option<Account>, Failure> {
-    let given = args.account.as_ref().map(|given| context::account(given, accounts)).transpose()?;
+    let given = args.account.as_ref().map(|given| find_account(given, accounts)).transpose()?;
     match (given, issued) {
-        (Some(given), Some(issued)) if given.id != issued.account.id => Err(words::another_user(issued)),
+        (Some(given), Some(issued)) if given.id != issued.account.id => Err(failure::another_user(issued)),
         (_, Some(issued)) => Ok(Some(issued.account.clone())),
         (Some(given), None) => Ok(Some(given)),
-        (None, None) => operator.account().map(|own| context::own_account(own, accounts)).transpose(),
+        (None, None) => operator.account().map(|own| own_account(own, accounts)).transpose(),
     }
 }
 
@@ -215,7 +210,7 @@ async fn record(
         }
     }
     let chain = place.own_chain();
-    let done = record_alone(dynamo, &chain, place.now, happened).await;
+    let done = record_standalone_audit(dynamo, &chain, place.now, happened).await;
     (done.map(|()| Outcome::Done).into(), chain)
 }
 
@@ -231,7 +226,7 @@ async fn record_with_request(
         let Some(stored) = StoredRequest::read(dynamo, &issued.request).await? else { return Ok(false) };
         let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };
         let mut next = stored.request.apply(seen, "keyvend", now)?;
-        let told = approval_card::text(&words::told_of_deactivation(issued, operator.actor()));
+        let told = approval_card::text(&notification::told_of_deactivation(issued, operator.actor()));
         let to = issued.requester.clone();
         next.notifications.extend([
             Notification::ApprovalsChannel { message: told.clone() },

@@ -10,11 +10,15 @@ use serde_json::{Value, json};
 use crate::aws::item::Table;
 use crate::aws::session_policy;
 use crate::aws::{TableNames, Tables};
+use crate::cli::account::{find_account, own_account};
 use crate::cli::args::{Explain, Live};
-use crate::cli::context::{self, Flags, Operator};
-use crate::cli::output as words;
+use crate::cli::check;
+use crate::cli::context::CommandContext;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
+use crate::cli::identity::Operator;
+use crate::cli::output::failure;
 use crate::cli::value_parsers::PersonArg;
-use crate::cli::{Answer, CommandContext, ExitStatus, Failure, check};
 use crate::config::OperatorConfig;
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, IamUser};
 use crate::domain::person::Person;
@@ -58,20 +62,10 @@ pub struct Decisive {
     pub advice: Option<String>,
 }
 
-impl Answer for Explained {
-    fn text(&self) -> String {
-        words::explained(self)
-    }
-
-    fn ending(&self) -> ExitStatus {
-        if self.allowed { ExitStatus::Done } else { ExitStatus::No }
-    }
-}
-
 pub(crate) async fn explain(args: &Explain, place: &CommandContext<'_>) -> Result<Explained, Failure> {
     let dir = check::folder(args.policies.as_ref(), place)?;
     let policies =
-        Policies::load(&dir).map_err(|InvalidPolicies(problems)| words::invalid(&dir, problems.len()))?;
+        Policies::load(&dir).map_err(|InvalidPolicies(problems)| failure::invalid(&dir, problems.len()))?;
     if let Some(file) = &args.file {
         let named = || file.display().to_string();
         let question = test_cases::one(file).and_then(|case| case.question(&policies)).with_context(named)?;
@@ -181,7 +175,7 @@ async fn look_up(
     let flags = Flags::over(place.environment, args.aws.flags().into_iter().chain(table));
     let config = flags.config();
     let (Some(person), Some(user), Some(action)) = (&live.person, &live.user, live.action) else {
-        return Err(words::not_enough_to_ask());
+        return Err(failure::not_enough_to_ask());
     };
     let person = whole(person, config)?;
     let requester = live.requester.as_ref().map(|given| whole(given, config)).transpose()?;
@@ -192,12 +186,12 @@ async fn look_up(
     let sdk = place.aws(config).await?;
     let caller = Operator::of(&sdk, None).await?;
     let account = match (&user.account, accounts.first()) {
-        (Some(given), _) => context::account(given, &accounts)?,
+        (Some(given), _) => find_account(given, &accounts)?,
         // As in Slack, the first is meant where none is typed.
         (None, Some(first)) => first.clone(),
         (None, None) => {
             let own = caller.account().context("sts:GetCallerIdentity gave no account")?;
-            context::own_account(own, &accounts)?
+            own_account(own, &accounts)?
         }
     };
     let iam = caller.iam(&sdk, &account, live.role.as_deref(), session_policy::read_policy()).await?;
@@ -210,7 +204,7 @@ async fn look_up(
     };
     let (mut principal, found) =
         try_join(of_person, lookup.iam_user(&account, &user.name, place.now)).await?;
-    let Ok(iam_user) = found else { return Err(words::no_such_user(&user.name, &account)) };
+    let Ok(iam_user) = found else { return Err(failure::no_such_user(&user.name, &account)) };
     principal.groups.extend(lookup.groups_of(&slack, &person.user, &iam_user.owner_groups).await?);
     let dynamo = config
         .requests_if_named()?
@@ -244,7 +238,7 @@ async fn key_of(
     let Some(id) = live.key.clone() else {
         return match action {
             Action::Rotate | Action::Deactivate | Action::Activate | Action::Delete => {
-                Err(words::which_key(action))
+                Err(failure::which_key(action))
             }
             Action::Request | Action::Issue | Action::Approve | Action::List | Action::Freeze => {
                 let id = "AKIA000000000000".parse().map_err(anyhow::Error::from)?;
@@ -266,7 +260,7 @@ fn whole(given: &PersonArg, config: OperatorConfig<'_>) -> Result<PersonId, Fail
         PersonArg::Person(person) => Ok(person.clone()),
         PersonArg::User(user) => match config.team_ids()?.as_slice() {
             [team] => Ok(PersonId { team: team.clone(), user: user.clone() }),
-            _ => Err(words::which_workspace(user)),
+            _ => Err(failure::which_workspace(user)),
         },
     }
 }

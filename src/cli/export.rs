@@ -8,47 +8,15 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::aws::{Position, TableNames, Tables};
+use crate::cli::answer::ExitStatus;
 use crate::cli::args::{Export, Format};
-use crate::cli::context::Flags;
-use crate::cli::output as words;
-use crate::cli::{CommandContext, ExitStatus, Failure, csv};
+use crate::cli::context::CommandContext;
+use crate::cli::csv;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
+use crate::cli::output::export::{exported, left_out};
+use crate::cli::progress::Progress;
 use crate::domain::audit::AuditRecord;
-
-/// A line of progress where nobody looks on.
-const PROGRESS: usize = 10_000;
-
-/// Counts what goes by and shows it on standard error.
-pub(crate) struct Progress {
-    watched: bool,
-    shown: usize,
-}
-
-impl Progress {
-    pub(crate) fn new(place: &CommandContext<'_>) -> Self {
-        Self { watched: place.watched, shown: 0 }
-    }
-
-    /// So many records so far.
-    pub(crate) fn show(&mut self, err: &mut dyn Write, records: usize) -> Result<(), Failure> {
-        if self.watched {
-            write!(err, "\r{}", words::records_so_far(records))?;
-            err.flush()?;
-            self.shown = records;
-        } else if records >= self.shown + PROGRESS {
-            writeln!(err, "{}", words::records_so_far(records))?;
-            self.shown = records;
-        }
-        Ok(())
-    }
-
-    /// Clears the line for what comes next.
-    pub(crate) fn end(&self, err: &mut dyn Write) -> Result<(), Failure> {
-        if self.watched && self.shown > 0 {
-            write!(err, "\r{:60}\r", "")?;
-        }
-        Ok(())
-    }
-}
 
 /// Where the records go: a file appears under its name once it is whole.
 struct Target {
@@ -118,7 +86,7 @@ pub(crate) async fn export(
                 Ok(_) => {}
                 Err(found) => {
                     progress.end(place.err)?;
-                    writeln!(place.err, "{}", words::left_out(&found))?;
+                    writeln!(place.err, "{}", left_out(&found))?;
                     unreadable += 1;
                 }
             }
@@ -135,7 +103,7 @@ pub(crate) async fn export(
     let said = if json {
         json!({"written": written, "unreadable": unreadable, "out": to}).to_string()
     } else {
-        words::exported(written, unreadable, to)
+        exported(written, unreadable, to)
     };
     writeln!(place.err, "{said}")?;
     Ok(if unreadable == 0 { ExitStatus::Done } else { ExitStatus::No })

@@ -6,9 +6,11 @@ use serde::Serialize;
 use crate::aws::item::Table;
 use crate::aws::{Tables, WriteError};
 use crate::cli::args::Stop;
-use crate::cli::context::{Flags, Operator, record_alone, tables};
-use crate::cli::output as words;
-use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::cli::context::CommandContext;
+use crate::cli::failure::Failure;
+use crate::cli::flags::{Flags, tables};
+use crate::cli::identity::Operator;
+use crate::cli::standalone_audit::record_standalone_audit;
 use crate::domain::audit::AuditEvent;
 use crate::id::RequestId;
 use crate::store::freeze;
@@ -31,20 +33,6 @@ pub struct FreezeResult {
     pub recorded_in: Option<RequestId>,
     /// Why it is not recorded.
     pub not_recorded: Option<String>,
-}
-
-impl Answer for FreezeResult {
-    fn text(&self) -> String {
-        words::stopped(self)
-    }
-
-    fn ending(&self) -> ExitStatus {
-        match (&self.recorded_in, self.raced) {
-            (None, _) => ExitStatus::Failed,
-            (Some(_), true) => ExitStatus::No,
-            (Some(_), false) => ExitStatus::Done,
-        }
-    }
 }
 
 /// What a run changed.
@@ -108,7 +96,7 @@ pub(crate) async fn set_freeze(
     happened.detail.extend(frozen_by.iter().map(|by| ("frozen_by".to_owned(), by.clone())));
     happened.detail.extend(frozen_at.iter().map(|at| ("frozen_at".to_owned(), at.rfc3339())));
     let chain = place.own_chain();
-    let recorded = record_alone(&dynamo, &chain, place.now, happened).await;
+    let recorded = record_standalone_audit(&dynamo, &chain, place.now, happened).await;
     Ok(FreezeResult {
         frozen: freeze || raced,
         changed,

@@ -6,7 +6,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::cli::output as words;
+use crate::cli::output::usage;
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, AccountId, IamUserName, PersonId, SlackUserId};
 use crate::policy::{Action, RiskFlag};
@@ -27,7 +27,7 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
         let at = DateTime::from_str(&whole, Format::DateTimeWithOffset);
-        at.map(|at| Self(Timestamp(at.secs()))).map_err(|_| InvalidArgument(words::NOT_A_MOMENT))
+        at.map(|at| Self(Timestamp(at.secs()))).map_err(|_| InvalidArgument(usage::NOT_A_MOMENT))
     }
 }
 
@@ -40,7 +40,7 @@ impl FromStr for Anchor {
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let hash = text.trim().to_ascii_lowercase();
         let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_hash { Ok(Self(hash)) } else { Err(InvalidArgument(words::NOT_A_HASH)) }
+        if is_hash { Ok(Self(hash)) } else { Err(InvalidArgument(usage::NOT_A_HASH)) }
     }
 }
 
@@ -58,7 +58,7 @@ impl FromStr for PersonArg {
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
         let user = text.parse().map(Self::User);
         user.or_else(|_| PersonId::try_from(text.to_owned()).map(Self::Person))
-            .map_err(|_| InvalidArgument(words::NOT_A_PERSON))
+            .map_err(|_| InvalidArgument(usage::NOT_A_PERSON))
     }
 }
 
@@ -80,7 +80,7 @@ impl From<AccountAlias> for AccountArg {
 impl FromStr for AccountArg {
     type Err = InvalidArgument;
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
-        text.parse::<AccountAlias>().map(Self::from).map_err(|_| InvalidArgument(words::NOT_AN_ACCOUNT))
+        text.parse::<AccountAlias>().map(Self::from).map_err(|_| InvalidArgument(usage::NOT_AN_ACCOUNT))
     }
 }
 
@@ -96,7 +96,7 @@ pub struct UserAt {
 impl FromStr for UserAt {
     type Err = InvalidArgument;
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
-        let (name, account) = iam_user(text).ok_or(InvalidArgument(words::NOT_AN_IAM_USER))?;
+        let (name, account) = iam_user(text).ok_or(InvalidArgument(usage::NOT_AN_IAM_USER))?;
         Ok(Self { name, account: account.map(AccountArg::from) })
     }
 }
@@ -119,7 +119,7 @@ impl FromStr for OperatorName {
         let taken =
             PersonId::try_from(text.to_owned()).is_ok() || text.starts_with("keyvend") || text == "reveal";
         let fits = (1..=64).contains(&text.chars().count()) && text.chars().all(plain) && text.trim() == text;
-        if fits && !taken { Ok(Self(text.to_owned())) } else { Err(InvalidArgument(words::NOT_A_NAME)) }
+        if fits && !taken { Ok(Self(text.to_owned())) } else { Err(InvalidArgument(usage::NOT_A_NAME)) }
     }
 }
 
@@ -143,7 +143,7 @@ fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(all.map(|(name, _)| name)).try_map(move |text| {
         let found = all.iter().find(|(name, _)| *name == text);
-        found.map(|(_, value)| *value).ok_or(InvalidArgument(words::NOT_ONE_OF_THESE))
+        found.map(|(_, value)| *value).ok_or(InvalidArgument(usage::NOT_ONE_OF_THESE))
     })
 }
 

@@ -10,10 +10,11 @@ use serde::Serialize;
 use crate::aws::{TableNames, Tables};
 use crate::cli::args::Verify;
 use crate::cli::audit_verifier::{Anchored, Problem, Trail};
-use crate::cli::context::Flags;
-use crate::cli::export::Progress;
-use crate::cli::output as words;
-use crate::cli::{Answer, CommandContext, ExitStatus, Failure};
+use crate::cli::context::CommandContext;
+use crate::cli::failure::Failure;
+use crate::cli::flags::Flags;
+use crate::cli::output::failure;
+use crate::cli::progress::Progress;
 use crate::domain::audit::AuditRecord;
 
 /// What verifying found.
@@ -38,16 +39,6 @@ pub struct Verified {
     /// Whether it was read from a file, for people.
     #[serde(skip)]
     pub from_file: bool,
-}
-
-impl Answer for Verified {
-    fn text(&self) -> String {
-        words::verified(self)
-    }
-
-    fn ending(&self) -> ExitStatus {
-        if self.verified { ExitStatus::Done } else { ExitStatus::No }
-    }
 }
 
 pub(crate) async fn verify(verify: &Verify, place: &mut CommandContext<'_>) -> Result<Verified, Failure> {
@@ -135,7 +126,7 @@ fn read_file(path: &Path, trail: &mut Trail) -> Result<bool, Failure> {
         let line = line.with_context(named)?;
         match serde_json::from_str::<AuditRecord>(&line) {
             Ok(record) => trail.add(record),
-            Err(_) => return Err(words::no_record(path, index + 1)),
+            Err(_) => return Err(failure::no_record(path, index + 1)),
         }
     }
     Ok(false)

@@ -13,7 +13,7 @@ pub mod statement;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::domain::privilege::statement::Statement;
+use crate::domain::privilege::statement::{OneOrMany, Statement};
 
 /// The versions of the policy language
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
@@ -28,23 +28,6 @@ struct Document {
     #[serde(rename = "Id")]
     _id: Option<IgnoredAny>,
     statement: OneOrMany<Statement>,
-}
-
-/// IAM takes a single value in place of a list of one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T> OneOrMany<T> {
-    fn as_slice(&self) -> &[T] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
 }
 
 /// Judges one policy document of the IAM user with this ARN, whose own password, keys and devices it may manage.

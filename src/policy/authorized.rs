@@ -22,8 +22,8 @@ use crate::policy::action::{Act, Resource};
 /// ```
 /// and nobody makes one up:
 /// ```compile_fail,E0624
-/// use keyvend::{id::PersonId, policy::{Authorized, IamUserAt, Issue}};
-/// fn forged(somebody: PersonId, issue: Issue, at: IamUserAt) -> Authorized<Issue> {
+/// use keyvend::{id::PersonId, policy::{Authorized, IamUserRef, Issue}};
+/// fn forged(somebody: PersonId, issue: Issue, at: IamUserRef) -> Authorized<Issue> {
 ///     Authorized::new(somebody, issue, at, Vec::new())
 /// }
 /// ```

@@ -12,9 +12,9 @@ use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, Vali
 
 use crate::domain::person::APPROVERS;
 use crate::id::UserGroupId;
+use crate::policy::engine::{Policies, Rule};
 use crate::policy::entities::{SLACK_GROUP, Types};
 use crate::policy::schema_check::probe;
-use crate::policy::{Policies, Rule};
 
 const SCHEMA: &str = "schema.cedarschema";
 
@@ -92,33 +92,39 @@ fn offset(error: &DetailedError) -> Option<usize> {
     }
 }
 
-pub(crate) fn load(dir: &Path) -> Result<Policies, InvalidPolicies> {
-    let (schema_file, files) = read(dir).map_err(InvalidPolicies)?;
-    let mut problems = Vec::new();
-    let schema = schema(&schema_file, &mut problems);
-    let named = named(&files, &mut problems);
-    let Some(schema) = schema.filter(|_| problems.is_empty()) else {
-        return Err(InvalidPolicies(problems));
-    };
-    let set = PolicySet::from_policies(named.iter().map(|(_, _, policy)| policy.clone()))
-        .map_err(|error| InvalidPolicies(vec![folder(dir, error)]))?;
-    problems.extend(invalid(&set, &schema, &named));
-    let slack_groups = slack_groups(&named, &mut problems);
-    let types = Types::new().map_err(|error| InvalidPolicies(vec![folder(dir, error)]))?;
-    if let Err(reason) = probe(&types, &schema) {
-        problems.push(schema_file.problem(None, reason));
+impl Policies {
+    /// The `*.cedar` files of a folder, in the order of their names, with its `schema.cedarschema`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, each with its file and, where there is one, its line.
+    pub fn load(dir: &Path) -> Result<Self, InvalidPolicies> {
+        let (schema_file, files) = read(dir).map_err(InvalidPolicies)?;
+        let mut problems = Vec::new();
+        let schema = schema(&schema_file, &mut problems);
+        let named = named(&files, &mut problems);
+        let Some(schema) = schema.filter(|_| problems.is_empty()) else {
+            return Err(InvalidPolicies(problems));
+        };
+        let set = PolicySet::from_policies(named.iter().map(|(_, _, policy)| policy.clone()))
+            .map_err(|error| InvalidPolicies(vec![folder(dir, error)]))?;
+        problems.extend(invalid(&set, &schema, &named));
+        let slack_groups = slack_groups(&named, &mut problems);
+        let types = Types::new().map_err(|error| InvalidPolicies(vec![folder(dir, error)]))?;
+        if let Err(reason) = probe(&types, &schema) {
+            problems.push(schema_file.problem(None, reason));
+        }
+        if !problems.is_empty() {
+            return Err(InvalidPolicies(problems));
+        }
+        let rules = named
+            .iter()
+            .map(|(_, _, policy)| Rule {
+                id: policy.id().clone(),
+                advice: annotation(policy, "advice").map(str::to_owned),
+            })
+            .collect();
+        Ok(Self { schema, set, rules, slack_groups, types, authorizer: Authorizer::new() })
     }
-    if !problems.is_empty() {
-        return Err(InvalidPolicies(problems));
-    }
-    let rules = named
-        .iter()
-        .map(|(_, _, policy)| Rule {
-            id: policy.id().clone(),
-            advice: annotation(policy, "advice").map(str::to_owned),
-        })
-        .collect();
-    Ok(Policies { schema, set, rules, slack_groups, types, authorizer: Authorizer::new() })
 }
 
 fn folder(dir: &Path, reason: impl fmt::Display) -> Problem {

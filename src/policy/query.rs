@@ -6,7 +6,8 @@ use crate::policy::action::{
     Action, Activate, Approve, Deactivate, Delete, Freeze, Issue, KeyFacts, List, Request, RequestContext,
     Rotate,
 };
-use crate::policy::{Policies, PolicyDecision};
+use crate::policy::decision::PolicyDecision;
+use crate::policy::engine::Policies;
 
 /// Who wants to do what to which IAM user. An action takes what it is asked with and leaves the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]

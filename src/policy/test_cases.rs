@@ -14,7 +14,9 @@ use crate::domain::risk::RiskFlag;
 use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, IamUserName, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::policy::action::{Action, KeyFacts, RequestContext};
-use crate::policy::{Policies, PolicyDecision, Question};
+use crate::policy::decision::PolicyDecision;
+use crate::policy::engine::Policies;
+use crate::policy::query::Question;
 use crate::time::Timestamp;
 
 /// A sentence about who may.

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Deserialize;
 
-use crate::aws::dynamodb::Tables;
+use crate::aws::dynamodb::tables::Tables;
+use crate::aws::error::aws_error;
 use crate::aws::item::Table;
 use crate::domain::audit::{AuditChain, AuditEntry, AuditRecord};
 use crate::time::Timestamp;
@@ -62,7 +63,7 @@ impl Tables {
             None => {
                 let scan = self.client.scan().table_name(table).consistent_read(true);
                 let answer = scan.set_exclusive_start_key(from).send().await;
-                let answer = answer.map_err(|error| crate::aws::aws_error("dynamodb:Scan", &error))?;
+                let answer = answer.map_err(|error| aws_error("dynamodb:Scan", &error))?;
                 (answer.items, answer.last_evaluated_key)
             }
             Some(chain) => {
@@ -70,7 +71,7 @@ impl Tables {
                 let query = query.key_condition_expression("pk = :chain");
                 let query = query.expression_attribute_values(":chain", AttributeValue::S(chain.to_owned()));
                 let answer = query.set_exclusive_start_key(from).send().await;
-                let answer = answer.map_err(|error| crate::aws::aws_error("dynamodb:Query", &error))?;
+                let answer = answer.map_err(|error| aws_error("dynamodb:Query", &error))?;
                 (answer.items, answer.last_evaluated_key)
             }
         };
@@ -96,7 +97,7 @@ impl Tables {
             .set_exclusive_start_key(from.map(|position| position.0))
             .send()
             .await
-            .map_err(|error| crate::aws::aws_error("dynamodb:Scan", &error))?;
+            .map_err(|error| aws_error("dynamodb:Scan", &error))?;
         let items = answer.items.unwrap_or_default().iter().filter_map(known_end).collect();
         Ok(Page { items, next: answer.last_evaluated_key.map(Position) })
     }

@@ -1,13 +1,22 @@
 //! The output of `policy check`.
 
-use crate::cli::Checked;
-use crate::cli::output::{count, listed, plain};
+use crate::cli::answer::{Answer, ExitStatus};
+use crate::cli::check::Checked;
+use crate::cli::output::text::{count, listed, plain};
 use crate::domain::use_case::UseCase;
 use crate::policy::lint::Warning;
 
-/// What checking found.
-#[must_use]
-pub fn checked(found: &Checked) -> String {
+impl Answer for Checked {
+    fn text(&self) -> String {
+        checked(self)
+    }
+
+    fn ending(&self) -> ExitStatus {
+        if self.valid { ExitStatus::Done } else { ExitStatus::No }
+    }
+}
+
+fn checked(found: &Checked) -> String {
     let mut text = String::new();
     for wrong in &found.problems {
         let line = wrong.line.map(|line| format!(":{line}")).unwrap_or_default();

@@ -1,28 +1,22 @@
 //! The output of `policy explain`.
 
-use std::path::Path;
-
-use crate::cli::output::{account, count, listed, plain, rows, unable, yes};
-use crate::cli::{Explained, Failure};
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
-use crate::id::{IamUserName, SlackUserId};
+use crate::cli::answer::{Answer, ExitStatus};
+use crate::cli::explain::{Explained, domain};
+use crate::cli::output::text::{account, count, listed, plain, rows, yes};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
 use crate::policy::{Action, KeyFacts, Question, RequestContext};
 
-/// The policies that were to be asked are not valid.
-#[must_use]
-pub fn invalid(dir: &Path, problems: usize) -> Failure {
-    unable(
-        format!("{}: {} in the policies", dir.display(), count(problems, "problem", "problems")),
-        format!(
-            "Show them with `keyvend policy check {}`, or use another folder with --policies.",
-            dir.display()
-        ),
-    )
+impl Answer for Explained {
+    fn text(&self) -> String {
+        explained(self)
+    }
+
+    fn ending(&self) -> ExitStatus {
+        if self.allowed { ExitStatus::Done } else { ExitStatus::No }
+    }
 }
 
-/// An answer of the policies.
-#[must_use]
-pub fn explained(found: &Explained) -> String {
+fn explained(found: &Explained) -> String {
     let Question { principal, action, iam_user, .. } = &found.question;
     let on = match action {
         Action::Freeze => format!("in {}", account(&iam_user.account)),
@@ -68,7 +62,7 @@ fn facts(found: &Explained) -> Vec<(&'static str, String)> {
         ("bot", principal.bot),
     ];
     let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name);
-    let mail = match (crate::cli::domain(principal), principal.email_confirmed) {
+    let mail = match (domain(principal), principal.email_confirmed) {
         (None, _) => "none".to_owned(),
         (Some(domain), true) => format!("...@{}, confirmed", plain(domain)),
         (Some(domain), false) => format!("...@{}, not confirmed", plain(domain)),
@@ -152,34 +146,4 @@ fn existing(key: &AccessKey) -> String {
         }
     };
     format!("{} {status}, {used}", key.id)
-}
-
-/// Nothing to ask about was said.
-#[must_use]
-pub fn not_enough_to_ask() -> Failure {
-    unable("nothing to explain".to_owned(), "Use a FILE, or --person, --user and --action.")
-}
-
-/// An action on a key, and no key.
-#[must_use]
-pub fn which_key(action: Action) -> Failure {
-    unable(format!("`{}` needs a key", action.as_str()), "Use --key AKIA...")
-}
-
-/// A person without a workspace.
-#[must_use]
-pub fn which_workspace(user: &SlackUserId) -> Failure {
-    unable(
-        format!("the workspace of {user} is not known"),
-        format!("Use T....{user}, or set KEYVEND_SLACK_TEAM_IDS to the workspace."),
-    )
-}
-
-/// There is no such IAM user.
-#[must_use]
-pub fn no_such_user(user: &IamUserName, at: &Account) -> Failure {
-    unable(
-        format!("there is no IAM user {user} in {}", account(at)),
-        "Check its name; add `@` and the account for another account.",
-    )
 }

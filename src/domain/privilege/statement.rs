@@ -3,7 +3,6 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::privilege::OneOrMany;
 use crate::domain::privilege::pattern::{begins_with, intersects, is_literal, without_variables};
 use crate::domain::privilege::services::{
     HARMLESS, HARMLESS_PREFIXES, IDENTITY, OF_ROLES, OF_ROLES_PREFIX, SELF_SERVICE, SERVICES, Service,
@@ -15,6 +14,23 @@ const LONGEST_ACTION: usize = 128;
 const LONGEST_ARN: usize = 2048;
 /// So many patterns with a wildcard in the service's name are followed in one statement. AWS takes none but `*`.
 const MOST_WITHOUT_SERVICE: usize = 8;
+
+/// IAM takes a single value in place of a list of one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]

@@ -5,8 +5,9 @@ use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint as Who, ResourceConstraint as SlackEvent,
 };
 
-use crate::policy::lint::{Action, Warning};
-use crate::policy::{Policies, Rule};
+use crate::policy::action::Action;
+use crate::policy::engine::{Policies, Rule};
+use crate::policy::lint::warning::Warning;
 
 /// The actions that no policy permits.
 pub(crate) fn nobody_may(policies: &Policies) -> Vec<Warning> {

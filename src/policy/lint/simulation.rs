@@ -8,8 +8,10 @@ use crate::domain::person::{APPROVERS, Person};
 use crate::domain::use_case::UseCase;
 use crate::id::{Digest256, InvalidId, PersonId};
 use crate::policy::action::{Approve, Request, RequestContext};
-use crate::policy::lint::Warning;
-use crate::policy::{Policies, PolicyDecision, RequiredApprovals, Rule};
+use crate::policy::approvals::RequiredApprovals;
+use crate::policy::decision::PolicyDecision;
+use crate::policy::engine::{Policies, Rule};
+use crate::policy::lint::warning::Warning;
 
 /// The lifetimes that are tried.
 const DAYS: [u32; 3] = [1, 30, 90];

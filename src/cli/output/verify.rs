@@ -1,44 +1,21 @@
-//! The output of `audit export` and `audit verify`.
+//! The output of `audit verify`.
 
-use std::path::Path;
+use crate::cli::answer::{Answer, ExitStatus};
+use crate::cli::audit_verifier::{By, Problem, RecordProblem};
+use crate::cli::output::text::{count, listed, plain, rows};
+use crate::cli::verify::Verified;
 
-use crate::aws::UnreadableRecord;
-use crate::cli::output::{count, listed, plain, rows, unable};
-use crate::cli::{By, Failure, Problem, RecordProblem, Verified};
+impl Answer for Verified {
+    fn text(&self) -> String {
+        verified(self)
+    }
 
-/// Progress.
-#[must_use]
-pub fn records_so_far(records: usize) -> String {
-    format!("{} read", count(records, "record", "records"))
+    fn ending(&self) -> ExitStatus {
+        if self.verified { ExitStatus::Done } else { ExitStatus::No }
+    }
 }
 
-/// An item that is no record was left out.
-#[must_use]
-pub fn left_out(found: &UnreadableRecord) -> String {
-    let seq = found.seq.map_or("?".to_owned(), |seq| seq.to_string());
-    format!("skipped: record {seq} of {} has no valid `{}`", plain(&found.request), found.lacks)
-}
-
-/// The end of an export.
-#[must_use]
-pub fn exported(written: usize, unreadable: usize, to: Option<&Path>) -> String {
-    let to = to.map(|path| format!(" to {}", path.display())).unwrap_or_default();
-    let out = if unreadable == 0 { String::new() } else { format!(", {unreadable} skipped") };
-    format!("{} written{to}{out}", count(written, "record", "records"))
-}
-
-/// A line of a file is no record.
-#[must_use]
-pub fn no_record(path: &Path, line: usize) -> Failure {
-    unable(
-        format!("{}:{line}: not a record of the audit trail", path.display()),
-        "Use a file written by `keyvend audit export --format jsonl`.",
-    )
-}
-
-/// The result of verifying.
-#[must_use]
-pub fn verified(found: &Verified) -> String {
+fn verified(found: &Verified) -> String {
     let read = format!(
         "{} in {}, {}",
         count(found.records, "record", "records"),

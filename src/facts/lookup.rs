@@ -1,0 +1,67 @@
+//! The sessions that facts are looked up with: one for each account, read-only.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+
+use crate::aws::{Iam, Sts, session_policy};
+use crate::domain::iam::Account;
+use crate::id::AccountId;
+use crate::time::Timestamp;
+
+/// A session is used for at most this many seconds of its fifteen minutes.
+const SESSION_USE: i64 = 780;
+
+/// Looks things up.
+#[derive(Debug)]
+pub struct Lookup {
+    sts: Option<Sts>,
+    sessions: Mutex<BTreeMap<AccountId, (Iam, Timestamp)>>,
+}
+
+impl Lookup {
+    /// With sessions from `sts`.
+    #[must_use]
+    pub fn new(sts: Sts) -> Self {
+        Self { sts: Some(sts), sessions: Mutex::default() }
+    }
+
+    /// With this session of this one account, and no other.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn of_one_account(account: &Account, iam: Iam, now: Timestamp) -> Self {
+        Self { sts: None, sessions: Mutex::new(BTreeMap::from([(account.id.clone(), (iam, now))])) }
+    }
+
+    /// Has the read-only session of an account at hand, so that what else must be waited for can be waited for meanwhile.
+    ///
+    /// # Errors
+    /// A fault.
+    pub async fn warm_session(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
+        self.read_session(account, now).await.map(drop)
+    }
+
+    /// The read-only session of an account.
+    pub(in crate::facts) async fn read_session(
+        &self,
+        account: &Account,
+        now: Timestamp,
+    ) -> anyhow::Result<Iam> {
+        let kept = |sessions: &BTreeMap<AccountId, (Iam, Timestamp)>| {
+            sessions
+                .get(&account.id)
+                .filter(|(_, since)| now.since(*since) < SESSION_USE)
+                .map(|(iam, _)| iam.clone())
+        };
+        if let Some(iam) = self.sessions.lock().ok().and_then(|sessions| kept(&sessions)) {
+            return Ok(iam);
+        }
+        let sts = self.sts.as_ref().context("no session of that account")?;
+        let iam = sts.session(account, "keyvend-read", "keyvend.read", session_policy::read_policy()).await?;
+        if let Ok(mut sessions) = self.sessions.lock() {
+            sessions.insert(account.id.clone(), (iam.clone(), now));
+        }
+        Ok(iam)
+    }
+}
