@@ -5,6 +5,7 @@ pub mod approvers;
 pub mod audit;
 pub mod browser;
 pub mod checkpoint;
+pub mod denial;
 pub mod email_address;
 pub mod email_hash;
 pub mod iam;

@@ -1,13 +1,17 @@
 //! Every sentence that keyvend sends to people. Text that somebody typed is escaped and truncated before it is repeated.
 
+pub mod denial;
 pub mod form;
 pub mod key;
 pub mod key_lifecycle;
+pub mod phrase;
 pub mod request;
 
+pub use denial::*;
 pub use form::*;
 pub use key::*;
 pub use key_lifecycle::*;
+pub use phrase::*;
 pub use request::*;
 
 use crate::domain::use_case::UseCase;

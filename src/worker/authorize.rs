@@ -5,7 +5,8 @@ use futures_util::future::{join, try_join_all};
 
 use crate::aws::session_policy::is_supported_path;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::iam::{Account, IamUser};
+use crate::domain::denial::DenialReason;
+use crate::domain::iam::{Account, IamUser, IamUserRef};
 use crate::domain::key::IssuedKey;
 use crate::domain::person::{MAX_ELIGIBLE_APPROVERS, Person};
 use crate::domain::request::{KeyRequest, RequestDetails};
@@ -27,59 +28,64 @@ use crate::worker::reply::{approvers_unreachable, reply};
 pub(crate) struct Limit {
     /// Which variable.
     pub by: &'static str,
-    /// What is told.
-    pub why: String,
+    /// Why.
+    pub reason: DenialReason,
+}
+
+/// What a denied person is told.
+pub(crate) fn denial_text(ctx: &Context, reason: &DenialReason) -> String {
+    text::denial(reason, ctx.config.help_channel.as_ref())
+}
+
+/// A policy's no as a reason to deny.
+pub(crate) fn denied_by_policy(denial: &Denial) -> DenialReason {
+    DenialReason::Policy { advice: denial.advice.clone() }
 }
 
 /// Why nobody gets a key for this IAM user here, whoever asks, with what says so.
-pub(crate) fn unfit(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<(String, Vec<String>)> {
-    if let Some(Limit { by, why }) = outside_path(ctx, asked, user) {
-        return Some((why, vec![by.to_owned()]));
+pub(crate) fn unfit(
+    ctx: &Context,
+    requester: &PersonId,
+    user: &IamUser,
+) -> Option<(DenialReason, Vec<String>)> {
+    if let Some(Limit { by, reason }) = outside_path(ctx, user) {
+        return Some((reason, vec![by.to_owned()]));
     }
-    let help = ctx.config.help_channel.as_ref();
-    (user.owners.is_empty() && user.owner_groups.is_empty())
-        .then(|| (text::no_owner(&asked.user, &asked.account, &asked.requester, help), Vec::new()))
+    (user.owners.is_empty() && user.owner_groups.is_empty()).then(|| {
+        let requester = requester.user.clone();
+        (DenialReason::NoOwner { user: reference(user), requester }, Vec::new())
+    })
 }
 
 pub(crate) fn too_long(ctx: &Context, days: u32) -> Option<Limit> {
-    let most = ctx.config.max_key_days;
-    (days > most).then(|| Limit { by: "KEYVEND_MAX_KEY_DAYS", why: text::too_many_days(most) })
+    let max_days = ctx.config.max_key_days;
+    (days > max_days)
+        .then_some(Limit { by: "KEYVEND_MAX_KEY_DAYS", reason: DenialReason::LifetimeTooLong { max_days } })
 }
 
-/// Why an IAM user is none that keyvend manages, if so.
-pub(crate) fn unmanaged(ctx: &Context, asker: &PersonId, user: &IamUser) -> Option<String> {
-    let help = ctx.config.help_channel.as_ref();
+fn outside_path(ctx: &Context, user: &IamUser) -> Option<Limit> {
     if !is_supported_path(&user.path) {
-        return Some(text::unsupported_path(&user.name, &user.account, help));
+        return Some(Limit { by: "path", reason: DenialReason::UnsupportedPath { user: reference(user) } });
     }
-    if let Some(path) = ctx.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str())) {
-        return Some(text::outside_path(&user.name, &user.account, path, help));
-    }
-    (user.owners.is_empty() && user.owner_groups.is_empty())
-        .then(|| text::no_owner(&user.name, &user.account, asker, help))
+    let path = ctx.config.iam_path.clone().filter(|path| !user.path.starts_with(path.as_str()))?;
+    let reason = DenialReason::OutsidePath { user: reference(user), path };
+    Some(Limit { by: "KEYVEND_IAM_PATH", reason })
 }
 
-fn outside_path(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
-    if !is_supported_path(&user.path) {
-        let help = ctx.config.help_channel.as_ref();
-        let why = text::unsupported_path(&asked.user, &asked.account, help);
-        return Some(Limit { by: "path", why });
-    }
-    let path = ctx.config.iam_path.as_ref().filter(|path| !user.path.starts_with(path.as_str()))?;
-    let why = text::outside_path(&asked.user, &asked.account, path, ctx.config.help_channel.as_ref());
-    Some(Limit { by: "KEYVEND_IAM_PATH", why })
+fn reference(user: &IamUser) -> IamUserRef {
+    IamUserRef { account: user.account.clone(), name: user.name.clone() }
 }
 
 /// Why this keyvend gives no such key, whatever policy says. Either setting, and the user's path, may have changed
 /// since it was asked for.
 pub(crate) fn beyond_limits(ctx: &Context, asked: &RequestDetails, user: &IamUser) -> Option<Limit> {
-    too_long(ctx, asked.days).or_else(|| outside_path(ctx, asked, user))
+    too_long(ctx, asked.days).or_else(|| outside_path(ctx, user))
 }
 
 /// More approvers than a request can keep.
 pub(crate) fn too_many_approvers(facts: &DecisionFacts) -> Option<Limit> {
-    let why = || text::too_many_approvers(MAX_ELIGIBLE_APPROVERS);
-    facts.eligible.are_too_many().then(|| Limit { by: "KEYVEND_APPROVERS", why: why() })
+    let reason = DenialReason::TooManyApprovers { max: MAX_ELIGIBLE_APPROVERS };
+    facts.eligible.are_too_many().then_some(Limit { by: "KEYVEND_APPROVERS", reason })
 }
 
 /// The request as it is made where its requester has as many open ones as anybody may have. One that is made already, by an
@@ -89,8 +95,8 @@ pub(crate) fn too_many_open(request: KeyRequest, open: &OpenRequests) -> KeyRequ
     if !request.is_actionable() || others.len() < OPEN_REQUESTS || others.contains(&request.id) {
         return request;
     }
-    let why = text::too_many_open(others);
-    KeyRequest::refused(request.id, request.details, request.salt, why, &["open-requests".to_owned()])
+    let reason = DenialReason::TooManyOpenRequests { open: others.to_vec() };
+    KeyRequest::refused(request.id, request.details, request.salt, reason, &["open-requests".to_owned()])
 }
 
 /// AWS's limit (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
@@ -135,12 +141,12 @@ pub(crate) async fn authorize_key_action<A: Act<On = IamUser> + Send + Sync>(
         Found::Facts(facts) => *facts,
         Found::NoSuchUser => return Ok(Err(text::user_gone(user, account))),
         Found::Denied(denial, _) => {
-            return Ok(Err(text::refused(&denial.advice, ctx.config.help_channel.as_ref())));
+            return Ok(Err(denial_text(ctx, &denied_by_policy(&denial))));
         }
     };
     Ok(match policies.authorize(&facts.requester, act, &facts.iam_user) {
         Ok(authorized) => Ok((authorized, facts)),
-        Err(denial) => Err(text::refused(&denial.advice, ctx.config.help_channel.as_ref())),
+        Err(denial) => Err(denial_text(ctx, &denied_by_policy(&denial))),
     })
 }
 
@@ -207,16 +213,12 @@ pub(crate) async fn is_in_a_group(
     }
 }
 
-pub(crate) fn denial_text(ctx: &Context, denial: &Denial) -> String {
-    text::refused(&denial.advice, ctx.config.help_channel.as_ref())
-}
-
 /// Why somebody can ask for nothing at all.
 pub(crate) struct Barred {
     /// Which policies say so.
     pub by: Vec<String>,
-    /// What is told, the same whatever was asked about.
-    pub why: String,
+    /// Why, the same whatever was asked about.
+    pub reason: DenialReason,
 }
 
 /// What somebody who is no full member is told, where policy lets such people ask for nothing. It is asked about an IAM
@@ -228,28 +230,25 @@ pub(crate) async fn barred(ctx: &Context, who: &PersonId) -> anyhow::Result<Opti
         return Ok(None);
     };
     let Ok(policies) = &ctx.policies else {
-        return Ok(Some(Barred { by: Vec::new(), why: text::POLICIES_INVALID.to_owned() }));
+        return Ok(Some(Barred { by: Vec::new(), reason: DenialReason::PoliciesInvalid }));
     };
     let memberships = match memberships(ctx, &slack).await {
         Ok(memberships) => memberships,
         Err(error) => {
             let by = vec!["KEYVEND_APPROVALS_CHANNEL".to_owned()];
-            return Ok(Some(Barred { by, why: approvers_unreachable(ctx, error)? }));
+            return Ok(Some(Barred { by, reason: approvers_unreachable(error)? }));
         }
     };
     let person = Person { groups: memberships.of(&who.user), ..person };
     let denied = policies.bars(&person, account);
-    Ok(denied.map(|denial| Barred {
-        why: text::refused(&denial.advice, ctx.config.help_channel.as_ref()),
-        by: denial.by,
-    }))
+    Ok(denied.map(|denial| Barred { reason: denied_by_policy(&denial), by: denial.by }))
 }
 
 /// Says so, and audits it.
 pub(crate) async fn refuse_barred(
     ctx: &Context,
     message: &SlackEnvelope,
-    Barred { by, why }: Barred,
+    Barred { by, reason }: Barred,
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let detail = [("by", by.join(" "))];
@@ -259,5 +258,5 @@ pub(crate) async fn refuse_barred(
         // A choice in a form has nowhere to be answered.
         return Ok(());
     }
-    Ok(reply(ctx, message, now, &why).await?)
+    Ok(reply(ctx, message, now, &denial_text(ctx, &reason)).await?)
 }

@@ -1,5 +1,6 @@
 //! Answers whoever did something: at its response URL or in its form, else by direct message.
 
+use crate::domain::denial::DenialReason;
 use crate::facts::ApprovalsChannelError;
 use crate::id::{PersonId, RequestId};
 use crate::render::{approval_card, modal, text};
@@ -22,12 +23,12 @@ pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &Req
 ///
 /// # Errors
 /// Every other fault.
-pub(crate) fn approvers_unreachable(ctx: &Context, error: anyhow::Error) -> anyhow::Result<String> {
+pub(crate) fn approvers_unreachable(error: anyhow::Error) -> anyhow::Result<DenialReason> {
     if !ApprovalsChannelError::is_cause_of(&error) {
         return Err(error);
     }
     tracing::error!(error = format!("{error:#}"), "approvals channel unreachable");
-    Ok(text::approvers_unreachable(ctx.config.help_channel.as_ref()))
+    Ok(DenialReason::ApproversUnreachable)
 }
 
 /// Answers whoever did something where they did it: in the form that they submitted, or as ever.

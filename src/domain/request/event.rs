@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::audit::NewAuditEntry;
+use crate::domain::denial::DenialReason;
 use crate::domain::reason::Reason;
 use crate::domain::request::details::ReviewSnapshot;
 use crate::domain::request::record::{Approval, Card};
@@ -46,8 +47,8 @@ pub enum RequestEvent {
     Remind,
     /// Policy says no by now.
     Refuse {
-        /// What the requester is told.
-        why: String,
+        /// Why.
+        reason: DenialReason,
     },
     /// What the card showed is no longer so: it shows this, and the approvals so far fall.
     FactsChanged(ReviewSnapshot),
@@ -148,8 +149,8 @@ pub enum AbortOutcome {
     },
     /// Policy says no.
     Refused {
-        /// What the requester is told.
-        why: String,
+        /// Why.
+        reason: DenialReason,
     },
 }
 

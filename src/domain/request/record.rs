@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
+use crate::domain::denial::DenialReason;
 use crate::domain::notification::Outbox;
 use crate::domain::person::EligibleApprovers;
 use crate::domain::request::details::{RequestDetails, ReviewSnapshot};
@@ -124,7 +125,7 @@ impl KeyRequest {
         id: RequestId,
         asked: RequestDetails,
         salt: RevisionSalt,
-        why: String,
+        reason: DenialReason,
         by: &[String],
     ) -> Self {
         let shown = ReviewSnapshot {
@@ -144,7 +145,7 @@ impl KeyRequest {
             request.details.at,
             NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", detail),
         );
-        request.state = RequestState::PolicyDenied { why };
+        request.state = RequestState::PolicyDenied { reason };
         request
     }
 

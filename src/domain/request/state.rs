@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::denial::DenialReason;
 use crate::domain::reason::Reason;
 use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
 use crate::time::Timestamp;
@@ -53,8 +54,8 @@ pub enum RequestState {
     Expired,
     /// Policy said no after all.
     PolicyDenied {
-        /// What the requester was told.
-        why: String,
+        /// Why.
+        reason: DenialReason,
     },
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::audit::{AuditEntry, AuditEvent, NewAuditEntry};
+use crate::domain::denial::DenialReason;
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::domain::reason::Reason;
 use crate::domain::use_case::UseCase;
@@ -115,7 +116,7 @@ fn states() -> Vec<RequestState> {
         RequestState::Denied { by: person("U0BOB"), press: press(9), reason: reason() },
         RequestState::Cancelled,
         RequestState::Expired,
-        RequestState::PolicyDenied { why: "no".to_owned() },
+        RequestState::PolicyDenied { reason: DenialReason::UserDeleted },
     ]
 }
 
@@ -128,7 +129,7 @@ fn withdraw(run: Option<RunId>, to: &str, deleted: Option<AccessKeyId>) -> Reque
     let to = match to {
         "APPROVED" => AbortOutcome::Approved,
         "PENDING" => AbortOutcome::Pending { shown: shown(2), approvals: Vec::new(), ttl: TTL },
-        _ => AbortOutcome::Refused { why: "no".to_owned() },
+        _ => AbortOutcome::Refused { reason: DenialReason::UserDeleted },
     };
     RequestEvent::AbortIssuing { run, to, why: "test", deleted }
 }
@@ -166,7 +167,11 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
             waits_for_decision("DENIED"),
         ),
         ("cancel", RequestEvent::Cancel, waits_for_decision("CANCELLED")),
-        ("refuse", RequestEvent::Refuse { why: "no".to_owned() }, waits_for_decision("POLICY_DENIED")),
+        (
+            "refuse",
+            RequestEvent::Refuse { reason: DenialReason::UserDeleted },
+            waits_for_decision("POLICY_DENIED"),
+        ),
         ("expire", RequestEvent::Expire, ""),
         ("redraw", RequestEvent::FactsChanged(shown(3)), "PENDING > PENDING"),
         ("reopen a request for a new key", RequestEvent::Reopen { shown: shown(2), ttl: TTL }, ""),
@@ -668,8 +673,9 @@ fn request_equality_ignores_response_address() {
 fn new_request_is_pending_or_approved_by_policy() {
     assert_eq!(request(1).state, RequestState::Pending);
     assert_eq!(request(0).state, RequestState::Approved);
-    let refused = KeyRequest::refused(press(0), asked(), salt(0), "no".to_owned(), &["owners".to_owned()]);
-    assert_eq!(refused.state, RequestState::PolicyDenied { why: "no".to_owned() });
+    let refused =
+        KeyRequest::refused(press(0), asked(), salt(0), DenialReason::UserDeleted, &["owners".to_owned()]);
+    assert_eq!(refused.state, RequestState::PolicyDenied { reason: DenialReason::UserDeleted });
     for request in [request(1), request(0), refused] {
         verify(&request).unwrap();
         assert_eq!(request.chain.outbox[0].event, "request.created");
@@ -737,7 +743,7 @@ fn any_event() -> impl Strategy<Value = RequestEvent> {
         1 => Just(RequestEvent::Cancel),
         1 => Just(RequestEvent::Expire),
         1 => Just(RequestEvent::Remind),
-        1 => Just(RequestEvent::Refuse { why: "no".to_owned() }),
+        1 => Just(RequestEvent::Refuse { reason: DenialReason::UserDeleted }),
         1 => (0u32..4).prop_map(|needed| RequestEvent::FactsChanged(shown(needed))),
         4 => few.clone().prop_map(|n| RequestEvent::IssueLink { tid: tid(n) }),
         1 => few.clone().prop_map(|n| RequestEvent::TicketVoided { tid: tid(n), why: "test" }),

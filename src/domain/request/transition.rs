@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::denial::DenialReason;
 use crate::domain::reason::Reason;
 use crate::domain::request::details::{RequestKind, ReviewSnapshot};
 use crate::domain::request::event::{AbortOutcome, RequestEvent, TransitionError};
@@ -30,7 +31,7 @@ impl KeyRequest {
             RequestEvent::Cancel => self.cancel(now),
             RequestEvent::Expire => self.expire(now),
             RequestEvent::Remind => self.remind(now),
-            RequestEvent::Refuse { why } => self.refuse(why, now),
+            RequestEvent::Refuse { reason } => self.refuse(reason, now),
             RequestEvent::FactsChanged(shown) => self.change_facts(shown, now),
             RequestEvent::Reopen { shown, ttl } => self.reopen(shown, ttl, now),
             RequestEvent::IssueLink { tid } => self.issue_link(tid, now),
@@ -132,10 +133,10 @@ impl KeyRequest {
         Ok((next, AuditEvent::ReviewReminderSent, Vec::new()))
     }
 
-    fn refuse(&self, why: String, now: Timestamp) -> Transition {
+    fn refuse(&self, reason: DenialReason, now: Timestamp) -> Transition {
         let mut next = self.clone();
         self.ensure_open(now)?;
-        next.state = RequestState::PolicyDenied { why };
+        next.state = RequestState::PolicyDenied { reason };
         Ok((next, AuditEvent::RequestPolicyDenied, Vec::new()))
     }
 
@@ -289,7 +290,7 @@ impl KeyRequest {
             AbortOutcome::Pending { shown, approvals, ttl } => {
                 next.wait_for_approvals(shown, approvals, now, ttl);
             }
-            AbortOutcome::Refused { why } => next.state = RequestState::PolicyDenied { why },
+            AbortOutcome::Refused { reason } => next.state = RequestState::PolicyDenied { reason },
         }
         let mut detail = vec![("why", why.to_owned())];
         detail.extend(deleted.map(|key| ("deleted", key.to_string())));

@@ -1,12 +1,12 @@
 //! Messages about existing keys: in lists, before expiry, and when a change is requested.
 
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed};
 use crate::domain::key::{
     DELETION_GRACE, DeactivationReason, IssuedKey, KeyState, MAX_POSTPONEMENTS, PostponeReason, Postponement,
     Successor, UNCONFIRMED_DELETION_GRACE,
 };
 use crate::domain::request::{KeyRequest, RequestKind};
-use crate::id::{AccessKeyId, IamUserName};
+use crate::id::AccessKeyId;
 use crate::policy::IamUserRef;
 use crate::render::text::{alternative, days, escape_mrkdwn, iam_user, key_line, person, reason, slack_date};
 use crate::time::{DAY, Timestamp};
@@ -109,15 +109,6 @@ fn because(why: DeactivationReason) -> &'static str {
     }
 }
 
-/// AWS's limit of two keys, above a choice of them.
-#[must_use]
-pub fn two_keys(user: &IamUserName, account: &Account) -> String {
-    format!(
-        "{} has two access keys, and AWS allows only two. Deactivate the one that nobody needs, wait a few days to see that nothing breaks, delete it, and submit a new request. An active key is never deleted.",
-        iam_user(user, account)
-    )
-}
-
 /// An unknown key id.
 #[must_use]
 pub fn no_such_key(key: &AccessKeyId) -> String {
@@ -139,32 +130,6 @@ pub fn not_issued_here(key: &AccessKeyId) -> String {
 pub fn being_asked_about(key: &AccessKeyId) -> String {
     format!(
         "It is unknown whether keyvend created the key `{key}`. It is deactivated, and the approvers are asked to decide in the approvals channel."
-    )
-}
-
-/// The approved expiry has passed.
-#[must_use]
-pub fn past_end(issued: &IssuedKey) -> String {
-    format!(
-        "The approved lifetime of the key `{}` ended {}, and cannot be extended by reactivating or replacing it. Request a new key with `/access-key create`.",
-        issued.key,
-        slack_date(issued.expires_at)
-    )
-}
-
-/// The same when a replacement was to be created.
-pub const END_PASSED: &str = "The approved lifetime of the key to be replaced has ended. No key was created; request a new key with `/access-key create`.";
-
-/// Issuing is frozen, which includes this change.
-pub const FROZEN_TOO: &str =
-    "Key issuing is frozen, including reactivating and extending. Submit a new request once it is resumed.";
-
-/// Its expiry was undone before.
-#[must_use]
-pub fn undone_before(issued: &IssuedKey) -> String {
-    format!(
-        "The key `{}` was already reactivated once after it expired. Request a new key with `/access-key create`.",
-        issued.key
     )
 }
 

@@ -113,24 +113,6 @@ pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String 
     }
 }
 
-/// The key to be changed no longer exists.
-pub const KEY_GONE: &str = "This key no longer exists. Request a new one with `/access-key`.";
-
-/// The key to be reactivated is not inactive.
-#[must_use]
-pub fn not_off(issued: &IssuedKey) -> String {
-    format!("The key `{}` is not inactive, so it does not need to be reactivated.", issued.key)
-}
-
-/// The key to be extended is not active.
-#[must_use]
-pub fn not_on(issued: &IssuedKey) -> String {
-    format!(
-        "The key `{}` is not active, so it cannot be extended. Request a new one with `/access-key`.",
-        issued.key
-    )
-}
-
 /// An approved change is being applied.
 #[must_use]
 pub fn being_done(request: &KeyRequest) -> String {

@@ -9,6 +9,8 @@ use crate::domain::use_case::UseCase;
 use crate::id::{
     AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId,
 };
+use crate::render::text::denial::denial;
+use crate::render::text::phrase::{ask_help, days, iam_user, slack_date};
 use crate::render::text::{asks_again, escape_mrkdwn, inline_code, wanted};
 use crate::time::{DAY, Timestamp};
 
@@ -18,33 +20,8 @@ pub fn person(id: &PersonId) -> String {
     format!("<@{}>", id.user)
 }
 
-/// An IAM user, with its account where there are several.
-#[must_use]
-pub fn iam_user(user: &IamUserName, account: &Account) -> String {
-    format!("`{user}` in `{}`", account.alias)
-}
-
-/// A time, shown in the reader's time zone.
-#[must_use]
-pub fn slack_date(at: Timestamp) -> String {
-    format!("<!date^{}^{{date_short_pretty}} at {{time}}|{}>", at.0, at.rfc3339())
-}
-
-/// A number of days.
-#[must_use]
-pub fn days(number: u32) -> String {
-    if number == 1 { "1 day".to_owned() } else { format!("{number} days") }
-}
-
 fn approvals(number: u32) -> String {
     if number == 1 { "1 approval".to_owned() } else { format!("{number} approvals") }
-}
-
-fn ask_help(help: Option<&ChannelId>) -> String {
-    match help {
-        Some(channel) => format!("Ask in <#{channel}>."),
-        None => "Ask your AWS administrators.".to_owned(),
-    }
 }
 
 /// The use case, with what it means.
@@ -113,63 +90,6 @@ pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
         known.join(", ")
     )
 }
-
-/// A longer lifetime than configured.
-#[must_use]
-pub fn too_many_days(most: u32) -> String {
-    format!("The longest lifetime is {}. Submit a new request with `ttl:{most}d` or less.", days(most))
-}
-
-/// There is no such IAM user.
-#[must_use]
-pub fn no_such_user(user: &IamUserName, account: &Account, help: Option<&ChannelId>) -> String {
-    format!(
-        "There is no IAM user {}. Check the name in the AWS console. {}",
-        iam_user(user, account),
-        ask_help(help)
-    )
-}
-
-/// The IAM user is outside the managed path.
-#[must_use]
-pub fn outside_path(user: &IamUserName, account: &Account, path: &str, help: Option<&ChannelId>) -> String {
-    format!(
-        "{} is not under `{}`, and keyvend manages no other IAM users. {}",
-        iam_user(user, account),
-        escape_mrkdwn(path),
-        ask_help(help)
-    )
-}
-
-/// The IAM user's path would be read as a pattern by the policies that keyvend works with.
-#[must_use]
-pub fn unsupported_path(user: &IamUserName, account: &Account, help: Option<&ChannelId>) -> String {
-    format!(
-        "The path of {} contains `*`, `?` or `$`, and keyvend does not support such IAM users. Have the user moved to another path. A key of it can be deactivated in the IAM console or with `keyvend key deactivate`. {}",
-        iam_user(user, account),
-        ask_help(help)
-    )
-}
-
-/// The IAM user has no owner.
-#[must_use]
-pub fn no_owner(user: &IamUserName, account: &Account, asker: &PersonId, help: Option<&ChannelId>) -> String {
-    format!(
-        "Nobody is recorded as the owner of {}, so nobody can request its keys. If you own it, have it tagged `keyvend:owners` = `{}`. {}",
-        iam_user(user, account),
-        asker.user,
-        ask_help(help)
-    )
-}
-
-/// Denied by policy.
-#[must_use]
-pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
-    if advice.is_empty() { format!("No policy allows this. {}", ask_help(help)) } else { advice.join("\n") }
-}
-
-/// The policy set is invalid.
-pub const POLICIES_INVALID: &str = "keyvend's policies are invalid, so nothing can be requested or approved. The keyvend administrators have been alerted; try again later.";
 
 /// To the requester: the request was sent to the approvers.
 #[must_use]
@@ -317,14 +237,6 @@ pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String 
     )
 }
 
-/// More approvers than a request can keep.
-#[must_use]
-pub fn too_many_approvers(most: usize) -> String {
-    format!(
-        "There are more than {most} approvers, and a request cannot record that many. Ask a keyvend administrator to set `KEYVEND_APPROVERS` to a smaller channel or user group, then submit the request again."
-    )
-}
-
 /// An approver's click counted.
 pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
 /// An approver's no counted.
@@ -371,15 +283,6 @@ pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String 
         person(&request.details.requester),
         approvals(request.snapshot.required_approvals.saturating_sub(had).max(1)),
         slack_date(request.expires_at)
-    )
-}
-
-/// The approvers' channel cannot be used, so nothing can be authorized.
-#[must_use]
-pub fn approvers_unreachable(help: Option<&ChannelId>) -> String {
-    format!(
-        "Approvals are unavailable: keyvend cannot use the approvers' channel in Slack. Nothing was changed. {} A keyvend administrator must fix this; then try again.",
-        ask_help(help)
     )
 }
 
@@ -477,17 +380,6 @@ pub fn rate_limited(most: usize) -> String {
     )
 }
 
-/// The limit of open requests.
-#[must_use]
-pub fn too_many_open(open: &[RequestId]) -> String {
-    let lines: Vec<String> = open.iter().map(|id| format!("\u{2022} `/access-key cancel {id}`")).collect();
-    format!(
-        "You have {} open requests, which is the limit. Get the keys that were approved or cancel what you no longer need, then submit a new request:\n{}",
-        open.len(),
-        lines.join("\n")
-    )
-}
-
 /// No requests.
 pub const NO_REQUESTS: &str = "You have no requests yet. `/access-key help` shows how to submit one.";
 
@@ -530,7 +422,9 @@ pub fn standing(request: &KeyRequest) -> String {
         RequestState::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
         RequestState::Cancelled => format!("The request for {what} was cancelled."),
         RequestState::Expired => format!("The request for {what} expired without a decision."),
-        RequestState::PolicyDenied { why } => format!("The request for {what} was refused: {why}"),
+        RequestState::PolicyDenied { reason } => {
+            format!("The request for {what} was refused: {}", denial(reason, None))
+        }
     }
 }
 
@@ -597,9 +491,6 @@ pub const TOO_LATE: &str = "Your link was used, but the key could not be created
 
 /// AWS's limit of two keys.
 pub const SLOT_TAKEN: &str = "The IAM user got a second key in the meantime, and AWS allows only two. No key was created. Delete one of them and press *Get my key* again.";
-
-/// The IAM user was deleted.
-pub const USER_GONE: &str = "The IAM user no longer exists. No key was created.";
 
 /// AWS refused `CreateAccessKey`.
 #[must_use]

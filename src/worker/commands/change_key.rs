@@ -5,7 +5,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::{try_join, try_join5};
 
 use crate::aws::WriteError;
+use crate::domain::denial::DenialReason;
 use crate::domain::email_hash::email_hash;
+use crate::domain::iam::IamUserRef;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::{
     Approval, KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot,
@@ -21,7 +23,8 @@ use crate::store::open_requests::OpenRequests;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{
-    Limit, barred, has_two_keys, refuse_barred, too_many_approvers, too_many_open,
+    Limit, barred, denial_text, denied_by_policy, has_two_keys, refuse_barred, too_many_approvers,
+    too_many_open,
 };
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
@@ -129,13 +132,10 @@ pub(crate) async fn change_key(
     };
     let request = match may {
         Ok(needed) => match too_many_approvers(&facts) {
-            Some(Limit { by, why }) => KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]),
+            Some(Limit { by, reason }) => KeyRequest::refused(id, asked, salt, reason, &[by.to_owned()]),
             None => new_request(ctx, policies, (id, asked, salt), &facts, (issued, approvals, needed)),
         },
-        Err(denial) => {
-            let why = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
-            KeyRequest::refused(id, asked, salt, why, &denial.by)
-        }
+        Err(denial) => KeyRequest::refused(id, asked, salt, denied_by_policy(&denial), &denial.by),
     };
     let request = too_many_open(request, &open);
     if again == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {
@@ -243,8 +243,9 @@ async fn submit_request(
     let refused = matches!(request.state, RequestState::PolicyDenied { .. });
     let full = again == KeyChange::Rotate && !refused && has_two_keys(&facts.iam_user);
     if full {
-        let why = text::two_keys(&facts.iam_user.name, &facts.iam_user.account);
-        request = KeyRequest::refused(request.id, request.details, request.salt, why, &[]);
+        let (account, name) = (facts.iam_user.account.clone(), facts.iam_user.name.clone());
+        let reason = DenialReason::TwoKeys { user: IamUserRef { account, name } };
+        request = KeyRequest::refused(request.id, request.details, request.salt, reason, &[]);
     }
     if request.state == RequestState::Pending {
         request.notifications.extend([Notification::UpdateCard]);
@@ -279,7 +280,7 @@ async fn confirm_change(
     let request = &stored.request;
     let answer = match (&request.state, chooser) {
         (RequestState::PolicyDenied { .. }, Some(chooser)) => chooser,
-        (RequestState::PolicyDenied { why }, None) => approval_card::text(why),
+        (RequestState::PolicyDenied { reason }, None) => approval_card::text(&denial_text(ctx, reason)),
         (RequestState::Pending, _) => approval_card::asked(request),
         (RequestState::Approved, _) if request.details.kind.existing().is_some() => {
             approval_card::text(&text::under_way(request))

@@ -5,8 +5,10 @@ use futures_util::future::{join, try_join, try_join3};
 
 use crate::aws::WriteError;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::denial::DenialReason;
 use crate::domain::email_hash::email_hash;
 use crate::domain::iam::Account;
+use crate::domain::iam::IamUserRef;
 use crate::domain::request::{
     KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
 };
@@ -22,7 +24,8 @@ use crate::store::open_requests::OpenRequests;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{
-    Barred, Limit, barred, has_two_keys, too_long, too_many_approvers, too_many_open, unfit,
+    Barred, Limit, barred, denial_text, denied_by_policy, has_two_keys, too_long, too_many_approvers,
+    too_many_open, unfit,
 };
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
@@ -142,10 +145,10 @@ async fn refuse_account(
     // In the order in which a known account's are refused, so that whoever may not ask cannot tell the two apart.
     let (by, why) = if ctx.policies.is_err() {
         (String::new(), text::POLICIES_INVALID.to_owned())
-    } else if let Some(Limit { by, why }) = too_long(ctx, u32::from(create.days.get())) {
-        (by.to_owned(), why)
-    } else if let Some(Barred { by, why }) = barred(ctx, &message.person).await? {
-        (by.join(" "), why)
+    } else if let Some(Limit { by, reason }) = too_long(ctx, u32::from(create.days.get())) {
+        (by.to_owned(), denial_text(ctx, &reason))
+    } else if let Some(Barred { by, reason }) = barred(ctx, &message.person).await? {
+        (by.join(" "), denial_text(ctx, &reason))
     } else {
         ("KEYVEND_ACCOUNTS".to_owned(), text::unknown_account(alias, &ctx.config.accounts))
     };
@@ -164,15 +167,15 @@ async fn evaluate(
 ) -> anyhow::Result<EvaluatedRequest> {
     let id = message.id.clone();
     let Ok(policies) = &ctx.policies else {
-        let why = text::POLICIES_INVALID.to_owned();
-        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[])));
+        let reason = DenialReason::PoliciesInvalid;
+        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, reason, &[])));
     };
-    if let Some(Limit { by, why }) = too_long(ctx, asked.days) {
-        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by.to_owned()])));
+    if let Some(Limit { by, reason }) = too_long(ctx, asked.days) {
+        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, reason, &[by.to_owned()])));
     }
     let (slack, ()) = try_join(slack_client(ctx), ctx.lookup.warm_session(&asked.account, now)).await?;
-    if let Some(Barred { by, why }) = barred(ctx, &asked.requester).await? {
-        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &by)));
+    if let Some(Barred { by, reason }) = barred(ctx, &asked.requester).await? {
+        return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, reason, &by)));
     }
     let subject = (&asked.account, &asked.user);
     let ask = |policies: &Policies, facts: &DecisionFacts| {
@@ -184,11 +187,10 @@ async fn evaluate(
     let found = match found {
         Ok(found) => found,
         Err(error) => {
-            let (why, by) = (approvers_unreachable(ctx, error)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
-            return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, why, &[by])));
+            let (reason, by) = (approvers_unreachable(error)?, "KEYVEND_APPROVALS_CHANNEL".to_owned());
+            return Ok(EvaluatedRequest::unseen(KeyRequest::refused(id, asked, salt, reason, &[by])));
         }
     };
-    let help = ctx.config.help_channel.as_ref();
     if let Found::Facts(facts) | Found::Denied(_, facts) = &found {
         asked.user = facts.iam_user.name.clone();
         asked.email_hash = facts.requester.email.as_deref().map(email_hash);
@@ -196,15 +198,15 @@ async fn evaluate(
     let (request, seen) = match found {
         Found::Facts(facts) => (evaluate_facts(ctx, policies, (id, salt), asked, &facts), Ok(*facts)),
         Found::Denied(denial, facts) => {
-            let request = match unfit(ctx, &asked, &facts.iam_user) {
-                Some((why, by)) => KeyRequest::refused(id, asked, salt, why, &by),
-                None => KeyRequest::refused(id, asked, salt, text::refused(&denial.advice, help), &denial.by),
-            };
+            let (reason, by) = unfit(ctx, &asked.requester, &facts.iam_user)
+                .unwrap_or_else(|| (denied_by_policy(&denial), denial.by));
+            let request = KeyRequest::refused(id, asked, salt, reason, &by);
             (request, Ok(*facts))
         }
         Found::NoSuchUser => {
-            let why = text::no_such_user(&asked.user, &asked.account, help);
-            (KeyRequest::refused(id, asked, salt, why, &[]), Err(NoSuchUser))
+            let user = IamUserRef { account: asked.account.clone(), name: asked.user.clone() };
+            let reason = DenialReason::NoSuchUser { user };
+            (KeyRequest::refused(id, asked, salt, reason, &[]), Err(NoSuchUser))
         }
     };
     let open = open?;
@@ -219,21 +221,19 @@ fn evaluate_facts(
     asked: RequestDetails,
     facts: &DecisionFacts,
 ) -> KeyRequest {
-    let help = ctx.config.help_channel.as_ref();
-    if let Some((why, by)) = unfit(ctx, &asked, &facts.iam_user) {
-        return KeyRequest::refused(id, asked, salt, why, &by);
+    if let Some((reason, by)) = unfit(ctx, &asked.requester, &facts.iam_user) {
+        return KeyRequest::refused(id, asked, salt, reason, &by);
     }
     let question = facts.asked(&asked, 0);
     if let Err(denial) = policies.authorize(&facts.requester, Request(question.clone()), &facts.iam_user) {
-        let why = text::refused(&denial.advice, help);
-        return KeyRequest::refused(id, asked, salt, why, &denial.by);
+        return KeyRequest::refused(id, asked, salt, denied_by_policy(&denial), &denial.by);
     }
     if has_two_keys(&facts.iam_user) {
-        let why = text::two_keys(&asked.user, &asked.account);
-        return KeyRequest::refused(id, asked, salt, why, &[]);
+        let user = IamUserRef { account: asked.account.clone(), name: asked.user.clone() };
+        return KeyRequest::refused(id, asked, salt, DenialReason::TwoKeys { user }, &[]);
     }
-    if let Some(Limit { by, why }) = too_many_approvers(facts) {
-        return KeyRequest::refused(id, asked, salt, why, &[by.to_owned()]);
+    if let Some(Limit { by, reason }) = too_many_approvers(facts) {
+        return KeyRequest::refused(id, asked, salt, reason, &[by.to_owned()]);
     }
     match policies.needed_approvals(&facts.requester, &facts.iam_user, &question) {
         RequiredApprovals::Approvals(needed) => {
@@ -242,8 +242,7 @@ fn evaluate_facts(
             KeyRequest::new(id, asked, shown, salt, facts.eligible.clone(), ttls)
         }
         RequiredApprovals::Never(denial) => {
-            let why = text::refused(&denial.advice, help);
-            KeyRequest::refused(id, asked, salt, why, &denial.by)
+            KeyRequest::refused(id, asked, salt, denied_by_policy(&denial), &denial.by)
         }
     }
 }
@@ -274,7 +273,9 @@ async fn confirm_request(
     let (in_form, answer) = match &request.state {
         RequestState::Pending => (text::form_asked(request), approval_card::asked(request)),
         RequestState::Approved => (text::form_ready(request), approval_card::ready(request)),
-        RequestState::PolicyDenied { why } => return reply(ctx, message, now, why).await,
+        RequestState::PolicyDenied { reason } => {
+            return reply(ctx, message, now, &denial_text(ctx, reason)).await;
+        }
         RequestState::LinkIssued { .. }
         | RequestState::Issuing(_)
         | RequestState::Ambiguous(_)
@@ -294,6 +295,5 @@ async fn confirm_request(
 
 /// Whether it was refused because there are two keys.
 fn needs_key_choice(request: &KeyRequest) -> bool {
-    let asked = &request.details;
-    matches!(&request.state, RequestState::PolicyDenied { why } if *why == text::two_keys(&asked.user, &asked.account))
+    matches!(&request.state, RequestState::PolicyDenied { reason: DenialReason::TwoKeys { .. } })
 }

@@ -14,6 +14,7 @@ use crate::slack::receive::SlackEnvelope;
 use crate::store::chains;
 use crate::store::freeze;
 use crate::time::Timestamp;
+use crate::worker::authorize::{denial_text, denied_by_policy};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::memberships;
 use crate::worker::outbox::{alone, audit_alone, insert_alone, keep_alone};
@@ -49,7 +50,7 @@ pub(crate) async fn freeze(
     let memberships = match memberships(ctx, &slack).await {
         Ok(memberships) => memberships,
         Err(error) => {
-            let no = approvers_unreachable(ctx, error)?;
+            let no = denial_text(ctx, &approvers_unreachable(error)?);
             return refuse_freeze(ctx, message, freeze, &no, now).await;
         }
     };
@@ -58,7 +59,7 @@ pub(crate) async fn freeze(
     let denied =
         ctx.config.accounts.iter().find_map(|account| policies.authorize(&person, Freeze, account).err());
     if let Some(denial) = denied {
-        let no = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
+        let no = denial_text(ctx, &denied_by_policy(&denial));
         return refuse_freeze(ctx, message, freeze, &no, now).await;
     }
     let (outcome, chain) = change_freeze(ctx, message, freeze, now).await?;

@@ -15,6 +15,7 @@ use crate::slack::receive::SlackEnvelope;
 use crate::store::counters;
 use crate::time::Timestamp;
 use crate::worker::authorize::{account_named, barred, refuse_barred};
+use crate::worker::authorize::{denial_text, denied_by_policy};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied, memberships};
 use crate::worker::limits::admit;
@@ -76,7 +77,7 @@ async fn list_one(
         let of = [("account", at.account.id.to_string()), ("user", at.name.to_string())];
         audit_alone(ctx, message, [NewAuditEntry::new(AuditEvent::KeyListDenied, &message.person, of)])
             .await?;
-        let no = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
+        let no = denial_text(ctx, &denied_by_policy(&denial));
         return Ok(answer(ctx, message, now, &no).await?);
     }
     let rows = rows(ctx, &facts, now).await?;

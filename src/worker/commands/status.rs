@@ -9,6 +9,7 @@ use crate::store::requests::StoredRequest;
 use crate::store::requests::newest_requests;
 use crate::time::Timestamp;
 use crate::worker::authorize::barred;
+use crate::worker::authorize::denial_text;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::ops::ownership::{known_users, refresh_directory};
 use crate::worker::reply::answer;
@@ -28,7 +29,7 @@ pub(crate) async fn whoami(
     let person = person?;
     let who = text::whoami(&person, memberships.approvers().contains(&message.person.user));
     let barred = if person.is_full_member() { None } else { barred(ctx, &message.person).await? };
-    let rest = barred.map_or_else(|| text::own_users(&known.own), |barred| barred.why);
+    let rest = barred.map_or_else(|| text::own_users(&known.own), |barred| denial_text(ctx, &barred.reason));
     let sentence = format!("{who}\n{rest}");
     answer(ctx, message, now, &sentence).await?;
     refresh_directory(ctx, &known, now).await;

@@ -4,6 +4,7 @@ use futures_util::future::try_join;
 
 use crate::aws::WriteError;
 use crate::domain::audit::AuditEvent;
+use crate::domain::denial::DenialReason;
 use crate::domain::reason::Reason;
 use crate::domain::request::{
     KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot, TransitionError,
@@ -15,7 +16,7 @@ use crate::slack::api::{self, SlackApi};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::authorize::{Limit, beyond_limits, denial_text, who_may_still_approve};
+use crate::worker::authorize::{Limit, beyond_limits, denial_text, denied_by_policy, who_may_still_approve};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied, key_about, memberships};
 use crate::worker::limits::admit;
@@ -133,17 +134,19 @@ async fn evaluate_review(
     let found = facts_unless_denied(ctx, &slack, &asked.requester, subject, people, now, ask).await;
     let facts = match found {
         Ok(Found::Facts(facts)) => about_request(*facts),
-        Ok(Found::Denied(denial, _)) => return Ok(ReviewOutcome::No(denial_text(ctx, &denial))),
+        Ok(Found::Denied(denial, _)) => {
+            return Ok(ReviewOutcome::No(denial_text(ctx, &denied_by_policy(&denial))));
+        }
         Ok(Found::NoSuchUser) => {
             return evaluate_without_user(ctx, policies, &slack, message, request).await;
         }
-        Err(error) => return Ok(ReviewOutcome::No(approvers_unreachable(ctx, error)?)),
+        Err(error) => return Ok(ReviewOutcome::No(denial_text(ctx, &approvers_unreachable(error)?))),
     };
     let actor = facts.actor.as_ref().ok_or_else(|| anyhow::anyhow!("nobody pressed"))?;
     let authorized = policies.authorize(actor, Approve(facts.approve_query(asked)), &facts.iam_user);
     let authorized = match authorized {
         Ok(authorized) => authorized,
-        Err(denial) => return Ok(ReviewOutcome::No(denial_text(ctx, &denial))),
+        Err(denial) => return Ok(ReviewOutcome::No(denial_text(ctx, &denied_by_policy(&denial)))),
     };
     Ok(match click {
         ReviewAction::Deny(reason) => ReviewOutcome::Event(deny(&authorized, message, reason)),
@@ -152,12 +155,12 @@ async fn evaluate_review(
             ReviewOutcome::No(text::approver_since(request, &others))
         }
         ReviewAction::Approve => {
-            if let Some(Limit { why, .. }) = beyond_limits(ctx, asked, &facts.iam_user) {
-                return Ok(ReviewOutcome::Event(RequestEvent::Refuse { why }));
+            if let Some(Limit { reason, .. }) = beyond_limits(ctx, asked, &facts.iam_user) {
+                return Ok(ReviewOutcome::Event(RequestEvent::Refuse { reason }));
             }
             match facts.required_approvals(policies, asked) {
                 RequiredApprovals::Never(denial) => {
-                    ReviewOutcome::Event(RequestEvent::Refuse { why: denial_text(ctx, &denial) })
+                    ReviewOutcome::Event(RequestEvent::Refuse { reason: denied_by_policy(&denial) })
                 }
                 RequiredApprovals::Approvals(needed) => {
                     let shown = ReviewSnapshot::of(&facts.iam_user, needed);
@@ -190,12 +193,12 @@ async fn evaluate_without_user(
     if !actor.is_full_member()
         && let Some(denial) = policies.bars(&actor, &request.details.account)
     {
-        return Ok(ReviewOutcome::No(denial_text(ctx, &denial)));
+        return Ok(ReviewOutcome::No(denial_text(ctx, &denied_by_policy(&denial))));
     }
     if !concerned || !actor.is_full_member() {
         return Ok(ReviewOutcome::No(text::NOT_YOURS_TO_DECIDE.to_owned()));
     }
-    Ok(ReviewOutcome::Event(RequestEvent::Refuse { why: text::USER_GONE.to_owned() }))
+    Ok(ReviewOutcome::Event(RequestEvent::Refuse { reason: DenialReason::UserDeleted }))
 }
 
 /// The approval, with whether policy then allows issuing.

@@ -8,7 +8,7 @@ use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
-use crate::worker::authorize::{Barred, barred, refuse_barred};
+use crate::worker::authorize::{Barred, barred, denial_text, denied_by_policy, refuse_barred};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{approves_now, facts};
 use crate::worker::ops::delete_key::{delete_key, remove_description_of};
@@ -30,11 +30,11 @@ pub(crate) async fn review_suspect(
     };
     let barred = barred(ctx, &message.person).await?;
     let stored = match (found, barred) {
-        (Some(stored), Some(Barred { why, .. }))
+        (Some(stored), Some(Barred { reason, .. }))
             if matches!(stored.issued.state, KeyState::Suspect { .. }) =>
         {
             note_on_key(ctx, message, &stored, AuditEvent::KeySuspectAnswerDenied, now).await?;
-            return Ok(answer(ctx, message, now, &why).await?);
+            return Ok(answer(ctx, message, now, &denial_text(ctx, &reason)).await?);
         }
         (_, Some(barred)) => return refuse_barred(ctx, message, barred, now).await,
         (Some(stored), None) => stored,
@@ -53,7 +53,7 @@ pub(crate) async fn review_suspect(
         Ok(facts) => {
             let denied =
                 policies.authorize(&facts.requester, Delete(KeyFacts::from(issued)), &facts.iam_user).err();
-            denied.map(|denial| text::refused(&denial.advice, ctx.config.help_channel.as_ref()))
+            denied.map(|denial| denial_text(ctx, &denied_by_policy(&denial)))
         }
         // There is no IAM user that policy could be asked about: then those may who approve now.
         Err(NoSuchUser) if approves_now(ctx, &slack, &message.person).await? => None,

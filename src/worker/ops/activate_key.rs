@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use crate::aws::WriteError;
 use crate::aws::session_policy::{self, IamStep};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
+use crate::domain::denial::DenialReason;
 use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{Notification, RequestEvent, RequestKind};
 use crate::policy::{Authorized, Issue};
@@ -43,7 +44,8 @@ pub(crate) async fn reactivate(
         | KeyState::Deleted { .. }
         | KeyState::Suspect { .. }
         | KeyState::NotOurs { .. } => {
-            return deny_request(ctx, stored, text::not_off(issued), now).await;
+            return deny_request(ctx, stored, DenialReason::KeyNotInactive { key: issued.key.clone() }, now)
+                .await;
         }
     };
     let by = stored.request.id.clone();
@@ -61,7 +63,7 @@ pub(crate) async fn reactivate(
     match commit(ctx, stored, next, others, Vec::new()).await {
         Ok(saved) => drop(drain_outbox(ctx, saved).await),
         Err(WriteError::Conflict(_)) if freeze::is_frozen(&ctx.tables).await? => {
-            return deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await;
+            return deny_request(ctx, stored, DenialReason::Frozen, now).await;
         }
         // The lease is held, or something moved since it was read: look again.
         Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
@@ -91,7 +93,7 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
     if !iam.activate_access_key(&issued.user, &issued.key).await? {
         let gone = IssuedKey { state: KeyState::Deleted { why: *why, at: now }, ..issued.clone() };
         let Ok(next) =
-            stored.request.apply(RequestEvent::Refuse { why: text::KEY_GONE.to_owned() }, "keyvend", now)
+            stored.request.apply(RequestEvent::Refuse { reason: DenialReason::KeyDeleted }, "keyvend", now)
         else {
             return Ok(());
         };

@@ -4,6 +4,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use crate::domain::denial::DenialReason;
 use crate::domain::key::KeyState;
 use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestKind, ReviewSnapshot};
 use crate::facts::NoSuchUser;
@@ -13,7 +14,7 @@ use crate::render::{approval_card, text};
 use crate::store::keys::StoredKey;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::authorize::{Limit, beyond_limits};
+use crate::worker::authorize::{Limit, beyond_limits, denied_by_policy};
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
 use crate::worker::decision_facts::facts_about;
 use crate::worker::limits::may_mention;
@@ -28,7 +29,7 @@ enum Reevaluation {
     Allowed(Authorized<Issue>),
     /// The approvals were given for something else than this.
     Outdated(ReviewSnapshot),
-    No(String),
+    No(DenialReason),
 }
 
 /// An approved request about a key that exists is carried out, if policy still allows it and what was approved is
@@ -41,14 +42,14 @@ pub(crate) async fn complete_request(
     let request = &stored.request;
     let Some(id) = request.details.kind.existing() else { return Ok(()) };
     let Some(key) = StoredKey::read(&ctx.tables, id).await? else {
-        return deny_request(ctx, &stored, text::KEY_GONE.to_owned(), now).await;
+        return deny_request(ctx, &stored, DenialReason::KeyDeleted, now).await;
     };
     if !key.issued.state.is_active() && key.is_deactivation_pending() {
         // It was just reported, which its state does not say yet: judged when it does.
         return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY));
     }
     let Ok(policies) = &ctx.policies else {
-        return deny_request(ctx, &stored, text::POLICIES_INVALID.to_owned(), now).await;
+        return deny_request(ctx, &stored, DenialReason::PoliciesInvalid, now).await;
     };
     let authorized = match reauthorize(ctx, policies, request, &key, now).boxed().await? {
         Reevaluation::Allowed(authorized) => authorized,
@@ -56,19 +57,20 @@ pub(crate) async fn complete_request(
             reopen(ctx, &stored, shown, now).await?;
             return stop_activating(ctx, &key, &request.id, now).boxed().await;
         }
-        Reevaluation::No(why) => {
-            deny_request(ctx, &stored, why, now).await?;
+        Reevaluation::No(reason) => {
+            deny_request(ctx, &stored, reason, now).await?;
             return stop_activating(ctx, &key, &request.id, now).boxed().await;
         }
     };
     match &request.details.kind {
         RequestKind::Reactivate { end, .. } | RequestKind::Extend { end, .. } if *end <= now => {
-            deny_request(ctx, &stored, text::past_end(&key.issued), now).await?;
+            let (key_id, end) = (id.clone(), key.issued.expires_at);
+            deny_request(ctx, &stored, DenialReason::LifetimeEnded { key: key_id, end }, now).await?;
             stop_activating(ctx, &key, &request.id, now).boxed().await
         }
         // Two that were asked for at once: the first has it.
         RequestKind::Reactivate { undo: true, .. } if key.issued.undone_expiry.is_some() => {
-            deny_request(ctx, &stored, text::undone_before(&key.issued), now).await
+            deny_request(ctx, &stored, DenialReason::ExpiryUndoneBefore { key: id.clone() }, now).await
         }
         RequestKind::Reactivate { end, .. } => {
             reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await
@@ -90,10 +92,10 @@ async fn reauthorize(
     let slack = slack_client(ctx).await?;
     let facts = match facts_about(ctx, &slack, request, None, now).await? {
         Ok(facts) => facts.with(asked, Some(key.issued.clone())),
-        Err(NoSuchUser) => return Ok(Reevaluation::No(text::USER_GONE.to_owned())),
+        Err(NoSuchUser) => return Ok(Reevaluation::No(DenialReason::UserDeleted)),
     };
-    if let Some(Limit { why, .. }) = beyond_limits(ctx, asked, &facts.iam_user) {
-        return Ok(Reevaluation::No(why));
+    if let Some(Limit { reason, .. }) = beyond_limits(ctx, asked, &facts.iam_user) {
+        return Ok(Reevaluation::No(reason));
     }
     if let RequiredApprovals::Approvals(needed) = facts.required_approvals(policies, asked) {
         let shown = ReviewSnapshot::of(&facts.iam_user, needed);
@@ -105,7 +107,7 @@ async fn reauthorize(
     let issue = Issue(facts.asked(asked, count));
     Ok(match policies.authorize(&facts.requester, issue, &facts.iam_user) {
         Ok(authorized) => Reevaluation::Allowed(authorized),
-        Err(denial) => Reevaluation::No(text::refused(&denial.advice, ctx.config.help_channel.as_ref())),
+        Err(denial) => Reevaluation::No(denied_by_policy(&denial)),
     })
 }
 

@@ -1,9 +1,11 @@
 //! Ends a request that policy, or the key it is about, no longer allows.
 
+use crate::domain::denial::DenialReason;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::render::approval_card;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
+use crate::worker::authorize::denial_text;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::outbox::finish_claim;
 
@@ -11,13 +13,14 @@ use crate::worker::outbox::finish_claim;
 pub(crate) async fn deny_request(
     ctx: &Context,
     stored: &StoredRequest,
-    why: String,
+    reason: DenialReason,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let Ok(next) = stored.request.apply(RequestEvent::Refuse { why: why.clone() }, "keyvend", now) else {
+    let Ok(next) = stored.request.apply(RequestEvent::Refuse { reason: reason.clone() }, "keyvend", now)
+    else {
         return Ok(());
     };
-    let message = approval_card::text(&why);
+    let message = approval_card::text(&denial_text(ctx, &reason));
     let mut notifications =
         vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
     notifications.extend(next.card.is_some().then_some(Notification::UpdateCard));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::aws::WriteError;
+use crate::domain::denial::DenialReason;
 use crate::domain::key::KeyState;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::policy::{Authorized, Issue};
@@ -28,7 +29,7 @@ pub(crate) async fn lengthen(
     let lives =
         matches!(issued.state, KeyState::Confirmed | KeyState::Active) && key.deactivation_mark.is_none();
     if !lives {
-        return deny_request(ctx, stored, text::not_on(issued), now).await;
+        return deny_request(ctx, stored, DenialReason::KeyNotActive { key: issued.key.clone() }, now).await;
     }
     let longer = issued.with_expiry(end, now);
     let next = stored.request.apply(RequestEvent::Complete, &authorized.principal().to_string(), now)?;
@@ -43,7 +44,7 @@ pub(crate) async fn lengthen(
             Ok(())
         }
         Err(WriteError::Conflict(_)) if freeze::is_frozen(&ctx.tables).await? => {
-            deny_request(ctx, stored, text::FROZEN_TOO.to_owned(), now).await
+            deny_request(ctx, stored, DenialReason::Frozen, now).await
         }
         Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
         Err(WriteError::Other(error)) => Err(error.into()),

@@ -9,6 +9,7 @@ use hpke::rand_core::UnwrapErr;
 use crate::aws::item::Write;
 use crate::aws::session_policy::{self, IamStep};
 use crate::aws::{CreateError, Iam, TagError, WriteError};
+use crate::domain::denial::DenialReason;
 use crate::domain::key::IssuedKey;
 use crate::domain::new_access_key::NewAccessKey;
 use crate::domain::request::{
@@ -32,7 +33,7 @@ use crate::store::ticket_refs::TicketRef;
 use crate::store::tickets;
 use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
-use crate::worker::authorize::{Limit, beyond_limits, who_may_approve};
+use crate::worker::authorize::{Limit, beyond_limits, denial_text, denied_by_policy, who_may_approve};
 use crate::worker::context::{
     CLOCK_SKEW, Context, HandleError, Invocation, LEASE_RETRY_DELAY, MAX_CONFLICT_RETRIES, seconds,
     slack_client,
@@ -72,6 +73,11 @@ struct IssueFailure {
 impl IssueFailure {
     fn again(why: &'static str, say: impl Into<String>) -> Self {
         Self { to: AbortOutcome::Approved, why, deleted: None, say: say.into() }
+    }
+
+    fn denied(ctx: &Context, why: &'static str, reason: DenialReason) -> Self {
+        let say = denial_text(ctx, &reason);
+        Self { to: AbortOutcome::Refused { reason }, why, deleted: None, say }
     }
 }
 
@@ -196,25 +202,21 @@ async fn authorize_claim(
     }
     let asked = stored.request.details.clone();
     if asked.kind.end().is_some_and(|end| end <= now) {
-        let why = text::END_PASSED.to_owned();
-        let to = AbortOutcome::Refused { why: why.clone() };
-        return no(stored, IssueFailure { to, ..IssueFailure::again("end-passed", why) });
+        return no(stored, IssueFailure::denied(ctx, "end-passed", DenialReason::ReplacementTooLate));
     }
     let slack = slack_client(ctx).await?;
     let facts = match facts_about(ctx, &slack, &stored.request, None, now).await {
         Ok(Ok(facts)) => facts,
         Ok(Err(NoSuchUser)) => {
-            let to = AbortOutcome::Refused { why: text::USER_GONE.to_owned() };
-            return no(stored, IssueFailure { to, ..IssueFailure::again("user-gone", text::USER_GONE) });
+            return no(stored, IssueFailure::denied(ctx, "user-gone", DenialReason::UserDeleted));
         }
         Err(error) => {
-            let say = approvers_unreachable(ctx, error)?;
+            let say = denial_text(ctx, &approvers_unreachable(error)?);
             return no(stored, IssueFailure::again("approvers-unreachable", say));
         }
     };
-    if let Some(Limit { by, why }) = beyond_limits(ctx, &asked, &facts.iam_user) {
-        let to = AbortOutcome::Refused { why: why.clone() };
-        return no(stored, IssueFailure { to, ..IssueFailure::again(by, why) });
+    if let Some(Limit { by, reason }) = beyond_limits(ctx, &asked, &facts.iam_user) {
+        return no(stored, IssueFailure::denied(ctx, by, reason));
     }
     let count = facts.approvals(policies, &asked, None);
     let issue = Issue(facts.asked(&asked, count));
@@ -246,13 +248,7 @@ fn unauthorized(
 ) -> IssueFailure {
     let asked = &request.details;
     match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
-        RequiredApprovals::Never(denial) => {
-            let why = text::refused(&denial.advice, ctx.config.help_channel.as_ref());
-            IssueFailure {
-                to: AbortOutcome::Refused { why: why.clone() },
-                ..IssueFailure::again("policy", why)
-            }
-        }
+        RequiredApprovals::Never(denial) => IssueFailure::denied(ctx, "policy", denied_by_policy(&denial)),
         RequiredApprovals::Approvals(needed) => {
             let counts = |approval: &Approval| facts.still_counts(policies, asked, &approval.by);
             let shown = ReviewSnapshot::of(&facts.iam_user, needed);
@@ -304,10 +300,7 @@ async fn create_and_seal(
             tracing::warn!(%error, "CreateAccessKey denied");
             let failed = match error {
                 CreateError::LimitExceeded => IssueFailure::again("two-keys", text::SLOT_TAKEN),
-                CreateError::NoSuchUser => {
-                    let to = AbortOutcome::Refused { why: text::USER_GONE.to_owned() };
-                    IssueFailure { to, ..IssueFailure::again("user-gone", text::USER_GONE) }
-                }
+                CreateError::NoSuchUser => IssueFailure::denied(ctx, "user-gone", DenialReason::UserDeleted),
                 CreateError::Refused(_) | CreateError::Unknown => {
                     IssueFailure::again("aws-refused", text::aws_refused(&stored.request.id))
                 }

@@ -97,7 +97,7 @@ impl KeyChange {
             Self::Extend => {
                 let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active);
                 if !lives || stored.deactivation_mark.is_some() {
-                    return Err(text::not_on(issued));
+                    return Err(text::not_on(&issued.key));
                 }
                 let days = issued.days.min(most_days);
                 let end = Timestamp(now.0 + i64::from(days) * DAY);
@@ -128,7 +128,7 @@ fn rotated(stored: &StoredKey, now: Timestamp) -> Result<(RequestKind, u32), Str
 fn replaces(issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
     let end = issued.expires_at;
     if end <= now {
-        return Err(text::past_end(issued));
+        return Err(text::past_end(&issued.key, issued.expires_at));
     }
     Ok((RequestKind::Rotate { key: issued.key.clone(), end, days: issued.days }, issued.days_left(now)))
 }
@@ -138,7 +138,7 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
     let why = match &issued.state {
         KeyState::Inactive { why, .. } => *why,
         KeyState::Delivered | KeyState::Confirmed | KeyState::Unconfirmed { .. } | KeyState::Active => {
-            return Err(text::not_off(issued));
+            return Err(text::not_off(&issued.key));
         }
         KeyState::Activating { .. } | KeyState::Deleting { .. } => {
             return Err(text::being_worked_on(&issued.key));
@@ -151,14 +151,14 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
     }
     if why == DeactivationReason::Expired {
         if issued.undone_expiry.is_some() {
-            return Err(text::undone_before(issued));
+            return Err(text::undone_before(&issued.key));
         }
         let end = Timestamp(now.0 + UNDO_EXTENSION);
         return Ok((RequestKind::Reactivate { key, end, undo: true }, days_until(end, now)));
     }
     let end = issued.expires_at;
     if end <= now {
-        return Err(text::past_end(issued));
+        return Err(text::past_end(&issued.key, issued.expires_at));
     }
     Ok((RequestKind::Reactivate { key, end, undo: false }, issued.days_left(now)))
 }

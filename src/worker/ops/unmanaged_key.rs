@@ -19,7 +19,7 @@ use crate::slack::receive::SlackEnvelope;
 use crate::store::chains;
 use crate::store::leases::DeletionLease;
 use crate::time::Timestamp;
-use crate::worker::authorize::{authorize_key_action, unmanaged, unmanaged_key_facts};
+use crate::worker::authorize::{authorize_key_action, denial_text, unfit, unmanaged_key_facts};
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, facts};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
@@ -58,11 +58,12 @@ pub(crate) async fn deactivate_unmanaged(
 ) -> Result<(), HandleError> {
     let facts = match may_deactivate_unmanaged(ctx, message, key, at, now).await? {
         Ok(facts) => facts,
-        Err(denial_text) => {
-            return deny_unmanaged(ctx, message, AuditEvent::KeyDeactivateDenied, &denial_text, now).await;
+        Err(no) => {
+            return deny_unmanaged(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
         }
     };
-    if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
+    if let Some((reason, _)) = unfit(ctx, &message.person, &facts.iam_user) {
+        let no = denial_text(ctx, &reason);
         return deny_unmanaged(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
     }
     let work = work(message, key, at, facts.iam_user.path, now);
@@ -105,11 +106,12 @@ pub(crate) async fn delete_unmanaged(
     let (_, facts) =
         match authorize_key_action(ctx, message, at, Delete(unmanaged_key_facts(key)), now).await? {
             Ok(allowed) => allowed,
-            Err(denial_text) => {
-                return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &denial_text, now).await;
+            Err(no) => {
+                return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
             }
         };
-    if let Some(no) = unmanaged(ctx, &message.person, &facts.iam_user) {
+    if let Some((reason, _)) = unfit(ctx, &message.person, &facts.iam_user) {
+        let no = denial_text(ctx, &reason);
         return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
     }
     let found = facts.iam_user.keys.iter().find(|found| found.id == *key);

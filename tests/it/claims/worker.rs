@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use keyvend::aws::item::{Item, Table, Write, text};
 use keyvend::domain::audit::{AuditEvent, NewAuditEntry};
+use keyvend::domain::denial::DenialReason;
 use keyvend::domain::key::{DueAction, IssuedKey, KeyState};
 use keyvend::domain::request::{AbortOutcome, KeyRequest, RequestEvent, RequestState, ReviewSnapshot};
 use keyvend::domain::ticket::claim::{self, StoredTicket, TicketEventKind, TicketState};
@@ -462,7 +463,7 @@ impl Worker {
     /// What becomes of a request that policy refuses, or that lacks approvals, at issuing.
     pub fn unauthorized(&self) -> Option<AbortOutcome> {
         if self.luck.policy_refuses() {
-            return Some(AbortOutcome::Refused { why: "policy says no".to_owned() });
+            return Some(AbortOutcome::Refused { reason: DenialReason::Policy { advice: Vec::new() } });
         }
         let shown = ReviewSnapshot::of(&USER, 1);
         let lack = AbortOutcome::Pending { shown, approvals: Vec::new(), ttl: REQUEST_LIFE };
