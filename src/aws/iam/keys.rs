@@ -1,4 +1,4 @@
-//! Access keys: each read, created once, switched on and off, deleted.
+//! Access keys: listed, created once, activated, deactivated, deleted.
 
 use std::time::Duration;
 
