@@ -229,8 +229,8 @@ async fn record_with_request(
         let told = approval_card::text(&notification::told_of_deactivation(issued, operator.actor()));
         let to = issued.requester.clone();
         next.notifications.extend([
-            Notification::ApprovalsChannel { message: told.clone() },
-            Notification::DirectMessage { to, message: told },
+            Notification::ApprovalsChannel { message: told.clone().into() },
+            Notification::DirectMessage { to, message: told.into() },
         ]);
         let mut others = Vec::new();
         if let Some(key) = read(dynamo, &issued.key).await? {

@@ -215,7 +215,11 @@ pub struct NewAuditEntry {
 impl NewAuditEntry {
     /// Something that somebody did.
     #[must_use]
-    pub fn new<const N: usize>(event: AuditEvent, actor: impl ToString, detail: [(&str, String); N]) -> Self {
+    pub fn new<'n>(
+        event: AuditEvent,
+        actor: impl ToString,
+        detail: impl IntoIterator<Item = (&'n str, String)>,
+    ) -> Self {
         let detail = detail.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { event, actor: actor.to_string(), detail }
     }

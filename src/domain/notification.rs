@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccessKeyId, PersonId};
-use crate::slack::api::SlackMessage;
 use crate::time::Timestamp;
 
 /// Something to tell, written with the change that it tells of and delivered on its own: a Slack that does not answer
@@ -19,7 +18,7 @@ pub enum Notification {
         /// To whom.
         to: PersonId,
         /// What it says. Never a link to a key.
-        message: SlackMessage,
+        message: RenderedMessage,
     },
     /// A direct message that reminds somebody of a key's end. Whether it was delivered matters, so that is noted.
     ExpiryReminder {
@@ -30,18 +29,37 @@ pub enum Notification {
         /// Of which end.
         end: Timestamp,
         /// What it says.
-        message: SlackMessage,
+        message: RenderedMessage,
     },
     /// A message in the card's thread.
     ThreadReply {
         /// What it says.
-        message: SlackMessage,
+        message: RenderedMessage,
     },
     /// A message to the approvals channel.
     ApprovalsChannel {
         /// What it says.
-        message: SlackMessage,
+        message: RenderedMessage,
     },
+}
+
+/// A message as it was rendered with the change that it tells of: stored and delivered, never looked into here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RenderedMessage(String);
+
+impl RenderedMessage {
+    /// A message in the form that its sender reads.
+    #[must_use]
+    pub fn new(rendered: String) -> Self {
+        Self(rendered)
+    }
+
+    /// The same.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A notification in its place.

@@ -28,13 +28,15 @@ pub(crate) async fn deliver_notification(
     };
     let told = match &notification {
         Notification::UpdateCard => draw(ctx, request, now).await,
-        Notification::DirectMessage { to, message } => direct(ctx, to, message).await,
-        Notification::ExpiryReminder { to, key, end, message } => match direct(ctx, to, message).await {
-            Ok(()) => note_delivered(ctx, key, *end, now).await,
-            Err(error) => Err(error),
-        },
-        Notification::ThreadReply { message } => in_thread(ctx, request, message).await,
-        Notification::ApprovalsChannel { message } => to_approvers(ctx, message).await.map(drop),
+        Notification::DirectMessage { to, message } => direct(ctx, to, &message.try_into()?).await,
+        Notification::ExpiryReminder { to, key, end, message } => {
+            match direct(ctx, to, &message.try_into()?).await {
+                Ok(()) => note_delivered(ctx, key, *end, now).await,
+                Err(error) => Err(error),
+            }
+        }
+        Notification::ThreadReply { message } => in_thread(ctx, request, &message.try_into()?).await,
+        Notification::ApprovalsChannel { message } => to_approvers(ctx, &message.try_into()?).await.map(drop),
     };
     match told {
         Err(error) if is_undeliverable(&notification, &error) => {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::domain::audit::NewAuditEntry;
 use crate::domain::reason::Reason;
-use crate::domain::request::{Approval, Card, IssueIntent, ReviewSnapshot};
+use crate::domain::request::details::ReviewSnapshot;
+use crate::domain::request::record::{Approval, Card};
+use crate::domain::request::state::IssueIntent;
 use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
 use crate::time::Timestamp;
 

@@ -1,13 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::audit::AuditEntry;
-use crate::domain::audit::AuditEvent;
-use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus};
-use crate::time::DAY;
+use crate::domain::audit::{AuditEntry, AuditEvent, NewAuditEntry};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
+use crate::domain::reason::Reason;
+use crate::domain::use_case::UseCase;
+use crate::id::{AccessKeyId, Digest256, PersonId, RequestId, RunId, TicketId};
+use crate::time::{DAY, Timestamp};
 
 type Change = fn(&mut KeyRequest);
 
@@ -681,7 +684,7 @@ fn request_states_read_back_or_fail() {
         let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
         whole.notifications.extend([Notification::DirectMessage {
             to: person("U0ALICE"),
-            message: crate::render::approval_card::text("told"),
+            message: crate::render::approval_card::text("told").into(),
         }]);
         assert_eq!(whole.notifications.take_new().len(), 1, "stored beside the request, not in it");
         let document = serde_json::to_value(&whole).unwrap();

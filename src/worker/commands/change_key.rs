@@ -326,5 +326,5 @@ fn bears_anothers_id() {
 fn why_off(request: &KeyRequest, facts: &DecisionFacts) -> Option<Notification> {
     let RequestKind::Reactivate { undo: false, .. } = &request.details.kind else { return None };
     let KeyState::Inactive { why, since } = &facts.key.as_ref()?.state else { return None };
-    Some(Notification::ThreadReply { message: approval_card::text(&text::why_off(*why, *since)) })
+    Some(Notification::ThreadReply { message: approval_card::text(&text::why_off(*why, *since)).into() })
 }

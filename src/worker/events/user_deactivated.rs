@@ -123,7 +123,7 @@ async fn notify_of_keys(ctx: &Context, keys: &[StoredKey], now: Timestamp) -> Re
         };
         let seen = RequestEvent::RecordTicketEvent { happened: happened.clone(), at: now, alert: false };
         let next = request.request.apply(seen, "keyvend", now)?;
-        let told = vec![Notification::ApprovalsChannel { message: message.clone() }];
+        let told = vec![Notification::ApprovalsChannel { message: message.clone().into() }];
         match commit(ctx, &request, next, noted.clone(), told).await {
             Ok(saved) => {
                 drain_outbox(ctx, saved).await;

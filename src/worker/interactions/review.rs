@@ -285,7 +285,8 @@ async fn carry_out(
     };
     let voided = if next.is_actionable() { Vec::new() } else { void_ticket(ctx, stored).await? };
     let (to_presser, to_requester) = notifications_for(&event, &next, left);
-    let direct = Notification::DirectMessage { to: next.details.requester.clone(), message: to_requester };
+    let direct =
+        Notification::DirectMessage { to: next.details.requester.clone(), message: to_requester.into() };
     match commit(ctx, stored, next, voided, vec![Notification::UpdateCard, direct]).await {
         Ok(saved) => {
             try_to_reply(ctx, message, now, &to_presser).await;

@@ -96,7 +96,8 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
             return Ok(());
         };
         let message = approval_card::text(text::KEY_GONE);
-        let told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
+        let told =
+            vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
         return finish_claim(ctx, &stored, next, vec![key.update(&gone)?, release], told).await;
     }
     let undone = match &stored.request.details.kind {
@@ -113,7 +114,8 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
         return redo_deactivation(ctx, key, now).await;
     };
     let message = approval_card::text(&text::standing(&next));
-    let mut told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
+    let mut told =
+        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
     told.extend(next.card.is_some().then_some(Notification::UpdateCard));
     let others = vec![key.update(&active)?, release];
     match commit(ctx, &stored, next, others, told).await {

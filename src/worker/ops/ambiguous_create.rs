@@ -52,7 +52,8 @@ pub(crate) async fn recheck_ambiguous_create(
     for key in &found {
         let suspect = IssuedKey::suspect_from_request(&next, &doubt.intent.path, key, now);
         others.push(StoredKey::create(&suspect)?);
-        notifications.push(Notification::ApprovalsChannel { message: approval_card::suspect(&suspect) });
+        notifications
+            .push(Notification::ApprovalsChannel { message: approval_card::suspect(&suspect).into() });
     }
     if next.state == RequestState::Approved {
         let all: Vec<&AccessKeyId> =
@@ -63,7 +64,8 @@ pub(crate) async fn recheck_ambiguous_create(
             others.push(counters::decrement_daily_count(&asked.requester, doubt.intent.started_at));
         }
         let message = approval_card::again(&text::doubt_settled(&next, &all), &next);
-        notifications.push(Notification::DirectMessage { to: asked.requester.clone(), message });
+        notifications
+            .push(Notification::DirectMessage { to: asked.requester.clone(), message: message.into() });
         notifications.push(Notification::UpdateCard);
     }
     match commit(ctx, &stored, next, others, notifications).await {
@@ -108,6 +110,6 @@ pub(crate) async fn remind_about_suspect(
     let next = IssuedKey { state: KeyState::Suspect { asked_at: now }, ..stored.issued.clone() };
     let happened =
         NewAuditEntry::new(AuditEvent::KeySuspectReminderSent, EXPIRY, [("key", next.key.to_string())]);
-    let told = vec![Notification::ApprovalsChannel { message: approval_card::suspect(&next) }];
+    let told = vec![Notification::ApprovalsChannel { message: approval_card::suspect(&next).into() }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
 }

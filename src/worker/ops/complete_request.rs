@@ -120,7 +120,7 @@ async fn reopen(
     let Ok(next) = stored.request.apply(event, "keyvend", now) else { return Ok(()) };
     let message = approval_card::text(&text::facts_changed(&next));
     let mut notifications = vec![
-        Notification::DirectMessage { to: next.details.requester.clone(), message },
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
         Notification::UpdateCard,
     ];
     // A card that is updated notifies nobody; one that is posted does.
@@ -129,7 +129,7 @@ async fn reopen(
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
         let message = approval_card::text(&text::asked_again(&next, mention));
-        notifications.push(Notification::ThreadReply { message });
+        notifications.push(Notification::ThreadReply { message: message.into() });
     }
     finish_claim(ctx, stored, next, Vec::new(), notifications).await
 }

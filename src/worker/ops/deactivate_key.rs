@@ -110,13 +110,17 @@ async fn settle_deactivation(
     let told = match (press, &stored.deactivation_mark) {
         (Some(_), Some(off)) => {
             let message = approval_card::text(&text::reported(&next, &off.by));
-            let approvers = Notification::ApprovalsChannel { message: message.clone() };
-            vec![approvers, Notification::DirectMessage { to, message }, Notification::UpdateCard]
+            let approvers = Notification::ApprovalsChannel { message: message.clone().into() };
+            vec![
+                approvers,
+                Notification::DirectMessage { to, message: message.into() },
+                Notification::UpdateCard,
+            ]
         }
         (_, _) => {
             vec![
                 Notification::UpdateCard,
-                Notification::DirectMessage { to, message: approval_card::off(&next, why) },
+                Notification::DirectMessage { to, message: approval_card::off(&next, why).into() },
             ]
         }
     };

@@ -71,7 +71,7 @@ pub(crate) async fn delete_key(
     let detail = [("key", next.key.to_string()), ("why", why.as_str().to_owned())];
     let happened = NewAuditEntry::new(AuditEvent::KeyDeleted, by, detail);
     let message = approval_card::text(&text::key_deleted(&next, why));
-    let told = vec![Notification::DirectMessage { to: next.requester.clone(), message }];
+    let told = vec![Notification::DirectMessage { to: next.requester.clone(), message: message.into() }];
     let release = leases::release_lease(&next.account, &next.user, &holder);
     update_key(ctx, &stored, &next, happened, vec![release], told, now).await
 }

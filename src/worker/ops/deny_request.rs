@@ -18,7 +18,8 @@ pub(crate) async fn deny_request(
         return Ok(());
     };
     let message = approval_card::text(&why);
-    let mut notifications = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
+    let mut notifications =
+        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
     notifications.extend(next.card.is_some().then_some(Notification::UpdateCard));
     finish_claim(ctx, stored, next, Vec::new(), notifications).await
 }

@@ -20,7 +20,7 @@ pub(crate) async fn expire_request(
     let message = approval_card::text(&text::request_expired(&next));
     let notifications = vec![
         Notification::UpdateCard,
-        Notification::DirectMessage { to: next.details.requester.clone(), message },
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
     ];
     match commit(ctx, stored, next, voided, notifications).await {
         Ok(saved) => {

@@ -444,7 +444,7 @@ async fn record_and_seal(
             leases::release_lease(&asked.account, &asked.user, next.id.as_str()),
         ];
         let message = approval_card::issued(next, &key.id, ready.claimed.browser);
-        let told = Notification::DirectMessage { to: asked.requester.clone(), message };
+        let told = Notification::DirectMessage { to: asked.requester.clone(), message: message.into() };
         Ok((others, vec![Notification::UpdateCard, told]))
     };
     save_while_holding_intent(ctx, stored, &sealing, now, with).await
@@ -535,7 +535,8 @@ async fn abort_issuing(
     } else {
         approval_card::text(&failed.say)
     };
-    let mut notifications = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
+    let mut notifications =
+        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
     // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
     if next.card.is_some() || next.state == RequestState::Pending {
         notifications.push(Notification::UpdateCard);
@@ -546,7 +547,7 @@ async fn abort_issuing(
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
         let message = approval_card::text(&text::asked_again(&next, mention));
-        notifications.push(Notification::ThreadReply { message });
+        notifications.push(Notification::ThreadReply { message: message.into() });
     }
     finish_claim(ctx, &stored, next, others, notifications).await
 }
@@ -564,8 +565,8 @@ async fn mark_ambiguous(
     let message = approval_card::text(&text::ambiguous(&next));
     let notifications = vec![
         Notification::UpdateCard,
-        Notification::DirectMessage { to: next.details.requester.clone(), message: message.clone() },
-        Notification::ApprovalsChannel { message },
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.clone().into() },
+        Notification::ApprovalsChannel { message: message.into() },
     ];
     finish_claim(ctx, &stored, next, others, notifications).await
 }

@@ -34,7 +34,8 @@ pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) ->
         to: issued.requester.clone(),
         key: issued.key.clone(),
         end: issued.expires_at,
-        message: approval_card::about_key(&text::expires_soon(issued, &last_used), &issued.key, offers),
+        message: approval_card::about_key(&text::expires_soon(issued, &last_used), &issued.key, offers)
+            .into(),
     };
     update_key(ctx, stored, &next, happened, Vec::new(), vec![reminder], now).await
 }
@@ -99,7 +100,7 @@ pub(crate) async fn expire_or_postpone(
         &next,
         happened,
         Vec::new(),
-        vec![Notification::ApprovalsChannel { message }],
+        vec![Notification::ApprovalsChannel { message: message.into() }],
         now,
     )
     .await
@@ -146,7 +147,7 @@ pub(crate) async fn check_old_key_idle(
     let happened = key_event(AuditEvent::KeyIdleQuestionSent, stored, detail);
     let sentence = text::quiet(issued, successor, &last_used);
     let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Retire]);
-    let told = vec![Notification::DirectMessage { to: successor.requester.clone(), message }];
+    let told = vec![Notification::DirectMessage { to: successor.requester.clone(), message: message.into() }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
 }
 

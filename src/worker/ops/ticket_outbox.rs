@@ -36,7 +36,7 @@ pub(crate) async fn import_ticket_events(
         let to = &stored.request.details.requester;
         let told = |alert: &String| Notification::DirectMessage {
             to: to.clone(),
-            message: approval_card::text(alert),
+            message: approval_card::text(alert).into(),
         };
         let notifications = alerts.iter().map(told).collect();
         match commit(ctx, &stored, next, vec![tickets::clear_outbox(tid, ticket.outbox.len())], notifications)

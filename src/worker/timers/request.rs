@@ -42,7 +42,7 @@ pub(crate) async fn run_request_timer(
         let what = format!("{}.reminder", next.id);
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
-        Notification::ThreadReply { message: approval_card::text(&text::reminder(&next, mention)) }
+        Notification::ThreadReply { message: approval_card::text(&text::reminder(&next, mention)).into() }
     } else {
         Notification::UpdateCard
     };

@@ -91,7 +91,8 @@ async fn expire(
         now,
     )?;
     let message = approval_card::again(&text::link_expired(&next), &next);
-    let told = vec![Notification::DirectMessage { to: next.details.requester.clone(), message }];
+    let told =
+        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
     let others = vec![tickets::expired(tid, now), TicketRef::remove_psk(tid)];
     match commit(ctx, stored, next, others, told).await {
         Ok(saved) => {

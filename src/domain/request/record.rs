@@ -1,0 +1,345 @@
+//! A request as its item tells: what is requested, what was reviewed, where it stands, and when its timer runs out.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
+use crate::domain::notification::Outbox;
+use crate::domain::person::EligibleApprovers;
+use crate::domain::request::details::{RequestDetails, ReviewSnapshot};
+use crate::domain::request::revision::RevisionSalt;
+use crate::domain::request::state::RequestState;
+use crate::id::{AccessKeyId, ChannelId, Digest256, MessageTs, PersonId, RequestId, Revision, TicketId};
+use crate::time::Timestamp;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRequest {
+    /// Its id.
+    pub id: RequestId,
+    /// What was asked.
+    pub details: RequestDetails,
+    /// What the card shows.
+    pub snapshot: ReviewSnapshot,
+    /// What its revisions are salted with.
+    pub salt: RevisionSalt,
+    /// The revisions that its card showed before the present one: a press that names one was once right.
+    pub previous_revisions: Vec<Revision>,
+    /// Who was an approver when it was created, without the holder of the key that it is about.
+    pub eligible_approvers: EligibleApprovers,
+    /// Approvals given to what the card shows.
+    pub approvals: Vec<Approval>,
+    /// Since when its card has waited for approvals.
+    pub pending_since: Timestamp,
+    /// When it expires in its present state.
+    pub expires_at: Timestamp,
+    /// The card, once posted.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub card: Option<Card>,
+    /// Where it stands.
+    pub state: RequestState,
+    /// Whether it was told that the present link was misused.
+    pub misuse_alert_sent: bool,
+    /// Whether the approvers were reminded.
+    pub reminder_sent: bool,
+    /// Its audit chain.
+    pub chain: AuditChain,
+    /// What people are still to be told.
+    pub notifications: Outbox,
+}
+
+/// Somebody's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Whose.
+    pub by: PersonId,
+    /// By which press: one that is delivered again meets its own approval.
+    pub interaction_id: RequestId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The message in the approvals channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Where.
+    pub channel: ChannelId,
+    /// Which message.
+    pub ts: MessageTs,
+}
+
+impl KeyRequest {
+    /// A request as it begins: pending, or approved where policy wants no approval.
+    #[must_use]
+    pub fn new(
+        id: RequestId,
+        asked: RequestDetails,
+        shown: ReviewSnapshot,
+        salt: RevisionSalt,
+        eligible_approvers: EligibleApprovers,
+        (request_ttl, approved_ttl): (Duration, Duration),
+    ) -> Self {
+        let (state, ttl) = if shown.required_approvals == 0 {
+            (RequestState::Approved, approved_ttl)
+        } else {
+            (RequestState::Pending, request_ttl)
+        };
+        let mut chain = AuditChain::default();
+        let detail = [
+            ("account", asked.account.id.to_string()),
+            ("user", asked.user.to_string()),
+            ("use_case", asked.use_case.to_string()),
+            ("days", asked.days.to_string()),
+            ("reason", asked.reason.clone()),
+            ("needed", shown.required_approvals.to_string()),
+        ];
+        let mut happened = NewAuditEntry::new(AuditEvent::RequestCreated, &asked.requester, detail);
+        happened.detail.extend(asked.kind.detail());
+        chain.append(&id, asked.at, happened);
+        let expires_at = asked.at + ttl;
+        Self {
+            id,
+            pending_since: asked.at,
+            details: asked,
+            snapshot: shown,
+            salt,
+            previous_revisions: Vec::new(),
+            eligible_approvers,
+            approvals: Vec::new(),
+            expires_at,
+            card: None,
+            state,
+            misuse_alert_sent: false,
+            reminder_sent: false,
+            chain,
+            notifications: Outbox::default(),
+        }
+    }
+
+    /// A request that policy refused when it was asked: kept, so that a redelivery meets it, and audited.
+    #[must_use]
+    pub fn refused(
+        id: RequestId,
+        asked: RequestDetails,
+        salt: RevisionSalt,
+        why: String,
+        by: &[String],
+    ) -> Self {
+        let shown = ReviewSnapshot {
+            required_approvals: 0,
+            privileged: true,
+            groups: Vec::new(),
+            policies: Vec::new(),
+            policy_digest: Digest256::of(b""),
+            boundary: None,
+            keys: Vec::new(),
+        };
+        let ttls = (Duration::ZERO, Duration::ZERO);
+        let mut request = Self::new(id, asked, shown, salt, EligibleApprovers::default(), ttls);
+        let detail = [("by", by.join(" "))];
+        request.chain.append(
+            &request.id,
+            request.details.at,
+            NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", detail),
+        );
+        request.state = RequestState::PolicyDenied { why };
+        request
+    }
+
+    /// The request with approvals that were given to another one and hold for this one too, as far as they can count here;
+    /// `enough` says that policy allows issuing with them.
+    #[must_use]
+    pub fn inheriting(
+        mut self,
+        mut approvals: Vec<Approval>,
+        of: &RequestId,
+        enough: bool,
+        approved_ttl: Duration,
+    ) -> Self {
+        approvals.retain(|approval| self.can_count(&approval.by));
+        let by: Vec<String> = approvals.iter().map(|approval| approval.by.to_string()).collect();
+        let detail = [("of", of.to_string()), ("by", by.join(" ")), ("enough", enough.to_string())];
+        self.chain.append(
+            &self.id,
+            self.details.at,
+            NewAuditEntry::new(AuditEvent::ReviewInherited, "keyvend", detail),
+        );
+        self.approvals = approvals;
+        if enough {
+            self.state = RequestState::Approved;
+            self.expires_at = self.details.at + approved_ttl;
+        }
+        self
+    }
+
+    /// Whether this person's approval can count: they were an approver when it was created, and it is not their own.
+    #[must_use]
+    pub fn can_count(&self, by: &PersonId) -> bool {
+        self.eligible_approvers.contains(&by.user) && by.user != self.details.requester.user
+    }
+
+    /// The revision of what its card shows. Only the buttons of that card carry it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision_of(&self.snapshot)
+    }
+
+    /// The revision of its card if it showed this: over the request, how privileged the user is, its groups, its policies
+    /// and their documents, and the approvals needed.
+    #[must_use]
+    pub fn revision_of(&self, shown: &ReviewSnapshot) -> Revision {
+        self.salted_hash("card", &shown.canonical())
+    }
+
+    /// What its requester's own buttons carry. It stays as it is, as what was asked does, and is no revision of the card:
+    /// whoever gets hold of an answer to the requester can decide nothing by it.
+    #[must_use]
+    pub fn requester_revision(&self) -> Revision {
+        self.salted_hash("requester", &Value::Null)
+    }
+
+    /// Whether its card shows this revision, or did.
+    #[must_use]
+    pub fn is_known_revision(&self, revision: &Revision) -> bool {
+        *revision == self.revision() || self.previous_revisions.contains(revision)
+    }
+
+    fn salted_hash(&self, to: &str, shown: &Value) -> Revision {
+        let canonical = json!([self.salt.encoded(), to, self.details.canonical(), shown]);
+        Revision::of(canonical.to_string().as_bytes())
+    }
+
+    /// The card shows this from now on.
+    pub(crate) fn set_snapshot(&mut self, shown: ReviewSnapshot) {
+        let before = self.revision();
+        self.snapshot = shown;
+        if before != self.revision() && !self.previous_revisions.contains(&before) {
+            self.previous_revisions.push(before);
+        }
+    }
+
+    /// Whether these facts are other than those that its approvals were given for. Where no approval is needed, none was
+    /// given for anything.
+    #[must_use]
+    pub fn is_outdated_by(&self, shown: &ReviewSnapshot) -> bool {
+        shown.required_approvals > 0 && self.revision_of(shown) != self.revision()
+    }
+
+    /// It waits for approvals of what its card shows from now on.
+    pub(crate) fn wait_for_approvals(
+        &mut self,
+        shown: ReviewSnapshot,
+        approvals: Vec<Approval>,
+        now: Timestamp,
+        ttl: Duration,
+    ) {
+        let approvals = approvals.into_iter().filter(|approval| self.can_count(&approval.by)).collect();
+        self.state = RequestState::Pending;
+        self.set_snapshot(shown);
+        self.approvals = approvals;
+        self.pending_since = now;
+        self.expires_at = now + ttl;
+        self.reminder_sent = false;
+    }
+
+    /// Whether its time has run out while it still waits for a person.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.is_actionable() && self.expires_at <= now
+    }
+
+    /// Whether it may still come to a key.
+    #[must_use]
+    pub fn is_unresolved(&self, now: Timestamp) -> bool {
+        let under_way = matches!(self.state, RequestState::Issuing(_) | RequestState::Ambiguous(_));
+        under_way || (self.is_actionable() && !self.is_expired(now))
+    }
+
+    /// When a quarter of the card's time is gone.
+    #[must_use]
+    pub fn remind_at(&self) -> Timestamp {
+        Timestamp(self.pending_since.0 + self.expires_at.since(self.pending_since) / 4)
+    }
+
+    /// When it must next be looked at, if nobody does anything.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        // Whoever holds an intent is left alone until its deadline: any other write would take it from them.
+        if let RequestState::Issuing(intent) = &self.state {
+            return Some(intent.deadline);
+        }
+        if !self.chain.outbox.is_empty() || !self.notifications.outbox.is_empty() {
+            // Written, but not yet known to be audited and told: at the next sweep that finds it so.
+            return Some(self.details.at);
+        }
+        match &self.state {
+            RequestState::Ambiguous(doubt) => doubt.look_at(),
+            // There is no link to wait for.
+            RequestState::Approved if self.details.kind.existing().is_some() => Some(self.pending_since),
+            RequestState::Pending if !self.reminder_sent => Some(self.remind_at()),
+            RequestState::Pending | RequestState::Approved | RequestState::LinkIssued { .. } => {
+                Some(self.expires_at)
+            }
+            RequestState::Issuing(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => None,
+        }
+    }
+
+    /// Whether a person can still decide it.
+    #[must_use]
+    pub fn is_actionable(&self) -> bool {
+        match self.state {
+            RequestState::Pending | RequestState::Approved | RequestState::LinkIssued { .. } => true,
+            RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => false,
+        }
+    }
+
+    /// The key that came of it and the ticket it was sealed to, if one did.
+    #[must_use]
+    pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {
+        match &self.state {
+            RequestState::Issued { key, tid, .. } => Some((key, tid)),
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::LinkIssued { .. }
+            | RequestState::Issuing(_)
+            | RequestState::Ambiguous(_)
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => None,
+        }
+    }
+
+    /// The link that was given out and not used up, if any.
+    #[must_use]
+    pub fn ticket(&self) -> Option<&TicketId> {
+        match &self.state {
+            RequestState::LinkIssued { tid } | RequestState::Issued { tid, .. } => Some(tid),
+            RequestState::Issuing(intent) => Some(&intent.tid),
+            RequestState::Ambiguous(doubt) => Some(&doubt.intent.tid),
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => None,
+        }
+    }
+}

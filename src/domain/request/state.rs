@@ -1,0 +1,123 @@
+//! The states of a request.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::reason::Reason;
+use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
+use crate::time::Timestamp;
+
+/// Where a request stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestState {
+    /// Waits for approvals.
+    Pending,
+    /// Waits for its requester to press Get my key.
+    Approved,
+    /// A link was given out.
+    LinkIssued {
+        /// The link's ticket.
+        tid: TicketId,
+    },
+    /// A key is being created.
+    Issuing(IssueIntent),
+    /// `CreateAccessKey` gave no answer: whether there is a key is not known, and it is never repeated.
+    Ambiguous(AmbiguousCreate),
+    /// The key exists.
+    Issued {
+        /// Which.
+        key: AccessKeyId,
+        /// The ticket it was sealed to.
+        tid: TicketId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A key that exists was activated again, or lives longer.
+    Completed {
+        /// Which.
+        key: AccessKeyId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An approver said no.
+    Denied {
+        /// Who.
+        by: PersonId,
+        /// By which press.
+        press: RequestId,
+        /// Why, in the approver's words.
+        reason: Reason,
+    },
+    /// The requester took it back.
+    Cancelled,
+    /// Nobody answered in time.
+    Expired,
+    /// Policy said no after all.
+    PolicyDenied {
+        /// What the requester was told.
+        why: String,
+    },
+}
+
+impl RequestState {
+    /// As the table and people read it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Approved => "APPROVED",
+            Self::LinkIssued { .. } => "LINK_ISSUED",
+            Self::Issuing(_) => "ISSUING",
+            Self::Ambiguous(_) => "AMBIGUOUS",
+            Self::Issued { .. } => "ISSUED",
+            Self::Completed { .. } => "COMPLETED",
+            Self::Denied { .. } => "DENIED",
+            Self::Cancelled => "CANCELLED",
+            Self::Expired => "EXPIRED",
+            Self::PolicyDenied { .. } => "POLICY_DENIED",
+        }
+    }
+}
+
+/// The intent to create a key, held by one invocation until its own deadline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssueIntent {
+    /// The ticket that the key goes to.
+    pub tid: TicketId,
+    /// The invocation.
+    pub invocation: RunId,
+    /// When the intent was first written down: the day whose count it is in.
+    pub started_at: Timestamp,
+    /// Its holder's deadline.
+    pub deadline: Timestamp,
+    /// The IAM user's path.
+    pub path: String,
+    /// The user's keys before.
+    pub existing_keys: Vec<AccessKeyId>,
+    /// The key, once `CreateAccessKey` answered.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub created: Option<AccessKeyId>,
+}
+
+/// `CreateAccessKey` was asked and nobody heard the answer: IAM is looked at until it is settled what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AmbiguousCreate {
+    /// What was intended, and the keys there were before.
+    pub intent: IssueIntent,
+    /// Since when it is not known.
+    pub since: Timestamp,
+    /// How often IAM was looked at since.
+    pub checks_done: usize,
+    /// Keys that may have come of it, found so far.
+    pub suspect_keys: Vec<AccessKeyId>,
+}
+
+/// When IAM is looked at after an unanswered `CreateAccessKey`, in seconds: its lists lag behind.
+pub const RECHECK_DELAYS: [i64; 4] = [15, 60, 300, 1_200];
+
+impl AmbiguousCreate {
+    /// When IAM is looked at next.
+    #[must_use]
+    pub fn look_at(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.since.0 + RECHECK_DELAYS.get(self.checks_done)?))
+    }
+}
