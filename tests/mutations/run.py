@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Breaks one guard at a time and expects the tests to notice: `make mutants`, or `run.py NAME...` for some of them.
+"""Removes one guard at a time and expects the tests to fail: `make mutants`, or `run.py NAME...` for some of them.
 
-Each patch here says in its first line what it breaks, and in its second which tests must then fail. They are applied to a
-clone of what is committed, under target/mutations. Tests that fail without the patch, too, show nothing: so they are run
-unpatched first. A patch that no longer applies, or does not build, is a failure of this check.
+The first line of each patch says what it breaks, the second which tests must then fail. Patches are applied to a clone of
+HEAD, under target/mutations. Tests that also fail without the patch prove nothing, so they run unpatched first. A patch that
+does not apply or does not build is a failure.
+
+`run.py --check [NAME...]` only verifies that the patches apply to HEAD. It builds nothing and takes seconds. It prints each
+patch that does not apply with the reason, and exits with status 1 if there is one.
 """
 
 import os
@@ -14,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = ROOT / "tests" / "mutations"
 CLONE = ROOT / "target" / "mutations"
-# Of its own: Cargo cannot tell two checkouts of one package apart in a shared target folder, and takes what was built last
-# from either for fresh, so a later `cargo test` here could run a mutant.
+# Separate from target: Cargo cannot tell two checkouts of one package apart in a shared target folder and considers the last
+# build of either to be fresh, so a later `cargo test` here could run a mutant.
 BUILD = ROOT / "target" / "mutations-build"
 
 
@@ -52,11 +55,31 @@ def outcome(options, filters):
     return ("green" if done.returncode == 0 else "red"), said
 
 
+def named(names):
+    """The patches of these names, or all of them."""
+    patches = sorted(PATCHES.glob("*.patch"))
+    unknown = set(names) - {patch.stem for patch in patches}
+    if unknown or not patches:
+        sys.exit(f"no such patch: {', '.join(sorted(unknown))}" if unknown else "no patches")
+    return [patch for patch in patches if not names or patch.stem in names]
+
+
+def check(names):
+    clone()
+    patches, failed = named(names), 0
+    for patch in patches:
+        applied = run("git", "apply", "--recount", "--check", str(patch))
+        if applied.returncode != 0:
+            print(f"{patch.stem}: does not apply: {applied.stderr.strip()}")
+            failed += 1
+    print(f"{len(patches) - failed} of {len(patches)} apply")
+    if failed:
+        sys.exit(1)
+
+
 def main(names):
     clone()
-    patches = sorted(PATCHES.glob("*.patch"))
-    if names:
-        patches = [patch for patch in patches if patch.stem in names]
+    patches = named(names)
     failed, seen = [], {}
     for patch in patches:
         sentence = patch.read_text(encoding="utf-8").splitlines()[0]
@@ -66,7 +89,7 @@ def main(names):
         if key not in seen:
             seen[key] = outcome(options, filters)[0]
         if seen[key] != "green":
-            print(f"  the tests are {seen[key]} without it")
+            print(f"  the tests are {seen[key]} without the patch")
             failed.append(patch.stem)
             continue
         applied = run("git", "apply", "--recount", str(patch))
@@ -83,9 +106,13 @@ def main(names):
             print("  NOT NOTICED" if result == "green" else f"  does not build:\n{said[-2000:]}")
             failed.append(patch.stem)
     print(f"{len(patches) - len(failed)} of {len(patches)} noticed")
-    if failed or not patches:
+    if failed:
         sys.exit(f"not noticed, or not tried: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    arguments = sys.argv[1:]
+    if "--check" in arguments:
+        check([argument for argument in arguments if argument != "--check"])
+    else:
+        main(arguments)
