@@ -303,7 +303,7 @@ async fn due_message_only_repeats_stored_notification() {
         json!({"notify": {"request": unknown, "number": 1}}),
         json!({"notify": {"request": id, "number": 2, "notification": notification}}),
         json!({"notify": {"request": id, "notification": notification}}),
-        with(json!({"misfits": [phish], "more": 0})),
+        with(json!({"discrepancies": [phish], "omitted": 0})),
         with(json!({"begun": now + 86_400 * 365})),
         json!({"checkpoint": {"day": phish, "back": 0, "shard": 0, "after": null}}),
         json!({"item_timer": {"item": phish, "due_at": now}}),

@@ -1,5 +1,7 @@
 //! What comes late, and what is given up: begun no more, told, and in the audit trail.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -205,7 +207,7 @@ async fn untrue_timer_message_changes_nothing() {
 #[tokio::test]
 async fn cleanup_leaves_older_keys_untouched() {
     for how in [Interfere::CrashAfter, Interfere::refused_json("InternalServerError")] {
-        for event in ["created", "issued"] {
+        for event in ["issue.key_created", "issue.completed"] {
             let keyvend = Deployed::new().await;
             let iam = testkit::aws::iam(&keyvend.world.net, testkit::net::HOME);
             iam.create_access_key().user_name("ci-deployer").send().await.unwrap();
@@ -215,17 +217,19 @@ async fn cleanup_leaves_older_keys_untouched() {
             keyvend.world.net.forget();
             let (wanted, way) = (format!(r#"\"event\":\"{event}\""#), how.clone());
             let crashes = matches!(how, Interfere::CrashAfter);
-            let mut struck = false;
+            let struck = Arc::new(AtomicBool::new(false));
+            let strikes = struck.clone();
             keyvend.world.net.before(move |call| {
                 let writes = call.operation == "TransactWriteItems"
                     && call.parameters.to_string().contains(&wanted)
-                    && !(crashes && struck);
-                struck |= writes;
+                    && !(crashes && strikes.load(Ordering::SeqCst));
+                strikes.fetch_or(writes, Ordering::SeqCst);
                 if writes { way.clone() } else { Interfere::Pass }
             });
             let claim = keyvend.receives(sqs::CLAIMS);
             keyvend.world.net.survive(keyvend.work(claim)).await;
             keyvend.world.net.undisturbed();
+            assert!(struck.load(Ordering::SeqCst), "{event} is written");
             let begun = keyvend.request().await;
             if crashes && event == "issue.key_created" {
                 let intent = &begun["state"]["Issuing"];
