@@ -73,7 +73,7 @@ pub fn deny(request: &KeyRequest, carried: &str) -> Value {
 
 /// A modal that only tells something.
 #[must_use]
-pub fn told(sentence: &str) -> Value {
+pub fn notice(sentence: &str) -> Value {
     shown(text::KEY_TITLE, vec![section(sentence)])
 }
 

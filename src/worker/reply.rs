@@ -53,7 +53,7 @@ pub(crate) async fn show_outcome(ctx: &Context, to: &SlackEnvelope, sentence: &s
     let Some(view) = to.submitted_view() else { return false };
     let shown = async {
         let slack = slack_client(ctx).await?;
-        anyhow::Ok(slack.update_view(view, None, &modal::told(sentence)).await?)
+        anyhow::Ok(slack.update_view(view, None, &modal::notice(sentence)).await?)
     };
     match shown.await {
         Ok(()) => true,

@@ -30,7 +30,7 @@ fn acknowledgement(what: &SlackEvent) -> HttpResponse {
         SlackEvent::Command(Command::Form) => HttpResponse::empty(200),
         SlackEvent::Command(_) => ephemeral(text::CHECKING),
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id: Some(_), .. }) => {
-            let checking = modal::told(text::CHECKING_FORM);
+            let checking = modal::notice(text::CHECKING_FORM);
             HttpResponse::json(&json!({ "response_action": "update", "view": checking }))
         }
         // Slack shows any other body of an acknowledgement as an error.

@@ -17,6 +17,7 @@ use crate::id::{AccessKeyId, RequestId};
 use crate::policy::{Issue, Policies, PolicyDecision};
 use crate::random::random;
 use crate::render::{approval_card, text};
+use crate::slack::api::SlackApi;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::keys::StoredKey;
 use crate::store::open_requests::OpenRequests;
@@ -41,7 +42,7 @@ pub(crate) async fn change_key(
     ctx: &Context,
     message: &SlackEnvelope,
     key: &AccessKeyId,
-    again: KeyChange,
+    change: KeyChange,
     now: Timestamp,
 ) -> Result<(), HandleError> {
     // The read-only session of the home account meanwhile: the key is most likely of it.
@@ -58,8 +59,8 @@ pub(crate) async fn change_key(
     };
     let ((found, before, open, slack, ()), ()) = try_join(read, admit(ctx, message)).await?;
     if let Some(before) = before {
-        if !again.made(&before.request.details, message, key) {
-            bears_anothers_id();
+        if !change.made(&before.request.details, message, key) {
+            log_id_collision();
             return Ok(());
         }
         // A redelivery goes on from what the first delivery recorded.
@@ -79,17 +80,50 @@ pub(crate) async fn change_key(
     let Ok(policies) = &ctx.policies else {
         return Ok(answer(ctx, message, now, text::POLICIES_INVALID).await?);
     };
-    if again == KeyChange::Replace && issued.requester != message.person {
-        return refuse_again(ctx, message, issued, again, text::NOT_YOURS, now).await;
+    if change == KeyChange::Replace && issued.requester != message.person {
+        return deny_change(ctx, message, issued, change, text::NOT_YOURS, now).await;
     }
-    let (wants, days) = match again.wants(&stored, ctx.config.max_key_days, now) {
+    let (kind, days) = match change.plan(&stored, ctx.config.max_key_days, now) {
         Ok(wanted) => wanted,
-        Err(why) => return refuse_again(ctx, message, issued, again, &why, now).await,
+        Err(why) => return deny_change(ctx, message, issued, change, &why, now).await,
     };
-    let approvals = inherited_approvals(ctx, message, issued, again);
+    let wanted = (kind, days, inherited_approvals(message, issued, change));
+    let evaluated = evaluate_change(ctx, policies, (message, &slack), (issued, change), wanted, open, now);
+    let Some(EvaluatedChange { request, facts, open }) = evaluated.boxed().await? else {
+        return deny_change(ctx, message, issued, change, text::USER_GONE, now).await;
+    };
+    if change == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {
+        if was_replaced(ctx, &stored, &request.id).await? {
+            return Ok(answer(ctx, message, now, &text::replacement_asked(issued)).await?);
+        }
+        delete_replaced_key(ctx, message, stored.clone(), &request.id, now).await?;
+        submit_request(ctx, (message, key, change), (request, &open), &facts, now).await?;
+        remove_description_of(ctx, &stored.issued, &message.person.to_string(), now).await;
+        return Ok(());
+    }
+    submit_request(ctx, (message, key, change), (request, &open), &facts, now).await
+}
+
+/// A change as policy lets it begin, with what was looked up for it.
+struct EvaluatedChange {
+    request: KeyRequest,
+    facts: DecisionFacts,
+    open: OpenRequests,
+}
+
+/// The request for a change as policy lets it begin, denied ones too; none where there is no such IAM user any more.
+async fn evaluate_change(
+    ctx: &Context,
+    policies: &Policies,
+    (message, slack): (&SlackEnvelope, &SlackApi),
+    (issued, change): (&IssuedKey, KeyChange),
+    (kind, days, approvals): (RequestKind, u32, Vec<Approval>),
+    open: OpenRequests,
+    now: Timestamp,
+) -> anyhow::Result<Option<EvaluatedChange>> {
     let subject = (&issued.account, &issued.user);
     let mut asked = RequestDetails {
-        kind: wants,
+        kind,
         requester: message.person.clone(),
         account: issued.account.clone(),
         user: issued.user.clone(),
@@ -106,21 +140,19 @@ pub(crate) async fn change_key(
     };
     let ask = |policies: &Policies, facts: &DecisionFacts| {
         let facts = about_key(facts.clone(), &asked);
-        authorize_change(ctx, policies, &asked, &facts, issued, again).map(drop)
+        authorize_change(policies, &asked, &facts, issued, change).map(drop)
     };
     let looked_up =
-        facts_unless_denied(ctx, &slack, &message.person, subject, (&approvals, None), now, ask).boxed();
+        facts_unless_denied(ctx, slack, &message.person, subject, (&approvals, None), now, ask).boxed();
     let (found, open) = try_join(looked_up, still_open(ctx, open, now)).await?;
     let (facts, denied) = match found {
         Found::Facts(facts) => (*facts, None),
         Found::Denied(denial, facts) => (*facts, Some(denial)),
-        Found::NoSuchUser => {
-            return refuse_again(ctx, message, issued, again, text::USER_GONE, now).await;
-        }
+        Found::NoSuchUser => return Ok(None),
     };
     asked.email_hash = facts.requester.email.as_deref().map(email_hash);
     let facts = about_key(facts, &asked);
-    let id = match (again, &issued.replacement) {
+    let id = match (change, &issued.replacement) {
         // Begun before: goes on as it began.
         (KeyChange::Replace, Some(begun)) => begun.clone(),
         (_, _) => message.id.clone(),
@@ -128,7 +160,7 @@ pub(crate) async fn change_key(
     let salt = RevisionSalt::new(random()?);
     let may = match denied {
         Some(denial) => Err(denial),
-        None => authorize_change(ctx, policies, &asked, &facts, issued, again),
+        None => authorize_change(policies, &asked, &facts, issued, change),
     };
     let request = match may {
         Ok(needed) => match too_many_approvers(&facts) {
@@ -137,29 +169,14 @@ pub(crate) async fn change_key(
         },
         Err(denial) => KeyRequest::refused(id, asked, salt, denied_by_policy(&denial), &denial.by),
     };
-    let request = too_many_open(request, &open);
-    if again == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {
-        if was_replaced(ctx, &stored, &request.id).await? {
-            return Ok(answer(ctx, message, now, &text::replacement_asked(issued)).await?);
-        }
-        delete_replaced_key(ctx, message, stored.clone(), &request.id, now).await?;
-        submit_request(ctx, (message, key, again), (request, &open), &facts, now).await?;
-        remove_description_of(ctx, &stored.issued, &message.person.to_string(), now).await;
-        return Ok(());
-    }
-    submit_request(ctx, (message, key, again), (request, &open), &facts, now).await
+    Ok(Some(EvaluatedChange { request: too_many_open(request, &open), facts, open }))
 }
 
 /// The approvals that the key had, where what is asked is what they were given for: that its requester has it, until
 /// the end that was approved.
-fn inherited_approvals(
-    _ctx: &Context,
-    message: &SlackEnvelope,
-    issued: &IssuedKey,
-    again: KeyChange,
-) -> Vec<Approval> {
+fn inherited_approvals(message: &SlackEnvelope, issued: &IssuedKey, change: KeyChange) -> Vec<Approval> {
     // Not where the key itself comes back: whoever could forge that press might hold what was sealed.
-    if again != KeyChange::Replace || issued.requester != message.person {
+    if change != KeyChange::Replace || issued.requester != message.person {
         return Vec::new();
     }
     let approvals = issued.approved_by.iter().map(|by| Approval {
@@ -235,13 +252,13 @@ async fn delete_replaced_key(
 /// Records the request and answers. Where two keys are in the way, which of them could go is the answer.
 async fn submit_request(
     ctx: &Context,
-    (message, key, again): (&SlackEnvelope, &AccessKeyId, KeyChange),
+    (message, key, change): (&SlackEnvelope, &AccessKeyId, KeyChange),
     (mut request, open): (KeyRequest, &OpenRequests),
     facts: &DecisionFacts,
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let refused = matches!(request.state, RequestState::PolicyDenied { .. });
-    let full = again == KeyChange::Rotate && !refused && has_two_keys(&facts.iam_user);
+    let full = change == KeyChange::Rotate && !refused && has_two_keys(&facts.iam_user);
     if full {
         let (account, name) = (facts.iam_user.account.clone(), facts.iam_user.name.clone());
         let reason = DenialReason::TwoKeys { user: IamUserRef { account, name } };
@@ -262,8 +279,8 @@ async fn submit_request(
         }
     };
     let (stored, chooser) = try_join(create, chooser).await?;
-    if !again.made(&stored.request.details, message, key) {
-        bears_anothers_id();
+    if !change.made(&stored.request.details, message, key) {
+        log_id_collision();
         return Ok(());
     }
     confirm_change(ctx, message, stored, chooser, now).await
@@ -304,22 +321,22 @@ async fn confirm_change(
 }
 
 /// A no that the key's own state gives: said, and written into its trail.
-async fn refuse_again(
+async fn deny_change(
     ctx: &Context,
     message: &SlackEnvelope,
     issued: &IssuedKey,
-    again: KeyChange,
+    change: KeyChange,
     why: &str,
     now: Timestamp,
 ) -> Result<(), HandleError> {
     if let Some(stored) = StoredRequest::read(&ctx.tables, &issued.request).await? {
-        record_audit(ctx, &stored, again.refused(), message, now).await?;
+        record_audit(ctx, &stored, change.refused(), message, now).await?;
     }
     Ok(answer(ctx, message, now, why).await?)
 }
 
 /// No redelivery: whoever made the message chose the id, and is told nothing of the request that has it.
-fn bears_anothers_id() {
+fn log_id_collision() {
     tracing::error!("request id collision");
 }
 

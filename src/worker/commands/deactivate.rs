@@ -12,7 +12,7 @@ use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, barred, is_in_a_group, refuse_barred};
 use crate::worker::context::{Context, HandleError};
-use crate::worker::ops::deactivate_key::{finish_deactivation, take_off};
+use crate::worker::ops::deactivate_key::{finish_deactivation, mark_and_deactivate};
 use crate::worker::ops::find_key::{KeyFound, find_as};
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::unmanaged_key::deactivate_unmanaged;
@@ -64,7 +64,7 @@ pub(crate) async fn deactivate(
         return Ok(answer(ctx, message, now, &no).await?);
     }
     let by = message.person.to_string();
-    take_off(ctx, issued, (message.id.as_str(), &by), why, now).await?;
+    mark_and_deactivate(ctx, issued, (message.id.as_str(), &by), why, now).await?;
     finish_deactivation(ctx, key, why, now).await?;
     let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     Ok(answer(ctx, message, now, &text::deactivated(&issued)).await?)

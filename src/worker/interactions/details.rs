@@ -25,7 +25,7 @@ pub(crate) async fn details(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let Some(stored) = on_card(ctx, message, value, place, now).await? else { return Ok(()) };
-    let view = match open(ctx, message, &modal::told(text::LOOKING_UP), now).await? {
+    let view = match open(ctx, message, &modal::notice(text::LOOKING_UP), now).await? {
         Opened::Now(view) => view,
         Opened::Before => return Ok(()),
         Opened::TooLate => return Ok(answer(ctx, message, now, text::PRESS_AGAIN).await?),
@@ -35,7 +35,7 @@ pub(crate) async fn details(
         Ok(shown) => shown,
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "opening details failed");
-            modal::told(&failure_text(ctx, &error, &message.id))
+            modal::notice(&failure_text(ctx, &error, &message.id))
         }
     };
     Ok(render_details(ctx, &view, &shown).await?)
@@ -59,7 +59,7 @@ async fn look_up_details(
     let asked = &request.details;
     let approvers = ctx.lookup.approvers(&slack, ctx.config.approval_places()).await?;
     if !approvers.contains(&message.person.user) {
-        return Ok(modal::told(text::NOT_AN_APPROVER));
+        return Ok(modal::notice(text::NOT_AN_APPROVER));
     }
     let found = match facts_about(ctx, &slack, request, Some(&message.person), now).await? {
         Ok(facts) => Ok(with_key(ctx, facts, asked).await?),

@@ -17,7 +17,7 @@ use crate::store::leases;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
-use crate::worker::ops::key_record::{EXPIRY, update_key};
+use crate::worker::ops::key_record::{ACTOR_EXPIRY, update_key};
 use crate::worker::outbox::{commit, drain_outbox};
 
 /// How far IAM's clock and ours may be apart, in seconds.
@@ -42,11 +42,11 @@ pub(crate) async fn recheck_ambiguous_create(
             &doubt.intent.path,
             &asked.user,
         )?;
-        let iam = ctx.sts.session(&asked.account, stored.request.id.as_str(), EXPIRY, policy).await?;
+        let iam = ctx.sts.session(&asked.account, stored.request.id.as_str(), ACTOR_EXPIRY, policy).await?;
         iam.deactivate_access_key(&asked.user, &key.id).await?;
     }
     let suspects: Vec<AccessKeyId> = found.iter().map(|key| key.id.clone()).collect();
-    let next = stored.request.apply(RequestEvent::Rechecked { suspects }, EXPIRY, now)?;
+    let next = stored.request.apply(RequestEvent::Rechecked { suspects }, ACTOR_EXPIRY, now)?;
     let mut others = Vec::new();
     let mut notifications = Vec::new();
     for key in &found {
@@ -109,7 +109,7 @@ pub(crate) async fn remind_about_suspect(
 ) -> Result<(), HandleError> {
     let next = IssuedKey { state: KeyState::Suspect { asked_at: now }, ..stored.issued.clone() };
     let happened =
-        NewAuditEntry::new(AuditEvent::KeySuspectReminderSent, EXPIRY, [("key", next.key.to_string())]);
+        NewAuditEntry::new(AuditEvent::KeySuspectReminderSent, ACTOR_EXPIRY, [("key", next.key.to_string())]);
     let told = vec![Notification::ApprovalsChannel { message: approval_card::suspect(&next).into() }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
 }

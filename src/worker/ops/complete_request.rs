@@ -21,7 +21,7 @@ use crate::worker::limits::may_mention;
 use crate::worker::ops::activate_key::reactivate;
 use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::deny_request::deny_request;
-use crate::worker::ops::extend_key::lengthen;
+use crate::worker::ops::extend_key::extend;
 use crate::worker::outbox::{finish_claim, is_to_fulfil};
 
 /// What fresh facts make of an approved request about a key that exists.
@@ -75,7 +75,7 @@ pub(crate) async fn complete_request(
         RequestKind::Reactivate { end, .. } => {
             reactivate(ctx, &stored, &key, &authorized, *end, now).boxed().await
         }
-        RequestKind::Extend { end, .. } => lengthen(ctx, &stored, &key, &authorized, *end, now).boxed().await,
+        RequestKind::Extend { end, .. } => extend(ctx, &stored, &key, &authorized, *end, now).boxed().await,
         RequestKind::Create | RequestKind::Rotate { .. } => Ok(()),
     }
 }

@@ -16,10 +16,10 @@ use crate::render::{approval_card, text};
 use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
-use crate::worker::ops::key_record::{EXPIRY, key_event, update_key};
+use crate::worker::ops::key_record::{ACTOR_EXPIRY, key_event, update_key};
 
 /// Marks the key, then has IAM switch it off, before anything else. `operation` and `actor` name the session.
-pub(crate) async fn take_off(
+pub(crate) async fn mark_and_deactivate(
     ctx: &Context,
     issued: &IssuedKey,
     (operation, actor): (&str, &str),
@@ -58,8 +58,8 @@ pub(crate) async fn deactivate_key(
 ) -> Result<(), HandleError> {
     let issued = &stored.issued;
     // What somebody began is finished in their name.
-    let by = stored.deactivation_mark.as_ref().map_or(EXPIRY, |off| off.by.as_str());
-    take_off(ctx, issued, (issued.request.as_str(), by), why, now).await?;
+    let by = stored.deactivation_mark.as_ref().map_or(ACTOR_EXPIRY, |off| off.by.as_str());
+    mark_and_deactivate(ctx, issued, (issued.request.as_str(), by), why, now).await?;
     finish_deactivation(ctx, &issued.key, why, now).await
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn reassert_inactive(ctx: &Context, stored: &StoredKey) -> Resu
     if !issued.state.is_active() {
         let policy =
             session_policy::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
-        let iam = ctx.sts.session(&issued.account, issued.request.as_str(), EXPIRY, policy).await?;
+        let iam = ctx.sts.session(&issued.account, issued.request.as_str(), ACTOR_EXPIRY, policy).await?;
         iam.deactivate_access_key(&issued.user, &issued.key).await?;
     }
     let sure = IssuedKey { reassert_at: None, ..issued.clone() };
@@ -160,5 +160,5 @@ pub(crate) async fn redo_deactivation(
         return deactivate_key(ctx, stored, why, now).await;
     }
     let issued = &stored.issued;
-    Ok(take_off(ctx, issued, (issued.request.as_str(), EXPIRY), why, now).await?)
+    Ok(mark_and_deactivate(ctx, issued, (issued.request.as_str(), ACTOR_EXPIRY), why, now).await?)
 }

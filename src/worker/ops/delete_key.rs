@@ -13,7 +13,7 @@ use crate::store::leases;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
-use crate::worker::ops::key_record::{EXPIRY, update_key};
+use crate::worker::ops::key_record::{ACTOR_EXPIRY, update_key};
 
 /// Its time is over: it is deleted, in the name of whoever began that, if somebody did.
 pub(crate) async fn delete_in_time(
@@ -32,7 +32,7 @@ pub(crate) async fn delete_in_time(
         | KeyState::Active
         | KeyState::Deleted { .. }
         | KeyState::Suspect { .. }
-        | KeyState::NotOurs { .. } => EXPIRY.to_owned(),
+        | KeyState::NotOurs { .. } => ACTOR_EXPIRY.to_owned(),
     };
     delete_key(ctx, stored, (why, &by), now).await?;
     remove_description_of(ctx, &stored.issued, &by, now).await;

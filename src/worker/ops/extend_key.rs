@@ -17,7 +17,7 @@ use crate::worker::ops::deny_request::deny_request;
 use crate::worker::outbox::{commit, drain_outbox};
 
 /// The approved end moves; the key itself is not touched.
-pub(crate) async fn lengthen(
+pub(crate) async fn extend(
     ctx: &Context,
     stored: &StoredRequest,
     key: &StoredKey,

@@ -9,7 +9,6 @@ use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::keys::StoredKey;
 use crate::time::{DAY, Timestamp};
-use crate::worker::context::Context;
 use crate::worker::decision_facts::DecisionFacts;
 
 /// What can be asked about a key that exists.
@@ -66,7 +65,7 @@ impl KeyChange {
     }
 
     /// What this asks of a key as it stands, with how many days are asked for; or why it cannot be had.
-    pub(crate) fn wants(
+    pub(crate) fn plan(
         self,
         stored: &StoredKey,
         most_days: u32,
@@ -77,12 +76,16 @@ impl KeyChange {
             return Err(text::being_worked_on(&issued.key));
         }
         match self {
-            Self::Rotate => rotated(stored, now),
-            Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt => back(self, issued, now),
+            Self::Rotate => plan_rotation(stored, now),
+            Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt => {
+                plan_reactivation(self, issued, now)
+            }
             Self::Replace => match &issued.state {
                 KeyState::Inactive { why: DeactivationReason::Unconfirmed, .. }
                 | KeyState::Deleting { why: DeactivationReason::Unconfirmed, .. }
-                | KeyState::Deleted { why: DeactivationReason::Unconfirmed, .. } => replaces(issued, now),
+                | KeyState::Deleted { why: DeactivationReason::Unconfirmed, .. } => {
+                    plan_replacement(issued, now)
+                }
                 KeyState::Delivered
                 | KeyState::Confirmed
                 | KeyState::Unconfirmed { .. }
@@ -110,14 +113,14 @@ impl KeyChange {
     }
 }
 
-fn rotated(stored: &StoredKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
+fn plan_rotation(stored: &StoredKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
     let issued = &stored.issued;
     if let Some(successor) = &issued.successor {
         return Err(text::replaced_already(issued, successor));
     }
     match &issued.state {
         // One that is off, too: its holder may need another in its place.
-        KeyState::Confirmed | KeyState::Active | KeyState::Inactive { .. } => replaces(issued, now),
+        KeyState::Confirmed | KeyState::Active | KeyState::Inactive { .. } => plan_replacement(issued, now),
         KeyState::Delivered | KeyState::Unconfirmed { .. } => Err(text::not_confirmed(issued)),
         KeyState::Activating { .. } | KeyState::Deleting { .. } => Err(text::being_worked_on(&issued.key)),
         KeyState::Deleted { .. } => Err(text::KEY_GONE.to_owned()),
@@ -125,7 +128,7 @@ fn rotated(stored: &StoredKey, now: Timestamp) -> Result<(RequestKind, u32), Str
     }
 }
 
-fn replaces(issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
+fn plan_replacement(issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
     let end = issued.expires_at;
     if end <= now {
         return Err(text::past_end(&issued.key, issued.expires_at));
@@ -133,7 +136,11 @@ fn replaces(issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), St
     Ok((RequestKind::Rotate { key: issued.key.clone(), end, days: issued.days }, issued.days_left(now)))
 }
 
-fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
+fn plan_reactivation(
+    change: KeyChange,
+    issued: &IssuedKey,
+    now: Timestamp,
+) -> Result<(RequestKind, u32), String> {
     let key = issued.key.clone();
     let why = match &issued.state {
         KeyState::Inactive { why, .. } => *why,
@@ -146,7 +153,7 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
         KeyState::Deleted { .. } => return Err(text::KEY_GONE.to_owned()),
         KeyState::Suspect { .. } | KeyState::NotOurs { .. } => return Err(text::not_issued_here(&key)),
     };
-    if again == KeyChange::ConfirmReceipt && why != DeactivationReason::Unconfirmed {
+    if change == KeyChange::ConfirmReceipt && why != DeactivationReason::Unconfirmed {
         return Err(text::not_unconfirmed(issued));
     }
     if why == DeactivationReason::Expired {
@@ -166,16 +173,15 @@ fn back(again: KeyChange, issued: &IssuedKey, now: Timestamp) -> Result<(Request
 /// Whether policy lets this person ask for it, with how many approvals it then needs. The same question decides
 /// whether a button for it is shown.
 pub(crate) fn authorize_change(
-    _ctx: &Context,
     policies: &Policies,
     asked: &RequestDetails,
     facts: &DecisionFacts,
     issued: &IssuedKey,
-    again: KeyChange,
+    change: KeyChange,
 ) -> Result<u32, Denial> {
     let (who, user) = (&facts.requester, &facts.iam_user);
     let key = KeyFacts::from(issued);
-    match again {
+    match change {
         KeyChange::Rotate | KeyChange::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
         KeyChange::Reactivate | KeyChange::UndoExpiry | KeyChange::ConfirmReceipt => {
             policies.authorize(who, Activate(key), user).map(drop)?;
@@ -240,8 +246,8 @@ mod tests {
             .into_iter()
             .map(|state| {
                 let stored = StoredKey::first(IssuedKey { state: state.clone(), ..key(30) });
-                let given = ALL.iter().filter(|again| again.wants(&stored, 90, now).is_ok());
-                let given: Vec<String> = given.map(|again| format!("{again:?}")).collect();
+                let given = ALL.iter().filter(|change| change.plan(&stored, 90, now).is_ok());
+                let given: Vec<String> = given.map(|change| format!("{change:?}")).collect();
                 let why = match state {
                     KeyState::Inactive { why, .. } | KeyState::Deleted { why, .. } => why.as_str(),
                     _ => "",
@@ -276,16 +282,16 @@ mod tests {
         for state in states() {
             for now in [Timestamp(START + 10 * DAY), Timestamp(end.0 - 1), end, Timestamp(end.0 + DAY)] {
                 let stored = StoredKey::first(IssuedKey { state: state.clone(), ..issued.clone() });
-                for again in ALL {
-                    let Ok((wants, days)) = again.wants(&stored, 90, now) else { continue };
-                    let to = wants.end().unwrap();
-                    assert_eq!(days, days_until(to, now), "{again:?} of {state:?}");
-                    let most = match &wants {
+                for change in ALL {
+                    let Ok((kind, days)) = change.plan(&stored, 90, now) else { continue };
+                    let to = kind.end().unwrap();
+                    assert_eq!(days, days_until(to, now), "{change:?} of {state:?}");
+                    let most = match &kind {
                         RequestKind::Reactivate { undo: true, .. } => Timestamp(now.0 + DAY),
                         RequestKind::Extend { .. } => Timestamp(now.0 + 30 * DAY),
                         _ => end,
                     };
-                    assert!(now < to && to <= most, "{again:?} of {state:?}");
+                    assert!(now < to && to <= most, "{change:?} of {state:?}");
                 }
             }
         }
@@ -296,14 +302,14 @@ mod tests {
         let expired = IssuedKey { state: off(DeactivationReason::Expired), ..key(30) };
         let now = Timestamp(START + 31 * DAY);
         let undone = IssuedKey { undone_expiry: Some(now), ..expired.clone() };
-        for again in [KeyChange::UndoExpiry, KeyChange::Reactivate] {
-            let (wants, days) = again.wants(&StoredKey::first(expired.clone()), 90, now).unwrap();
+        for change in [KeyChange::UndoExpiry, KeyChange::Reactivate] {
+            let (kind, days) = change.plan(&StoredKey::first(expired.clone()), 90, now).unwrap();
             assert_eq!(
-                wants,
+                kind,
                 RequestKind::Reactivate { key: expired.key.clone(), end: Timestamp(now.0 + DAY), undo: true }
             );
             assert_eq!(days, 1);
-            let no = again.wants(&StoredKey::first(undone.clone()), 90, now).unwrap_err();
+            let no = change.plan(&StoredKey::first(undone.clone()), 90, now).unwrap_err();
             assert!(no.contains("already reactivated once"), "{no}");
         }
     }
@@ -312,7 +318,7 @@ mod tests {
     fn extension_is_original_lifetime_within_maximum() {
         let now = |days: i64| Timestamp(START + days * DAY);
         let extend =
-            |issued: IssuedKey, most, now| KeyChange::Extend.wants(&StoredKey::first(issued), most, now);
+            |issued: IssuedKey, most, now| KeyChange::Extend.plan(&StoredKey::first(issued), most, now);
         for (most, at, expected) in
             [(90, 10, Some(30)), (90, 1, Some(30)), (90, 0, None), (20, 29, Some(20)), (20, 10, None)]
         {
@@ -326,7 +332,7 @@ mod tests {
             why: DeactivationReason::UserRequested,
             press: None,
         });
-        assert!(KeyChange::Extend.wants(&marked, 90, now(10)).is_err(), "it is to be off");
+        assert!(KeyChange::Extend.plan(&marked, 90, now(10)).is_err(), "it is to be off");
         let successor = Successor {
             key: "AKIAIOSFODNN7EXAMPL2".parse().unwrap(),
             requester: key(30).requester,
@@ -336,7 +342,7 @@ mod tests {
         let replaced = IssuedKey { successor: Some(successor), ..key(30) };
         assert!(
             KeyChange::Rotate
-                .wants(&StoredKey::first(replaced), 90, now(10))
+                .plan(&StoredKey::first(replaced), 90, now(10))
                 .unwrap_err()
                 .contains("already been replaced")
         );

@@ -18,7 +18,7 @@ use crate::worker::ops::key_record::{key_event, update_key};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
 
 /// Ten minutes after the seal: the tab confirmed, or it never did.
-pub(crate) async fn see_whether_confirmed(
+pub(crate) async fn check_confirmation(
     ctx: &Context,
     stored: &StoredKey,
     now: Timestamp,
@@ -56,14 +56,14 @@ pub(crate) async fn see_whether_confirmed(
 async fn recheck_last_use(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
     match StoredKey::read(&ctx.tables, key).await? {
         Some(stored) if matches!(stored.issued.state, KeyState::Unconfirmed { .. }) => {
-            see_whether_used(ctx, &stored, now).await
+            check_last_use(ctx, &stored, now).await
         }
         _ => Ok(()),
     }
 }
 
 /// A use shows that somebody received it. One that cannot be read shows nothing.
-pub(crate) async fn see_whether_used(
+pub(crate) async fn check_last_use(
     ctx: &Context,
     stored: &StoredKey,
     now: Timestamp,

@@ -83,10 +83,10 @@ fn available_actions(
             }
             KeyChange::Extend | KeyChange::ConfirmReceipt | KeyChange::Replace => false,
         };
-        let wanted = again.wants(stored, ctx.config.max_key_days, now);
-        if let (Ok((wants, days)), false) = (wanted, other) {
+        let wanted = again.plan(stored, ctx.config.max_key_days, now);
+        if let (Ok((kind, days)), false) = (wanted, other) {
             let asked = RequestDetails {
-                kind: wants,
+                kind,
                 requester: who.id.clone(),
                 account: user.account.clone(),
                 user: user.name.clone(),
@@ -97,7 +97,7 @@ fn available_actions(
                 at: now,
             };
             let about = asked.kind.existing().map(|_| stored.issued.clone());
-            if authorize_change(ctx, policies, &asked, &facts.about(about), &stored.issued, again).is_ok() {
+            if authorize_change(policies, &asked, &facts.about(about), &stored.issued, again).is_ok() {
                 offers.push(offer);
             }
         }

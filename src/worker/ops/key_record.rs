@@ -29,7 +29,7 @@ pub(crate) async fn note_on_key(
 }
 
 /// Who is behind what time alone brings about, in CloudTrail and in the trail.
-pub(crate) const EXPIRY: &str = "keyvend.expiry";
+pub(crate) const ACTOR_EXPIRY: &str = "keyvend.expiry";
 
 /// Writes a key's next state with its audit entry and what is told of it, if the key is still as it was read.
 /// Whatever else happens to its request meanwhile is no reason to give up.
@@ -72,7 +72,7 @@ pub(crate) fn key_event<const N: usize>(
     stored: &StoredKey,
     detail: [(&str, String); N],
 ) -> NewAuditEntry {
-    let by = stored.deactivation_mark.as_ref().map_or(EXPIRY, |off| off.by.as_str());
+    let by = stored.deactivation_mark.as_ref().map_or(ACTOR_EXPIRY, |off| off.by.as_str());
     let mut happened = NewAuditEntry::new(event, by, detail);
     happened.detail.insert("key".to_owned(), stored.issued.key.to_string());
     happened

@@ -12,7 +12,7 @@ use crate::worker::ops::ambiguous_create::remind_about_suspect;
 use crate::worker::ops::complete_request::resume_activation;
 use crate::worker::ops::deactivate_key::{deactivate_key, reassert_inactive};
 use crate::worker::ops::delete_key::delete_in_time;
-use crate::worker::ops::key_confirmation::{see_whether_confirmed, see_whether_used};
+use crate::worker::ops::key_confirmation::{check_confirmation, check_last_use};
 use crate::worker::ops::key_expiry::{check_old_key_idle, expire_or_postpone, remind};
 
 /// Does with a key what time and state call for.
@@ -25,8 +25,8 @@ pub(crate) async fn run_key_timer(
     // Boxed, each: else the one future has room for all of them at once.
     match stored.due_action(now) {
         DueAction::Nothing => Ok(()),
-        DueAction::CheckConfirmation => see_whether_confirmed(ctx, &stored, now).boxed().await,
-        DueAction::CheckLastUse => see_whether_used(ctx, &stored, now).boxed().await,
+        DueAction::CheckConfirmation => check_confirmation(ctx, &stored, now).boxed().await,
+        DueAction::CheckLastUse => check_last_use(ctx, &stored, now).boxed().await,
         DueAction::SendReminder => remind(ctx, &stored, now).boxed().await,
         DueAction::Expire => expire_or_postpone(ctx, &stored, now).boxed().await,
         DueAction::CheckOldKeyIdle => check_old_key_idle(ctx, &stored, now).boxed().await,
