@@ -95,6 +95,29 @@ fn no_retired_identifier_comes_back() {
 }
 
 #[test]
+fn glossary_leads_to_existing_files() {
+    // One step from a term to where it is decided, rendered and tested.
+    let table = GLOSSARY.split("## Retired terms").next().unwrap();
+    let terms: Vec<&str> = table.lines().filter(|line| line.starts_with("| **")).collect();
+    assert!(terms.len() >= 20, "{} terms", terms.len());
+    let mut wrong = Vec::new();
+    for row in terms {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [term, _, decided, _, rendered, tested] = cells[..] else { panic!("{row}: {cells:?}") };
+        for (folder, cell) in [("src", decided), ("src", rendered), ("tests", tested)] {
+            let path = root().join(folder).join(cell.trim_matches('`'));
+            if !cell.is_empty() && !path.exists() {
+                wrong.push(format!("{term}: there is no {folder}/{cell}"));
+            }
+        }
+        if decided.is_empty() || tested.is_empty() {
+            wrong.push(format!("{term} is decided or tested nowhere"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn operators_find_every_logged_error() {
     let documented: BTreeSet<String> =
         rows(OPERATIONS, "errors").into_keys().map(|message| message.trim_matches('`').to_owned()).collect();

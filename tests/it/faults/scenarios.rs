@@ -23,7 +23,7 @@ const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 /// How often somebody tries before giving up.
 const PATIENCE: usize = 12;
-/// As src/domain/key.rs has it of a key that is on.
+/// As `KeyState::is_active` has it.
 const ON: [&str; 5] = ["DELIVERED", "CONFIRMED", "UNCONFIRMED", "ACTIVATING", "ACTIVE"];
 /// And of one that is off for good, or until somebody asks.
 const OFF: [&str; 3] = ["INACTIVE", "SUSPECT", "NOT_OURS"];
