@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::encoding::hex;
 use crate::id::RequestId;
 use crate::time::Timestamp;
 
@@ -292,7 +291,7 @@ impl AuditEntry {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
-        hex(&hasher.finalize())
+        hex::encode(hasher.finalize())
     }
 }
 

@@ -2,10 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::encoding::hex;
-
 /// SHA-256 of the address in lower case, as hexadecimal digits.
 #[must_use]
 pub fn email_hash(address: &str) -> String {
-    hex(&Sha256::digest(address.to_lowercase()))
+    hex::encode(Sha256::digest(address.to_lowercase()))
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt as _;
 use futures_util::future::join;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::field::{self, display};
 use tracing::{Instrument as _, Span};
 
@@ -59,12 +59,12 @@ use crate::worker::timers::ticket::resume_issue;
 
 /// Handles one event of an SQS mapping; the answer names the messages that are failed
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
-pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Value {
+pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
     let Ok(event) = serde_json::from_value::<SqsEvent>(event) else {
         tracing::error!("unexpected Lambda event");
-        return json!({"batchItemFailures": []});
+        return response;
     };
-    let mut failures = Vec::new();
     for message in event.records {
         let id = message.message_id.clone().unwrap_or_default();
         let span = tracing::info_span!(
@@ -76,10 +76,10 @@ pub async fn handle(ctx: &Context, event: Value, invocation: Invocation) -> Valu
             key_id = field::Empty,
         );
         if receive(ctx, message, invocation).instrument(span).await.is_err() {
-            failures.push(json!({"itemIdentifier": id}));
+            response.add_failure(id);
         }
     }
-    json!({"batchItemFailures": failures})
+    response
 }
 
 /// What is left to be delivered again.

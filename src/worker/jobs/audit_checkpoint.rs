@@ -9,7 +9,6 @@ use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::checkpoint::{Checkpoint, CheckpointPage, chain_id, day_due_for_close};
-use crate::encoding::hex;
 use crate::queue::DueMessage;
 use crate::render::{approval_card, text};
 use crate::store::chains;
@@ -48,7 +47,7 @@ pub(crate) async fn go_on_with_checkpoint(ctx: &Context, now: Timestamp) -> anyh
 
 async fn queue_checkpoint(ctx: &Context, page: CheckpointPage) -> anyhow::Result<()> {
     let after = page.after.as_deref().unwrap_or("");
-    let once = hex(&Sha256::digest(format!("{}.{}.{}.{after}", page.day, page.back, page.shard)));
+    let once = hex::encode(Sha256::digest(format!("{}.{}.{}.{after}", page.day, page.back, page.shard)));
     let body = serde_json::to_string(&DueMessage::Checkpoint(page))?;
     ctx.sqs.send(&ctx.config.due_queue, body, "checkpoint", &once).await
 }

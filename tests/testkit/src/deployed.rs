@@ -67,7 +67,8 @@ impl Deployed {
     /// One invocation of the worker now.
     pub async fn work(&self, event: Value) -> Value {
         let now = self.world.clock.now();
-        worker::handle(&self.worker, event, Invocation { now, deadline: now + WORKER_TIMEOUT }).await
+        let invocation = Invocation { now, deadline: now + WORKER_TIMEOUT };
+        serde_json::to_value(worker::handle(&self.worker, event, invocation).await).unwrap()
     }
 
     /// Slack's event arrives; nothing is delivered yet.
