@@ -36,7 +36,7 @@ fn ticket(state: &str, wants_code: bool, tries: i64) -> StoredTicket {
         "CONFIRMED" => TicketState::Confirmed { claimed, receipt_hash: sealed.receipt_hash },
         _ => TicketState::Unconfirmed(claimed),
     };
-    StoredTicket { state, tries, ..cast::ticket(wants_code) }
+    StoredTicket { state, tries, ..fixtures::ticket(wants_code) }
 }
 
 /// A step in one word; what it writes is told by the state it sets.

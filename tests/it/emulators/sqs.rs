@@ -144,8 +144,8 @@ async fn the_seventh_receive_is_a_dead_letter() {
         };
         json!({"batchItemFailures": failed})
     };
-    assert_eq!(drive::deliver_all(world.net.sqs(), &world.clock, &mut worker).await, 1, "the group waits");
-    assert_eq!(drive::deliver_everything(world.net.sqs(), &world.clock, &mut worker).await, 6);
+    assert_eq!(delivery::deliver_all(world.net.sqs(), &world.clock, &mut worker).await, 1, "the group waits");
+    assert_eq!(delivery::deliver_everything(world.net.sqs(), &world.clock, &mut worker).await, 6);
     assert_eq!(seen, ["bad", "bad", "bad", "bad", "bad", "bad", "good"]);
     let sqs = world.net.sqs();
     assert_eq!((sqs.dead(CLAIMS).len(), sqs.messages(CLAIMS).len()), (1, 0));
@@ -230,5 +230,5 @@ async fn a_loop_is_noticed() {
         sqs.sweep();
         json!({})
     };
-    drive::deliver_all(world.net.sqs(), &world.clock, again).await;
+    delivery::deliver_all(world.net.sqs(), &world.clock, again).await;
 }

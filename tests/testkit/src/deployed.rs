@@ -20,7 +20,7 @@ use sha2::Sha256;
 
 use crate::iam_rights::Function;
 use crate::transcript::{Message, View};
-use crate::{World, drive, environment};
+use crate::{World, delivery, environment};
 
 /// What a worker invocation may take, as in the template.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,6 +31,7 @@ pub struct Deployed {
     pub slack: Slack,
     pub reveal: Reveal,
     pub worker: Context,
+    environment: BTreeMap<String, String>,
     recorded: bool,
 }
 
@@ -55,7 +56,14 @@ impl Deployed {
         let reveal = Reveal::new(RevealConfig::read(environment).unwrap(), &net.config(Function::Reveal));
         let config = WorkerConfig::read(environment).unwrap();
         let worker = Context::new(config, &net.config(Function::Worker), net.connector());
-        Self { slack, reveal, worker, world, recorded: true }
+        Self { slack, reveal, worker, world, environment: environment.clone(), recorded: true }
+    }
+
+    /// The same functions in a fork of this world, as cold as where Lambda starts them in other sandboxes.
+    pub async fn fork(&self) -> Self {
+        let mut forked = Self::of(self.world.fork().await, &self.environment);
+        forked.recorded = self.recorded;
+        forked
     }
 
     /// The same, its messages not kept for the check by Slack's models.
