@@ -61,7 +61,7 @@ impl<'a> Thief<'a> {
             ("api_app_id", APP),
             ("response_url", url.as_str()),
         ];
-        self.posts("/slack/commands", &request_form::encode(fields)).await;
+        self.posts("/slack/commands", &form::encode(fields)).await;
     }
 
     /// Straight into the queue, where everything can be chosen, the id too.
@@ -115,7 +115,7 @@ impl<'a> Thief<'a> {
             "channel": {"id": channel}, "response_url": self.response_url(),
             "actions": [{"type": "button", "action_id": action, "value": value}],
         });
-        self.posts("/slack/interactive", &request_form::encode([("payload", payload.to_string().as_str())]))
+        self.posts("/slack/interactive", &form::encode([("payload", payload.to_string().as_str())]))
             .await;
         let pressed = json!({"block_actions": {
             "action_id": action, "value": value, "message": {"channel": channel, "ts": ts}, "view": null,
@@ -131,7 +131,7 @@ impl<'a> Thief<'a> {
             "type": "view_submission", "api_app_id": APP, "team": {"id": TEAM}, "user": {"id": person},
             "view": {"id": "V0000THIEF", "callback_id": "deny", "private_metadata": value, "state": {"values": values}},
         });
-        self.posts("/slack/interactive", &request_form::encode([("payload", payload.to_string().as_str())]))
+        self.posts("/slack/interactive", &form::encode([("payload", payload.to_string().as_str())]))
             .await;
         let submitted = json!({"view_submission": {
             "view": "V0000THIEF", "callback_id": "deny", "carried": value, "values": {"reason": "says the thief"},
