@@ -54,7 +54,7 @@ fn queued(keyvend: &Deployed, queue: &str) -> Value {
 }
 
 async fn reveals(keyvend: &Deployed, text: &str) -> Value {
-    keyvend.reveal.handle(event(text), keyvend.world.clock.now()).await
+    keyvend.arrive_at_reveal(event(text)).await
 }
 
 fn tables(keyvend: &Deployed) -> Tables {
@@ -211,7 +211,7 @@ async fn page_is_served_with_protective_headers() {
     });
     for (method, body) in [("GET", page), ("HEAD", "")] {
         let event = keyvend.world.browser(method, "/reveal", None);
-        let answer = keyvend.reveal.handle(event, keyvend.world.clock.now()).await;
+        let answer = keyvend.arrive_at_reveal(event).await;
         assert_eq!((&answer["statusCode"], text_of(&answer)), (&json!(200), body), "{method}");
         // These and no others: no cookie above all.
         assert_eq!(answer["headers"], expected, "{method}");
@@ -219,7 +219,7 @@ async fn page_is_served_with_protective_headers() {
     }
     // What a tab is answered is kept by nobody either.
     let event = keyvend.world.browser("POST", "/reveal/claim", Some(&body_of(&event(CLAIM))));
-    let answer = keyvend.reveal.handle(event, keyvend.world.clock.now()).await;
+    let answer = keyvend.arrive_at_reveal(event).await;
     assert_eq!(answer["headers"]["Cache-Control"], "no-store");
 }
 

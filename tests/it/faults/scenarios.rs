@@ -94,28 +94,43 @@ struct Ran {
     happened: usize,
 }
 
-/// One run with these faults at the calls that count.
-async fn run<D: Scenario>(scenario: D, faults: &[Fault], counts: fn(&Call) -> bool) -> Ran {
-    let keyvend = Deployed::with(scenario.variables()).await;
-    let about = Box::pin(scenario.begin(&keyvend)).await;
-    assert!(!scenario.is_done(&keyvend, &about).await, "{scenario:?} is done already");
+/// A scenario that has begun: every run of it is a fork of this.
+struct Begun<D: Scenario> {
+    scenario: D,
+    keyvend: Deployed,
+    about: D::About,
+}
+
+impl<D: Scenario> Begun<D> {
+    async fn new(scenario: D) -> Self {
+        let keyvend = Deployed::with(scenario.variables()).await;
+        let about = Box::pin(scenario.begin(&keyvend)).await;
+        assert!(!scenario.is_done(&keyvend, &about).await, "{scenario:?} is done already");
+        Self { scenario, keyvend, about }
+    }
+}
+
+/// One run with these faults at the calls that count. Its functions are cold, so that what they read at their start counts, too.
+async fn run<D: Scenario>(begun: &Begun<D>, faults: &[Fault], counts: fn(&Call) -> bool) -> Ran {
+    let Begun { scenario, about, .. } = begun;
+    let keyvend = begun.keyvend.fork().await;
     let seen = happen(&keyvend, faults, counts);
     let what = || format!("{scenario:?} with {faults:?}, {:?}", seen.lock().unwrap().calls);
     for _ in 0..PATIENCE {
-        Box::pin(scenario.attempt(&keyvend, &about)).await;
-        if scenario.is_done(&keyvend, &about).await {
+        Box::pin(scenario.attempt(&keyvend, about)).await;
+        if scenario.is_done(&keyvend, about).await {
             break;
         }
         Box::pin(keyvend.minute(30)).await;
     }
-    assert!(scenario.is_done(&keyvend, &about).await, "{}: it was never done", what());
+    assert!(scenario.is_done(&keyvend, about).await, "{}: it was never done", what());
     let until_done = seen.lock().unwrap().calls.len();
     // What was cut off behind it is finished by its timer.
     for _ in 0..2 {
         Box::pin(keyvend.minute(400)).await;
     }
     is_whole(&keyvend, &what()).await;
-    assert!(scenario.is_done(&keyvend, &about).await, "{}: it was done and is not any more", what());
+    assert!(scenario.is_done(&keyvend, about).await, "{}: it was done and is not any more", what());
     let (requests, keys) = (keyvend.requests().await.len(), keyvend.key_ids());
     Box::pin(keyvend.dead_letters_return()).await;
     is_whole(&keyvend, &what()).await;
@@ -148,6 +163,7 @@ async fn is_whole(keyvend: &Deployed, about: &str) {
 }
 
 async fn every_fault<D: Scenario>(scenario: D) {
+    let begun = Box::pin(Begun::new(scenario)).await;
     for (kind, counts) in [
         (Kind::Fails, any as fn(&Call) -> bool),
         (Kind::Slow, any),
@@ -155,10 +171,10 @@ async fn every_fault<D: Scenario>(scenario: D) {
         (Kind::KilledBefore, acts),
         (Kind::KilledAfter, acts),
     ] {
-        let calls = Box::pin(run(scenario, &[], counts)).await.matters;
+        let calls = Box::pin(run(&begun, &[], counts)).await.matters;
         assert!(calls.len() >= 2, "{scenario:?} has {} calls", calls.len());
         for nth in (0..calls.len()).filter(|nth| calls[*nth]) {
-            let happened = Box::pin(run(scenario, &[Fault { nth, kind }], counts)).await.happened;
+            let happened = Box::pin(run(&begun, &[Fault { nth, kind }], counts)).await.happened;
             assert_eq!(happened, 1, "{scenario:?}: {kind:?} at {nth} happened");
         }
     }

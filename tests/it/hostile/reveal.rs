@@ -25,7 +25,7 @@ const HEADERS: &[(&str, &str)] = &[
 
 fn answer(keyvend: &Deployed, event: Value) -> Value {
     keyvend.world.net.forget();
-    executor().block_on(keyvend.reveal.handle(event, keyvend.world.clock.now()))
+    executor().block_on(keyvend.arrive_at_reveal(event))
 }
 
 fn calls(keyvend: &Deployed) -> usize {

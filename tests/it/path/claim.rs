@@ -111,7 +111,7 @@ async fn unknown_ticket_and_wrong_proof_look_alike() {
             }
             keyvend.world.net.forget();
             let event = keyvend.world.browser("POST", "/reveal/claim", Some(body));
-            let answer = keyvend.reveal.handle(event, keyvend.world.clock.now()).await;
+            let answer = keyvend.arrive_at_reveal(event).await;
             let calls: Vec<String> =
                 keyvend.world.net.calls().iter().map(|call| call.operation.clone()).collect();
             assert_eq!(calls, ["GetItem"], "{body}");
@@ -248,13 +248,13 @@ async fn malformed_claim_changes_nothing() {
             Some(value) => drop(headers.insert(header.to_owned(), json!(value))),
             None => drop(headers.remove(header)),
         }
-        let answer = keyvend.reveal.handle(event, keyvend.world.clock.now()).await;
+        let answer = keyvend.arrive_at_reveal(event).await;
         assert_eq!(answer["statusCode"], status, "{header} {value:?}");
     }
     for (method, path) in
         [("GET", "/reveal"), ("HEAD", "/reveal"), ("GET", "/reveal/claim"), ("PUT", "/reveal/ack")]
     {
-        keyvend.reveal.handle(keyvend.world.browser(method, path, None), keyvend.world.clock.now()).await;
+        keyvend.arrive_at_reveal(keyvend.world.browser(method, path, None)).await;
     }
     assert_eq!(keyvend.ticket_stands(&tab).await, "PENDING");
     assert_eq!(keyvend.deliver().await, 0);

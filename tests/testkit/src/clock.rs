@@ -29,6 +29,12 @@ impl Clock {
         self.0.store(now.0, Ordering::SeqCst);
     }
 
+    /// A clock of its own that shows the same time.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(AtomicI64::new(self.now().0)))
+    }
+
     pub fn advance(&self, by: Duration) {
         self.set(self.now() + by);
     }

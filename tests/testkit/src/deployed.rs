@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -25,12 +26,17 @@ use crate::{World, delivery, environment};
 /// What a worker invocation may take, as in the template.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A function at work. A crate compiles every future that it awaits by its type, the whole of keyvend in each crate of tests;
+/// behind a pointer it is compiled here, once, and as the profile optimises this crate.
+pub type Invoked<'a> = Pin<Box<dyn Future<Output = Value> + Send + 'a>>;
+
 /// The functions in their world.
 pub struct Deployed {
     pub world: World,
     pub slack: Slack,
     pub reveal: Reveal,
     pub worker: Context,
+    environment: BTreeMap<String, String>,
     recorded: bool,
 }
 
@@ -55,7 +61,14 @@ impl Deployed {
         let reveal = Reveal::new(RevealConfig::read(environment).unwrap(), &net.config(Function::Reveal));
         let config = WorkerConfig::read(environment).unwrap();
         let worker = Context::new(config, &net.config(Function::Worker), net.connector());
-        Self { slack, reveal, worker, world, recorded: true }
+        Self { slack, reveal, worker, world, environment: environment.clone(), recorded: true }
+    }
+
+    /// The same functions in a fork of this world, as cold as where Lambda starts them in other sandboxes.
+    pub async fn fork(&self) -> Self {
+        let mut forked = Self::of(self.world.fork().await, &self.environment);
+        forked.recorded = self.recorded;
+        forked
     }
 
     /// The same, its messages not kept for the check by Slack's models.
@@ -65,15 +78,22 @@ impl Deployed {
     }
 
     /// One invocation of the worker now.
-    pub async fn work(&self, event: Value) -> Value {
+    pub fn work(&self, event: Value) -> Invoked<'_> {
         let now = self.world.clock.now();
         let invocation = Invocation { now, deadline: now + WORKER_TIMEOUT };
-        serde_json::to_value(worker::handle(&self.worker, event, invocation).await).unwrap()
+        Box::pin(async move {
+            serde_json::to_value(worker::handle(&self.worker, event, invocation).await).unwrap()
+        })
     }
 
     /// Slack's event arrives; nothing is delivered yet.
-    pub async fn arrive(&self, event: Value) -> Value {
-        self.slack.handle(event, self.world.clock.now()).await
+    pub fn arrive(&self, event: Value) -> Invoked<'_> {
+        Box::pin(self.slack.handle(event, self.world.clock.now()))
+    }
+
+    /// A browser's event arrives at `reveal`.
+    pub fn arrive_at_reveal(&self, event: Value) -> Invoked<'_> {
+        Box::pin(self.reveal.handle(event, self.world.clock.now()))
     }
 
     /// Delivers what is visible in the queues.
@@ -147,7 +167,7 @@ impl Deployed {
     /// A browser's request, as JSON with its status.
     pub async fn posts(&self, path: &str, body: &Value) -> (u64, Value) {
         let event = self.world.browser("POST", path, Some(body));
-        let answer = self.reveal.handle(event, self.world.clock.now()).await;
+        let answer = self.arrive_at_reveal(event).await;
         let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         (answer["statusCode"].as_u64().unwrap(), body)
     }

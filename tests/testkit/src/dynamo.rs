@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use keyvend::time::Timestamp;
 use serde_json::{Map, Value, json};
+use winterbaume_core::StatefulService as _;
 use winterbaume_dynamodb::DynamoDbService;
 use winterbaume_dynamodb::types::AttributeValue;
 use winterbaume_partiql::DdbOperation;
@@ -16,7 +17,7 @@ use crate::dynamo_rules::{
     KeyPart, Refused, Shape, check_indexes, check_item, exact_key, no_empty_set, no_overlap, text,
 };
 use crate::expressions;
-use crate::net::{REGION, Reply, Request, winterbaume};
+use crate::net::{HOME, REGION, Reply, Request, winterbaume};
 
 const IDEMPOTENT: i64 = 600;
 const CONDITION_FAILED: &str = "The conditional request failed";
@@ -52,6 +53,23 @@ impl Dynamo {
             tokens: Mutex::default(),
             page: AtomicUsize::new(usize::MAX),
             mute: AtomicBool::new(false),
+        }
+    }
+
+    /// The same tables, on another clock.
+    pub async fn fork(&self, clock: &Clock) -> Self {
+        let _turn = self.turn.lock().await;
+        let service = DynamoDbService::new();
+        service.restore(HOME, REGION, self.service.snapshot(HOME, REGION).await).await.unwrap();
+        Self {
+            clock: clock.clone(),
+            service,
+            turn: tokio::sync::Mutex::new(()),
+            shapes: Mutex::new(self.shapes.lock().unwrap().clone()),
+            read: Mutex::new(self.read.lock().unwrap().clone()),
+            tokens: Mutex::new(self.tokens.lock().unwrap().clone()),
+            page: AtomicUsize::new(self.page.load(Ordering::SeqCst)),
+            mute: AtomicBool::new(self.mute.load(Ordering::SeqCst)),
         }
     }
 

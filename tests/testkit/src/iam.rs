@@ -65,6 +65,22 @@ impl Iam {
         }
     }
 
+    /// The same accounts, on another clock.
+    pub async fn fork(&self, clock: &Clock) -> Self {
+        let accounts: Vec<Arc<Account>> = self.accounts.lock().unwrap().values().cloned().collect();
+        let mut forked = BTreeMap::new();
+        for account in accounts {
+            forked.insert(account.id.clone(), Arc::new(account.fork().await));
+        }
+        Self {
+            clock: clock.clone(),
+            accounts: Mutex::new(forked),
+            made: AtomicUsize::new(self.made.load(Ordering::SeqCst)),
+            hide: AtomicU32::new(self.hide.load(Ordering::SeqCst)),
+            page: AtomicUsize::new(self.page.load(Ordering::SeqCst)),
+        }
+    }
+
     /// Makes an account, with AWS's own policies in it.
     pub async fn open_account(&self, id: &str) {
         let account = Account::open(id).await;

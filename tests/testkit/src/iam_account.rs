@@ -63,6 +63,13 @@ impl Account {
         Self { id: id.to_owned(), service, keys: Mutex::default() }
     }
 
+    /// The same account; what happens in one is not seen in the other.
+    pub async fn fork(&self) -> Self {
+        let service = IamService::new();
+        service.restore(HOME, "us-east-1", self.view().await).await.unwrap();
+        Self { id: self.id.clone(), service, keys: Mutex::new(self.keys.lock().unwrap().clone()) }
+    }
+
     pub async fn view(&self) -> IamStateView {
         self.service.snapshot(HOME, "us-east-1").await
     }

@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 use clock::Clock;
 use keyvend::time::Timestamp;
 use net::Net;
+use tokio::sync::OnceCell;
 
 /// A run of a whole path allocates some millions of times.
 #[global_allocator]
@@ -49,8 +50,10 @@ pub struct World {
 }
 
 impl World {
+    /// Every world begins the same, so the first one is set up, and the others are its forks.
     pub async fn new() -> Self {
-        Self::beginning(clock::START).await
+        static FIRST: OnceCell<World> = OnceCell::const_new();
+        FIRST.get_or_init(|| Self::beginning(clock::START)).await.fork().await
     }
 
     /// One that begins at another time than the others.
@@ -59,6 +62,13 @@ impl World {
         clock.set(at);
         let net = Net::new(&clock);
         aws::set_up(&net).await;
+        Self { clock, net }
+    }
+
+    /// Another world in which everything has come to pass that did here; from now on each goes its own way.
+    pub async fn fork(&self) -> Self {
+        let clock = self.clock.fork();
+        let net = self.net.fork(&clock).await;
         Self { clock, net }
     }
 }

@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value, json};
-use winterbaume_core::{MockRequest, MockResponse, MockService};
+use winterbaume_core::{MockRequest, MockResponse, MockService, StatefulService as _};
 use winterbaume_ses::SesService;
 
 use crate::clock::Clock;
@@ -233,6 +233,31 @@ impl Net {
             secrets: Secrets::new(clock),
             ses: SesService::new(),
             slack: Slack::new(clock),
+        }))
+    }
+
+    /// The same net on another clock: everything that answers is as it is here, and from now on each goes its own way. It
+    /// begins undisturbed.
+    pub async fn fork(&self, clock: &Clock) -> Self {
+        let net = &self.0;
+        let ses = SesService::new();
+        ses.restore(HOME, REGION, net.ses.snapshot(HOME, REGION).await).await.unwrap();
+        Self(Arc::new(Inner {
+            clock: clock.clone(),
+            calls: Mutex::new(self.calls()),
+            count: AtomicUsize::new(net.count.load(Ordering::SeqCst)),
+            tick: AtomicU64::new(net.tick.load(Ordering::SeqCst)),
+            turns: AtomicUsize::new(net.turns.load(Ordering::SeqCst)),
+            faults: Mutex::default(),
+            hook: Mutex::default(),
+            crashed: AtomicBool::new(false),
+            dynamo: net.dynamo.fork(clock).await,
+            iam: net.iam.fork(clock).await,
+            sts: net.sts.fork(clock),
+            sqs: net.sqs.fork(clock),
+            secrets: net.secrets.fork(clock).await,
+            ses,
+            slack: net.slack.fork(clock),
         }))
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
+use winterbaume_core::StatefulService as _;
 use winterbaume_secretsmanager::SecretsManagerService;
 
 use crate::clock::Clock;
-use crate::net::{Reply, Request, winterbaume};
+use crate::net::{HOME, REGION, Reply, Request, winterbaume};
 
 /// The model.
 pub struct Secrets {
@@ -20,6 +21,14 @@ pub struct Secrets {
 impl Secrets {
     pub fn new(clock: &Clock) -> Self {
         Self { service: SecretsManagerService::default(), clock: clock.clone(), created: Mutex::default() }
+    }
+
+    /// The same secrets, on another clock.
+    pub async fn fork(&self, clock: &Clock) -> Self {
+        let service = SecretsManagerService::default();
+        service.restore(HOME, REGION, self.service.snapshot(HOME, REGION).await).await.unwrap();
+        let created = Mutex::new(self.created.lock().unwrap().clone());
+        Self { service, clock: clock.clone(), created }
     }
 
     /// At AWS one version is AWSPREVIOUS: the one that AWSCURRENT left last. winterbaume leaves the label on all

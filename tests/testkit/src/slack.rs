@@ -39,7 +39,7 @@ enum Failure {
     RateLimited(u64),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct RequestState {
     token: String,
     people: BTreeMap<String, Person>,
@@ -123,6 +123,11 @@ impl Slack {
                 made: 0,
             }),
         }
+    }
+
+    /// The same workspace, on another clock; what happens in one is not seen in the other.
+    pub fn fork(&self, clock: &Clock) -> Self {
+        Self { clock: clock.clone(), state: Mutex::new(self.state().clone()) }
     }
 
     /// What a bad message stopped is as it was before that message.

@@ -58,14 +58,14 @@ impl Message {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Queue {
     messages: Vec<Message>,
     dead: Vec<Message>,
     seen: BTreeMap<String, (Timestamp, String, u64)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct RequestState {
     queues: BTreeMap<String, Queue>,
     sequence: u64,
@@ -84,6 +84,11 @@ impl Sqs {
     pub fn new(clock: &Clock) -> Self {
         let queues = QUEUES.iter().map(|name| ((*name).to_owned(), Queue::default())).collect();
         Self { clock: clock.clone(), state: Mutex::new(RequestState { queues, ..RequestState::default() }) }
+    }
+
+    /// The same queues, on another clock.
+    pub fn fork(&self, clock: &Clock) -> Self {
+        Self { clock: clock.clone(), state: Mutex::new(self.state.lock().unwrap().clone()) }
     }
 
     /// One message that is visible at `now`, as the event Lambda would invoke the function with.

@@ -130,6 +130,11 @@ impl Sts {
         Self { clock: clock.clone(), sessions: Mutex::default() }
     }
 
+    /// The same sessions, on another clock.
+    pub fn fork(&self, clock: &Clock) -> Self {
+        Self { clock: clock.clone(), sessions: Mutex::new(self.sessions()) }
+    }
+
     /// Every session, in the order they were assumed.
     pub fn sessions(&self) -> Vec<Session> {
         self.sessions.lock().unwrap().clone()
