@@ -312,19 +312,7 @@ impl KeyRequest {
     /// The key that came of it and the ticket it was sealed to, if one did.
     #[must_use]
     pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {
-        match &self.state {
-            RequestState::Issued { key, tid, .. } => Some((key, tid)),
-            RequestState::Pending
-            | RequestState::Approved
-            | RequestState::LinkIssued { .. }
-            | RequestState::Issuing(_)
-            | RequestState::Ambiguous(_)
-            | RequestState::Completed { .. }
-            | RequestState::Denied { .. }
-            | RequestState::Cancelled
-            | RequestState::Expired
-            | RequestState::PolicyDenied { .. } => None,
-        }
+        self.state.issued()
     }
 
     /// The link that was given out and not used up, if any.

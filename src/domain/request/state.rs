@@ -60,6 +60,60 @@ pub enum RequestState {
 }
 
 impl RequestState {
+    /// The link that was issued and that nobody has claimed for certain.
+    #[must_use]
+    pub fn link(&self) -> Option<&TicketId> {
+        match self {
+            Self::LinkIssued { tid } => Some(tid),
+            Self::Pending
+            | Self::Approved
+            | Self::Issuing(_)
+            | Self::Ambiguous(_)
+            | Self::Issued { .. }
+            | Self::Completed { .. }
+            | Self::Denied { .. }
+            | Self::Cancelled
+            | Self::Expired
+            | Self::PolicyDenied { .. } => None,
+        }
+    }
+
+    /// The intent under which a key is being created.
+    #[must_use]
+    pub fn intent(&self) -> Option<&IssueIntent> {
+        match self {
+            Self::Issuing(intent) => Some(intent),
+            Self::Pending
+            | Self::Approved
+            | Self::LinkIssued { .. }
+            | Self::Ambiguous(_)
+            | Self::Issued { .. }
+            | Self::Completed { .. }
+            | Self::Denied { .. }
+            | Self::Cancelled
+            | Self::Expired
+            | Self::PolicyDenied { .. } => None,
+        }
+    }
+
+    /// The issued key, and the ticket that it was sealed for.
+    #[must_use]
+    pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {
+        match self {
+            Self::Issued { key, tid, .. } => Some((key, tid)),
+            Self::Pending
+            | Self::Approved
+            | Self::LinkIssued { .. }
+            | Self::Issuing(_)
+            | Self::Ambiguous(_)
+            | Self::Completed { .. }
+            | Self::Denied { .. }
+            | Self::Cancelled
+            | Self::Expired
+            | Self::PolicyDenied { .. } => None,
+        }
+    }
+
     /// As the table and people read it.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -317,19 +317,7 @@ impl KeyRequest {
     }
 
     fn intent_held_by(&self, run: &RunId) -> Result<&IssueIntent, TransitionError> {
-        match &self.state {
-            RequestState::Issuing(intent) if intent.invocation == *run => Ok(intent),
-            RequestState::Issuing(_) => Err(TransitionError::IntentLost),
-            RequestState::Pending
-            | RequestState::Approved
-            | RequestState::LinkIssued { .. }
-            | RequestState::Ambiguous(_)
-            | RequestState::Issued { .. }
-            | RequestState::Completed { .. }
-            | RequestState::Denied { .. }
-            | RequestState::Cancelled
-            | RequestState::Expired
-            | RequestState::PolicyDenied { .. } => Err(TransitionError::IntentLost),
-        }
+        let intent = self.state.intent().filter(|intent| intent.invocation == *run);
+        intent.ok_or(TransitionError::IntentLost)
     }
 }

@@ -89,25 +89,13 @@ pub(crate) async fn issue(
     let Some(stored) = import_ticket_events(ctx, &message.tid, invocation.now).await? else {
         return Ok(());
     };
-    match &stored.request.state {
-        RequestState::Issuing(intent) if intent.tid == message.tid => {
-            let intent = intent.clone();
-            resume_intent(ctx, stored, intent, invocation).await
-        }
-        RequestState::LinkIssued { tid } if *tid == message.tid => {
-            load_claim(ctx, stored, message, invocation).await
-        }
-        RequestState::Pending
-        | RequestState::Approved
-        | RequestState::LinkIssued { .. }
-        | RequestState::Issuing(_)
-        | RequestState::Ambiguous(_)
-        | RequestState::Issued { .. }
-        | RequestState::Completed { .. }
-        | RequestState::Denied { .. }
-        | RequestState::Cancelled
-        | RequestState::Expired
-        | RequestState::PolicyDenied { .. } => Ok(()),
+    let state = &stored.request.state;
+    if let Some(intent) = state.intent().filter(|intent| intent.tid == message.tid).cloned() {
+        resume_intent(ctx, stored, intent, invocation).await
+    } else if state.link() == Some(&message.tid) {
+        load_claim(ctx, stored, message, invocation).await
+    } else {
+        Ok(())
     }
 }
 
@@ -335,33 +323,19 @@ async fn delete_unsealed_key(
         return Err(error.into());
     };
     let path = &ready.facts.iam_user.path;
-    match &found.request.state {
-        RequestState::Issued { key: sealed, .. } if *sealed == key => {
-            let found = drain_outbox(ctx, found).await;
-            describe(ctx, ready, &found, &key, now).await;
-            Ok(())
-        }
-        RequestState::Issuing(intent) if intent.invocation == *run => {
-            delete_own(ctx, &found.request, path, &key).await?;
-            let failed =
-                IssueFailure { deleted: Some(key), ..IssueFailure::again("not-recorded", text::TOO_LATE) };
-            abort_issuing(ctx, found, Some(run), failed, now).await
-        }
-        RequestState::Pending
-        | RequestState::Approved
-        | RequestState::LinkIssued { .. }
-        | RequestState::Issuing(_)
-        | RequestState::Ambiguous(_)
-        | RequestState::Issued { .. }
-        | RequestState::Completed { .. }
-        | RequestState::Denied { .. }
-        | RequestState::Cancelled
-        | RequestState::Expired
-        | RequestState::PolicyDenied { .. } => {
-            delete_own(ctx, &found.request, path, &key).await?;
-            Err(error.into())
-        }
+    let state = &found.request.state;
+    if state.issued().is_some_and(|(sealed, _)| *sealed == key) {
+        let found = drain_outbox(ctx, found).await;
+        describe(ctx, ready, &found, &key, now).await;
+        return Ok(());
     }
+    let is_held = state.intent().is_some_and(|intent| intent.invocation == *run);
+    delete_own(ctx, &found.request, path, &key).await?;
+    if !is_held {
+        return Err(error.into());
+    }
+    let failed = IssueFailure { deleted: Some(key), ..IssueFailure::again("not-recorded", text::TOO_LATE) };
+    abort_issuing(ctx, found, Some(run), failed, now).await
 }
 
 /// Writes the intent down: the request, the IAM user's lease, the ticket as claimed, no freeze, the day's count.

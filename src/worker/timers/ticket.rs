@@ -115,38 +115,25 @@ async fn requeue_claim(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let tid = &ticket.tid;
-    match &stored.request.state {
-        RequestState::LinkIssued { tid: current } if current == tid => {
-            let (write, attempt) = if claimed.attempt < ATTEMPTS {
-                (tickets::increment_attempt(tid, claimed.attempt, now), claimed.attempt + 1)
-            } else {
-                (tickets::reschedule(tid, due_at, Timestamp(now.0 + RECHECK_AFTER)), claimed.attempt)
-            };
-            try_to_write(ctx, vec![write]).await?;
-            let due = DueMessage::ResumeIssue { tid: tid.clone(), attempt };
-            let (body, once) = (serde_json::to_string(&due)?, format!("{tid}.issue.{}", due_at.0));
-            Ok(ctx.sqs.send(&ctx.config.due_queue, body, tid.as_str(), &once).await?)
-        }
-        // Whoever holds the intent is left alone, and the request's own timer takes it over.
-        RequestState::Issuing(intent) if intent.tid == *tid => {
-            let at = Timestamp(intent.deadline.0.max(now.0) + RECHECK_AFTER);
-            try_to_write(ctx, vec![tickets::reschedule(tid, due_at, at)]).await
-        }
-        // Its request is not waiting for it any more.
-        RequestState::Pending
-        | RequestState::Approved
-        | RequestState::LinkIssued { .. }
-        | RequestState::Issuing(_)
-        | RequestState::Ambiguous(_)
-        | RequestState::Issued { .. }
-        | RequestState::Completed { .. }
-        | RequestState::Denied { .. }
-        | RequestState::Cancelled
-        | RequestState::Expired
-        | RequestState::PolicyDenied { .. } => {
-            try_to_write(ctx, vec![tickets::failed(tid), TicketRef::remove_psk(tid)]).await
-        }
+    let state = &stored.request.state;
+    if state.link() == Some(tid) {
+        let (write, attempt) = if claimed.attempt < ATTEMPTS {
+            (tickets::increment_attempt(tid, claimed.attempt, now), claimed.attempt + 1)
+        } else {
+            (tickets::reschedule(tid, due_at, Timestamp(now.0 + RECHECK_AFTER)), claimed.attempt)
+        };
+        try_to_write(ctx, vec![write]).await?;
+        let due = DueMessage::ResumeIssue { tid: tid.clone(), attempt };
+        let (body, once) = (serde_json::to_string(&due)?, format!("{tid}.issue.{}", due_at.0));
+        return Ok(ctx.sqs.send(&ctx.config.due_queue, body, tid.as_str(), &once).await?);
     }
+    if let Some(intent) = state.intent().filter(|intent| intent.tid == *tid) {
+        // Its holder is left alone, and the request's own timer takes it over.
+        let at = Timestamp(intent.deadline.0.max(now.0) + RECHECK_AFTER);
+        return try_to_write(ctx, vec![tickets::reschedule(tid, due_at, at)]).await;
+    }
+    // Its request is not waiting for it any more.
+    try_to_write(ctx, vec![tickets::failed(tid), TicketRef::remove_psk(tid)]).await
 }
 
 /// Issues for a claim that is driven again: as if its message had come from queue `claims`.
