@@ -115,8 +115,7 @@ impl<'a> Thief<'a> {
             "channel": {"id": channel}, "response_url": self.response_url(),
             "actions": [{"type": "button", "action_id": action, "value": value}],
         });
-        self.posts("/slack/interactive", &form::encode([("payload", payload.to_string().as_str())]))
-            .await;
+        self.posts("/slack/interactive", &form::encode([("payload", payload.to_string().as_str())])).await;
         let pressed = json!({"block_actions": {
             "action_id": action, "value": value, "message": {"channel": channel, "ts": ts}, "view": null,
             "ephemeral": false,
@@ -131,8 +130,7 @@ impl<'a> Thief<'a> {
             "type": "view_submission", "api_app_id": APP, "team": {"id": TEAM}, "user": {"id": person},
             "view": {"id": "V0000THIEF", "callback_id": "deny", "private_metadata": value, "state": {"values": values}},
         });
-        self.posts("/slack/interactive", &form::encode([("payload", payload.to_string().as_str())]))
-            .await;
+        self.posts("/slack/interactive", &form::encode([("payload", payload.to_string().as_str())])).await;
         let submitted = json!({"view_submission": {
             "view": "V0000THIEF", "callback_id": "deny", "carried": value, "values": {"reason": "says the thief"},
         }});
