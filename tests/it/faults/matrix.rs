@@ -42,7 +42,7 @@ struct Later {
 async fn unfaulted(counts: fn(&Call) -> bool) -> (Vec<String>, Vec<Later>) {
     let keyvend = Deployed::new().await;
     let seen = happen(&keyvend, &[], counts);
-    let (_, key) = Box::pin(keyvend.persists()).await.expect("a key");
+    let (_, key) = Box::pin(keyvend.persists()).await.unwrap();
     Box::pin(keyvend.dead_letters_return()).await;
     keyvend.has_the_key(&key, "no fault").await;
     keyvend.answers_what_is_asked().await;
