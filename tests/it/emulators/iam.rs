@@ -10,6 +10,7 @@ use serde_json::json;
 
 use testkit::World;
 use testkit::aws::{self, SANDBOX};
+use testkit::clock::START;
 use testkit::iam_rights::Function;
 use testkit::net::HOME;
 
@@ -285,7 +286,7 @@ async fn session_policy_can_limit_tags() {
 
 #[tokio::test]
 async fn policies_are_listed_by_scope() {
-    let world = World::new().await;
+    let world = World::beginning(START).await;
     let iam = session(&world, HOME, None).await;
     let names = async |scope, attached| {
         let list = iam.list_policies().scope(scope).only_attached(attached).send().await.unwrap();

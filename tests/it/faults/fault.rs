@@ -64,7 +64,11 @@ pub struct Seen {
 }
 
 /// Has these faults happen to the calls that count, and listens to what is said.
-pub fn happen(keyvend: &Deployed, faults: &[Fault], counts: fn(&Call) -> bool) -> Arc<Mutex<Seen>> {
+pub fn happen(
+    keyvend: &Deployed,
+    faults: &[Fault],
+    counts: impl Fn(&Call) -> bool + Send + 'static,
+) -> Arc<Mutex<Seen>> {
     let seen = Arc::new(Mutex::new(Seen::default()));
     let mut open: Vec<(Fault, usize, Option<Value>)> = faults.iter().map(|fault| (*fault, 0, None)).collect();
     let (net, clock, kept) = (keyvend.world.net.clone(), keyvend.world.clock.clone(), seen.clone());

@@ -1,8 +1,9 @@
 //! The matrix: every call on the path from the command to the confirmation, and everything that can happen to it.
 
-use super::fault::{Fault, Kind, happen};
+use super::fault::{Fault, Kind, Seen, happen};
 use testkit::deployed::Deployed;
 use testkit::net::Call;
+use testkit::steps::stable;
 
 /// How many calls after the key's creation still are of issuing: sealing it, the trail, and sending for what is told.
 const AFTER_CREATION: usize = 6;
@@ -26,8 +27,58 @@ pub fn does(operation: &str) -> bool {
     !reads.iter().any(|read| operation.starts_with(read))
 }
 
-/// One run under faults; how many calls it had, and whether all the faults happened.
+/// A session of STS is used for thirteen minutes. Where nothing is due for longer, cold functions do what warm ones would, but
+/// that they read the bot's token.
+const NOTHING_IS_WARM: u64 = 800;
+
+/// A run without faults, at a moment when nothing is due for a while.
+struct Later {
+    /// How many calls there were before.
+    calls: usize,
+    keyvend: Deployed,
+}
+
+/// The calls of a run without faults, and what it was like later, when the key was there and only time passed.
+async fn unfaulted(counts: fn(&Call) -> bool) -> (Vec<String>, Vec<Later>) {
+    let keyvend = Deployed::new().await;
+    let seen = happen(&keyvend, &[], counts);
+    let (_, key) = Box::pin(keyvend.persists()).await.unwrap();
+    Box::pin(keyvend.dead_letters_return()).await;
+    keyvend.has_the_key(&key, "no fault").await;
+    keyvend.answers_what_is_asked().await;
+    let mut later = Vec::new();
+    Box::pin(keyvend.all_comes_due(async |wait| {
+        if wait > NOTHING_IS_WARM {
+            let calls = seen.lock().unwrap().calls.len();
+            later.push(Later { calls, keyvend: keyvend.fork().await });
+        }
+    }))
+    .await;
+    keyvend.has_ended("no fault").await;
+    let calls = seen.lock().unwrap().calls.clone();
+    (calls, later)
+}
+
+/// What a run under one fault comes to that strikes later: nothing before it is done again.
+async fn resumed(later: &Later, fault: Fault, counts: fn(&Call) -> bool) -> (Deployed, Seen) {
+    let keyvend = later.keyvend.fork().await;
+    let fault = Fault { nth: fault.nth - later.calls, ..fault };
+    let seen = happen(&keyvend, &[fault], move |call| call.operation != "GetSecretValue" && counts(call));
+    Box::pin(keyvend.all_comes_due(async |_| {})).await;
+    keyvend.has_ended(&format!("{fault:?}, {:?}", seen.lock().unwrap().calls)).await;
+    keyvend.world.net.undisturbed();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    assert_eq!(seen.untrue, Vec::<String>::new(), "{fault:?}");
+    (keyvend, seen)
+}
+
+/// One run under faults from its beginning; how many calls it had, and whether all the faults happened.
 async fn run(faults: &[Fault], counts: fn(&Call) -> bool, lists_lag: u32) -> (Vec<String>, usize) {
+    let (_, seen) = Box::pin(replayed(faults, counts, lists_lag)).await;
+    (seen.calls, seen.happened)
+}
+
+async fn replayed(faults: &[Fault], counts: fn(&Call) -> bool, lists_lag: u32) -> (Deployed, Seen) {
     let keyvend = Deployed::new().await;
     let seen = happen(&keyvend, faults, counts);
     keyvend.world.net.iam().hide_new_keys(lists_lag);
@@ -43,23 +94,34 @@ async fn run(faults: &[Fault], counts: fn(&Call) -> bool, lists_lag: u32) -> (Ve
     Box::pin(keyvend.time_passes()).await;
     keyvend.has_ended(&about()).await;
     keyvend.world.net.undisturbed();
-    let seen = seen.lock().unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
     assert_eq!(seen.untrue, Vec::<String>::new(), "{faults:?}");
-    (seen.calls.clone(), seen.happened)
+    (keyvend, seen)
 }
 
-async fn every_fault_of(kind: Kind, counts: fn(&Call) -> bool) {
-    let (calls, _) = Box::pin(run(&[], counts, 0)).await;
+/// One of so many parts of the calls: call `from` and every `of`th behind it. The parts together have every call once.
+#[derive(Clone, Copy)]
+struct Part {
+    from: usize,
+    of: usize,
+}
+
+async fn every_fault_of(kind: Kind, counts: fn(&Call) -> bool, part: Part) {
+    let (calls, later) = Box::pin(unfaulted(counts)).await;
     let issuing = issuing(&calls);
     let mut happened = 0;
-    for nth in 0..calls.len() {
+    let nths = (part.from..calls.len()).step_by(part.of);
+    for nth in nths.clone() {
         let fault = [Fault { nth, kind }];
-        happened += Box::pin(run(&fault, counts, 0)).await.1;
+        happened += match later.iter().rfind(|later| later.calls <= nth) {
+            Some(later) => Box::pin(resumed(later, fault[0], counts)).await.1.happened,
+            None => Box::pin(run(&fault, counts, 0)).await.1,
+        };
         if issuing.contains(&nth) {
             assert_eq!(Box::pin(run(&fault, counts, LAG)).await.1, 1, "{fault:?} happened");
         }
     }
-    assert_eq!(happened, calls.len(), "every fault happened");
+    assert_eq!(happened, nths.len(), "every fault happened");
     assert!(calls.len() > 40, "{} calls", calls.len());
 }
 
@@ -70,11 +132,57 @@ fn issuing(calls: &[String]) -> std::ops::RangeInclusive<usize> {
     claimed..=created + AFTER_CREATION
 }
 
+/// What a run comes to, with what is drawn at random as placeholders: all that was said, the trail, and the keys.
+async fn outcome(keyvend: &Deployed) -> Vec<String> {
+    let said = keyvend.world.net.slack().ever();
+    let said = said
+        .iter()
+        .map(|message| format!("{} {} {}", message.at.0, message.deleted, stable(&message.reading())));
+    let trail = keyvend.trail().await;
+    let trail = trail.iter().map(|entry| format!("{} {} {}", entry.at.0, entry.event, entry.actor));
+    let keys = keyvend.world.net.iam().all_keys().into_iter().map(|key| format!("{} {}", key.id, key.status));
+    said.chain(trail).chain(keys).chain([keyvend.world.clock.now().0.to_string()]).collect()
+}
+
+#[tokio::test]
+async fn resumed_run_ends_as_a_replayed_one() {
+    let (calls, later) = Box::pin(unfaulted(any)).await;
+    for kind in [Kind::Fails, Kind::Slow, Kind::RepliesLost, Kind::KilledBefore, Kind::KilledAfter] {
+        for from in later.iter().step_by(3) {
+            let fault = Fault { nth: (from.calls + 2).min(calls.len() - 1), kind };
+            let (resumed, after) = Box::pin(resumed(from, fault, any)).await;
+            let (replayed, all) = Box::pin(replayed(&[fault], any, 0)).await;
+            assert_eq!(after.calls, all.calls[from.calls..], "{fault:?}");
+            assert_eq!(outcome(&resumed).await, outcome(&replayed).await, "{fault:?}");
+        }
+    }
+}
+
 macro_rules! kinds {
     ($($name:ident: $kind:ident, $counts:ident;)+) => { $(
-        #[tokio::test]
-        async fn $name() {
-            every_fault_of(Kind::$kind, $counts).await;
+        /// In four parts, so that no thread is busy with it long after the others are done.
+        mod $name {
+            use super::{Kind, Part, $counts, every_fault_of};
+
+            #[tokio::test]
+            async fn first_quarter() {
+                every_fault_of(Kind::$kind, $counts, Part { from: 0, of: 4 }).await;
+            }
+
+            #[tokio::test]
+            async fn second_quarter() {
+                every_fault_of(Kind::$kind, $counts, Part { from: 1, of: 4 }).await;
+            }
+
+            #[tokio::test]
+            async fn third_quarter() {
+                every_fault_of(Kind::$kind, $counts, Part { from: 2, of: 4 }).await;
+            }
+
+            #[tokio::test]
+            async fn last_quarter() {
+                every_fault_of(Kind::$kind, $counts, Part { from: 3, of: 4 }).await;
+            }
         }
     )+ };
 }

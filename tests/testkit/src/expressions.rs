@@ -22,10 +22,27 @@ pub fn item_of(value: &Value) -> Item {
 }
 
 /// Whether the condition holds for the item; an item that is not there is empty.
-pub fn condition_holds(text: &str, input: &Value, item: &Value) -> Result<bool, String> {
+pub fn condition_holds(text: &str, input: &Value, item: &Item) -> Result<bool, String> {
+    Ok(holds(&parsed(text, input)?, item))
+}
+
+fn parsed(text: &str, input: &Value) -> Result<Expr, String> {
     let names = HashMap::deserialize(&input["ExpressionAttributeNames"]).unwrap_or_default();
-    let parsed = parse_expression(text, &names, &item_of(&input["ExpressionAttributeValues"]))?;
-    Ok(holds(&parsed, &item_of(item)))
+    parse_expression(text, &names, &item_of(&input["ExpressionAttributeValues"]))
+}
+
+/// Whether a key condition says what this attribute is equal to.
+pub fn fixes(text: &str, input: &Value, name: &str) -> Result<bool, String> {
+    fn fixed(condition: &Expr, name: &str) -> bool {
+        match condition {
+            Expr::And(left, right) => fixed(left, name) || fixed(right, name),
+            Expr::Comparison(Operand::Path(path), CompOp::Eq, Operand::Value(_)) => {
+                matches!(path.as_slice(), [PathSegment::Attr(attribute)] if attribute == name)
+            }
+            _ => false,
+        }
+    }
+    Ok(fixed(&parsed(text, input)?, name))
 }
 
 fn holds(expression: &Expr, item: &Item) -> bool {

@@ -102,7 +102,8 @@ impl Iam {
 
     /// The names of an account's users.
     pub async fn users(&self, account: &str) -> Vec<String> {
-        let mut names: Vec<String> = self.account(account).unwrap().view().await.users.into_keys().collect();
+        let mut names: Vec<String> =
+            self.account(account).unwrap().view().await.users.keys().cloned().collect();
         names.sort();
         names
     }
@@ -165,7 +166,7 @@ impl Iam {
                     self.on_keys(&account, user, call)
                 }
             }
-            _ => account.winterbaume(request).await,
+            _ => account.winterbaume(request, call).await,
         };
         let reply = encode_documents(reply);
         let listing =

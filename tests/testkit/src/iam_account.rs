@@ -1,7 +1,7 @@
 //! One account of IAM: what is read of its users, groups and policies, as AWS answers where winterbaume does not.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use keyvend::time::Timestamp;
 use winterbaume_core::StatefulService as _;
@@ -48,6 +48,10 @@ pub struct Key {
 pub struct Account {
     pub id: String,
     service: IamService,
+    /// winterbaume's state as it was last read, until something is done there: whatever is asked, it copies all of it.
+    read: Mutex<Option<Arc<IamStateView>>>,
+    /// The policies that were there when it was forked: winterbaume does not hand on how many versions each has had.
+    unnumbered: BTreeSet<String>,
     pub keys: Mutex<Vec<Key>>,
 }
 
@@ -60,24 +64,39 @@ impl Account {
             view.policies.insert(policy.arn.clone(), policy);
         }
         service.merge(HOME, "us-east-1", view).await.unwrap();
-        Self { id: id.to_owned(), service, keys: Mutex::default() }
+        Self {
+            id: id.to_owned(),
+            service,
+            read: Mutex::default(),
+            unnumbered: BTreeSet::new(),
+            keys: Mutex::default(),
+        }
     }
 
     /// The same account; what happens in one is not seen in the other.
     pub async fn fork(&self) -> Self {
         let service = IamService::new();
-        service.restore(HOME, "us-east-1", self.view().await).await.unwrap();
-        Self { id: self.id.clone(), service, keys: Mutex::new(self.keys.lock().unwrap().clone()) }
+        let view = self.view().await;
+        service.restore(HOME, "us-east-1", (*view).clone()).await.unwrap();
+        let keys = Mutex::new(self.keys.lock().unwrap().clone());
+        let unnumbered = view.policies.keys().cloned().collect();
+        Self { id: self.id.clone(), service, read: Mutex::new(Some(view)), unnumbered, keys }
     }
 
-    pub async fn view(&self) -> IamStateView {
-        self.service.snapshot(HOME, "us-east-1").await
+    pub async fn view(&self) -> Arc<IamStateView> {
+        if let Some(view) = &*self.read.lock().unwrap() {
+            return Arc::clone(view);
+        }
+        let view = Arc::new(self.service.snapshot(HOME, "us-east-1").await);
+        *self.read.lock().unwrap() = Some(Arc::clone(&view));
+        view
     }
 
     /// "Names are not distinguished by case", says "IAM and AWS STS quotas" of users, groups, roles and policies. Whether
     /// GetUser answers for another spelling is not said; here it does, which asks more of keyvend.
     pub async fn user(&self, name: &str) -> Option<UserView> {
-        self.view().await.users.into_values().find(|user| user.name.eq_ignore_ascii_case(name))
+        let view = self.view().await;
+        view.users.values().find(|user| user.name.eq_ignore_ascii_case(name)).cloned()
     }
 
     /// The same call with its user's name as it was given when the user was created.
@@ -98,7 +117,14 @@ impl Account {
         text.replace(HOME, &self.id)
     }
 
-    pub async fn winterbaume(&self, request: &Request) -> Reply {
+    /// winterbaume's answer, but none that would be wrong in a fork.
+    pub async fn winterbaume(&self, request: &Request, call: &Call) -> Reply {
+        let arn = call.parameters["PolicyArn"].as_str().unwrap_or_default();
+        let unnumbered = call.operation == "CreatePolicyVersion" && self.unnumbered.contains(arn);
+        assert!(
+            !unnumbered,
+            "{arn} is older than this fork of the world: begin the world with `World::beginning`"
+        );
         let request = Request {
             method: request.method.clone(),
             url: request.url.clone(),
@@ -106,6 +132,9 @@ impl Account {
             body: request.text().replace(&self.id, HOME).into_bytes(),
         };
         let mut reply = winterbaume(&self.service, &request).await;
+        if !["Get", "List"].iter().any(|reads| call.operation.starts_with(reads)) {
+            *self.read.lock().unwrap() = None;
+        }
         reply.body = self.own(&reply.body);
         reply
     }
@@ -124,7 +153,7 @@ impl Account {
             return found.unwrap_or(format!("arn:aws:iam::{}:user/{name}", self.id));
         }
         if let Some(name) = text("GroupName") {
-            let found = self.view().await.groups.remove(name).map(|group| self.own(&group.arn));
+            let found = self.view().await.groups.get(name).map(|group| self.own(&group.arn));
             return found.unwrap_or(format!("arn:aws:iam::{}:group/{name}", self.id));
         }
         text("PolicyArn").unwrap_or("*").to_owned()

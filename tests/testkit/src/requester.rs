@@ -161,7 +161,7 @@ impl Deployed {
     }
 
     /// Bob says of every key that may be ours that it is.
-    async fn answers_what_is_asked(&self) {
+    pub async fn answers_what_is_asked(&self) {
         let asks = |card: &Message| card.buttons().iter().any(|button| button.text == OURS);
         for question in self.world.net.slack().messages(APPROVALS).into_iter().filter(asks) {
             self.press(BOB_APPROVER, &question, OURS).await;
@@ -185,10 +185,16 @@ impl Deployed {
     pub async fn time_passes(&self) {
         // But a key that may be ours is asked about for ever, so somebody answers.
         self.answers_what_is_asked().await;
+        self.all_comes_due(async |_| {}).await;
+    }
+
+    /// Time goes on like that; before each thing that is due, `look` is told in how many seconds it is.
+    pub async fn all_comes_due(&self, mut look: impl AsyncFnMut(u64)) {
         for _ in 0..200 {
             let Some(next) = self.next_due().await else { return };
-            let now = self.world.clock.now();
-            Box::pin(self.minute(u64::try_from(next - now.0).unwrap_or(0) + 1)).await;
+            let wait = u64::try_from(next - self.world.clock.now().0).unwrap_or(0);
+            look(wait).await;
+            Box::pin(self.minute(wait + 1)).await;
         }
         panic!("something is due for ever: {:?}", self.next_due().await);
     }
