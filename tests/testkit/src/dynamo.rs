@@ -116,6 +116,7 @@ impl Dynamo {
         let _turn = self.turn.lock().await;
         let result = match operation {
             "CreateTable" => self.create(input),
+            "DeleteTable" => self.delete(input),
             "GetItem" => self.get(input),
             "PutItem" | "UpdateItem" | "DeleteItem" => self.write(operation, input),
             "Query" => self.query(input),
@@ -136,6 +137,14 @@ impl Dynamo {
         let table = Table { shape: Shape::of(input), items: BTreeMap::new() };
         self.tables.lock().unwrap().insert(text(&input["TableName"]), table);
         Ok(json!({"TableDescription": {"TableName": input["TableName"], "TableStatus": "ACTIVE"}}))
+    }
+
+    fn delete(&self, input: &Value) -> Result<Value, Refused> {
+        let name = input["TableName"].as_str().unwrap_or_default();
+        match self.tables.lock().unwrap().remove(name) {
+            Some(_) => Ok(json!({"TableDescription": {"TableName": name, "TableStatus": "DELETING"}})),
+            None => Err(Refused::new("ResourceNotFoundException", "Requested resource not found")),
+        }
     }
 
     fn shape(&self, input: &Value) -> Result<Shape, Refused> {
