@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimMessage {
-    /// The ticket.
     pub tid: TicketId,
     /// What happened to it.
     pub event: ClaimEvent,
@@ -23,7 +22,6 @@ pub struct ClaimMessage {
 pub enum ClaimEvent {
     /// A tab claimed it.
     Claimed,
-    /// The tab confirmed.
     Confirmed,
     /// A second tab came, or codes were guessed.
     Misused,
@@ -48,32 +46,24 @@ impl ClaimEvent {
 pub enum DueMessage {
     /// Somebody is to be told. What it says is read from table `Requests`, never from the message.
     Notify {
-        /// About which request.
         request: RequestId,
         /// Which of its notifications.
         number: u32,
     },
     /// A timer ran out, of an item of table `Requests`.
     ItemTimer {
-        /// The item's key.
         item: String,
         /// The timer, as the index had it.
         due_at: Timestamp,
     },
     /// A ticket's timer ran out.
     TicketTimer {
-        /// Which.
         tid: TicketId,
         /// The timer, as the index had it.
         due_at: Timestamp,
     },
     /// A claim is to be served again.
-    ResumeIssue {
-        /// Which ticket's.
-        tid: TicketId,
-        /// At which attempt.
-        attempt: i64,
-    },
+    ResumeIssue { tid: TicketId, attempt: i64 },
     /// Who owns which IAM users is to be read afresh: one page of one account.
     RefreshOwnership(OwnershipPage),
     /// A page of the daily audit checkpoint.
@@ -86,7 +76,6 @@ pub enum DueMessage {
 pub struct OwnershipPage {
     /// When the reading began.
     pub begun: Timestamp,
-    /// Which account.
     pub account: AccountId,
     /// Which of its pages, from 0.
     pub page: u32,

@@ -9,14 +9,12 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub struct AwsError {
     /// `service:Operation`.
     pub operation: &'static str,
-    /// How it failed.
     pub failure: AwsFailure,
 }
 
 /// How a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AwsFailure {
-    /// Nothing was sent.
     #[error("the request could not be built")]
     InvalidRequest,
     /// It was sent, and nobody answered.
@@ -28,10 +26,8 @@ pub enum AwsFailure {
     /// An answer that is none of AWS's.
     #[error("AWS's answer could not be read")]
     InvalidAnswer,
-    /// AWS's error code.
     #[error("AWS answered {0}")]
     Code(String),
-    /// Anything else.
     #[error("failed")]
     Unknown,
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-/// One attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attribute {
     /// `S`
@@ -94,7 +93,6 @@ pub fn bytes<'i>(item: &'i Item, name: &'static str) -> Result<&'i [u8], ItemErr
     }
 }
 
-/// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     /// Requests, keys, leases, links; partition key `pk`.
@@ -119,33 +117,14 @@ impl Table {
 pub enum Write {
     /// Replaces the item, if the condition holds.
     Put {
-        /// Where.
         table: Table,
         /// The whole item, its key included.
         item: Item,
-        /// What must hold.
         condition: &'static str,
-        /// The condition's values.
         values: Item,
     },
     /// Changes the item, if the condition holds.
-    Update {
-        /// Where.
-        table: Table,
-        /// The item's key.
-        key: String,
-        /// The change.
-        update: Update,
-    },
+    Update { table: Table, key: String, update: Update },
     /// Writes nothing; the condition must hold.
-    Check {
-        /// Where.
-        table: Table,
-        /// The item's key.
-        key: String,
-        /// What must hold.
-        condition: &'static str,
-        /// The condition's values.
-        values: Item,
-    },
+    Check { table: Table, key: String, condition: &'static str, values: Item },
 }

@@ -5,7 +5,6 @@ use secrecy::SecretString;
 use crate::aws::error::aws_error;
 use crate::time::Timestamp;
 
-/// Secrets Manager.
 #[derive(Clone, Debug)]
 pub struct Secrets(aws_sdk_secretsmanager::Client);
 
@@ -21,9 +20,7 @@ pub enum VersionStage {
 /// One version of a secret.
 #[derive(Debug)]
 pub struct SecretVersion {
-    /// What it holds.
     pub text: SecretString,
-    /// Its id.
     pub id: Option<String>,
     /// When it was created
     /// (<https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>).
@@ -31,24 +28,17 @@ pub struct SecretVersion {
 }
 
 impl Secrets {
-    /// A client.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig) -> Self {
         Self(aws_sdk_secretsmanager::Client::new(config))
     }
 
     /// What one version of a secret holds; `None` where there is no such version.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn get(&self, id: &str, stage: VersionStage) -> anyhow::Result<Option<SecretString>> {
         Ok(self.version(id, stage).await?.map(|version| version.text))
     }
 
     /// One version of a secret; `None` where there is no such version.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn version(&self, id: &str, stage: VersionStage) -> anyhow::Result<Option<SecretVersion>> {
         let stage = match stage {
             VersionStage::Current => "AWSCURRENT",

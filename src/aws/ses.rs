@@ -4,7 +4,6 @@ use aws_sdk_ses::types::{Body, Content, Destination, Message};
 
 use crate::aws::error::aws_error;
 
-/// SES.
 #[derive(Clone, Debug)]
 pub struct Ses(aws_sdk_ses::Client);
 
@@ -14,13 +13,11 @@ pub enum MailError {
     /// SES refused this mail: it will not be accepted however often it is sent.
     #[error("SES refused the mail")]
     Refused,
-    /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
 
 impl Ses {
-    /// A client.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig) -> Self {
         Self(aws_sdk_ses::Client::new(config))

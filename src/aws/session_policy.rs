@@ -9,9 +9,7 @@ use crate::id::{AccountId, IamUserName, Partition};
 /// One step that acts on a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IamStep {
-    /// Create a key.
     Create,
-    /// Delete a key.
     Delete,
     /// Switch a key on.
     Activate,

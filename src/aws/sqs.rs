@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::aws::error::aws_error;
 use crate::aws::queue_url::QueueUrl;
 
-/// SQS.
 #[derive(Clone, Debug)]
 pub struct Sqs(aws_sdk_sqs::Client);
 
@@ -14,7 +13,6 @@ pub struct Sqs(aws_sdk_sqs::Client);
 pub struct ReceiptHandle(pub String);
 
 impl Sqs {
-    /// A client.
     #[must_use]
     pub fn new(config: &aws_config::SdkConfig) -> Self {
         Self(aws_sdk_sqs::Client::new(config))

@@ -12,7 +12,6 @@ use crate::id::Partition;
 #[cfg(feature = "cli")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Their account.
     pub account: crate::id::AccountId,
     /// The user's ARN, or the session's.
     pub arn: String,
@@ -51,9 +50,6 @@ impl Sts {
     /// Assumes the issuer role for 15 minutes. `session_name` is the operation's id, `source_identity` whoever is
     /// behind it: CloudTrail names both with every call of the session
     /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn session(
         &self,
         account: &Account,
@@ -66,9 +62,6 @@ impl Sts {
 
     /// The same without a source identity, which a role must allow apart: an operator is named by the session that
     /// assumes it.
-    ///
-    /// # Errors
-    /// A fault.
     #[cfg(feature = "cli")]
     pub async fn operators_session(
         &self,
@@ -112,9 +105,6 @@ impl Sts {
 
     /// Whose credentials these are; nobody needs a right for it
     /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
-    ///
-    /// # Errors
-    /// A fault.
     #[cfg(feature = "cli")]
     pub async fn caller(config: &aws_config::SdkConfig) -> anyhow::Result<Caller> {
         let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;

@@ -21,7 +21,6 @@ use crate::slack::receive::ResponseUrlRule;
 pub struct OperatorConfig<'e>(&'e dyn Environment);
 
 impl<'e> OperatorConfig<'e> {
-    /// From this environment.
     #[must_use]
     pub fn new(environment: &'e dyn Environment) -> Self {
         Self(environment)
@@ -41,65 +40,41 @@ impl<'e> OperatorConfig<'e> {
     }
 
     /// Table `Requests`.
-    ///
-    /// # Errors
-    /// As above.
     pub fn requests(self) -> Result<String, ConfigError> {
         Env::new(self.0).required("KEYVEND_REQUESTS_TABLE", parse_text)
     }
 
     /// Table `Requests`, where it is named.
-    ///
-    /// # Errors
-    /// As above.
     pub fn requests_if_named(self) -> Result<Option<String>, ConfigError> {
         Env::new(self.0).optional("KEYVEND_REQUESTS_TABLE", parse_text)
     }
 
     /// Table `Audit`.
-    ///
-    /// # Errors
-    /// As above.
     pub fn audit(self) -> Result<String, ConfigError> {
         Env::new(self.0).required("KEYVEND_AUDIT_TABLE", parse_text)
     }
 
     /// Where the policy files are.
-    ///
-    /// # Errors
-    /// As above.
     pub fn policy_dir(self) -> Result<Option<PathBuf>, ConfigError> {
         Ok(Env::new(self.0).optional("KEYVEND_POLICY_DIR", parse_text)?.map(PathBuf::from))
     }
 
     /// The accounts by their alias; none where there is only the home account, as for the functions.
-    ///
-    /// # Errors
-    /// As above.
     pub fn accounts(self) -> Result<Vec<Account>, ConfigError> {
         Ok(Env::new(self.0).optional("KEYVEND_ACCOUNTS", parse_accounts)?.unwrap_or_default())
     }
 
     /// The workspaces.
-    ///
-    /// # Errors
-    /// As above.
     pub fn team_ids(self) -> Result<Vec<SlackTeamId>, ConfigError> {
         Ok(Env::new(self.0).optional("KEYVEND_SLACK_TEAM_IDS", parse_teams)?.unwrap_or_default())
     }
 
     /// The channel of the cards, and whose members approve.
-    ///
-    /// # Errors
-    /// As above.
     pub fn approvers(self) -> Result<(ChannelId, Approvers), ConfigError> {
         read_approvers(Env::new(self.0))
     }
 
     /// Slack's API, what goes with it, and the bot token itself, which only this tool takes from the environment.
-    ///
-    /// # Errors
-    /// As above.
     pub fn slack(self) -> Result<(SlackApiUrl, ResponseUrlRule, SecretString), ConfigError> {
         let env = Env::new(self.0);
         let (api, rule) = read_slack_api(env)?;

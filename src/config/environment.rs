@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{variable} {problem}")]
 pub struct ConfigError {
-    /// Its name.
     pub variable: &'static str,
     /// What is wrong and what would be right.
     pub problem: String,

@@ -14,7 +14,6 @@ pub(crate) fn parse_id<T: FromStr<Err = InvalidId>>(value: &str) -> Result<T, St
     value.trim().parse().map_err(|error| format!("is {error}"))
 }
 
-/// Any URL.
 pub(crate) fn parse_url(url: &str) -> Result<String, String> {
     if is_http_url(url) { Ok(url.to_owned()) } else { Err("must be a URL".to_owned()) }
 }

@@ -46,11 +46,9 @@ pub struct WorkerConfig {
     pub response_urls: ResponseUrlRule,
     /// Where cards are posted: private, not shared.
     pub approvals_channel: ChannelId,
-    /// Whose members approve.
     pub approvers: Approvers,
     /// Where people are sent who cannot be helped here.
     pub help_channel: Option<ChannelId>,
-    /// The page's address.
     pub reveal_url: RevealUrl,
     /// Mailed codes, if tickets want one.
     pub mail: Option<Mail>,
@@ -77,7 +75,6 @@ pub struct WorkerConfig {
 /// Where mailed codes come from and may go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
-    /// The sender's address.
     pub from: MailAddress,
     /// The domains, lower case, that a person's address must be of.
     pub domains: Vec<String>,

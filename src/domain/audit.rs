@@ -14,7 +14,6 @@ use crate::time::Timestamp;
 pub struct AuditEntry {
     /// Its place in the request's chain, from 1.
     pub seq: u32,
-    /// When it happened.
     pub at: Timestamp,
     /// What happened: the name of an [`AuditEvent`]
     pub event: String,
@@ -33,7 +32,6 @@ pub struct AuditEntry {
 pub struct AuditRecord {
     /// The chain: a request's id, or what else has one.
     pub request: String,
-    /// The entry.
     #[serde(flatten)]
     pub entry: AuditEntry,
 }
@@ -203,11 +201,8 @@ impl AuditEvent {
 /// What an entry says, before it has its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAuditEntry {
-    /// What: one word.
     pub event: AuditEvent,
-    /// Who.
     pub actor: String,
-    /// What else.
     pub detail: BTreeMap<String, String>,
 }
 

@@ -27,9 +27,7 @@ pub struct CheckpointPage {
     pub day: String,
     /// How many days before that, from 0.
     pub back: i64,
-    /// Which shard.
     pub shard: usize,
-    /// After which item.
     pub after: Option<String>,
 }
 
@@ -47,7 +45,6 @@ pub struct Checkpoint {
     /// Whether pages of that day are still to be gone through.
     #[serde(default)]
     pub open: bool,
-    /// The chain.
     pub chain: AuditChain,
 }
 

@@ -27,19 +27,15 @@ pub enum DenialReason {
     },
     /// The IAM user's path would be read as a pattern.
     UnsupportedPath {
-        /// The IAM user.
         user: IamUserRef,
     },
     /// The IAM user is outside the configured path.
     OutsidePath {
-        /// The IAM user.
         user: IamUserRef,
-        /// The configured path.
         path: String,
     },
     /// Nobody is tagged as the IAM user's owner.
     NoOwner {
-        /// The IAM user.
         user: IamUserRef,
         /// Who asked for its key.
         requester: SlackUserId,
@@ -53,7 +49,6 @@ pub enum DenialReason {
     UserDeleted,
     /// The IAM user has as many keys as AWS allows.
     TwoKeys {
-        /// The IAM user.
         user: IamUserRef,
     },
     /// There are more approvers than a request can record.
@@ -63,7 +58,6 @@ pub enum DenialReason {
     },
     /// The requester has as many open requests as anybody may have.
     TooManyOpenRequests {
-        /// Which.
         open: Vec<RequestId>,
     },
     /// The key that it is about was deleted.
@@ -72,26 +66,20 @@ pub enum DenialReason {
     ReplacementTooLate,
     /// The key's approved lifetime ended, which no change of it extends.
     LifetimeEnded {
-        /// The key.
         key: AccessKeyId,
-        /// When.
         end: Timestamp,
     },
     /// The key's expiry was undone before, which can be done once.
     ExpiryUndoneBefore {
-        /// The key.
         key: AccessKeyId,
     },
     /// The key that was to be reactivated is not inactive.
     KeyNotInactive {
-        /// The key.
         key: AccessKeyId,
     },
     /// The key that was to be extended is not active.
     KeyNotActive {
-        /// The key.
         key: AccessKeyId,
     },
-    /// Issuing is frozen.
     Frozen,
 }

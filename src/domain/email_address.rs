@@ -19,7 +19,6 @@ pub struct NotAMailAddress;
 const LONGEST: (usize, usize, usize) = (64, 253, 254);
 
 impl MailAddress {
-    /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -14,16 +14,13 @@ use crate::time::Timestamp;
 pub struct Account {
     /// After `@` in a command.
     pub alias: AccountAlias,
-    /// 12 digits.
     pub id: AccountId,
 }
 
 /// An IAM user by account and name, without the facts about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IamUserRef {
-    /// Its account.
     pub account: Account,
-    /// Its name.
     pub name: IamUserName,
 }
 
@@ -36,19 +33,16 @@ impl fmt::Display for IamUserRef {
 /// An IAM user with what decides over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IamUser {
-    /// Where it lives.
     pub account: Account,
     /// Its name, as IAM spells it.
     pub name: IamUserName,
     /// Its path, `/` or `/bots/`.
     pub path: String,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Slack users named by `keyvend:owners`, `keyvend:owners2` to `4`.
     pub owners: BTreeSet<SlackUserId>,
     /// Slack user groups named there.
     pub owner_groups: BTreeSet<UserGroupId>,
-    /// Its IAM groups.
     pub groups: BTreeSet<String>,
     /// Names of every policy that counts: attached, inline (`inline:`), of its groups (`<group>:`).
     pub policies: BTreeSet<String>,
@@ -67,9 +61,7 @@ pub struct IamUser {
 /// An access key as IAM lists it (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyMetadata.html>).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessKey {
-    /// Its id.
     pub id: AccessKeyId,
-    /// Whether it works.
     pub status: AccessKeyStatus,
     /// When it was created.
     pub create_date: Timestamp,
@@ -80,7 +72,6 @@ pub struct AccessKey {
 /// IAM's two states of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccessKeyStatus {
-    /// It works.
     Active,
     /// It does not, and can be made to again.
     Inactive,
@@ -91,9 +82,7 @@ pub enum AccessKeyStatus {
 pub enum AccessKeyLastUsed {
     /// AWS has no record of a use since it began to keep them.
     Never,
-    /// It was used.
     At {
-        /// When.
         at: Timestamp,
         /// With which service, `s3`.
         service: String,

@@ -13,34 +13,17 @@ use crate::time::Timestamp;
 pub enum Notification {
     /// Draw the card as the request then stands; post it where there is none.
     UpdateCard,
-    /// A direct message.
     DirectMessage {
-        /// To whom.
         to: PersonId,
         /// What it says. Never a link to a key.
         message: RenderedMessage,
     },
     /// A direct message that reminds somebody of a key's end. Whether it was delivered matters, so that is noted.
-    ExpiryReminder {
-        /// To whom.
-        to: PersonId,
-        /// Of which key.
-        key: AccessKeyId,
-        /// Of which end.
-        end: Timestamp,
-        /// What it says.
-        message: RenderedMessage,
-    },
+    ExpiryReminder { to: PersonId, key: AccessKeyId, end: Timestamp, message: RenderedMessage },
     /// A message in the card's thread.
-    ThreadReply {
-        /// What it says.
-        message: RenderedMessage,
-    },
+    ThreadReply { message: RenderedMessage },
     /// A message to the approvals channel.
-    ApprovalsChannel {
-        /// What it says.
-        message: RenderedMessage,
-    },
+    ApprovalsChannel { message: RenderedMessage },
 }
 
 /// A message as it was rendered with the change that it tells of: stored and delivered, never looked into here.
@@ -55,7 +38,6 @@ impl RenderedMessage {
         Self(rendered)
     }
 
-    /// The same.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -67,7 +49,6 @@ impl RenderedMessage {
 pub struct OutboxEntry {
     /// Its number within the request, from 1.
     pub number: u32,
-    /// What is told.
     pub notification: Notification,
 }
 
@@ -83,7 +64,6 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Appends some.
     pub fn extend(&mut self, notifications: impl IntoIterator<Item = Notification>) {
         for notification in notifications {
             self.count += 1;

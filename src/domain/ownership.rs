@@ -10,9 +10,7 @@ use crate::time::{DAY, Timestamp};
 /// An IAM user by account number and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OwnedUserRef {
-    /// The account.
     pub account: AccountId,
-    /// The name.
     pub name: IamUserName,
 }
 

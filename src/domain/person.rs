@@ -13,13 +13,11 @@ pub const APPROVERS: &str = "approvers";
 /// A person as Slack's `users.info` tells (<https://docs.slack.dev/reference/methods/users.info>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Team and user.
     pub id: PersonId,
     /// A single- or multi-channel guest (`is_restricted`, `is_ultra_restricted`).
     pub guest: bool,
     /// Of another workspace, seen through a shared channel (`is_stranger`, or another team).
     pub external: bool,
-    /// Deactivated.
     pub deleted: bool,
     /// A bot or an app.
     pub bot: bool,
@@ -46,7 +44,6 @@ impl EligibleApprovers {
         self.0.contains(user)
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &SlackUserId> {
         self.0.iter()
     }

@@ -21,10 +21,8 @@ pub enum InvalidReason {
 }
 
 impl Reason {
-    /// The most characters.
     pub const MOST: usize = 200;
 
-    /// The reason's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

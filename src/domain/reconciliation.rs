@@ -19,7 +19,6 @@ pub struct Findings {
     pages: BTreeSet<String>,
     /// Keys that do not match the table, each on a line.
     pub lines: Vec<String>,
-    /// How many more.
     pub more: usize,
 }
 

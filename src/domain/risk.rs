@@ -10,12 +10,10 @@ pub enum RiskFlag {
     Reported,
     /// AWS quarantined its IAM user since it was issued.
     Quarantined,
-    /// Its owner left.
     OwnerLeft,
 }
 
 impl RiskFlag {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Reported, Self::Quarantined, Self::OwnerLeft];
 
     /// The name in `RiskFlag::"..."`.

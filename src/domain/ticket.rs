@@ -55,7 +55,6 @@ impl Ticket {
         hash(self.derive::<32>(b"proof").as_slice())
     }
 
-    /// HKDF(T, "seal", 32).
     #[must_use]
     pub fn psk(&self) -> Psk {
         Psk(self.derive(b"seal"))

@@ -20,7 +20,6 @@ pub enum UseCase {
     ThirdParty,
     /// A workload outside AWS: a data centre, another cloud, a build server.
     OutsideAws,
-    /// Anything else.
     Other,
 }
 

@@ -21,7 +21,6 @@ pub struct NoSuchUser;
 /// An IAM user with whose it is.
 #[derive(Clone, Debug)]
 pub struct OwnedUser {
-    /// Its name.
     pub name: IamUserName,
     /// `/` or `/bots/`.
     pub path: String,
@@ -51,9 +50,6 @@ impl Lookup {
     }
 
     /// The first of these steps: whose the user is and what it has, without any policy document.
-    ///
-    /// # Errors
-    /// As above.
     pub async fn listed_user(
         &self,
         account: &Account,
@@ -65,9 +61,6 @@ impl Lookup {
     }
 
     /// An IAM user's keys as IAM lists them, without their last uses; none where there is no such user.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn keys(
         &self,
         account: &Account,
@@ -83,9 +76,6 @@ impl Lookup {
 
     /// The keys that tags of an IAM user are named after, whether they still exist or not; none where there is no such
     /// user.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn described_keys(
         &self,
         account: &Account,
@@ -141,9 +131,6 @@ impl Lookup {
     }
 
     /// One page of an account's users with their owners, and where the next one begins.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn owned_users(
         &self,
         account: &Account,

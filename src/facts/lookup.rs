@@ -13,7 +13,6 @@ use crate::time::Timestamp;
 /// A session is used for at most this many seconds of its fifteen minutes.
 const SESSION_USE: i64 = 780;
 
-/// Looks things up.
 #[derive(Debug)]
 pub struct Lookup {
     sts: Option<Sts>,
@@ -35,9 +34,6 @@ impl Lookup {
     }
 
     /// Has the read-only session of an account at hand, so that what else must be waited for can be waited for meanwhile.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn warm_session(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
         self.read_session(account, now).await.map(drop)
     }

@@ -16,7 +16,6 @@ impl ApproverSet {
         self.0.contains(user)
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &SlackUserId> {
         self.0.iter()
     }
@@ -36,13 +35,11 @@ impl From<ApproverSet> for Memberships {
 }
 
 impl Memberships {
-    /// Nobody's.
     #[must_use]
     pub fn none() -> Self {
         ApproverSet(BTreeSet::new()).into()
     }
 
-    /// Who approves.
     #[must_use]
     pub fn approvers(&self) -> &ApproverSet {
         &self.approvers

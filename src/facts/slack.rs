@@ -21,7 +21,6 @@ pub enum ApprovalsChannelError {
          and KEYVEND_APPROVERS"
     )]
     Unreachable {
-        /// Which.
         channel: ChannelId,
         /// Slack's word for it.
         code: String,
@@ -99,9 +98,6 @@ impl Lookup {
     }
 
     /// Adds who is in these user groups, as far as that was not looked up yet.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn load_groups(
         &self,
         slack: &SlackApi,
@@ -115,9 +111,6 @@ impl Lookup {
     }
 
     /// A person, with the groups they are in among those that were looked up.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn person(
         &self,
         slack: &SlackApi,
@@ -129,9 +122,6 @@ impl Lookup {
     }
 
     /// Which of these user groups the person is in.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn groups_of(
         &self,
         slack: &SlackApi,

@@ -3,7 +3,6 @@
 use crate::http::api_gateway::{GatewayEventError, HttpResponse};
 use crate::render::text;
 
-/// 400 or 413.
 #[must_use]
 pub fn refusal(error: GatewayEventError) -> HttpResponse {
     match error {

@@ -6,7 +6,6 @@ use lambda_runtime::Context;
 
 use crate::time::Timestamp;
 
-/// The time now.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock, for the binaries")]
 pub fn now() -> Timestamp {

@@ -74,7 +74,6 @@ impl HttpRequest {
         &self.path
     }
 
-    /// The body's bytes.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -179,14 +178,11 @@ fn headers(event: &Value) -> Result<Vec<(String, String)>, GatewayEventError> {
     Ok(all)
 }
 
-/// One HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// The HTTP status.
     pub status: u16,
     /// Headers, each name once.
     pub headers: Vec<(&'static str, String)>,
-    /// The body, UTF-8.
     pub body: String,
 }
 

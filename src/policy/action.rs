@@ -36,7 +36,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// All of them.
     pub const ALL: [Self; 9] = [
         Self::Request,
         Self::Issue,
@@ -87,7 +86,6 @@ pub struct RequestContext {
 /// A key that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFacts {
-    /// Which.
     pub id: AccessKeyId,
     /// Who requested it; none where keyvend did not issue it.
     pub requester: Option<PersonId>,
@@ -107,7 +105,6 @@ impl From<&IssuedKey> for KeyFacts {
 
 /// An action together with what it is asked with.
 pub trait Act {
-    /// Its name.
     const ACTION: Action;
     /// What it is done to.
     type On: Resource;
@@ -119,9 +116,7 @@ pub trait Act {
 pub trait Resource {
     /// What of it outlives the facts.
     type At: Clone + fmt::Debug;
-    /// That part.
     fn at(&self) -> Self::At;
-    /// The facts.
     fn on(&self) -> On<'_>;
 }
 
@@ -195,10 +190,7 @@ act!(
     /// That a key comes to life, new or again.
     Issue(RequestContext), IamUser
 );
-act!(
-    /// To approve.
-    Approve(RequestContext), IamUser
-);
+act!(Approve(RequestContext), IamUser);
 act!(
     /// To see the keys.
     List, IamUser

@@ -15,7 +15,6 @@ pub const MAX_APPROVALS: u32 = 5;
 /// How many approvals a request waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequiredApprovals {
-    /// This many.
     Approvals(u32),
     /// Not even [`MAX_APPROVALS`] would do: why not.
     Never(Denial),

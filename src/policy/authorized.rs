@@ -40,7 +40,6 @@ impl<A: Act> Authorized<A> {
         Self { principal, act, at, by }
     }
 
-    /// Who acts.
     #[must_use]
     pub fn principal(&self) -> &PersonId {
         &self.principal

@@ -3,12 +3,10 @@
 /// What the policies say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyDecision {
-    /// Yes.
     Allow {
         /// The ids of the policies that permit.
         by: Vec<String>,
     },
-    /// No.
     Deny(Denial),
 }
 

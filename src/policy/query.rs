@@ -12,9 +12,7 @@ use crate::policy::engine::Policies;
 /// Who wants to do what to which IAM user. An action takes what it is asked with and leaves the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Who.
     pub principal: Person,
-    /// What.
     pub action: Action,
     /// To which IAM user; `freeze` takes its account alone.
     pub iam_user: IamUser,

@@ -19,7 +19,6 @@ pub const MOST_LISTED: usize = 8;
 /// An action on a key, one button each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyAction {
-    /// Request a replacement.
     Rotate,
     /// Request a later expiry.
     Extend,
@@ -29,15 +28,12 @@ pub enum KeyAction {
     Received,
     /// Replace it with the approvals it had, because it was not received.
     Replace,
-    /// Request reactivation.
     Activate,
-    /// Deactivate it.
     Deactivate,
     /// Deactivate it after a rotation.
     Retire,
     /// Deactivate it, because its requester has left.
     OwnerLeft,
-    /// Delete it.
     Delete,
 }
 

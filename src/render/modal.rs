@@ -27,7 +27,6 @@ const LIFETIMES: [u32; 4] = [1, 7, 30, 90];
 pub struct FormChoices {
     /// The person's own IAM users.
     pub own: Vec<IamUserRef>,
-    /// The longest lifetime.
     pub max_days: u32,
 }
 

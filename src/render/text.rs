@@ -21,7 +21,6 @@ use crate::slack::command::{Command, Problem, Reason, SyntaxError};
 pub const NOT_A_REQUEST: &str = "This is not a valid API Gateway request.";
 /// The body exceeds the limit.
 pub const TOO_LARGE: &str = "This request is too large.";
-/// An unknown path.
 pub const NOT_FOUND: &str = "Not found.";
 /// A known path, called with another method.
 pub const POST_ONLY: &str = "This address accepts only POST requests from Slack.";

@@ -36,21 +36,15 @@ pub struct SlackApi {
 /// `users.info`'s user (<https://docs.slack.dev/reference/objects/user-object>), as far as it is read here.
 #[derive(Debug, Deserialize)]
 pub struct User {
-    /// Its home workspace.
     pub team_id: Option<SlackTeamId>,
-    /// Deactivated.
     #[serde(default)]
     pub deleted: bool,
-    /// A bot.
     #[serde(default)]
     pub is_bot: bool,
-    /// A multi-channel guest.
     #[serde(default)]
     pub is_restricted: bool,
-    /// A single-channel guest.
     #[serde(default)]
     pub is_ultra_restricted: bool,
-    /// Of another workspace.
     #[serde(default)]
     pub is_stranger: bool,
     /// How far its clock is ahead of UTC, in seconds. A deactivated user has none.
@@ -59,7 +53,6 @@ pub struct User {
     /// Whether the address was confirmed.
     #[serde(default)]
     pub is_email_confirmed: bool,
-    /// Its profile.
     #[serde(default)]
     pub profile: Profile,
     /// On an Enterprise organisation: the workspaces it is in.
@@ -77,7 +70,6 @@ pub struct Profile {
 /// The workspaces of an organisation's member.
 #[derive(Debug, Deserialize)]
 pub struct EnterpriseUser {
-    /// Their ids.
     #[serde(default)]
     pub teams: Vec<SlackTeamId>,
 }
@@ -91,10 +83,8 @@ pub struct Channel {
     /// With another workspace or organisation.
     #[serde(default)]
     pub is_shared: bool,
-    /// With another organisation.
     #[serde(default)]
     pub is_ext_shared: bool,
-    /// Within an organisation.
     #[serde(default)]
     pub is_org_shared: bool,
     /// Nothing can be posted there any more.

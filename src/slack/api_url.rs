@@ -5,7 +5,6 @@
 pub struct SlackApiUrl(String);
 
 impl SlackApiUrl {
-    /// Slack's own.
     pub const DEFAULT: &'static str = "https://slack.com/api/";
 
     /// `url` must have been found to be `http(s)://<host>/.../`.

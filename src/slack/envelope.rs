@@ -32,11 +32,9 @@ pub struct SlackEnvelope {
     pub person: PersonId,
     /// Where it was typed or pressed.
     pub channel: Option<ChannelId>,
-    /// Where to answer.
     pub response_url: Option<ResponseUrl>,
     /// With what to open a form, for 3 seconds.
     pub trigger_id: Option<TriggerId>,
-    /// What was done.
     pub what: SlackEvent,
 }
 
@@ -44,7 +42,6 @@ pub struct SlackEnvelope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlackEvent {
-    /// Typed a command.
     Command(Command),
     /// Pressed a button or submitted a form.
     Interaction(Interaction),
@@ -52,18 +49,15 @@ pub enum SlackEvent {
     UserDeactivated,
     /// Joined a channel that keyvend's bot is in.
     JoinedChannel {
-        /// Which.
         channel: ChannelId,
         /// Who invited them, where somebody did.
         inviter: Option<SlackUserId>,
     },
     /// Was added to a user group, with others perhaps.
     JoinedGroup {
-        /// Which.
         group: UserGroupId,
         /// Who was: 50 of them at most.
         users: Vec<SlackUserId>,
-        /// How many more.
         more: usize,
     },
 }
@@ -117,7 +111,6 @@ pub enum Interaction {
 /// A form that is open, as it was when something was chosen in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenView {
-    /// Its view.
     pub id: ViewId,
     /// What stands for its state then.
     pub hash: Option<ViewHash>,
@@ -126,7 +119,6 @@ pub struct OpenView {
 /// The message that a button is in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageRef {
-    /// Its conversation.
     pub channel: ChannelId,
     /// Its time stamp there.
     pub ts: MessageTs,

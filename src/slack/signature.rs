@@ -143,7 +143,6 @@ pub struct Verified<T> {
 }
 
 impl<T> Verified<T> {
-    /// What was signed.
     #[must_use]
     pub fn get(&self) -> &T {
         &self.value

@@ -38,9 +38,6 @@ pub fn move_standalone_chain_head(id: &RequestId, chain: &AuditChain, from: &str
 }
 
 /// The end of the chain that was kept of a command about no request, if one was.
-///
-/// # Errors
-/// A fault.
 pub async fn standalone_chain_head(dynamo: &Tables, id: &RequestId) -> anyhow::Result<Option<String>> {
     let kept = dynamo.get(Table::Requests, &format!("chain#{id}"), None).await?;
     Ok(kept.map(|kept| text(&kept, "end").map(str::to_owned)).transpose()?)

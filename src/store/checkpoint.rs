@@ -10,7 +10,6 @@ pub const CHECKPOINT_PK: &str = "checkpoint";
 /// A checkpoint's item as read, or what stands for it before there is one.
 #[derive(Clone, Debug, Default)]
 pub struct StoredCheckpoint {
-    /// What it holds.
     pub checkpoint: Checkpoint,
     version: i64,
 }

@@ -11,9 +11,6 @@ fn count_key(person: &PersonId, now: Timestamp) -> String {
 }
 
 /// How many keys a person was issued on the day of `now`.
-///
-/// # Errors
-/// A fault.
 pub async fn issued_today(dynamo: &Tables, person: &PersonId, now: Timestamp) -> anyhow::Result<u32> {
     match dynamo.get(Table::Requests, &count_key(person, now), None).await? {
         None => Ok(0),
@@ -65,9 +62,6 @@ impl Quota {
     }
 
     /// Counts one more by its name; `false` where there are too many. Counted before, it is not counted again.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn take(&self, dynamo: &Tables, name: &str) -> anyhow::Result<bool> {
         let counted = Attribute::Text(name.to_owned());
         let update = Update {

@@ -44,9 +44,6 @@ pub fn unfreeze(asked_at: Timestamp) -> Update {
 }
 
 /// Who stopped all issuing last, as stored, and when; none while it goes on.
-///
-/// # Errors
-/// A fault.
 pub async fn frozen(dynamo: &Tables) -> anyhow::Result<Option<(String, Timestamp)>> {
     let Some(item) = dynamo.get(Table::Requests, FREEZE_PK, None).await? else { return Ok(None) };
     match text(&item, "frozen_by") {
@@ -56,9 +53,6 @@ pub async fn frozen(dynamo: &Tables) -> anyhow::Result<Option<(String, Timestamp
 }
 
 /// Whether all issuing is stopped.
-///
-/// # Errors
-/// A fault.
 pub async fn is_frozen(dynamo: &Tables) -> anyhow::Result<bool> {
     let item = dynamo.get(Table::Requests, FREEZE_PK, None).await?;
     Ok(item.is_some_and(|item| item.contains_key("frozen_by")))

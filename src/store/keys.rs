@@ -12,7 +12,6 @@ use crate::time::Timestamp;
 /// A key's item as read, with the version that the next write must meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
-    /// The key.
     pub issued: IssuedKey,
     /// That it is to be off, whatever `state` says yet: written before IAM is called, by a write that waits for nothing.
     pub deactivation_mark: Option<DeactivationMark>,

@@ -38,7 +38,6 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &str) -> Wri
 /// The lease of an IAM user as it is held by an operation that has no item of its own, with what is being done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletionLease {
-    /// Who holds it.
     pub holder: String,
     /// What is being deleted, as its module wrote it.
     pub work: String,
@@ -79,9 +78,6 @@ impl DeletionLease {
     }
 
     /// What is being done under a lease, by its item's key; nothing where it is free, or its holder has an item.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn read(dynamo: &Tables, key: &str) -> anyhow::Result<Option<Self>> {
         let item = dynamo.get(Table::Requests, key, None).await?;
         let held = item.and_then(|item| {

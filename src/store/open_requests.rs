@@ -18,9 +18,6 @@ pub struct OpenRequests {
 
 impl OpenRequests {
     /// Reads them.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn read(dynamo: &Tables, user: &SlackUserId) -> anyhow::Result<Self> {
         let item = dynamo.get(Table::Requests, &open_key(user), None).await?;
         let kept = match item.as_ref().map(|item| item.get("open_requests")) {

@@ -11,7 +11,6 @@ pub const REFRESH_STATE_PK: &str = "ownership-refresh";
 /// One person's IAM users as read, or what stands for them before there is an item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredOwnedUsers {
-    /// The IAM users.
     pub users: OwnedUsers,
     version: i64,
 }

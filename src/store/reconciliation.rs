@@ -10,7 +10,6 @@ pub const FINDINGS_PK: &str = "reconciliation";
 /// The item as read, or what stands for it before there is one.
 #[derive(Clone, Debug, Default)]
 pub struct StoredFindings {
-    /// What it holds.
     pub findings: Findings,
     version: i64,
 }

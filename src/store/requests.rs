@@ -15,7 +15,6 @@ use crate::store::partition::{CONDITION_ABSENT, changed_on};
 /// A request as it was read, with the version that the next write must meet.
 #[derive(Clone, Debug)]
 pub struct StoredRequest {
-    /// The request.
     pub request: KeyRequest,
     version: i64,
 }
@@ -142,9 +141,6 @@ impl StoredRequest {
 const NEWEST: i32 = 5;
 
 /// A person's newest requests, as they are now.
-///
-/// # Errors
-/// A fault.
 pub async fn newest_requests(tables: &Tables, person: &PersonId) -> anyhow::Result<Vec<StoredRequest>> {
     let keys = tables.newest_requests(person, NEWEST).await?;
     let ids = keys.iter().filter_map(|key| request_of(key));

@@ -9,7 +9,6 @@ use crate::time::{DAY, Timestamp};
 
 /// What a ticket's name leads to: whom it is for, and the key for its sealing.
 pub struct TicketRef {
-    /// The request.
     pub request: RequestId,
     /// Until the key is sealed or the ticket void.
     pub psk: Option<Psk>,
@@ -26,9 +25,6 @@ fn link_key(tid: &TicketId) -> String {
 
 impl TicketRef {
     /// Reads where a ticket leads.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn read(dynamo: &Tables, tid: &TicketId) -> anyhow::Result<Option<Self>> {
         let Some(item) = dynamo.get(Table::Requests, &link_key(tid), None).await? else { return Ok(None) };
         Ok(Some(Self {

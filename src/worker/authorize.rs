@@ -26,9 +26,7 @@ use crate::worker::reply::{approvers_unreachable, reply};
 
 /// A no that the configuration says, not policy.
 pub(crate) struct Limit {
-    /// Which variable.
     pub by: &'static str,
-    /// Why.
     pub reason: DenialReason,
 }
 

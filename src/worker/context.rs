@@ -60,7 +60,6 @@ pub(crate) enum HandleError {
     RetryAfter(Duration),
     /// Its person sent too many in one minute.
     RateLimited,
-    /// Something failed.
     Failed(anyhow::Error),
 }
 

@@ -38,7 +38,6 @@ pub(crate) struct DecisionFacts {
 
 /// What looking up came to.
 pub(crate) enum Found {
-    /// All of it.
     Facts(Box<DecisionFacts>),
     /// There is no such IAM user.
     NoSuchUser,

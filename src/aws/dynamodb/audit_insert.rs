@@ -11,9 +11,6 @@ impl Tables {
     /// Inserts an audit entry. PartiQL's INSERT fails on an existing key, where PutItem would replace it; and then
     /// the entry is there already, which is as good
     /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.insert.html>).
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn insert_audit(&self, request: &RequestId, entry: &AuditEntry) -> anyhow::Result<()> {
         let detail =
             entry.detail.iter().map(|(name, value)| (name.clone(), AttributeValue::S(value.clone())));

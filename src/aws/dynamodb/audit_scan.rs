@@ -19,7 +19,6 @@ pub struct Position(HashMap<String, AttributeValue>);
 /// A part of a table, in the table's order: chain after chain, each from its first record to its last.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// What was read.
     pub items: Vec<T>,
     /// Where the next part begins, if there is one.
     pub next: Option<Position>,
@@ -28,7 +27,6 @@ pub struct Page<T> {
 /// An item of table `Audit` that is no record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableRecord {
-    /// Its chain.
     pub request: String,
     /// Its place there, as far as it is one.
     pub seq: Option<u32>,
@@ -40,7 +38,6 @@ pub struct UnreadableRecord {
 /// request's own, or that of a chain about no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownEnd {
-    /// The chain.
     pub request: String,
     /// The record's place, and its hash; none where the item cannot be read.
     pub end: Option<(u32, String)>,
@@ -50,9 +47,6 @@ pub struct KnownEnd {
 
 impl Tables {
     /// A part of table `Audit`, or of one of its chains.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn audit_page(
         &self,
         chain: Option<&str>,
@@ -80,9 +74,6 @@ impl Tables {
     }
 
     /// A part of table `Requests`: where each chain ends, of requests and of commands about no request.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn known_ends(&self, from: Option<Position>) -> anyhow::Result<Page<KnownEnd>> {
         let answer = self
             .client
@@ -103,9 +94,6 @@ impl Tables {
     }
 
     /// Whether table `Requests` has an item of a chain.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn knows_chain(&self, chain: &str) -> anyhow::Result<bool> {
         for kind in ["request", "chain"] {
             if self.get(Table::Requests, &format!("{kind}#{chain}"), Some("pk")).await?.is_some() {

@@ -12,9 +12,6 @@ use crate::time::Timestamp;
 
 impl Tables {
     /// The partition keys of a person's newest requests, newest first. The index lags: its hits are hints.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn newest_requests(&self, person: &PersonId, most: i32) -> anyhow::Result<Vec<String>> {
         let answer = self
             .client
@@ -62,9 +59,6 @@ impl Tables {
 
     /// A page of the partition keys of items whose audit chains last grew on a day, in one shard, after `after`. Hints, as
     /// above.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn changed(
         &self,
         changed_on: &str,
@@ -87,9 +81,6 @@ impl Tables {
 
     /// The keys of a table's items in one shard whose timers have run out, longest first, with those timers. Hints, as
     /// above.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn due(
         &self,
         table: Table,

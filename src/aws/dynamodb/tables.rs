@@ -40,7 +40,6 @@ pub enum WriteError {
     /// Its condition did not hold.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
@@ -60,9 +59,6 @@ impl Tables {
     }
 
     /// Reads an item as it is now; `projection` limits what is read, and `#state` may stand in it.
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn get(
         &self,
         table: Table,

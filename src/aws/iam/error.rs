@@ -10,7 +10,6 @@ pub enum IamError {
     /// There is no such user, group or key.
     #[error("no such entity")]
     NoSuchEntity,
-    /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
@@ -21,7 +20,6 @@ pub enum TagError {
     /// The user has 50 tags.
     #[error("the user has as many tags as IAM allows")]
     LimitExceeded,
-    /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }

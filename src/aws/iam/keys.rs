@@ -65,9 +65,6 @@ impl Iam {
 
     /// The IAM user that a key is of; none where it is no key of this account, of which AWS says that access is denied
     /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>).
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn user_of_key(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
         let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
         match answer {
@@ -106,9 +103,6 @@ impl Iam {
 
     /// Switches a key off; one that is gone is as good as off.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn deactivate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
         match self.deactivate_known_access_key(user, key).await {
             Ok(()) | Err(IamError::NoSuchEntity) => Ok(()),
@@ -118,9 +112,6 @@ impl Iam {
 
     /// Switches a key on; `false` where there is no such key.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn activate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<bool> {
         let update = self.0.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
         let answer = update.status(StatusType::Active).send().await;
@@ -147,9 +138,6 @@ impl Iam {
 
     /// Deletes a key; one that is gone is as good as deleted.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn delete_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
         let answer =
             self.0.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str()).send().await;

@@ -9,7 +9,6 @@ use crate::id::IamUserName;
 /// A managed policy that is attached.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttachedPolicy {
-    /// Its name.
     pub name: String,
     /// Its ARN: AWS's own and one of the account's may share a name.
     pub arn: String,

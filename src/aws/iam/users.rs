@@ -16,7 +16,6 @@ use crate::id::{AccessKeyId, IamUserName};
 pub struct UserDetail {
     /// As IAM spells it.
     pub name: IamUserName,
-    /// Its ARN.
     pub arn: String,
     /// `/` or `/bots/`.
     pub path: String,
@@ -29,7 +28,6 @@ pub struct UserDetail {
 /// A user in a list of all.
 #[derive(Clone, Debug)]
 pub struct TaggedUser {
-    /// Its name.
     pub name: IamUserName,
     /// `/` or `/bots/`.
     pub path: String,
@@ -42,7 +40,6 @@ pub struct TaggedUser {
 /// A part of a list of all users.
 #[derive(Clone, Debug)]
 pub struct UserPage {
-    /// These users.
     pub users: Vec<TaggedUser>,
     /// Where the next part begins, if there is one.
     pub next: Option<String>,
@@ -72,9 +69,6 @@ impl Iam {
     /// One page of the account's users with their tags, and where the next one begins. One call reads up to a hundred
     /// users, where ListUsers leaves the tags out and ListUserTags is a call a user
     /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html>).
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn page_of_users(&self, marker: Option<&str>) -> anyhow::Result<UserPage> {
         let page = self
             .0
@@ -134,9 +128,6 @@ impl Iam {
 
     /// Removes the descriptions of these keys; one that is not there is no error.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UntagUser.html>
-    ///
-    /// # Errors
-    /// A fault.
     pub async fn untag_keys(&self, user: &IamUserName, keys: &[AccessKeyId]) -> anyhow::Result<()> {
         let names = keys.iter().map(|key| key.as_str().to_owned()).collect();
         let answer = self.0.untag_user().user_name(user.as_str()).set_tag_keys(Some(names)).send().await;

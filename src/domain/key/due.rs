@@ -15,7 +15,6 @@ pub const RETRY_DELAY: i64 = 60;
 /// What is to be done with a key when its timer runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DueAction {
-    /// Nothing.
     Nothing,
     /// IAM is to switch it off, and its item is to say so.
     Deactivate(DeactivationReason),

@@ -21,7 +21,6 @@ const HOUR: i64 = 3_600;
 /// What becomes of a key whose time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryDecision {
-    /// It is deactivated.
     Deactivate,
     /// It is in use, and goes on for now.
     Postpone(Postponement, PostponeReason),

@@ -18,15 +18,12 @@ pub const REASSERT_DELAY: i64 = 30;
 /// A key that was issued: what was written down then, and how it went on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedKey {
-    /// Its id.
     pub key: AccessKeyId,
     /// The request that it came of; its audit chain is the key's too.
     pub request: RequestId,
-    /// Where it is.
     pub account: Account,
     /// Whose it is, for AWS.
     pub user: IamUserName,
-    /// That user's path.
     pub path: String,
     /// Who asked for it.
     pub requester: PersonId,
@@ -34,7 +31,6 @@ pub struct IssuedKey {
     pub owners: Vec<SlackUserId>,
     /// Which Slack user groups did.
     pub owner_groups: BTreeSet<UserGroupId>,
-    /// Who approved it.
     pub approved_by: Vec<PersonId>,
     /// A digest of what they were shown.
     pub approved: Digest256,
@@ -44,11 +40,9 @@ pub struct IssuedKey {
     pub reason: String,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// The approved end.
     pub expires_at: Timestamp,
     /// The lifetime that was approved first, in days: what it can be given again.
     pub days: u32,
-    /// Where it stands.
     pub state: KeyState,
     /// Who was reminded of its end, and when.
     pub reminders: Reminders,
@@ -96,7 +90,6 @@ pub struct Reminders {
 /// The end of a key that is in use, postponed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Postponement {
-    /// Until when.
     pub new_deadline: Timestamp,
     /// The how manyth time this is.
     pub times: u32,
@@ -105,7 +98,6 @@ pub struct Postponement {
 /// A key that took another's place, and what is seen of the other's last use since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Successor {
-    /// Which.
     pub key: AccessKeyId,
     /// Who asked for it.
     pub requester: PersonId,
@@ -207,7 +199,6 @@ impl IssuedKey {
         }
     }
 
-    /// The key deactivated.
     #[must_use]
     pub fn key_deactivated(&self, why: DeactivationReason, now: Timestamp) -> Self {
         let state = KeyState::Inactive { why, since: now };

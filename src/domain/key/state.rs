@@ -15,41 +15,31 @@ pub enum KeyState {
     Confirmed,
     /// The tab did not confirm in time: it is to be deactivated unless it was used.
     Unconfirmed {
-        /// Since when.
         since: Timestamp,
     },
-    /// Deactivated.
     Inactive {
-        /// Why.
         why: DeactivationReason,
-        /// Since when.
         since: Timestamp,
     },
     /// About to be reactivated by an `issue` decision: the lease is held, and the timer finishes what was begun.
     Activating {
-        /// By which request.
         by: RequestId,
         /// Until when it then lives.
         end: Timestamp,
         /// Why it was off.
         why: DeactivationReason,
-        /// Since when.
         since: Timestamp,
     },
     /// Reactivated by an `issue` decision.
     Active,
     /// About to be deleted: the lease is held, and the timer finishes what was begun.
     Deleting {
-        /// Why.
         why: DeactivationReason,
         /// Who, or `keyvend.expiry`.
         by: String,
     },
-    /// Gone.
     Deleted {
-        /// Why.
         why: DeactivationReason,
-        /// When.
         at: Timestamp,
     },
     /// It may have come of a `CreateAccessKey` that nobody heard the answer of: deactivated, and asked about daily.
@@ -59,7 +49,6 @@ pub enum KeyState {
     },
     /// A suspect of which somebody said that keyvend did not make it: nothing to do with it any more.
     NotOurs {
-        /// Who said so.
         by: PersonId,
     },
 }
@@ -85,11 +74,9 @@ pub enum DeactivationReason {
 /// The mark of a key that is to be off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeactivationMark {
-    /// Since when.
     pub since: Timestamp,
     /// Who, or `keyvend.expiry`.
     pub by: String,
-    /// Why.
     pub why: DeactivationReason,
     /// By which press of **This wasn't me**, where it is one.
     pub press: Option<RequestId>,

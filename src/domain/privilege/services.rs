@@ -94,16 +94,13 @@ pub(crate) const SELF_SERVICE: &[&str] = &[
 /// A service in which some actions confer the rights of another principal.
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// Before the colon.
     pub name: &'static str,
-    /// Patterns of actions.
     pub confers: &'static [&'static str],
     /// The services whose ARNs name what has those rights. Where a statement names each literally, it gives the rights of
     /// these and no others, as `iam:PassRole` of a named role does, and is ordinary. Empty where no resource bounds them.
     pub resources: &'static [&'static str],
 }
 
-/// All of them.
 pub(crate) const SERVICES: &[Service] = &[
     // hacktricks MWAA: a token for Airflow, whose jobs have the environment's role.
     Service {

@@ -56,7 +56,6 @@ fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
 /// What the resources of a statement must be for an action in it to be ordinary.
 #[derive(Clone, Copy, Debug)]
 enum Needs {
-    /// Anything.
     Nothing,
     /// No role that is not named.
     NamedRoles,

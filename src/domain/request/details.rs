@@ -11,31 +11,24 @@ use crate::time::Timestamp;
 /// What a request is for. Everything but a new key is about one that exists, and is judged with what remains of its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestKind {
-    /// A new key.
     Create,
     /// A new key in place of one, until that one's approved end.
     Rotate {
-        /// Which.
         key: AccessKeyId,
-        /// Its approved end.
         end: Timestamp,
         /// The lifetime that was approved for it first, in days.
         days: u32,
     },
     /// A key that is off back, until `end`.
     Reactivate {
-        /// Which.
         key: AccessKeyId,
-        /// Until when.
         end: Timestamp,
         /// Whether this takes an expiry back, which happens once.
         undo: bool,
     },
     /// A key for longer, until `end`.
     Extend {
-        /// Which.
         key: AccessKeyId,
-        /// Until when.
         end: Timestamp,
     },
 }
@@ -85,11 +78,8 @@ impl RequestKind {
 /// What somebody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestDetails {
-    /// What for.
     pub kind: RequestKind,
-    /// Who.
     pub requester: PersonId,
-    /// In which account.
     pub account: Account,
     /// For which IAM user.
     pub user: IamUserName,
@@ -102,7 +92,6 @@ pub struct RequestDetails {
     /// SHA-256 of the mail address in the requester's profile at that time: enough to see later that it changed.
     #[serde(deserialize_with = "Option::deserialize")]
     pub email_hash: Option<String>,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -137,13 +126,11 @@ pub struct ReviewSnapshot {
     pub required_approvals: u32,
     /// Whether the IAM user is privileged.
     pub privileged: bool,
-    /// Its IAM groups.
     pub groups: Vec<String>,
     /// Its policies, attached, inline and of its groups.
     pub policies: Vec<String>,
     /// A digest over their documents: part of the revision, but not of what people read.
     pub policy_digest: Digest256,
-    /// Its permissions boundary.
     #[serde(deserialize_with = "Option::deserialize")]
     pub boundary: Option<String>,
     /// Its keys. Shown, but no part of the revision: a last use moves all the time.

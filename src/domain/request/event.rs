@@ -16,9 +16,7 @@ use crate::time::Timestamp;
 pub enum RequestEvent {
     /// An approver approved what the card showed; `enough` says that policy now allows issuing.
     Approve {
-        /// Who.
         by: PersonId,
-        /// By which press.
         press: RequestId,
         /// Whether this makes it enough.
         enough: bool,
@@ -26,15 +24,10 @@ pub enum RequestEvent {
         approved_ttl: Duration,
     },
     /// These approvals no longer count: those who gave them left, or approve no more.
-    RevokeApprovals {
-        /// Whose.
-        by: Vec<PersonId>,
-    },
+    RevokeApprovals { by: Vec<PersonId> },
     /// An approver said no.
     Deny {
-        /// Who.
         by: PersonId,
-        /// By which press.
         press: RequestId,
         /// Why, in the approver's words.
         reason: Reason,
@@ -46,10 +39,7 @@ pub enum RequestEvent {
     /// A quarter of the card's time is gone: the approvers are reminded, once.
     Remind,
     /// Policy says no by now.
-    Refuse {
-        /// Why.
-        reason: DenialReason,
-    },
+    Refuse { reason: DenialReason },
     /// What the card showed is no longer so: it shows this, and the approvals so far fall.
     FactsChanged(ReviewSnapshot),
     /// What was approved of a key that exists is no longer so: its card shows this, and it must be approved again.
@@ -60,43 +50,25 @@ pub enum RequestEvent {
         ttl: Duration,
     },
     /// A link is given out, in place of any earlier one.
-    IssueLink {
-        /// The new ticket.
-        tid: TicketId,
-    },
+    IssueLink { tid: TicketId },
     /// A link came to nothing; the request is approved as before.
     TicketVoided {
-        /// Which.
         tid: TicketId,
         /// Why: `post-failed`, `too-late`, ...
         why: &'static str,
     },
     /// An invocation begins to create the key.
     StartIssuing {
-        /// The intent.
         intent: IssueIntent,
         /// The browser that claimed.
         browser: String,
     },
     /// Another invocation takes over after the first one's deadline.
-    ResumeIssuing {
-        /// The new holder.
-        run: RunId,
-        /// Its deadline.
-        until: Timestamp,
-    },
+    ResumeIssuing { run: RunId, until: Timestamp },
     /// `CreateAccessKey` answered with a key.
-    Created {
-        /// By which invocation.
-        run: RunId,
-        /// The key.
-        key: AccessKeyId,
-    },
+    Created { run: RunId, key: AccessKeyId },
     /// `CreateAccessKey` gave no answer.
-    CreateTimedOut {
-        /// To which invocation.
-        run: RunId,
-    },
+    CreateTimedOut { run: RunId },
     /// IAM was looked at after that.
     Rechecked {
         /// Keys that may have come of it and were not known before.
@@ -116,15 +88,10 @@ pub enum RequestEvent {
         deleted: Option<AccessKeyId>,
     },
     /// The key is sealed to the claiming tab.
-    Seal {
-        /// By which invocation.
-        run: RunId,
-    },
+    Seal { run: RunId },
     /// `reveal` did something with the ticket; `alert` says that the requester is told of it, which happens once.
     RecordTicketEvent {
-        /// What it did.
         happened: NewAuditEntry,
-        /// When.
         at: Timestamp,
         /// Whether the requester must hear of it.
         alert: bool,
@@ -147,9 +114,7 @@ pub enum AbortOutcome {
         /// How long the card waits.
         ttl: Duration,
     },
-    /// Policy says no.
     Refused {
-        /// Why.
         reason: DenialReason,
     },
 }

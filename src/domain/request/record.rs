@@ -15,12 +15,9 @@ use crate::domain::request::state::RequestState;
 use crate::id::{AccessKeyId, ChannelId, Digest256, MessageTs, PersonId, RequestId, Revision, TicketId};
 use crate::time::Timestamp;
 
-/// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRequest {
-    /// Its id.
     pub id: RequestId,
-    /// What was asked.
     pub details: RequestDetails,
     /// What the card shows.
     pub snapshot: ReviewSnapshot,
@@ -39,35 +36,28 @@ pub struct KeyRequest {
     /// The card, once posted.
     #[serde(deserialize_with = "Option::deserialize")]
     pub card: Option<Card>,
-    /// Where it stands.
     pub state: RequestState,
     /// Whether it was told that the present link was misused.
     pub misuse_alert_sent: bool,
     /// Whether the approvers were reminded.
     pub reminder_sent: bool,
-    /// Its audit chain.
     pub chain: AuditChain,
     /// What people are still to be told.
     pub notifications: Outbox,
 }
 
-/// Somebody's approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// Whose.
     pub by: PersonId,
     /// By which press: one that is delivered again meets its own approval.
     pub interaction_id: RequestId,
-    /// When.
     pub at: Timestamp,
 }
 
 /// The message in the approvals channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
-    /// Where.
     pub channel: ChannelId,
-    /// Which message.
     pub ts: MessageTs,
 }
 

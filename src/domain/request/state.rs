@@ -10,40 +10,31 @@ use crate::time::Timestamp;
 /// Where a request stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestState {
-    /// Waits for approvals.
     Pending,
     /// Waits for its requester to press Get my key.
     Approved,
     /// A link was given out.
     LinkIssued {
-        /// The link's ticket.
         tid: TicketId,
     },
     /// A key is being created.
     Issuing(IssueIntent),
     /// `CreateAccessKey` gave no answer: whether there is a key is not known, and it is never repeated.
     Ambiguous(AmbiguousCreate),
-    /// The key exists.
     Issued {
-        /// Which.
         key: AccessKeyId,
         /// The ticket it was sealed to.
         tid: TicketId,
-        /// When.
         at: Timestamp,
     },
     /// A key that exists was activated again, or lives longer.
     Completed {
-        /// Which.
         key: AccessKeyId,
-        /// When.
         at: Timestamp,
     },
     /// An approver said no.
     Denied {
-        /// Who.
         by: PersonId,
-        /// By which press.
         press: RequestId,
         /// Why, in the approver's words.
         reason: Reason,
@@ -54,7 +45,6 @@ pub enum RequestState {
     Expired,
     /// Policy said no after all.
     PolicyDenied {
-        /// Why.
         reason: DenialReason,
     },
 }
@@ -138,11 +128,9 @@ impl RequestState {
 pub struct IssueIntent {
     /// The ticket that the key goes to.
     pub tid: TicketId,
-    /// The invocation.
     pub invocation: RunId,
     /// When the intent was first written down: the day whose count it is in.
     pub started_at: Timestamp,
-    /// Its holder's deadline.
     pub deadline: Timestamp,
     /// The IAM user's path.
     pub path: String,

@@ -24,7 +24,6 @@ pub const ATTEMPTS: i64 = 3;
 /// A ticket as table `Tickets` holds it: nothing of whom or what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredTicket {
-    /// Its name.
     pub tid: TicketId,
     /// SHA-256 of the proof.
     pub proof_hash: [u8; 32],
@@ -34,7 +33,6 @@ pub struct StoredTicket {
     pub code_hash: Option<[u8; 32]>,
     /// Codes judged so far.
     pub tries: i64,
-    /// Where it stands.
     pub state: TicketState,
     /// What `reveal` did and the worker has not yet taken into the audit chain.
     pub outbox: Vec<TicketEvent>,
@@ -51,13 +49,11 @@ pub enum TicketState {
     Claimed(ClaimHolder),
     /// Five codes were wrong.
     Locked,
-    /// Withdrawn.
     Void,
     /// Claimed, but no key came of it.
     Failed,
     /// The key lies sealed to the tab.
     Sealed {
-        /// Whose.
         claimed: ClaimHolder,
         /// When it was sealed.
         sealed_at: Timestamp,
@@ -70,9 +66,7 @@ pub enum TicketState {
         /// SHA-256 of the receipt inside.
         receipt_hash: [u8; 32],
     },
-    /// The tab confirmed.
     Confirmed {
-        /// Whose.
         claimed: ClaimHolder,
         /// SHA-256 of the receipt that was shown.
         receipt_hash: [u8; 32],
@@ -99,11 +93,8 @@ pub struct ClaimHolder {
 /// Something `reveal` did, as its outbox keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TicketEvent {
-    /// What.
     pub what: TicketEventKind,
-    /// When.
     pub at: Timestamp,
-    /// At which attempt.
     pub attempt: i64,
 }
 
@@ -121,7 +112,6 @@ pub enum TicketEventKind {
 }
 
 impl TicketEventKind {
-    /// As stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -148,11 +138,8 @@ pub struct Claim {
     pub proof_hash: [u8; 32],
     /// SHA-256 of the code it derived, if it sent one.
     pub code_hash: Option<[u8; 32]>,
-    /// The tab.
     pub cid: ClaimId,
-    /// Its public key.
     pub key: ClaimKey,
-    /// Its browser.
     pub browser: Browser,
 }
 
@@ -161,13 +148,11 @@ pub struct Claim {
 pub struct Ack {
     /// SHA-256 of the proof it showed.
     pub proof_hash: [u8; 32],
-    /// The tab.
     pub cid: ClaimId,
     /// SHA-256 of the receipt it found inside.
     pub receipt_hash: [u8; 32],
 }
 
-/// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimStep {
     /// Answer; nothing is written.
@@ -185,39 +170,32 @@ pub enum TicketWrite {
     CountAttempt {
         /// SHA-256 of the proof that was shown.
         proof_hash: [u8; 32],
-        /// When.
         now: Timestamp,
     },
     /// The ticket is this tab's: without a code where none is wanted, or on the strength of the attempt just counted.
     Claim {
-        /// The tab's.
         claim: Claim,
         /// The count with that attempt, where a code was wanted.
         tries: Option<i64>,
-        /// When.
         now: Timestamp,
     },
     /// The last code was wrong.
     Lock {
         /// SHA-256 of the proof that was shown.
         proof_hash: [u8; 32],
-        /// When.
         now: Timestamp,
     },
     /// The tab has the key.
     Confirm {
-        /// The tab's.
         ack: Ack,
         /// Which attempt to issue served it.
         attempt: i64,
-        /// When.
         now: Timestamp,
     },
     /// A second tab came with the right link.
     RecordMisuse {
         /// SHA-256 of the proof that was shown.
         proof_hash: [u8; 32],
-        /// When.
         now: Timestamp,
     },
 }
@@ -238,7 +216,6 @@ pub enum ClaimOutcome {
     },
     /// 202: the key is being made; ask again. Queue `claimed` for this attempt.
     Working {
-        /// Which attempt.
         attempt: i64,
     },
     /// 401: a code is wanted.
@@ -255,7 +232,6 @@ pub enum ClaimOutcome {
     Used,
     /// 410: nobody opened it in time.
     Expired,
-    /// 410: withdrawn.
     Void,
     /// 410: no key came of it.
     Failed,

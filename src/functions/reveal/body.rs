@@ -14,7 +14,6 @@ use crate::id::{ClaimId, TicketId};
 /// A body's ticket, and what is wanted of it.
 #[derive(Debug)]
 pub struct Posted<T> {
-    /// The ticket.
     pub tid: TicketId,
     /// The claim or confirmation.
     pub what: T,

@@ -9,7 +9,6 @@ use crate::policy::lint::{coverage, simulation};
 use crate::policy::load::Problem;
 use crate::policy::test_cases;
 
-/// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
     /// How many policies there are.

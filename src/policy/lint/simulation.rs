@@ -43,7 +43,6 @@ pub(crate) fn without_a_way(policies: &Policies) -> Vec<Warning> {
     warnings.collect()
 }
 
-/// Who is tried.
 struct Cast {
     requesters: Vec<Person>,
     /// Each stands for any number of people.

@@ -10,22 +10,11 @@ use crate::policy::action::Action;
 #[serde(tag = "warning", rename_all = "kebab-case")]
 pub enum Warning {
     /// No policy permits this action, so nobody can ever do it.
-    NobodyMay {
-        /// The action.
-        action: Action,
-    },
+    NobodyMay { action: Action },
     /// A policy that an unconditional one makes superfluous: whatever it says is decided without it.
-    Shadowed {
-        /// Which.
-        policy: String,
-        /// By which.
-        by: String,
-    },
+    Shadowed { policy: String, by: String },
     /// A policy that no case is decided by.
-    NotInAnyCase {
-        /// Which.
-        policy: String,
-    },
+    NotInAnyCase { policy: String },
     /// Requests that can be made, and that not enough people could approve.
     NobodyCouldApprove {
         /// Whether for a privileged IAM user.

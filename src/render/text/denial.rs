@@ -33,7 +33,6 @@ pub fn denial(reason: &DenialReason, help: Option<&ChannelId>) -> String {
     }
 }
 
-/// Denied by policy.
 #[must_use]
 pub fn refused(advice: &[String], help: Option<&ChannelId>) -> String {
     if advice.is_empty() { format!("No policy allows this. {}", ask_help(help)) } else { advice.join("\n") }

@@ -147,7 +147,6 @@ pub fn who_may_approve(people: &[SlackUserId]) -> String {
     if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
 }
 
-/// One approval.
 #[must_use]
 pub fn approval_line(approval: &Approval) -> String {
     format!("{} approved {}", person(&approval.by), crate::render::text::slack_date(approval.at))

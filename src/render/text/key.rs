@@ -11,7 +11,6 @@ use crate::policy::IamUserRef;
 use crate::render::text::{alternative, days, escape_mrkdwn, iam_user, key_line, person, reason, slack_date};
 use crate::time::{DAY, Timestamp};
 
-/// Above a list.
 pub const KEYS_LISTED: &str = "*Access keys*, as AWS reports them now. Deactivate and Delete take effect immediately; other actions need an approval.";
 
 /// No IAM user is on record for the person.
@@ -125,7 +124,6 @@ pub fn not_issued_here(key: &AccessKeyId) -> String {
     )
 }
 
-/// A suspect key.
 #[must_use]
 pub fn being_asked_about(key: &AccessKeyId) -> String {
     format!(

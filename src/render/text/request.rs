@@ -353,16 +353,13 @@ pub const NOT_YOURS_TO_DECIDE: &str = "Only an approver or the requester can do 
 pub const ONLY_APPROVERS_ANSWER: &str =
     "The IAM user no longer exists, so only an approver can answer this: ask one of them.";
 
-/// An unknown button.
 pub const UNKNOWN_BUTTON: &str = "This button is no longer valid. `/access-key status` shows your requests.";
 
-/// No such request.
 #[must_use]
 pub fn no_such_request(id: &RequestId) -> String {
     format!("You have no request `{id}`. `/access-key status` lists your requests.")
 }
 
-/// Nothing to cancel.
 pub const NOTHING_TO_CANCEL: &str = "You have no request that can be cancelled.";
 
 /// Several requests could be cancelled.
@@ -380,7 +377,6 @@ pub fn rate_limited(most: usize) -> String {
     )
 }
 
-/// No requests.
 pub const NO_REQUESTS: &str = "You have no requests yet. `/access-key help` shows how to submit one.";
 
 /// The state of a request, in a sentence.
@@ -482,7 +478,6 @@ pub fn request_expired(request: &KeyRequest) -> String {
 pub const BEING_COLLECTED: &str =
     "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
 
-/// Issuing is frozen.
 pub const FROZEN: &str =
     "Key issuing is frozen. Your approval remains valid; press *Get my key* again later.";
 
@@ -617,7 +612,6 @@ pub fn misused(request: &KeyRequest) -> String {
     )
 }
 
-/// Five wrong codes.
 #[must_use]
 pub fn locked(request: &KeyRequest) -> String {
     format!(
@@ -647,7 +641,6 @@ pub const MAIL_MALFORMED: &str = "The email address in your Slack profile is not
 pub const MAIL_FOREIGN: &str = "The email address in your Slack profile is in a domain that codes are not sent to. Change it to your work address and press *Get my key* again.";
 /// Email: another address than at the time of the request.
 pub const MAIL_CHANGED: &str = "The email address in your Slack profile changed since you requested this key, so no code is sent. Please submit a new request.";
-/// Email: SES refused.
 pub const MAIL_REFUSED: &str = "The code could not be emailed, so there is no link. No key was created; try again later, and tell a keyvend administrator if it keeps failing.";
 
 /// The subject of the email with the code.

@@ -29,7 +29,6 @@ pub enum Problem {
     TtlRepeated,
     /// Not a number of days. Holds what was typed.
     InvalidLifetime(String),
-    /// No reason.
     ReasonMissing,
     /// A reason of more than [`Reason::MOST`](crate::slack::command::Reason::MOST) characters.
     ReasonTooLong,
@@ -39,7 +38,6 @@ pub enum Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a command")]
 pub struct SyntaxError {
-    /// What is wrong.
     pub problem: Problem,
     /// A correct line, without the slash command's own name.
     pub correct: String,

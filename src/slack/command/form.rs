@@ -18,7 +18,6 @@ pub enum Field {
     UseCase,
     /// How long it shall live.
     Lifetime,
-    /// Why.
     Reason,
 }
 

@@ -9,7 +9,6 @@ use crate::slack::command::error::{Problem, SyntaxError};
 /// An IAM user as it is typed: `bob`, or `bob@prod`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypedUser {
-    /// Its name.
     pub user: IamUserName,
     /// The account that it is in; none is the home account.
     pub account: Option<AccountAlias>,

@@ -11,7 +11,6 @@ use crate::slack::signature::SignatureError;
 /// Whose requests count: one Slack app's, from these workspaces.
 #[derive(Debug)]
 pub struct AppIdentity {
-    /// Our app.
     pub app_id: SlackAppId,
     /// The workspaces it serves.
     pub team_ids: Vec<SlackTeamId>,
@@ -22,7 +21,6 @@ pub struct AppIdentity {
 /// What a request is; the function that received it answers.
 #[derive(Debug)]
 pub enum ReceiveOutcome {
-    /// Nothing to do.
     Acknowledged,
     /// Slack wants this back to see that the address is ours.
     Challenge(String),
@@ -32,7 +30,6 @@ pub enum ReceiveOutcome {
     SyntaxError(String, SyntaxError),
     /// Fields of a submitted form are wrong.
     FormErrors(Vec<(Field, Problem)>),
-    /// To be queued.
     Queue(Box<SlackEnvelope>),
     /// Turned away. Where no secret at hand made the signature, another secret may have come: look and try once more.
     Rejected(RejectReason),

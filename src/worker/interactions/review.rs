@@ -36,10 +36,13 @@ pub(crate) enum ReviewAction {
 
 /// What a click comes to, before it is written.
 enum ReviewOutcome {
-    /// Write this.
     Event(RequestEvent),
     /// Write this approval, and that these people's no longer count; so many others could still approve.
-    Approved { event: RequestEvent, fallen: Vec<PersonId>, left: usize },
+    Approved {
+        event: RequestEvent,
+        fallen: Vec<PersonId>,
+        left: usize,
+    },
     /// The card shows something else than what is so: draw it again.
     Changed(ReviewSnapshot),
     /// The card in front of this person is an old one.

@@ -24,7 +24,6 @@ pub(crate) enum KeyChange {
     ConfirmReceipt,
     /// Another in its place, because nobody received it.
     Replace,
-    /// A longer life.
     Extend,
 }
 
