@@ -21,7 +21,7 @@ pub enum Failure {
     },
     /// Something failed.
     Other(anyhow::Error),
-    /// Whoever read the answer has gone.
+    /// The reader of the answer has gone.
     Closed,
 }
 

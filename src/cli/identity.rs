@@ -12,7 +12,7 @@ use crate::id::AccountId;
 /// In the trail, where AWS did not say whose credentials they were.
 const ARN_UNKNOWN: &str = "unknown";
 
-/// Whoever runs the tool.
+/// The person who runs the tool.
 #[derive(Clone, Debug)]
 pub(crate) struct Operator {
     name: Option<OperatorName>,

@@ -1,4 +1,4 @@
-//! How far reading a table has come, for whoever waits.
+//! How far reading a table has come, shown while somebody waits.
 
 use std::io::Write;
 

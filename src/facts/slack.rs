@@ -12,7 +12,7 @@ use crate::facts::memberships::{ApproverSet, Memberships};
 use crate::id::{ChannelId, PersonId, SlackTeamId, SlackUserId, UserGroupId};
 use crate::slack::api::{SlackApi, SlackError, User};
 
-/// The approvers' channel cannot be used as it is. What is to be done about it is said to whoever reads the log.
+/// The approvers' channel cannot be used as it is. The log says what is to be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum ApprovalsChannelError {
     /// It is not there, or keyvend is not in it.

@@ -33,7 +33,7 @@ pub fn increment_daily_count(person: &PersonId, now: Timestamp, seen: u32) -> Wr
     Write::Update { table: Table::Requests, key: count_key(person, now), update }
 }
 
-/// Takes one back: no key came of it. The day is that of the intent.
+/// Takes one back: no key was created. The day is that of the intent.
 #[must_use]
 pub fn decrement_daily_count(person: &PersonId, counted_at: Timestamp) -> Write {
     let update = Update {

@@ -22,7 +22,7 @@ pub fn freeze(by: impl fmt::Display, at: Timestamp) -> Update {
     Update { condition: "attribute_not_exists(frozen_by)", ..freeze_again(by, at) }
 }
 
-/// Stops it once more, where it is stopped: whoever lets it go on without having seen this one loses.
+/// Stops it once more, where it is stopped: a resume that has not seen this one loses.
 #[must_use]
 pub fn freeze_again(by: impl fmt::Display, at: Timestamp) -> Update {
     Update {

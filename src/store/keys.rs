@@ -94,7 +94,7 @@ impl StoredKey {
         self.issued.is_deactivation_pending(self.deactivation_mark.as_ref())
     }
 
-    /// The write that gives back the lease of whoever was activating it: that ends with the key being off.
+    /// The write that releases the lease of an activation under way: that ends with the key being off.
     #[must_use]
     pub fn release_if_activating(&self) -> Option<Write> {
         let issued = &self.issued;
@@ -153,7 +153,7 @@ impl StoredKey {
     }
 
     /// The key is to be off from now on: the first write of deactivating, which waits for nothing and which nothing that
-    /// switches on may miss. Should what follows be cut off, the timer does it.
+    /// activates a key may miss. Should what follows be cut off, the timer does it.
     #[must_use]
     pub fn mark_off(by: &str, why: DeactivationReason, now: Timestamp) -> Update {
         Update {

@@ -1,4 +1,4 @@
-//! Leases of IAM users: whoever holds one may create, activate or delete the keys of that user.
+//! Leases of IAM users: the holder of one may create, activate or delete the keys of that user.
 
 use crate::aws::Tables;
 use crate::aws::item::{Table, Update, Write, text, values};
@@ -12,7 +12,7 @@ fn lease_key(account: &Account, user: &IamUserName) -> String {
     format!("lease#{}/{}", account.id, user.as_str().to_ascii_lowercase())
 }
 
-/// Takes the lease of an IAM user: whoever holds it may create, activate or delete its keys. The holder is what its own
+/// Takes the lease of an IAM user: its holder may create, activate or delete its keys. The holder is what its own
 /// timer finishes: a request's id, or the key of a key's item.
 #[must_use]
 pub fn take_lease(account: &Account, user: &IamUserName, holder: &str) -> Write {

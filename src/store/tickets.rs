@@ -57,7 +57,7 @@ impl TryFrom<&Item> for StoredTicket {
                 key: bytes(item, "pub")?.to_vec().try_into().map_err(|_| ItemError("pub"))?,
                 attempt: number(item, "attempt")?,
                 at: Timestamp(number(item, "claimed_at")?),
-                // Whoever has the role of `reveal` can write anything there.
+                // With the role of `reveal` anything can be written there.
                 browser: Browser::from_stored(text(item, "browser")?),
             })
         };

@@ -13,7 +13,7 @@ impl Iam {
         Self(Client::from_conf(config))
     }
 
-    /// IAM with the rights of whoever calls, in their own account.
+    /// IAM with the rights of the caller, in their own account.
     #[cfg(feature = "cli")]
     #[must_use]
     pub fn of_caller(config: &aws_config::SdkConfig) -> Self {

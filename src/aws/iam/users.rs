@@ -82,7 +82,7 @@ impl Iam {
         let users = page.user_detail_list.unwrap_or_default().into_iter().filter_map(|user| {
             let tags = user.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect();
             let policies = user.attached_managed_policies.unwrap_or_default();
-            // One that cannot be read says nothing here; it fails whoever decides.
+            // One that cannot be read says nothing here; a decision fails by it.
             let quarantined = policies
                 .into_iter()
                 .any(|policy| read_attached(policy).is_some_and(|policy| policy.is_quarantine()));

@@ -22,7 +22,7 @@ const HOUR: i64 = 3_600;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryDecision {
     Deactivate,
-    /// It is in use, and goes on for now.
+    /// It is in use, and stays active until the new deadline.
     Postpone(Postponement, PostponeReason),
 }
 

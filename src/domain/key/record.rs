@@ -70,7 +70,7 @@ pub struct IssuedKey {
     /// The press of **This wasn't me** that was last carried out: delivered again, it does nothing more.
     #[serde(deserialize_with = "Option::deserialize")]
     pub reported_by: Option<RequestId>,
-    /// When the approvers were notified that whoever requested it has left: once.
+    /// When the approvers were notified that its requester has left: once.
     #[serde(deserialize_with = "Option::deserialize")]
     pub left_notified_at: Option<Timestamp>,
 }

@@ -67,7 +67,7 @@ pub enum DeactivationReason {
     UserRequested,
     /// Another key took its place.
     Rotated,
-    /// Whoever owned it left.
+    /// Its owner left.
     OwnerDeactivated,
 }
 

@@ -185,7 +185,7 @@ impl KeyRequest {
     }
 
     /// What its requester's own buttons carry. It stays as it is, as what was asked does, and is no revision of the card:
-    /// whoever gets hold of an answer to the requester can decide nothing by it.
+    /// a stolen answer to the requester decides nothing.
     #[must_use]
     pub fn requester_revision(&self) -> Revision {
         self.salted_hash("requester", &Value::Null)
@@ -257,7 +257,7 @@ impl KeyRequest {
     /// When it must next be looked at, if nobody does anything.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
-        // Whoever holds an intent is left alone until its deadline: any other write would take it from them.
+        // An intent's holder is left alone until its deadline: any other write would take it from them.
         if let RequestState::Issuing(intent) = &self.state {
             return Some(intent.deadline);
         }
@@ -299,7 +299,7 @@ impl KeyRequest {
         }
     }
 
-    /// The key that came of it and the ticket it was sealed to, if one did.
+    /// The key that was issued and the ticket it was sealed to, if one was.
     #[must_use]
     pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {
         self.state.issued()

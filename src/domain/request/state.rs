@@ -141,7 +141,7 @@ pub struct IssueIntent {
     pub created: Option<AccessKeyId>,
 }
 
-/// `CreateAccessKey` was asked and nobody heard the answer: IAM is looked at until it is settled what came of it.
+/// `CreateAccessKey` was asked and nobody heard the answer: IAM is checked until the outcome is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AmbiguousCreate {
     /// What was intended, and the keys there were before.

@@ -1,4 +1,4 @@
-//! The matrix of other things that people and time do: each scenario, with every fault at every call, until whoever wants it has
+//! The matrix of other things that people and time do: each scenario, with every fault at every call, until its person has
 //! it; then time passes, and the dead letters are sent back.
 
 mod daily;
