@@ -14,7 +14,7 @@ use crate::domain::approvers::Approvers;
 use crate::domain::email_address::{MailAddress, NotAMailAddress, is_domain};
 use crate::domain::iam::Account;
 use crate::domain::ticket::page_url::RevealUrl;
-use crate::id::{ChannelId, Partition, SlackTeamId};
+use crate::id::{AccountAlias, ChannelId, Partition, SlackTeamId};
 use crate::slack::api_url::SlackApiUrl;
 use crate::slack::receive::ResponseUrlRule;
 
@@ -84,6 +84,13 @@ pub struct Mail {
 const MAX_TICKET_TTL: u64 = 3_600;
 
 impl WorkerConfig {
+    /// The account of an alias, or of the number that was typed in its place.
+    #[must_use]
+    pub fn account(&self, alias: &AccountAlias) -> Option<&Account> {
+        let by_alias = self.accounts.iter().find(|account| account.alias == *alias);
+        by_alias.or_else(|| self.accounts.iter().find(|account| account.id.as_str() == alias.as_str()))
+    }
+
     /// The channel of the cards, and whose members approve.
     #[must_use]
     pub fn approval_places(&self) -> (&ChannelId, &Approvers) {

@@ -15,6 +15,7 @@ pub use phrase::*;
 pub use request::*;
 
 use crate::domain::use_case::UseCase;
+use crate::id::AccessKeyId;
 use crate::slack::command::{Command, Problem, Reason, SyntaxError};
 
 /// The event is not from API Gateway.
@@ -62,7 +63,24 @@ pub fn help(slash: &str) -> String {
 /// A syntax error and a corrected line, as mrkdwn.
 #[must_use]
 pub fn syntax(error: &SyntaxError, slash: &str) -> String {
-    format!("{} Type `{}`", problem(&error.problem), escape_mrkdwn(&format!("{slash} {}", error.correct)))
+    let line = escape_mrkdwn(&format!("{slash} {}", error.correct));
+    match &error.problem {
+        // Nothing is near to it: the help shows all there is.
+        Problem::UnknownCommand(_) if error.correct == "help" => {
+            format!("{}\n{}", problem(&error.problem), help(slash))
+        }
+        Problem::UnknownCommand(_) => format!("{} Did you mean `{line}`?", problem(&error.problem)),
+        wrong => format!("{} Type `{line}`", problem(wrong)),
+    }
+}
+
+/// Advice after a secret access key was typed. It names the key, if that was typed, and never the secret.
+#[must_use]
+pub fn secret_typed(key: Option<&AccessKeyId>) -> String {
+    let which = key.map_or_else(|| "that key".to_owned(), |key| format!("the key `{key}`"));
+    format!(
+        "That looks like a secret access key. keyvend did not store or forward it, but it passed through Slack: deactivate {which} and request a new one. Never type or paste a secret access key here."
+    )
 }
 
 /// A syntax error, as mrkdwn.
@@ -70,7 +88,7 @@ pub fn syntax(error: &SyntaxError, slash: &str) -> String {
 pub fn problem(problem: &Problem) -> String {
     match problem {
         Problem::UnknownCommand(word) => {
-            format!("{} is not a command. The help lists all commands.", inline_code(word))
+            format!("{} is not a command.", inline_code(word))
         }
         Problem::TooMuch(command) => format!("`{command}` has too many arguments."),
         Problem::NotARequestId(word) => {
@@ -86,14 +104,22 @@ pub fn problem(problem: &Problem) -> String {
             "That is not an access key ID, which begins with `AKIA` and is not secret. Never paste a secret access key here."
                 .to_owned()
         }
+        Problem::UserRepeated => "There is more than one IAM user. Request one key at a time.".to_owned(),
+        Problem::NotAnAccount(word) => {
+            format!("{} is not an account. Write its alias or its 12-digit number.", inline_code(word))
+        }
+        Problem::SecretTyped => secret_typed(None),
         Problem::UserMissing => "Which IAM user is the key for? Add its name directly after `create`.".to_owned(),
         Problem::NotAnIamUser(word) => {
             format!("{} is not an IAM user name. Write it as shown in the AWS console.", inline_code(word))
         }
         Problem::UseMissing => format!("What is the key for? Add `use:` and one of {}.", use_cases()),
         Problem::UseRepeated => "There is more than one `use:`. Keep one.".to_owned(),
-        Problem::UnknownUseCase(word) => {
+        Problem::UnknownUseCase(word, None) => {
             format!("{} is not a use case. Choose one of {}.", inline_code(word), use_cases())
+        }
+        Problem::UnknownUseCase(word, Some(near)) => {
+            format!("{} is not a use case. Did you mean `{near}`?", inline_code(word))
         }
         Problem::TtlMissing => "How long do you need the key? Add `ttl:`, such as `ttl:30d`.".to_owned(),
         Problem::TtlRepeated => "There is more than one `ttl:`. Keep one.".to_owned(),

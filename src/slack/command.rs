@@ -5,6 +5,8 @@ pub mod create;
 pub mod error;
 pub mod form;
 pub mod keys;
+pub mod secret;
+mod word;
 
 use std::str::FromStr;
 
@@ -85,6 +87,47 @@ commands! {
     }
 }
 
+/// Other words for commands, as other tools have them.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("new", "create"),
+    ("request", "create"),
+    ("add", "create"),
+    ("ls", "list"),
+    ("keys", "list"),
+    ("revoke", "deactivate"),
+    ("disable", "deactivate"),
+    ("off", "deactivate"),
+    ("enable", "activate"),
+    ("reactivate", "activate"),
+    ("on", "activate"),
+    ("remove", "delete"),
+    ("rm", "delete"),
+    ("resume", "unfreeze"),
+    ("me", "whoami"),
+    ("who", "whoami"),
+    ("h", "help"),
+    ("usage", "help"),
+    ("commands", "help"),
+];
+
+/// The commands, as typed.
+const NAMES: [&str; 11] = [
+    "create",
+    "list",
+    "rotate",
+    "deactivate",
+    "activate",
+    "delete",
+    "status",
+    "cancel",
+    "freeze",
+    "unfreeze",
+    "whoami",
+];
+
+/// A typing error of so many edits is recognised, in a word of more than twice as many characters.
+const MAX_EDITS: usize = 2;
+
 /// Reads the `text` that Slack sends with a slash command. An empty one asks for the form.
 impl FromStr for Command {
     type Err = SyntaxError;
@@ -94,10 +137,11 @@ impl FromStr for Command {
         let text = text.trim_matches(is_blank);
         // Copied out of our own help with its backticks.
         let text = text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text);
-        let mut words = text.split(is_blank).filter(|word| !word.is_empty());
+        let mut words = text.split(is_blank).filter(|word| !word.is_empty()).peekable();
+        // Pasted with the slash command itself.
+        while words.next_if(|word| word.starts_with('/')).is_some() {}
         let Some(first) = words.next() else { return Ok(Self::Form) };
-        let mut words = words.peekable();
-        match first.to_ascii_lowercase().as_str() {
+        match command_name(first).as_str() {
             "create" if words.peek().is_none() => Ok(Self::Form),
             "create" => create::create(words).map(Self::Create),
             "list" => keys::listed(words).map(Self::List),
@@ -109,38 +153,71 @@ impl FromStr for Command {
             "cancel" => parse_request_id("cancel", words).map(Self::Cancel),
             "freeze" => ensure_no_args("freeze", words).map(|()| Self::Freeze),
             "unfreeze" => ensure_no_args("unfreeze", words).map(|()| Self::Unfreeze),
-            "whoami" => ensure_no_args("whoami", words).map(|()| Self::Whoami),
+            "whoami" => Ok(Self::Whoami),
             "help" => Ok(Self::Help),
-            _ => Err(SyntaxError {
+            name => Err(SyntaxError {
                 problem: Problem::UnknownCommand(first.to_owned()),
-                correct: "help".to_owned(),
+                correct: similar(name).unwrap_or("help").to_owned(),
             }),
         }
     }
 }
 
-/// The request that a command names, if it names one. Crockford's O, I and L are the digits they look like.
+/// The command that a first word names, by its own name or a synonym; else the word in lower case.
+fn command_name(word: &str) -> String {
+    let plain = word::ascii_hyphens(word).to_ascii_lowercase();
+    let plain = word::bare(plain.trim_start_matches('-'));
+    // Nothing is left of `?` and `??`.
+    if plain.is_empty() {
+        return "help".to_owned();
+    }
+    let synonym = SYNONYMS.iter().find(|(synonym, _)| *synonym == plain);
+    synonym.map_or(plain, |(_, name)| name).to_owned()
+}
+
+/// The command that a mistyped word is nearest to, where there is one.
+fn similar(word: &str) -> Option<&'static str> {
+    let near = |name: &&'static str| Some((word::distance(word, name, MAX_EDITS)?, *name));
+    let mut near: Vec<_> =
+        NAMES.iter().filter(|_| word.chars().count() > 2 * MAX_EDITS).filter_map(near).collect();
+    near.sort_unstable();
+    match near[..] {
+        [(_, name)] => Some(name),
+        [(edits, name), (others, _), ..] if edits < others => Some(name),
+        _ => None,
+    }
+}
+
+/// The request that a command names, if it names one: the one word that is an id. Crockford's O, I and L are the digits
+/// they look like.
 fn parse_request_id<'a>(
     command: &'static str,
-    mut words: impl Iterator<Item = &'a str>,
+    words: impl Iterator<Item = &'a str>,
 ) -> Result<Option<RequestId>, SyntaxError> {
-    let Some(word) = words.next() else { return Ok(None) };
-    let id = word.trim_matches('`').to_ascii_uppercase().replace('O', "0").replace(['I', 'L'], "1");
-    let id = id.parse().map_err(|_| SyntaxError {
-        problem: Problem::NotARequestId(word.to_owned()),
-        correct: command.to_owned(),
-    })?;
-    if words.next().is_some() {
-        return Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") });
+    let words: Vec<&str> = words.collect();
+    let id = |word: &&str| {
+        let word = word::bare(word).trim_start_matches('#').to_ascii_uppercase();
+        word.replace('O', "0").replace(['I', 'L'], "1").parse::<RequestId>().ok()
+    };
+    let ids: Vec<RequestId> = words.iter().filter_map(id).collect();
+    match (&ids[..], words.first()) {
+        (_, None) => Ok(None),
+        ([id], _) => Ok(Some(id.clone())),
+        ([], Some(word)) => Err(SyntaxError {
+            problem: Problem::NotARequestId((*word).to_owned()),
+            correct: command.to_owned(),
+        }),
+        ([id, ..], _) => {
+            Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") })
+        }
     }
-    Ok(Some(id))
 }
 
 fn ensure_no_args<'a>(
     command: &'static str,
     mut words: impl Iterator<Item = &'a str>,
 ) -> Result<(), SyntaxError> {
-    match words.next() {
+    match words.find(|word| !word::bare(word).is_empty()) {
         None => Ok(()),
         Some(_) => Err(SyntaxError { problem: Problem::TooMuch(command), correct: command.to_owned() }),
     }
@@ -186,6 +263,18 @@ mod tests {
             ("cancel\u{2003}o1234567B9abcdeF".replace('B', "8").leak(), Command::Cancel(id())),
             ("cancel 0i23456789abcdef", Command::Cancel(id())),
             ("cancel", Command::Cancel(None)),
+            ("/access-key whoami", Command::Whoami),
+            ("?", Command::Help),
+            ("--help", Command::Help),
+            ("-h", Command::Help),
+            ("HELP!", Command::Help),
+            ("new", Command::Form),
+            ("ls", Command::List(None)),
+            ("whoami please", Command::Whoami),
+            ("freeze!", Command::Freeze),
+            ("*freeze*", Command::Freeze),
+            ("status #0123456789abcdef.", Command::Status(id())),
+            ("status of 0123456789ABCDEF please", Command::Status(id())),
         ];
         for (line, expected) in cases {
             assert_eq!(line.parse(), Ok(expected), "{line:?}");
@@ -197,10 +286,16 @@ mod tests {
         let cases = [
             ("frobnicate", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
             ("extend", Problem::UnknownCommand("extend".to_owned()), "help"),
-            ("whoami now", Problem::TooMuch("whoami"), "whoami"),
+            ("creat ci", Problem::UnknownCommand("creat".to_owned()), "create"),
+            ("deactvate x", Problem::UnknownCommand("deactvate".to_owned()), "deactivate"),
+            ("freeze ci-deployer", Problem::TooMuch("freeze"), "freeze"),
             ("status REQ7K2M", Problem::NotARequestId("REQ7K2M".to_owned()), "status"),
             ("cancel 0123456789ABCDEU", Problem::NotARequestId("0123456789ABCDEU".to_owned()), "cancel"),
-            ("cancel 0123456789ABCDEF please", Problem::TooMuch("cancel"), "cancel 0123456789ABCDEF"),
+            (
+                "cancel 0123456789ABCDEF 0123456789ABCDEG",
+                Problem::TooMuch("cancel"),
+                "cancel 0123456789ABCDEF",
+            ),
         ];
         for (line, problem, correct) in cases {
             let expected = SyntaxError { problem, correct: correct.to_owned() };
@@ -219,7 +314,8 @@ mod tests {
             pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12),
         ) {
             if let Err(error) = pieces.concat().parse::<Command>() {
-                let again = error.correct.parse::<Command>();
+                // What only the person can know is left open in it.
+                let again = error.correct.replace("<use-case>", "cli").parse::<Command>();
                 prop_assert!(again.is_ok(), "{:?} for {:?}", error.correct, pieces);
             }
         }

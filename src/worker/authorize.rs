@@ -112,8 +112,7 @@ pub(crate) fn account_named<'a>(
     let Some(alias) = alias else {
         return ctx.config.accounts.first().ok_or_else(|| text::UNKNOWN_BUTTON.to_owned());
     };
-    let named = ctx.config.accounts.iter().find(|account| account.alias == *alias);
-    named.ok_or_else(|| text::unknown_account(alias, &ctx.config.accounts))
+    ctx.config.account(alias).ok_or_else(|| text::unknown_account(alias, &ctx.config.accounts))
 }
 
 /// Whether policy lets whoever acts do this to a key of that IAM user, by facts looked up afresh; or what to say.

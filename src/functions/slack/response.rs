@@ -4,7 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::api_gateway::HttpResponse;
+use crate::id::AccessKeyId;
 use crate::render::{modal, text};
+use crate::slack::action_id::Action;
+use crate::slack::block_kit;
 use crate::slack::command::{Command, Field, Problem};
 use crate::slack::envelope::{Interaction, SlackEvent};
 use crate::slack::receive::{ReceiveOutcome, RejectReason};
@@ -18,6 +21,7 @@ pub fn response(outcome: &ReceiveOutcome) -> HttpResponse {
         ReceiveOutcome::Challenge(challenge) => HttpResponse::json(&json!({ "challenge": challenge })),
         ReceiveOutcome::Help(slash) => ephemeral(&text::help(slash)),
         ReceiveOutcome::SyntaxError(slash, error) => ephemeral(&text::syntax(error, slash)),
+        ReceiveOutcome::SecretTyped(key) => secret_typed(key.as_ref()),
         ReceiveOutcome::FormErrors(wrong) => form_errors(wrong),
         ReceiveOutcome::Queue(message) => acknowledgement(&message.what),
         ReceiveOutcome::Rejected(reason) => rejection(*reason),
@@ -60,6 +64,16 @@ fn rejection(reason: RejectReason) -> HttpResponse {
         RejectReason::NotOurs => HttpResponse::text(403, text::NOT_FOR_US),
         RejectReason::Lacks(field) => HttpResponse::text(400, &text::lacks(field)),
     }
+}
+
+/// Advice to deactivate a key whose secret was typed, with the button for it where the key is known.
+fn secret_typed(key: Option<&AccessKeyId>) -> HttpResponse {
+    let advice = text::secret_typed(key);
+    let Some(key) = key else { return ephemeral(&advice) };
+    let button =
+        block_kit::button("Deactivate this key", Action::Deactivate, key.as_str(), Some("danger"), None);
+    let blocks = json!([block_kit::section(&advice), {"type": "actions", "elements": [button]}]);
+    HttpResponse::json(&json!({ "response_type": "ephemeral", "text": advice, "blocks": blocks }))
 }
 
 fn ephemeral(text: &str) -> HttpResponse {

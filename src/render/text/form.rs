@@ -50,11 +50,15 @@ pub fn use_case_choice(use_case: UseCase) -> &'static str {
 #[must_use]
 pub fn in_field(problem: &Problem) -> String {
     match problem {
+        Problem::SecretTyped => {
+            "This looks like a secret access key. It was not stored. Deactivate that key, and never enter its secret here."
+                .to_owned()
+        }
         Problem::UserMissing => "Choose one of your IAM users or enter its name.".to_owned(),
         Problem::NotAnIamUser(_) => {
             "This is not an IAM user name. Enter it as shown in the AWS console.".to_owned()
         }
-        Problem::UseMissing | Problem::UseRepeated | Problem::UnknownUseCase(_) => {
+        Problem::UseMissing | Problem::UseRepeated | Problem::UnknownUseCase(..) => {
             "Choose a use case.".to_owned()
         }
         Problem::TtlMissing | Problem::TtlRepeated | Problem::InvalidLifetime(_) => {
@@ -63,6 +67,8 @@ pub fn in_field(problem: &Problem) -> String {
         Problem::ReasonMissing => "Enter a few words.".to_owned(),
         Problem::ReasonTooLong => format!("Use at most {} characters.", Reason::MOST),
         Problem::UnknownCommand(_)
+        | Problem::UserRepeated
+        | Problem::NotAnAccount(_)
         | Problem::TooMuch(_)
         | Problem::NotARequestId(_)
         | Problem::KeyMissing(_)

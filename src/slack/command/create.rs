@@ -7,6 +7,8 @@ use crate::domain::reason::{InvalidReason, Reason};
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, IamUserName};
 use crate::slack::command::error::{Problem, SyntaxError};
+use crate::slack::command::keys::typed;
+use crate::slack::command::word::{ascii_hyphens, bare, option, unwrapped};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,13 +29,42 @@ pub struct Create {
     pub reason: Reason,
 }
 
+/// What an option says, by any of its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    User,
+    Account,
+    UseCase,
+    Lifetime,
+    Reason,
+}
+
+impl Part {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "user" | "user-name" | "username" | "iam-user" => Some(Self::User),
+            "account" => Some(Self::Account),
+            "use" | "use-case" | "usecase" => Some(Self::UseCase),
+            "ttl" | "lifetime" => Some(Self::Lifetime),
+            "reason" => Some(Self::Reason),
+            _ => None,
+        }
+    }
+
+    /// The part that a word says, with its value.
+    fn of(word: &str) -> Option<(Self, &str)> {
+        let option = option(word)?;
+        Some((Self::named(&option.name)?, option.value))
+    }
+}
+
 /// What is right so far. The first problem is the one that is told; what follows it still goes into the correct line.
 #[derive(Default)]
 struct Draft<'a> {
     user: Option<(IamUserName, Option<AccountAlias>)>,
-    use_seen: bool,
+    account: Option<AccountAlias>,
     use_case: Option<UseCase>,
-    ttl_seen: bool,
+    use_suggested: Option<UseCase>,
     days: Option<Days>,
     reason: Vec<&'a str>,
     problem: Option<Problem>,
@@ -43,43 +74,93 @@ struct Draft<'a> {
 pub(crate) fn create<'a>(words: impl Iterator<Item = &'a str>) -> Result<Create, SyntaxError> {
     let mut draft = Draft::default();
     let mut words = words.peekable();
-    match words.next_if(|word| option(word, "use:").or(option(word, "ttl:")).is_none()) {
-        None => draft.problem = Some(Problem::UserMissing),
-        Some(word) => {
-            draft.user = iam_user(word);
-            if draft.user.is_none() {
-                draft.problem = Some(Problem::NotAnIamUser(word.to_owned()));
-            }
-        }
+    if let Some(word) = words.next_if(|word| Part::of(word).is_none()) {
+        draft.name(word);
     }
-    for word in words {
-        if let Some(value) = option(word, "use:") {
-            draft.use_case = draft.use_case.or(value.to_ascii_lowercase().parse().ok());
-            if std::mem::replace(&mut draft.use_seen, true) {
-                draft.problem.get_or_insert(Problem::UseRepeated);
-            } else if draft.use_case.is_none() {
-                draft.problem.get_or_insert_with(|| Problem::UnknownUseCase(value.to_owned()));
-            }
-        } else if let Some(value) = option(word, "ttl:") {
-            draft.days = draft.days.or(days(value));
-            if std::mem::replace(&mut draft.ttl_seen, true) {
-                draft.problem.get_or_insert(Problem::TtlRepeated);
-            } else if draft.days.is_none() {
-                draft.problem.get_or_insert_with(|| Problem::InvalidLifetime(value.to_owned()));
-            }
-        } else {
+    while let Some(word) = words.next() {
+        let Some((part, value)) = Part::of(word) else {
             draft.reason.push(word);
+            continue;
+        };
+        // `use: cli` and `--use cli`; a reason has its words behind it anyway.
+        let value = match value {
+            "" if part != Part::Reason => {
+                words.next_if(|next| Part::of(next).is_none()).map(unwrapped).unwrap_or_default()
+            }
+            value => value,
+        };
+        match part {
+            Part::User => draft.name(value),
+            Part::Account => draft.place(value),
+            Part::UseCase => draft.purpose(value),
+            Part::Lifetime => {
+                let unit = words.next_if(|unit| {
+                    is_number(value) && unit_days(&bare(unit).to_ascii_lowercase()).is_some()
+                });
+                draft.last(value, unit.map(bare).unwrap_or_default());
+            }
+            Part::Reason => draft.reason.extend(Some(value).filter(|value| !value.is_empty())),
         }
     }
     draft.finish()
 }
 
 impl Draft<'_> {
+    fn name(&mut self, word: &str) {
+        match iam_user(word) {
+            Some(user) if self.user.is_none() => self.user = Some(user),
+            Some(_) => drop(self.problem.get_or_insert(Problem::UserRepeated)),
+            None => drop(self.problem.get_or_insert_with(|| Problem::NotAnIamUser(word.to_owned()))),
+        }
+    }
+
+    fn place(&mut self, value: &str) {
+        match value.to_ascii_lowercase().parse() {
+            Ok(account) if self.account.as_ref().is_none_or(|known| *known == account) => {
+                self.account = Some(account);
+            }
+            _ => drop(self.problem.get_or_insert_with(|| Problem::NotAnAccount(value.to_owned()))),
+        }
+    }
+
+    fn purpose(&mut self, value: &str) {
+        let name = ascii_hyphens(value).to_ascii_lowercase().replace('_', "-");
+        match name.parse::<UseCase>() {
+            Ok(use_case) if self.use_case.is_none_or(|known| known == use_case) => {
+                self.use_case = Some(use_case)
+            }
+            Ok(_) => drop(self.problem.get_or_insert(Problem::UseRepeated)),
+            Err(_) => {
+                self.use_suggested = self.use_suggested.or(suggested(&name));
+                let problem = Problem::UnknownUseCase(value.to_owned(), suggested(&name));
+                self.problem.get_or_insert(problem);
+            }
+        }
+    }
+
+    fn last(&mut self, value: &str, unit: &str) {
+        match days(&format!("{value}{unit}")) {
+            Some(days) if self.days.is_none_or(|known| known == days) => self.days = Some(days),
+            Some(_) => drop(self.problem.get_or_insert(Problem::TtlRepeated)),
+            None => drop(self.problem.get_or_insert_with(|| Problem::InvalidLifetime(value.to_owned()))),
+        }
+    }
+
     fn finish(self) -> Result<Create, SyntaxError> {
+        let user = match (self.user, self.account) {
+            (Some((user, None)), account) => Some((user, account)),
+            (Some((user, Some(named))), account)
+                if account.as_ref().is_none_or(|account| *account == named) =>
+            {
+                Some((user, Some(named)))
+            }
+            (user, _) => user,
+        };
         let reason = Reason::from_words(self.reason.iter().copied());
-        let problem = match (self.problem, &self.user, self.use_case, self.days, reason) {
+        let problem = match (self.problem, &user, self.use_case, self.days, &reason) {
             (None, Some((user, account)), Some(use_case), Some(days), Ok(reason)) => {
-                return Ok(Create { user: user.clone(), account: account.clone(), use_case, days, reason });
+                let (user, account, reason) = (user.clone(), account.clone(), reason.clone());
+                return Ok(Create { user, account, use_case, days, reason });
             }
             (Some(problem), ..) => problem,
             (None, None, ..) => Problem::UserMissing,
@@ -88,35 +169,50 @@ impl Draft<'_> {
             (None, .., Err(InvalidReason::Empty)) => Problem::ReasonMissing,
             (None, .., Err(InvalidReason::TooLong)) => Problem::ReasonTooLong,
         };
-        Err(SyntaxError { problem, correct: correct(self.user, self.use_case, self.days) })
+        let user = user.map_or("ci-deployer".to_owned(), |(user, account)| typed(&user, account.as_ref()));
+        // A use case that nobody named is left open: an invented one would be requested, approved and audited.
+        let use_case = self.use_case.or(self.use_suggested);
+        let use_case = use_case.map_or("<use-case>", UseCase::as_str);
+        let days = self.days.unwrap_or(Days::DEFAULT);
+        let reason = fitting(&self.reason);
+        Err(SyntaxError { problem, correct: format!("create {user} use:{use_case} ttl:{days} {reason}") })
     }
 }
 
-/// A correct line out of what was right, with examples for the rest.
-fn correct(
-    user: Option<(IamUserName, Option<AccountAlias>)>,
-    use_case: Option<UseCase>,
-    days: Option<Days>,
-) -> String {
-    let user = user.map(|(user, account)| match account {
-        Some(account) => format!("{user}@{account}"),
-        None => user.to_string(),
-    });
-    // A longer one would say too much of what was typed back.
-    let user = user.filter(|user| user.len() <= 50).unwrap_or_else(|| "ci-deployer".to_owned());
-    let use_case = use_case.unwrap_or(UseCase::Cli);
-    let days = days.unwrap_or(Days::DEFAULT);
-    format!("create {user} use:{use_case} ttl:{days} why you need it")
+/// The words of a reason as far as they fit, or a placeholder.
+fn fitting(words: &[&str]) -> String {
+    let fits = |count: &usize| {
+        let words = words.get(..*count).unwrap_or_default();
+        Reason::from_words(words.iter().copied()).ok()
+    };
+    let longest = (1..=words.len()).rev().find_map(|count| fits(&count));
+    longest.map_or_else(|| "why you need it".to_owned(), |reason| reason.as_str().to_owned())
 }
 
-/// The value of an option, if the word is one. Phones like to begin with a capital.
-fn option<'a>(word: &'a str, name: &str) -> Option<&'a str> {
-    let (head, value) = word.split_at_checked(name.len())?;
-    head.eq_ignore_ascii_case(name).then(|| value.trim_matches('`'))
+/// A use case for a word that others use for it. It is only suggested: whether it is meant, the person says.
+fn suggested(word: &str) -> Option<UseCase> {
+    let known = match word {
+        "ec2" | "ecs" | "eks" | "lambda" | "fargate" | "batch" | "compute" => Some(UseCase::AwsCompute),
+        "laptop" | "local" | "dev" | "development" | "code" | "workstation" => Some(UseCase::LocalCode),
+        "ci" | "github" | "gitlab" | "jenkins" | "on-prem" | "onprem" | "datacenter" | "external" => {
+            Some(UseCase::OutsideAws)
+        }
+        "vendor" | "saas" | "partner" => Some(UseCase::ThirdParty),
+        "terminal" | "shell" | "command-line" => Some(UseCase::Cli),
+        _ => None,
+    };
+    let mut begun =
+        UseCase::ALL.into_iter().filter(|use_case| !word.is_empty() && use_case.as_str().starts_with(word));
+    known.or_else(|| begun.next().filter(|_| begun.next().is_none()))
 }
 
+/// An IAM user as it is typed: a name, `name@account`, or an ARN.
 pub(crate) fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
-    let word = word.replace('`', "");
+    let word = ascii_hyphens(&word.replace('`', ""));
+    let word = unwrapped(&word);
+    if let Some(arn) = word.strip_prefix("arn:") {
+        return user_of_arn(arn);
+    }
     if let Some((user, alias)) = word.rsplit_once('@')
         && let Ok(account) = alias.parse()
     {
@@ -125,12 +221,36 @@ pub(crate) fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)
     Some((word.parse().ok()?, None))
 }
 
-pub(crate) fn days(value: &str) -> Option<Days> {
-    let digits = value.strip_suffix(['d', 'D'])?;
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
+/// `aws:iam::123456789012:user/path/name`: the account's number stands for its alias
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+fn user_of_arn(arn: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
+    let mut parts = arn.splitn(5, ':');
+    let (_partition, service, _region) = (parts.next()?, parts.next()?, parts.next()?);
+    let (account, resource) = (parts.next()?, parts.next()?);
+    let path = resource.strip_prefix("user/").filter(|_| service == "iam")?;
+    let name = path.rsplit('/').next()?;
+    Some((name.parse().ok()?, Some(account.parse().ok()?)))
+}
+
+/// How many days one of a unit has. Months and years have no certain number.
+fn unit_days(unit: &str) -> Option<u16> {
+    match unit {
+        "d" | "day" | "days" => Some(1),
+        "w" | "week" | "weeks" => Some(7),
+        _ => None,
     }
-    digits.parse::<u16>().ok()?.try_into().ok()
+}
+
+fn is_number(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A lifetime: a number of days, with or without its unit, or of weeks.
+pub(crate) fn days(value: &str) -> Option<Days> {
+    let value = bare(value).to_ascii_lowercase();
+    let (number, unit) = value.split_at_checked(value.bytes().take_while(u8::is_ascii_digit).count())?;
+    let days = if unit.is_empty() { 1 } else { unit_days(unit)? };
+    number.parse::<u16>().ok()?.checked_mul(days)?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -184,6 +304,26 @@ mod tests {
                 "create ci use:cli ttl:30d R&amp;D &lt;3 `x` <https://x.test/1|T-1>",
                 of("ci", None, UseCase::Cli, 30, "R&D <3 `x` T-1"),
             ),
+            ("create ci use: cli ttl: 30 days to deploy", deploy()),
+            ("create ci use=cli ttl=30 to deploy", deploy()),
+            ("create ci --use cli --ttl 30 to deploy", deploy()),
+            ("create ci \u{2014}use cli \u{2014}ttl 30d to deploy", deploy()),
+            ("create --user-name ci --use-case=cli --ttl=30d to deploy", deploy()),
+            ("new \u{201c}ci\u{201d} *use:cli* _ttl:30d_ to deploy".replace('_', "").leak(), deploy()),
+            ("create ci use:cli use:cli ttl:30d ttl:30 reason: to deploy", deploy()),
+            ("/access-key create ci use:CLI ttl:30d. to deploy", deploy()),
+            ("create ci use:cli ttl:1w to", of("ci", None, UseCase::Cli, 7, "to")),
+            ("create ci use:cli ttl:2 weeks to", of("ci", None, UseCase::Cli, 14, "to")),
+            ("create ci use:local_code ttl:7d x", of("ci", None, UseCase::LocalCode, 7, "x")),
+            (
+                "create ci\u{2013}bot use:aws\u{2011}compute ttl:7d x",
+                of("ci-bot", None, UseCase::AwsCompute, 7, "x"),
+            ),
+            ("create ci use:cli ttl:7d --account prod x", of("ci", Some("prod"), UseCase::Cli, 7, "x")),
+            (
+                "create arn:aws:iam::123456789012:user/build/ci use:cli ttl:7d x",
+                of("ci", Some("123456789012"), UseCase::Cli, 7, "x"),
+            ),
             (
                 "create ci use:cli ttl:30d \u{202e}paid\u{202c} \u{7}bell because:use:x",
                 of("ci", None, UseCase::Cli, 30, "paid bell because:use:x"),
@@ -198,46 +338,79 @@ mod tests {
     fn invalid_create_line_gets_correction() {
         // The reply names the first problem.
         let all = "create ci use:other ttl:7d why you need it";
-        let none = "create ci-deployer use:cli ttl:30d why you need it";
+        let none = "create ci-deployer use:<use-case> ttl:30d why you need it";
         let long = format!("create ci use:other ttl:7d {}", "x".repeat(201));
+        let words = format!("create ci use:other ttl:7d {}", "four ".repeat(41));
         let name = "n".repeat(64);
+        let unknown = |word: &str, near| Problem::UnknownUseCase(word.to_owned(), near);
         let cases: &[(&str, Problem, &str)] = &[
-            (
-                "create use:other ttl:7d x",
-                Problem::UserMissing,
-                "create ci-deployer use:other ttl:7d why you need it",
-            ),
+            ("create use:other ttl:7d x", Problem::UserMissing, "create ci-deployer use:other ttl:7d x"),
             (
                 "create a/b use:other ttl:7d x",
                 Problem::NotAnIamUser("a/b".to_owned()),
-                "create ci-deployer use:other ttl:7d why you need it",
+                "create ci-deployer use:other ttl:7d x",
             ),
             ("create @prod", Problem::NotAnIamUser("@prod".to_owned()), none),
             ("create <@U1|bob>", Problem::NotAnIamUser("@bob".to_owned()), none),
-            ("create ci ttl:7d x", Problem::UseMissing, "create ci use:cli ttl:7d why you need it"),
-            ("create ci use:other x", Problem::TtlMissing, "create ci use:other ttl:30d why you need it"),
+            (
+                "create ci --user bob use:other ttl:7d x",
+                Problem::UserRepeated,
+                "create ci use:other ttl:7d x",
+            ),
+            (
+                "create ci account:a/b use:other ttl:7d x",
+                Problem::NotAnAccount("a/b".to_owned()),
+                "create ci use:other ttl:7d x",
+            ),
+            // No use case is invented: the line would be approved and audited with it.
+            ("create ci ttl:7d x", Problem::UseMissing, "create ci use:<use-case> ttl:7d x"),
+            (
+                "create ci use:nope ttl:7d to go",
+                unknown("nope", None),
+                "create ci use:<use-case> ttl:7d to go",
+            ),
+            (
+                "create ci use:ec2 ttl:7d to go",
+                unknown("ec2", Some(UseCase::AwsCompute)),
+                "create ci use:aws-compute ttl:7d to go",
+            ),
+            (
+                "create ci use:thi ttl:7d to go",
+                unknown("thi", Some(UseCase::ThirdParty)),
+                "create ci use:third-party ttl:7d to go",
+            ),
+            ("create ci use:other x", Problem::TtlMissing, "create ci use:other ttl:30d x"),
             ("create ci use:other ttl:7d", Problem::ReasonMissing, all),
             ("create ci use:other ttl:7d \u{7} \u{202e}", Problem::ReasonMissing, all),
             (&long, Problem::ReasonTooLong, all),
-            ("create ci use:other use:cli ttl:7d x", Problem::UseRepeated, all),
-            ("create ci use:other use:other ttl:7d x", Problem::UseRepeated, all),
-            ("create ci use:other ttl:7d ttl:8d x", Problem::TtlRepeated, all),
-            ("create ci use:nope use:other ttl:7d x", Problem::UnknownUseCase("nope".to_owned()), all),
             (
-                "create ci use: ttl:7d x",
-                Problem::UnknownUseCase(String::new()),
-                "create ci use:cli ttl:7d why you need it",
+                &words,
+                Problem::ReasonTooLong,
+                &format!("create ci use:other ttl:7d {}", vec!["four"; 40].join(" ")),
             ),
-            ("create bob@prod", Problem::UseMissing, "create bob@prod use:cli ttl:30d why you need it"),
-            (&format!("create {name} use:cli"), Problem::TtlMissing, none),
+            ("create ci use:other use:cli ttl:7d x", Problem::UseRepeated, "create ci use:other ttl:7d x"),
+            ("create ci use:other ttl:7d ttl:8d x", Problem::TtlRepeated, "create ci use:other ttl:7d x"),
+            ("create ci use:nope use:other ttl:7d x", unknown("nope", None), "create ci use:other ttl:7d x"),
+            ("create ci use: ttl:7d x", unknown("", None), "create ci use:<use-case> ttl:7d x"),
+            (
+                "create bob@prod",
+                Problem::UseMissing,
+                "create bob@prod use:<use-case> ttl:30d why you need it",
+            ),
+            (
+                &format!("create {name} use:cli"),
+                Problem::TtlMissing,
+                &format!("create {name} use:cli ttl:30d why you need it"),
+            ),
         ];
         for (line, problem, correct) in cases {
             let expected = SyntaxError { problem: problem.clone(), correct: (*correct).to_owned() };
             assert_eq!(line.parse::<Command>(), Err(expected), "{line:?}");
         }
-        for wrong in ["", "d", "30", "0d", "3651d", "99999d", "-1d", "+1d", "1.5d", "1w", "30dd", "\u{663}d"]
+        for wrong in
+            ["", "d", "0d", "3651d", "99999d", "-1d", "+1d", "1.5d", "12h", "1m", "1y", "30dd", "\u{663}d"]
         {
-            let error = format!("create ci use:cli ttl:{wrong} x").parse::<Command>().unwrap_err();
+            let error = format!("create ci use:cli x ttl:{wrong}").parse::<Command>().unwrap_err();
             assert_eq!(error.problem, Problem::InvalidLifetime(wrong.to_owned()), "{wrong:?}");
         }
     }
@@ -251,9 +424,8 @@ mod tests {
 
     fn a_reason() -> impl Strategy<Value = Reason> {
         ".{1,80}".prop_filter_map("no reason", |text| {
-            let kept = text.split(crate::text::is_blank).filter(|word| {
-                !word.is_empty() && option(word, "use:").is_none() && option(word, "ttl:").is_none()
-            });
+            let kept =
+                text.split(crate::text::is_blank).filter(|word| !word.is_empty() && Part::of(word).is_none());
             Reason::from_words(kept).ok()
         })
     }
@@ -275,7 +447,30 @@ mod tests {
             })
     }
 
+    /// The words of a line that say something valid.
+    fn said(create: &Create) -> [String; 3] {
+        [
+            typed(&create.user, create.account.as_ref()),
+            format!("use:{}", create.use_case),
+            format!("ttl:{}", create.days),
+        ]
+    }
+
     proptest! {
+        /// Whatever one part is spoilt: the other parts stay in the line that is suggested.
+        #[test]
+        fn correction_keeps_every_valid_word(create in a_create(), spoilt in 0_usize..3) {
+            let mut parts = said(&create).to_vec();
+            parts[spoilt] = ["a/b", "use:nope", "ttl:soon"][spoilt].to_owned();
+            let reason = create.reason.as_str().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+            let line = format!("create {} {reason}", parts.join(" "));
+            let error = line.parse::<Command>().unwrap_err();
+            for (at, part) in said(&create).iter().enumerate().filter(|(at, _)| *at != spoilt) {
+                prop_assert!(error.correct.contains(part.as_str()), "{at}: {} of {line}", error.correct);
+            }
+            prop_assert!(error.correct.ends_with(create.reason.as_str()), "{} of {line}", error.correct);
+        }
+
         #[test]
         fn every_create_line_reads_back(
             create in a_create(),

@@ -1,5 +1,7 @@
 //! What can be wrong with a typed line or a submitted form.
 
+use crate::domain::use_case::UseCase;
+
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
@@ -21,8 +23,12 @@ pub enum Problem {
     UseMissing,
     /// `use:` more than once.
     UseRepeated,
-    /// Not a use case. Holds what was typed.
-    UnknownUseCase(String),
+    /// More than one IAM user.
+    UserRepeated,
+    /// Not an account alias or number. Holds what was typed.
+    NotAnAccount(String),
+    /// Not a use case. Holds what was typed, and the one that is perhaps meant.
+    UnknownUseCase(String, Option<UseCase>),
     /// No `ttl:`.
     TtlMissing,
     /// `ttl:` more than once.
@@ -30,6 +36,8 @@ pub enum Problem {
     /// Not a number of days. Holds what was typed.
     InvalidLifetime(String),
     ReasonMissing,
+    /// What seems to be a secret access key. It is not held.
+    SecretTyped,
     /// A reason of more than [`Reason::MOST`](crate::slack::command::Reason::MOST) characters.
     ReasonTooLong,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::reason::{InvalidReason, Reason};
 use crate::slack::command::create::{Create, days, iam_user};
 use crate::slack::command::error::Problem;
+use crate::slack::command::secret::holds_secret;
 use crate::text::is_blank;
 
 /// A field of a form; its name is the block's that it is in.
@@ -49,6 +50,9 @@ impl Create {
     /// # Errors
     /// Everything that is wrong, each with the field that it is said at.
     pub fn filled(values: &BTreeMap<String, String>) -> Result<Self, Vec<Wrong>> {
+        if let Some((field, _)) = holding_secret(values) {
+            return Err(vec![(field, Problem::SecretTyped)]);
+        }
         let field = |field: Field| field.of(values);
         let user = match field(Field::Other).or(field(Field::Own)) {
             None => Err((Field::Other, Problem::UserMissing)),
@@ -59,7 +63,7 @@ impl Create {
         let use_case = match field(Field::UseCase) {
             None => Err((Field::UseCase, Problem::UseMissing)),
             Some(word) => {
-                word.parse().map_err(|_| (Field::UseCase, Problem::UnknownUseCase(word.to_owned())))
+                word.parse().map_err(|_| (Field::UseCase, Problem::UnknownUseCase(word.to_owned(), None)))
             }
         };
         let days = match field(Field::Lifetime) {
@@ -87,7 +91,19 @@ pub fn denial_reason(values: &BTreeMap<String, String>) -> Result<Reason, Wrong>
     reason(values)
 }
 
+/// The field that seems to hold a secret access key.
+fn holding_secret(values: &BTreeMap<String, String>) -> Option<(Field, &str)> {
+    let fields = [Field::Own, Field::Other, Field::UseCase, Field::Lifetime, Field::Reason];
+    fields
+        .into_iter()
+        .filter_map(|field| Some((field, field.of(values)?)))
+        .find(|(_, text)| holds_secret(text))
+}
+
 fn reason(values: &BTreeMap<String, String>) -> Result<Reason, Wrong> {
+    if let Some((field, _)) = holding_secret(values) {
+        return Err((field, Problem::SecretTyped));
+    }
     let text = values.get(Field::Reason.block_id()).cloned().unwrap_or_default();
     Reason::try_from(text).map_err(|wrong| match wrong {
         InvalidReason::Empty => (Field::Reason, Problem::ReasonMissing),
@@ -135,7 +151,7 @@ mod tests {
         ];
         let expected = vec![
             (Field::Other, Problem::NotAnIamUser("a/b".to_owned())),
-            (Field::UseCase, Problem::UnknownUseCase("laptop".to_owned())),
+            (Field::UseCase, Problem::UnknownUseCase("laptop".to_owned(), None)),
             (Field::Lifetime, Problem::InvalidLifetime("forever".to_owned())),
             (Field::Reason, Problem::ReasonTooLong),
         ];

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AccessKeyId, AccountAlias, IamUserName};
 use crate::slack::command::create::iam_user;
 use crate::slack::command::error::{Problem, SyntaxError};
+use crate::slack::command::word::{bare, option};
 
 /// An IAM user as it is typed: `bob`, or `bob@prod`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,24 +27,42 @@ pub(crate) fn listed<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Opt
     };
     match words.next() {
         None => Ok(Some(TypedUser { user, account })),
-        Some(_) => Err(SyntaxError { problem: Problem::TooMuch("list"), correct }),
+        Some(_) => Err(SyntaxError {
+            problem: Problem::TooMuch("list"),
+            correct: format!("list {}", typed(&user, account.as_ref())),
+        }),
     }
 }
 
-/// The key that a command names. What is none is not said back: it could be a secret.
+/// An IAM user as it is typed.
+pub(crate) fn typed(user: &IamUserName, account: Option<&AccountAlias>) -> String {
+    account.map_or_else(|| user.to_string(), |account| format!("{user}@{account}"))
+}
+
+/// The key that a command names: the one word that is an id, whatever stands around it, such as a reason. Of two, none is
+/// taken. What is none is not said back: it could be a secret.
 pub(crate) fn key<'a>(
     command: &'static str,
-    mut words: impl Iterator<Item = &'a str>,
+    words: impl Iterator<Item = &'a str>,
 ) -> Result<AccessKeyId, SyntaxError> {
     let wrong = |problem| SyntaxError { problem, correct: "list".to_owned() };
-    let word = words.next().ok_or_else(|| wrong(Problem::KeyMissing(command)))?;
-    let id = word.trim_matches('`').to_ascii_uppercase();
-    let id = Some(id).filter(|id| id.starts_with("AKIA") && id.len() <= LONGEST);
-    let id = id.and_then(|id| id.parse().ok()).ok_or_else(|| wrong(Problem::NotAKey))?;
-    if words.next().is_some() {
-        return Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") });
+    let words: Vec<&str> = words.collect();
+    let ids: Vec<AccessKeyId> = words.iter().filter_map(|word| key_id(word)).collect();
+    match (&ids[..], words.is_empty()) {
+        ([id], _) => Ok(id.clone()),
+        ([id, ..], _) => {
+            Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") })
+        }
+        ([], true) => Err(wrong(Problem::KeyMissing(command))),
+        ([], false) => Err(wrong(Problem::NotAKey)),
     }
-    Ok(id)
+}
+
+/// The id that a word is: alone, or the value of an option such as `--access-key-id=`.
+fn key_id(word: &str) -> Option<AccessKeyId> {
+    let value = option(word).filter(|option| !option.value.is_empty()).map_or(word, |option| option.value);
+    let id = bare(value).to_ascii_uppercase();
+    Some(id).filter(|id| id.starts_with("AKIA") && id.len() <= LONGEST)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -69,6 +88,16 @@ mod tests {
             ("deactivate `AKIAIOSFODNN7EXAMPLE`", Command::Deactivate(key())),
             ("`activate akiaiosfodnn7example`", Command::Activate(key())),
             ("DELETE  AKIAIOSFODNN7EXAMPLE ", Command::Delete(key())),
+            ("/access-key delete AKIAIOSFODNN7EXAMPLE", Command::Delete(key())),
+            ("rotate AKIAIOSFODNN7EXAMPLE now", Command::Rotate(key())),
+            ("deactivate AKIAIOSFODNN7EXAMPLE, it leaked on GitHub", Command::Deactivate(key())),
+            ("revoke the key AKIAIOSFODNN7EXAMPLE.", Command::Deactivate(key())),
+            ("disable \u{201c}AKIAIOSFODNN7EXAMPLE\u{201d}!", Command::Deactivate(key())),
+            ("*delete* (AKIAIOSFODNN7EXAMPLE)", Command::Delete(key())),
+            ("delete --access-key-id AKIAIOSFODNN7EXAMPLE", Command::Delete(key())),
+            ("delete --access-key-id=AKIAIOSFODNN7EXAMPLE", Command::Delete(key())),
+            ("keys \"ci\"", user("ci", None)),
+            ("list arn:aws:iam::123456789012:user/build/ci", user("ci", Some("123456789012"))),
         ];
         for (line, expected) in cases {
             assert_eq!(line.parse(), Ok(expected), "{line:?}");
@@ -86,9 +115,13 @@ mod tests {
             (&format!("activate AKIA{secret}"), Problem::NotAKey, list()),
             ("deactivate ASIAIOSFODNN7EXAMPLE", Problem::NotAKey, list()),
             ("deactivate AKIA", Problem::NotAKey, list()),
-            ("rotate AKIAIOSFODNN7EXAMPLE now", Problem::TooMuch("rotate"), format!("rotate {KEY}")),
+            (
+                &format!("rotate {KEY} AKIAIOSFODNN7EXAMPL2"),
+                Problem::TooMuch("rotate"),
+                format!("rotate {KEY}"),
+            ),
             ("list a/b", Problem::NotAnIamUser("a/b".to_owned()), list()),
-            ("list ci please", Problem::TooMuch("list"), list()),
+            ("list ci please", Problem::TooMuch("list"), "list ci".to_owned()),
         ];
         for (line, problem, correct) in cases {
             let error = line.parse::<Command>().unwrap_err();

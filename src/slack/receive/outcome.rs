@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::id::{SlackAppId, SlackTeamId};
+use crate::id::{AccessKeyId, SlackAppId, SlackTeamId};
 use crate::slack::command::{Field, Problem, SyntaxError};
 use crate::slack::envelope::SlackEnvelope;
 use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
@@ -28,6 +28,8 @@ pub enum ReceiveOutcome {
     Help(String),
     /// What was typed after the slash command of this name is no command.
     SyntaxError(String, SyntaxError),
+    /// What was typed seems to hold a secret access key. It goes no further; the key id that was typed with it may.
+    SecretTyped(Option<AccessKeyId>),
     /// Fields of a submitted form are wrong.
     FormErrors(Vec<(Field, Problem)>),
     Queue(Box<SlackEnvelope>),

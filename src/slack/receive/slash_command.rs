@@ -4,6 +4,7 @@
 use crate::http::form_urlencoded::Form;
 use crate::id::PersonId;
 use crate::slack::command::Command;
+use crate::slack::command::secret::{holds_secret, named_key};
 use crate::slack::envelope::{SlackEnvelope, SlackEvent};
 use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason};
 use crate::slack::signature::Verified;
@@ -15,7 +16,11 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
     let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user_id"))?;
     let response_url = pins.response_url(form.get("response_url"))?;
     let slash = name(form.get("command"));
-    let command = match form.get("text").unwrap_or_default().parse() {
+    let text = form.get("text").unwrap_or_default();
+    if holds_secret(text) {
+        return Ok(ReceiveOutcome::SecretTyped(named_key(text)));
+    }
+    let command = match text.parse() {
         Err(error) => return Ok(ReceiveOutcome::SyntaxError(slash.to_owned(), error)),
         Ok(Command::Help) => return Ok(ReceiveOutcome::Help(slash.to_owned())),
         Ok(

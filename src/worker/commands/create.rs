@@ -119,7 +119,7 @@ pub(crate) async fn create(
 /// The account that is meant: the one that is named, or the only or first one; else the name that is none's.
 fn account<'a>(ctx: &'a Context, create: &'a Create) -> Result<&'a Account, Option<&'a AccountAlias>> {
     match &create.account {
-        Some(alias) => ctx.config.accounts.iter().find(|known| known.alias == *alias).ok_or(Some(alias)),
+        Some(alias) => ctx.config.account(alias).ok_or(Some(alias)),
         None => ctx.config.accounts.first().ok_or(None),
     }
 }
