@@ -217,8 +217,10 @@ mod tests {
     #[test]
     fn syntax_error_says_what_to_type() {
         let say = |line: &str| syntax(&line.parse::<Command>().unwrap_err(), "/access-key");
-        insta::assert_snapshot!(say("create <@U1|bob>"), @"`@bob` is not an IAM user name. Write it as shown in the AWS console. Type `/access-key create ci-deployer use:cli ttl:30d why you need it`");
-        insta::assert_snapshot!(say("create ci use:laptop ttl:7d to deploy"), @"`laptop` is not a use case. Choose one of `cli`, `local-code`, `aws-compute`, `third-party`, `outside-aws`, `other`. Type `/access-key create ci use:cli ttl:7d why you need it`");
-        insta::assert_snapshot!(say("&lt;!here&gt; `x`"), @"`&lt;!here&gt;` is not a command. The help lists all commands. Type `/access-key help`");
+        insta::assert_snapshot!(say("create <@U1|bob>"), @"`@bob` is not an IAM user name. Write it as shown in the AWS console. Type `/access-key create ci-deployer use:&lt;use-case&gt; ttl:30d why you need it`");
+        insta::assert_snapshot!(say("create ci use:laptop ttl:7d to deploy"), @"`laptop` is not a use case. Did you mean `local-code`? Type `/access-key create ci use:local-code ttl:7d to deploy`");
+        insta::assert_snapshot!(say("deactvate x"), @"`deactvate` is not a command. Did you mean `/access-key deactivate`?");
+        let unknown = say("&lt;!here&gt; `x`");
+        assert_eq!(unknown, format!("`&lt;!here&gt;` is not a command.\n{}", help("/access-key")));
     }
 }
