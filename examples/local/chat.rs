@@ -161,13 +161,19 @@ pub async fn command(running: &Running, typed: &Typed) -> Result<Value, NoSuchTh
     let answer = running
         .step(async |keyvend| {
             let answer = keyvend.arrive(keyvend.world.slash_command_in(&typed.person, &channel, text)).await;
+            if body(&answer)["blocks"].is_array() {
+                keyvend.world.net.slack().shows(&typed.person, &channel, &body(&answer));
+            }
             if typed.late {
                 keyvend.world.clock.advance(LATE);
             }
             answer
         })
         .await;
-    Ok(json!({"status": answer["statusCode"], "ephemeral": body(&answer)["text"]}))
+    // One with buttons is a message like any other.
+    let body = body(&answer);
+    let ephemeral = if body["blocks"].is_array() { &Value::Null } else { &body["text"] };
+    Ok(json!({"status": answer["statusCode"], "ephemeral": ephemeral}))
 }
 
 /// A press on a button that this person sees, pressed.

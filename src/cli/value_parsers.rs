@@ -10,7 +10,7 @@ use crate::cli::output::usage;
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, AccountId, IamUserName, PersonId, SlackUserId};
 use crate::policy::{Action, RiskFlag};
-use crate::slack::command::iam_user;
+use crate::slack::command::TypedUser;
 use crate::time::Timestamp;
 
 /// A value that is not what a flag takes.
@@ -96,8 +96,8 @@ pub struct UserAt {
 impl FromStr for UserAt {
     type Err = InvalidArgument;
     fn from_str(text: &str) -> Result<Self, InvalidArgument> {
-        let (name, account) = iam_user(text).ok_or(InvalidArgument(usage::NOT_AN_IAM_USER))?;
-        Ok(Self { name, account: account.map(AccountArg::from) })
+        let typed: TypedUser = text.parse().map_err(|_| InvalidArgument(usage::NOT_AN_IAM_USER))?;
+        Ok(Self { name: typed.user, account: typed.account.map(AccountArg::from) })
     }
 }
 

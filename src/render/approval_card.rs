@@ -15,6 +15,7 @@ pub use crate::render::key_list::{
 use crate::render::text;
 use crate::slack::action_id::Action;
 use crate::slack::block_kit::{button, confirm, context, header, section, verbatim};
+use crate::slack::command::Prefill;
 use crate::slack::message::SlackMessage;
 use crate::time::Timestamp;
 
@@ -183,6 +184,25 @@ pub fn asked(request: &KeyRequest) -> SlackMessage {
     SlackMessage { text: sentence, blocks }
 }
 
+/// To the requester: the same request is open already, with what can be done with it.
+#[must_use]
+pub fn already_open(request: &KeyRequest) -> SlackMessage {
+    let sentence = text::already_open(request);
+    let mut message = match &request.state {
+        RequestState::Pending => asked(request),
+        RequestState::Approved | RequestState::LinkIssued { .. }
+            if request.details.kind.existing().is_none() =>
+        {
+            ready(request)
+        }
+        _ => return text(&sentence),
+    };
+    if let Some(first) = message.blocks.get_mut(0) {
+        *first = section(&sentence);
+    }
+    SlackMessage { text: sentence, ..message }
+}
+
 /// What AWS recommends instead, on a line of its own, where a key is to be made.
 fn instead(request: &KeyRequest) -> String {
     text::instead(request).map_or(String::new(), |instead| format!("{instead}\n"))
@@ -217,17 +237,12 @@ pub fn suspect(issued: &IssuedKey) -> SlackMessage {
     SlackMessage { text: sentence, blocks }
 }
 
-/// To whoever asked for a form that could not be opened in time.
+/// A text with a button that opens the request form, filled in as far as is known.
 #[must_use]
-pub fn form_late() -> SlackMessage {
-    let blocks = json!([
-        section(text::FORM_LATE),
-        {"type": "actions", "block_id": "late", "elements": [{
-            "type": "button", "action_id": Action::OpenRequestForm.as_str(), "style": "primary",
-            "text": {"type": "plain_text", "text": "Open the form"},
-        }]},
-    ]);
-    SlackMessage { text: text::FORM_LATE.to_owned(), blocks }
+pub fn offer_form(text: String, prefill: &Prefill) -> SlackMessage {
+    let open = button("Open the form", Action::OpenRequestForm, &prefill.to_button(), Some("primary"), None);
+    let blocks = json!([section(&text), {"type": "actions", "block_id": "form", "elements": [open]}]);
+    SlackMessage { text, blocks }
 }
 
 /// To the requester alone: the one-time link. The link is in its button and nowhere else.

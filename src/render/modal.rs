@@ -2,6 +2,8 @@
 //! one in which a request is denied, and what does not fit on the card. A modal carries a request and a revision, as a
 //! button does; never a link, a response URL or anything else that opens something.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::domain::request::KeyRequest;
@@ -10,7 +12,7 @@ use crate::policy::IamUserRef;
 use crate::render::text;
 use crate::slack::action_id::{Action, Callback};
 use crate::slack::block_kit::{section, verbatim};
-use crate::slack::command::{Field, Reason};
+use crate::slack::command::{Field, Prefill, Reason, TypedUser};
 
 /// Slack's most options of a menu.
 pub const MOST_OPTIONS: usize = 100;
@@ -28,25 +30,30 @@ pub struct FormChoices {
     /// The person's own IAM users.
     pub own: Vec<IamUserRef>,
     pub max_days: u32,
+    /// What the form begins with.
+    pub prefill: Prefill,
 }
 
 /// The form in which a key is asked for; `chosen` is the use case whose alternative is shown.
 #[must_use]
 pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     let mut blocks = Vec::new();
+    let prefill = &offer.prefill;
+    let typed = prefill.user.as_ref().map(TypedUser::to_string);
     if offer.own.is_empty() {
-        blocks.push(typed_user("IAM user", false));
+        blocks.push(typed_user("IAM user", false, typed.as_deref()));
     } else {
         let own = offer.own.iter().take(MOST_OPTIONS);
-        let options: Vec<Value> =
-            own.map(|user| option(&text::user_choice(user), &user.to_string())).collect();
-        let menu = json!({"type": "static_select", "action_id": "choose", "options": options});
+        let choices = own.map(|user| option(&text::user_choice(user), &user.to_string())).collect();
+        let menu = menu(choices, typed.as_deref());
+        let written = typed.as_deref().filter(|_| menu.get("initial_option").is_none());
         blocks.push(input(Field::Own, "Your IAM user", None, true, &menu));
-        blocks.push(typed_user(text::OTHER_USER, true));
+        blocks.push(typed_user(text::OTHER_USER, true, written));
     }
     let use_cases = UseCase::ALL.map(|use_case| option(text::use_case_choice(use_case), use_case.as_str()));
     let radio =
         json!({"type": "radio_buttons", "action_id": Action::ChooseUseCase.as_str(), "options": use_cases});
+    let radio = begun(radio, prefill.use_case.map(UseCase::as_str));
     let mut use_case = input(Field::UseCase, "Use case", None, false, &radio);
     if let Some(block) = use_case.as_object_mut() {
         block.insert("dispatch_action".to_owned(), true.into());
@@ -56,17 +63,18 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     blocks.push(json!({"type": "context", "block_id": "alternative", "elements": [
         verbatim(alternative),
     ]}));
-    let lifetimes: Vec<Value> = lifetimes(offer.max_days).into_iter().map(lifetime).collect();
-    let menu = json!({"type": "static_select", "action_id": "choose", "options": lifetimes});
-    blocks.push(input(Field::Lifetime, "Lifetime", None, false, &menu));
-    blocks.push(reason("Why do you need it?", text::REASON_HINT));
+    let days = prefill.days.map(|days| u32::from(days.get())).filter(|days| *days <= offer.max_days);
+    let choices = lifetimes(offer.max_days, days).into_iter().map(lifetime).collect();
+    let lifetime = menu(choices, days.map(|days| format!("{days}d")).as_deref());
+    blocks.push(input(Field::Lifetime, "Lifetime", None, false, &lifetime));
+    blocks.push(reason("Why do you need it?", text::REASON_HINT, prefill.reason.as_ref()));
     form(Callback::Request, text::ASK_TITLE, "Submit request", "", blocks)
 }
 
 /// The form in which an approver says why they deny; `carried` is what the pressed button carries.
 #[must_use]
 pub fn deny(request: &KeyRequest, carried: &str) -> Value {
-    let blocks = vec![section(&text::to_deny(request)), reason("Why?", text::DENY_HINT)];
+    let blocks = vec![section(&text::to_deny(request)), reason("Why?", text::DENY_HINT, None)];
     form(Callback::Deny, text::DENY_TITLE, "Deny", carried, blocks)
 }
 
@@ -98,27 +106,47 @@ pub fn paragraphs(title: &str, paragraphs: &[(&str, Vec<String>)]) -> Value {
     shown(title, blocks)
 }
 
-fn lifetimes(max: u32) -> Vec<u32> {
-    let mut days: Vec<u32> = LIFETIMES.into_iter().filter(|days| *days <= max).collect();
-    if !days.contains(&max) {
-        days.push(max);
+/// The lifetimes to choose from: those up to the longest, that one, and the one that was typed.
+fn lifetimes(max: u32, typed: Option<u32>) -> BTreeSet<u32> {
+    LIFETIMES.into_iter().filter(|days| *days <= max).chain([max]).chain(typed).collect()
+}
+
+fn menu(options: Vec<Value>, chosen: Option<&str>) -> Value {
+    begun(json!({"type": "static_select", "action_id": "choose", "options": options}), chosen)
+}
+
+/// A menu or radio buttons, with the option of this value chosen if there is one.
+fn begun(mut element: Value, chosen: Option<&str>) -> Value {
+    let options = element["options"].as_array();
+    let option = options.and_then(|options| options.iter().find(|option| option["value"].as_str() == chosen));
+    if let Some(option) = option.cloned() {
+        element["initial_option"] = option;
     }
-    days
+    element
+}
+
+/// A field to write in.
+fn text_input(mut element: Value, written: Option<&str>) -> Value {
+    element["type"] = "plain_text_input".into();
+    element["action_id"] = "write".into();
+    if let Some(written) = written {
+        element["initial_value"] = written.into();
+    }
+    element
 }
 
 fn lifetime(days: u32) -> Value {
     option(&if days == 1 { "1 day".to_owned() } else { format!("{days} days") }, &format!("{days}d"))
 }
 
-fn typed_user(label: &str, optional: bool) -> Value {
-    let typed = json!({"type": "plain_text_input", "action_id": "write", "max_length": 100});
+fn typed_user(label: &str, optional: bool, written: Option<&str>) -> Value {
+    let typed = text_input(json!({"max_length": 100}), written);
     input(Field::Other, label, Some(text::OTHER_USER_HINT), optional, &typed)
 }
 
-fn reason(label: &str, hint: &str) -> Value {
-    let typed = json!({
-        "type": "plain_text_input", "action_id": "write", "multiline": false, "max_length": Reason::MOST,
-    });
+fn reason(label: &str, hint: &str, written: Option<&Reason>) -> Value {
+    let typed = json!({"multiline": false, "max_length": Reason::MOST});
+    let typed = text_input(typed, written.map(Reason::as_str));
     input(Field::Reason, label, Some(hint), false, &typed)
 }
 
@@ -173,7 +201,7 @@ mod tests {
 
     #[test]
     fn form_choices_are_bounded_and_read_back() {
-        let form = ask(&FormChoices { own: own(140), max_days: 90 }, None);
+        let form = ask(&FormChoices { own: own(140), max_days: 90, prefill: Prefill::default() }, None);
         let options = form.pointer("/blocks/0/element/options").unwrap().as_array().unwrap();
         assert_eq!(options.len(), MOST_OPTIONS);
         for option in options {
@@ -186,9 +214,35 @@ mod tests {
 
     #[test]
     fn whoever_owns_nothing_must_write_the_name() {
-        let form = ask(&FormChoices { own: Vec::new(), max_days: 90 }, None);
+        let form = ask(&FormChoices { own: Vec::new(), max_days: 90, prefill: Prefill::default() }, None);
         let first = form.pointer("/blocks/0").unwrap();
         assert_eq!((&first["block_id"], &first["optional"]), (&json!("other"), &json!(false)));
+    }
+
+    #[test]
+    fn form_begins_with_what_is_known() {
+        let typed = "create ci@prod use:ec2 ttl:12d to deploy";
+        let error = typed.parse::<crate::slack::command::Command>().unwrap_err();
+        let prefill = Prefill::of_button(&error.prefill.unwrap().to_button());
+        let begins = |own: Vec<IamUserRef>| {
+            let form = ask(&FormChoices { own, max_days: 90, prefill: prefill.clone() }, None);
+            let blocks = form["blocks"].as_array().unwrap().clone();
+            let of = |block: &Value| {
+                let element = &block["element"];
+                let option = element.pointer("/initial_option/value").or(element.get("initial_value"));
+                Some((block["block_id"].as_str()?.to_owned(), option?.as_str()?.to_owned()))
+            };
+            blocks.iter().filter_map(of).collect::<Vec<_>>()
+        };
+        let pair = |id: &str, value: &str| (id.to_owned(), value.to_owned());
+        // The use case was not one, so it is left to choose.
+        let rest = [pair("lifetime", "12d"), pair("reason", "to deploy")];
+        assert_eq!(begins(Vec::new()), [&[pair("other", "ci@prod")], &rest[..]].concat());
+        assert_eq!(begins(own(2)), [&[pair("other", "ci@prod")], &rest[..]].concat());
+        let mut known = own(2);
+        known[1].account.alias = "prod".parse().unwrap();
+        known[1].name = "ci".parse().unwrap();
+        assert_eq!(begins(known), [&[pair("own", "ci@prod")], &rest[..]].concat());
     }
 
     #[test]
@@ -196,7 +250,7 @@ mod tests {
         for (max, expected) in
             [(90, vec![1, 7, 30, 90]), (30, vec![1, 7, 30]), (45, vec![1, 7, 30, 45]), (1, vec![1])]
         {
-            assert_eq!(lifetimes(max), expected);
+            assert_eq!(lifetimes(max, None), BTreeSet::from_iter(expected));
         }
     }
 

@@ -74,6 +74,13 @@ pub fn syntax(error: &SyntaxError, slash: &str) -> String {
     }
 }
 
+/// A single word that is neither a command nor an IAM user that the person is known to own.
+#[must_use]
+pub fn unknown_word(word: &str, slash: &str) -> String {
+    let word = inline_code(word);
+    format!("{word} is neither a command nor an IAM user that you are known to own.\n{}", help(slash))
+}
+
 /// Advice after a secret access key was typed. It names the key, if that was typed, and never the secret.
 #[must_use]
 pub fn secret_typed(key: Option<&AccessKeyId>) -> String {
@@ -105,6 +112,7 @@ pub fn problem(problem: &Problem) -> String {
                 .to_owned()
         }
         Problem::UserRepeated => "There is more than one IAM user. Request one key at a time.".to_owned(),
+        Problem::AccountRepeated => "There is more than one account. Keep one.".to_owned(),
         Problem::NotAnAccount(word) => {
             format!("{} is not an account. Write its alias or its 12-digit number.", inline_code(word))
         }
@@ -141,7 +149,7 @@ pub fn escape_mrkdwn(text: &str) -> String {
 }
 
 /// The first 50 characters of what somebody typed, as code.
-fn inline_code(text: &str) -> String {
+pub(crate) fn inline_code(text: &str) -> String {
     const MOST: usize = 50;
     if text.is_empty() {
         return "Nothing".to_owned();
@@ -197,7 +205,7 @@ mod tests {
     fn the_help_is_the_commands_own() {
         insta::assert_snapshot!(help("/access-key"), @r"
         *Commands*
-        • `/access-key create` Open the request form; the command alone does the same.
+        • `/access-key create` Open the request form; the command alone, or with an IAM user of yours, does the same.
         • `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;` Request an access key for an IAM user that you own.
         • `/access-key list [iam-user[@account]]` List the access keys of your IAM users or of one of them, with the available actions.
         • `/access-key rotate &lt;key&gt;` Request a replacement for a key, with the same expiry.
@@ -219,7 +227,7 @@ mod tests {
         let say = |line: &str| syntax(&line.parse::<Command>().unwrap_err(), "/access-key");
         insta::assert_snapshot!(say("create <@U1|bob>"), @"`@bob` is not an IAM user name. Write it as shown in the AWS console. Type `/access-key create ci-deployer use:&lt;use-case&gt; ttl:30d why you need it`");
         insta::assert_snapshot!(say("create ci use:laptop ttl:7d to deploy"), @"`laptop` is not a use case. Did you mean `local-code`? Type `/access-key create ci use:local-code ttl:7d to deploy`");
-        insta::assert_snapshot!(say("deactvate x"), @"`deactvate` is not a command. Did you mean `/access-key deactivate`?");
+        insta::assert_snapshot!(say("deactvate x"), @"`deactvate` is not a command. Did you mean `/access-key list`?");
         let unknown = say("&lt;!here&gt; `x`");
         assert_eq!(unknown, format!("`&lt;!here&gt;` is not a command.\n{}", help("/access-key")));
     }

@@ -4,7 +4,9 @@
 pub mod create;
 pub mod error;
 pub mod form;
+pub mod iam_user;
 pub mod keys;
+pub mod prefill;
 pub mod secret;
 mod word;
 
@@ -16,11 +18,10 @@ pub use crate::domain::lifetime::{Days, InvalidLifetime};
 pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
 pub use crate::slack::command::create::Create;
-#[cfg(feature = "cli")]
-pub(crate) use crate::slack::command::create::iam_user;
 pub use crate::slack::command::error::{Problem, SyntaxError};
 pub use crate::slack::command::form::{Field, denial_reason};
-pub use crate::slack::command::keys::TypedUser;
+pub use crate::slack::command::iam_user::TypedUser;
+pub use crate::slack::command::prefill::Prefill;
 use crate::slack::mrkdwn;
 use crate::text::is_blank;
 
@@ -46,8 +47,8 @@ commands! {
     #[serde(rename_all = "snake_case")]
     pub enum Command {
         /// `create`
-        /// Open the request form; the command alone does the same.
-        Form,
+        /// Open the request form; the command alone, or with an IAM user of yours, does the same.
+        Form(Option<TypedUser>),
         /// `create <iam-user>[@account] use:<use-case> ttl:<days>d <reason>`
         /// Request an access key for an IAM user that you own.
         Create(Create),
@@ -140,9 +141,9 @@ impl FromStr for Command {
         let mut words = text.split(is_blank).filter(|word| !word.is_empty()).peekable();
         // Pasted with the slash command itself.
         while words.next_if(|word| word.starts_with('/')).is_some() {}
-        let Some(first) = words.next() else { return Ok(Self::Form) };
+        let Some(first) = words.next() else { return Ok(Self::Form(None)) };
         match command_name(first).as_str() {
-            "create" if words.peek().is_none() => Ok(Self::Form),
+            "create" if words.peek().is_none() => Ok(Self::Form(None)),
             "create" => create::create(words).map(Self::Create),
             "list" => keys::listed(words).map(Self::List),
             "rotate" => keys::key("rotate", words).map(Self::Rotate),
@@ -155,10 +156,11 @@ impl FromStr for Command {
             "unfreeze" => ensure_no_args("unfreeze", words).map(|()| Self::Unfreeze),
             "whoami" => Ok(Self::Whoami),
             "help" => Ok(Self::Help),
-            name => Err(SyntaxError {
-                problem: Problem::UnknownCommand(first.to_owned()),
-                correct: similar(name).unwrap_or("help").to_owned(),
-            }),
+            name => match (similar(name), words.peek()) {
+                (None, None) if let Ok(user) = first.parse() => Ok(Self::Form(Some(user))),
+                (None, _) => Err(SyntaxError::new(Problem::UnknownCommand(first.to_owned()), "help")),
+                (Some(near), _) => Err(mistyped(first, near, words)),
+            },
         }
     }
 }
@@ -188,6 +190,16 @@ fn similar(word: &str) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a line whose command was mistyped, with the rest of it kept.
+fn mistyped<'a>(word: &str, meant: &'a str, rest: impl Iterator<Item = &'a str>) -> SyntaxError {
+    let line = [meant].into_iter().chain(rest).collect::<Vec<_>>().join(" ");
+    let problem = Problem::UnknownCommand(word.to_owned());
+    match line.parse::<Command>() {
+        Ok(_) => SyntaxError::new(problem, line),
+        Err(error) => SyntaxError { problem, ..error },
+    }
+}
+
 /// The request that a command names, if it names one: the one word that is an id. Crockford's O, I and L are the digits
 /// they look like.
 fn parse_request_id<'a>(
@@ -203,13 +215,8 @@ fn parse_request_id<'a>(
     match (&ids[..], words.first()) {
         (_, None) => Ok(None),
         ([id], _) => Ok(Some(id.clone())),
-        ([], Some(word)) => Err(SyntaxError {
-            problem: Problem::NotARequestId((*word).to_owned()),
-            correct: command.to_owned(),
-        }),
-        ([id, ..], _) => {
-            Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") })
-        }
+        ([], Some(word)) => Err(SyntaxError::new(Problem::NotARequestId((*word).to_owned()), command)),
+        ([id, ..], _) => Err(SyntaxError::new(Problem::TooMuch(command), format!("{command} {id}"))),
     }
 }
 
@@ -219,7 +226,7 @@ fn ensure_no_args<'a>(
 ) -> Result<(), SyntaxError> {
     match words.find(|word| !word::bare(word).is_empty()) {
         None => Ok(()),
-        Some(_) => Err(SyntaxError { problem: Problem::TooMuch(command), correct: command.to_owned() }),
+        Some(_) => Err(SyntaxError::new(Problem::TooMuch(command), command)),
     }
 }
 
@@ -247,10 +254,10 @@ mod tests {
     fn a_line_is_a_command() {
         let id = || Some("0123456789ABCDEF".parse().unwrap());
         let cases = [
-            ("", Command::Form),
-            (" \t\u{a0}\n", Command::Form),
-            ("create", Command::Form),
-            ("` Create `", Command::Form),
+            ("", Command::Form(None)),
+            (" \t\u{a0}\n", Command::Form(None)),
+            ("create", Command::Form(None)),
+            ("` Create `", Command::Form(None)),
             ("help", Command::Help),
             ("HELP me", Command::Help),
             ("whoami", Command::Whoami),
@@ -268,8 +275,10 @@ mod tests {
             ("--help", Command::Help),
             ("-h", Command::Help),
             ("HELP!", Command::Help),
-            ("new", Command::Form),
+            ("new", Command::Form(None)),
             ("ls", Command::List(None)),
+            ("ci-deployer", Command::Form("ci-deployer".parse().ok())),
+            ("/access-key `ci`@prod", Command::Form("ci@prod".parse().ok())),
             ("whoami please", Command::Whoami),
             ("freeze!", Command::Freeze),
             ("*freeze*", Command::Freeze),
@@ -284,10 +293,14 @@ mod tests {
     #[test]
     fn invalid_line_explains_error() {
         let cases = [
-            ("frobnicate", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
-            ("extend", Problem::UnknownCommand("extend".to_owned()), "help"),
-            ("creat ci", Problem::UnknownCommand("creat".to_owned()), "create"),
-            ("deactvate x", Problem::UnknownCommand("deactvate".to_owned()), "deactivate"),
+            ("frobnicate it", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
+            ("a/b", Problem::UnknownCommand("a/b".to_owned()), "help"),
+            ("deactvate x", Problem::UnknownCommand("deactvate".to_owned()), "list"),
+            (
+                "deactvate AKIAIOSFODNN7EXAMPLE it leaked",
+                Problem::UnknownCommand("deactvate".to_owned()),
+                "deactivate AKIAIOSFODNN7EXAMPLE it leaked",
+            ),
             ("freeze ci-deployer", Problem::TooMuch("freeze"), "freeze"),
             ("status REQ7K2M", Problem::NotARequestId("REQ7K2M".to_owned()), "status"),
             ("cancel 0123456789ABCDEU", Problem::NotARequestId("0123456789ABCDEU".to_owned()), "cancel"),
@@ -298,8 +311,7 @@ mod tests {
             ),
         ];
         for (line, problem, correct) in cases {
-            let expected = SyntaxError { problem, correct: correct.to_owned() };
-            assert_eq!(line.parse::<Command>(), Err(expected), "{line:?}");
+            assert_eq!(line.parse::<Command>(), Err(SyntaxError::new(problem, correct)), "{line:?}");
         }
     }
 

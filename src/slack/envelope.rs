@@ -154,7 +154,7 @@ impl SlackEnvelope {
             SlackEvent::Command(Command::Freeze | Command::Unfreeze) => format!("freeze.{person}"),
             SlackEvent::Command(Command::Deactivate(key)) => format!("deactivate.{person}.{key}"),
             // A form must be opened within three seconds.
-            SlackEvent::Command(Command::Form) => format!("form.{person}.{}", self.id),
+            SlackEvent::Command(Command::Form(_)) => format!("form.{person}.{}", self.id),
             SlackEvent::Interaction(Interaction::BlockActions { view: Some(view), .. }) => {
                 format!("view.{person}.{}", view.id)
             }

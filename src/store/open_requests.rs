@@ -2,6 +2,7 @@
 
 use crate::aws::Tables;
 use crate::aws::item::{Attribute, ItemError, Table, Update, Write, values};
+use crate::domain::request::KeyRequest;
 use crate::id::{RequestId, SlackUserId};
 
 fn open_key(user: &SlackUserId) -> String {
@@ -14,6 +15,8 @@ pub struct OpenRequests {
     user: SlackUserId,
     kept: Vec<RequestId>,
     open: Vec<RequestId>,
+    /// Those that are open now, once they were read.
+    requests: Vec<KeyRequest>,
 }
 
 impl OpenRequests {
@@ -31,7 +34,7 @@ impl OpenRequests {
                 .collect::<Result<_, _>>()?,
             Some(_) => return Err(ItemError("open_requests").into()),
         };
-        Ok(Self { user: user.clone(), open: kept.clone(), kept })
+        Ok(Self { user: user.clone(), open: kept.clone(), kept, requests: Vec::new() })
     }
 
     /// Those that were open then.
@@ -41,8 +44,19 @@ impl OpenRequests {
 
     /// The same, with those that were found open now.
     #[must_use]
-    pub fn still(self, open: Vec<RequestId>) -> Self {
-        Self { open, ..self }
+    pub fn still(self, requests: Vec<KeyRequest>) -> Self {
+        let open = requests.iter().map(|request| request.id.clone()).collect();
+        Self { open, requests, ..self }
+    }
+
+    /// The open one that asks for the same as this one, if this one is to be made.
+    #[must_use]
+    pub fn same_as(&self, request: &KeyRequest) -> Option<&KeyRequest> {
+        if !request.is_actionable() {
+            return None;
+        }
+        let same = |open: &&KeyRequest| open.id != request.id && open.details.asks_the_same(&request.details);
+        self.requests.iter().find(same)
     }
 
     /// Those that are open now.

@@ -18,7 +18,7 @@ use crate::queue::DueMessage;
 use crate::render::text;
 use crate::slack::action_id::{Action, Callback};
 use crate::slack::api::SlackError;
-use crate::slack::command::{self, Command, Create};
+use crate::slack::command::{self, Command, Create, Prefill};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::keys::StoredKey;
 use crate::store::requests;
@@ -43,7 +43,7 @@ use crate::worker::interactions::deny_form::open_denial;
 use crate::worker::interactions::details::details;
 use crate::worker::interactions::get_key::get_key;
 use crate::worker::interactions::report_key::{marked_off, report_key};
-use crate::worker::interactions::request_form::{open_form, show_alternative};
+use crate::worker::interactions::request_form::{open_form, open_form_for, show_alternative};
 use crate::worker::interactions::review::{ReviewAction, review};
 use crate::worker::interactions::review_suspect::review_suspect;
 use crate::worker::jobs::audit_checkpoint::take_page;
@@ -244,7 +244,7 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
     // Boxed, each: else the one future has room for all of them at once, and the stack too.
     match &message.what {
         SlackEvent::Command(command) => match command {
-            Command::Form => open_form(ctx, message, invocation.now).boxed().await,
+            Command::Form(user) => open_form_for(ctx, message, user.clone(), invocation.now).boxed().await,
             Command::Create(typed) => create(ctx, message, typed, invocation.now).boxed().await,
             Command::List(user) => list(ctx, message, user.as_ref(), invocation.now).boxed().await,
             Command::Rotate(key) => {
@@ -317,7 +317,9 @@ async fn dispatch_action(
         }
         Action::OpenDenyForm => return open_denial(ctx, message, value, place, now).boxed().await,
         Action::Details => return details(ctx, message, value, place, now).boxed().await,
-        Action::OpenRequestForm => return open_form(ctx, message, now).boxed().await,
+        Action::OpenRequestForm => {
+            return open_form(ctx, message, Prefill::of_button(value), now).boxed().await;
+        }
         Action::GetKey => return get_key(ctx, message, value, now).boxed().await,
         Action::Cancel => return cancel_by_button(ctx, message, value, now).boxed().await,
         Action::SuspectOurs => return review_suspect(ctx, message, value, true, now).boxed().await,

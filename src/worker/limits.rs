@@ -5,7 +5,7 @@ use futures_util::future::{try_join, try_join_all};
 
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
-use crate::id::{PersonId, RequestId};
+use crate::id::PersonId;
 use crate::render::{approval_card, text};
 use crate::slack::action_id::{Action, Callback};
 use crate::slack::command::{Command, Create};
@@ -88,8 +88,7 @@ pub(crate) async fn still_open(
 ) -> anyhow::Result<OpenRequests> {
     let read = try_join_all(kept.ids().map(|id| StoredRequest::read(&ctx.tables, id))).await?;
     let open = read.into_iter().flatten().filter(|stored| stored.request.is_unresolved(now));
-    let open: Vec<RequestId> = open.map(|stored| stored.request.id).collect();
-    Ok(kept.still(open))
+    Ok(kept.still(open.map(|stored| stored.request).collect()))
 }
 
 /// Whether one more message in the approvals channel about this person's requests mentions the approvers. `what` names it,
@@ -118,7 +117,7 @@ fn only_turns_off(what: &SlackEvent) -> bool {
         }
         SlackEvent::Command(Command::Deactivate(_) | Command::Freeze | Command::Cancel(_)) => true,
         SlackEvent::Command(
-            Command::Form
+            Command::Form(_)
             | Command::Create(_)
             | Command::List(_)
             | Command::Rotate(_)
@@ -166,7 +165,7 @@ pub(crate) fn tells_of_iam_users(what: &SlackEvent) -> bool {
     match what {
         SlackEvent::Command(command) => matches!(
             command,
-            Command::Form | Command::List(Some(_)) | Command::Delete(_) | Command::Status(_)
+            Command::Form(_) | Command::List(Some(_)) | Command::Delete(_) | Command::Status(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, .. }) => {
             matches!(action_id, Some(Action::OpenRequestForm | Action::Delete | Action::ChooseUseCase))

@@ -105,6 +105,19 @@ impl RequestDetails {
         self.user.is_same_user(&other.user) && *self == looked_up
     }
 
+    /// Whether both ask for the same, whenever they were made. A change of a key is the same whatever end it was given.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let about_key = self.kind.key().is_some();
+        std::mem::discriminant(&self.kind) == std::mem::discriminant(&other.kind)
+            && self.kind.key() == other.kind.key()
+            && self.requester == other.requester
+            && self.account.id == other.account.id
+            && self.user.is_same_user(&other.user)
+            && (about_key
+                || (self.use_case, self.days, &self.reason) == (other.use_case, other.days, &other.reason))
+    }
+
     pub(crate) fn canonical(&self) -> Value {
         json!([
             self.requester.to_string(),

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::http::api_gateway::HttpResponse;
 use crate::id::AccessKeyId;
-use crate::render::{modal, text};
+use crate::render::{approval_card, modal, text};
 use crate::slack::action_id::Action;
 use crate::slack::block_kit;
-use crate::slack::command::{Command, Field, Problem};
+use crate::slack::command::{Command, Field, Problem, SyntaxError};
 use crate::slack::envelope::{Interaction, SlackEvent};
+use crate::slack::message::SlackMessage;
 use crate::slack::receive::{ReceiveOutcome, RejectReason};
 
 /// The answer to a request that was received as this.
@@ -20,7 +21,7 @@ pub fn response(outcome: &ReceiveOutcome) -> HttpResponse {
         // JSON, never text: a challenge echoed as HTML would run in a browser.
         ReceiveOutcome::Challenge(challenge) => HttpResponse::json(&json!({ "challenge": challenge })),
         ReceiveOutcome::Help(slash) => ephemeral(&text::help(slash)),
-        ReceiveOutcome::SyntaxError(slash, error) => ephemeral(&text::syntax(error, slash)),
+        ReceiveOutcome::SyntaxError(slash, error) => syntax_error(slash, error),
         ReceiveOutcome::SecretTyped(key) => secret_typed(key.as_ref()),
         ReceiveOutcome::FormErrors(wrong) => form_errors(wrong),
         ReceiveOutcome::Queue(message) => acknowledgement(&message.what),
@@ -31,7 +32,7 @@ pub fn response(outcome: &ReceiveOutcome) -> HttpResponse {
 fn acknowledgement(what: &SlackEvent) -> HttpResponse {
     match what {
         // The form itself is the answer.
-        SlackEvent::Command(Command::Form) => HttpResponse::empty(200),
+        SlackEvent::Command(Command::Form(_)) => HttpResponse::empty(200),
         SlackEvent::Command(_) => ephemeral(text::CHECKING),
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id: Some(_), .. }) => {
             let checking = modal::notice(text::CHECKING_FORM);
@@ -64,6 +65,14 @@ fn rejection(reason: RejectReason) -> HttpResponse {
         RejectReason::NotOurs => HttpResponse::text(403, text::NOT_FOR_US),
         RejectReason::Lacks(field) => HttpResponse::text(400, &text::lacks(field)),
     }
+}
+
+/// What is wrong with a typed line, with the form where it can go on from what was right.
+fn syntax_error(slash: &str, error: &SyntaxError) -> HttpResponse {
+    let text = text::syntax(error, slash);
+    let Some(prefill) = &error.prefill else { return ephemeral(&text) };
+    let SlackMessage { text, blocks } = approval_card::offer_form(text, prefill);
+    HttpResponse::json(&json!({ "response_type": "ephemeral", "text": text, "blocks": blocks }))
 }
 
 /// Advice to deactivate a key whose secret was typed, with the button for it where the key is known.

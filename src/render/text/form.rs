@@ -68,6 +68,7 @@ pub fn in_field(problem: &Problem) -> String {
         Problem::ReasonTooLong => format!("Use at most {} characters.", Reason::MOST),
         Problem::UnknownCommand(_)
         | Problem::UserRepeated
+        | Problem::AccountRepeated
         | Problem::NotAnAccount(_)
         | Problem::TooMuch(_)
         | Problem::NotARequestId(_)

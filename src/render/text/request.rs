@@ -430,6 +430,22 @@ pub fn status_line(request: &KeyRequest) -> String {
     format!("\u{2022} `{}` {}", request.id, standing(request))
 }
 
+/// The same was requested before, and is still open.
+#[must_use]
+pub fn already_open(request: &KeyRequest) -> String {
+    format!("You requested this before, so no second request was created. {}", standing(request))
+}
+
+/// The account of a request that is named in its reason, and not after the IAM user.
+#[must_use]
+pub fn account_in_reason(user: &IamUserName, named: &Account, home: &Account) -> String {
+    format!(
+        "Which account is the key for? An account is written after the IAM user: {} or {}. Submit it again with one of them.",
+        inline_code(&format!("{user}@{}", named.alias)),
+        inline_code(&format!("{user}@{}", home.alias)),
+    )
+}
+
 /// The answer to `whoami`.
 #[must_use]
 pub fn whoami(who: &crate::domain::person::Person, approver: bool) -> String {

@@ -7,7 +7,8 @@ use crate::domain::reason::{InvalidReason, Reason};
 use crate::domain::use_case::UseCase;
 use crate::id::{AccountAlias, IamUserName};
 use crate::slack::command::error::{Problem, SyntaxError};
-use crate::slack::command::keys::typed;
+use crate::slack::command::iam_user::TypedUser;
+use crate::slack::command::prefill::Prefill;
 use crate::slack::command::word::{ascii_hyphens, bare, option, unwrapped};
 
 /// What is asked for.
@@ -16,10 +17,6 @@ pub struct Create {
     /// The IAM user that the key shall be of.
     pub user: IamUserName,
     /// The AWS account that the IAM user is in; none is the home account.
-    ///
-    /// An IAM user name may hold `@` itself. What stands after the *last* `@` is the account if it could be an alias
-    /// (lower-case letters, digits, hyphens): `bob@prod` is bob in prod, `bob@example.com` is one name, because an
-    /// alias has no dot. A user really named `bob@prod` is typed with its account: `bob@prod@home`.
     pub account: Option<AccountAlias>,
     /// What the key is for.
     pub use_case: UseCase,
@@ -27,6 +24,18 @@ pub struct Create {
     pub days: Days,
     /// Why, in the person's own words.
     pub reason: Reason,
+}
+
+impl From<&Create> for Prefill {
+    fn from(create: &Create) -> Self {
+        let user = TypedUser { user: create.user.clone(), account: create.account.clone() };
+        Self {
+            user: Some(user),
+            use_case: Some(create.use_case),
+            days: Some(create.days),
+            reason: Some(create.reason.clone()),
+        }
+    }
 }
 
 /// What an option says, by any of its names.
@@ -51,6 +60,17 @@ impl Part {
         }
     }
 
+    /// Whether this can be its value.
+    fn takes(self, word: &str) -> bool {
+        match self {
+            Self::User => word.parse::<TypedUser>().is_ok(),
+            Self::Account => account(word).is_some(),
+            Self::UseCase => use_case(word).map_or_else(|near| near.is_some(), |_| true),
+            Self::Lifetime => days(word).is_some(),
+            Self::Reason => false,
+        }
+    }
+
     /// The part that a word says, with its value.
     fn of(word: &str) -> Option<(Self, &str)> {
         let option = option(word)?;
@@ -61,7 +81,7 @@ impl Part {
 /// What is right so far. The first problem is the one that is told; what follows it still goes into the correct line.
 #[derive(Default)]
 struct Draft<'a> {
-    user: Option<(IamUserName, Option<AccountAlias>)>,
+    user: Option<TypedUser>,
     account: Option<AccountAlias>,
     use_case: Option<UseCase>,
     use_suggested: Option<UseCase>,
@@ -70,7 +90,8 @@ struct Draft<'a> {
     problem: Option<Problem>,
 }
 
-/// Reads the words after `create`: the IAM user first, then `use:`, `ttl:` and the reason's words in any order.
+/// Reads the words after `create`: options in any order and place; of the other words the first is the IAM user, unless
+/// an option names it, and the rest is the reason.
 pub(crate) fn create<'a>(words: impl Iterator<Item = &'a str>) -> Result<Create, SyntaxError> {
     let mut draft = Draft::default();
     let mut words = words.peekable();
@@ -82,12 +103,13 @@ pub(crate) fn create<'a>(words: impl Iterator<Item = &'a str>) -> Result<Create,
             draft.reason.push(word);
             continue;
         };
-        // `use: cli` and `--use cli`; a reason has its words behind it anyway.
-        let value = match value {
-            "" if part != Part::Reason => {
-                words.next_if(|next| Part::of(next).is_none()).map(unwrapped).unwrap_or_default()
-            }
-            value => value,
+        // `use: cli` and `--use cli`. What cannot be the value stays in the reason, and is named as what is wrong.
+        let value = if value.is_empty() && part != Part::Reason {
+            let next = words.peek().copied().filter(|next| Part::of(next).is_none()).map(unwrapped);
+            words.next_if(|_| next.is_some_and(|next| part.takes(next)));
+            next.unwrap_or_default()
+        } else {
+            value
         };
         match part {
             Part::User => draft.name(value),
@@ -106,34 +128,38 @@ pub(crate) fn create<'a>(words: impl Iterator<Item = &'a str>) -> Result<Create,
 }
 
 impl Draft<'_> {
+    /// Keeps the first problem.
+    fn wrong(&mut self, problem: Problem) {
+        self.problem.get_or_insert(problem);
+    }
+
     fn name(&mut self, word: &str) {
-        match iam_user(word) {
-            Some(user) if self.user.is_none() => self.user = Some(user),
-            Some(_) => drop(self.problem.get_or_insert(Problem::UserRepeated)),
-            None => drop(self.problem.get_or_insert_with(|| Problem::NotAnIamUser(word.to_owned()))),
+        match word.parse::<TypedUser>() {
+            Ok(user) if self.user.as_ref().is_none_or(|known| *known == user) => self.user = Some(user),
+            Ok(_) => self.wrong(Problem::UserRepeated),
+            Err(_) => self.wrong(Problem::NotAnIamUser(word.to_owned())),
         }
     }
 
     fn place(&mut self, value: &str) {
-        match value.to_ascii_lowercase().parse() {
-            Ok(account) if self.account.as_ref().is_none_or(|known| *known == account) => {
+        match account(value) {
+            Some(account) if self.account.as_ref().is_none_or(|known| *known == account) => {
                 self.account = Some(account);
             }
-            _ => drop(self.problem.get_or_insert_with(|| Problem::NotAnAccount(value.to_owned()))),
+            Some(_) => self.wrong(Problem::AccountRepeated),
+            None => self.wrong(Problem::NotAnAccount(value.to_owned())),
         }
     }
 
     fn purpose(&mut self, value: &str) {
-        let name = ascii_hyphens(value).to_ascii_lowercase().replace('_', "-");
-        match name.parse::<UseCase>() {
+        match use_case(value) {
             Ok(use_case) if self.use_case.is_none_or(|known| known == use_case) => {
-                self.use_case = Some(use_case)
+                self.use_case = Some(use_case);
             }
-            Ok(_) => drop(self.problem.get_or_insert(Problem::UseRepeated)),
-            Err(_) => {
-                self.use_suggested = self.use_suggested.or(suggested(&name));
-                let problem = Problem::UnknownUseCase(value.to_owned(), suggested(&name));
-                self.problem.get_or_insert(problem);
+            Ok(_) => self.wrong(Problem::UseRepeated),
+            Err(near) => {
+                self.use_suggested = self.use_suggested.or(near);
+                self.wrong(Problem::UnknownUseCase(value.to_owned(), near));
             }
         }
     }
@@ -141,24 +167,41 @@ impl Draft<'_> {
     fn last(&mut self, value: &str, unit: &str) {
         match days(&format!("{value}{unit}")) {
             Some(days) if self.days.is_none_or(|known| known == days) => self.days = Some(days),
-            Some(_) => drop(self.problem.get_or_insert(Problem::TtlRepeated)),
-            None => drop(self.problem.get_or_insert_with(|| Problem::InvalidLifetime(value.to_owned()))),
+            Some(_) => self.wrong(Problem::TtlRepeated),
+            None => self.wrong(Problem::InvalidLifetime(value.to_owned())),
         }
     }
 
-    fn finish(self) -> Result<Create, SyntaxError> {
-        let user = match (self.user, self.account) {
-            (Some((user, None)), account) => Some((user, account)),
-            (Some((user, Some(named))), account)
-                if account.as_ref().is_none_or(|account| *account == named) =>
-            {
-                Some((user, Some(named)))
+    /// Where options come first: `create use:cli ttl:7d ci-deployer to deploy`.
+    fn take_user_from_reason(&mut self) {
+        if self.user.is_none()
+            && self.problem.is_none()
+            && let Some((word, rest)) = self.reason.split_first()
+            && let Ok(user) = word.parse()
+        {
+            self.user = Some(user);
+            self.reason = rest.to_vec();
+        }
+    }
+
+    /// An account may stand behind the user's name, in an option of its own, or in both.
+    fn settle_account(&mut self) {
+        let Some(account) = self.account.take() else { return };
+        match self.user.as_mut() {
+            Some(TypedUser { account: Some(named), .. }) if *named != account => {
+                self.wrong(Problem::AccountRepeated);
             }
-            (user, _) => user,
-        };
+            Some(user) => user.account = Some(account),
+            None => {}
+        }
+    }
+
+    fn finish(mut self) -> Result<Create, SyntaxError> {
+        self.take_user_from_reason();
+        self.settle_account();
         let reason = Reason::from_words(self.reason.iter().copied());
-        let problem = match (self.problem, &user, self.use_case, self.days, &reason) {
-            (None, Some((user, account)), Some(use_case), Some(days), Ok(reason)) => {
+        let problem = match (self.problem, &self.user, self.use_case, self.days, &reason) {
+            (None, Some(TypedUser { user, account }), Some(use_case), Some(days), Ok(reason)) => {
                 let (user, account, reason) = (user.clone(), account.clone(), reason.clone());
                 return Ok(Create { user, account, use_case, days, reason });
             }
@@ -169,24 +212,33 @@ impl Draft<'_> {
             (None, .., Err(InvalidReason::Empty)) => Problem::ReasonMissing,
             (None, .., Err(InvalidReason::TooLong)) => Problem::ReasonTooLong,
         };
-        let user = user.map_or("ci-deployer".to_owned(), |(user, account)| typed(&user, account.as_ref()));
+        let user = self.user.as_ref().map_or_else(|| "ci-deployer".to_owned(), TypedUser::to_string);
         // A use case that nobody named is left open: an invented one would be requested, approved and audited.
-        let use_case = self.use_case.or(self.use_suggested);
-        let use_case = use_case.map_or("<use-case>", UseCase::as_str);
+        let use_case = self.use_case.or(self.use_suggested).map_or("<use-case>", UseCase::as_str);
         let days = self.days.unwrap_or(Days::DEFAULT);
-        let reason = fitting(&self.reason);
-        Err(SyntaxError { problem, correct: format!("create {user} use:{use_case} ttl:{days} {reason}") })
+        let fitting = fitting(&self.reason);
+        let reason = fitting.as_ref().map_or("why you need it", Reason::as_str);
+        let correct = format!("create {user} use:{use_case} ttl:{days} {reason}");
+        let prefill = Prefill { user: self.user, use_case: self.use_case, days: self.days, reason: fitting };
+        Err(SyntaxError { problem, correct, prefill: Some(prefill) })
     }
 }
 
-/// The words of a reason as far as they fit, or a placeholder.
-fn fitting(words: &[&str]) -> String {
-    let fits = |count: &usize| {
-        let words = words.get(..*count).unwrap_or_default();
-        Reason::from_words(words.iter().copied()).ok()
-    };
-    let longest = (1..=words.len()).rev().find_map(|count| fits(&count));
-    longest.map_or_else(|| "why you need it".to_owned(), |reason| reason.as_str().to_owned())
+/// The words of a reason as far as they fit.
+fn fitting(words: &[&str]) -> Option<Reason> {
+    let of_first = |count: usize| Reason::from_words(words.iter().take(count).copied()).ok();
+    (1..=words.len()).rev().find_map(of_first)
+}
+
+/// The use case that a word is, or the one that it may be meant for.
+fn use_case(value: &str) -> Result<UseCase, Option<UseCase>> {
+    let name = ascii_hyphens(bare(value)).to_ascii_lowercase().replace('_', "-");
+    name.parse().map_err(|_| suggested(&name))
+}
+
+/// An account's alias, which has no upper case, or its number.
+fn account(value: &str) -> Option<AccountAlias> {
+    ascii_hyphens(bare(value)).to_ascii_lowercase().parse().ok()
 }
 
 /// A use case for a word that others use for it. It is only suggested: whether it is meant, the person says.
@@ -204,32 +256,6 @@ fn suggested(word: &str) -> Option<UseCase> {
     let mut begun =
         UseCase::ALL.into_iter().filter(|use_case| !word.is_empty() && use_case.as_str().starts_with(word));
     known.or_else(|| begun.next().filter(|_| begun.next().is_none()))
-}
-
-/// An IAM user as it is typed: a name, `name@account`, or an ARN.
-pub(crate) fn iam_user(word: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
-    let word = ascii_hyphens(&word.replace('`', ""));
-    let word = unwrapped(&word);
-    if let Some(arn) = word.strip_prefix("arn:") {
-        return user_of_arn(arn);
-    }
-    if let Some((user, alias)) = word.rsplit_once('@')
-        && let Ok(account) = alias.parse()
-    {
-        return Some((user.parse().ok()?, Some(account)));
-    }
-    Some((word.parse().ok()?, None))
-}
-
-/// `aws:iam::123456789012:user/path/name`: the account's number stands for its alias
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
-fn user_of_arn(arn: &str) -> Option<(IamUserName, Option<AccountAlias>)> {
-    let mut parts = arn.splitn(5, ':');
-    let (_partition, service, _region) = (parts.next()?, parts.next()?, parts.next()?);
-    let (account, resource) = (parts.next()?, parts.next()?);
-    let path = resource.strip_prefix("user/").filter(|_| service == "iam")?;
-    let name = path.rsplit('/').next()?;
-    Some((name.parse().ok()?, Some(account.parse().ok()?)))
 }
 
 /// How many days one of a unit has. Months and years have no certain number.
@@ -312,6 +338,9 @@ mod tests {
             ("new \u{201c}ci\u{201d} *use:cli* _ttl:30d_ to deploy".replace('_', "").leak(), deploy()),
             ("create ci use:cli use:cli ttl:30d ttl:30 reason: to deploy", deploy()),
             ("/access-key create ci use:CLI ttl:30d. to deploy", deploy()),
+            ("create use:cli ttl:30d ci to deploy", deploy()),
+            ("create --ttl=30d ci --use=cli to deploy", deploy()),
+            ("create ci@prod account:prod use:cli ttl:7d x", of("ci", Some("prod"), UseCase::Cli, 7, "x")),
             ("create ci use:cli ttl:1w to", of("ci", None, UseCase::Cli, 7, "to")),
             ("create ci use:cli ttl:2 weeks to", of("ci", None, UseCase::Cli, 14, "to")),
             ("create ci use:local_code ttl:7d x", of("ci", None, UseCase::LocalCode, 7, "x")),
@@ -344,7 +373,22 @@ mod tests {
         let name = "n".repeat(64);
         let unknown = |word: &str, near| Problem::UnknownUseCase(word.to_owned(), near);
         let cases: &[(&str, Problem, &str)] = &[
-            ("create use:other ttl:7d x", Problem::UserMissing, "create ci-deployer use:other ttl:7d x"),
+            (
+                "create use:other ttl:7d",
+                Problem::UserMissing,
+                "create ci-deployer use:other ttl:7d why you need it",
+            ),
+            ("create use:other ttl:7d ci", Problem::ReasonMissing, all),
+            (
+                "create ci@prod --account home use:other ttl:7d x",
+                Problem::AccountRepeated,
+                "create ci@prod use:other ttl:7d x",
+            ),
+            (
+                "create ci use: nope ttl:7d to go",
+                unknown("nope", None),
+                "create ci use:<use-case> ttl:7d nope to go",
+            ),
             (
                 "create a/b use:other ttl:7d x",
                 Problem::NotAnIamUser("a/b".to_owned()),
@@ -404,8 +448,8 @@ mod tests {
             ),
         ];
         for (line, problem, correct) in cases {
-            let expected = SyntaxError { problem: problem.clone(), correct: (*correct).to_owned() };
-            assert_eq!(line.parse::<Command>(), Err(expected), "{line:?}");
+            let error = line.parse::<Command>().unwrap_err();
+            assert_eq!((&error.problem, error.correct.as_str()), (problem, *correct), "{line:?}");
         }
         for wrong in
             ["", "d", "0d", "3651d", "99999d", "-1d", "+1d", "1.5d", "12h", "1m", "1y", "30dd", "\u{663}d"]
@@ -450,7 +494,7 @@ mod tests {
     /// The words of a line that say something valid.
     fn said(create: &Create) -> [String; 3] {
         [
-            typed(&create.user, create.account.as_ref()),
+            TypedUser { user: create.user.clone(), account: create.account.clone() }.to_string(),
             format!("use:{}", create.use_case),
             format!("ttl:{}", create.days),
         ]

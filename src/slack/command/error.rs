@@ -1,6 +1,7 @@
 //! What can be wrong with a typed line or a submitted form.
 
 use crate::domain::use_case::UseCase;
+use crate::slack::command::prefill::Prefill;
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Problem {
     UseRepeated,
     /// More than one IAM user.
     UserRepeated,
+    /// Two different accounts.
+    AccountRepeated,
     /// Not an account alias or number. Holds what was typed.
     NotAnAccount(String),
     /// Not a use case. Holds what was typed, and the one that is perhaps meant.
@@ -49,4 +52,12 @@ pub struct SyntaxError {
     pub problem: Problem,
     /// A correct line, without the slash command's own name.
     pub correct: String,
+    /// What was right in a `create`, for the form to begin with.
+    pub prefill: Option<Prefill>,
+}
+
+impl SyntaxError {
+    pub(crate) fn new(problem: Problem, correct: impl Into<String>) -> Self {
+        Self { problem, correct: correct.into(), prefill: None }
+    }
 }

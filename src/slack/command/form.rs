@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::reason::{InvalidReason, Reason};
-use crate::slack::command::create::{Create, days, iam_user};
+use crate::slack::command::create::{Create, days};
 use crate::slack::command::error::Problem;
+use crate::slack::command::iam_user::TypedUser;
 use crate::slack::command::secret::holds_secret;
 use crate::text::is_blank;
 
@@ -57,7 +58,7 @@ impl Create {
         let user = match field(Field::Other).or(field(Field::Own)) {
             None => Err((Field::Other, Problem::UserMissing)),
             Some(word) => {
-                iam_user(word).ok_or_else(|| (Field::Other, Problem::NotAnIamUser(word.to_owned())))
+                word.parse::<TypedUser>().map_err(|_| (Field::Other, Problem::NotAnIamUser(word.to_owned())))
             }
         };
         let use_case = match field(Field::UseCase) {
@@ -73,7 +74,7 @@ impl Create {
             }
         };
         match (user, use_case, days, reason(values)) {
-            (Ok((user, account)), Ok(use_case), Ok(days), Ok(reason)) => {
+            (Ok(TypedUser { user, account }), Ok(use_case), Ok(days), Ok(reason)) => {
                 Ok(Self { user, account, use_case, days, reason })
             }
             (user, use_case, days, reason) => {

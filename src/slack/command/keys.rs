@@ -1,19 +1,9 @@
 //! The commands about keys that exist: which IAM user's, or which key.
 
-use serde::{Deserialize, Serialize};
-
-use crate::id::{AccessKeyId, AccountAlias, IamUserName};
-use crate::slack::command::create::iam_user;
+use crate::id::AccessKeyId;
 use crate::slack::command::error::{Problem, SyntaxError};
+use crate::slack::command::iam_user::TypedUser;
 use crate::slack::command::word::{bare, option};
-
-/// An IAM user as it is typed: `bob`, or `bob@prod`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TypedUser {
-    pub user: IamUserName,
-    /// The account that it is in; none is the home account.
-    pub account: Option<AccountAlias>,
-}
 
 /// The longest id that is taken. AWS's have 20 characters; a secret access key has 40, and must not be taken for one.
 const LONGEST: usize = 32;
@@ -21,22 +11,13 @@ const LONGEST: usize = 32;
 /// The IAM user that `list` names, if it names one.
 pub(crate) fn listed<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Option<TypedUser>, SyntaxError> {
     let Some(word) = words.next() else { return Ok(None) };
-    let correct = "list".to_owned();
-    let Some((user, account)) = iam_user(word) else {
-        return Err(SyntaxError { problem: Problem::NotAnIamUser(word.to_owned()), correct });
+    let Ok(user) = word.parse::<TypedUser>() else {
+        return Err(SyntaxError::new(Problem::NotAnIamUser(word.to_owned()), "list"));
     };
     match words.next() {
-        None => Ok(Some(TypedUser { user, account })),
-        Some(_) => Err(SyntaxError {
-            problem: Problem::TooMuch("list"),
-            correct: format!("list {}", typed(&user, account.as_ref())),
-        }),
+        None => Ok(Some(user)),
+        Some(_) => Err(SyntaxError::new(Problem::TooMuch("list"), format!("list {user}"))),
     }
-}
-
-/// An IAM user as it is typed.
-pub(crate) fn typed(user: &IamUserName, account: Option<&AccountAlias>) -> String {
-    account.map_or_else(|| user.to_string(), |account| format!("{user}@{account}"))
 }
 
 /// The key that a command names: the one word that is an id, whatever stands around it, such as a reason. Of two, none is
@@ -45,14 +26,12 @@ pub(crate) fn key<'a>(
     command: &'static str,
     words: impl Iterator<Item = &'a str>,
 ) -> Result<AccessKeyId, SyntaxError> {
-    let wrong = |problem| SyntaxError { problem, correct: "list".to_owned() };
+    let wrong = |problem| SyntaxError::new(problem, "list");
     let words: Vec<&str> = words.collect();
     let ids: Vec<AccessKeyId> = words.iter().filter_map(|word| key_id(word)).collect();
     match (&ids[..], words.is_empty()) {
         ([id], _) => Ok(id.clone()),
-        ([id, ..], _) => {
-            Err(SyntaxError { problem: Problem::TooMuch(command), correct: format!("{command} {id}") })
-        }
+        ([id, ..], _) => Err(SyntaxError::new(Problem::TooMuch(command), format!("{command} {id}"))),
         ([], true) => Err(wrong(Problem::KeyMissing(command))),
         ([], false) => Err(wrong(Problem::NotAKey)),
     }
@@ -126,7 +105,7 @@ mod tests {
         for (line, problem, correct) in cases {
             let error = line.parse::<Command>().unwrap_err();
             assert!(!error.to_string().contains(secret), "{error}");
-            assert_eq!(error, SyntaxError { problem, correct }, "{line:?}");
+            assert_eq!(error, SyntaxError::new(problem, correct), "{line:?}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
         Err(error) => return Ok(ReceiveOutcome::SyntaxError(slash.to_owned(), error)),
         Ok(Command::Help) => return Ok(ReceiveOutcome::Help(slash.to_owned())),
         Ok(
-            command @ (Command::Form
+            command @ (Command::Form(_)
             | Command::Create(_)
             | Command::List(_)
             | Command::Rotate(_)

@@ -57,6 +57,38 @@ async fn create_alone_opens_the_form_too() {
 }
 
 #[tokio::test]
+async fn wrong_line_opens_form_with_what_was_right() {
+    let keyvend = Deployed::new().await;
+    let answer = keyvend.typed(ALICE_OWNER, "create ci-deployer use:ec2 ttl:12d to deploy").await;
+    assert!(answer.text.contains("`ec2` is not a use case. Did you mean `aws-compute`?"), "{}", answer.text);
+    keyvend.presses(ALICE_OWNER, &answer, "Open the form").await;
+    let form = keyvend.view(ALICE_OWNER);
+    assert_eq!(form.begins("other").as_deref(), Some("ci-deployer"));
+    assert_eq!(form.begins("use-case"), None, "a use case is not guessed");
+    assert_eq!(form.begins("lifetime").as_deref(), Some("12d"));
+    assert_eq!(form.begins("reason").as_deref(), Some("to deploy"));
+    keyvend.deliver_everything().await;
+    keyvend.presses(ALICE_OWNER, &answer, "Open the form").await;
+    let form = keyvend.view(ALICE_OWNER);
+    assert_eq!(form.begins("own").as_deref(), Some("ci-deployer@home"), "known as hers by now");
+    assert_eq!(form.begins("other"), None);
+}
+
+#[tokio::test]
+async fn own_user_instead_of_command_opens_form() {
+    let keyvend = Deployed::new().await;
+    opens(&keyvend, ALICE_OWNER).await;
+    keyvend.deliver_everything().await;
+    keyvend.world.clock.advance(Duration::from_secs(1));
+    assert_eq!(keyvend.types(ALICE_OWNER, "ci-deployer").await, "", "the form is the answer");
+    assert_eq!(keyvend.view(ALICE_OWNER).begins("own").as_deref(), Some("ci-deployer@home"));
+    keyvend.types(ALICE_OWNER, "frobnicate").await;
+    let told = keyvend.told(ALICE_OWNER);
+    assert!(told.contains("`frobnicate` is neither a command nor an IAM user"), "{told}");
+    assert!(told.contains("`/access-key whoami`"), "{told}");
+}
+
+#[tokio::test]
 async fn invalid_form_fields_are_marked_and_not_queued() {
     let keyvend = Deployed::new().await;
     let form = opens(&keyvend, ALICE_OWNER).await;

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::iam_rights::Function;
+use crate::people::GENERAL;
 use crate::transcript::{Message, View};
 use crate::{World, delivery, environment};
 
@@ -115,6 +116,14 @@ impl Deployed {
         self.deliver().await;
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default();
         body["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The same as a message, with its buttons.
+    pub async fn typed(&self, person: &str, text: &str) -> Message {
+        let answer = self.arrive(self.world.slash_command(person, text)).await;
+        self.deliver().await;
+        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        self.world.net.slack().shows(person, GENERAL, &body)
     }
 
     /// A press on a button, worked off. Each press is a second later than what was before it.

@@ -247,6 +247,13 @@ impl Slack {
         self.state().keep(channel, user, &said, None, now);
     }
 
+    /// The answer to a slash command, as Slack shows it to whoever typed it.
+    pub fn shows(&self, user: &str, channel: &str, answer: &Value) -> Message {
+        block_kit::check_message(answer);
+        let now = self.clock.now();
+        self.state().keep(channel, BOT, answer, Some(user.to_owned()), now)
+    }
+
     /// What this person was told alone: direct messages and ephemeral ones.
     pub fn told(&self, user: &str) -> Vec<Message> {
         let direct = direct(user);

@@ -18,9 +18,13 @@ use crate::sqs;
 pub const ASK: &str = "create ci-deployer use:local-code ttl:30d laptop tooling";
 
 impl Deployed {
-    /// Alice asked; the card.
+    /// Alice asked; the card. The same again would be no second request, so any further one has another reason.
     pub async fn asked(&self) -> Message {
-        self.types(ALICE_OWNER, ASK).await;
+        let line = match self.cards().len() {
+            0 => ASK.to_owned(),
+            others => format!("{ASK} {others}"),
+        };
+        self.types(ALICE_OWNER, &line).await;
         self.card()
     }
 

@@ -135,6 +135,13 @@ impl View {
         options.iter().map(|option| text(&option["value"])).collect()
     }
 
+    /// What the element begins with: the value of an option, or what is written in it.
+    pub fn begins(&self, block_id: &str) -> Option<String> {
+        let element = &self.input(block_id)["element"];
+        let begun = element.pointer("/initial_option/value").or(element.get("initial_value"))?;
+        Some(text(begun))
+    }
+
     /// What Slack sends of an element that holds this: one of its options, or what was written.
     pub fn filled(&self, block_id: &str, value: Option<&str>) -> Value {
         let element = &self.input(block_id)["element"];

@@ -1,0 +1,36 @@
+//! What the request form begins with: whatever was right in a line, so that nothing is typed twice.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::lifetime::Days;
+use crate::domain::reason::Reason;
+use crate::domain::use_case::UseCase;
+use crate::slack::command::iam_user::TypedUser;
+
+/// The fields of the form that are known. It travels in the value of a button, at most 2,000 characters, which Slack signs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prefill {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<TypedUser>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_case: Option<UseCase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<Days>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+impl Prefill {
+    /// Of a button's value. A button of an earlier release has none, and the form is then empty.
+    #[must_use]
+    pub fn of_button(value: &str) -> Self {
+        serde_json::from_str(value).unwrap_or_default()
+    }
+
+    /// The value of a button.
+    #[must_use]
+    pub fn to_button(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
