@@ -56,6 +56,13 @@ pub enum DenialReason {
         /// The most that it can.
         max: usize,
     },
+    /// Fewer people can approve it than it needs.
+    TooFewApprovers {
+        /// The approvals that it needs.
+        needed: u32,
+        /// How many people can give one.
+        found: u32,
+    },
     /// The requester has as many open requests as anybody may have.
     TooManyOpenRequests {
         open: Vec<RequestId>,

@@ -22,6 +22,7 @@ pub fn denial(reason: &DenialReason, help: Option<&ChannelId>) -> String {
         DenialReason::UserDeleted => USER_GONE.to_owned(),
         DenialReason::TwoKeys { user } => two_keys(&user.name, &user.account),
         DenialReason::TooManyApprovers { max } => too_many_approvers(*max),
+        DenialReason::TooFewApprovers { needed, found } => too_few_approvers(*needed, *found, help),
         DenialReason::TooManyOpenRequests { open } => too_many_open(open),
         DenialReason::KeyDeleted => KEY_GONE.to_owned(),
         DenialReason::ReplacementTooLate => END_PASSED.to_owned(),
@@ -99,6 +100,21 @@ pub const POLICIES_INVALID: &str = "keyvend's policies are invalid, so nothing c
 pub fn too_many_approvers(most: usize) -> String {
     format!(
         "There are more than {most} approvers, and a request cannot record that many. Ask a keyvend administrator to set `KEYVEND_APPROVERS` to a smaller channel or user group, then submit the request again."
+    )
+}
+
+/// Fewer people can approve a request than it needs.
+#[must_use]
+pub fn too_few_approvers(needed: u32, found: u32, help: Option<&ChannelId>) -> String {
+    let can = match found {
+        0 => "nobody but you can give one".to_owned(),
+        1 => "only 1 person can give one".to_owned(),
+        found => format!("only {found} people can give one"),
+    };
+    let approvals = if needed == 1 { "1 approval".to_owned() } else { format!("{needed} approvals") };
+    format!(
+        "This request needs {approvals}, and {can}. An approver must be added before you submit it again. {}",
+        ask_help(help)
     )
 }
 

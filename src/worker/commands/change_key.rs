@@ -31,6 +31,7 @@ use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
 use crate::worker::limits::{admit, still_open};
 use crate::worker::ops::delete_key::{delete_key, remove_description_of};
+use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_change::{KeyChange, authorize_change};
 use crate::worker::ops::key_expiry::drop_inactive_successor;
 use crate::worker::ops::key_list::chooser;
@@ -165,7 +166,10 @@ async fn evaluate_change(
     let request = match may {
         Ok(needed) => match too_many_approvers(&facts) {
             Some(Limit { by, reason }) => KeyRequest::refused(id, asked, salt, reason, &[by.to_owned()]),
-            None => new_request(ctx, policies, (id, asked, salt), &facts, (issued, approvals, needed)),
+            None => {
+                let new = new_request(ctx, policies, (id, asked, salt), &facts, (issued, approvals, needed));
+                too_few_approvers(ctx, slack, policies, new, &facts).await
+            }
         },
         Err(denial) => KeyRequest::refused(id, asked, salt, denied_by_policy(&denial), &denial.by),
     };
@@ -257,6 +261,11 @@ async fn submit_request(
     facts: &DecisionFacts,
     now: Timestamp,
 ) -> Result<(), HandleError> {
+    if change != KeyChange::Replace
+        && let Some(first) = open.same_as(&request)
+    {
+        return Ok(answer_with(ctx, message, now, &approval_card::already_open(first)).await?);
+    }
     let refused = matches!(request.state, RequestState::PolicyDenied { .. });
     let full = change == KeyChange::Rotate && !refused && has_two_keys(&facts.iam_user);
     if full {

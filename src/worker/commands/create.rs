@@ -18,7 +18,7 @@ use crate::policy::{Policies, Request, RequiredApprovals};
 use crate::random::random;
 use crate::render::{approval_card, text};
 use crate::slack::api;
-use crate::slack::command::Create;
+use crate::slack::command::{Create, Prefill};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::open_requests::OpenRequests;
 use crate::store::requests::StoredRequest;
@@ -30,6 +30,7 @@ use crate::worker::authorize::{
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
 use crate::worker::limits::{admit, fetch_ahead, still_open};
+use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_list::chooser;
 use crate::worker::ops::ownership::note_owners;
 use crate::worker::outbox::{audit_alone, drain_outbox};
@@ -64,6 +65,9 @@ pub(crate) async fn create(
         Ok(account) => account,
         Err(alias) => return refuse_account(ctx, message, create, alias, now).await,
     };
+    if let Some(named) = account_in_reason(ctx, create).filter(|named| named.id != account.id) {
+        return Ok(ask_for_account(ctx, message, create, (named, account), now).await?);
+    }
     let asked = RequestDetails {
         kind: RequestKind::Create,
         requester: message.person.clone(),
@@ -77,6 +81,10 @@ pub(crate) async fn create(
     };
     let EvaluatedRequest { mut request, seen, open } =
         evaluate(ctx, message, (asked, open), RevisionSalt::new(random()?), now).await?;
+    if let Some(first) = open.as_ref().and_then(|open| open.same_as(&request)) {
+        let (in_form, answer) = (text::already_open(first), approval_card::already_open(first));
+        return Ok(show_request(ctx, message, &in_form, &answer, now).await?);
+    }
     if request.state == RequestState::Pending {
         request.notifications.extend([Notification::UpdateCard]);
     }
@@ -196,7 +204,10 @@ async fn evaluate(
         asked.email_hash = facts.requester.email.as_deref().map(email_hash);
     }
     let (request, seen) = match found {
-        Found::Facts(facts) => (evaluate_facts(ctx, policies, (id, salt), asked, &facts), Ok(*facts)),
+        Found::Facts(facts) => {
+            let request = evaluate_facts(ctx, policies, (id, salt), asked, &facts);
+            (too_few_approvers(ctx, &slack, policies, request, &facts).await, Ok(*facts))
+        }
         Found::Denied(denial, facts) => {
             let (reason, by) = unfit(ctx, &asked.requester, &facts.iam_user)
                 .unwrap_or_else(|| (denied_by_policy(&denial), denial.by));
@@ -262,7 +273,7 @@ async fn offer_key_to_replace(
     answer_with(ctx, message, now, chooser).await
 }
 
-/// Answers with what came of it. In a form it is a sentence; the buttons come by direct message, which stays.
+/// Answers with what came of it.
 async fn confirm_request(
     ctx: &Context,
     message: &SlackEnvelope,
@@ -285,12 +296,44 @@ async fn confirm_request(
         | RequestState::Cancelled
         | RequestState::Expired => return reply(ctx, message, now, &text::standing(request)).await,
     };
+    show_request(ctx, message, &in_form, &answer, now).await
+}
+
+/// Answers with a request and its buttons. In a form it is a sentence; the buttons come by direct message, which stays.
+async fn show_request(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    in_form: &str,
+    answer: &api::SlackMessage,
+    now: Timestamp,
+) -> anyhow::Result<()> {
     if message.submitted_view().is_some() {
-        direct(ctx, &message.person, &answer).await?;
-        show_outcome(ctx, message, &in_form).await;
+        direct(ctx, &message.person, answer).await?;
+        show_outcome(ctx, message, in_form).await;
         return Ok(());
     }
-    answer_with(ctx, message, now, &answer).await
+    answer_with(ctx, message, now, answer).await
+}
+
+async fn ask_for_account(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    create: &Create,
+    (named, home): (&Account, &Account),
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let which = text::account_in_reason(&create.user, named, home);
+    let offer = approval_card::offer_form(which.clone(), &Prefill::from(create));
+    show_request(ctx, message, &which, &offer, now).await
+}
+
+/// The account that the reason begins with, where none stands behind the IAM user: `create ci in sandbox ...`. Only the
+/// person knows whether it is meant.
+fn account_in_reason<'a>(ctx: &'a Context, create: &Create) -> Option<&'a Account> {
+    let words = create.reason.as_str().split(' ').map(|word| word.trim_end_matches([',', '.', ':', ';']));
+    let preposition = |word: &&str| ["in", "on", "for", "from", "account"].contains(word);
+    let named = words.skip_while(preposition).next()?.to_ascii_lowercase().parse().ok()?;
+    ctx.config.account(&named).filter(|_| create.account.is_none())
 }
 
 /// Whether it was refused because there are two keys.

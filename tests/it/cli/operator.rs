@@ -102,8 +102,8 @@ pub const ASK: &str = "create ci-deployer use:local-code ttl:30d laptop tooling"
 
 /// Alice asked, and bob approved.
 pub async fn approved(deployed: &Deployed) {
-    deployed.types(ALICE_OWNER, ASK).await;
-    deployed.presses(BOB_APPROVER, &deployed.card(), "Approve").await;
+    let card = deployed.asked().await;
+    deployed.presses(BOB_APPROVER, &card, "Approve").await;
 }
 
 /// And her tab shows the key.

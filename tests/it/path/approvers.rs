@@ -1,6 +1,7 @@
 //! Whose approval counts: of those who were approvers when the request was created and still are, without the holder of
 //! the key that the request is about.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_iam::types::Tag;
@@ -9,10 +10,10 @@ use serde_json::{Value, json};
 use super::key_commands::{DAY, after, had, item, said, status, typed, waiting};
 use testkit::aws::{self, AUDIT};
 use testkit::deployed::Deployed;
-use testkit::net::HOME;
+use testkit::net::{HOME, Interfere};
 use testkit::slack::{
-    ALICE_OWNER, APPROVALS, BOB_APPROVER, BOT, CAROL_APPROVER, DAVE_APPROVER, GENERAL, GUS_GUEST,
-    MALLORY_OUTSIDER, TEAM_GROUP,
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, BOT, BOTTY, CAROL_APPROVER, DAVE_APPROVER, DORA_DELETED, GENERAL,
+    GUS_GUEST, MALLORY_OUTSIDER, TEAM_GROUP, XENA_EXTERNAL,
 };
 use testkit::sqs;
 use testkit::steps::{ASK, policies};
@@ -315,4 +316,48 @@ async fn new_approver_is_announced_in_approvals_channel() {
         told.starts_with("Added to the user group `S0TEAM`: <@U0MALLORY>, <@U0DAVE>. This makes them"),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn request_that_nobody_can_approve_is_refused() {
+    // The requester, the app itself, other bots, guests, and whoever left cannot approve.
+    let others = |keyvend: &Deployed, people: &[&str]| {
+        let people: BTreeSet<String> = people.iter().chain(&[BOT]).map(|id| (*id).to_owned()).collect();
+        keyvend.world.net.slack().channel(APPROVALS, |channel| channel.members = people);
+    };
+    let ordinary = ASK;
+    let cases: [(&[&str], &str, Option<&str>); 8] = [
+        (&[], ordinary, Some("needs 1 approval, and nobody but you can give one")),
+        (&[ALICE_OWNER], ordinary, Some("nobody but you")),
+        (&[ALICE_OWNER, BOTTY, GUS_GUEST, DORA_DELETED, XENA_EXTERNAL], ordinary, Some("nobody but you")),
+        (&[ALICE_OWNER, BOB_APPROVER], ordinary, None),
+        (&[BOB_APPROVER, BOTTY, GUS_GUEST], ordinary, None),
+        (&[ALICE_OWNER, BOB_APPROVER], ADMIN, Some("needs 2 approvals, and only 1 person can give one")),
+        (&[BOB_APPROVER, GUS_GUEST, DORA_DELETED], ADMIN, Some("only 1 person can give one")),
+        (&[BOB_APPROVER, GUS_GUEST, CAROL_APPROVER], ADMIN, None),
+    ];
+    for (people, line, refused) in cases {
+        let keyvend = Deployed::with(&[("KEYVEND_HELP_CHANNEL", GENERAL)]).await;
+        others(&keyvend, people);
+        keyvend.types(ALICE_OWNER, line).await;
+        let told = keyvend.told(ALICE_OWNER);
+        match refused {
+            Some(why) => {
+                assert!(told.contains(why) && told.contains("Ask in <#C0GENERAL>"), "{people:?}: {told}");
+                assert_eq!((keyvend.stands().await.as_str(), keyvend.cards().len()), ("POLICY_DENIED", 0));
+            }
+            None => assert_eq!((keyvend.stands().await.as_str(), keyvend.cards().len()), ("PENDING", 1)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn failed_lookup_of_approver_refuses_nothing() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "users.info" if call.parameters["user"] != ALICE_OWNER => Interfere::FailBefore,
+        _ => Interfere::Pass,
+    });
+    keyvend.types(ALICE_OWNER, ASK).await;
+    assert_eq!(keyvend.stands().await, "PENDING");
 }

@@ -1,5 +1,7 @@
 //! Asking: who gets a request on its way, and who is told why not and what to do next.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::slack_errors::CHANNEL_SPOILT;
@@ -403,4 +405,60 @@ async fn a_reason_calls_nobody_and_links_nowhere() {
         let reading = keyvend.card().reading();
         assert!(reading.contains(shown), "{typed}: {}", stable(&reading));
     }
+}
+
+#[tokio::test]
+async fn same_line_twice_is_one_request() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.world.clock.advance(Duration::from_secs(90));
+    for line in [ASK, "create CI-DEPLOYER@home  --use=local_code --ttl 30 laptop  tooling"] {
+        keyvend.types(ALICE_OWNER, line).await;
+        let again = keyvend.world.net.slack().last_told(ALICE_OWNER);
+        assert!(again.text.contains("no second request was created"), "{}", again.text);
+        assert!(again.text.contains("is pending approval: 0 of 1"), "{}", again.text);
+        assert_eq!(
+            again.button("Cancel").value,
+            keyvend.world.net.slack().told(ALICE_OWNER)[0].button("Cancel").value
+        );
+    }
+    assert_eq!((keyvend.requests().await.len(), keyvend.cards().len()), (1, 1));
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    keyvend.types(ALICE_OWNER, ASK).await;
+    let again = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    assert!(again.text.contains("is approved"), "{}", again.text);
+    keyvend.collects(&again).await;
+    // Something else is another request, and so is the same once the first one ended.
+    keyvend.types(ALICE_OWNER, &format!("{ASK} in the office")).await;
+    assert_eq!(keyvend.requests().await.len(), 2);
+    keyvend.types(ALICE_OWNER, "cancel").await;
+    keyvend.world.clock.advance(Duration::from_secs(4 * 86_400));
+    keyvend.types(ALICE_OWNER, ASK).await;
+    assert_eq!(keyvend.requests().await.len(), 3);
+}
+
+#[tokio::test]
+async fn account_in_reason_is_asked_about() {
+    let keyvend = Deployed::new().await;
+    for line in [
+        "create ci-deployer in sandbox use:cli ttl:7d why",
+        "create ci-deployer sandbox: use:cli ttl:7d why",
+        "create ci-deployer use:cli ttl:7d for account Sandbox, why",
+    ] {
+        let before = keyvend.world.net.slack().told(ALICE_OWNER).len();
+        keyvend.types(ALICE_OWNER, line).await;
+        let asked = keyvend.world.net.slack().last_told(ALICE_OWNER);
+        assert_eq!(keyvend.world.net.slack().told(ALICE_OWNER).len(), before + 1, "{line}");
+        assert!(asked.text.contains("`ci-deployer@sandbox` or `ci-deployer@home`"), "{}", asked.text);
+        keyvend.presses(ALICE_OWNER, &asked, "Open the form").await;
+    }
+    assert_eq!(keyvend.requests().await.len(), 0);
+    for line in [
+        "create ci-deployer@home use:cli ttl:7d sandbox deployments need it",
+        "create ci-deployer use:cli ttl:7d deploys in sandbox",
+        "create ci-deployer in home use:cli ttl:7d why",
+    ] {
+        keyvend.types(ALICE_OWNER, line).await;
+    }
+    assert_eq!(keyvend.requests().await.len(), 3);
 }

@@ -9,7 +9,7 @@ use testkit::aws::{self, Mail};
 use testkit::deployed::{Deployed, Tab};
 use testkit::net::Interfere;
 use testkit::slack::{ALICE_OWNER, Person};
-use testkit::steps::{ASK, text};
+use testkit::steps::text;
 
 const MAIL: [(&str, &str); 2] =
     [("KEYVEND_MAIL_FROM", "keys@example.com"), ("KEYVEND_MAIL_DOMAINS", "example.com")];
@@ -241,7 +241,7 @@ async fn email_added_after_request_gets_no_code() {
     keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
     assert!(keyvend.told(ALICE_OWNER).contains("submit a new request"));
     keyvend.world.clock.advance(Duration::from_secs(1));
-    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.asked().await;
     assert_eq!(keyvend.stands().await, "PENDING");
 }
 

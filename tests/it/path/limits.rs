@@ -61,7 +61,7 @@ async fn configured_lifetimes_are_applied() {
     keyvend.world.clock.advance(Duration::from_secs(60));
     assert_eq!(keyvend.turned_away(&tab).await, (410, "expired".to_owned()));
     keyvend.world.clock.advance(Duration::from_secs(1));
-    keyvend.types(ALICE_OWNER, ask).await;
+    keyvend.types(ALICE_OWNER, &format!("{ask} again")).await;
     keyvend.world.clock.advance(Duration::from_secs(3_600));
     keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
     assert_eq!(keyvend.stands().await, "EXPIRED");

@@ -298,7 +298,7 @@ async fn eleventh_open_request_is_refused() {
     // The refusal lists the open ones.
     let keyvend = Deployed::new().await;
     for _ in 0..10 {
-        keyvend.types(ALICE_OWNER, ASK).await;
+        keyvend.asked().await;
         // What is refused in between hides none that is open.
         keyvend.types(ALICE_OWNER, "create nobody use:cli ttl:30d testing").await;
         next_minute(&keyvend);
@@ -310,7 +310,7 @@ async fn eleventh_open_request_is_refused() {
         .map(|found| found["id"].as_str().unwrap())
         .collect();
     assert_eq!(open.len(), 10);
-    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.asked().await;
     let told = keyvend.told(ALICE_OWNER);
     assert!(told.contains("You have 10 open requests"), "{told}");
     for id in &open {
@@ -322,10 +322,10 @@ async fn eleventh_open_request_is_refused() {
     // One that ends makes room, and so does time.
     next_minute(&keyvend);
     keyvend.types(ALICE_OWNER, &format!("cancel {}", open[3])).await;
-    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.asked().await;
     assert_eq!(keyvend.stands().await, "PENDING");
     keyvend.world.clock.advance(Duration::from_secs(25 * 3_600));
-    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.asked().await;
     assert_eq!(keyvend.stands().await, "PENDING");
     // A form is no way around it, nor is another workspace: the list is the Slack user's.
     assert_eq!(
@@ -346,12 +346,12 @@ async fn approvers_are_mentioned_five_times_an_hour() {
     let now = keyvend.world.clock.now().0;
     keyvend.world.clock.advance(Duration::from_secs(u64::try_from(3_600 - now.rem_euclid(3_600)).unwrap()));
     for _ in 0..7 {
-        keyvend.types(ALICE_OWNER, ASK).await;
+        keyvend.asked().await;
         next_minute(&keyvend);
     }
     assert_eq!((keyvend.cards().len(), mentions()), (7, 5), "the others are posted all the same");
     keyvend.world.clock.advance(Duration::from_secs(3_600));
-    keyvend.types(ALICE_OWNER, ASK).await;
+    keyvend.asked().await;
     assert_eq!((keyvend.cards().len(), mentions()), (8, 6));
     // The reminders of all eight come in one hour.
     keyvend.world.clock.advance(Duration::from_secs(6 * 3_600));

@@ -94,7 +94,7 @@ async fn unreadable_due_item_is_rescheduled() {
     // It delays no other item.
     let keyvend = Deployed::new().await;
     for _ in 0..2 {
-        keyvend.types(ALICE_OWNER, ASK).await;
+        keyvend.asked().await;
     }
     let requests = keyvend.requests().await;
     let (spoilt, other) = (text(&requests[0]["id"]), text(&requests[1]["id"]));

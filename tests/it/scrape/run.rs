@@ -150,7 +150,8 @@ impl Run {
     }
 
     async fn approved(&mut self, user: &str) {
-        self.types(&format!("create {user} use:cli ttl:30d laptop tooling")).await;
+        let nth = self.tickets.len();
+        self.types(&format!("create {user} use:cli ttl:30d laptop tooling {nth}")).await;
         let card = self.keyvend.card();
         self.presses(BOB_APPROVER, &card, "Approve").await;
     }
