@@ -69,12 +69,26 @@ pub struct AccessKey {
     pub last_used: AccessKeyLastUsed,
 }
 
-/// IAM's two states of a key.
+/// IAM's states of a key (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyMetadata.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccessKeyStatus {
     Active,
     /// It does not, and can be made to again.
     Inactive,
+    /// It works for nobody, and whether it can be made to again AWS does not say.
+    Expired,
+}
+
+impl AccessKeyStatus {
+    /// As people read it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// What `GetAccessKeyLastUsed` says. A last use that cannot be read is unknown, never "unused".
@@ -94,9 +108,15 @@ pub enum AccessKeyLastUsed {
 }
 
 impl IamUser {
-    /// How many of its keys have this status.
+    /// How many of its keys work.
     #[must_use]
-    pub fn count(&self, status: AccessKeyStatus) -> usize {
-        self.keys.iter().filter(|key| key.status == status).count()
+    pub fn active_keys(&self) -> usize {
+        self.keys.iter().filter(|key| key.status == AccessKeyStatus::Active).count()
+    }
+
+    /// How many of its keys do not.
+    #[must_use]
+    pub fn inactive_keys(&self) -> usize {
+        self.keys.len() - self.active_keys()
     }
 }

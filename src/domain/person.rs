@@ -69,6 +69,21 @@ impl FromIterator<SlackUserId> for EligibleApprovers {
 }
 
 impl Person {
+    /// Somebody whom Slack does not know: gone, for all that is known, and in no group.
+    #[must_use]
+    pub fn unknown(id: PersonId) -> Self {
+        Self {
+            id,
+            guest: false,
+            external: false,
+            deleted: true,
+            bot: false,
+            email: None,
+            email_confirmed: false,
+            groups: BTreeSet::new(),
+        }
+    }
+
     /// Whether this is a person of the workspace itself, and still there.
     #[must_use]
     pub fn is_full_member(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all, try_join, try_join_all};
+use tokio::sync::OnceCell;
 
 use crate::aws::{AttachedPolicy, Iam, IamError, TaggedUser, UserDetail};
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account, IamUser};
@@ -11,7 +12,7 @@ use crate::facts::owners::read_owners;
 use crate::facts::policy_documents::{
     Document, EvaluatedPolicy, boundary, digest, documents_of_group, judge,
 };
-use crate::id::{AccessKeyId, Digest256, IamUserName, SlackUserId, UserGroupId};
+use crate::id::{AccessKeyId, AccountId, Digest256, IamUserName, SlackUserId, UserGroupId};
 use crate::time::Timestamp;
 
 /// A user that is not there.
@@ -57,7 +58,24 @@ impl Lookup {
         now: Timestamp,
     ) -> anyhow::Result<Result<ListedUser, NoSuchUser>> {
         let iam = self.read_session(account, now).await?;
-        found(list_user(iam, account, name).await)
+        let versions = async { iam.default_versions().await };
+        found(list_user(iam.clone(), account, name, versions).await)
+    }
+
+    /// The same for one of several users that are looked up together: what is the same for all of an account's is read once.
+    pub async fn listed_user_of(
+        &self,
+        listing: &Listing,
+        account: &Account,
+        name: &IamUserName,
+        now: Timestamp,
+    ) -> anyhow::Result<Result<ListedUser, NoSuchUser>> {
+        let iam = self.read_session(account, now).await?;
+        let Some(kept) = listing.0.get(&account.id) else {
+            return self.listed_user(account, name, now).await;
+        };
+        let versions = async { kept.get_or_try_init(|| iam.default_versions()).await.cloned() };
+        found(list_user(iam.clone(), account, name, versions).await)
     }
 
     /// An IAM user's keys as IAM lists them, without their last uses; none where there is no such user.
@@ -147,6 +165,18 @@ impl Lookup {
     }
 }
 
+/// What is read once for all users of an account that are looked up together: the policies attached in it, of which there may
+/// be a thousand.
+#[derive(Debug)]
+pub struct Listing(BTreeMap<AccountId, OnceCell<BTreeMap<String, String>>>);
+
+impl Listing {
+    #[must_use]
+    pub fn of(accounts: &[Account]) -> Self {
+        Self(accounts.iter().map(|account| (account.id.clone(), OnceCell::new())).collect())
+    }
+}
+
 /// An IAM user as IAM lists it: its policy documents are still to be read.
 #[derive(Debug)]
 pub struct ListedUser {
@@ -188,7 +218,12 @@ fn found<T>(read: Result<T, IamError>) -> anyhow::Result<Result<T, NoSuchUser>> 
     }
 }
 
-async fn list_user(iam: Iam, account: &Account, name: &IamUserName) -> Result<ListedUser, IamError> {
+async fn list_user(
+    iam: Iam,
+    account: &Account,
+    name: &IamUserName,
+    versions: impl Future<Output = Result<BTreeMap<String, String>, IamError>>,
+) -> Result<ListedUser, IamError> {
     let (detail, (keys, (groups, (attached, (inline, versions))))) = try_join(
         iam.get_user(name),
         try_join(
@@ -197,7 +232,7 @@ async fn list_user(iam: Iam, account: &Account, name: &IamUserName) -> Result<Li
                 iam.list_groups(name),
                 try_join(
                     iam.list_attached_policies(name),
-                    try_join(iam.list_inline_policies(name), iam.default_versions()),
+                    try_join(iam.list_inline_policies(name), versions),
                 ),
             ),
         ),

@@ -25,6 +25,13 @@ pub enum ApprovalsChannelError {
         /// Slack's word for it.
         code: String,
     },
+    /// There is no such user group.
+    #[error("Slack says {code} of the user group {group}: correct KEYVEND_APPROVERS")]
+    GroupGone {
+        group: UserGroupId,
+        /// Slack's word for it.
+        code: String,
+    },
     /// Others than its members, or people from elsewhere, could see or decide what is asked there.
     #[error("the channel {0} must be private and not shared: make it so, or name another that is")]
     Open(ChannelId),
@@ -63,7 +70,7 @@ impl Lookup {
     ) -> anyhow::Result<ApproverSet> {
         let members = match approvers {
             Approvers::UserGroup(group) => {
-                try_join(ensure_private(slack, cards), members_of(slack, group)).await?.1
+                try_join(ensure_private(slack, cards), approving_members(slack, group)).await?.1
             }
             Approvers::Channel(channel) if channel == cards => {
                 try_join(ensure_private(slack, cards), members_in(slack, channel)).await?.1
@@ -97,7 +104,8 @@ impl Lookup {
         Ok(Memberships { approvers, groups })
     }
 
-    /// Adds who is in these user groups, as far as that was not looked up yet.
+    /// Adds who is in these user groups that own something, as far as that was not looked up yet. One that Slack does not
+    /// have any more has nobody in it, and keeps no other owner out.
     pub async fn load_groups(
         &self,
         slack: &SlackApi,
@@ -105,20 +113,23 @@ impl Lookup {
         groups: &BTreeSet<UserGroupId>,
     ) -> anyhow::Result<()> {
         let unknown = groups.iter().filter(|group| !memberships.groups.contains_key(*group));
-        let found = members_of_all(slack, unknown).await?;
-        memberships.groups.extend(found);
+        memberships.groups.extend(members_of_owning(slack, unknown).await?);
         Ok(())
     }
 
-    /// A person, with the groups they are in among those that were looked up.
+    /// A person, with the groups they are in among those that were looked up. Whoever Slack does not know is in none and
+    /// counts as deactivated: asking again would change nothing.
     pub async fn person(
         &self,
         slack: &SlackApi,
         id: &PersonId,
         memberships: &Memberships,
     ) -> anyhow::Result<Person> {
-        let user = slack.user_info(&id.user).await.context("users.info")?;
-        Ok(read_person(id, user, memberships))
+        match slack.user_info(&id.user).await {
+            Ok(user) => Ok(read_person(id, &user, memberships)),
+            Err(error) if error.is_about_unknown_person() => Ok(Person::unknown(id.clone())),
+            Err(error) => Err(error).context("users.info"),
+        }
     }
 
     /// Which of these user groups the person is in.
@@ -128,7 +139,7 @@ impl Lookup {
         person: &SlackUserId,
         groups: &BTreeSet<UserGroupId>,
     ) -> anyhow::Result<BTreeSet<String>> {
-        let found = members_of_all(slack, groups.iter()).await?;
+        let found = members_of_owning(slack, groups.iter()).await?;
         let own = found.into_iter().filter(|(_, members)| members.contains(person));
         Ok(own.map(|(group, _)| group.to_string()).collect())
     }
@@ -138,12 +149,41 @@ async fn members_of(slack: &SlackApi, group: &UserGroupId) -> anyhow::Result<Vec
     slack.group_members(group).await.with_context(|| format!("usergroups.users.list of {group}"))
 }
 
+async fn approving_members(slack: &SlackApi, group: &UserGroupId) -> anyhow::Result<Vec<SlackUserId>> {
+    let members = slack.group_members(group).await;
+    let members = members.map_err(|error| match error {
+        SlackError::Said(code) if SlackError::Said(code.clone()).is_about_unknown_group() => {
+            ApprovalsChannelError::GroupGone { group: group.clone(), code }.into()
+        }
+        error => anyhow::Error::from(error),
+    });
+    members.with_context(|| format!("usergroups.users.list of {group}"))
+}
+
 async fn members_of_all(
     slack: &SlackApi,
     groups: impl Iterator<Item = &UserGroupId>,
 ) -> anyhow::Result<BTreeMap<UserGroupId, BTreeSet<SlackUserId>>> {
     let found = groups.map(|group| async move {
         anyhow::Ok((group.clone(), members_of(slack, group).await?.into_iter().collect()))
+    });
+    Ok(try_join_all(found).await?.into_iter().collect())
+}
+
+/// The same, where nothing but ownership depends on it: a group that is gone owns nothing.
+async fn members_of_owning(
+    slack: &SlackApi,
+    groups: impl Iterator<Item = &UserGroupId>,
+) -> anyhow::Result<BTreeMap<UserGroupId, BTreeSet<SlackUserId>>> {
+    let found = groups.map(|group| async move {
+        let members = match slack.group_members(group).await {
+            Ok(members) => members,
+            Err(error) if error.is_about_unknown_group() => Vec::new(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("usergroups.users.list of {group}"));
+            }
+        };
+        anyhow::Ok((group.clone(), members.into_iter().collect()))
     });
     Ok(try_join_all(found).await?.into_iter().collect())
 }
@@ -158,25 +198,32 @@ async fn ensure_private(slack: &SlackApi, channel: &ChannelId) -> anyhow::Result
     let info = slack.channel_info(channel).await;
     let info =
         info.map_err(|error| ApprovalsChannelError::of(channel, error)).context("conversations.info")?;
-    if info.is_archived {
+    if info.is_archived == Some(true) {
         return Err(ApprovalsChannelError::of(channel, SlackError::Said("is_archived".to_owned())));
     }
-    let shared = info.is_shared || info.is_ext_shared || info.is_org_shared;
-    if info.is_private && !shared { Ok(()) } else { Err(ApprovalsChannelError::Open(channel.clone()).into()) }
+    let unshared =
+        [info.is_shared, info.is_ext_shared, info.is_org_shared].iter().all(|shared| *shared == Some(false));
+    if info.is_private == Some(true) && unshared {
+        Ok(())
+    } else {
+        Err(ApprovalsChannelError::Open(channel.clone()).into())
+    }
 }
 
-fn read_person(id: &PersonId, user: User, memberships: &Memberships) -> Person {
+fn read_person(id: &PersonId, user: &User, memberships: &Memberships) -> Person {
     let here = |team: &SlackTeamId| *team == id.team;
     let member = user.team_id.as_ref().is_some_and(here)
-        || user.enterprise_user.is_some_and(|enterprise| enterprise.teams.iter().any(here));
+        || user.enterprise_user.as_ref().is_some_and(|enterprise| enterprise.teams.iter().any(here));
+    // Of somebody deactivated Slack leaves out what it says of everybody else.
+    let is_not = |field: Option<bool>| field == Some(false) || user.is_deactivated();
     Person {
         id: id.clone(),
-        guest: user.is_restricted || user.is_ultra_restricted,
-        external: user.is_stranger || !member,
-        deleted: user.deleted,
-        bot: user.is_bot,
-        email: user.profile.email,
-        email_confirmed: user.is_email_confirmed,
+        guest: !(is_not(user.is_restricted) && is_not(user.is_ultra_restricted)),
+        external: user.is_stranger == Some(true) || !member,
+        deleted: user.is_deactivated(),
+        bot: !is_not(user.is_bot),
+        email: user.email(),
+        email_confirmed: user.is_email_confirmed == Some(true),
         groups: memberships.of(&id.user),
     }
 }

@@ -9,7 +9,7 @@ use cedar_policy::{
     RestrictedExpression as Value, Schema,
 };
 
-use crate::domain::iam::{AccessKeyStatus, Account, IamUser};
+use crate::domain::iam::{Account, IamUser};
 use crate::domain::person::Person;
 use crate::domain::risk::RiskFlag;
 use crate::id::{PersonId, SlackTeamId, SlackUserId};
@@ -136,7 +136,7 @@ impl Types {
     fn iam_user_entity(&self, iam_user: &IamUser, team: &SlackTeamId) -> Result<Entity> {
         let owners = iam_user.owners.iter().map(|user| self.member(team, user));
         let owner_groups = iam_user.owner_groups.iter().map(|group| value(&self.slack_group, group.as_str()));
-        let keys = |status| Value::new_long(i64::try_from(iam_user.count(status)).unwrap_or(i64::MAX));
+        let keys = |count| Value::new_long(i64::try_from(count).unwrap_or(i64::MAX));
         let attributes = Attributes::from([
             ("name".to_owned(), Value::new_string(iam_user.name.to_string())),
             ("path".to_owned(), Value::new_string(iam_user.path.clone())),
@@ -144,8 +144,8 @@ impl Types {
             ("owner_groups".to_owned(), Value::new_set(owner_groups)),
             ("privileged".to_owned(), Value::new_bool(iam_user.privileged)),
             ("quarantined".to_owned(), Value::new_bool(iam_user.quarantined)),
-            ("active_keys".to_owned(), keys(AccessKeyStatus::Active)),
-            ("inactive_keys".to_owned(), keys(AccessKeyStatus::Inactive)),
+            ("active_keys".to_owned(), keys(iam_user.active_keys())),
+            ("inactive_keys".to_owned(), keys(iam_user.inactive_keys())),
         ]);
         let account = uid(&self.account, iam_user.account.id.as_str());
         let group = |name| uid(&self.iam_group, &format!("{}/{name}", iam_user.account.id));

@@ -11,7 +11,7 @@ use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
 use crate::render::text;
 use crate::slack::action_id::{Action, Callback};
-use crate::slack::block_kit::{section, verbatim};
+use crate::slack::block_kit::{context, section, verbatim};
 use crate::slack::command::{Field, Prefill, Reason, TypedUser};
 
 /// Slack's most options of a menu.
@@ -48,6 +48,9 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
         let menu = menu(choices, typed.as_deref());
         let written = typed.as_deref().filter(|_| menu.get("initial_option").is_none());
         blocks.push(input(Field::Own, "Your IAM user", None, true, &menu));
+        if let Some(more @ 1..) = offer.own.len().checked_sub(MOST_OPTIONS) {
+            blocks.push(context(&format!("and {more} more of your IAM users: type the name below.")));
+        }
         blocks.push(typed_user(text::OTHER_USER, true, written));
     }
     let use_cases = UseCase::ALL.map(|use_case| option(text::use_case_choice(use_case), use_case.as_str()));
@@ -87,23 +90,28 @@ pub fn notice(sentence: &str) -> Value {
 /// A modal of several paragraphs, each a heading with lines that are never split between two blocks.
 #[must_use]
 pub fn paragraphs(title: &str, paragraphs: &[(&str, Vec<String>)]) -> Value {
-    let mut blocks = Vec::new();
+    // Each block with how many lines are in it.
+    let mut blocks: Vec<(Value, usize)> = Vec::new();
     for (heading, lines) in paragraphs {
-        let mut text = format!("*{heading}*");
+        let (mut text, mut count) = (format!("*{heading}*"), 0);
         for line in lines {
             if text.chars().count() + line.chars().count() >= MOST_IN_SECTION {
-                blocks.push(section(&text));
-                text.clear();
+                blocks.push((section(&text), count));
+                (text, count) = (String::new(), 0);
             }
             if !text.is_empty() {
                 text.push('\n');
             }
             text.push_str(line);
+            count += 1;
         }
-        blocks.push(section(&text));
+        blocks.push((section(&text), count));
     }
-    blocks.truncate(MOST_BLOCKS);
-    shown(title, blocks)
+    if blocks.len() > MOST_BLOCKS {
+        let hidden: usize = blocks.split_off(MOST_BLOCKS - 1).iter().map(|(_, lines)| lines).sum();
+        blocks.push((section(&format!("and {hidden} more")), 0));
+    }
+    shown(title, blocks.into_iter().map(|(block, _)| block).collect())
 }
 
 /// The lifetimes to choose from: those up to the longest, that one, and the one that was typed.

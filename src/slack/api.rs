@@ -11,8 +11,8 @@ use aws_smithy_types::body::SdkBody;
 use futures_util::future::{Either, select};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
@@ -33,63 +33,99 @@ pub struct SlackApi {
     sleep: SharedAsyncSleep,
 }
 
-/// `users.info`'s user (<https://docs.slack.dev/reference/objects/user-object>), as far as it is read here.
+/// `users.info`'s user (<https://docs.slack.dev/reference/objects/user-object>), as far as it is read here. A field may be
+/// missing, null or of a form that is not documented: then nothing is known of it, and that makes nobody eligible.
 #[derive(Debug, Deserialize)]
 pub struct User {
+    #[serde(default, deserialize_with = "lenient")]
     pub team_id: Option<SlackTeamId>,
-    #[serde(default)]
-    pub deleted: bool,
-    #[serde(default)]
-    pub is_bot: bool,
-    #[serde(default)]
-    pub is_restricted: bool,
-    #[serde(default)]
-    pub is_ultra_restricted: bool,
-    #[serde(default)]
-    pub is_stranger: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub deleted: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_bot: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_restricted: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_ultra_restricted: Option<bool>,
+    /// Only somebody from elsewhere has it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_stranger: Option<bool>,
     /// How far its clock is ahead of UTC, in seconds. A deactivated user has none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub tz_offset: Option<i64>,
     /// Whether the address was confirmed.
-    #[serde(default)]
-    pub is_email_confirmed: bool,
-    #[serde(default)]
-    pub profile: Profile,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_email_confirmed: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub profile: Option<Profile>,
     /// On an Enterprise organisation: the workspaces it is in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub enterprise_user: Option<EnterpriseUser>,
 }
 
+impl User {
+    /// Whether it may be deactivated: only what says that it is not, is not.
+    #[must_use]
+    pub fn is_deactivated(&self) -> bool {
+        self.deleted != Some(false)
+    }
+
+    /// The address, if it has one and the bot may see it.
+    #[must_use]
+    pub fn email(&self) -> Option<String> {
+        self.profile.as_ref()?.email.clone()
+    }
+}
+
 /// The part of a profile that is read.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Profile {
     /// The address, if the bot may see it.
+    #[serde(default, deserialize_with = "lenient")]
     pub email: Option<String>,
 }
 
 /// The workspaces of an organisation's member.
 #[derive(Debug, Deserialize)]
 pub struct EnterpriseUser {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_list")]
     pub teams: Vec<SlackTeamId>,
 }
 
-/// `conversations.info`'s channel (<https://docs.slack.dev/reference/objects/conversation-object>).
+/// `conversations.info`'s channel (<https://docs.slack.dev/reference/objects/conversation-object>). What is not said of it
+/// speaks against it.
 #[derive(Debug, Deserialize)]
 pub struct Channel {
     /// Only its members see it.
-    #[serde(default)]
-    pub is_private: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_private: Option<bool>,
     /// With another workspace or organisation.
-    #[serde(default)]
-    pub is_shared: bool,
-    #[serde(default)]
-    pub is_ext_shared: bool,
-    #[serde(default)]
-    pub is_org_shared: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_shared: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_ext_shared: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_org_shared: Option<bool>,
     /// Nothing can be posted there any more.
-    #[serde(default)]
-    pub is_archived: bool,
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_archived: Option<bool>,
+}
+
+/// A value of the documented form, or none.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(from)?).ok())
+}
+
+/// Those of a list that have the documented form; none where it is no list.
+fn lenient_list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let listed = lenient::<D, Vec<Value>>(from)?.unwrap_or_default();
+    Ok(listed.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
+}
+
+/// Those of a list that have the documented form: an entry that has not names nobody. That there is a list is not left out.
+fn lenient_entries<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
+    let listed = Vec::<Value>::deserialize(from)?;
+    Ok(listed.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect())
 }
 
 /// RFC 3986's unreserved characters stay as they are.
@@ -118,10 +154,10 @@ impl SlackApi {
     pub async fn user_info(&self, user: &SlackUserId) -> Result<User, SlackError> {
         #[derive(Deserialize)]
         struct Answer {
-            user: User,
+            user: Option<User>,
         }
         let answer: Answer = self.ask("users.info", &[("user", user.as_str())]).await?;
-        Ok(answer.user)
+        answer.user.ok_or_else(|| SlackError::Said("user_not_found".to_owned()))
     }
 
     /// <https://docs.slack.dev/reference/methods/conversations.info>
@@ -144,14 +180,13 @@ impl SlackApi {
     pub async fn channel_members(&self, channel: &ChannelId) -> Result<Vec<SlackUserId>, SlackError> {
         #[derive(Deserialize)]
         struct Answer {
+            #[serde(deserialize_with = "lenient_entries")]
             members: Vec<SlackUserId>,
-            #[serde(default)]
-            response_metadata: Metadata,
+            response_metadata: Option<Metadata>,
         }
-        #[derive(Default, Deserialize)]
+        #[derive(Deserialize)]
         struct Metadata {
-            #[serde(default)]
-            next_cursor: String,
+            next_cursor: Option<String>,
         }
         let mut members = Vec::new();
         let mut cursor = String::new();
@@ -159,7 +194,7 @@ impl SlackApi {
             let fields = [("channel", channel.as_str()), ("limit", "1000"), ("cursor", cursor.as_str())];
             let answer: Answer = self.ask("conversations.members", &fields).await?;
             members.extend(answer.members);
-            cursor = answer.response_metadata.next_cursor;
+            cursor = answer.response_metadata.and_then(|metadata| metadata.next_cursor).unwrap_or_default();
             if cursor.is_empty() {
                 return Ok(members);
             }
@@ -175,6 +210,7 @@ impl SlackApi {
     pub async fn group_members(&self, group: &UserGroupId) -> Result<Vec<SlackUserId>, SlackError> {
         #[derive(Deserialize)]
         struct Answer {
+            #[serde(deserialize_with = "lenient_entries")]
             users: Vec<SlackUserId>,
         }
         let team = self.team.as_ref().map(SlackTeamId::as_str).unwrap_or_default();

@@ -17,6 +17,27 @@ pub enum SlackError {
 }
 
 impl SlackError {
+    /// Whether Slack does not know the person that was asked about, or shows them to nobody here: asked again, it says the
+    /// same (<https://docs.slack.dev/reference/methods/users.info#errors>).
+    #[must_use]
+    pub fn is_about_unknown_person(&self) -> bool {
+        match self {
+            Self::Said(code) => {
+                ["user_not_found", "users_not_found", "user_not_visible"].contains(&code.as_str())
+            }
+            Self::Wait(_) | Self::NoAnswer(_) => false,
+        }
+    }
+
+    /// Whether Slack has no such user group.
+    #[must_use]
+    pub fn is_about_unknown_group(&self) -> bool {
+        match self {
+            Self::Said(code) => ["no_such_subteam", "subteam_not_found"].contains(&code.as_str()),
+            Self::Wait(_) | Self::NoAnswer(_) => false,
+        }
+    }
+
     /// Whether another token may do: this one was rotated or revoked, or is of a bot that was removed.
     #[must_use]
     pub fn is_about_the_token(&self) -> bool {

@@ -84,7 +84,10 @@ fn is_undeliverable(notification: &Notification, error: &anyhow::Error) -> bool 
             matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
         }
         Notification::DirectMessage { .. } | Notification::ExpiryReminder { .. } => {
-            matches!(code.as_str(), "user_disabled" | "user_not_found" | "cannot_dm_bot")
+            matches!(
+                code.as_str(),
+                "user_disabled" | "user_not_found" | "users_not_found" | "user_not_visible" | "cannot_dm_bot"
+            )
         }
         Notification::ThreadReply { .. } | Notification::ApprovalsChannel { .. } => false,
     }

@@ -38,5 +38,6 @@ mod slack_timeouts;
 mod stale_messages;
 mod timers;
 mod two_keys;
+mod unknown_people;
 mod user_groups;
 mod whole_path;

@@ -4,7 +4,8 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Put, ReturnValue, TransactWriteItem, Update as UpdateItem,
+    AttributeValue, CancellationReason, ConditionCheck, Put, ReturnValue, TransactWriteItem,
+    Update as UpdateItem,
 };
 
 use crate::aws::dynamodb::attributes::{read_item, reserved_names, some_values, write_item};
@@ -42,6 +43,33 @@ pub enum WriteError {
     Conflict(#[from] Conflict),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
+}
+
+/// How often a transaction that crossed another is written again at once: another issue that checks the freeze, for example.
+const MAX_CROSSINGS: u32 = 3;
+
+/// Why DynamoDB wrote nothing
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Canceled {
+    /// A condition did not hold.
+    Lost,
+    /// Another transaction was at one of the items at that moment, and no condition failed.
+    Crossed,
+    Other,
+}
+
+impl Canceled {
+    fn of(reasons: &[CancellationReason]) -> Self {
+        let is_among = |wanted| reasons.iter().any(|reason| reason.code() == Some(wanted));
+        if is_among("ConditionalCheckFailed") {
+            Self::Lost
+        } else if is_among("TransactionConflict") {
+            Self::Crossed
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl Tables {
@@ -114,18 +142,22 @@ impl Tables {
     pub async fn write(&self, writes: Vec<Write>) -> Result<(), WriteError> {
         let items =
             writes.into_iter().map(|write| self.transact_item(write)).collect::<anyhow::Result<Vec<_>>>()?;
-        let answer = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        answer.map(drop).map_err(|error| {
-            let lost = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => canceled
-                    .cancellation_reasons()
-                    .iter()
-                    .filter_map(|reason| reason.code())
-                    .any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict")),
-                _ => false,
+        let mut crossings = 0;
+        loop {
+            let write = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = write.send().await else { return Ok(()) };
+            let why = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                    Canceled::of(canceled.cancellation_reasons())
+                }
+                _ => Canceled::Other,
             };
-            if lost { Conflict.into() } else { aws_error("dynamodb:TransactWriteItems", &error).into() }
-        })
+            match why {
+                Canceled::Crossed if crossings < MAX_CROSSINGS => crossings += 1,
+                Canceled::Crossed | Canceled::Lost => return Err(Conflict.into()),
+                Canceled::Other => return Err(aws_error("dynamodb:TransactWriteItems", &error).into()),
+            }
+        }
     }
 
     fn transact_item(&self, write: Write) -> anyhow::Result<TransactWriteItem> {

@@ -37,6 +37,7 @@ impl Iam {
                     status: match key.status {
                         Some(StatusType::Active) => AccessKeyStatus::Active,
                         Some(StatusType::Inactive) => AccessKeyStatus::Inactive,
+                        Some(StatusType::Expired) => AccessKeyStatus::Expired,
                         _ => return Err(unreadable().into()),
                     },
                     create_date: Timestamp(key.create_date.ok_or_else(unreadable)?.secs()),

@@ -3,7 +3,7 @@
 use crate::cli::answer::{Answer, ExitStatus};
 use crate::cli::explain::{Explained, domain};
 use crate::cli::output::text::{account, count, listed, plain, rows, yes};
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed};
 use crate::policy::{Action, KeyFacts, Question, RequestContext};
 
 impl Answer for Explained {
@@ -134,10 +134,7 @@ fn key_facts(key: &KeyFacts) -> String {
 }
 
 fn existing(key: &AccessKey) -> String {
-    let status = match key.status {
-        AccessKeyStatus::Active => "active",
-        AccessKeyStatus::Inactive => "inactive",
-    };
+    let status = key.status.as_str();
     let used = match &key.last_used {
         AccessKeyLastUsed::Never => "never used".to_owned(),
         AccessKeyLastUsed::Unknown => "last use unknown".to_owned(),

@@ -39,7 +39,7 @@ pub fn more_users(rest: &[IamUserRef]) -> String {
     let mut names: Vec<String> =
         rest.iter().take(MOST).map(|user| iam_user(&user.name, &user.account)).collect();
     if rest.len() > MOST {
-        names.push(format!("{} more", rest.len() - MOST));
+        names.push(format!("and {} more", rest.len() - MOST));
     }
     format!(
         "Not shown: {}. To list the keys of an IAM user: `/access-key list &lt;iam-user&gt;[@account]`.",

@@ -2,7 +2,7 @@
 
 use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account};
 use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{KeyRequest, RequestKind, RequestState};
 use crate::domain::use_case::UseCase;
@@ -61,10 +61,7 @@ pub fn alternative(use_case: UseCase) -> &'static str {
 /// One existing key, on one line.
 #[must_use]
 pub fn key_line(key: &AccessKey, now: Timestamp) -> String {
-    let status = match key.status {
-        AccessKeyStatus::Active => "active",
-        AccessKeyStatus::Inactive => "inactive",
-    };
+    let status = key.status.as_str();
     let age = u32::try_from(now.since(key.create_date).max(0) / DAY).unwrap_or(u32::MAX);
     let used = match &key.last_used {
         AccessKeyLastUsed::Never => "never used".to_owned(),
@@ -227,7 +224,10 @@ pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String 
     let submit_again =
         format!("{requester} can also cancel it and submit it again; then you can approve it.");
     let named: Vec<String> = eligible.iter().take(MAX_NAMED).map(|user| format!("<@{user}>")).collect();
-    let others = if eligible.len() > MAX_NAMED { " or another of them" } else { "" };
+    let others = match eligible.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let ask = match named.as_slice() {
         [] => String::new(),
         named => format!("Ask somebody who was an approver then: {}{others}. ", named.join(", ")),

@@ -6,7 +6,7 @@ use futures_util::future::{join_all, try_join, try_join3};
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::IamUser;
 use crate::domain::person::Person;
-use crate::facts::NoSuchUser;
+use crate::facts::{Listing, NoSuchUser};
 use crate::policy::{IamUserRef, List, Policies, Resource as _};
 use crate::render::approval_card::{self, Listed, MOST_LISTED};
 use crate::render::text;
@@ -115,10 +115,11 @@ async fn list_own(
         return Ok(());
     }
     let (shown, rest) = known.own.split_at(known.own.len().min(MOST_LISTED));
+    let listing = &Listing::of(&ctx.config.accounts);
     let listed = join_all(shown.iter().map(|at| {
         let (slack, person, mut memberships) = (&slack, &person, memberships.clone());
         async move {
-            let found = ctx.lookup.listed_user(&at.account, &at.name, now).await?;
+            let found = ctx.lookup.listed_user_of(listing, &at.account, &at.name, now).await?;
             let Ok(listed) = found.map_err(|NoSuchUser| ()) else { return Ok(None) };
             let known = listed.as_if(false);
             ctx.lookup.load_groups(slack, &mut memberships, &known.owner_groups).await?;

@@ -150,8 +150,10 @@ async fn notify_of_keys(ctx: &Context, keys: &[StoredKey], now: Timestamp) -> Re
 /// Whether somebody is deactivated, or unknown to Slack by now.
 async fn has_left(slack: &SlackApi, user: &SlackUserId) -> Result<bool, SlackError> {
     match slack.user_info(user).await {
-        Ok(user) => Ok(user.deleted),
-        Err(SlackError::Said(code)) if code == "user_not_found" => Ok(true),
+        Ok(user) => Ok(user.deleted == Some(true)),
+        Err(SlackError::Said(code)) if ["user_not_found", "users_not_found"].contains(&code.as_str()) => {
+            Ok(true)
+        }
         Err(error) => Err(error),
     }
 }

@@ -150,9 +150,13 @@ async fn mail_address(
     request: &KeyRequest,
 ) -> anyhow::Result<Result<Option<MailAddress>, &'static str>> {
     let Some(mail) = &ctx.config.mail else { return Ok(Ok(None)) };
-    let user = slack_client(ctx).await?.user_info(&message.person.user).await?;
+    let (email, confirmed) = match slack_client(ctx).await?.user_info(&message.person.user).await {
+        Ok(user) => (user.email(), user.is_email_confirmed == Some(true)),
+        Err(error) if error.is_about_unknown_person() => (None, false),
+        Err(error) => return Err(error.into()),
+    };
     let seen = request.details.email_hash.as_deref();
-    Ok(validate_email(user.profile.email, user.is_email_confirmed, seen, mail).map(Some))
+    Ok(validate_email(email, confirmed, seen, mail).map(Some))
 }
 
 fn make_ticket(ctx: &Context, wants_code: bool, now: Timestamp) -> anyhow::Result<NewTicket> {

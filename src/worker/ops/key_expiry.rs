@@ -10,7 +10,6 @@ use crate::domain::request::Notification;
 use crate::id::{AccessKeyId, PersonId};
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
-use crate::slack::api::SlackError;
 use crate::store::keys::StoredKey;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
@@ -110,9 +109,7 @@ pub(crate) async fn expire_or_postpone(
 async fn timezone_offset(ctx: &Context, person: &PersonId) -> anyhow::Result<i64> {
     match slack_client(ctx).await?.user_info(&person.user).await {
         Ok(user) => Ok(user.tz_offset.unwrap_or(0)),
-        Err(SlackError::Said(code)) if ["user_not_found", "user_not_visible"].contains(&code.as_str()) => {
-            Ok(0)
-        }
+        Err(error) if error.is_about_unknown_person() => Ok(0),
         Err(error) => Err(error.into()),
     }
 }

@@ -110,7 +110,7 @@ fn available_actions(
                 offers.push(KeyAction::Deactivate);
             }
         }
-        AccessKeyStatus::Inactive => {
+        AccessKeyStatus::Inactive | AccessKeyStatus::Expired => {
             if allows(policies.decide(who, &Delete(key_facts), user)) {
                 offers.push(KeyAction::Delete);
             }

@@ -211,7 +211,6 @@ async fn failed_lookup_never_permits_request() {
     // A lookup that fails is an error and never a permission.
     let lookups = [
         ("users.info", "fatal_error"),
-        ("users.info", "user_not_found"),
         ("conversations.members", "fatal_error"),
         ("conversations.info", "missing_scope"),
     ];

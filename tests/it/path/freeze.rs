@@ -317,6 +317,21 @@ async fn freeze_during_issue_is_recorded() {
 }
 
 #[tokio::test]
+async fn crossed_issue_is_written_again_at_once() {
+    // Others who check the freeze at the same moment cost nobody ten seconds.
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    keyvend.claims(&tab).await;
+    for _ in 0..2 {
+        keyvend.world.net.once("dynamodb", "TransactWriteItems", crossed());
+    }
+    let before = keyvend.world.clock.now();
+    keyvend.deliver().await;
+    assert_eq!(keyvend.world.clock.now(), before);
+    assert_eq!(keyvend.key_ids().len(), 1);
+}
+
+#[tokio::test]
 async fn repeated_freeze_notifies_nobody_and_is_audited() {
     // The audit entry says that it changed nothing.
     let keyvend = Deployed::new().await;

@@ -130,7 +130,7 @@ async fn unreadable_non_iam_fact_is_error() {
     // Who is in the user group that owns the IAM user, and how many keys were issued today.
     let keyvend = Deployed::new().await;
     for _ in 0..6 {
-        keyvend.world.net.slack().fail_next("usergroups.users.list", "no_such_subteam");
+        keyvend.world.net.slack().fail_next("usergroups.users.list", "fatal_error");
     }
     keyvend.types(ALICE_OWNER, "create group-owned use:cli ttl:30d testing").await;
     keyvend.deliver_everything().await;
@@ -159,6 +159,83 @@ async fn unreadable_last_use_is_unknown() {
     });
     let reading = keyvend.asked().await.reading();
     assert!(reading.contains("active, 0 days old, last use unknown"), "{reading}");
+}
+
+#[tokio::test]
+async fn expired_key_is_shown_and_not_active() {
+    // `Expired` is a documented status, if a rare one; a list of it is read like any other.
+    let keyvend = Deployed::new().await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    iam.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    keyvend.world.net.iam().set_status(&keyvend.key_ids()[0], "Expired");
+    let reading = keyvend.asked().await.reading();
+    assert!(reading.contains("expired, 0 days old, never used"), "{reading}");
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+    let tab = keyvend.collects(&keyvend.direct(ALICE_OWNER)).await;
+    keyvend.reveals(&tab).await;
+    keyvend.types(ALICE_OWNER, "list ci-deployer").await;
+    let listed = keyvend.world.net.slack().last_told(ALICE_OWNER);
+    assert!(listed.reading().contains("expired, 0 days old"), "{}", listed.reading());
+}
+
+#[tokio::test]
+async fn lists_of_one_entry_a_page_are_whole() {
+    let keyvend = Deployed::new().await;
+    for place in [Place::Inline, Place::InlineOfGroup] {
+        holds(&keyvend, place, "own", NARROW).await;
+    }
+    holds(&keyvend, Place::Attached, "AmazonS3ReadOnlyAccess", "").await;
+    holds(&keyvend, Place::Attached, "ReadOnlyAccess", "").await;
+    let iam = aws::iam(&keyvend.world.net, HOME);
+    for _ in 0..2 {
+        iam.create_access_key().user_name("ci-deployer").send().await.unwrap();
+    }
+    keyvend.world.net.iam().page(1);
+    keyvend.world.net.slack().page(1);
+    keyvend.types(ALICE_OWNER, "list ci-deployer").await;
+    let listed = keyvend.told(ALICE_OWNER);
+    for key in keyvend.key_ids() {
+        assert!(listed.contains(&key), "{listed}");
+    }
+    iam.delete_access_key()
+        .user_name("ci-deployer")
+        .access_key_id(&keyvend.key_ids()[0])
+        .send()
+        .await
+        .unwrap();
+    keyvend.world.clock.advance(std::time::Duration::from_secs(1));
+    let reading = keyvend.asked().await.reading();
+    for policy in
+        ["`own (inline)`", "`builders: own (inline)`", "`AmazonS3ReadOnlyAccess`", "`ReadOnlyAccess`"]
+    {
+        assert!(reading.contains(policy), "{policy}: {reading}");
+    }
+    keyvend.presses(CAROL_APPROVER, &keyvend.card(), "Approve").await;
+    assert_eq!(keyvend.stands().await, "APPROVED");
+}
+
+#[tokio::test]
+async fn throttled_lookup_is_no_refusal() {
+    for call in ["GetUser", "ListAccessKeys", "ListGroupsForUser", "ListPolicies", "ListAttachedUserPolicies"]
+    {
+        let keyvend = Deployed::new().await;
+        keyvend.world.net.once("iam", call, Interfere::refused_xml(400, "Throttling"));
+        keyvend.asked().await;
+        assert_eq!(keyvend.stands().await, "PENDING", "{call}");
+    }
+}
+
+#[tokio::test]
+async fn list_reads_attached_policies_once_an_account() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.clock.advance(std::time::Duration::from_secs(60));
+    keyvend.types(ALICE_OWNER, "list").await;
+    keyvend.deliver_everything().await;
+    keyvend.world.clock.advance(std::time::Duration::from_secs(60));
+    keyvend.world.net.forget();
+    keyvend.types(ALICE_OWNER, "list").await;
+    assert!(keyvend.world.net.calls_to("iam", "ListAccessKeys").len() >= 2, "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(keyvend.world.net.calls_to("iam", "ListPolicies").len(), 1);
 }
 
 // T2.17

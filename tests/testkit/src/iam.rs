@@ -135,6 +135,16 @@ impl Iam {
         }
     }
 
+    /// IAM shows the key with this status from now on.
+    pub fn set_status(&self, id: &str, status: &str) {
+        let accounts = self.accounts.lock().unwrap();
+        for account in accounts.values() {
+            for key in account.keys.lock().unwrap().iter_mut().filter(|key| key.id == id) {
+                status.clone_into(&mut key.status);
+            }
+        }
+    }
+
     /// Whether this account has the role of this ARN.
     pub async fn has_role(&self, account: &str, arn: &str) -> bool {
         match self.account(account) {

@@ -35,7 +35,7 @@ pub struct Key {
     pub user: String,
     pub id: String,
     pub secret: String,
-    /// `Active` or `Inactive`.
+    /// `Active`, `Inactive` or `Expired`.
     pub status: String,
     pub created: Timestamp,
     /// When, with which service, in which region.
