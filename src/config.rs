@@ -130,6 +130,7 @@ mod tests {
             ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),
             ("KEYVEND_APPROVERS", "U0BOB"),
             ("KEYVEND_HELP_CHANNEL", "help"),
+            ("KEYVEND_SLASH_COMMAND", "keys"),
             ("KEYVEND_REVEAL_URL", "http://keys.example.com/reveal"),
             ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal#x"),
             ("KEYVEND_REVEAL_URL", "http://localhost.example.com/reveal"),

@@ -5,6 +5,7 @@ pub mod api;
 pub mod api_url;
 pub mod block_kit;
 pub mod command;
+pub mod command_name;
 pub mod envelope;
 pub mod error;
 pub mod message;

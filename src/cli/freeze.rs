@@ -13,6 +13,7 @@ use crate::cli::identity::Operator;
 use crate::cli::standalone_audit::record_standalone_audit;
 use crate::domain::audit::AuditEvent;
 use crate::id::RequestId;
+use crate::slack::command_name::CommandName;
 use crate::store::freeze;
 use crate::time::Timestamp;
 
@@ -33,6 +34,9 @@ pub struct FreezeResult {
     pub recorded_in: Option<RequestId>,
     /// Why it is not recorded.
     pub not_recorded: Option<String>,
+    /// What the slash command is called.
+    #[serde(skip)]
+    pub command: CommandName,
 }
 
 /// What a run changed.
@@ -80,6 +84,7 @@ pub(crate) async fn set_freeze(
     let given = stop.aws.flags().into_iter().chain(stop.tables.flags());
     let flags = Flags::over(place.environment, given);
     let names = tables(flags.config())?;
+    let command = flags.config().command()?;
     let sdk = place.aws(flags.config()).await?;
     let dynamo = Tables::new(&sdk, names);
     let operator = Operator::of(&sdk, stop.as_name.as_ref()).await?;
@@ -104,6 +109,7 @@ pub(crate) async fn set_freeze(
         frozen_by,
         frozen_at,
         not_recorded: recorded.as_ref().err().map(|error| format!("{error:#}")),
+        command,
         recorded_in: recorded.is_ok().then_some(chain),
     })
 }

@@ -7,13 +7,14 @@ use secrecy::SecretString;
 use crate::aws::cli_config::OperatorAws;
 use crate::config::accounts::parse_accounts;
 use crate::config::environment::{ConfigError, Env, Environment};
-use crate::config::slack::read_slack_api;
+use crate::config::slack::{read_command, read_slack_api};
 use crate::config::value::{parse_teams, parse_text, parse_url};
 use crate::config::worker::read_approvers;
 use crate::domain::approvers::Approvers;
 use crate::domain::iam::Account;
 use crate::id::{ChannelId, SlackTeamId};
 use crate::slack::api_url::SlackApiUrl;
+use crate::slack::command_name::CommandName;
 use crate::slack::receive::ResponseUrlRule;
 
 /// What the operator's tool is told: the functions' own variables, each read when a command needs it.
@@ -61,7 +62,14 @@ impl<'e> OperatorConfig<'e> {
 
     /// The accounts by their alias; none where there is only the home account, as for the functions.
     pub fn accounts(self) -> Result<Vec<Account>, ConfigError> {
-        Ok(Env::new(self.0).optional("KEYVEND_ACCOUNTS", parse_accounts)?.unwrap_or_default())
+        let policy_dir = self.policy_dir()?.unwrap_or_else(|| PathBuf::from("policies"));
+        let read = |value: &str| parse_accounts(value, &policy_dir);
+        Ok(Env::new(self.0).optional("KEYVEND_ACCOUNTS", read)?.unwrap_or_default())
+    }
+
+    /// What the slash command is called where it is installed.
+    pub fn command(self) -> Result<CommandName, ConfigError> {
+        read_command(Env::new(self.0))
     }
 
     /// The workspaces.

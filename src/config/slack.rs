@@ -5,6 +5,7 @@ use crate::config::environment::{ConfigError, Env, Environment};
 use crate::config::value::{is_http_url, parse_id, parse_queue_url, parse_teams, parse_text};
 use crate::id::{SlackAppId, SlackTeamId};
 use crate::slack::api_url::SlackApiUrl;
+use crate::slack::command_name::CommandName;
 use crate::slack::receive::ResponseUrlRule;
 
 /// What `slack` is told.
@@ -43,6 +44,11 @@ impl SlackConfig {
             response_urls: read_slack_api(env)?.1,
         })
     }
+}
+
+/// What the slash command is called where it is installed.
+pub(crate) fn read_command(env: Env<'_>) -> Result<CommandName, ConfigError> {
+    Ok(env.optional("KEYVEND_SLASH_COMMAND", parse_id)?.unwrap_or_default())
 }
 
 pub(crate) fn read_slack_api(env: Env<'_>) -> Result<(SlackApiUrl, ResponseUrlRule), ConfigError> {

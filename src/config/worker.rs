@@ -8,7 +8,7 @@ use crate::aws::session_policy::is_supported_path;
 use crate::config::accounts::parse_accounts;
 use crate::config::environment::{ConfigError, Env, Environment};
 use crate::config::reveal::read_reveal_url;
-use crate::config::slack::read_slack_api;
+use crate::config::slack::{read_command, read_slack_api};
 use crate::config::value::{parse_id, parse_queue_url, parse_teams, parse_text};
 use crate::domain::approvers::Approvers;
 use crate::domain::email_address::{MailAddress, NotAMailAddress, is_domain};
@@ -16,6 +16,7 @@ use crate::domain::iam::Account;
 use crate::domain::ticket::page_url::RevealUrl;
 use crate::id::{AccountAlias, ChannelId, Partition, SlackTeamId};
 use crate::slack::api_url::SlackApiUrl;
+use crate::slack::command_name::CommandName;
 use crate::slack::receive::ResponseUrlRule;
 
 /// What `worker` is told.
@@ -47,6 +48,8 @@ pub struct WorkerConfig {
     /// Where cards are posted: private, not shared.
     pub approvals_channel: ChannelId,
     pub approvers: Approvers,
+    /// What the slash command is called where it is installed.
+    pub command: CommandName,
     /// Where people are sent who cannot be helped here.
     pub help_channel: Option<ChannelId>,
     pub reveal_url: RevealUrl,
@@ -109,6 +112,8 @@ impl WorkerConfig {
             Some(from) => Some(Mail { from, domains: env.required("KEYVEND_MAIL_DOMAINS", parse_domains)? }),
         };
         let (slack_api, response_urls) = read_slack_api(env)?;
+        let policy_dir = env.optional("KEYVEND_POLICY_DIR", parse_text)?.unwrap_or_else(|| "/opt".to_owned());
+        let policy_dir = PathBuf::from(policy_dir);
         Ok(Self {
             slack_queue: env.required("KEYVEND_SLACK_QUEUE_URL", parse_queue_url)?,
             claims_queue: env.required("KEYVEND_CLAIMS_QUEUE_URL", parse_queue_url)?,
@@ -123,17 +128,15 @@ impl WorkerConfig {
             response_urls,
             approvers,
             approvals_channel,
+            command: read_command(env)?,
             help_channel: env.optional("KEYVEND_HELP_CHANNEL", parse_id)?,
             reveal_url: read_reveal_url(env)?,
             mail,
             issuer_role_name: env.required("KEYVEND_ISSUER_ROLE_NAME", parse_text)?,
             partition: env.optional("KEYVEND_AWS_PARTITION", parse_id)?.unwrap_or_default(),
-            accounts: env.required("KEYVEND_ACCOUNTS", parse_accounts)?,
+            accounts: env.required("KEYVEND_ACCOUNTS", |value| parse_accounts(value, &policy_dir))?,
             iam_path: env.optional("KEYVEND_IAM_PATH", parse_iam_path)?,
-            policy_dir: env
-                .optional("KEYVEND_POLICY_DIR", parse_text)?
-                .unwrap_or_else(|| "/opt".to_owned())
-                .into(),
+            policy_dir,
             request_ttl: read_duration(env, "KEYVEND_REQUEST_TTL", 86_400, 2_592_000)?,
             approved_ttl: Duration::from_secs(3 * 86_400),
             ticket_ttl: read_duration(env, "KEYVEND_TICKET_TTL", 900, MAX_TICKET_TTL)?,

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::id::{ChannelId, MessageTs, SlackTeamId, SlackUserId, UserGroupId, ViewHash, ViewId};
 use crate::slack::api_url::SlackApiUrl;
+use crate::slack::command_name::CommandName;
 pub use crate::slack::error::SlackError;
 pub use crate::slack::message::SlackMessage;
 use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
@@ -30,6 +31,7 @@ pub struct SlackApi {
     response_urls: ResponseUrlRule,
     token: SecretString,
     team: Option<SlackTeamId>,
+    command: CommandName,
     sleep: SharedAsyncSleep,
 }
 
@@ -144,7 +146,13 @@ impl SlackApi {
         token: SecretString,
         team: Option<SlackTeamId>,
     ) -> Self {
-        Self { connector, api, response_urls, token, team, sleep }
+        Self { connector, api, response_urls, token, team, command: CommandName::default(), sleep }
+    }
+
+    /// The same, where the slash command is installed under this name: whatever is sent calls it so.
+    #[must_use]
+    pub fn with_command(self, command: CommandName) -> Self {
+        Self { command, ..self }
     }
 
     /// <https://docs.slack.dev/reference/methods/users.info>
@@ -321,7 +329,7 @@ impl SlackApi {
         });
         let url = url.under(&self.response_urls).ok_or_else(|| SlackError::Said("foreign_url".to_owned()))?;
         let (status, text) =
-            self.send("response_url", url, "application/json", body.to_string(), None).await?;
+            self.send("response_url", url, "application/json", self.body(&body), None).await?;
         match status {
             200..=299 => Ok(()),
             _ => Err(SlackError::Said(code_in(&text).unwrap_or_else(|| format!("HTTP {status}")))),
@@ -381,7 +389,12 @@ impl SlackApi {
         method: &'static str,
         body: &Value,
     ) -> Result<T, SlackError> {
-        self.method(method, "application/json; charset=utf-8", body.to_string()).await
+        self.method(method, "application/json; charset=utf-8", self.body(body)).await
+    }
+
+    /// What is sent to people, the command under its installed name.
+    fn body(&self, body: &Value) -> String {
+        self.command.name_in(&body.to_string())
     }
 
     async fn method<T: DeserializeOwned>(

@@ -10,6 +10,7 @@ use crate::id::{
 };
 use crate::slack::action_id::{Action, Callback, QueueGroup};
 use crate::slack::command::Command;
+use crate::slack::command_name::CommandName;
 use crate::slack::response_url::ResponseUrl;
 use crate::slack::signature::{SignatureHash, Verified};
 use crate::slack::trigger::TriggerId;
@@ -32,6 +33,9 @@ pub struct SlackEnvelope {
     pub person: PersonId,
     /// Where it was typed or pressed.
     pub channel: Option<ChannelId>,
+    /// The name under which the slash command was typed, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandName>,
     pub response_url: Option<ResponseUrl>,
     /// With what to open a form, for 3 seconds.
     pub trigger_id: Option<TriggerId>,
@@ -133,6 +137,7 @@ impl SlackEnvelope {
             signed_at: signed.signed_at(),
             person,
             channel: None,
+            command: None,
             response_url: None,
             trigger_id: None,
             what,

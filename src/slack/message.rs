@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::notification::RenderedMessage;
+use crate::slack::command_name::CommandName;
 
 /// Something to say: `text` is what screen readers and notifications read, `blocks` what is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +13,17 @@ pub struct SlackMessage {
     pub text: String,
     /// Block Kit (<https://docs.slack.dev/reference/block-kit/blocks>), an array.
     pub blocks: Value,
+}
+
+impl SlackMessage {
+    /// The same, with the slash command under the name that its reader typed.
+    #[must_use]
+    pub fn naming(&self, command: &CommandName) -> Self {
+        let named = RenderedMessage::from(self.clone());
+        // A name takes the place of a name within a JSON text.
+        Self::try_from(&RenderedMessage::new(command.name_in(named.as_str())))
+            .unwrap_or_else(|_| self.clone())
+    }
 }
 
 impl From<SlackMessage> for RenderedMessage {

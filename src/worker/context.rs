@@ -109,7 +109,7 @@ pub(crate) async fn slack_client(ctx: &Context) -> anyhow::Result<Arc<SlackApi>>
     let token = token.ok_or_else(|| anyhow::anyhow!("there is no bot token yet"))?;
     let (api, rule) = (ctx.config.slack_api.clone(), ctx.config.response_urls.clone());
     let made = SlackApi::new(ctx.connector.clone(), api, rule, token, ctx.config.team.clone());
-    let made = Arc::new(made);
+    let made = Arc::new(made.with_command(ctx.config.command.clone()));
     *slack = Some(Arc::clone(&made));
     Ok(made)
 }

@@ -86,6 +86,8 @@ pub(crate) async fn answer_with(
     message: &SlackMessage,
 ) -> anyhow::Result<()> {
     let slack = slack_client(ctx).await?;
+    let named = to.command.as_ref().map(|command| message.naming(command));
+    let message = named.as_ref().unwrap_or(message);
     let url = to.response_url.as_ref().filter(|_| now.since(to.signed_at) < RESPONSE_URL_LIFE);
     if let Some(url) = url {
         match slack.respond(url, message).await {

@@ -211,6 +211,7 @@ def main():
         "signed_at": START,
         "person": "T0001.U0ALICE",
         "channel": "C0GENERAL",
+        "command": "/access-key",
         "response_url": "https://hooks.slack.com/commands/T0001/9876543210123/4Zl1tPbTfPAkTnJBGrPgYVJc",
         "trigger_id": "9876543210123.1234567890.0123456789abcdef0123456789abcdef",
         "what": {

@@ -18,6 +18,7 @@ mod hostile;
 mod layers;
 mod linked;
 mod local;
+mod parameter_patterns;
 mod path;
 mod policies;
 mod scrape;

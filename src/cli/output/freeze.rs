@@ -47,5 +47,5 @@ fn stopped(done: &FreezeResult) -> String {
             plain(why.as_deref().unwrap_or_default())
         ),
     };
-    format!("{head}\n{recorded}\n{next}")
+    format!("{head}\n{recorded}\n{}", done.command.name_in(next))
 }

@@ -5,6 +5,7 @@ use crate::http::form_urlencoded::Form;
 use crate::id::PersonId;
 use crate::slack::command::Command;
 use crate::slack::command::secret::{holds_secret, named_key};
+use crate::slack::command_name::CommandName;
 use crate::slack::envelope::{SlackEnvelope, SlackEvent};
 use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason};
 use crate::slack::signature::Verified;
@@ -15,14 +16,14 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
     let team = pins.team(form.get("team_id"))?;
     let user = form.get("user_id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user_id"))?;
     let response_url = pins.response_url(form.get("response_url"))?;
-    let slash = name(form.get("command"));
+    let slash: CommandName = form.get("command").and_then(|name| name.parse().ok()).unwrap_or_default();
     let text = form.get("text").unwrap_or_default();
     if holds_secret(text) {
         return Ok(ReceiveOutcome::SecretTyped(named_key(text)));
     }
     let command = match text.parse() {
-        Err(error) => return Ok(ReceiveOutcome::SyntaxError(slash.to_owned(), error)),
-        Ok(Command::Help) => return Ok(ReceiveOutcome::Help(slash.to_owned())),
+        Err(error) => return Ok(ReceiveOutcome::SyntaxError(slash.as_str().to_owned(), error)),
+        Ok(Command::Help) => return Ok(ReceiveOutcome::Help(slash.as_str().to_owned())),
         Ok(
             command @ (Command::Form(_)
             | Command::Create(_)
@@ -39,17 +40,9 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
         ) => command,
     };
     let mut message = SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Command(command));
+    message.command = Some(slash);
     message.response_url = response_url;
     message.channel = form.get("channel_id").and_then(|id| id.parse().ok());
     message.trigger_id = form.get("trigger_id").and_then(|id| id.to_owned().try_into().ok());
     Ok(ReceiveOutcome::Queue(Box::new(message)))
-}
-
-/// What the installer called the command, which is what a correct line has to begin with.
-fn name(command: Option<&str>) -> &str {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    command
-        .filter(|name| name.len() <= 33)
-        .filter(|name| name.strip_prefix('/').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain)))
-        .unwrap_or("/access-key")
 }

@@ -111,7 +111,9 @@ impl Deployed {
 
     /// `/access-key <text>`, typed and worked off; the answer Slack shows at once.
     pub async fn types(&self, person: &str, text: &str) -> String {
-        let answer = self.arrive(self.world.slash_command(person, text)).await;
+        let installed = self.environment.get("KEYVEND_SLASH_COMMAND").map_or("/access-key", String::as_str);
+        let typed = self.world.slash_command_named(installed, person, crate::slack::GENERAL, text);
+        let answer = self.arrive(typed).await;
         assert_eq!(answer["statusCode"], 200, "{answer}");
         self.deliver().await;
         let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default();

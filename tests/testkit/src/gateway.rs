@@ -108,6 +108,11 @@ impl World {
 
     /// `/access-key <text>`, typed in a channel.
     pub fn slash_command_in(&self, person: &str, channel: &str, text: &str) -> Value {
+        self.slash_command_named("/access-key", person, channel, text)
+    }
+
+    /// The command as it was installed, typed in a channel.
+    pub fn slash_command_named(&self, name: &str, person: &str, channel: &str, text: &str) -> Value {
         let slack = self.net.slack();
         let who = slack.who(person);
         let (trigger, url) = (slack.trigger(person), slack.response_url(person, channel, None));
@@ -119,7 +124,7 @@ impl World {
             ("channel_name", "general"),
             ("user_id", person),
             ("user_name", who.name.as_str()),
-            ("command", "/access-key"),
+            ("command", name),
             ("text", text),
             ("api_app_id", APP),
             ("is_enterprise_install", if slack.is_org_wide() { "true" } else { "false" }),
