@@ -130,6 +130,7 @@ mod tests {
             ("KEYVEND_APPROVALS_CHANNEL", "#approvals"),
             ("KEYVEND_APPROVERS", "U0BOB"),
             ("KEYVEND_HELP_CHANNEL", "help"),
+            ("KEYVEND_CHECKPOINTS_CHANNEL", "#audit"),
             ("KEYVEND_SLASH_COMMAND", "keys"),
             ("KEYVEND_REVEAL_URL", "http://keys.example.com/reveal"),
             ("KEYVEND_REVEAL_URL", "https://keys.example.com/reveal#x"),
@@ -154,6 +155,8 @@ mod tests {
             ("KEYVEND_REQUEST_TTL", "soon"),
             ("KEYVEND_MAX_KEY_DAYS", "0"),
             ("KEYVEND_SLACK_API_URL", "https://slack.com/api"),
+            ("KEYVEND_SLACK_API_URL", "https://example.slack.com/api/"),
+            ("KEYVEND_SLACK_API_URL", "http://slack-gov.com/api/"),
             ("KEYVEND_MAIL_FROM", "keys"),
             ("KEYVEND_MAIL_FROM", "keyvend <keys@example.com>"),
             ("KEYVEND_MAIL_FROM", "keys@example.com,eve@evil.test"),
@@ -164,6 +167,27 @@ mod tests {
             let error = read_all(&environment).unwrap_err();
             assert_eq!(error.variable, variable, "{value}");
             assert!(error.to_string().starts_with(variable), "{error}");
+        }
+    }
+
+    #[test]
+    fn partition_follows_region_unless_configured() {
+        for (region, configured, expected) in [
+            ("eu-west-1", "", "aws"),
+            ("cn-north-1", "", "aws-cn"),
+            ("us-gov-west-1", "", "aws-us-gov"),
+            ("us-iso-east-1", "", "aws-iso"),
+            ("us-isob-east-1", "", "aws-iso-b"),
+            ("eu-isoe-west-1", "", "aws-iso-e"),
+            ("us-isof-south-1", "", "aws-iso-f"),
+            ("eusc-de-east-1", "", "aws-eusc"),
+            ("us-gov-west-1", "aws-us-gov", "aws-us-gov"),
+            ("xx-new-1", "aws-new", "aws-new"),
+        ] {
+            let mut environment = complete();
+            environment.insert("AWS_REGION", region.to_owned());
+            environment.insert("KEYVEND_AWS_PARTITION", configured.to_owned());
+            assert_eq!(WorkerConfig::read(&environment).unwrap().partition.as_str(), expected, "{region}");
         }
     }
 

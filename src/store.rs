@@ -1,8 +1,8 @@
 //! The items of the tables, one kind a file: how each is read and written, and every DynamoDB expression.
 
 pub mod chains;
-pub mod checkpoint;
 pub mod counters;
+pub mod document;
 pub mod freeze;
 pub mod keys;
 pub mod leases;
@@ -10,7 +10,6 @@ pub mod notifications;
 pub mod open_requests;
 pub mod ownership;
 pub mod partition;
-pub mod reconciliation;
 pub mod requests;
 pub mod ticket_refs;
 pub mod tickets;

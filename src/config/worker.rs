@@ -48,6 +48,8 @@ pub struct WorkerConfig {
     /// Where cards are posted: private, not shared.
     pub approvals_channel: ChannelId,
     pub approvers: Approvers,
+    /// Where audit checkpoints are posted; without one, in a thread of the approvals channel.
+    pub checkpoints_channel: Option<ChannelId>,
     /// What the slash command is called where it is installed.
     pub command: CommandName,
     /// Where people are sent who cannot be helped here.
@@ -128,12 +130,16 @@ impl WorkerConfig {
             response_urls,
             approvers,
             approvals_channel,
+            checkpoints_channel: env.optional("KEYVEND_CHECKPOINTS_CHANNEL", parse_id)?,
             command: read_command(env)?,
             help_channel: env.optional("KEYVEND_HELP_CHANNEL", parse_id)?,
             reveal_url: read_reveal_url(env)?,
             mail,
             issuer_role_name: env.required("KEYVEND_ISSUER_ROLE_NAME", parse_text)?,
-            partition: env.optional("KEYVEND_AWS_PARTITION", parse_id)?.unwrap_or_default(),
+            partition: match env.optional("KEYVEND_AWS_PARTITION", parse_id)? {
+                Some(partition) => partition,
+                None => Partition::of_region(&env.optional("AWS_REGION", parse_text)?.unwrap_or_default()),
+            },
             accounts: env.required("KEYVEND_ACCOUNTS", |value| parse_accounts(value, &policy_dir))?,
             iam_path: env.optional("KEYVEND_IAM_PATH", parse_iam_path)?,
             policy_dir,

@@ -176,6 +176,10 @@ pub enum AuditEvent {
     KeyConfirmDenied,
     #[strum(serialize = "key.replace_denied")]
     KeyReplaceDenied,
+    #[strum(serialize = "key.marked_known")]
+    KeyMarkedKnown,
+    #[strum(serialize = "key.mark_known_denied")]
+    KeyMarkKnownDenied,
     #[strum(serialize = "issuing.frozen")]
     IssuingFrozen,
     #[strum(serialize = "issuing.resumed")]

@@ -1,11 +1,11 @@
-//! The daily checkpoint: a chain of its own over the ends of all chains that grew. Its last hash, posted in the approvals
-//! channel, is an anchor outside of the table: whoever changes an old record must change that message, too.
+//! The daily checkpoint: a chain of its own over the ends of all chains that grew. Its last hash, posted in Slack,
+//! is an anchor outside of the table: whoever changes an old record must change that message, too.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::audit::AuditChain;
 use crate::domain::shard::SHARDS;
-use crate::id::RequestId;
+use crate::id::{ChannelId, MessageTs, RequestId};
 use crate::time::{DAY, Timestamp};
 
 /// A day is closed so many seconds after its end: what is written then has reached the index.
@@ -46,6 +46,9 @@ pub struct Checkpoint {
     #[serde(default)]
     pub open: bool,
     pub chain: AuditChain,
+    /// The message in whose thread anchors are posted, where they have no channel of their own.
+    #[serde(default)]
+    pub thread: Option<(ChannelId, MessageTs)>,
 }
 
 impl Checkpoint {

@@ -1,6 +1,7 @@
 //! Every sentence that keyvend sends to people. Text that somebody typed is escaped and truncated before it is repeated.
 
 pub mod denial;
+pub mod discrepancy;
 pub mod form;
 pub mod key;
 pub mod key_lifecycle;
@@ -8,6 +9,7 @@ pub mod phrase;
 pub mod request;
 
 pub use denial::*;
+pub use discrepancy::*;
 pub use form::*;
 pub use key::*;
 pub use key_lifecycle::*;

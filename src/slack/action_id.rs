@@ -46,6 +46,10 @@ pub enum Action {
     DeactivateRotated,
     #[strum(serialize = "delete-key")]
     Delete,
+    /// Show all keys that do not match the records.
+    ShowDiscrepancies,
+    /// Mark keys that do not match the records as known for a while.
+    MarkKnown,
     /// The use case in the request form, whose alternative is then shown.
     ChooseUseCase,
     /// A button that is a link. Slack reports its press too; there is nothing to do.
@@ -98,6 +102,8 @@ impl Action {
             | Self::Replace
             | Self::Activate
             | Self::Delete
+            | Self::ShowDiscrepancies
+            | Self::MarkKnown
             | Self::ChooseUseCase
             | Self::OpenLink => QueueGroup::Request,
         }
@@ -126,6 +132,8 @@ impl Action {
             | Self::Replace
             | Self::Activate
             | Self::Delete
+            | Self::ShowDiscrepancies
+            | Self::MarkKnown
             | Self::ChooseUseCase
             | Self::OpenLink => None,
         }
@@ -154,6 +162,8 @@ impl Action {
             | Self::Replace
             | Self::Activate
             | Self::Delete
+            | Self::ShowDiscrepancies
+            | Self::MarkKnown
             | Self::ChooseUseCase
             | Self::OpenLink => false,
         }
@@ -182,6 +192,8 @@ impl Action {
             | Self::Deactivate
             | Self::DeactivateRotated
             | Self::Delete
+            | Self::ShowDiscrepancies
+            | Self::MarkKnown
             | Self::ChooseUseCase
             | Self::OpenLink => false,
         }

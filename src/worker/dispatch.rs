@@ -41,6 +41,7 @@ use crate::worker::events::approver_joined::somebody_joined;
 use crate::worker::events::user_deactivated::somebody_left;
 use crate::worker::interactions::deny_form::open_denial;
 use crate::worker::interactions::details::details;
+use crate::worker::interactions::discrepancies::{mark_known, show_discrepancies};
 use crate::worker::interactions::get_key::get_key;
 use crate::worker::interactions::report_key::{marked_off, report_key};
 use crate::worker::interactions::request_form::{open_form, open_form_for, show_alternative};
@@ -324,6 +325,8 @@ async fn dispatch_action(
         Action::Cancel => return cancel_by_button(ctx, message, value, now).boxed().await,
         Action::SuspectOurs => return review_suspect(ctx, message, value, true, now).boxed().await,
         Action::SuspectNotOurs => return review_suspect(ctx, message, value, false, now).boxed().await,
+        Action::ShowDiscrepancies => return show_discrepancies(ctx, message, now).boxed().await,
+        Action::MarkKnown => return mark_known(ctx, message, value, now).boxed().await,
         Action::Rotate => Some(KeyChange::Rotate),
         Action::Extend => Some(KeyChange::Extend),
         Action::UndoExpiry => Some(KeyChange::UndoExpiry),

@@ -2,6 +2,7 @@
 
 pub mod deny_form;
 pub mod details;
+pub mod discrepancies;
 pub mod get_key;
 pub mod report_key;
 pub mod request_form;

@@ -13,6 +13,7 @@ pub mod enough_approvers;
 pub mod expire_request;
 pub mod extend_key;
 pub mod find_key;
+pub mod findings;
 pub mod issue_key;
 pub mod key_change;
 pub mod key_confirmation;

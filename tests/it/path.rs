@@ -28,6 +28,7 @@ mod membership;
 mod org_install;
 mod queue_groups;
 mod queues;
+mod quiet_days;
 mod rate_limits;
 mod reactivate;
 mod request_form;

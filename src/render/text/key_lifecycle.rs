@@ -1,11 +1,10 @@
 //! Messages about events in a key's life after it was delivered.
 
-use crate::domain::iam::{AccessKey, Account};
 use crate::domain::key::{DELETION_GRACE, DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::KeyRequest;
-use crate::id::{AccessKeyId, IamUserName, PersonId};
+use crate::id::{AccessKeyId, PersonId};
 use crate::render::text::{days, iam_user, person, slack_date};
-use crate::time::{DAY, Timestamp};
+use crate::time::DAY;
 
 /// A key was deactivated, and why.
 #[must_use]
@@ -130,35 +129,6 @@ pub fn anchor(day: &str, end: &str) -> String {
     format!(
         "Audit checkpoint of {day}: `{end}`. Keep this message to detect later changes of older records: `keyvend audit verify --anchor` takes the hash after the colon."
     )
-}
-
-/// The discrepancies that the daily reconciliation found.
-#[must_use]
-pub fn compared(lines: &[String], more: usize) -> String {
-    let more = if more == 0 { String::new() } else { format!("\nand {more} more.") };
-    format!(
-        "*Discrepancies between IAM and keyvend's records.* No action was taken.\n{}{more}",
-        lines.join("\n")
-    )
-}
-
-/// One discrepancy. `record` is keyvend's record of the key, if any.
-#[must_use]
-pub fn compared_line(
-    user: &IamUserName,
-    account: &Account,
-    key: &AccessKey,
-    record: Option<&IssuedKey>,
-    now: Timestamp,
-) -> String {
-    let why = match record {
-        None => "was not issued by keyvend".to_owned(),
-        Some(issued) if issued.state.is_active() => {
-            format!("should have expired {}", slack_date(issued.expires_at))
-        }
-        Some(_) => "is active, though keyvend deactivated it".to_owned(),
-    };
-    format!("\u{2022} {}: {} {why}.", iam_user(user, account), crate::render::text::key_line(key, now))
 }
 
 /// AWS quarantined the IAM user of a managed key.

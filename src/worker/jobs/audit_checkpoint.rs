@@ -9,10 +9,12 @@ use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::checkpoint::{Checkpoint, CheckpointPage, chain_id, day_due_for_close};
+use crate::id::{ChannelId, MessageTs};
 use crate::queue::DueMessage;
 use crate::render::{approval_card, text};
+use crate::slack::api::SlackError;
 use crate::store::chains;
-use crate::store::checkpoint::{CHECKPOINT_PK, StoredCheckpoint};
+use crate::store::document::{CHECKPOINT_PK, StoredCheckpoint};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
 
@@ -20,8 +22,7 @@ use crate::worker::context::{Context, HandleError, slack_client};
 const PAGE: i32 = 500;
 
 async fn read_checkpoint(ctx: &Context) -> anyhow::Result<StoredCheckpoint> {
-    let item = ctx.tables.get(Table::Requests, CHECKPOINT_PK, None).await?;
-    item.as_ref().map(StoredCheckpoint::try_from).transpose().map(Option::unwrap_or_default)
+    StoredCheckpoint::read(&ctx.tables, CHECKPOINT_PK).await
 }
 
 /// Begins a day's checkpoint, if it is time for it and nobody has, and goes on with one that is not closed: whatever
@@ -29,7 +30,7 @@ async fn read_checkpoint(ctx: &Context) -> anyhow::Result<StoredCheckpoint> {
 pub(crate) async fn go_on_with_checkpoint(ctx: &Context, now: Timestamp) -> anyhow::Result<()> {
     let stored = read_checkpoint(ctx).await?;
     let day = day_due_for_close(now);
-    let mut checkpoint = stored.checkpoint.clone();
+    let mut checkpoint = stored.document.clone();
     if checkpoint.begun < day {
         // Before the first day there was nothing.
         checkpoint = Checkpoint { begun: day, grew: false, open: !stored.is_new(), ..checkpoint };
@@ -59,12 +60,12 @@ pub(crate) async fn take_page(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let stored = read_checkpoint(ctx).await?;
-    if !stored.checkpoint.expects(page) {
+    if !stored.document.expects(page) {
         tracing::warn!("checkpoint page out of order");
         return Ok(());
     }
     let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
-    let mut next = stored.checkpoint.clone();
+    let mut next = stored.document.clone();
     if next.done.as_ref() != Some(page) {
         let found = ctx.tables.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
         let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -90,16 +91,16 @@ pub(crate) async fn take_page(
     }
     let following = next.following.clone();
     let stored = write_checkpoint(ctx, stored, next).await?;
-    for entry in &stored.checkpoint.chain.outbox {
+    for entry in &stored.document.chain.outbox {
         ctx.tables.insert_audit(&chain_id(), entry).await?;
     }
     let open = following.is_some();
+    let mut emptied = Checkpoint { open, ..stored.document.clone() };
     match following {
         Some(following) => queue_checkpoint(ctx, following).await?,
-        None if stored.checkpoint.grew => post_anchor(ctx, page, &stored.checkpoint).await?,
+        None if stored.document.grew => emptied.thread = post_anchor(ctx, page, &stored.document).await?,
         None => {}
     }
-    let mut emptied = Checkpoint { open, ..stored.checkpoint.clone() };
     emptied.chain.outbox.clear();
     write_checkpoint(ctx, stored, emptied).await?;
     Ok(())
@@ -110,7 +111,7 @@ async fn write_checkpoint(
     stored: StoredCheckpoint,
     next: Checkpoint,
 ) -> Result<StoredCheckpoint, HandleError> {
-    if next == stored.checkpoint {
+    if next == stored.document {
         return Ok(stored);
     }
     match ctx.tables.write(vec![stored.replace(&next)?]).await {
@@ -121,10 +122,40 @@ async fn write_checkpoint(
     }
 }
 
-/// The anchor outside of the table.
-async fn post_anchor(ctx: &Context, page: &CheckpointPage, checkpoint: &Checkpoint) -> anyhow::Result<()> {
-    let end = checkpoint.chain.head();
-    let told = approval_card::text(&text::anchor(&page.day, &end));
-    slack_client(ctx).await?.post(ctx.config.approvals_channel.as_str(), &told).await?;
-    Ok(())
+/// The anchor outside of the table: in a channel of its own, else in one thread of the approvals channel. Returns that
+/// thread, for the next one.
+async fn post_anchor(
+    ctx: &Context,
+    page: &CheckpointPage,
+    checkpoint: &Checkpoint,
+) -> anyhow::Result<Option<(ChannelId, MessageTs)>> {
+    let slack = slack_client(ctx).await?;
+    let told = approval_card::text(&text::anchor(&page.day, &checkpoint.chain.head()));
+    if let Some(channel) = &ctx.config.checkpoints_channel {
+        slack.post(channel.as_str(), &told).await?;
+        return Ok(checkpoint.thread.clone());
+    }
+    let approvals = &ctx.config.approvals_channel;
+    if let Some((channel, thread)) = checkpoint.thread.as_ref().filter(|(channel, _)| channel == approvals) {
+        match slack.reply(channel, thread, &told).await {
+            Ok(()) => return Ok(checkpoint.thread.clone()),
+            Err(SlackError::Said(code)) if is_thread_gone(&code) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (channel, thread) = slack.post(approvals.as_str(), &approval_card::text(text::CHECKPOINTS)).await?;
+    slack.reply(&channel, &thread, &told).await?;
+    Ok(Some((channel, thread)))
+}
+
+/// Whether nothing can be posted into that thread any more (<https://docs.slack.dev/reference/methods/chat.postMessage>).
+fn is_thread_gone(code: &str) -> bool {
+    matches!(
+        code,
+        "thread_not_found"
+            | "message_not_found"
+            | "invalid_thread_ts"
+            | "cannot_reply_to_message"
+            | "restricted_action_thread_locked"
+    )
 }

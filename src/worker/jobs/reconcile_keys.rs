@@ -7,21 +7,21 @@ use futures_util::FutureExt as _;
 use futures_util::future::{join_all, try_join_all};
 
 use crate::aws::WriteError;
-use crate::aws::item::Table;
 use crate::domain::audit::AuditEvent;
 use crate::domain::iam::{AccessKeyStatus, Account};
 use crate::domain::key::{DELETION_GRACE, IssuedKey};
-use crate::domain::reconciliation::Findings;
+use crate::domain::reconciliation::{Discrepancy, FoundKey};
 use crate::domain::request::Notification;
 use crate::facts::OwnedUser;
 use crate::id::{AccessKeyId, SlackUserId};
 use crate::queue::OwnershipPage;
 use crate::render::approval_card::{self, KeyAction};
-use crate::render::text;
+use crate::render::{discrepancies, text};
+use crate::store::document::{StoredFindings, findings_pk};
 use crate::store::keys::StoredKey;
-use crate::store::reconciliation::{FINDINGS_PK, StoredFindings};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
+use crate::worker::ops::findings::read_findings;
 use crate::worker::ops::key_record::{key_event, update_key};
 
 /// How many IAM users are looked at at a time: IAM answers a few calls a second.
@@ -42,23 +42,25 @@ pub(crate) async fn compare(
     for some in users.chunks(AT_ONCE) {
         let compared =
             try_join_all(some.iter().map(|user| discrepancies_of(ctx, account, user, now, last))).await?;
-        for (line, requester) in compared.into_iter().flatten() {
+        for (discrepancy, requester) in compared.into_iter().flatten() {
             requesters.extend(requester);
-            found.extend(line);
+            found.extend(discrepancy);
         }
     }
     if !found.is_empty() {
-        store_findings(ctx, page, &found).await?;
+        store_findings(ctx, page, found).await?;
     }
     Ok(requesters)
 }
 
 /// Stores what one page found, once however often its message comes.
-async fn store_findings(ctx: &Context, page: &OwnershipPage, found: &[String]) -> anyhow::Result<()> {
-    let of_page = format!("{}/{}", page.account, page.page);
+async fn store_findings(ctx: &Context, page: &OwnershipPage, found: Vec<FoundKey>) -> anyhow::Result<()> {
+    let pk = findings_pk(&page.account);
     for _ in 0..MAX_CONFLICT_RETRIES {
-        let stored = findings(ctx).await?;
-        let Some(next) = stored.findings.with_page(page.begun, &of_page, found) else { return Ok(()) };
+        let stored = StoredFindings::read(&ctx.tables, &pk).await?;
+        let Some(next) = stored.document.with_page(page.begun, page.page, found.clone()) else {
+            return Ok(());
+        };
         match ctx.tables.write(vec![stored.replace(&next)?]).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
@@ -68,12 +70,7 @@ async fn store_findings(ctx: &Context, page: &OwnershipPage, found: &[String]) -
     anyhow::bail!("the findings of a comparison changed too often")
 }
 
-async fn findings(ctx: &Context) -> anyhow::Result<StoredFindings> {
-    let item = ctx.tables.get(Table::Requests, FINDINGS_PK, None).await?;
-    item.as_ref().map(StoredFindings::try_from).transpose().map(Option::unwrap_or_default)
-}
-
-/// The keys of one IAM user that are on: a line about each that should not be, and who requested it, unless the
+/// The keys of one IAM user that are on: in what each does not match the records, and who requested it, unless the
 /// approvers were notified before that this person has left.
 async fn discrepancies_of(
     ctx: &Context,
@@ -81,7 +78,7 @@ async fn discrepancies_of(
     user: &OwnedUser,
     now: Timestamp,
     last: bool,
-) -> anyhow::Result<Vec<(Option<String>, Option<SlackUserId>)>> {
+) -> anyhow::Result<Vec<(Option<FoundKey>, Option<SlackUserId>)>> {
     let keys = ctx.lookup.keys(account, &user.name, now).await?;
     if user.quarantined {
         let noted = join_all(keys.iter().map(|key| note_quarantine(ctx, &key.id, now).boxed())).await;
@@ -93,15 +90,21 @@ async fn discrepancies_of(
         }
     }
     let live = keys.into_iter().filter(|key| key.status == AccessKeyStatus::Active);
-    let judged = try_join_all(live.map(|mut key| async move {
+    let judged = try_join_all(live.map(|key| async move {
         let record = StoredKey::read(&ctx.tables, &key.id).await?;
         let requester = record.as_ref().map(|record| &record.issued).and_then(requester_to_look_up);
         if record.as_ref().is_some_and(|record| fits(record, now)) {
             return anyhow::Ok((None, requester));
         }
-        key.last_used = ctx.lookup.last_used(account, &key.id, now).await?;
-        let record = record.as_ref().map(|record| &record.issued);
-        Ok((Some(text::compared_line(&user.name, account, &key, record, now)), requester))
+        let last_used = ctx.lookup.last_used(account, &key.id, now).await?;
+        let found = FoundKey {
+            key: key.id,
+            user: user.name.clone(),
+            create_date: key.create_date,
+            last_used,
+            discrepancy: discrepancy(record.as_ref().map(|record| &record.issued)),
+        };
+        Ok((Some(found), requester))
     }));
     judged.await
 }
@@ -135,15 +138,60 @@ async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> an
     }
 }
 
-/// The report of a whole reading, where there is anything to report.
-pub(crate) async fn report_findings(ctx: &Context, begun: Timestamp) -> anyhow::Result<()> {
-    let Findings { begun: stored, lines, more, .. } = findings(ctx).await?.findings;
-    if stored != Some(begun) || lines.is_empty() {
+/// In what a key that should not be active does not match the records.
+fn discrepancy(record: Option<&IssuedKey>) -> Discrepancy {
+    match record {
+        None => Discrepancy::Unmanaged,
+        Some(issued) if issued.state.is_active() => Discrepancy::Expired { at: issued.expires_at },
+        Some(_) => Discrepancy::Deactivated,
+    }
+}
+
+/// Reports what changed since the last reading, where anything did, and notes that it was said. Only a complete reading knows
+/// what is gone.
+pub(crate) async fn report_findings(
+    ctx: &Context,
+    begun: Timestamp,
+    is_complete: bool,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let mut changed = Vec::new();
+    for (account, stored) in read_findings(ctx).await? {
+        let (changes, _) = stored.document.report(begun, is_complete, now);
+        if !changes.is_empty() {
+            changed.push((account, changes));
+        }
+    }
+    if changed.is_empty() {
         return Ok(());
     }
-    let told = approval_card::text(&text::compared(&lines, more));
+    let told = discrepancies::report(&changed, begun, now);
     slack_client(ctx).await?.post(ctx.config.approvals_channel.as_str(), &told).await?;
+    for (account, _) in changed {
+        note_reported(ctx, account, begun, is_complete, now).await?;
+    }
     Ok(())
+}
+
+/// Notes in the findings of an account that its changes were reported.
+async fn note_reported(
+    ctx: &Context,
+    account: &Account,
+    begun: Timestamp,
+    is_complete: bool,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    for _ in 0..MAX_CONFLICT_RETRIES {
+        let stored = StoredFindings::read(&ctx.tables, &findings_pk(&account.id)).await?;
+        let (_, next) = stored.document.report(begun, is_complete, now);
+        match ctx.tables.write(vec![stored.replace(&next)?]).await {
+            Ok(()) => return Ok(()),
+            // Somebody marked keys as known meanwhile.
+            Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Other(error)) => return Err(error),
+        }
+    }
+    anyhow::bail!("the findings of a comparison changed too often")
 }
 
 fn requester_to_look_up(issued: &IssuedKey) -> Option<SlackUserId> {

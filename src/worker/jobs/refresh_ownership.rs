@@ -66,14 +66,14 @@ pub(crate) async fn refresh_ownership_page(
             OwnershipPage { account: account.id.clone(), page: 0, marker: None, complete, ..page }
         }
         (None, None) if complete => {
-            report_findings(ctx, page.begun).await?;
+            report_findings(ctx, page.begun, true, now).await?;
             let done = complete_refresh(page.begun);
             return match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &done).await {
                 Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
                 Err(WriteError::Other(error)) => Err(error.into()),
             };
         }
-        (None, None) => return Ok(report_findings(ctx, page.begun).await?),
+        (None, None) => return Ok(report_findings(ctx, page.begun, false, now).await?),
     };
     let once = format!("ownership.{}.{}.{}", following.begun.0, following.account, following.page);
     Ok(queue_page(ctx, following, &once).await?)

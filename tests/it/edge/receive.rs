@@ -23,7 +23,7 @@ fn a_command_is_queued_as_an_allow_list() {
       "signed_at": 1700000000,
       "person": "T0001.U0001",
       "channel": "C0001",
-      "command": "/access-key",
+      "command": "/aws-key",
       "response_url": "https://hooks.slack.com/commands/T0001/1/x",
       "trigger_id": "1.2.x",
       "what": {

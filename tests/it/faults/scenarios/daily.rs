@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyvend::domain::checkpoint;
-use keyvend::store::checkpoint::CHECKPOINT_PK;
+use keyvend::store::document::CHECKPOINT_PK;
 use serde_json::{Value, json};
 
 use super::{DAY, HOUR, Scenario, foreign, passes, said, scenarios, status, told};

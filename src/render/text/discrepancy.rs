@@ -1,0 +1,56 @@
+//! Keys that do not match keyvend's records: what the approvers are told of them, and what marking them comes to.
+
+use crate::domain::iam::{AccessKey, AccessKeyStatus, Account};
+use crate::domain::reconciliation::{Discrepancy, FoundKey};
+use crate::render::text::{iam_user, key_line, slack_date};
+use crate::time::Timestamp;
+
+pub const DISCREPANCIES: &str = "*Discrepancies between IAM and keyvend's records.* No action was taken. Each is reported once, and again when it changes.";
+
+pub const NO_DISCREPANCIES: &str =
+    "All active keys match keyvend's records, as far as the last daily comparison saw.";
+
+pub const ONLY_APPROVERS_MARK: &str =
+    "Only approvers can see or mark the keys of all accounts: ask one of them.";
+
+pub const NOTHING_TO_MARK: &str =
+    "None of these keys was found by the last comparison, so nothing was marked.";
+
+/// One discrepancy.
+#[must_use]
+pub fn discrepancy(account: &Account, found: &FoundKey, now: Timestamp) -> String {
+    let why = match &found.discrepancy {
+        Discrepancy::Unmanaged => "was not issued by keyvend".to_owned(),
+        Discrepancy::Expired { at } => format!("should have expired {}", slack_date(*at)),
+        Discrepancy::Deactivated => "is active, though keyvend deactivated it".to_owned(),
+    };
+    let key = AccessKey {
+        id: found.key.clone(),
+        status: AccessKeyStatus::Active,
+        create_date: found.create_date,
+        last_used: found.last_used.clone(),
+    };
+    format!("{}: {} {why}.", iam_user(&found.user, account), key_line(&key, now))
+}
+
+/// A key that was reported, and is no longer active or matches the records.
+#[must_use]
+pub fn discrepancy_gone(account: &Account, found: &FoundKey) -> String {
+    format!("{}: `{}`", iam_user(&found.user, account), found.key)
+}
+
+/// The date until which a key is marked as known.
+#[must_use]
+pub fn known_until(until: Timestamp) -> String {
+    format!("Known until {}.", slack_date(until))
+}
+
+/// Keys were marked as known.
+#[must_use]
+pub fn marked_known(until: Timestamp) -> String {
+    format!("Marked as known until {}. What still does not match then is reported again.", slack_date(until))
+}
+
+/// The first message of the thread of checkpoints.
+pub const CHECKPOINTS: &str =
+    "*Daily audit checkpoints* are posted in this thread. Keep it to detect later changes of older records.";

@@ -1,0 +1,72 @@
+//! Documents in table `Requests` that are one item each: replaced only as they were read. Which there are stands here.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::aws::Tables;
+use crate::aws::item::{Attribute, Item, Table, Write, number, text, values};
+use crate::domain::checkpoint::Checkpoint;
+use crate::domain::reconciliation::Findings;
+use crate::id::AccountId;
+use crate::store::partition::CONDITION_ABSENT;
+
+/// The key of the state of the daily checkpoint.
+pub const CHECKPOINT_PK: &str = "checkpoint";
+
+/// The state of the daily checkpoint.
+pub type StoredCheckpoint = StoredDocument<Checkpoint>;
+
+/// What the daily reconciliation found in one account.
+pub type StoredFindings = StoredDocument<Findings>;
+
+/// The key of what the daily reconciliation found in this account.
+#[must_use]
+pub fn findings_pk(account: &AccountId) -> String {
+    format!("reconciliation#{account}")
+}
+
+/// A document as read, or what stands for it before there is one.
+#[derive(Clone, Debug)]
+pub struct StoredDocument<T> {
+    pk: String,
+    pub document: T,
+    version: i64,
+}
+
+impl<T: Default + Serialize + DeserializeOwned> StoredDocument<T> {
+    /// The document of this key.
+    ///
+    /// # Errors
+    /// Where the table does not answer, or the item is half-written.
+    pub async fn read(tables: &Tables, pk: &str) -> anyhow::Result<Self> {
+        let (document, version) = match tables.get(Table::Requests, pk, None).await? {
+            Some(item) => (serde_json::from_str(text(&item, "document")?)?, number(&item, "version")?),
+            None => (T::default(), 0),
+        };
+        Ok(Self { pk: pk.to_owned(), document, version })
+    }
+
+    /// Whether it was never written.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.version == 0
+    }
+
+    /// The write that puts `next` in its place.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn replace(&self, next: &T) -> anyhow::Result<Write> {
+        let item = values([
+            ("pk", self.pk.as_str().into()),
+            ("version", (self.version + 1).into()),
+            ("document", Attribute::Text(serde_json::to_string(next)?)),
+        ]);
+        let (condition, values) = if self.is_new() {
+            (CONDITION_ABSENT, Item::new())
+        } else {
+            ("version = :version", values([(":version", self.version.into())]))
+        };
+        Ok(Write::Put { table: Table::Requests, item, condition, values })
+    }
+}
