@@ -147,6 +147,25 @@ id!(
     }
 );
 
+impl Partition {
+    /// The partition of a region's name
+    /// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
+    #[must_use]
+    pub fn of_region(region: &str) -> Self {
+        const PREFIXES: [(&str, &str); 7] = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+            ("eusc-", "aws-eusc"),
+        ];
+        let found = PREFIXES.into_iter().find(|(prefix, _)| region.starts_with(prefix));
+        found.map_or_else(Self::default, |(_, partition)| Self(partition.to_owned()))
+    }
+}
+
 impl Default for Partition {
     /// The commercial regions.
     fn default() -> Self {

@@ -14,7 +14,7 @@ pub struct ResponseUrlRule {
 /// A text that is no URL of a Slack API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "The Slack API URL must begin with https:// or http:// and a host name, like https://slack.com/api/."
+    "The Slack API URL must be https://slack.com/api/, GovSlack's https://slack-gov.com/api/, or that of a simulated Slack."
 )]
 pub struct InvalidSlackApiUrl;
 
@@ -36,7 +36,16 @@ impl ResponseUrlRule {
         if !matches!(scheme, "http" | "https") || host.is_empty() || !plain {
             return Err(InvalidSlackApiUrl);
         }
-        let origin = match format!("{scheme}://{host}").as_str() {
+        // Slack's own are these two. Another of its hosts, or one without TLS, would be found out by every answer that fails.
+        let name = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let is_slacks = ["slack.com", "slack-gov.com"].iter().any(|own| {
+            name.strip_suffix(own).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        });
+        let origin = format!("{scheme}://{host}");
+        if is_slacks && !matches!(origin.as_str(), "https://slack.com" | "https://slack-gov.com") {
+            return Err(InvalidSlackApiUrl);
+        }
+        let origin = match origin.as_str() {
             "https://slack.com" => "https://hooks.slack.com".to_owned(),
             "https://slack-gov.com" => "https://hooks.slack-gov.com".to_owned(),
             other => other.to_owned(),
@@ -122,7 +131,8 @@ mod tests {
             (local, "https://hooks.slack.com/x", false),
             ("http://[::1]:9/api", "http://[::1]:9/x", true),
             ("https://slack.com", "https://hooks.slack.com/x", true),
-            ("http://slack.com/api/", "http://slack.com/x", true),
+            ("https://slack.com.evil.test/api/", "https://hooks.slack.com/x", false),
+            ("https://myslack.com/api/", "https://myslack.com/x", true),
         ];
         for (api, url, expected) in cases {
             let rule = ResponseUrlRule::for_api(api).unwrap();
@@ -136,9 +146,22 @@ mod tests {
 
     #[test]
     fn slack_api_url_needs_scheme_and_host() {
-        for url in
-            ["", "slack.com", "ftp://slack.com/", "https:///x", "https://a@b/", "https://a b/", "https://a?b"]
-        {
+        for url in [
+            "",
+            "slack.com",
+            "ftp://slack.com/",
+            "https:///x",
+            "https://a@b/",
+            "https://a b/",
+            "https://a?b",
+            "http://slack.com/api/",
+            "https://api.slack.com/",
+            "https://example.slack.com/api/",
+            "https://slack.com:443/api/",
+            "https://Slack.com/api/",
+            "http://slack-gov.com/api/",
+            "https://api.slack-gov.com/",
+        ] {
             assert_eq!(ResponseUrlRule::for_api(url), Err(InvalidSlackApiUrl), "{url:?}");
         }
     }

@@ -23,9 +23,7 @@ pub struct SigningSecret(SecretString);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SigningSecretError {
     /// Nothing at all; anybody can sign with that.
-    #[error(
-        "The Slack signing secret is empty. Copy it from Basic Information on your app's page at api.slack.com."
-    )]
+    #[error("The Slack signing secret is empty. Copy it from Basic Information on your app's page.")]
     Empty,
     /// White space around it: pasted with a line end, most likely.
     #[error(

@@ -871,3 +871,16 @@ fn sources_hardcode_no_arn_partition() {
         }
     }
 }
+
+/// Nothing that is deployed names the commercial partition or its hosts; the principals of services are the same everywhere.
+#[test]
+fn templates_hardcode_no_partition_and_no_host() {
+    let scps = [OWNER_TAGS_SCP, include_str!("../../deploy/scp/owner-tags.json")];
+    for text in [TEMPLATE, ISSUER_ROLE, MANIFEST].into_iter().chain(scps) {
+        for line in text.lines() {
+            assert!(!line.contains("arn:aws"), "{line}");
+            let is_principal = line.contains("Service: ") || line.trim_start().starts_with("Principal: ");
+            assert!(is_principal || !line.contains("amazonaws.com"), "{line}");
+        }
+    }
+}
