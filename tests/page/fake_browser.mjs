@@ -34,8 +34,10 @@ class Node {
   }
   querySelector(tag) { return [...this.descendants()].find((node) => node.tag === tag) ?? null; }
   closest(tag) { return this.tag === tag ? this : this.parent?.closest(tag) ?? null; }
+  get parentElement() { return this.parent; }
   append(...nodes) {
     for (const node of nodes) {
+      if (node.parent) node.parent.children = node.parent.children.filter((child) => child !== node);
       node.parent = this;
       this.children.push(node);
     }
@@ -52,6 +54,18 @@ class Node {
 }
 
 const makeEvent = (type) => ({ type, defaultPrevented: false, preventDefault() { this.defaultPrevented = true; } });
+
+/** WebCrypto without the whole of it, or without one algorithm. */
+function fakeCrypto(lacks) {
+  if (lacks === "subtle") return { getRandomValues: crypto.getRandomValues.bind(crypto) };
+  const refusing = (name) => (...given) =>
+    JSON.stringify(given).includes(`"${lacks}"`) ? Promise.reject(new Error("NotSupportedError")) : crypto.subtle[name](...given);
+  const names = ["importKey", "deriveBits", "generateKey", "exportKey", "sign", "decrypt"];
+  return {
+    getRandomValues: crypto.getRandomValues.bind(crypto),
+    subtle: Object.fromEntries(names.map((name) => [name, refusing(name)])),
+  };
+}
 
 function parse(document) {
   const root = new Node(document, "body");
@@ -77,9 +91,9 @@ function parse(document) {
 
 /**
  * Opens the page on `fragment`. `serve(path, body)` answers requests with { status, body }, or throws for a lost reply. Time
- * passes only where the page waits.
+ * passes only where the page waits. `lacks` names what this browser does not have.
  */
-export async function openPage({ fragment = "", serve = () => { throw new Error("no server"); }, secure = true } = {}) {
+export async function openPage({ fragment = "", serve = () => { throw new Error("no server"); }, lacks = "" } = {}) {
   const journal = [];
   const requests = [];
   const downloads = [];
@@ -89,6 +103,7 @@ export async function openPage({ fragment = "", serve = () => { throw new Error(
   let clock = Date.UTC(2030, 0, 1, 12);
   let clipboardWorks = true;
   let timers = 0;
+  const intervals = new Map();
 
   const document = { activeElement: null, title: "" };
   const body = parse(document);
@@ -121,8 +136,9 @@ export async function openPage({ fragment = "", serve = () => { throw new Error(
   }
   const globals = {
     document, location, history,
-    crypto: secure ? crypto : { getRandomValues: crypto.getRandomValues.bind(crypto) },
-    navigator: {
+    crypto: fakeCrypto(lacks),
+    AbortSignal: lacks === "time-outs" ? {} : AbortSignal,
+    navigator: lacks === "clipboard" ? {} : {
       clipboard: {
         async writeText(text) {
           if (!clipboardWorks) throw new Error("NotAllowedError");
@@ -149,6 +165,12 @@ export async function openPage({ fragment = "", serve = () => { throw new Error(
         callback();
       });
     },
+    clearTimeout() {},
+    setInterval(callback, milliseconds) {
+      intervals.set(intervals.size, { callback, milliseconds });
+      return intervals.size - 1;
+    },
+    clearInterval: (id) => intervals.delete(id),
     addEventListener: (type, listener) => (listeners[type] ??= []).push(listener),
     async fetch(path, options) {
       const sent = JSON.parse(options.body);
@@ -174,6 +196,23 @@ export async function openPage({ fragment = "", serve = () => { throw new Error(
     view: () => document.querySelectorAll("main > section").filter((section) => section.visible).map((section) => section.id).join(),
     claims: () => requests.filter(({ path }) => path === "/reveal/claim").map((request) => request.body),
     acks: () => requests.filter(({ path }) => path === "/reveal/ack").map((request) => request.body),
+    /** Lets so many seconds pass, with what the page does every second. */
+    pass(seconds) {
+      for (let second = 0; second < seconds; second += 1) {
+        clock += 1000;
+        for (const { callback } of [...intervals.values()]) callback();
+      }
+    },
+    ticking: () => intervals.size > 0,
+    fill(id, value) {
+      if (!element(id).visible) throw new Error(`no field ${id} in view ${browser.view()}`);
+      element(id).value = value;
+      element(id).dispatch(makeEvent("input"));
+    },
+    button: (idOrAttribute) => {
+      const [name, value] = idOrAttribute.split("=");
+      return value ? [...body.descendants()].find((node) => node.attributes[`data-${name}`] === value) : element(idOrAttribute);
+    },
     refuseClipboard: () => { clipboardWorks = false; },
     leave() {
       const event = makeEvent("beforeunload");
@@ -194,10 +233,7 @@ export async function openPage({ fragment = "", serve = () => { throw new Error(
       for (const listener of listeners.hashchange) listener(makeEvent("hashchange"));
     },
     press(idOrAttribute) {
-      const [name, value] = idOrAttribute.split("=");
-      const button = value
-        ? [...body.descendants()].find((node) => node.attributes[`data-${name}`] === value)
-        : element(idOrAttribute);
+      const button = browser.button(idOrAttribute);
       if (!button?.visible) throw new Error(`no visible button ${idOrAttribute} in view ${browser.view()}`);
       button.click();
     },

@@ -10,14 +10,14 @@ const error = (status, name, more) => ({ status, body: { error: name, ...more } 
 const lost = () => { throw new TypeError("failed to fetch"); };
 
 /** A server that plays `claims` in order; "seal" and everything after the last of them is the sealed key. */
-function server(T, { claims = [], ack = () => confirmed } = {}) {
+function server(T, { claims = [], ack = () => confirmed, key = KEY } = {}) {
   const left = [...claims];
   let acks = 0;
   return async (path, body) => {
     if (path === "/reveal/ack") return ack((acks += 1));
     const next = left.shift() ?? "seal";
     if (typeof next === "function") return next(body);
-    return next === "seal" ? { status: 200, body: await sealFor(T, body.pub) } : next;
+    return next === "seal" ? { status: 200, body: await sealFor(T, body.pub, key) } : next;
   };
 }
 
@@ -74,10 +74,30 @@ test("a_link_that_cannot_be_read_says_so_and_sends_nothing", async () => {
   }
 });
 
-test("without_webcrypto_nothing_is_collected", async () => {
-  const page = await openPage({ fragment: newLink().fragment, secure: false });
-  assert.match(page.text("ended-what"), /browser cannot open/);
-  assert.equal(page.requests.length, 0);
+test("a_browser_that_cannot_open_a_key_creates_none", async () => {
+  for (const lacks of ["subtle", "P-256", "ECDH", "HKDF", "AES-GCM", "time-outs"]) {
+    const page = await openPage({ fragment: newLink().fragment, lacks });
+    assert.match(page.text("ended-what"), /browser cannot open/, lacks);
+    assert.match(page.text("ended-more"), /the link still works/, lacks);
+    assert.equal(page.requests.length, 0, lacks);
+  }
+});
+
+test("a_browser_that_cannot_copy_says_so_before_the_claim", async () => {
+  const { T, fragment } = newLink();
+  const page = await openPage({ fragment, serve: server(T), lacks: "clipboard" });
+  assert.ok(page.element("no-clipboard").visible);
+  page.press("claim");
+  await page.until(() => page.view() === "key");
+  page.press("copy=secret");
+  await page.until(() => /did not allow copying/.test(page.text("feedback")));
+  assert.equal(page.acks().length, 0);
+  assert.ok(!(await opened()).element("no-clipboard").visible);
+});
+
+test("a_page_whose_script_does_not_run_says_so", async () => {
+  assert.match(html, /<p id="starting">[^<]*too old/);
+  assert.ok(!(await opened()).element("starting").visible);
 });
 
 test("a_claim_says_what_the_contract_names_and_nothing_else", async () => {
@@ -185,53 +205,190 @@ test("the_secret_is_in_the_document_only_while_shown", async () => {
   assert.ok(!page.everything().includes(KEY.secret_access_key));
   page.press("show");
   assert.equal(page.text("secret"), KEY.secret_access_key);
-  assert.equal(page.text("show"), "Hide");
+  assert.equal(page.text("show-label"), "Hide");
   page.press("show");
   assert.match(page.text("secret"), /^\u2022+$/);
   assert.ok(!page.everything().includes(KEY.secret_access_key));
 });
 
-const profile = `[ci-deploy]\naws_access_key_id = ${KEY.access_key_id}\naws_secret_access_key = ${KEY.secret_access_key}\n`;
-const shell = `export AWS_ACCESS_KEY_ID='${KEY.access_key_id}'\nexport AWS_SECRET_ACCESS_KEY='${KEY.secret_access_key}'\n`;
-const powershell = `$Env:AWS_ACCESS_KEY_ID = '${KEY.access_key_id}'\n$Env:AWS_SECRET_ACCESS_KEY = '${KEY.secret_access_key}'\n`;
-
 test("copies_are_what_tools_read", async () => {
   const page = await withKey();
-  for (const format of ["id", "secret", "profile", "shell", "powershell"]) page.press(`copy=${format}`);
-  assert.deepEqual(page.clipboard, [KEY.access_key_id, KEY.secret_access_key, profile, shell, powershell]);
-  await page.until(() => page.text("feedback") === "PowerShell variables copied.");
+  const formats = ["id", "secret", "import", "profile", "shell", "set", "fish", "powershell", "env", "process", "test"];
+  const key = { id: KEY.access_key_id, secret: KEY.secret_access_key };
+  for (const format of formats) {
+    page.press(`copy=${format}`);
+    await page.until(() => page.clipboard.length === formats.indexOf(format) + 1);
+  }
+  assert.deepEqual(page.clipboard, formats.map((format) => protocol.FORMATS[format][2](key, { profile: "ci-deploy", region: "" })));
 });
 
 test("downloads_are_what_tools_read", async () => {
   const page = await withKey();
-  for (const format of ["profile", "shell", "powershell"]) page.press(`download=${format}`);
-  assert.deepEqual(page.downloads, [
-    { name: "credentials-ci-deploy", text: profile },
-    { name: "ci-deploy.sh", text: shell },
-    { name: "ci-deploy.ps1", text: powershell },
-  ]);
-  assert.match(page.text("feedback"), /ci-deploy\.ps1/);
+  for (const format of ["csv", "profile", "shell", "env", "process"]) page.press(`download=${format}`);
+  const texts = Object.fromEntries(page.downloads.map(({ name, text }) => [name, text]));
+  assert.deepEqual(Object.keys(texts), ["ci-deploy.csv", "ci-deploy.credentials", "ci-deploy.sh", "ci-deploy.env", "ci-deploy.json"]);
+  assert.equal(texts["ci-deploy.csv"], `User Name,Access key ID,Secret access key\nci-deploy,${KEY.access_key_id},${KEY.secret_access_key}\n`);
+  for (const text of Object.values(texts)) assert.ok(text.includes(KEY.secret_access_key));
+  // A script of PowerShell that was downloaded does not run where Windows is as installed.
+  assert.doesNotMatch(html, /data-download="powershell"|\.ps1/);
 });
 
-test("a_refused_clipboard_is_said", async () => {
+test("profile_and_region_that_were_typed_are_used", async () => {
+  const page = await withKey();
+  page.fill("profile", "work");
+  page.fill("region", " EU-west-1 ");
+  assert.equal(page.text("import"), "aws configure import --csv file://work.csv && rm work.csv");
+  assert.equal(page.text("section"), "[work]");
+  page.press("copy=profile");
+  await page.until(() => page.clipboard.length === 1);
+  assert.match(page.clipboard[0], /^\n\[work\]\n[^]*\nregion = eu-west-1\n$/);
+  page.press("download=csv");
+  assert.equal(page.downloads[0].name, "work.csv");
+  page.press("saved");
+  assert.equal(page.text("done-try"), "aws sts get-caller-identity --profile work");
+});
+
+test("a_name_that_tools_cannot_read_is_refused_with_the_reason", async () => {
+  const page = await withKey();
+  page.fill("profile", "my key");
+  assert.match(page.text("profile-problem"), /blank is not allowed/);
+  assert.equal(page.element("profile").getAttribute("aria-invalid"), "true");
+  page.press("copy=profile");
+  page.press("download=csv");
+  assert.equal(page.document.activeElement.id, "profile");
+  assert.deepEqual([page.clipboard, page.downloads], [[], []]);
+  assert.equal(page.acks().length, 0);
+  page.press("copy=id");
+  await page.until(() => page.clipboard.length === 1);
+  page.fill("profile", "default");
+  assert.match(page.text("profile-problem"), /names no profile/);
+  page.press("copy=profile");
+  await page.until(() => page.clipboard.length === 2);
+});
+
+test("smtp_credentials_need_a_region_and_are_of_that_region", async () => {
+  const page = await withKey();
+  page.press("copy=smtp");
+  assert.match(page.text("region-problem"), /one region/);
+  page.fill("region", "eu west");
+  page.press("copy=smtp-password");
+  assert.match(page.text("region-problem"), /not the name of a region/);
+  assert.deepEqual(page.clipboard, []);
+  const password = await protocol.smtpPassword(KEY.secret_access_key, "eu-west-1");
+  page.fill("region", "us-east-1");
+  page.fill("region", "eu-west-1");
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  page.press("copy=smtp-password");
+  page.press("copy=smtp");
+  await page.until(() => page.clipboard.length === 2);
+  assert.equal(page.clipboard[0], password);
+  assert.match(page.clipboard[1], new RegExp(`^SMTP_HOST=email-smtp\\.eu-west-1\\.amazonaws\\.com\n[^]*SMTP_USERNAME=${KEY.access_key_id}\n`));
+});
+
+test("a_copy_is_said_in_its_button_for_two_seconds", async () => {
+  const page = await withKey();
+  const label = page.button("copy=id").querySelector("span");
+  page.press("copy=id");
+  await page.until(() => label.textContent === "Copied");
+  assert.equal(page.text("feedback"), "Access key ID copied.");
+  const before = page.seconds();
+  await page.until(() => label.textContent === "Copy");
+  assert.equal(page.seconds() - before, 2);
+});
+
+test("a_refused_clipboard_is_a_failure_beside_the_button", async () => {
   const page = await withKey();
   page.refuseClipboard();
+  const button = page.button("copy=secret");
   page.press("copy=secret");
-  await page.until(() => /manually/.test(page.text("feedback")));
+  await page.until(() => button.className === "failed");
+  assert.equal(button.querySelector("span").textContent, "Failed");
+  const beside = button.parentElement.children.at(-1);
+  assert.deepEqual([beside.className, beside.textContent], ["problem", page.text("feedback")]);
+  assert.match(beside.textContent, /manually/);
+  assert.equal(page.acks().length, 0);
+  page.press("show");
+  await page.until(() => page.acks().length === 1);
 });
 
-for (const first of ["show", "copy=id", "copy=secret", "copy=profile", "copy=shell", "copy=powershell",
-  "download=profile", "download=shell", "download=powershell", "saved"]) {
+const CONFIRMING = ["show", "copy=secret", "copy=profile", "copy=shell", "copy=set", "copy=fish", "copy=powershell", "copy=env", "copy=process",
+  "download=csv", "download=profile", "download=shell", "download=env", "download=process"];
+
+for (const first of CONFIRMING) {
   test(`${first.replace("=", "_")}_confirms_once_when_first`, async () => {
     const page = await withKey();
     assert.equal(page.acks().length, 0);
     page.press(first);
-    for (const later of ["show", "copy=profile", "download=shell", "saved"]) if (page.view() === "key") page.press(later);
+    await page.until(() => page.acks().length > 0);
+    for (const later of ["show", "copy=profile", "download=shell", "saved"]) page.press(later);
     await page.until(() => /Marked as received/.test(page.text("done-receipt")));
     const [claim] = page.claims();
     assert.deepEqual(page.acks(), [{ tid: claim.tid, proof: claim.proof, cid: claim.cid, receipt: KEY.receipt }]);
   });
 }
+
+test("what_holds_no_secret_confirms_nothing", async () => {
+  const page = await withKey({ key: { ...KEY, expires_at: 1924992000 } });
+  const pressed = [...html.matchAll(/data-(copy|download)="([^"]+)"/g)].map(([, how, format]) => `${how}=${format}`);
+  const silent = pressed.filter((button) => !CONFIRMING.includes(button) && !button.includes("smtp"));
+  assert.deepEqual(silent, ["copy=id", "download=calendar", "copy=import", "copy=test"]);
+  for (const button of silent) {
+    page.press(button);
+    await page.until(() => page.clipboard.length + page.downloads.length === silent.indexOf(button) + 1);
+  }
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(page.acks().length, 0);
+});
+
+test("done_is_refused_while_nothing_was_taken", async () => {
+  const page = await withKey();
+  page.press("copy=id");
+  page.press("saved");
+  assert.equal(page.view(), "key");
+  assert.match(page.text("nothing-saved"), /not saved it yet/);
+  page.press("show");
+  assert.equal(page.text("nothing-saved"), "");
+  page.press("saved");
+  assert.equal(page.view(), "done");
+});
+
+test("the_time_that_is_left_is_counted_down_and_its_end_is_said", async () => {
+  const page = await withKey();
+  assert.match(page.text("receipt"), /before \d\d:\d\d [A-Z]+/);
+  assert.equal(page.text("left"), "10:00 left");
+  page.pass(61);
+  assert.equal(page.text("left"), "8:59 left");
+  page.pass(600);
+  assert.equal(page.text("left"), "");
+  assert.match(page.text("receipt"), /has passed.*I saved it in Slack/);
+  assert.equal(page.element("receipt").className, "stop");
+  assert.ok(!page.ticking());
+});
+
+test("the_count_ends_with_the_confirmation", async () => {
+  const page = await withKey();
+  page.press("show");
+  await page.until(() => /Closing this tab still loses the secret/.test(page.text("receipt")));
+  page.pass(700);
+  assert.equal(page.text("left"), "");
+  assert.match(page.text("receipt"), /Marked as received/);
+});
+
+test("the_end_of_the_key_is_said_and_can_be_put_into_a_calendar", async () => {
+  const year2030 = Date.UTC(2030, 0, 1, 12) / 1000;
+  const said = { 30: /^31 Jan 2030, \d\d:\d\d; we remind you 7 days and 1 day before$/, 5: /; we remind you 1 day before$/, 1: /^2 Jan 2030, \d\d:\d\d$/ };
+  for (const [days, sentence] of Object.entries(said)) {
+    const page = await withKey({ key: { ...KEY, expires_at: year2030 + 86400 * days } });
+    assert.match(page.text("expires"), sentence, days);
+  }
+  const page = await withKey({ key: { ...KEY, expires_at: year2030 + 86400 * 30 } });
+  page.press("download=calendar");
+  assert.equal(page.downloads[0].name, "ci-deploy.ics");
+  assert.match(page.downloads[0].text, /\r\nDTSTART:20300131T120000Z\r\n/);
+  assert.ok(!page.downloads[0].text.includes(KEY.secret_access_key));
+  const without = await withKey();
+  assert.ok(!without.element("expiry").visible, "a worker of an older version says no end");
+});
 
 test("a_press_beside_the_buttons_confirms_nothing", async () => {
   const page = await withKey();
@@ -279,6 +436,7 @@ test("leaving_warns_until_saved", async () => {
 test("leaving_warns_while_the_confirmation_is_unheard", async () => {
   let heard = false;
   const page = await withKey({ ack: () => (heard ? confirmed : lost()) });
+  page.press("show");
   page.press("saved");
   await page.until(() => page.acks().length === 2);
   assert.equal(page.leave(), "warned");
@@ -294,6 +452,9 @@ test("saved_wipes_the_secret", async () => {
   assert.ok(!page.everything().includes(KEY.secret_access_key));
   assert.equal(page.text("done-key"), KEY.access_key_id);
   assert.match(page.text("done-try"), /--profile ci-deploy$/);
+  page.press("done=done-rotate");
+  await page.until(() => page.clipboard.length === 1);
+  assert.equal(page.clipboard[0], `/access-key rotate ${KEY.access_key_id}`);
   const copies = page.clipboard.length;
   page.element("show").click();
   page.element("key").querySelector("button").click();
@@ -303,7 +464,6 @@ test("saved_wipes_the_secret", async () => {
 
 test("what_the_person_must_know_is_said_beside_the_key", async () => {
   const page = await withKey();
-  assert.match(page.text("receipt"), /before \d\d:\d\d/);
   const said = page.text("key");
   for (const fact of [/10 seconds/, /Never share/, /password manager/, /only this tab can fetch it, for 10 minutes/, /deactivated/]) assert.match(said, fact);
 });
@@ -336,6 +496,7 @@ test("leaving_wipes_the_key_and_coming_back_shows_none", async () => {
 
 test("leaving_after_saving_wipes_what_named_the_key", async () => {
   const page = await withKey();
+  page.press("show");
   page.press("saved");
   page.hide();
   assertWiped(page);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { protocol } from "../page.mjs";
 import { KEY } from "../sender.mjs";
 import { withServer } from "./server.mjs";
 import { withBrowser } from "./webdriver.mjs";
@@ -158,28 +159,39 @@ await withServer((server) => withBrowser(async (browser) => {
   await step("copies_reach_the_clipboard", async () => {
     await openKey(["seal"]);
     const pasted = () => browser.runAsync("navigator.clipboard.readText().then(arguments[0], (e) => arguments[0](String(e)))");
-    await press("[data-copy=secret]");
-    await browser.until("return /copied/.test(document.getElementById('feedback').textContent)");
-    assert.equal(await pasted(), KEY.secret_access_key);
-    await press("[data-copy=profile]");
-    await browser.until("return /Credentials file copied/.test(document.getElementById('feedback').textContent)");
-    assert.equal(await pasted(), `[${KEY.user}]\naws_access_key_id = ${KEY.access_key_id}\naws_secret_access_key = ${KEY.secret_access_key}\n`);
+    const copied = async (format) => {
+      await press(`[data-copy=${format}]`);
+      await browser.until("return document.querySelector(`[data-copy=${arguments[0]}] span`).textContent === 'Copied'", format);
+      return pasted();
+    };
+    assert.equal(await copied("id"), KEY.access_key_id);
+    assert.equal(acks().length, 0);
+    assert.equal(await copied("secret"), KEY.secret_access_key);
+    assert.equal(await copied("profile"), `\n[${KEY.user}]\naws_access_key_id = ${KEY.access_key_id}\naws_secret_access_key = ${KEY.secret_access_key}\n`);
     assert.equal(acks().length, 1);
-    await look("key-copied");
+    await browser.until("return document.querySelector('[data-copy=profile] span').textContent === 'Copy'");
+    await press("summary");
+    await type("#region", "eu-west-1");
+    assert.equal(await copied("smtp-password"), await protocol.smtpPassword(KEY.secret_access_key, "eu-west-1"));
+    await look("key-more");
+    await run("navigator.clipboard.writeText = () => Promise.reject(new DOMException('', 'NotAllowedError'))");
+    await press("[data-copy=secret]");
+    await browser.until("return document.querySelector('[data-copy=secret]').className === 'failed'");
+    await look("key-not-copied");
   });
 
   await step("downloads_reach_the_disk", async () => {
     await openKey(["seal"]);
     await press("[data-download=profile]");
     await press("[data-download=shell]");
-    const wanted = ["ci-deploy.sh", "credentials-ci-deploy"];
+    const wanted = ["ci-deploy.credentials", "ci-deploy.sh"];
     const givenUp = Date.now() + 15000;
     while (wanted.join() !== readdirSync(downloads).sort().join()) {
       assert.ok(Date.now() < givenUp, `downloaded: ${readdirSync(downloads)}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    assert.match(readFileSync(join(downloads, wanted[1]), "utf8"), new RegExp(`^\\[ci-deploy\\]\naws_access_key_id = ${KEY.access_key_id}\n`));
-    assert.match(readFileSync(join(downloads, wanted[0]), "utf8"), new RegExp(`^export AWS_ACCESS_KEY_ID='${KEY.access_key_id}'\n`));
+    assert.match(readFileSync(join(downloads, wanted[0]), "utf8"), new RegExp(`^\n\\[ci-deploy\\]\naws_access_key_id = ${KEY.access_key_id}\n`));
+    assert.match(readFileSync(join(downloads, wanted[1]), "utf8"), new RegExp(`^ unset [A-Z_ ]+\n export AWS_ACCESS_KEY_ID='${KEY.access_key_id}'\n`));
     assert.equal(await browser.address(), `${server.origin}/reveal`);
   });
 
@@ -268,9 +280,13 @@ await withServer((server) => withBrowser(async (browser) => {
     };
     await keys("Tab", "Enter");
     await view("key");
-    await keys("Tab", "Tab", "Enter");
+    const reach = async (id) => {
+      for (let tabs = 0; tabs < 40 && (await run("return document.activeElement.id")) !== id; tabs += 1) await keys("Tab");
+    };
+    await reach("show");
+    await keys("Enter");
     await browser.until("return document.getElementById('secret').textContent === arguments[0]", KEY.secret_access_key);
-    for (let tabs = 0; tabs < 20 && (await run("return document.activeElement.id")) !== "saved"; tabs += 1) await keys("Tab");
+    await reach("saved");
     await keys("Enter");
     await view("done");
   });
