@@ -16,10 +16,18 @@ mutants:
 test-page:
 	cargo test --locked --test page
 
-# The page in a browser. Needs Node 20 or later, chromium and chromedriver.
+# The page in browsers. Needs Node 20 or later and axe-core (npm, in node_modules or NODE_PATH); of Debian chromium, chromium-driver,
+# firefox-esr, webkit2gtk-driver and xvfb.
 .PHONY: test-browser
 test-browser:
 	node tests/page/browser/run.mjs
+	node tests/page/browser/engines_claim.mjs
+
+# What the page writes, fed to the tools that read it. Needs Node, Python with tests/page/consumers/requirements.txt, and of Debian
+# awscli, fish and zsh.
+.PHONY: test-formats
+test-formats:
+	python3 tests/page/consumers/run.py
 
 # The messages that `cargo test` saw the product send, against Slack's own models. Needs Python with slack_sdk.
 .PHONY: test-messages

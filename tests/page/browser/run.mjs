@@ -2,6 +2,7 @@
 // Not part of `node --test tests/page/`, because it needs chromium and chromedriver; without them it fails.
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { protocol } from "../page.mjs";
@@ -38,6 +39,17 @@ const LOOK = `
   return { bad, tooWide: document.scrollingElement.scrollWidth > innerWidth };
 `;
 
+// axe-core, where npm put it: in this repository, or in a folder that NODE_PATH names.
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/* Runs in the page, which needs axe: what breaks a rule, and what axe cannot decide unless it is the contrast, which LOOK measures. */
+const RULES = `
+  const [done] = arguments;
+  const named = ({ id, nodes }) => id + ": " + nodes.map(({ html }) => html.slice(0, 120)).join(" | ");
+  axe.run(document, { resultTypes: ["violations", "incomplete"] }).then(
+    ({ violations, incomplete }) => done([...violations, ...incomplete.filter(({ id }) => id !== "color-contrast")].map(named)),
+    (error) => done([String(error)]));
+`;
+
 await withServer((server) => withBrowser(async (browser) => {
   const { press, type, text, run } = browser;
   const view = (name) => browser.until(`return (() => { ${VIEW} })() === arguments[0]`, name);
@@ -47,6 +59,8 @@ await withServer((server) => withBrowser(async (browser) => {
 
   /* Looks at the present state in both schemes, wide and narrow. */
   async function look(name) {
+    if (!(await run("return 'axe' in window"))) await run(AXE);
+    assert.deepEqual(await browser.runAsync(RULES), [], `${name}: axe`);
     for (const scheme of ["light", "dark"]) {
       for (const [width, height] of [[1000, 760], [360, 740], [320, 640]]) {
         await browser.window(width, height, scheme);
@@ -73,8 +87,8 @@ await withServer((server) => withBrowser(async (browser) => {
     console.log(`ok - ${name}`);
   }
 
-  async function open(...link) {
-    await browser.go(await server.link(...link));
+  async function open(claims, acks) {
+    await browser.go(await server.link(claims, acks, { ...KEY, expires_at: Math.floor(Date.now() / 1000) + 30 * 86400 }));
   }
 
   async function openKey(...link) {
@@ -249,6 +263,26 @@ await withServer((server) => withBrowser(async (browser) => {
     await press("#show");
     await browser.until("return /deactivated/.test(document.getElementById('receipt').textContent)");
     await look("key-unconfirmed");
+  });
+
+  await step("the_end_of_the_time_to_save_is_said", async () => {
+    await openKey(["seal"]);
+    await press("#saved");
+    assert.match(await text("#nothing-saved"), /not saved it yet/);
+    await look("key-nothing-saved");
+    await run("const begun = Date.now(); Date.now = () => begun + 601000");
+    await browser.until("return /has passed/.test(document.getElementById('receipt').textContent)");
+    await look("key-too-late");
+    assert.equal(acks().length, 0);
+  });
+
+  await step("nothing_that_opens_the_key_is_printed", async () => {
+    await openKey(["seal"]);
+    await press("#show");
+    await browser.devtools("Emulation.setEmulatedMedia", { media: "print" });
+    const printed = await run("return document.body.innerText");
+    await browser.devtools("Emulation.setEmulatedMedia", { media: "" });
+    assert.ok(printed.includes(KEY.access_key_id) && !printed.includes(KEY.secret_access_key) && !/Copy|Download/.test(printed), printed);
   });
 
   await step("a_cut_link_is_explained", async () => {
