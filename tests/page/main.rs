@@ -14,6 +14,7 @@ use keyvend::domain::iam::Account;
 use keyvend::domain::new_access_key::NewAccessKey;
 use keyvend::domain::ticket::seal::{ClaimKey, seal};
 use keyvend::domain::ticket::{Ticket, hash};
+use keyvend::time::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -72,7 +73,8 @@ fn sealed(t: [u8; 32], user: &str, secret: &str) -> (Value, Value) {
     let to = ClaimKey::try_from(point.to_vec()).unwrap();
     let user = user.parse().unwrap();
     let rng = &mut UnwrapErr(getrandom::SysRng);
-    let sealed = seal(&key, (&account, &user), &to, (&tid, &ticket.psk()), &receipt, rng).unwrap();
+    let end = Timestamp(1_924_992_000);
+    let sealed = seal(&key, (&account, &user), end, &to, (&tid, &ticket.psk()), &receipt, rng).unwrap();
     assert_eq!(sealed.receipt_hash, hash(&receipt));
     let jwk = json!({
         "kty": "EC", "crv": "P-256", "d": encode(&d), "x": encode(&point[1..33]), "y": encode(&point[33..]),
@@ -82,6 +84,7 @@ fn sealed(t: [u8; 32], user: &str, secret: &str) -> (Value, Value) {
     });
     let inside = json!({
         "access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": secret, "receipt": encode(&receipt),
+        "expires_at": 1_924_992_000,
     });
     (line, inside)
 }

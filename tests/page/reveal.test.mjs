@@ -274,6 +274,13 @@ test("smtp_credentials_need_a_region_and_are_of_that_region", async () => {
   page.press("copy=smtp-password");
   assert.match(page.text("region-problem"), /not the name of a region/);
   assert.deepEqual(page.clipboard, []);
+  // Derived for a region that is no longer there.
+  page.fill("region", "us-east-1");
+  page.fill("region", "");
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  page.press("copy=smtp");
+  assert.match(page.text("region-problem"), /one region/);
+  assert.deepEqual(page.clipboard, []);
   const password = await protocol.smtpPassword(KEY.secret_access_key, "eu-west-1");
   page.fill("region", "us-east-1");
   page.fill("region", "eu-west-1");

@@ -15,6 +15,7 @@ use crate::domain::new_access_key::NewAccessKey;
 use crate::domain::ticket::{Psk, hash};
 use crate::encoding::base64url;
 use crate::id::IamUserName;
+use crate::time::Timestamp;
 
 type PublicKey = <DhP256HkdfSha256 as Kem>::PublicKey;
 
@@ -55,13 +56,14 @@ pub struct Sealed {
     pub receipt_hash: [u8; 32],
 }
 
-/// Seals `key` to `to`, bound to the ticket by `tid` and `psk`. `receipt` is 16 random bytes.
+/// Seals `key`, and when it expires, to `to`, bound to the ticket by `tid` and `psk`. `receipt` is 16 random bytes.
 ///
 /// # Errors
 /// [`InvalidPublicKey`] where the encapsulation fails, which a checked [`ClaimKey`] does not let happen.
 pub fn seal(
     key: &NewAccessKey,
     (account, user): (&Account, &IamUserName),
+    expires_at: Timestamp,
     to: &ClaimKey,
     (tid, psk): (&[u8; 16], &Psk),
     receipt: &[u8; 16],
@@ -75,6 +77,7 @@ pub fn seal(
         access_key_id: key.id.as_str(),
         secret_access_key: key.secret.expose_secret(),
         receipt: &receipt_text,
+        expires_at: expires_at.0,
     };
     serde_json::to_writer(&mut *plaintext, &opened).map_err(|_| InvalidPublicKey)?;
     let info = [b"keyvend/1".as_slice(), tid].concat();
@@ -88,6 +91,8 @@ struct Opened<'k> {
     access_key_id: &'k str,
     secret_access_key: &'k str,
     receipt: &'k str,
+    /// Seconds since the epoch. A page that was opened before a deployment does not know the field.
+    expires_at: i64,
 }
 
 fn single_shot(
@@ -214,7 +219,9 @@ mod tests {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user = "ci-deployer".parse().unwrap();
         let mut rng = Given((0..32).collect());
-        let sealed = seal(&key, (&account, &user), &to, (&tid, &psk), &[5; 16], &mut rng).unwrap();
+        let expires_at = Timestamp(1_924_992_000);
+        let sealed =
+            seal(&key, (&account, &user), expires_at, &to, (&tid, &psk), &[5; 16], &mut rng).unwrap();
         assert_eq!(sealed.enc.len(), 65);
         assert_eq!(sealed.aad, b"123456789012\nci-deployer\nAKIAIOSFODNN7EXAMPLE");
         assert_eq!(sealed.receipt_hash, hash(&[5; 16]));
@@ -228,7 +235,7 @@ mod tests {
         let psk = psk.expose();
         let (ct, aad) = (sealed.ct.as_slice(), sealed.aad.as_slice());
         let opened = open(&private, psk, &tid, &info, ct, aad).unwrap();
-        let expected = r#"{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","receipt":"BQUFBQUFBQUFBQUFBQUFBQ"}"#;
+        let expected = r#"{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","receipt":"BQUFBQUFBQUFBQUFBQUFBQ","expires_at":1924992000}"#;
         assert_eq!(String::from_utf8(opened).unwrap(), expected);
 
         let other = |bytes: &[u8]| {

@@ -394,9 +394,12 @@ async fn record_and_seal(
     let created = RequestEvent::Created { run: run.clone(), key: key.id.clone() };
     let stored =
         save_while_holding_intent(ctx, stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
+    // As its record will have it: both are of this request and this time.
+    let expires_at = IssuedKey::from_request(&stored.request, &ready.facts.iam_user, &key.id, now).expires_at;
     let sealed = seal(
         &key,
         (&asked.account, &asked.user),
+        expires_at,
         &ready.claimed.key,
         (&tid_bytes(&ready.tid)?, &ready.psk),
         &random()?,

@@ -64,6 +64,8 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     keyvend.deliver().await;
     let (old, fresh) = (item(&keyvend, &key.id).await, item(&keyvend, &new.id).await);
     assert_eq!(old["expires_at"], fresh["expires_at"]);
+    // What the page says of their end.
+    assert_eq!((&old["expires_at"], &fresh["expires_at"]), (&json!(key.expires_at), &json!(new.expires_at)));
     assert_eq!(fresh["days"], json!(30), "what it can be given anew");
     assert_eq!(old["successor"]["key"], json!(new.id));
     assert_eq!((status(&keyvend, &key.id), status(&keyvend, &new.id)), ("Active".into(), "Active".into()));

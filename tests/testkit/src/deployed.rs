@@ -228,6 +228,8 @@ pub struct ShownKey {
     pub id: String,
     pub secret: String,
     pub receipt: String,
+    /// Seconds since the epoch.
+    pub expires_at: i64,
     pub aad: String,
 }
 
@@ -320,6 +322,7 @@ impl Tab {
             id: text("access_key_id"),
             secret: text("secret_access_key"),
             receipt: text("receipt"),
+            expires_at: opened["expires_at"].as_i64().unwrap(),
             aad: String::from_utf8(aad).unwrap(),
         }
     }
