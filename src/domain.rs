@@ -22,4 +22,5 @@ pub mod request;
 pub mod risk;
 pub mod shard;
 pub mod ticket;
+pub mod timer;
 pub mod use_case;

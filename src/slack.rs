@@ -13,4 +13,5 @@ pub mod mrkdwn;
 pub mod receive;
 pub mod response_url;
 pub mod signature;
+pub mod token;
 pub mod trigger;

@@ -1,5 +1,6 @@
 //! Mailing a code: text only, to one address.
 
+use aws_sdk_ses::operation::send_email::SendEmailError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 
 use crate::aws::error::aws_error;
@@ -11,10 +12,60 @@ pub struct Ses(aws_sdk_ses::Client);
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
     /// SES refused this mail: it will not be accepted however often it is sent.
-    #[error("SES refused the mail")]
-    Refused,
+    #[error("ses:SendEmail: AWS answered {code}: {0}", code = .0.code())]
+    Refused(MailRefusal),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
+}
+
+/// Why SES refuses a mail. Its own words name the address, so they are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailRefusal {
+    /// <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>
+    #[error(
+        "an address is not verified: the account is in the SES sandbox of this region, or the address of \
+         KEYVEND_MAIL_FROM is no verified identity there"
+    )]
+    Unverified,
+    #[error("SES rejected the message")]
+    Rejected,
+    #[error("the custom MAIL FROM domain of the sending identity is not verified")]
+    MailFromDomain,
+    #[error("the configuration set of the sending identity does not exist")]
+    ConfigurationSet,
+    #[error("sending is paused for the account")]
+    AccountPaused,
+    #[error("sending is paused for the configuration set of the sending identity")]
+    ConfigurationSetPaused,
+}
+
+impl MailRefusal {
+    /// AWS's error code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unverified | Self::Rejected => "MessageRejected",
+            Self::MailFromDomain => "MailFromDomainNotVerifiedException",
+            Self::ConfigurationSet => "ConfigurationSetDoesNotExist",
+            Self::AccountPaused => "AccountSendingPausedException",
+            Self::ConfigurationSetPaused => "ConfigurationSetSendingPausedException",
+        }
+    }
+
+    /// What an error of the call is, if a refusal.
+    fn of(error: &SendEmailError) -> Option<Self> {
+        match error {
+            SendEmailError::MessageRejected(rejected) => {
+                let unverified = rejected.message().is_some_and(|text| text.contains("not verified"));
+                Some(if unverified { Self::Unverified } else { Self::Rejected })
+            }
+            SendEmailError::MailFromDomainNotVerifiedException(_) => Some(Self::MailFromDomain),
+            SendEmailError::ConfigurationSetDoesNotExistException(_) => Some(Self::ConfigurationSet),
+            SendEmailError::AccountSendingPausedException(_) => Some(Self::AccountPaused),
+            SendEmailError::ConfigurationSetSendingPausedException(_) => Some(Self::ConfigurationSetPaused),
+            _ => None,
+        }
+    }
 }
 
 impl Ses {
@@ -46,15 +97,9 @@ impl Ses {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(refused)
-                    if refused.is_message_rejected()
-                        || refused.is_mail_from_domain_not_verified_exception()
-                        || refused.is_account_sending_paused_exception() =>
-                {
-                    Err(MailError::Refused)
-                }
-                _ => Err(aws_error("ses:SendEmail", &error).into()),
+            Err(error) => match error.as_service_error().and_then(MailRefusal::of) {
+                Some(refusal) => Err(MailError::Refused(refusal)),
+                None => Err(aws_error("ses:SendEmail", &error).into()),
             },
         }
     }

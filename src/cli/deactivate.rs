@@ -186,7 +186,7 @@ async fn mark(
     (actor, press): (&str, &RequestId),
     now: Timestamp,
 ) -> anyhow::Result<Outcome> {
-    let marked = StoredKey::mark_reported(actor, press, now);
+    let marked = StoredKey::mark_reported(key, actor, press, now);
     match dynamo.update(Table::Requests, &StoredKey::item_key(key), &marked).await {
         Ok(_) => Ok(Outcome::Done),
         Err(WriteError::Conflict(_)) => Ok(Outcome::Already),

@@ -29,6 +29,7 @@ use crate::policy::{
     test_cases,
 };
 use crate::slack::api::SlackApi;
+use crate::slack::token::BotToken;
 use crate::store::counters;
 use crate::store::keys::StoredKey;
 
@@ -197,7 +198,13 @@ async fn look_up(
     let iam = caller.iam(&sdk, &account, live.role.as_deref(), session_policy::read_policy()).await?;
     let lookup = Lookup::of_one_account(&account, iam, place.now);
     let sleep = sdk.sleep_impl().context("there is nothing to end a call with")?;
-    let slack = SlackApi::new((place.connector.clone(), sleep), api, rule, token, Some(person.team.clone()));
+    let slack = SlackApi::new(
+        (place.connector.clone(), sleep),
+        api,
+        rule,
+        BotToken::fixed(token),
+        Some(person.team.clone()),
+    );
     let of_person = async {
         let members = lookup.memberships(&slack, (&cards, &approvers), policies.slack_groups()).await?;
         lookup.person(&slack, &person, &members).await

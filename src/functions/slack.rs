@@ -3,14 +3,17 @@
 pub mod response;
 
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::{AsyncSleep as _, SharedAsyncSleep, TokioSleep};
+use futures_util::future::{Either, select};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 use crate::aws::{SecretVersion, Secrets, Sqs, VersionStage};
 use crate::config::SlackConfig;
 use crate::functions::gateway;
-use crate::functions::slack::response::response;
+use crate::functions::slack::response::{response, unconfirmed};
 use crate::http::api_gateway::{HttpRequest, HttpResponse};
 use crate::render::text;
 use crate::slack::receive::{AppIdentity, ReceiveOutcome, RejectReason, SlackEnvelope, receive};
@@ -28,12 +31,17 @@ const RETRY: i64 = 15;
 /// How long the previous secret is accepted, in seconds, counted from when the current version was created.
 const PREVIOUS_LIFE: i64 = 3_600;
 
+/// Slack waits three seconds (<https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response>), in
+/// which the request and the answer travel too. What takes longer is answered with what to do instead.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
 /// The `slack` function.
 pub struct Slack {
     config: SlackConfig,
     pins: Option<AppIdentity>,
     secrets: Secrets,
     sqs: Sqs,
+    sleep: SharedAsyncSleep,
     kept: Mutex<CachedSecrets>,
 }
 
@@ -83,7 +91,8 @@ impl Slack {
             team_ids: config.team_ids.clone(),
             response_urls: config.response_urls.clone(),
         });
-        Self { pins, secrets: Secrets::new(sdk), sqs: Sqs::new(sdk), kept: Mutex::default(), config }
+        let sleep = sdk.sleep_impl().unwrap_or_else(|| SharedAsyncSleep::new(TokioSleep::new()));
+        Self { pins, secrets: Secrets::new(sdk), sqs: Sqs::new(sdk), sleep, kept: Mutex::default(), config }
     }
 
     /// Answers one gateway event. Never fails: what cannot be done is a status.
@@ -99,14 +108,22 @@ impl Slack {
         let Some(pins) = &self.pins else {
             return HttpResponse::text(503, text::NOT_CONNECTED);
         };
-        let outcome = match self.received(request, pins, now).await {
-            Ok(outcome) => outcome,
-            Err(error) => return failed(&error),
+        let time_out = self.sleep.sleep(ANSWER_WITHIN);
+        let received = Box::pin(self.received(request, pins, now));
+        let (outcome, time_out) = match select(received, time_out).await {
+            Either::Left((Ok(outcome), time_out)) => (outcome, time_out),
+            Either::Left((Err(error), _)) => return failed(&error),
+            Either::Right(_) => return failed(&anyhow::anyhow!("no signing secret in time")),
         };
-        if let ReceiveOutcome::Queue(message) = &outcome
-            && let Err(error) = self.queue(message).await
-        {
-            return failed(&error);
+        if let ReceiveOutcome::Queue(message) = &outcome {
+            match select(Box::pin(self.queue(message)), time_out).await {
+                Either::Left((Ok(()), _)) => {}
+                Either::Left((Err(error), _)) => return failed(&error),
+                Either::Right(_) => {
+                    tracing::error!("enqueueing Slack request timed out");
+                    return unconfirmed(&message.what);
+                }
+            }
         }
         response(&outcome)
     }
@@ -189,14 +206,13 @@ impl Slack {
         previous: Option<SecretVersion>,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let usable =
-            |version: &SecretVersion| match SigningSecret::new(version.text.expose_secret().to_owned()) {
-                Ok(secret) => Some(secret),
-                Err(bad) => {
-                    tracing::error!(%bad, "signing secret rejected");
-                    None
-                }
-            };
+        let usable = |version: &SecretVersion| match SigningSecret::from_stored(&version.text) {
+            Ok(secret) => Some(secret),
+            Err(bad) => {
+                tracing::error!(%bad, "signing secret rejected");
+                None
+            }
+        };
         let same = |other: &SecretVersion| {
             current.as_ref().is_some_and(|own| own.text.expose_secret() == other.text.expose_secret())
         };

@@ -39,6 +39,8 @@ pub const NOT_CONNECTED: &str = "keyvend is deployed but not yet connected to Sl
     KEYVEND_SLACK_TEAM_IDS, and store the app's signing secret and bot token.";
 /// A valid request that could not be queued.
 pub const NOT_QUEUED: &str = "keyvend could not accept this. Please try again in a minute.";
+/// The same where it may have been accepted nevertheless.
+pub const NOT_CONFIRMED: &str = "keyvend did not confirm in time that it accepted this. If no answer appears here within a minute, nothing was done: please try again then. To stop a key at once, deactivate it in the IAM console.";
 /// The acknowledgment of a command.
 pub const CHECKING: &str = "Checking... the answer will appear here in a moment.";
 

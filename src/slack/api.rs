@@ -21,6 +21,7 @@ use crate::slack::command_name::CommandName;
 pub use crate::slack::error::SlackError;
 pub use crate::slack::message::SlackMessage;
 use crate::slack::response_url::{ResponseUrl, ResponseUrlRule};
+use crate::slack::token::BotToken;
 use crate::slack::trigger::TriggerId;
 
 /// Slack, as one bot.
@@ -29,7 +30,7 @@ pub struct SlackApi {
     connector: SharedHttpConnector,
     api: SlackApiUrl,
     response_urls: ResponseUrlRule,
-    token: SecretString,
+    token: BotToken,
     team: Option<SlackTeamId>,
     command: CommandName,
     sleep: SharedAsyncSleep,
@@ -143,7 +144,7 @@ impl SlackApi {
         (connector, sleep): (SharedHttpConnector, SharedAsyncSleep),
         api: SlackApiUrl,
         response_urls: ResponseUrlRule,
-        token: SecretString,
+        token: BotToken,
         team: Option<SlackTeamId>,
     ) -> Self {
         Self { connector, api, response_urls, token, team, command: CommandName::default(), sleep }
@@ -397,14 +398,32 @@ impl SlackApi {
         self.command.name_in(&body.to_string())
     }
 
+    /// Calls a method; once more where Slack refuses the token and another is stored by now. A refused call did nothing.
     async fn method<T: DeserializeOwned>(
         &self,
         method: &'static str,
         content_type: &'static str,
         body: String,
     ) -> Result<T, SlackError> {
+        let token = self.token.current();
+        match self.method_with(method, content_type, body.clone(), &token).await {
+            Err(error) if error.is_about_the_token() => match self.token.replacement(&token).await {
+                Some(token) => self.method_with(method, content_type, body, &token).await,
+                None => Err(error),
+            },
+            answered => answered,
+        }
+    }
+
+    async fn method_with<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        content_type: &'static str,
+        body: String,
+        token: &SecretString,
+    ) -> Result<T, SlackError> {
         let url = format!("{}{method}", self.api.as_str());
-        let (_, text) = self.send(method, &url, content_type, body, Some(&self.token)).await?;
+        let (_, text) = self.send(method, &url, content_type, body, Some(token)).await?;
         let answer: Value = serde_json::from_str(&text).map_err(|_| SlackError::NoAnswer(method))?;
         match answer.get("ok").and_then(Value::as_bool) {
             Some(true) => serde_json::from_value(answer).map_err(|_| SlackError::NoAnswer(method)),

@@ -42,8 +42,10 @@ impl SlackError {
     #[must_use]
     pub fn is_about_the_token(&self) -> bool {
         match self {
-            Self::Said(code) => ["invalid_auth", "token_expired", "token_revoked", "account_inactive"]
-                .contains(&code.as_str()),
+            Self::Said(code) => {
+                ["invalid_auth", "not_authed", "token_expired", "token_revoked", "account_inactive"]
+                    .contains(&code.as_str())
+            }
             Self::Wait(_) | Self::NoAnswer(_) => false,
         }
     }

@@ -31,6 +31,12 @@ pub enum SigningSecretError {
          Store it again without."
     )]
     Blanks,
+    /// No one word: something else was stored, such as a JSON object.
+    #[error(
+        "The Slack signing secret is not one word. Store the signing secret alone, as plain text; copy it from Basic \
+         Information on your app's page at api.slack.com."
+    )]
+    Malformed,
 }
 
 impl SigningSecret {
@@ -48,6 +54,18 @@ impl SigningSecret {
         } else {
             Ok(Self(secret))
         }
+    }
+
+    /// The same of a stored text, without the white space that was pasted with it.
+    ///
+    /// # Errors
+    /// Where it is empty or not one word.
+    pub fn from_stored(text: &SecretString) -> Result<Self, SigningSecretError> {
+        let text = text.expose_secret().trim();
+        if text.starts_with('{') || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SigningSecretError::Malformed);
+        }
+        Self::new(text.to_owned())
     }
 
     fn signed(&self, timestamp: &str, body: &[u8], signature: &[u8; 32]) -> bool {
@@ -247,6 +265,25 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(SigningSecret::new(text.to_owned()).err(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn stored_signing_secret_is_trimmed_and_one_word() {
+        let cases = [
+            ("", Err(SigningSecretError::Empty)),
+            (" \n", Err(SigningSecretError::Empty)),
+            ("abc\n", Ok("abc")),
+            ("\tabc\r\n", Ok("abc")),
+            ("abc\u{a0}", Ok("abc")),
+            ("a b c", Err(SigningSecretError::Malformed)),
+            ("abc\nabc", Err(SigningSecretError::Malformed)),
+            ("{\"secret\":\"abc\"}", Err(SigningSecretError::Malformed)),
+        ];
+        for (stored, expected) in cases {
+            let read = SigningSecret::from_stored(&SecretString::from(stored));
+            let read = read.map(|secret| secret.0.expose_secret().to_owned());
+            assert_eq!(read, expected.map(str::to_owned), "{stored:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::aws::Tables;
 use crate::aws::item::{Attribute, Item, Table, Update, Write, number, text, values};
 use crate::domain::key::{DeactivationMark, DeactivationReason, DueAction, IssuedKey, KeyState, RETRY_DELAY};
-use crate::domain::shard::shard;
+use crate::domain::timer::Lane;
 use crate::id::{AccessKeyId, RequestId, SlackUserId};
 use crate::store::leases::release_lease;
 use crate::store::partition::CONDITION_ABSENT;
@@ -61,7 +61,7 @@ impl StoredKey {
             ("state", issued.state.as_str().into()),
             ("version", 1.into()),
             ("document", Attribute::Text(serde_json::to_string(issued)?)),
-            ("due_shard", shard(issued.key.as_str()).into()),
+            ("due_shard", issued.lane(None).shard(issued.key.as_str()).into()),
             ("person", holder(&issued.requester.user).as_str().into()),
             ("asked_at", issued.issued_at.0.into()),
         ]);
@@ -122,16 +122,27 @@ impl StoredKey {
             (":next", (self.version + 1).into()),
         ]);
         let due_at = next.due_at_with(self.deactivation_mark.as_ref());
-        values.extend(due_at.map(|at| (":due".to_owned(), at.0.into())));
+        if let Some(at) = due_at {
+            let lane = next.lane(self.deactivation_mark.as_ref());
+            values.insert(":due".to_owned(), at.0.into());
+            values.insert(":shard".to_owned(), lane.shard(next.key.as_str()).into());
+        }
         // What is gone is nobody's any more, and leaves index `by_person`.
         let update = match (due_at.is_some(), next.state.is_gone()) {
-            (true, false) => "SET #state = :state, document = :document, version = :next, due_at = :due",
-            (false, false) => "SET #state = :state, document = :document, version = :next REMOVE due_at",
+            (true, false) => {
+                "SET #state = :state, document = :document, version = :next, due_at = :due, due_shard = :shard \
+                 REMOVE due_failures"
+            }
+            (false, false) => {
+                "SET #state = :state, document = :document, version = :next REMOVE due_at, due_failures"
+            }
             (true, true) => {
-                "SET #state = :state, document = :document, version = :next, due_at = :due REMOVE person, asked_at"
+                "SET #state = :state, document = :document, version = :next, due_at = :due, due_shard = :shard \
+                 REMOVE due_failures, person, asked_at"
             }
             (false, true) => {
-                "SET #state = :state, document = :document, version = :next REMOVE due_at, person, asked_at"
+                "SET #state = :state, document = :document, version = :next \
+                 REMOVE due_at, due_failures, person, asked_at"
             }
         };
         let update = Update { update, condition: "version = :version", values };
@@ -146,8 +157,8 @@ impl StoredKey {
     pub fn update_if_unmarked(&self, next: &IssuedKey) -> anyhow::Result<Write> {
         let mut write = self.update(next)?;
         if let Write::Update { update, .. } = &mut write {
-            update.update = "SET #state = :state, document = :document, version = :next, due_at = :due \
-                             REMOVE deactivation_at, deactivation_by, deactivation_reason, deactivation_interaction";
+            update.update = "SET #state = :state, document = :document, version = :next, due_at = :due, due_shard = :shard \
+                             REMOVE due_failures, deactivation_at, deactivation_by, deactivation_reason, deactivation_interaction";
         }
         Ok(write)
     }
@@ -155,15 +166,17 @@ impl StoredKey {
     /// The key is to be off from now on: the first write of deactivating, which waits for nothing and which nothing that
     /// activates a key may miss. Should what follows be cut off, the timer does it.
     #[must_use]
-    pub fn mark_off(by: &str, why: DeactivationReason, now: Timestamp) -> Update {
+    pub fn mark_off(key: &AccessKeyId, by: &str, why: DeactivationReason, now: Timestamp) -> Update {
         Update {
-            update: "SET deactivation_at = :now, deactivation_by = :by, deactivation_reason = :why, due_at = :due, version = version + :one",
+            update: "SET deactivation_at = :now, deactivation_by = :by, deactivation_reason = :why, due_at = :due, due_shard = :shard, \
+                     version = version + :one REMOVE due_failures",
             condition: "attribute_exists(pk) AND attribute_not_exists(deactivation_at)",
             values: values([
                 (":now", now.0.into()),
                 (":by", by.into()),
                 (":why", why.as_str().into()),
                 (":due", (now.0 + RETRY_DELAY).into()),
+                (":shard", Lane::Security.shard(key.as_str()).into()),
                 (":one", 1.into()),
             ]),
         }
@@ -172,12 +185,12 @@ impl StoredKey {
     /// The same, because somebody pressed **This wasn't me**: whatever it is or is to be off for, it is now reported, and
     /// every decision about it that did not know so loses.
     #[must_use]
-    pub fn mark_reported(by: &str, press: &RequestId, now: Timestamp) -> Update {
-        let Update { mut values, .. } = Self::mark_off(by, DeactivationReason::Reported, now);
+    pub fn mark_reported(key: &AccessKeyId, by: &str, press: &RequestId, now: Timestamp) -> Update {
+        let Update { mut values, .. } = Self::mark_off(key, by, DeactivationReason::Reported, now);
         values.insert(":press".to_owned(), press.as_str().into());
         Update {
             update: "SET deactivation_at = :now, deactivation_by = :by, deactivation_reason = :why, deactivation_interaction = :press, due_at = :due, \
-                     version = version + :one",
+                     due_shard = :shard, version = version + :one REMOVE due_failures",
             condition: "attribute_exists(pk) AND (attribute_not_exists(deactivation_reason) OR deactivation_reason <> :why)",
             values,
         }

@@ -11,8 +11,17 @@ use crate::time::DAY;
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>).
 const NOTIFICATIONS_KEPT: i64 = 30 * DAY;
 
-fn notification_key(request: &RequestId, number: u32) -> String {
+/// The key of a notification's item.
+#[must_use]
+pub fn notification_key(request: &RequestId, number: u32) -> String {
     format!("notification#{request}#{number}")
+}
+
+/// The notification that an item's key names, if it is one.
+#[must_use]
+pub fn notification_of(key: &str) -> Option<(RequestId, u32)> {
+    let (request, number) = key.strip_prefix("notification#")?.split_once('#')?;
+    Some((request.parse().ok()?, number.parse().ok()?))
 }
 
 /// The writes that store the new notifications of a request: part of the write that stores the request. Every one comes

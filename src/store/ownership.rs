@@ -1,8 +1,8 @@
 //! Who owns which IAM users, in table `Requests`: an item for each person, and one for how far the refresh has come.
 
-use crate::aws::item::{Attribute, Item, ItemError, Update, number, values};
+use crate::aws::item::{Attribute, Item, ItemError, Update, number, text, values};
 use crate::domain::ownership::{OwnedUserRef, OwnedUsers, RefreshState};
-use crate::id::SlackUserId;
+use crate::id::{SlackUserId, UserGroupId};
 use crate::time::{DAY, Timestamp};
 
 /// The key of the item that tells how far the refresh has come.
@@ -57,6 +57,36 @@ impl TryFrom<&Item> for StoredOwnedUsers {
             }
         });
         Ok(Self { users: users.collect::<Result<_, _>>()?, version: number(item, "version")? })
+    }
+}
+
+/// The key of the item with a user group's members, as the last refresh read them.
+#[must_use]
+pub fn group_members_key(group: &UserGroupId) -> String {
+    format!("group#{group}")
+}
+
+/// The members of a user group, if the refresh that began then has read them.
+#[must_use]
+pub fn group_members(item: &Item, begun: Timestamp) -> Option<Vec<SlackUserId>> {
+    if number(item, "begun").ok()? != begun.0 {
+        return None;
+    }
+    text(item, "members").ok()?.split_whitespace().map(|member| member.parse().ok()).collect()
+}
+
+/// The update that stores the members of a user group, unless a later refresh did.
+#[must_use]
+pub fn store_group_members(members: &[SlackUserId], begun: Timestamp) -> Update {
+    let members: Vec<&str> = members.iter().map(SlackUserId::as_str).collect();
+    Update {
+        update: "SET members = :members, begun = :begun, keep_until = :until",
+        condition: "attribute_not_exists(begun) OR begun <= :begun",
+        values: values([
+            (":members", members.join(" ").as_str().into()),
+            (":begun", begun.0.into()),
+            (":until", (begun.0 + 2 * DAY).into()),
+        ]),
     }
 }
 

@@ -6,7 +6,6 @@ use futures_util::future::try_join_all;
 use crate::aws::item::{Attribute, Item, Table, Write, number, text, values};
 use crate::aws::{Tables, WriteError};
 use crate::domain::request::KeyRequest;
-use crate::domain::shard::shard;
 use crate::id::{PersonId, RequestId};
 use crate::store::notifications::put_notifications;
 use crate::store::open_requests::OpenRequests;
@@ -43,7 +42,7 @@ fn encode(request: &KeyRequest, version: i64) -> anyhow::Result<Item> {
     ]);
     if let Some(due_at) = request.due_at() {
         item.insert("due_at".to_owned(), due_at.0.into());
-        item.insert("due_shard".to_owned(), shard(request.id.as_str()).into());
+        item.insert("due_shard".to_owned(), request.lane().shard(request.id.as_str()).into());
     }
     Ok(item)
 }

@@ -1,10 +1,13 @@
 //! What every handler works with: clients, policies and configuration; and how handling a message can end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use futures_util::FutureExt as _;
+use secrecy::SecretString;
 use tokio::sync::Mutex;
 
 use crate::aws::{Secrets, Ses, Sqs, Sts, TableNames, Tables, VersionStage};
@@ -12,6 +15,7 @@ use crate::config::WorkerConfig;
 use crate::facts::Lookup;
 use crate::policy::{InvalidPolicies, Policies};
 use crate::slack::api::SlackApi;
+use crate::slack::token::{BotToken, ReadAgain, parse_bot_token};
 use crate::time::Timestamp;
 
 /// How often a message is received before it dies.
@@ -30,6 +34,9 @@ pub(crate) const MAX_CONFLICT_RETRIES: usize = 5;
 /// How long to wait for whoever else works on the same IAM user.
 pub(crate) const LEASE_RETRY_DELAY: Duration = Duration::from_secs(10);
 
+/// The bot's token is read again at most this often.
+const REREAD_TOKEN: Duration = Duration::from_secs(60);
+
 /// Everything a message can need.
 pub struct Context {
     pub(crate) config: WorkerConfig,
@@ -42,6 +49,8 @@ pub struct Context {
     pub(crate) lookup: Lookup,
     pub(crate) connector: (SharedHttpConnector, SharedAsyncSleep),
     pub(crate) slack: Mutex<Option<Arc<SlackApi>>>,
+    /// Only for how often a secret is read: what is decided has the time of its invocation.
+    clock: SharedTimeSource,
 }
 
 /// When an invocation runs, and until when it may.
@@ -94,19 +103,20 @@ impl Context {
             sts,
             connector: (connector, sleep),
             slack: Mutex::default(),
+            clock: sdk.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new())),
             config,
         }
     }
 }
 
-/// Slack, with the bot's token read once.
+/// Slack, with the bot's token read once, and again where Slack refuses it.
 pub(crate) async fn slack_client(ctx: &Context) -> anyhow::Result<Arc<SlackApi>> {
     let mut slack = ctx.slack.lock().await;
     if let Some(slack) = slack.as_ref() {
         return Ok(Arc::clone(slack));
     }
-    let token = ctx.secrets.get(&ctx.config.bot_token_id, VersionStage::Current).await?;
-    let token = token.ok_or_else(|| anyhow::anyhow!("there is no bot token yet"))?;
+    let token = read_token(&ctx.secrets, &ctx.config.bot_token_id).await?;
+    let token = BotToken::new(token, read_token_again(ctx));
     let (api, rule) = (ctx.config.slack_api.clone(), ctx.config.response_urls.clone());
     let made = SlackApi::new(ctx.connector.clone(), api, rule, token, ctx.config.team.clone());
     let made = Arc::new(made.with_command(ctx.config.command.clone()));
@@ -114,18 +124,41 @@ pub(crate) async fn slack_client(ctx: &Context) -> anyhow::Result<Arc<SlackApi>>
     Ok(made)
 }
 
-/// Slack, with the bot's token read again: the one in `stale` is no longer good.
-pub(crate) async fn refresh_slack_client(
-    ctx: &Context,
-    stale: &Arc<SlackApi>,
-) -> anyhow::Result<Arc<SlackApi>> {
-    let mut slack = ctx.slack.lock().await;
-    // Somebody else may have been here meanwhile.
-    if slack.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, stale)) {
-        slack.take();
-    }
-    drop(slack);
-    slack_client(ctx).await
+async fn read_token(secrets: &Secrets, id: &str) -> anyhow::Result<SecretString> {
+    let stored = secrets.get(id, VersionStage::Current).await?;
+    let stored = stored.ok_or_else(|| anyhow::anyhow!("there is no bot token yet in the secret {id}"))?;
+    parse_bot_token(&stored).map_err(|error| {
+        tracing::error!(secret = id, %error, "bot token rejected");
+        anyhow::Error::new(error).context(format!("the bot token in the secret {id} cannot be used"))
+    })
+}
+
+/// Reads the token again, at most once a minute: Slack refuses every call with a token that is no longer good.
+fn read_token_again(ctx: &Context) -> ReadAgain {
+    let (secrets, id) = (ctx.secrets.clone(), ctx.config.bot_token_id.clone());
+    let (clock, tried_at) = (ctx.clock.clone(), Arc::new(Mutex::new(None)));
+    Box::new(move || {
+        let (secrets, id, tried_at) = (secrets.clone(), id.clone(), Arc::clone(&tried_at));
+        let now = clock.now();
+        async move {
+            let mut tried_at = tried_at.lock().await;
+            let just_tried = tried_at.is_some_and(|tried_at: SystemTime| {
+                now.duration_since(tried_at).is_ok_and(|passed| passed < REREAD_TOKEN)
+            });
+            if just_tried {
+                return None;
+            }
+            *tried_at = Some(now);
+            match read_token(&secrets, &id).await {
+                Ok(token) => Some(token),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "bot token not read again");
+                    None
+                }
+            }
+        }
+        .boxed()
+    })
 }
 
 pub(crate) fn seconds(count: i64) -> Duration {

@@ -55,6 +55,7 @@ use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
 use crate::worker::ops::key_change::KeyChange;
 use crate::worker::outbox::record_audit;
 use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
+use crate::worker::timers::notification::retry_later;
 use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
 use crate::worker::timers::ticket::resume_issue;
 
@@ -153,12 +154,22 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
     match serde_json::from_str::<DueMessage>(body) {
         Ok(DueMessage::Notify { request, number }) => {
             span.record("request_id", display(&request));
-            deliver_notification(ctx, &request, number, invocation.now, received).await
+            match deliver_notification(ctx, &request, number, invocation.now, received).await {
+                Ok(()) => Ok(()),
+                Err(error) => retry_later(ctx, (&request, number), error, invocation.now, received).await,
+            }
         }
         Ok(DueMessage::RefreshOwnership(page)) => {
             refresh_ownership_page(ctx, page, invocation.now, received).boxed().await
         }
-        Ok(DueMessage::Checkpoint(page)) => take_page(ctx, &page, invocation.now).await,
+        Ok(DueMessage::Checkpoint(page)) => match take_page(ctx, &page, invocation.now).await {
+            // A later sweep sends it again.
+            Err(HandleError::Failed(error)) if received >= MAX_RECEIVES => {
+                tracing::error!(error = format!("{error:#}"), "audit checkpoint failed, backing off");
+                Ok(())
+            }
+            taken => taken,
+        },
         Ok(DueMessage::ItemTimer { item, due_at }) => {
             if let Some(request) = requests::request_of(&item) {
                 span.record("request_id", display(request));
@@ -362,10 +373,6 @@ async fn delay_retry(
         HandleError::RateLimited => Duration::from_secs(60),
         HandleError::Failed(error) => {
             let slack = error.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
-            if slack.is_some_and(SlackError::is_about_the_token) {
-                // The next look reads it again.
-                ctx.slack.lock().await.take();
-            }
             let error = format!("{error:#}");
             if received < MAX_RECEIVES {
                 tracing::warn!(receive_count = received, error, "message handling failed, will retry");

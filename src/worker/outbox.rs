@@ -66,6 +66,18 @@ async fn queue_notification(ctx: &Context, request: &RequestId, number: u32) -> 
     ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
 }
 
+/// Queues a notification again that could not be delivered: once for each time that its timer ran out.
+pub(crate) async fn queue_undelivered(
+    ctx: &Context,
+    request: &RequestId,
+    number: u32,
+    due_at: Timestamp,
+) -> anyhow::Result<()> {
+    let due = DueMessage::Notify { request: request.clone(), number };
+    let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}.{}", due_at.0));
+    ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
+}
+
 /// Whether a request is one to carry out now.
 pub(crate) fn is_to_fulfil(request: &KeyRequest) -> bool {
     request.state == RequestState::Approved && request.details.kind.existing().is_some()

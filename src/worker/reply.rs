@@ -7,7 +7,7 @@ use crate::render::{approval_card, modal, text};
 use crate::slack::api::SlackMessage;
 use crate::slack::receive::{self, SlackEnvelope};
 use crate::time::Timestamp;
-use crate::worker::context::{Context, refresh_slack_client, slack_client};
+use crate::worker::context::{Context, slack_client};
 
 /// What whoever waits is told of a fault, and what they can do.
 pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &RequestId) -> String {
@@ -110,15 +110,8 @@ pub(crate) async fn try_to_answer(
     }
 }
 
-/// A direct message. It is often the last way to tell somebody, so a token that was rotated a moment ago does not
-/// lose it.
+/// A direct message.
 pub(crate) async fn direct(ctx: &Context, to: &PersonId, message: &SlackMessage) -> anyhow::Result<()> {
-    let slack = slack_client(ctx).await?;
-    match slack.post(to.user.as_str(), message).await {
-        Err(error) if error.is_about_the_token() => {
-            refresh_slack_client(ctx, &slack).await?.post(to.user.as_str(), message).await?;
-        }
-        posted => _ = posted?,
-    }
+    slack_client(ctx).await?.post(to.user.as_str(), message).await?;
     Ok(())
 }

@@ -26,6 +26,7 @@ mod lost_messages;
 mod many_accounts;
 mod membership;
 mod org_install;
+mod outages;
 mod queue_groups;
 mod queues;
 mod quiet_days;

@@ -824,6 +824,26 @@ fn dead_letters_and_errors_raise_alarms() {
     assert!(counted.contains("LogGroupName: !Ref WorkerLogs"), "{counted}");
     assert!(counted.contains(r#"FilterPattern: '{ $.level = "ERROR" }'"#), "{counted}");
     assert!(properties("WorkerLoggedErrorsAlarm").contains("MetricName: WorkerLoggedErrors"));
+    const OPERATIONS: &str = include_str!("../../docs/operations.md");
+    // What fails for hours has alarms of its own, by the very phrases that are logged.
+    for (filter, phrases) in [
+        ("AuditOutbox", &["audit entry not inserted, left in outbox"][..]),
+        ("TimersBackingOff", &["timer failed, backing off", "notification failed, backing off"]),
+    ] {
+        let counted = properties(filter);
+        let pattern =
+            phrases.iter().map(|phrase| format!(r#"$.fields.message = "{phrase}""#)).collect::<Vec<_>>();
+        let pattern = format!("FilterPattern: '{{ {} }}'", pattern.join(" || "));
+        assert!(counted.contains(&pattern) && counted.contains("LogGroupName: !Ref WorkerLogs"), "{counted}");
+        let alarm = properties(&format!("{filter}Alarm"));
+        assert!(
+            alarm.contains(&format!("MetricName: {filter}")) && alarm.contains("AlarmTopicArn"),
+            "{alarm}"
+        );
+        for phrase in phrases {
+            assert!(OPERATIONS.contains(&format!("| `{phrase}` |")), "{phrase}");
+        }
+    }
 }
 
 /// The SCP is JSON, and denies everybody but the excepted role to set or remove any of the owner tags.

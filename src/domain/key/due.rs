@@ -3,6 +3,7 @@
 use crate::domain::key::record::IssuedKey;
 use crate::domain::key::state::{DeactivationMark, DeactivationReason, KeyState};
 use crate::domain::ticket::claim::FETCH_WINDOW;
+use crate::domain::timer::Lane;
 use crate::time::{DAY, Timestamp};
 
 /// How long a key that is off can still be asked back before it is deleted, in seconds.
@@ -79,6 +80,25 @@ impl IssuedKey {
                 Some(Timestamp(mark.since.0 + RETRY_DELAY))
             }
             Some(_) | None => self.due_at(),
+        }
+    }
+
+    /// Which timers its own belongs to, by what it will call for.
+    #[must_use]
+    pub fn lane(&self, mark: Option<&DeactivationMark>) -> Lane {
+        let Some(due_at) = self.due_at_with(mark) else { return Lane::Routine };
+        match self.due_action(mark, due_at) {
+            DueAction::Deactivate(_)
+            | DueAction::Expire
+            | DueAction::CheckConfirmation
+            | DueAction::CheckLastUse
+            | DueAction::ReassertInactive
+            | DueAction::Activate
+            | DueAction::RemindAboutSuspect => Lane::Security,
+            DueAction::Nothing
+            | DueAction::SendReminder
+            | DueAction::CheckOldKeyIdle
+            | DueAction::Delete(_) => Lane::Routine,
         }
     }
 

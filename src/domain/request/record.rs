@@ -12,6 +12,7 @@ use crate::domain::person::EligibleApprovers;
 use crate::domain::request::details::{RequestDetails, ReviewSnapshot};
 use crate::domain::request::revision::RevisionSalt;
 use crate::domain::request::state::RequestState;
+use crate::domain::timer::Lane;
 use crate::id::{AccessKeyId, ChannelId, Digest256, MessageTs, PersonId, RequestId, Revision, TicketId};
 use crate::time::Timestamp;
 
@@ -261,7 +262,7 @@ impl KeyRequest {
         if let RequestState::Issuing(intent) = &self.state {
             return Some(intent.deadline);
         }
-        if !self.chain.outbox.is_empty() || !self.notifications.outbox.is_empty() {
+        if self.has_leftovers() {
             // Written, but not yet known to be audited and told: at the next sweep that finds it so.
             return Some(self.details.at);
         }
@@ -280,6 +281,36 @@ impl KeyRequest {
             | RequestState::Cancelled
             | RequestState::Expired
             | RequestState::PolicyDenied { .. } => None,
+        }
+    }
+
+    /// Whether audit entries or notifications are still to be handed on.
+    #[must_use]
+    pub fn has_leftovers(&self) -> bool {
+        !self.chain.outbox.is_empty() || !self.notifications.outbox.is_empty()
+    }
+
+    /// Which timers its own belongs to.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match &self.state {
+            // There may be a key of which nobody knows.
+            RequestState::Issuing(_) | RequestState::Ambiguous(_) => Lane::Security,
+            RequestState::Pending
+            | RequestState::Approved
+            | RequestState::LinkIssued { .. }
+            | RequestState::Issued { .. }
+            | RequestState::Completed { .. }
+            | RequestState::Denied { .. }
+            | RequestState::Cancelled
+            | RequestState::Expired
+            | RequestState::PolicyDenied { .. } => {
+                if self.has_leftovers() {
+                    Lane::Outbox
+                } else {
+                    Lane::Routine
+                }
+            }
         }
     }
 

@@ -46,6 +46,24 @@ fn acknowledgement(what: &SlackEvent) -> HttpResponse {
     }
 }
 
+/// The answer to what may or may not be queued: nobody confirmed it in time. A person reads what to do; Slack sends an event
+/// again, and shows a press as failed, where no answer can be shown.
+#[must_use]
+pub fn unconfirmed(what: &SlackEvent) -> HttpResponse {
+    match what {
+        SlackEvent::Command(Command::Deactivate(key)) => ephemeral(&text::deactivation_unconfirmed(key)),
+        SlackEvent::Command(_) => ephemeral(text::NOT_CONFIRMED),
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id: Some(_), .. }) => {
+            let notice = modal::notice(text::NOT_CONFIRMED);
+            HttpResponse::json(&json!({ "response_action": "update", "view": notice }))
+        }
+        SlackEvent::Interaction(Interaction::BlockActions { .. } | Interaction::ViewSubmission { .. })
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => HttpResponse::text(503, text::NOT_QUEUED),
+    }
+}
+
 /// <https://docs.slack.dev/surfaces/modals#displaying_errors>
 fn form_errors(wrong: &[(Field, Problem)]) -> HttpResponse {
     let errors: Map<String, Value> = wrong

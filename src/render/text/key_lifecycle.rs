@@ -174,6 +174,14 @@ pub fn left_key(issued: &IssuedKey) -> String {
 
 /// IAM has not confirmed a deactivation.
 #[must_use]
+pub fn deactivation_unconfirmed(key: &AccessKeyId) -> String {
+    format!(
+        "keyvend did not confirm in time that it will deactivate `{key}`. If no answer appears here within a minute, type the command again. If the key must be inactive now, deactivate it in the AWS console, too: `aws iam update-access-key --status Inactive --access-key-id {key}`."
+    )
+}
+
+/// What whoever deactivated a key is told where IAM did not do it.
+#[must_use]
 pub fn deactivation_failed(key: &AccessKeyId) -> String {
     format!(
         "IAM has not confirmed that the key `{key}` is inactive. It is marked as deactivated, and keyvend retries every minute. If it must be inactive now, deactivate it in the AWS console, too."

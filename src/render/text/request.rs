@@ -657,7 +657,20 @@ pub const MAIL_MALFORMED: &str = "The email address in your Slack profile is not
 pub const MAIL_FOREIGN: &str = "The email address in your Slack profile is in a domain that codes are not sent to. Change it to your work address and press *Get my key* again.";
 /// Email: another address than at the time of the request.
 pub const MAIL_CHANGED: &str = "The email address in your Slack profile changed since you requested this key, so no code is sent. Please submit a new request.";
-pub const MAIL_REFUSED: &str = "The code could not be emailed, so there is no link. No key was created; try again later, and tell a keyvend administrator if it keeps failing.";
+/// Email: SES did not answer, or is throttled.
+pub const MAIL_FAILED: &str = "The code could not be emailed, so there is no link. No key was created; try again later, and tell a keyvend administrator if it keeps failing.";
+/// Email: SES will not send it, however often it is tried.
+pub const MAIL_REFUSED: &str = "The code was not emailed, because the email service refused it, so there is no link. No key was created, and trying again does not help until a keyvend administrator has corrected the set-up of email; the reason is in the log and in the thread of your request.";
+
+/// That the code for a link was not sent, in the card's thread.
+#[must_use]
+pub fn code_not_mailed(request: &KeyRequest, reason: &str) -> String {
+    format!(
+        "The code for {} could not be emailed, so there is no link and no key was created: {reason}. A keyvend \
+         administrator has to correct that; then *Get my key* works again.",
+        iam_user(&request.details.user, &request.details.account)
+    )
+}
 
 /// The subject of the email with the code.
 #[must_use]

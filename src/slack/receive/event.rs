@@ -17,13 +17,16 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
         }
         "event_callback" => {
             pins.app(text_at(body, "/api_app_id"))?;
-            let team = pins.team(text_at(body, "/team_id"))?;
-            match text_at(body, "/event/type") {
-                Some("user_change") => left(signed, team),
-                Some("member_joined_channel") => joined_channel(signed, team),
-                Some("subteam_members_changed") => joined_group(signed, team),
-                Some(_) | None => Ok(ReceiveOutcome::Acknowledged),
-            }
+            let named = pins.team_of_event(body);
+            // Whoever left: whose keys they are is asked of the table, and whether they left of Slack.
+            let any = named.clone().or_else(|| pins.team_ids.first().cloned());
+            let happened = match text_at(body, "/event/type") {
+                Some("user_change") => any.map(|team| left(signed, team)),
+                Some("member_joined_channel") => named.map(|team| joined_channel(signed, team)),
+                Some("subteam_members_changed") => named.map(|team| joined_group(signed, team)),
+                Some(_) | None => None,
+            };
+            happened.unwrap_or(Ok(ReceiveOutcome::Acknowledged))
         }
         _ => Ok(ReceiveOutcome::Acknowledged),
     }

@@ -60,6 +60,27 @@ impl AppIdentity {
         self.team_ids.iter().find(|ours| team_id == Some(ours.as_str())).cloned().ok_or(RejectReason::NotOurs)
     }
 
+    /// The workspace of an event, as far as it can be told. Slack names one by which the event reached the app: that of an
+    /// organisation's member, the organisation itself, or none. `None` where it names other workspaces alone.
+    pub(crate) fn team_of_event(&self, body: &Value) -> Option<SlackTeamId> {
+        let authorizations = body.get("authorizations").and_then(Value::as_array).into_iter().flatten();
+        let is_org_wide = authorizations.clone().any(|authorization| {
+            authorization.get("is_enterprise_install").and_then(Value::as_bool) == Some(true)
+        });
+        let member_of = body.pointer("/event/user/enterprise_user/teams").and_then(Value::as_array);
+        let named: Vec<&str> = [body.get("team_id"), body.pointer("/event/user/team_id")]
+            .into_iter()
+            .chain(authorizations.map(|authorization| authorization.get("team_id")))
+            .flatten()
+            .chain(member_of.into_iter().flatten())
+            .filter_map(Value::as_str)
+            .collect();
+        let ours = self.team_ids.iter().find(|ours| named.contains(&ours.as_str()));
+        let is_workspace = |id: &&str| id.starts_with('T');
+        let first = || (is_org_wide || !named.iter().any(is_workspace)).then(|| self.team_ids.first());
+        ours.or_else(|| first().flatten()).cloned()
+    }
+
     pub(crate) fn response_url(&self, url: Option<&str>) -> Result<Option<ResponseUrl>, RejectReason> {
         let checked = url.map(|url| self.response_urls.check(url)).transpose();
         checked.map_err(|_| RejectReason::Lacks("response_url"))

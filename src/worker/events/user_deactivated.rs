@@ -39,6 +39,9 @@ pub(crate) async fn somebody_left(
     message: &SlackEnvelope,
     now: Timestamp,
 ) -> Result<(), HandleError> {
+    if ctx.tables.all_of_person(&holder(&message.person.user)).await?.is_empty() {
+        return Ok(());
+    }
     let slack = slack_client(ctx).await?;
     if !has_left(&slack, &message.person.user).await? {
         // Somebody wrote it into the queue, or they were back before it was read.

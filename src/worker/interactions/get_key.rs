@@ -191,17 +191,13 @@ async fn deliver_link(
         match ctx.ses.send(mail.from.as_str(), to.as_str(), &text::mail_subject(label), &text).await {
             Ok(()) => {}
             Err(error) => {
-                if let MailError::Other(error) = &error {
-                    tracing::error!(error = format!("{error:#}"), "sending code mail failed");
-                }
-                withdraw_ticket(ctx, &saved, "mail-failed", now).await?;
-                return Ok(answer_with(
-                    ctx,
-                    message,
-                    now,
-                    &approval_card::again(text::MAIL_REFUSED, request),
-                )
-                .await?);
+                let (said, told) = code_not_mailed(request, &error);
+                tracing::error!(
+                    error = format!("{:#}", anyhow::Error::new(error)),
+                    "sending code mail failed"
+                );
+                withdraw_ticket(ctx, &saved, "mail-failed", told, now).await?;
+                return Ok(answer_with(ctx, message, now, &approval_card::again(said, request)).await?);
             }
         }
     }
@@ -215,7 +211,7 @@ async fn deliver_link(
         Ok(_) => try_to_answer(ctx, message, now, text::LINK_SHOWN).await,
         Err(error) => {
             tracing::warn!(%error, "posting link failed");
-            withdraw_ticket(ctx, &saved, "not-shown", now).await?;
+            withdraw_ticket(ctx, &saved, "not-shown", None, now).await?;
             if error.is_about_the_token() {
                 // It was rotated: the message comes again and is done with the new one.
                 return Err(error.into());
@@ -228,17 +224,38 @@ async fn deliver_link(
     Ok(())
 }
 
+/// What its requester is answered where the code could not be mailed, and the approvers are notified of where trying again
+/// changes nothing.
+fn code_not_mailed(request: &KeyRequest, error: &MailError) -> (&'static str, Option<Notification>) {
+    match error {
+        MailError::Refused(refusal) => {
+            let message = approval_card::text(&text::code_not_mailed(request, &refusal.to_string()));
+            (text::MAIL_REFUSED, Some(Notification::ThreadReply { message: message.into() }))
+        }
+        MailError::Other(_) => (text::MAIL_FAILED, None),
+    }
+}
+
 /// Withdraws the link that was just made; the request is approved as before.
 async fn withdraw_ticket(
     ctx: &Context,
     saved: &StoredRequest,
     why: &'static str,
+    told: Option<Notification>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let Some(tid) = saved.request.ticket().cloned() else { return Ok(()) };
     let event = RequestEvent::TicketVoided { tid: tid.clone(), why };
     let Ok(next) = saved.request.apply(event, "keyvend", now) else { return Ok(()) };
-    match commit(ctx, saved, next, vec![tickets::void(&tid), TicketRef::remove_psk(&tid)], Vec::new()).await {
+    match commit(
+        ctx,
+        saved,
+        next,
+        vec![tickets::void(&tid), TicketRef::remove_psk(&tid)],
+        told.into_iter().collect(),
+    )
+    .await
+    {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;
             Ok(())

@@ -49,7 +49,7 @@ pub(crate) async fn report_key(
         return Ok(answer(ctx, message, now, &text::reported_before(&issued)).await?);
     }
     let by = message.person.to_string();
-    mark(ctx, &issued, StoredKey::mark_reported(&by, &message.id, now)).await?;
+    mark(ctx, &issued, StoredKey::mark_reported(&issued.key, &by, &message.id, now)).await?;
     deactivate_in_iam(ctx, &issued, (message.id.as_str(), &by)).await?;
     finish_deactivation(ctx, key, DeactivationReason::Reported, now).await?;
     Ok(answer(ctx, message, now, &text::key_deactivated(key)).await?)

@@ -20,7 +20,9 @@ use crate::worker::authorize::{Limit, beyond_limits, denial_text, denied_by_poli
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied, key_about, memberships};
 use crate::worker::limits::admit;
-use crate::worker::ops::button::{PressOrigin, carried, reject_unknown_button};
+use crate::worker::ops::button::{
+    NOTED_SOON, PressOrigin, carried, is_card_being_noted, reject_unknown_button,
+};
 use crate::worker::ops::card::redraw;
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::void_ticket::void_ticket;
@@ -89,6 +91,9 @@ pub(crate) async fn review(
         if let Some(own) = find_prior_review(&stored.request, message) {
             redraw(ctx, &stored, now).await;
             return Ok(reply(ctx, message, now, own).await?);
+        }
+        if is_card_being_noted(ctx, message, place, &stored.request, now) {
+            return Err(HandleError::RetryAfter(NOTED_SOON));
         }
         if !place.is_of(&stored.request) {
             return Ok(reply(ctx, message, now, text::UNKNOWN_BUTTON).await?);

@@ -13,7 +13,10 @@ use crate::domain::ownership::OwnedUserRef;
 use crate::facts::OwnedUser;
 use crate::id::{SlackUserId, UserGroupId};
 use crate::queue::OwnershipPage;
-use crate::store::ownership::{REFRESH_STATE_PK, complete_refresh};
+use crate::slack::api::SlackError;
+use crate::store::ownership::{
+    REFRESH_STATE_PK, complete_refresh, group_members, group_members_key, store_group_members,
+};
 use crate::time::Timestamp;
 use crate::worker::context::{CLOCK_SKEW, Context, HandleError, MAX_RECEIVES, slack_client};
 use crate::worker::events::user_deactivated::look_for_leavers;
@@ -23,9 +26,6 @@ use crate::worker::ops::ownership::{correct, queue_page};
 /// No account is read further than this many pages of a hundred users: twice what IAM holds by default
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const MOST_PAGES: u32 = 100;
-
-/// Of a page, the members of this many user groups are looked up.
-const MOST_GROUPS: usize = 20;
 
 /// How many people are noted at a time.
 const AT_ONCE: usize = 16;
@@ -48,7 +48,7 @@ pub(crate) async fn refresh_ownership_page(
     let Some(account) = accounts.next() else { return Ok(()) };
     let last = received >= MAX_RECEIVES;
     let (next, read) = match read_page(ctx, account, &page, now, last).await {
-        Ok(next) => (next, true),
+        Ok(read) => read,
         Err(error) if !last => return Err(error.into()),
         Err(error) => {
             let account = account.alias.as_str();
@@ -65,28 +65,35 @@ pub(crate) async fn refresh_ownership_page(
         (None, Some(account)) => {
             OwnershipPage { account: account.id.clone(), page: 0, marker: None, complete, ..page }
         }
-        (None, None) if complete => {
-            report_findings(ctx, page.begun, true, now).await?;
+        (None, None) => {
+            if let Err(error) = report_findings(ctx, page.begun, complete, now).await {
+                if !last {
+                    return Err(error.into());
+                }
+                tracing::error!(error = format!("{error:#}"), "reporting discrepancies failed");
+            }
+            if !complete {
+                return Ok(());
+            }
             let done = complete_refresh(page.begun);
             return match ctx.tables.update(Table::Requests, REFRESH_STATE_PK, &done).await {
                 Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
                 Err(WriteError::Other(error)) => Err(error.into()),
             };
         }
-        (None, None) => return Ok(report_findings(ctx, page.begun, false, now).await?),
     };
     let once = format!("ownership.{}.{}.{}", following.begun.0, following.account, following.page);
     Ok(queue_page(ctx, following, &once).await?)
 }
 
-/// Notes the owners on one page; the marker of the next.
+/// Notes the owners on one page; the marker of the next, and whether all owners of this one were read.
 async fn read_page(
     ctx: &Context,
     account: &Account,
     page: &OwnershipPage,
     now: Timestamp,
     last: bool,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<(Option<String>, bool)> {
     let (users, next) = ctx.lookup.owned_users(account, page.marker.as_deref(), now).await?;
     let managed = |user: &&OwnedUser| {
         ctx.config.iam_path.as_ref().is_none_or(|path| user.path.starts_with(path.as_str()))
@@ -97,9 +104,20 @@ async fn read_page(
         .copied()
         .filter(|user| !user.owners.is_empty() || !user.owner_groups.is_empty())
         .collect();
-    let requesters = compare(ctx, account, &opted_in, page, now, last).await?;
+    // First, for it costs least: where Slack asks to wait, nothing else is done twice.
     let groups: BTreeSet<&UserGroupId> = users.iter().flat_map(|user| &user.owner_groups).collect();
-    let members = members(ctx, groups.into_iter().take(MOST_GROUPS)).await;
+    let (members, groups_read) = match members(ctx, &groups, page.begun).await {
+        (members, None) => (members, true),
+        (_, Some(error)) if !last && error.is_transient() => return Err(error.into()),
+        (members, Some(error)) => {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::new(error)),
+                "user groups not read, ownership refresh incomplete"
+            );
+            (members, false)
+        }
+    };
+    let requesters = compare(ctx, account, &opted_in, page, now, last).await?;
     let mut owned: BTreeMap<&SlackUserId, BTreeSet<OwnedUserRef>> = BTreeMap::new();
     for user in users {
         let entry = OwnedUserRef { account: account.id.clone(), name: user.name.clone() };
@@ -120,18 +138,66 @@ async fn read_page(
         join_all(noted).await.into_iter().collect::<anyhow::Result<()>>()?;
     }
     look_for_leavers(ctx, requesters, now).boxed().await;
-    Ok(next)
+    Ok((next, groups_read))
 }
 
-/// The members of user groups, as far as Slack tells.
+/// The members of user groups, each read from Slack once in a reading, and what kept the rest from being read. They are read
+/// one after the other: Slack answers about twenty a minute
+/// (<https://docs.slack.dev/reference/methods/usergroups.users.list>), and those that were read stay read.
 async fn members<'a>(
     ctx: &Context,
-    groups: impl Iterator<Item = &'a UserGroupId>,
-) -> BTreeMap<&'a UserGroupId, Vec<SlackUserId>> {
-    let Ok(slack) = slack_client(ctx).await else { return BTreeMap::new() };
-    let found = join_all(groups.map(|group| {
-        let slack = &slack;
-        async move { Some((group, slack.group_members(group).await.ok()?)) }
-    }));
-    found.await.into_iter().flatten().collect()
+    groups: &BTreeSet<&'a UserGroupId>,
+    begun: Timestamp,
+) -> (BTreeMap<&'a UserGroupId, Vec<SlackUserId>>, Option<GroupError>) {
+    let mut found = BTreeMap::new();
+    let mut kept_from = None;
+    for group in groups {
+        match members_of(ctx, group, begun).await {
+            Ok(members) => drop(found.insert(*group, members)),
+            Err(error) if error.is_transient() => return (found, Some(error)),
+            Err(error) => kept_from = Some(error),
+        }
+    }
+    (found, kept_from)
+}
+
+async fn members_of(
+    ctx: &Context,
+    group: &UserGroupId,
+    begun: Timestamp,
+) -> Result<Vec<SlackUserId>, GroupError> {
+    let key = group_members_key(group);
+    let stored = ctx.tables.get(Table::Requests, &key, None).await?;
+    if let Some(known) = stored.as_ref().and_then(|item| group_members(item, begun)) {
+        return Ok(known);
+    }
+    let members = match slack_client(ctx).await?.group_members(group).await {
+        Ok(members) => members,
+        // It was deleted: nobody owns anything through it.
+        Err(SlackError::Said(code)) if code == "no_such_subteam" => Vec::new(),
+        Err(error) => return Err(GroupError::Slack(group.clone(), error)),
+    };
+    match ctx.tables.update(Table::Requests, &key, &store_group_members(&members, begun)).await {
+        Ok(_) | Err(WriteError::Conflict(_)) => Ok(members),
+        Err(WriteError::Other(error)) => Err(error.into()),
+    }
+}
+
+/// Why the members of a user group are not known.
+#[derive(Debug, thiserror::Error)]
+enum GroupError {
+    #[error("usergroups.users.list of {0}")]
+    Slack(UserGroupId, #[source] SlackError),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl GroupError {
+    /// Whether it may be otherwise in a while.
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Slack(_, SlackError::Said(_)) => false,
+            Self::Slack(_, SlackError::Wait(_) | SlackError::NoAnswer(_)) | Self::Other(_) => true,
+        }
+    }
 }

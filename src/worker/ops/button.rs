@@ -1,10 +1,12 @@
 //! What a pressed button belongs to: the request and revision in its value, and the card that it is on.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::domain::audit::AuditEvent;
 use crate::domain::key::DeactivationReason;
-use crate::domain::request::KeyRequest;
+use crate::domain::request::{KeyRequest, RequestState};
 use crate::id::{AccessKeyId, RequestId, Revision, ViewId};
 use crate::render::text;
 use crate::slack::action_id::Action;
@@ -13,7 +15,7 @@ use crate::slack::command::Command;
 use crate::slack::receive::{Interaction, MessageRef, SlackEnvelope, SlackEvent};
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
-use crate::worker::context::{Context, slack_client};
+use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::outbox::record_audit;
 use crate::worker::reply::{answer, reply};
 
@@ -46,6 +48,28 @@ pub(crate) enum Opened {
     TooLate,
 }
 
+/// How long after a press its card may still be about to be noted with its request, in seconds.
+const NOTED_WITHIN: i64 = 4;
+
+/// When such a press is looked at again.
+pub(crate) const NOTED_SOON: Duration = Duration::from_secs(1);
+
+/// Whether a press may be on a card that was posted a moment ago and is not noted with its request yet: to be looked at
+/// again. Only the channel of the cards has one, and only a request that waits for approvals.
+pub(crate) fn is_card_being_noted(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    place: PressOrigin<'_>,
+    request: &KeyRequest,
+    now: Timestamp,
+) -> bool {
+    let PressOrigin::Card(Some(button)) = place else { return false };
+    request.card.is_none()
+        && request.state == RequestState::Pending
+        && button.channel == ctx.config.approvals_channel
+        && now.since(message.signed_at) <= NOTED_WITHIN
+}
+
 /// The request whose card the button is on; else that is said.
 pub(crate) async fn on_card(
     ctx: &Context,
@@ -53,7 +77,7 @@ pub(crate) async fn on_card(
     value: &str,
     place: PressOrigin<'_>,
     now: Timestamp,
-) -> anyhow::Result<Option<StoredRequest>> {
+) -> Result<Option<StoredRequest>, HandleError> {
     if let Some((id, revision)) = carried(value)
         && let Some(stored) = StoredRequest::read(&ctx.tables, &id).await?
     {
@@ -63,6 +87,9 @@ pub(crate) async fn on_card(
         }
         if place.is_of(&stored.request) {
             return Ok(Some(stored));
+        }
+        if is_card_being_noted(ctx, message, place, &stored.request, now) {
+            return Err(HandleError::RetryAfter(NOTED_SOON));
         }
     }
     answer(ctx, message, now, text::UNKNOWN_BUTTON).await?;

@@ -26,7 +26,7 @@ pub(crate) async fn mark_and_deactivate(
     why: DeactivationReason,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    mark(ctx, issued, StoredKey::mark_off(actor, why, now)).await?;
+    mark(ctx, issued, StoredKey::mark_off(&issued.key, actor, why, now)).await?;
     deactivate_in_iam(ctx, issued, (operation, actor)).await
 }
 

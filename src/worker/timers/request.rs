@@ -6,6 +6,7 @@ use crate::aws::WriteError;
 use crate::domain::request::{Notification, RequestEvent, RequestState};
 use crate::render::{approval_card, text};
 use crate::store::requests::StoredRequest;
+use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, Invocation};
 use crate::worker::limits::may_mention;
 use crate::worker::ops::ambiguous_create::recheck_ambiguous_create;
@@ -14,18 +15,31 @@ use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::issue_key::resume_intent;
 use crate::worker::outbox::{commit, drain_outbox, is_to_fulfil};
 
+/// Whether all of a request's audit entries and notifications could be handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outboxes {
+    Drained,
+    Left,
+}
+
 /// Leftovers first; then whatever the state and the time call for.
 pub(crate) async fn run_request_timer(
     ctx: &Context,
     stored: StoredRequest,
     invocation: Invocation,
-) -> Result<(), HandleError> {
-    let now = invocation.now;
+) -> Result<Outboxes, HandleError> {
     if let RequestState::Issuing(intent) = &stored.request.state {
         let intent = intent.clone();
-        return resume_intent(ctx, stored, intent, invocation).await;
+        resume_intent(ctx, stored, intent, invocation).await?;
+        return Ok(Outboxes::Drained);
     }
     let stored = drain_outbox(ctx, stored).await;
+    let outboxes = if stored.request.has_leftovers() { Outboxes::Left } else { Outboxes::Drained };
+    advance(ctx, stored, invocation.now).await?;
+    Ok(outboxes)
+}
+
+async fn advance(ctx: &Context, stored: StoredRequest, now: Timestamp) -> Result<(), HandleError> {
     if stored.request.is_expired(now) {
         return Ok(expire_request(ctx, &stored, now).await?);
     }

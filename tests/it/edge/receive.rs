@@ -291,6 +291,39 @@ fn redelivered_event_has_same_deduplication_id() {
     }
 }
 
+fn of_another_team(event: Value) -> Value {
+    let event = with(event, "/team_id", json!("T9999"));
+    with(event, "/authorizations", json!([{ "team_id": "T9999", "user_id": "U0KEYVEND", "is_bot": true }]))
+}
+
+/// Which workspace Slack names depends on how the app is installed and how it sees the person.
+#[test]
+fn workspace_of_an_event_decides_nothing_by_itself() {
+    let org_wide = json!([{ "team_id": null, "enterprise_id": "E0001", "is_enterprise_install": true }]);
+    let without = |mut event: Value, field: &str| {
+        event.as_object_mut().unwrap().remove(field);
+        event
+    };
+    let left = |change: &dyn Fn(Value) -> Value| Sent::event(&change(user_change())).queued();
+    for (what, message) in [
+        ("another team", left(&|event| with(event, "/team_id", json!("T9999")))),
+        ("no team", left(&|event| with(event, "/team_id", json!(null)))),
+        ("the field missing", left(&|event| without(event, "team_id"))),
+        ("an organisation", left(&|event| with(event, "/team_id", json!("E0001")))),
+    ] {
+        assert_eq!(message.what, SlackEvent::UserDeactivated, "{what}");
+        assert_eq!(message.person.to_string(), "T0001.U0009", "{what}");
+    }
+    for (what, team) in
+        [("no team", json!(null)), ("an organisation", json!("E0001")), ("a team", json!("T9999"))]
+    {
+        let joined = with(with(member_joined(), "/team_id", team), "/authorizations", org_wide.clone());
+        assert_eq!(Sent::event(&joined).queued().person.to_string(), "T0001.U0009", "{what}");
+    }
+    let by_authorization = with(member_joined(), "/team_id", json!("T9999"));
+    assert_eq!(Sent::event(&by_authorization).queued().person.to_string(), "T0001.U0009");
+}
+
 #[test]
 fn event_without_work_gets_empty_reply() {
     let cases = [
@@ -304,6 +337,8 @@ fn event_without_work_gets_empty_reply() {
         ("nobody added", Sent::event(&with(members_changed(), "/event/added_users", json!([])))),
         ("nobody said to be added", Sent::event(&with(members_changed(), "/event/added_users", json!(null)))),
         ("another event", Sent::event(&with(user_change(), "/event/type", json!("team_join")))),
+        ("a group of another team", Sent::event(&with(members_changed(), "/team_id", json!("T9999")))),
+        ("a join of another team", Sent::event(&of_another_team(member_joined()))),
         ("another event type", Sent::event(&json!({ "type": "app_rate_limited" }))),
         ("ssl_check", Sent { signed_with: None, ..Sent::form("/slack/commands", &[("ssl_check", "1")]) }),
         (
@@ -425,11 +460,7 @@ fn unexpected_request_shape_is_refused() {
         (400, "an event of no type", Sent::event(&json!({}))),
         (400, "no challenge", Sent::event(&json!({ "type": "url_verification" }))),
         (403, "an event of another app", Sent::event(&with(user_change(), "/api_app_id", json!("A9")))),
-        (403, "an event of another team", Sent::event(&with(user_change(), "/team_id", json!("T9999")))),
-        (403, "an event of no team", Sent::event(&with(user_change(), "/team_id", json!(null)))),
-        (403, "a join of another team", Sent::event(&with(member_joined(), "/team_id", json!("T9999")))),
         (403, "a join of another app", Sent::event(&with(member_joined(), "/api_app_id", json!("A9")))),
-        (403, "a group of another team", Sent::event(&with(members_changed(), "/team_id", json!("T9999")))),
         (400, "nobody joined", Sent::event(&with(member_joined(), "/event/user", json!("C1")))),
         (400, "joined nothing", Sent::event(&with(member_joined(), "/event/channel", json!("#approvals")))),
         (400, "no group", Sent::event(&with(members_changed(), "/event/subteam_id", json!("C1")))),

@@ -296,15 +296,39 @@ async fn departed_owners_keys_are_found_across_workspaces() {
         });
         keyvend.world.posted("/slack/events", "application/json", &body.to_string())
     };
-    // One that is not configured is ignored.
-    keyvend.arrive(elsewhere("T0009")).await;
-    keyvend.deliver_everything().await;
-    assert!(questions(&keyvend).is_empty());
-    keyvend.arrive(elsewhere("T0002")).await;
-    keyvend.deliver_everything().await;
+    // Also one that is not configured: what counts is whose keys they are, and that Slack says so.
+    for team in ["T0009", "T0002", "E0001", "T0001"] {
+        assert_eq!(keyvend.arrive(elsewhere(team)).await["statusCode"], 200);
+        keyvend.deliver_everything().await;
+        assert_eq!(questions(&keyvend).len(), 1, "{team}");
+        keyvend.world.clock.advance(Duration::from_secs(26 * HOUR));
+    }
     let asked = questions(&keyvend);
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].contains(&key.id), "{asked:?}");
+}
+
+/// Slack repeats what was not acknowledged in time, signed anew.
+#[tokio::test]
+async fn repeated_leaver_events_ask_once() {
+    let keyvend = Deployed::new().await;
+    keyvend.confirmed().await;
+    keyvend.world.net.slack().person(ALICE_OWNER, |person| person.deleted = true);
+    let at_once = keyvend.world.user_change(ALICE_OWNER);
+    for _ in 0..3 {
+        keyvend.arrive(at_once.clone()).await;
+        keyvend.arrive(keyvend.world.user_change(ALICE_OWNER)).await;
+        keyvend.world.clock.advance(Duration::from_secs(1));
+    }
+    keyvend.deliver_everything().await;
+    for _ in 0..7 {
+        keyvend.world.clock.advance(Duration::from_secs(24 * HOUR));
+        keyvend.world.net.sqs().sweep();
+        keyvend.arrive(keyvend.world.user_change(ALICE_OWNER)).await;
+        keyvend.deliver_everything().await;
+    }
+    assert_eq!(questions(&keyvend).len(), 1);
+    assert!(keyvend.world.net.sqs().dead("slack").is_empty());
 }
 
 /// Alice's keys for two IAM users.

@@ -245,15 +245,34 @@ async fn email_added_after_request_gets_no_code() {
     assert_eq!(keyvend.stands().await, "PENDING");
 }
 
+/// What SES answers about an address that it knows nothing of, as it names that address.
+fn unverified() -> Interfere {
+    let message = "Email address is not verified. The following identities failed the check in region EU-WEST-1: \
+                   alice@example.com";
+    Interfere::Status(400, testkit::net::Reply::xml_error(400, "MessageRejected", message).body)
+}
+
 #[tokio::test]
 async fn unaccepted_mail_voids_link() {
-    let ways: [(Interfere, usize); 4] = [
-        (Interfere::refused_xml(400, "MessageRejected"), 1),
-        (Interfere::refused_xml(400, "AccountSendingPausedException"), 1),
-        (Interfere::refused_xml(403, "AccessDenied"), 1),
-        (Interfere::FailBefore, 3),
+    let refused = "the email service refused it";
+    let failed = "The code could not be emailed";
+    let code = |code: &str| Interfere::refused_xml(400, code);
+    let ways: [(Interfere, usize, &str, Option<&str>); 8] = [
+        (unverified(), 1, refused, Some("in the SES sandbox")),
+        (code("MessageRejected"), 1, refused, Some("rejected the message")),
+        (code("MailFromDomainNotVerifiedException"), 1, refused, Some("MAIL FROM domain")),
+        (code("ConfigurationSetDoesNotExist"), 1, refused, Some("configuration set")),
+        (code("AccountSendingPausedException"), 1, refused, Some("paused for the account")),
+        (
+            code("ConfigurationSetSendingPausedException"),
+            1,
+            refused,
+            Some("paused for the configuration set"),
+        ),
+        (Interfere::refused_xml(403, "AccessDenied"), 1, failed, None),
+        (Interfere::FailBefore, 3, failed, None),
     ];
-    for (way, times) in ways {
+    for (way, times, said, approvers) in ways {
         let keyvend = Deployed::with(&MAIL).await;
         let ready = keyvend.approved().await;
         for _ in 0..times {
@@ -261,10 +280,17 @@ async fn unaccepted_mail_voids_link() {
         }
         keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
         let told = keyvend.world.net.slack().last_told(ALICE_OWNER);
-        assert!(told.reading().contains("could not be emailed, so there is no link"), "{}", told.reading());
+        assert!(told.reading().contains(said), "{way:?}: {}", told.reading());
         assert_eq!(keyvend.stands().await, "APPROVED");
         assert_eq!(keyvend.events().await.last().unwrap(), "link.voided");
         assert_eq!(keyvend.last_detail("why").await, "mail-failed");
+        let thread = keyvend.world.net.slack().messages(testkit::slack::APPROVALS).pop().unwrap().reading();
+        match approvers {
+            Some(reason) => {
+                assert!(thread.contains(reason) && !thread.contains("alice@"), "{way:?}: {thread}")
+            }
+            None => assert!(!thread.contains("emailed"), "{way:?}: {thread}"),
+        }
         let tickets = keyvend.world.net.dynamo().items(aws::TICKETS).await;
         assert_eq!(tickets.iter().map(|t| text(&t["state"]["S"])).collect::<Vec<_>>(), ["VOID"]);
         keyvend.nothing_was_created().await;

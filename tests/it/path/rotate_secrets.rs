@@ -270,3 +270,52 @@ async fn alert_survives_bot_token_rotation() {
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.times_told(ALICE_OWNER, "again in another browser tab"), 1);
 }
+
+/// A line end is pasted with a secret more often than not.
+#[tokio::test]
+async fn secrets_with_a_line_end_are_good() {
+    let keyvend = Deployed::new().await;
+    aws::rotate_secret(&keyvend.world.net, BOT_TOKEN_ID, &format!("{}\n", aws::BOT_TOKEN)).await;
+    aws::rotate_secret(&keyvend.world.net, SIGNING_SECRET_ID, &format!(" {SIGNING_SECRET}\r\n")).await;
+    keyvend.confirmed().await;
+    assert_eq!(keyvend.stands().await, "ISSUED");
+}
+
+#[tokio::test]
+async fn corrected_token_is_read_by_a_warm_worker() {
+    for wrong in
+        ["xoxb-of-another-app", "", "xoxp-a-user-token", "{\"token\":\"xoxb-test-world-bot\"}", "xoxb-a b"]
+    {
+        let keyvend = Deployed::new().await;
+        aws::rotate_secret(&keyvend.world.net, BOT_TOKEN_ID, wrong).await;
+        keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
+        keyvend.deliver().await;
+        keyvend.world.clock.advance(Duration::from_secs(2));
+        keyvend.deliver().await;
+        assert!(keyvend.requests().await.is_empty(), "{wrong}");
+        aws::rotate_secret(&keyvend.world.net, BOT_TOKEN_ID, aws::BOT_TOKEN).await;
+        keyvend.world.clock.advance(Duration::from_secs(60));
+        keyvend.deliver_everything().await;
+        assert_eq!(keyvend.stands().await, "PENDING", "{wrong}");
+        assert_eq!(keyvend.cards().len(), 1, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn refused_token_is_read_again_once_a_minute() {
+    let keyvend = Deployed::new().await;
+    keyvend.asked().await;
+    keyvend.world.net.slack().token("xoxb-nobody-stored-it");
+    let before = keyvend.reads();
+    let begun = keyvend.world.clock.now();
+    let mut minutes = 0;
+    for _ in 0..30 {
+        keyvend.world.clock.advance(Duration::from_secs(5));
+        keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, "whoami")).await;
+        keyvend.deliver().await;
+        minutes = keyvend.world.clock.now().since(begun) / 60;
+    }
+    // `slack` reads the signing secret once in four minutes.
+    let reads = i64::try_from(keyvend.reads() - before).unwrap();
+    assert!((2..=minutes + 2).contains(&reads), "{reads} reads in {minutes} minutes");
+}

@@ -223,3 +223,117 @@ async fn unreadably_large_channel_has_no_approvers() {
     keyvend.types(ALICE_OWNER, ASK).await;
     assert_eq!(keyvend.stands().await, "PENDING");
 }
+
+/// Slack waits three seconds. What SQS took and never confirmed may be worked off or not, so that is what is said.
+#[tokio::test]
+async fn silent_queue_is_answered_with_what_to_do() {
+    let silent = async || {
+        let keyvend = Deployed::new().await;
+        keyvend.approved().await;
+        keyvend.world.net.before(|call| match call.operation.as_str() {
+            "SendMessage" => Interfere::Silence,
+            _ => Interfere::Pass,
+        });
+        keyvend
+    };
+    let keyvend = silent().await;
+    let said = |answer: serde_json::Value| {
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+        answer["body"].as_str().unwrap().to_owned()
+    };
+    let answer = said(keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await);
+    assert!(answer.contains("did not confirm in time") && answer.contains("try again"), "{answer}");
+    let key = "AKIAIOSFODNN7EXAMPLE";
+    let deactivate = keyvend.world.slash_command(ALICE_OWNER, &format!("deactivate {key}"));
+    let answer = said(keyvend.arrive(deactivate).await);
+    assert!(answer.contains("aws iam update-access-key --status Inactive --access-key-id AKIA"), "{answer}");
+    let card = keyvend.card();
+    let answer = keyvend.arrive(keyvend.world.press(BOB_APPROVER, &card, "Details")).await;
+    assert_eq!(answer["statusCode"], 503, "shown by Slack as failed: {answer}");
+    let answer = keyvend.arrive(keyvend.world.user_change(ALICE_OWNER)).await;
+    assert_eq!(answer["statusCode"], 200, "nobody was deactivated: {answer}");
+    keyvend.world.net.slack().person(ALICE_OWNER, |alice| alice.deleted = true);
+    let answer = keyvend.arrive(keyvend.world.user_change(ALICE_OWNER)).await;
+    assert_eq!(answer["statusCode"], 503, "Slack sends it again: {answer}");
+
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, "").await;
+    let form = keyvend.view(ALICE_OWNER);
+    keyvend.world.net.before(|call| match call.operation.as_str() {
+        "SendMessage" => Interfere::Silence,
+        _ => Interfere::Pass,
+    });
+    let filled =
+        [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "30d"), ("reason", "laptop tooling")];
+    let answer = said(keyvend.arrive(keyvend.world.submit(&form, &form.values(&filled))).await);
+    assert!(answer.contains("did not confirm in time") && answer.contains("update"), "{answer}");
+
+    // Nor is a secret waited for.
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.before(|call| match call.service.as_str() {
+        "secretsmanager" => Interfere::Silence,
+        _ => Interfere::Pass,
+    });
+    let answer = keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
+    assert_eq!(answer["statusCode"], 503, "{answer}");
+}
+
+/// Somebody presses a button of the card before the worker has noted where it was posted.
+#[tokio::test]
+async fn click_just_after_posting_counts() {
+    for label in ["Approve", "Deny", "Details"] {
+        let keyvend = Deployed::new().await;
+        keyvend.arrive(keyvend.world.slash_command(ALICE_OWNER, ASK)).await;
+        keyvend.work(keyvend.receives("slack")).await;
+        // The card is posted, and the worker dies before it is noted.
+        let mut posted = false;
+        keyvend.world.net.before(move |call| {
+            posted |= call.operation == "chat.postMessage";
+            if posted && call.operation == "UpdateItem"
+                || posted && call.operation == "TransactWriteItems"
+                || posted && call.operation == "PutItem"
+            {
+                Interfere::FailBefore
+            } else {
+                Interfere::Pass
+            }
+        });
+        while let Some(event) = keyvend.world.net.sqs().receive("due", keyvend.world.clock.now()) {
+            keyvend.work(event).await;
+        }
+        keyvend.world.net.undisturbed();
+        let card = keyvend.card();
+        assert!(keyvend.request().await["card"].is_null());
+        let press = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, label)).await;
+        assert!(testkit::steps::failed(&keyvend.work(press.clone()).await), "{label}: looked at again");
+        assert_eq!(keyvend.world.net.slack().told(BOB_APPROVER).len(), 0, "{label}");
+        // Then it is noted.
+        let request = keyvend.request().await["id"].as_str().unwrap().to_owned();
+        note_card(&keyvend, &request, &card).await;
+        keyvend.work(press).await;
+        match label {
+            "Approve" => assert_eq!(keyvend.stands().await, "APPROVED"),
+            _ => assert!(!keyvend.view(BOB_APPROVER).reading().is_empty()),
+        }
+    }
+}
+
+/// The request as the worker leaves it once the card's place is noted.
+async fn note_card(keyvend: &Deployed, request: &str, card: &Message) {
+    use aws_sdk_dynamodb::types::AttributeValue;
+    let pk = format!("request#{request}");
+    let item = keyvend.item(&pk).await;
+    let mut document: serde_json::Value =
+        serde_json::from_str(item["document"]["S"].as_str().unwrap()).unwrap();
+    document["card"] = serde_json::json!({"channel": card.channel, "ts": card.ts});
+    let dynamo = aws_sdk_dynamodb::Client::new(&keyvend.world.net.admin(testkit::net::HOME));
+    dynamo
+        .update_item()
+        .table_name(testkit::aws::REQUESTS)
+        .key("pk", AttributeValue::S(pk))
+        .update_expression("SET document = :document")
+        .expression_attribute_values(":document", AttributeValue::S(document.to_string()))
+        .send()
+        .await
+        .unwrap();
+}

@@ -1,6 +1,10 @@
 //! User groups that nothing but a policy names: looked up for everybody who is judged, and for nobody else.
 
+use std::time::Duration;
+
+use testkit::aws;
 use testkit::deployed::Deployed;
+use testkit::net::{HOME, Interfere};
 use testkit::slack::{
     ALICE_OWNER, BOB_APPROVER, CAROL_APPROVER, DAVE_APPROVER, MALLORY_OUTSIDER, TEAM_GROUP,
 };
@@ -185,4 +189,106 @@ async fn unreadable_group_is_not_empty() {
         assert_eq!(keyvend.ticket_stands(&tab).await, "FAILED", "{error}");
         keyvend.nothing_was_created().await;
     }
+}
+
+/// IAM users, each of a user group of its own, and each of those with mallory in it.
+async fn owned_by_groups(keyvend: &Deployed, count: usize) {
+    for number in 0..count {
+        let group = format!("S0G{number:03}");
+        keyvend.world.net.slack().group(&group, &[MALLORY_OUTSIDER]);
+        let iam = aws::iam(&keyvend.world.net, HOME);
+        let tag = |value: String| {
+            aws_sdk_iam::types::Tag::builder().key("keyvend:owners").value(value).build().unwrap()
+        };
+        let name = format!("team-{number:03}");
+        let owners = if number % 2 == 0 { group } else { format!("S0G000 {group}") };
+        iam.create_user().user_name(&name).tags(tag(owners)).send().await.unwrap();
+    }
+}
+
+async fn daily(keyvend: &Deployed) {
+    keyvend.world.clock.advance(Duration::from_secs(25 * 3_600));
+    keyvend.world.net.sqs().sweep();
+    keyvend.deliver_everything().await;
+}
+
+async fn owned(keyvend: &Deployed) -> usize {
+    let item = keyvend.item(&format!("owned#{MALLORY_OUTSIDER}")).await;
+    item["owned"]["M"].as_object().map_or(0, serde_json::Map::len)
+}
+
+#[tokio::test]
+async fn daily_reading_reads_every_group_once() {
+    // More groups than Slack answers about in a minute, on several pages of IAM users.
+    let keyvend = Deployed::new().await;
+    owned_by_groups(&keyvend, 60).await;
+    keyvend.world.net.forget();
+    daily(&keyvend).await;
+    assert_eq!(owned(&keyvend).await, 60);
+    let mut asked: Vec<String> = keyvend
+        .world
+        .net
+        .calls_to("slack", "usergroups.users.list")
+        .iter()
+        .map(|call| call.parameters["usergroup"].as_str().unwrap().to_owned())
+        .collect();
+    let calls = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!((calls, asked.len()), (61, 61), "those and the one of group-owned, each once");
+    let state = keyvend.item("ownership-refresh").await;
+    assert_eq!(state["completed"], state["begun"]);
+}
+
+#[tokio::test]
+async fn rate_limited_group_leaves_reading_incomplete() {
+    let keyvend = Deployed::new().await;
+    owned_by_groups(&keyvend, 30).await;
+    daily(&keyvend).await;
+    let complete = keyvend.item("ownership-refresh").await["completed"].clone();
+    assert_eq!(owned(&keyvend).await, 30);
+    // A limit that lasts for the whole of the next reading.
+    let mut answered = 0;
+    keyvend.world.net.before(move |call| {
+        if call.operation != "usergroups.users.list" {
+            return Interfere::Pass;
+        }
+        answered += 1;
+        if answered > 12 { Interfere::Status(429, String::new()) } else { Interfere::Pass }
+    });
+    daily(&keyvend).await;
+    let state = keyvend.item("ownership-refresh").await;
+    assert_eq!(state["completed"], complete, "it was not complete");
+    assert_ne!(state["begun"], complete);
+    keyvend.types(MALLORY_OUTSIDER, "").await;
+    let offered = keyvend.view(MALLORY_OUTSIDER).view.to_string();
+    assert!(
+        (0..30).all(|number| offered.contains(&format!("team-{number:03}"))),
+        "all are offered: {offered}"
+    );
+    // A limit of a moment only takes time.
+    keyvend.world.net.undisturbed();
+    for _ in 0..3 {
+        keyvend.world.net.slack().rate_limit_next("usergroups.users.list", 30);
+    }
+    daily(&keyvend).await;
+    let state = keyvend.item("ownership-refresh").await;
+    assert_eq!(state["completed"], state["begun"]);
+    assert_eq!(owned(&keyvend).await, 30);
+}
+
+#[tokio::test]
+async fn deleted_group_does_not_keep_reading_incomplete() {
+    let keyvend = Deployed::new().await;
+    aws::user(
+        &keyvend.world.net,
+        HOME,
+        "of-nobody",
+        Some("S0GONE"),
+        "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    )
+    .await;
+    daily(&keyvend).await;
+    let state = keyvend.item("ownership-refresh").await;
+    assert_eq!(state["completed"], state["begun"]);
 }
