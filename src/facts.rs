@@ -8,7 +8,7 @@ pub mod owners;
 pub mod policy_documents;
 pub mod slack;
 
-pub use crate::facts::iam::{ListedUser, Listing, NoSuchUser, OwnedUser};
+pub use crate::facts::iam::{KeyLocation, ListedUser, Listing, NoSuchUser, OwnedUser};
 pub use crate::facts::lookup::Lookup;
 pub use crate::facts::memberships::{ApproverSet, Memberships};
 pub use crate::facts::slack::ApprovalsChannelError;

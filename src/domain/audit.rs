@@ -140,6 +140,10 @@ pub enum AuditEvent {
     KeyDeleted,
     #[strum(serialize = "key.deletion_skipped")]
     KeyDeletionSkipped,
+    #[strum(serialize = "key.gone")]
+    KeyGone,
+    #[strum(serialize = "key.unproven")]
+    KeyUnproven,
     #[strum(serialize = "key.not_ours")]
     KeyNotOurs,
     #[strum(serialize = "key.suspect_reminder_sent")]

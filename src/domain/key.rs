@@ -9,7 +9,7 @@ pub use due::{DELETION_GRACE, DueAction, RETRY_DELAY, UNCONFIRMED_DELETION_GRACE
 pub use expiry::{
     ExpiryDecision, MAX_POSTPONEMENTS, PostponeReason, RECENT_USE_WINDOW, UNDO_EXTENSION, days_until,
 };
-pub use record::{IssuedKey, Postponement, REASSERT_DELAY, Reminders, Successor};
+pub use record::{IssuedKey, Postponement, REASSERT_DELAY, Reminders, Successor, UNPROVEN_LIMIT, Unproven};
 pub use state::{DeactivationMark, DeactivationReason, KeyState};
 
 #[cfg(test)]

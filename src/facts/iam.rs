@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{join, join_all, try_join, try_join_all};
 use tokio::sync::OnceCell;
 
-use crate::aws::{AttachedPolicy, Iam, IamError, TaggedUser, UserDetail};
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account, IamUser};
+use crate::aws::{AttachedPolicy, Iam, IamError, KeyUse, TaggedUser, UserDetail};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus, Account, IamUser};
 use crate::facts::lookup::Lookup;
 use crate::facts::owners::read_owners;
 use crate::facts::policy_documents::{
@@ -18,6 +18,18 @@ use crate::time::Timestamp;
 /// A user that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchUser;
+
+/// Where a key is, as IAM shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyLocation {
+    /// Of this user, with this status where its list has it already.
+    Found {
+        user: IamUserName,
+        path: String,
+        status: Option<AccessKeyStatus>,
+    },
+    Gone,
+}
 
 /// An IAM user with whose it is.
 #[derive(Clone, Debug)]
@@ -121,6 +133,44 @@ impl Lookup {
         now: Timestamp,
     ) -> anyhow::Result<AccessKeyLastUsed> {
         Ok(self.read_session(account, now).await?.last_used(key).await)
+    }
+
+    /// Whose a key is now and when it was last used, as far as AWS tells.
+    ///
+    /// # Errors
+    /// A fault where there is no session to ask with.
+    pub async fn key_use(
+        &self,
+        account: &Account,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> anyhow::Result<KeyUse> {
+        Ok(self.read_session(account, now).await?.key_use(key).await)
+    }
+
+    /// Where a key is now, whatever its user was called when it was issued. It is gone only where AWS knows no user of it and
+    /// the user that it was of has no such key, or is gone as well.
+    pub async fn locate_key(
+        &self,
+        account: &Account,
+        key: &AccessKeyId,
+        issued_for: &IamUserName,
+        now: Timestamp,
+    ) -> anyhow::Result<KeyLocation> {
+        let iam = self.read_session(account, now).await?;
+        let named = iam.user_of_key(key).await?;
+        let user = named.as_ref().unwrap_or(issued_for);
+        let (detail, keys) = match try_join(iam.get_user(user), iam.list_access_keys(user)).await {
+            Ok(read) => read,
+            Err(IamError::NoSuchEntity) if named.is_none() => return Ok(KeyLocation::Gone),
+            Err(IamError::NoSuchEntity) => anyhow::bail!("iam: the user of a key is not found"),
+            Err(IamError::Other(error)) => return Err(error),
+        };
+        let status = keys.iter().find(|listed| listed.id == *key).map(|listed| listed.status);
+        if named.is_none() && status.is_none() {
+            return Ok(KeyLocation::Gone);
+        }
+        Ok(KeyLocation::Found { user: detail.name, path: detail.path, status })
     }
 
     /// The account and the IAM user that a key is of, asked in every account at once.

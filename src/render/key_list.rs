@@ -97,7 +97,8 @@ pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
         | DeactivationReason::Reported
         | DeactivationReason::UserRequested
         | DeactivationReason::Rotated
-        | DeactivationReason::OwnerDeactivated => &[],
+        | DeactivationReason::OwnerDeactivated
+        | DeactivationReason::DeletedInAws => &[],
     };
     about_key(&text::key_off(issued, why), &issued.key, offers)
 }

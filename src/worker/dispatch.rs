@@ -53,6 +53,7 @@ use crate::worker::limits::{admit, admits_itself, fetch_ahead, refuse_rate, tell
 use crate::worker::notify::deliver_notification;
 use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
 use crate::worker::ops::key_change::KeyChange;
+use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
 use crate::worker::outbox::record_audit;
 use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
 use crate::worker::timers::notification::retry_later;
@@ -136,17 +137,35 @@ async fn on_slack(
         return Ok(());
     }
     if let (Err(error), true) = (&done, received >= MAX_RECEIVES) {
+        let not_shown = not_shown(error);
         let say = match (marked_off(ctx, &message).await, error) {
             (Some(key), _) => text::deactivation_failed(&key),
-            (None, HandleError::Failed(error)) => failure_text(ctx, error, &message.id),
+            (None, HandleError::Failed(error)) => match error.downcast_ref::<NotShown>() {
+                Some(NotShown { key, cause }) => text::key_unproven(key, &cause.to_string()),
+                None => failure_text(ctx, error, &message.id),
+            },
             (None, HandleError::RetryAfter(_) | HandleError::RateLimited) => text::error(&message.id),
         };
         record_failure(ctx, &message, invocation.now).await;
         if message.what.is_of_a_person() {
             try_to_reply(ctx, &message, invocation.now, &say).await;
         }
+        if let Some(not_shown) = not_shown {
+            // Of a key on record the timer goes on; people are told of it by that.
+            if StoredKey::read(&ctx.tables, &not_shown.key).await?.is_none() {
+                notify_of_unproven(ctx, not_shown).await?;
+            }
+            return Ok(());
+        }
     }
     done
+}
+
+fn not_shown(error: &HandleError) -> Option<&NotShown> {
+    match error {
+        HandleError::Failed(error) => error.downcast_ref(),
+        HandleError::RetryAfter(_) | HandleError::RateLimited => None,
+    }
 }
 
 async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {

@@ -19,6 +19,7 @@ pub mod key_change;
 pub mod key_confirmation;
 pub mod key_description;
 pub mod key_expiry;
+pub mod key_in_iam;
 pub mod key_list;
 pub mod key_record;
 pub mod ownership;

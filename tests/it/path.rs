@@ -19,6 +19,7 @@ mod iam_path_patterns;
 mod issue;
 mod key_commands;
 mod key_descriptions;
+mod key_truth;
 mod limits;
 mod logging;
 mod lookups;

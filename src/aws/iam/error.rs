@@ -14,6 +14,19 @@ pub enum IamError {
     Other(#[from] anyhow::Error),
 }
 
+/// Why IAM did not change a key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// It finds no such key of that user. Right after a create that proves nothing: IAM is eventually consistent.
+    #[error("IAM finds no such key of that user")]
+    NotFound,
+    /// The session may not: the user has another name or path or no owner tag, or is gone.
+    #[error("access denied")]
+    AccessDenied,
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
 /// Why a key was not described.
 #[derive(Debug, thiserror::Error)]
 pub enum TagError {
@@ -39,6 +52,14 @@ pub enum CreateError {
     /// No answer, or none that says: a key may exist.
     #[error("no answer from AWS")]
     Unknown,
+}
+
+pub(crate) fn key_error<E: ProvideErrorMetadata, R>(call: &'static str, error: &SdkError<E, R>) -> KeyError {
+    match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+        Some("NoSuchEntity") => KeyError::NotFound,
+        Some("AccessDenied") => KeyError::AccessDenied,
+        _ => KeyError::Other(aws_error(call, error)),
+    }
 }
 
 pub(crate) fn unless_missing<E: ProvideErrorMetadata, R>(

@@ -10,11 +10,32 @@ use secrecy::SecretString;
 
 use crate::aws::error::aws_error;
 use crate::aws::iam::client::Iam;
-use crate::aws::iam::error::{CreateError, IamError, create_error, unless_missing};
+use crate::aws::iam::error::{CreateError, IamError, KeyError, create_error, key_error, unless_missing};
 use crate::domain::iam::{AccessKey, AccessKeyLastUsed, AccessKeyStatus};
 use crate::domain::new_access_key::NewAccessKey;
 use crate::id::{AccessKeyId, IamUserName};
 use crate::time::Timestamp;
+
+/// What `GetAccessKeyLastUsed` tells of a key.
+#[derive(Clone, Debug)]
+pub enum KeyUse {
+    /// It is of this IAM user now.
+    Of(Option<IamUserName>, AccessKeyLastUsed),
+    /// AWS shows no such key in the account.
+    NoSuchKey,
+    Unreadable,
+}
+
+fn read_last_use(used: aws_sdk_iam::types::AccessKeyLastUsed) -> AccessKeyLastUsed {
+    match used.last_used_date {
+        None => AccessKeyLastUsed::Never,
+        Some(at) => AccessKeyLastUsed::At {
+            at: Timestamp(at.secs()),
+            service: used.service_name,
+            region: used.region,
+        },
+    }
+}
 
 impl Iam {
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html>. Last uses are not part of it:
@@ -47,20 +68,30 @@ impl Iam {
             .collect()
     }
 
+    /// Whose a key is and when it was last used, as far as AWS tells.
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>
+    pub async fn key_use(&self, key: &AccessKeyId) -> KeyUse {
+        let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
+        match answer {
+            Ok(answer) => {
+                let user = answer.user_name.and_then(|name| name.parse().ok());
+                let last_used = answer.access_key_last_used.map_or(AccessKeyLastUsed::Unknown, read_last_use);
+                KeyUse::Of(user, last_used)
+            }
+            Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+                Some("AccessDenied" | "NoSuchEntity") => KeyUse::NoSuchKey,
+                _ => KeyUse::Unreadable,
+            },
+        }
+    }
+
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>. What cannot be read is
     /// unknown, never "unused".
     pub async fn last_used(&self, key: &AccessKeyId) -> AccessKeyLastUsed {
         let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
         match answer.ok().and_then(|answer| answer.access_key_last_used) {
             None => AccessKeyLastUsed::Unknown,
-            Some(used) => match used.last_used_date {
-                None => AccessKeyLastUsed::Never,
-                Some(at) => AccessKeyLastUsed::At {
-                    at: Timestamp(at.secs()),
-                    service: used.service_name,
-                    region: used.region,
-                },
-            },
+            Some(used) => read_last_use(used),
         }
     }
 
@@ -102,28 +133,24 @@ impl Iam {
         Ok(NewAccessKey { id, secret: SecretString::from(key.secret_access_key) })
     }
 
-    /// Switches a key off; one that is gone is as good as off.
+    /// Switches a key on or off.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
-    pub async fn deactivate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
-        match self.deactivate_known_access_key(user, key).await {
-            Ok(()) | Err(IamError::NoSuchEntity) => Ok(()),
-            Err(IamError::Other(error)) => Err(error),
-        }
-    }
-
-    /// Switches a key on; `false` where there is no such key.
-    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>
-    pub async fn activate_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<bool> {
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn set_access_key_status(
+        &self,
+        user: &IamUserName,
+        key: &AccessKeyId,
+        is_active: bool,
+    ) -> Result<(), KeyError> {
         let update = self.0.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        let answer = update.status(StatusType::Active).send().await;
-        match answer.map_err(|error| unless_missing("iam:UpdateAccessKey", &error)) {
-            Ok(_) => Ok(true),
-            Err(IamError::NoSuchEntity) => Ok(false),
-            Err(IamError::Other(error)) => Err(error),
-        }
+        let status = if is_active { StatusType::Active } else { StatusType::Inactive };
+        let answer = update.status(status).send().await;
+        answer.map(drop).map_err(|error| key_error("iam:UpdateAccessKey", &error))
     }
 
-    /// The same, saying of a key that the user does not have.
+    /// Switches a key off, saying of one that the user does not have.
     ///
     /// # Errors
     /// [`IamError`].
@@ -137,14 +164,12 @@ impl Iam {
         answer.map(drop).map_err(|error| unless_missing("iam:UpdateAccessKey", &error))
     }
 
-    /// Deletes a key; one that is gone is as good as deleted.
     /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>
-    pub async fn delete_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> anyhow::Result<()> {
-        let answer =
-            self.0.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str()).send().await;
-        match answer.map_err(|error| unless_missing("iam:DeleteAccessKey", &error)) {
-            Ok(_) | Err(IamError::NoSuchEntity) => Ok(()),
-            Err(IamError::Other(error)) => Err(error),
-        }
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn delete_access_key(&self, user: &IamUserName, key: &AccessKeyId) -> Result<(), KeyError> {
+        let delete = self.0.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
+        delete.send().await.map(drop).map_err(|error| key_error("iam:DeleteAccessKey", &error))
     }
 }

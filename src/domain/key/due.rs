@@ -55,11 +55,14 @@ impl IssuedKey {
             }
             KeyState::Inactive { since, .. } => Some(Timestamp(since.0 + DELETION_GRACE)),
             // Under way: whenever the next sweep finds it so.
-            KeyState::Activating { .. } | KeyState::Deleting { .. } => Some(self.issued_at),
+            KeyState::Activating { .. } | KeyState::Deleting { .. } => {
+                Some(self.unproven.map_or(self.issued_at, |unproven| unproven.retry_at))
+            }
             KeyState::Suspect { asked_at } => Some(Timestamp(asked_at.0 + DAY)),
             KeyState::Deleted { .. } | KeyState::NotOurs { .. } => None,
         };
-        [next, self.reassert_at].into_iter().flatten().min()
+        let reassert_at = self.reassert_at.map(|at| self.unproven.map_or(at, |unproven| unproven.retry_at));
+        [next, reassert_at].into_iter().flatten().min()
     }
 
     /// Whether `mark` is still to be carried out: the key is active as far as its state says, or its state does not say that
@@ -77,7 +80,8 @@ impl IssuedKey {
         match mark {
             // It is still to be deactivated, whatever else is written of it.
             Some(mark) if self.is_deactivation_pending(Some(mark)) => {
-                Some(Timestamp(mark.since.0 + RETRY_DELAY))
+                let retry_at = self.unproven.map_or(mark.since.0, |unproven| unproven.retry_at.0);
+                Some(Timestamp(retry_at.max(mark.since.0 + RETRY_DELAY)))
             }
             Some(_) | None => self.due_at(),
         }

@@ -14,6 +14,8 @@ use crate::time::{DAY, Timestamp};
 
 /// How long after it was deactivated IAM is told once more, in seconds.
 pub const REASSERT_DELAY: i64 = 30;
+/// How long IAM may take to show what was asked of it before people are notified, in seconds.
+pub const UNPROVEN_LIMIT: i64 = 900;
 
 /// A key that was issued: what was written down then, and how it went on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,32 @@ pub struct IssuedKey {
     /// When the approvers were notified that its requester has left: once.
     #[serde(deserialize_with = "Option::deserialize")]
     pub left_notified_at: Option<Timestamp>,
+    /// What was asked of IAM and IAM does not show.
+    #[serde(default)]
+    pub unproven: Option<Unproven>,
+}
+
+/// A change of a key that IAM does not show yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unproven {
+    pub since: Timestamp,
+    /// When people were notified that keyvend cannot do it: once.
+    pub notified_at: Option<Timestamp>,
+    /// When it is tried next.
+    pub retry_at: Timestamp,
+}
+
+impl Unproven {
+    /// After another try that IAM does not show, by `before`. For a quarter of an hour it is tried every minute; then people
+    /// are notified, and it is tried every hour.
+    #[must_use]
+    pub fn after(before: Option<Self>, now: Timestamp) -> Self {
+        let since = before.map_or(now, |before| before.since);
+        let notified_at = before.and_then(|before| before.notified_at);
+        let notified_at = notified_at.or((now.since(since) >= UNPROVEN_LIMIT).then_some(now));
+        let delay = if notified_at.is_some() { 3_600 } else { 60 };
+        Self { since, notified_at, retry_at: Timestamp(now.0 + delay) }
+    }
 }
 
 /// Which reminders of its end a key's requester was sent.
@@ -162,6 +190,7 @@ impl IssuedKey {
             quarantined_at: None,
             reported_by: None,
             left_notified_at: None,
+            unproven: None,
         }
     }
 
@@ -196,13 +225,14 @@ impl IssuedKey {
             quarantined_at: None,
             reported_by: None,
             left_notified_at: None,
+            unproven: None,
         }
     }
 
     #[must_use]
     pub fn key_deactivated(&self, why: DeactivationReason, now: Timestamp) -> Self {
         let state = KeyState::Inactive { why, since: now };
-        Self { state, reassert_at: Some(Timestamp(now.0 + REASSERT_DELAY)), ..self.clone() }
+        Self { state, reassert_at: Some(Timestamp(now.0 + REASSERT_DELAY)), unproven: None, ..self.clone() }
     }
 
     /// The key as reported, whatever state it is in: from now on it does not come back just because its owner says so.
@@ -276,7 +306,8 @@ impl IssuedKey {
             DeactivationReason::Unconfirmed
             | DeactivationReason::Expired
             | DeactivationReason::UserRequested
-            | DeactivationReason::Rotated => None,
+            | DeactivationReason::Rotated
+            | DeactivationReason::DeletedInAws => None,
         }
     }
 

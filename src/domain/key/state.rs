@@ -69,6 +69,8 @@ pub enum DeactivationReason {
     Rotated,
     /// Its owner left.
     OwnerDeactivated,
+    /// Somebody deleted it in AWS, or its IAM user.
+    DeletedInAws,
 }
 
 /// The mark of a key that is to be off.
@@ -83,7 +85,7 @@ pub struct DeactivationMark {
 }
 
 /// What each state may become, as docs/architecture.md draws it. Anything else is refused before it is written.
-pub(crate) const TRANSITIONS: [(&str, &str); 15] = [
+pub(crate) const TRANSITIONS: [(&str, &str); 21] = [
     ("DELIVERED", "CONFIRMED"),
     ("DELIVERED", "UNCONFIRMED"),
     ("UNCONFIRMED", "CONFIRMED"),
@@ -99,6 +101,12 @@ pub(crate) const TRANSITIONS: [(&str, &str); 15] = [
     ("SUSPECT", "NOT_OURS"),
     ("DELETING", "DELETED"),
     ("ACTIVATING", "DELETED"),
+    ("DELIVERED", "DELETED"),
+    ("CONFIRMED", "DELETED"),
+    ("UNCONFIRMED", "DELETED"),
+    ("ACTIVE", "DELETED"),
+    ("INACTIVE", "DELETED"),
+    ("SUSPECT", "DELETED"),
 ];
 
 impl DeactivationReason {
@@ -112,6 +120,7 @@ impl DeactivationReason {
             Self::UserRequested => "user-requested",
             Self::Rotated => "rotated",
             Self::OwnerDeactivated => "owner-deactivated",
+            Self::DeletedInAws => "deleted-in-aws",
         }
     }
 
@@ -125,6 +134,7 @@ impl DeactivationReason {
             Self::UserRequested,
             Self::Rotated,
             Self::OwnerDeactivated,
+            Self::DeletedInAws,
         ]
         .into_iter()
         .find(|why| why.as_str() == text)

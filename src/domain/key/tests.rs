@@ -49,6 +49,7 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         quarantined_at: None,
         reported_by: None,
         left_notified_at: None,
+        unproven: None,
     }
 }
 
@@ -338,6 +339,7 @@ fn all_states() -> Vec<KeyState> {
         DeactivationReason::UserRequested,
         DeactivationReason::Rotated,
         DeactivationReason::OwnerDeactivated,
+        DeactivationReason::DeletedInAws,
     ];
     let off = whys.into_iter().flat_map(|why| {
         let request = RequestId::of_signature(&[3; 32]);

@@ -105,6 +105,7 @@ fn because(why: DeactivationReason) -> &'static str {
         DeactivationReason::UserRequested => "at a person's request",
         DeactivationReason::Rotated => "replaced by another key",
         DeactivationReason::OwnerDeactivated => "its requester has left",
+        DeactivationReason::DeletedInAws => "deleted in AWS",
     }
 }
 

@@ -32,6 +32,7 @@ pub fn key_off(issued: &IssuedKey, why: DeactivationReason) -> String {
         DeactivationReason::Rotated => format!(
             "The key `{key}` for {user} has been replaced and deactivated. It will be deleted in {grace}."
         ),
+        DeactivationReason::DeletedInAws => key_gone(issued),
         DeactivationReason::OwnerDeactivated => format!(
             "The key `{key}` for {user} was deactivated because its requester has left. It will be deleted in {grace}."
         ),
@@ -48,8 +49,27 @@ pub fn key_deleted(issued: &IssuedKey, why: DeactivationReason) -> String {
         DeactivationReason::UserRequested => "it had been deactivated",
         DeactivationReason::Rotated => "replaced by another key",
         DeactivationReason::OwnerDeactivated => "its requester has left",
+        DeactivationReason::DeletedInAws => "it was deleted in AWS, or its IAM user was",
     };
     format!("The key `{}` for {} is deleted: {because}.", issued.key, iam_user(&issued.user, &issued.account))
+}
+
+/// A key that is not in AWS any more.
+#[must_use]
+pub fn key_gone(issued: &IssuedKey) -> String {
+    format!(
+        "The key `{}` for {} no longer exists in AWS: it was deleted there, or its IAM user was. There is nothing left to do.",
+        issued.key,
+        iam_user(&issued.user, &issued.account)
+    )
+}
+
+/// IAM has not shown for a long time that a key is off or deleted. `cause` is what it says.
+#[must_use]
+pub fn key_unproven(key: &AccessKeyId, cause: &str) -> String {
+    format!(
+        "*The key `{key}` may still work.* IAM does not show that it is inactive or deleted: {cause}. Check it now in the AWS console, and deactivate it there: IAM, the key's user, Security credentials. If the IAM user lost its tag `keyvend:owners` or was moved out of the managed path, keyvend may not change its keys."
+    )
 }
 
 /// A link expired unused.

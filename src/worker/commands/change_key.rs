@@ -34,6 +34,7 @@ use crate::worker::ops::delete_key::{delete_key, remove_description_of};
 use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_change::{KeyChange, authorize_change};
 use crate::worker::ops::key_expiry::drop_inactive_successor;
+use crate::worker::ops::key_in_iam::follow_user;
 use crate::worker::ops::key_list::chooser;
 use crate::worker::outbox::{drain_outbox, record_audit};
 use crate::worker::reply::{answer, answer_with};
@@ -91,6 +92,12 @@ pub(crate) async fn change_key(
     let wanted = (kind, days, inherited_approvals(message, issued, change));
     let evaluated = evaluate_change(ctx, policies, (message, &slack), (issued, change), wanted, open, now);
     let Some(EvaluatedChange { request, facts, open }) = evaluated.boxed().await? else {
+        // Renamed or moved since: the key is asked about again where it is now.
+        if let Some(found) = follow_user(ctx, &stored, now).boxed().await?
+            && found.issued.user != issued.user
+        {
+            return Box::pin(change_key(ctx, message, key, change, now)).await;
+        }
         return deny_change(ctx, message, issued, change, text::USER_GONE, now).await;
     };
     if change == KeyChange::Replace && !matches!(request.state, RequestState::PolicyDenied { .. }) {

@@ -12,8 +12,9 @@ use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, barred, is_in_a_group, refuse_barred};
 use crate::worker::context::{Context, HandleError};
-use crate::worker::ops::deactivate_key::{finish_deactivation, mark_and_deactivate};
+use crate::worker::ops::deactivate_key::{finish_as_shown, mark_and_deactivate};
 use crate::worker::ops::find_key::{KeyFound, find_as};
+use crate::worker::ops::key_in_iam::KeyOutcome;
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::unmanaged_key::deactivate_unmanaged;
 use crate::worker::reply::answer;
@@ -64,9 +65,12 @@ pub(crate) async fn deactivate(
         return Ok(answer(ctx, message, now, &no).await?);
     }
     let by = message.person.to_string();
-    mark_and_deactivate(ctx, issued, (message.id.as_str(), &by), why, now).await?;
-    finish_deactivation(ctx, key, why, now).await?;
+    let outcome = mark_and_deactivate(ctx, issued, (message.id.as_str(), &by), why, now).await?;
+    finish_as_shown(ctx, (key, outcome), why, now).await?;
     let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
+    if outcome == KeyOutcome::Gone {
+        return Ok(answer(ctx, message, now, text::KEY_GONE).await?);
+    }
     Ok(answer(ctx, message, now, &text::deactivated(&issued)).await?)
 }
 

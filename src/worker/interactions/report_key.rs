@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 use crate::worker::authorize::is_in_a_group;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::button::{carried, key_to_deactivate, reject_unknown_button};
-use crate::worker::ops::deactivate_key::{deactivate_in_iam, finish_deactivation, mark};
+use crate::worker::ops::deactivate_key::{deactivate_in_iam, finish_as_shown, mark};
+use crate::worker::ops::key_in_iam::KeyOutcome;
 use crate::worker::outbox::record_audit;
 use crate::worker::reply::answer;
 
@@ -50,8 +51,11 @@ pub(crate) async fn report_key(
     }
     let by = message.person.to_string();
     mark(ctx, &issued, StoredKey::mark_reported(&issued.key, &by, &message.id, now)).await?;
-    deactivate_in_iam(ctx, &issued, (message.id.as_str(), &by)).await?;
-    finish_deactivation(ctx, key, DeactivationReason::Reported, now).await?;
+    let outcome = deactivate_in_iam(ctx, &issued, (message.id.as_str(), &by), now).await?;
+    finish_as_shown(ctx, (key, outcome), DeactivationReason::Reported, now).await?;
+    if outcome == KeyOutcome::Gone {
+        return Ok(answer(ctx, message, now, text::KEY_GONE).await?);
+    }
     Ok(answer(ctx, message, now, &text::key_deactivated(key)).await?)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 use crate::aws::WriteError;
-use crate::aws::session_policy::{self, IamStep};
+use crate::aws::session_policy::IamStep;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::denial::DenialReason;
 use crate::domain::key::{IssuedKey, KeyState};
@@ -20,6 +20,7 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
 use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::deny_request::deny_request;
+use crate::worker::ops::key_in_iam::{KeyOutcome, step_on_key};
 use crate::worker::outbox::{commit, drain_outbox, finish_claim};
 
 /// The decision is written down with the lease, and that the key is to be off is taken back; then IAM is asked.
@@ -86,11 +87,10 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
         return Err(anyhow::anyhow!("a key comes back for no request").into());
     };
     let actor = stored.request.details.requester.to_string();
-    let policy =
-        session_policy::write_policy(IamStep::Activate, &issued.account, &issued.path, &issued.user)?;
-    let iam = ctx.sts.session(&issued.account, by.as_str(), &actor, policy).await?;
+    let outcome =
+        step_on_key(ctx, IamStep::Activate, issued.into(), (by.as_str(), &actor), now).boxed().await?;
     let release = leases::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
-    if !iam.activate_access_key(&issued.user, &issued.key).await? {
+    if outcome == KeyOutcome::Gone {
         let gone = IssuedKey { state: KeyState::Deleted { why: *why, at: now }, ..issued.clone() };
         let Ok(next) =
             stored.request.apply(RequestEvent::Refuse { reason: DenialReason::KeyDeleted }, "keyvend", now)
@@ -109,8 +109,12 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
         | RequestKind::Rotate { .. }
         | RequestKind::Extend { .. } => issued.undone_expiry,
     };
-    let active =
-        IssuedKey { state: KeyState::Active, undone_expiry: undone, ..issued.with_expiry(*end, now) };
+    let active = IssuedKey {
+        state: KeyState::Active,
+        undone_expiry: undone,
+        unproven: None,
+        ..issued.with_expiry(*end, now)
+    };
     let Ok(next) = stored.request.apply(RequestEvent::Complete, &actor, now) else {
         // Its request ended meanwhile: the key does not stay on.
         return redo_deactivation(ctx, key, now).await;

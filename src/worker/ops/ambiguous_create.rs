@@ -1,10 +1,11 @@
 //! `CreateAccessKey` was asked and nobody heard the answer. It is never repeated; IAM, whose lists lag, is looked at four
 //! times. A key that may have come of it is deactivated and asked about, and deleted only when a person says so.
 
+use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 
 use crate::aws::WriteError;
-use crate::aws::session_policy::{self, IamStep};
+use crate::aws::session_policy::IamStep;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::AccessKey;
 use crate::domain::key::{IssuedKey, KeyState};
@@ -17,6 +18,7 @@ use crate::store::leases;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
+use crate::worker::ops::key_in_iam::{KeyAt, step_on_key};
 use crate::worker::ops::key_record::{ACTOR_EXPIRY, update_key};
 use crate::worker::outbox::{commit, drain_outbox};
 
@@ -36,14 +38,15 @@ pub(crate) async fn recheck_ambiguous_create(
     let asked = stored.request.details.clone();
     let found = suspects(ctx, &stored, doubt, now).await?;
     for key in &found {
-        let policy = session_policy::write_policy(
-            IamStep::Deactivate,
-            &asked.account,
-            &doubt.intent.path,
-            &asked.user,
-        )?;
-        let iam = ctx.sts.session(&asked.account, stored.request.id.as_str(), ACTOR_EXPIRY, policy).await?;
-        iam.deactivate_access_key(&asked.user, &key.id).await?;
+        let at = KeyAt {
+            account: &asked.account,
+            user: &asked.user,
+            path: &doubt.intent.path,
+            key: &key.id,
+            created_at: Some(key.create_date),
+        };
+        let session = (stored.request.id.as_str(), ACTOR_EXPIRY);
+        step_on_key(ctx, IamStep::Deactivate, at, session, now).boxed().await?;
     }
     let suspects: Vec<AccessKeyId> = found.iter().map(|key| key.id.clone()).collect();
     let next = stored.request.apply(RequestEvent::Rechecked { suspects }, ACTOR_EXPIRY, now)?;

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::aws::WriteError;
 use crate::aws::item::{Table, Update};
-use crate::aws::session_policy::{self, IamStep};
+use crate::aws::session_policy::IamStep;
 use crate::domain::audit::AuditEvent;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::Notification;
@@ -16,6 +16,7 @@ use crate::render::{approval_card, text};
 use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
+use crate::worker::ops::key_in_iam::{KeyOutcome, end_gone, step_on_key};
 use crate::worker::ops::key_record::{ACTOR_EXPIRY, key_event, update_key};
 
 /// Marks the key, then has IAM switch it off, before anything else. `operation` and `actor` name the session.
@@ -25,9 +26,9 @@ pub(crate) async fn mark_and_deactivate(
     (operation, actor): (&str, &str),
     why: DeactivationReason,
     now: Timestamp,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<KeyOutcome> {
     mark(ctx, issued, StoredKey::mark_off(&issued.key, actor, why, now)).await?;
-    deactivate_in_iam(ctx, issued, (operation, actor)).await
+    deactivate_in_iam(ctx, issued, (operation, actor), now).await
 }
 
 pub(crate) async fn mark(ctx: &Context, issued: &IssuedKey, marked: Update) -> anyhow::Result<()> {
@@ -41,12 +42,23 @@ pub(crate) async fn mark(ctx: &Context, issued: &IssuedKey, marked: Update) -> a
 pub(crate) async fn deactivate_in_iam(
     ctx: &Context,
     issued: &IssuedKey,
-    (operation, actor): (&str, &str),
-) -> anyhow::Result<()> {
-    let policy =
-        session_policy::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
-    let iam = ctx.sts.session(&issued.account, operation, actor, policy).await?;
-    iam.deactivate_access_key(&issued.user, &issued.key).await
+    session: (&str, &str),
+    now: Timestamp,
+) -> anyhow::Result<KeyOutcome> {
+    step_on_key(ctx, IamStep::Deactivate, issued.into(), session, now).boxed().await
+}
+
+/// What IAM shows is written down: that it is off, or that it is gone.
+pub(crate) async fn finish_as_shown(
+    ctx: &Context,
+    (key, outcome): (&AccessKeyId, KeyOutcome),
+    why: DeactivationReason,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    match outcome {
+        KeyOutcome::Done => finish_deactivation(ctx, key, why, now).await,
+        KeyOutcome::Gone => end_gone(ctx, key, now).await,
+    }
 }
 
 /// Has IAM switch it off, then says so in its item, the trail and to its requester.
@@ -59,8 +71,8 @@ pub(crate) async fn deactivate_key(
     let issued = &stored.issued;
     // What somebody began is finished in their name.
     let by = stored.deactivation_mark.as_ref().map_or(ACTOR_EXPIRY, |off| off.by.as_str());
-    mark_and_deactivate(ctx, issued, (issued.request.as_str(), by), why, now).await?;
-    finish_deactivation(ctx, &issued.key, why, now).await
+    let outcome = mark_and_deactivate(ctx, issued, (issued.request.as_str(), by), why, now).await?;
+    finish_as_shown(ctx, (&issued.key, outcome), why, now).await
 }
 
 /// IAM switched it off: its item and the trail say so, and its requester is told; of a report the approvers, too.
@@ -98,7 +110,8 @@ async fn settle_deactivation(
         | DeactivationReason::Expired
         | DeactivationReason::UserRequested
         | DeactivationReason::Rotated
-        | DeactivationReason::OwnerDeactivated => {
+        | DeactivationReason::OwnerDeactivated
+        | DeactivationReason::DeletedInAws => {
             if !issued.state.is_active() {
                 return Ok(());
             }
@@ -129,15 +142,22 @@ async fn settle_deactivation(
 }
 
 /// Somebody may have been switching the key on while it was deactivated: IAM is told once more.
-pub(crate) async fn reassert_inactive(ctx: &Context, stored: &StoredKey) -> Result<(), HandleError> {
+pub(crate) async fn reassert_inactive(
+    ctx: &Context,
+    stored: &StoredKey,
+    now: Timestamp,
+) -> Result<(), HandleError> {
     let issued = &stored.issued;
     if !issued.state.is_active() {
-        let policy =
-            session_policy::write_policy(IamStep::Deactivate, &issued.account, &issued.path, &issued.user)?;
-        let iam = ctx.sts.session(&issued.account, issued.request.as_str(), ACTOR_EXPIRY, policy).await?;
-        iam.deactivate_access_key(&issued.user, &issued.key).await?;
+        let session = (issued.request.as_str(), ACTOR_EXPIRY);
+        let outcome = deactivate_in_iam(ctx, issued, session, now).await?;
+        // What is deleted, or is being so, is gone by that.
+        let is_kept = matches!(issued.state, KeyState::Inactive { .. } | KeyState::Suspect { .. });
+        if outcome == KeyOutcome::Gone && is_kept {
+            return end_gone(ctx, &issued.key, now).await;
+        }
     }
-    let sure = IssuedKey { reassert_at: None, ..issued.clone() };
+    let sure = IssuedKey { reassert_at: None, unproven: None, ..issued.clone() };
     match ctx.tables.write(vec![stored.update(&sure)?]).await {
         // It changed: what is due then is found again.
         Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
@@ -160,5 +180,8 @@ pub(crate) async fn redo_deactivation(
         return deactivate_key(ctx, stored, why, now).await;
     }
     let issued = &stored.issued;
-    Ok(mark_and_deactivate(ctx, issued, (issued.request.as_str(), ACTOR_EXPIRY), why, now).await?)
+    match mark_and_deactivate(ctx, issued, (issued.request.as_str(), ACTOR_EXPIRY), why, now).await? {
+        KeyOutcome::Done => Ok(()),
+        KeyOutcome::Gone => end_gone(ctx, &issued.key, now).await,
+    }
 }

@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 
 use crate::aws::WriteError;
-use crate::aws::session_policy::{self, IamStep};
+use crate::aws::session_policy::IamStep;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::Notification;
@@ -13,6 +13,7 @@ use crate::store::leases;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
+use crate::worker::ops::key_in_iam::step_on_key;
 use crate::worker::ops::key_record::{ACTOR_EXPIRY, update_key};
 
 /// Its time is over: it is deleted, in the name of whoever began that, if somebody did.
@@ -61,13 +62,13 @@ pub(crate) async fn delete_key(
         Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
         Err(WriteError::Other(error)) => return Err(error.into()),
     }
-    let policy = session_policy::write_policy(IamStep::Delete, &issued.account, &issued.path, &issued.user)?;
-    let iam = ctx.sts.session(&issued.account, issued.request.as_str(), by, policy).await?;
-    iam.delete_access_key(&issued.user, &issued.key).await?;
+    // What is gone is deleted, whoever did it.
+    step_on_key(ctx, IamStep::Delete, issued.into(), (issued.request.as_str(), by), now).boxed().await?;
     let Some(stored) = StoredKey::read(&ctx.tables, &issued.key).await? else { return Ok(()) };
     // It may have been reported meanwhile.
     let KeyState::Deleting { why, .. } = stored.issued.state else { return Ok(()) };
-    let next = IssuedKey { state: KeyState::Deleted { why, at: now }, ..stored.issued.clone() };
+    let next =
+        IssuedKey { state: KeyState::Deleted { why, at: now }, unproven: None, ..stored.issued.clone() };
     let detail = [("key", next.key.to_string()), ("why", why.as_str().to_owned())];
     let happened = NewAuditEntry::new(AuditEvent::KeyDeleted, by, detail);
     let message = approval_card::text(&text::key_deleted(&next, why));

@@ -42,6 +42,7 @@ use crate::worker::decision_facts::{DecisionFacts, facts_about};
 use crate::worker::limits::may_mention;
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::key_description::{Described, remove_descriptions};
+use crate::worker::ops::key_in_iam::{KeyAt, step_on_key};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
 use crate::worker::outbox::{commit, drain_outbox, finish_claim};
 use crate::worker::reply::approvers_unreachable;
@@ -125,7 +126,7 @@ pub(crate) async fn resume_intent(
     };
     match intent.created {
         Some(key) => {
-            delete_own(ctx, &stored.request, &intent.path, &key).await?;
+            delete_own(ctx, &stored.request, (&intent.path, &key), now).await?;
             let failed =
                 IssueFailure { deleted: Some(key), ..IssueFailure::again("interrupted", text::TOO_LATE) };
             abort_issuing(ctx, stored, Some(&run), failed, now).await
@@ -330,7 +331,7 @@ async fn delete_unsealed_key(
         return Ok(());
     }
     let is_held = state.intent().is_some_and(|intent| intent.invocation == *run);
-    delete_own(ctx, &found.request, path, &key).await?;
+    delete_own(ctx, &found.request, (path, &key), now).await?;
     if !is_held {
         return Err(error.into());
     }
@@ -579,11 +580,15 @@ async fn session(ctx: &Context, step: IamStep, request: &KeyRequest, path: &str)
 async fn delete_own(
     ctx: &Context,
     request: &KeyRequest,
-    path: &str,
-    key: &AccessKeyId,
+    (path, key): (&str, &AccessKeyId),
+    now: Timestamp,
 ) -> anyhow::Result<()> {
-    let session = session(ctx, IamStep::Delete, request, path).await?;
-    session.delete_access_key(&request.details.user, key).await
+    let asked = &request.details;
+    let created_at = Some(request.state.intent().map_or(now, |intent| intent.started_at));
+    let at = KeyAt { account: &asked.account, user: &asked.user, path, key, created_at };
+    let requester = asked.requester.to_string();
+    let session = (request.id.as_str(), requester.as_str());
+    step_on_key(ctx, IamStep::Delete, at, session, now).boxed().await.map(drop)
 }
 
 fn tid_bytes(tid: &TicketId) -> anyhow::Result<[u8; 16]> {

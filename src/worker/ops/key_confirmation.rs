@@ -14,6 +14,7 @@ use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::confirm_key::confirm;
 use crate::worker::ops::deactivate_key::deactivate_key;
 use crate::worker::ops::key_expiry::record_successor;
+use crate::worker::ops::key_in_iam::with_last_use;
 use crate::worker::ops::key_record::{key_event, update_key};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
 
@@ -68,8 +69,9 @@ pub(crate) async fn check_last_use(
     stored: &StoredKey,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let issued = &stored.issued;
-    match ctx.lookup.last_used(&issued.account, &issued.key, now).await? {
+    let Some((stored, last_used)) = with_last_use(ctx, stored, now).await? else { return Ok(()) };
+    let (stored, issued) = (&stored, &stored.issued);
+    match last_used {
         AccessKeyLastUsed::At { .. } => {
             let next = IssuedKey { state: KeyState::Confirmed, ..issued.clone() };
             let happened = key_event(AuditEvent::KeyConfirmed, stored, [("by", "its use".to_owned())]);

@@ -14,13 +14,14 @@ use crate::store::keys::StoredKey;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::ops::deactivate_key::deactivate_key;
+use crate::worker::ops::key_in_iam::with_last_use;
 use crate::worker::ops::key_record::{key_event, update_key};
 
 /// Its requester is reminded. Whether that was delivered is noted when Slack took it.
 pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) -> Result<(), HandleError> {
-    let stored = &drop_inactive_successor(ctx, stored.clone()).await?;
+    let Some((stored, last_used)) = with_last_use(ctx, stored, now).await? else { return Ok(()) };
+    let stored = &drop_inactive_successor(ctx, stored).await?;
     let issued = &stored.issued;
-    let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
     let next = issued.with_reminder_sent(now);
     let happened =
         key_event(AuditEvent::KeyExpiryReminderSent, stored, [("end", issued.expires_at.rfc3339())]);
@@ -68,8 +69,8 @@ pub(crate) async fn expire_or_postpone(
     stored: &StoredKey,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let issued = &stored.issued;
-    let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
+    let Some((stored, last_used)) = with_last_use(ctx, stored, now).await? else { return Ok(()) };
+    let (stored, issued) = (&stored, &stored.issued);
     if !issued.can_postpone(&last_used, now) {
         return deactivate_key(ctx, stored, DeactivationReason::Expired, now).await;
     }
@@ -128,7 +129,9 @@ pub(crate) async fn check_old_key_idle(
         let next = IssuedKey { successor: None, ..issued.clone() };
         return try_to_replace(ctx, stored, &next).await;
     }
-    let last_used = ctx.lookup.last_used(&issued.account, &issued.key, now).await?;
+    let Some((stored, last_used)) = with_last_use(ctx, stored, now).await? else { return Ok(()) };
+    let (stored, issued) = (&stored, &stored.issued);
+    let Some(successor) = &issued.successor else { return Ok(()) };
     if !successor.is_idle(&last_used, now) {
         let look_at = Some(Timestamp(now.0 + DAY));
         let next = with_successor(issued, Successor { check_at: look_at, ..successor.clone() });

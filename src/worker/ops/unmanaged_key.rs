@@ -7,9 +7,10 @@ use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::WriteError;
-use crate::aws::session_policy::{self, IamStep};
+use crate::aws::session_policy::IamStep;
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::iam::{AccessKeyStatus, Account};
+use crate::domain::key::UNPROVEN_LIMIT;
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
 use crate::policy::{Deactivate, Delete};
@@ -23,6 +24,7 @@ use crate::worker::authorize::{authorize_key_action, denial_text, unfit, unmanag
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, facts};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
+use crate::worker::ops::key_in_iam::{KeyAt, KeyOutcome, NotShown, notify_of_unproven, step_on_key};
 use crate::worker::outbox::audit_alone;
 use crate::worker::reply::{answer, answer_with, direct};
 
@@ -42,6 +44,12 @@ struct UnmanagedDeletion {
 }
 
 impl UnmanagedDeletion {
+    /// AWS knew it when it was asked whose it is.
+    fn target(&self) -> KeyAt<'_> {
+        let Self { account, user, path, key, .. } = self;
+        KeyAt { account, user, path, key, created_at: None }
+    }
+
     /// The lease as it is held for this.
     fn held(&self) -> anyhow::Result<DeletionLease> {
         let holder = format!("delete#{}#{}", self.key, self.message);
@@ -68,9 +76,12 @@ pub(crate) async fn deactivate_unmanaged(
     }
     let work = work(message, key, at, facts.iam_user.path, now);
     audit(ctx, &work, &[AuditEvent::KeyDeactivating]).await?;
-    let policy = session_policy::write_policy(IamStep::Deactivate, &work.account, &work.path, &work.user)?;
-    let iam = ctx.sts.session(&work.account, message.id.as_str(), &work.by.to_string(), policy).await?;
-    iam.deactivate_access_key(&work.user, key).await?;
+    let by = work.by.to_string();
+    let session = (message.id.as_str(), by.as_str());
+    let outcome = step_on_key(ctx, IamStep::Deactivate, work.target(), session, now).boxed().await?;
+    if outcome == KeyOutcome::Gone {
+        return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?);
+    }
     audit(ctx, &work, &[AuditEvent::KeyDeactivating, AuditEvent::KeyDeactivated]).await?;
     Ok(answer(ctx, message, now, &text::unmanaged_deactivated(key)).await?)
 }
@@ -136,7 +147,18 @@ pub(crate) async fn delete_unmanaged(
 pub(crate) async fn finish_held(ctx: &Context, item: &str, now: Timestamp) -> Result<(), HandleError> {
     let Some(held) = DeletionLease::read(&ctx.tables, item).await? else { return Ok(()) };
     let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
-    let sentence = carry_out_deletion(ctx, &work, now).await?;
+    let sentence = match carry_out_deletion(ctx, &work, now).await {
+        Ok(sentence) => sentence,
+        Err(error) => match error.downcast_ref::<NotShown>() {
+            // Nothing is gained by going on for ever: people do it by hand.
+            Some(not_shown) if now.since(work.at) >= UNPROVEN_LIMIT => {
+                notify_of_unproven(ctx, not_shown).await?;
+                release(ctx, &work).await?;
+                text::key_unproven(&work.key, &not_shown.cause.to_string())
+            }
+            Some(_) | None => return Err(error.into()),
+        },
+    };
     direct(ctx, &work.by, &approval_card::text(&sentence)).await?;
     remove_descriptions_after(ctx, &work, now).await;
     Ok(())
@@ -168,16 +190,20 @@ async fn carry_out_deletion(
     let (event, sentence) = if active {
         (AuditEvent::KeyDeletionSkipped, text::unmanaged_not_deleted(&work.key))
     } else {
-        let policy = session_policy::write_policy(IamStep::Delete, &work.account, &work.path, &work.user)?;
         let by = work.by.to_string();
-        let iam = ctx.sts.session(&work.account, work.message.as_str(), &by, policy).await?;
-        iam.delete_access_key(&work.user, &work.key).await?;
+        let session = (work.message.as_str(), by.as_str());
+        step_on_key(ctx, IamStep::Delete, work.target(), session, now).boxed().await?;
         (AuditEvent::KeyDeleted, text::unmanaged_deleted(&work.key))
     };
     audit(ctx, work, &[AuditEvent::KeyDeleting, event]).await?;
+    release(ctx, work).await?;
+    Ok(sentence)
+}
+
+async fn release(ctx: &Context, work: &UnmanagedDeletion) -> anyhow::Result<()> {
     match ctx.tables.write(vec![work.held()?.release(&work.account, &work.user)]).await {
         // Given back before.
-        Ok(()) | Err(WriteError::Conflict(_)) => Ok(sentence),
+        Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
         Err(WriteError::Other(error)) => Err(error),
     }
 }

@@ -9,9 +9,13 @@ use crate::domain::timer::backoff;
 use crate::store::timers;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES};
+use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
 
 /// How often a timer's message is received before its item is left alone: a fault of a moment is over by then.
 const MAX_TIMER_RECEIVES: u32 = 3;
+
+/// After how many rounds of tries people are told of what IAM does not show.
+const UNPROVEN_ROUNDS: i64 = 3;
 
 /// How long an item is left alone at least whose lease or write somebody else was before with, again and again.
 const MIN_WAIT: Duration = Duration::from_secs(60);
@@ -36,6 +40,12 @@ pub(crate) async fn settle(
                 error = format!("{error:#}"),
                 "timer failed, backing off"
             );
+            // Of a key that is on no record yet people learn by this, once.
+            if let Some(not_shown) = error.downcast_ref::<NotShown>()
+                && timers::failures(&ctx.tables, table, item).await? == UNPROVEN_ROUNDS
+            {
+                notify_of_unproven(ctx, not_shown).await?;
+            }
             Ok(())
         }
         Err(HandleError::RetryAfter(delay)) if received >= MAX_RECEIVES => {

@@ -14,13 +14,24 @@ use crate::worker::ops::deactivate_key::{deactivate_key, reassert_inactive};
 use crate::worker::ops::delete_key::delete_in_time;
 use crate::worker::ops::key_confirmation::{check_confirmation, check_last_use};
 use crate::worker::ops::key_expiry::{check_old_key_idle, expire_or_postpone, remind};
+use crate::worker::ops::key_in_iam::{NotShown, await_iam};
 
-/// Does with a key what time and state call for.
+/// Does with a key what time and state call for. What IAM does not show is tried again by its timer, and fails nothing.
 pub(crate) async fn run_key_timer(
     ctx: &Context,
     key: &AccessKeyId,
     now: Timestamp,
 ) -> Result<(), HandleError> {
+    match do_what_is_due(ctx, key, now).boxed().await {
+        Err(HandleError::Failed(error)) => match error.downcast_ref::<NotShown>() {
+            Some(not_shown) => await_iam(ctx, not_shown, now).boxed().await,
+            None => Err(HandleError::Failed(error)),
+        },
+        done => done,
+    }
+}
+
+async fn do_what_is_due(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
     let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     // Boxed, each: else the one future has room for all of them at once.
     match stored.due_action(now) {
@@ -33,9 +44,9 @@ pub(crate) async fn run_key_timer(
         DueAction::Deactivate(why) => deactivate_key(ctx, &stored, why, now).boxed().await,
         DueAction::Delete(why) => delete_in_time(ctx, &stored, why, now).boxed().await,
         DueAction::ReassertInactive => {
-            reassert_inactive(ctx, &stored).await?;
+            reassert_inactive(ctx, &stored, now).boxed().await?;
             // Its own time may have come meanwhile, too.
-            Box::pin(run_key_timer(ctx, key, now)).await
+            Box::pin(do_what_is_due(ctx, key, now)).await
         }
         DueAction::Activate => resume_activation(ctx, &stored, now).await,
         DueAction::RemindAboutSuspect => remind_about_suspect(ctx, &stored, now).boxed().await,

@@ -142,8 +142,8 @@ async fn only_approvers_review_suspect_of_deleted_user() {
         (ALICE_OWNER, "Keep (created by someone else)", false, "SUSPECT"),
         (BOB_APPROVER, "Keep (created by someone else)", true, "SUSPECT"),
         (BOB_APPROVER, "Keep (created by someone else)", false, "NOT_OURS"),
-        // The answer counts. The deletion is retried: the issuer role may act on tagged users alone, and there is none.
-        (BOB_APPROVER, "Delete (created by keyvend)", false, "DELETING"),
+        // The issuer role may act on tagged users alone, and there is none; but the key is gone, as IAM shows.
+        (BOB_APPROVER, "Delete (created by keyvend)", false, "DELETED"),
     ] {
         let (keyvend, _) = unanswered(Interfere::LoseReply, 0).await;
         // Until the last of the four checks holds the lease no longer.

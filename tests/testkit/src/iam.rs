@@ -51,6 +51,7 @@ pub struct Iam {
     accounts: Mutex<BTreeMap<String, Arc<Account>>>,
     made: AtomicUsize,
     hide: AtomicU32,
+    lag: AtomicU32,
     page: AtomicUsize,
 }
 
@@ -61,6 +62,7 @@ impl Iam {
             accounts: Mutex::default(),
             made: AtomicUsize::new(0),
             hide: AtomicU32::new(0),
+            lag: AtomicU32::new(0),
             page: AtomicUsize::new(100),
         }
     }
@@ -77,6 +79,7 @@ impl Iam {
             accounts: Mutex::new(forked),
             made: AtomicUsize::new(self.made.load(Ordering::SeqCst)),
             hide: AtomicU32::new(self.hide.load(Ordering::SeqCst)),
+            lag: AtomicU32::new(self.lag.load(Ordering::SeqCst)),
             page: AtomicUsize::new(self.page.load(Ordering::SeqCst)),
         }
     }
@@ -116,6 +119,35 @@ impl Iam {
     /// Keys created from now on are missing from this many lists: IAM is eventually consistent.
     pub fn hide_new_keys(&self, lists: u32) {
         self.hide.store(lists, Ordering::SeqCst);
+    }
+
+    /// The next so many changes of each key created from now on are answered NoSuchEntity: IAM is eventually consistent.
+    pub fn lag_new_keys(&self, changes: u32) {
+        self.lag.store(changes, Ordering::SeqCst);
+    }
+
+    /// From now on IAM finds every key again.
+    pub fn catch_up(&self) {
+        self.lag.store(0, Ordering::SeqCst);
+        for account in self.accounts.lock().unwrap().values() {
+            account.keys.lock().unwrap().iter_mut().for_each(|key| key.unknown = 0);
+        }
+    }
+
+    /// Somebody renames the user or moves it, outside keyvend; its keys go with it.
+    pub async fn rename(&self, account: &str, user: &str, to: &str, path: &str) {
+        let account = self.account(account).unwrap();
+        account.rename(user, to, path).await;
+        account.keys.lock().unwrap().iter_mut().filter(|key| key.user == user).for_each(|key| {
+            to.clone_into(&mut key.user);
+        });
+    }
+
+    /// Somebody deletes the key, outside keyvend.
+    pub fn delete_key(&self, id: &str) {
+        for account in self.accounts.lock().unwrap().values() {
+            account.keys.lock().unwrap().retain(|key| key.id != id);
+        }
     }
 
     /// At most this many members in any list, whatever the caller asks for: IAM may always return fewer.
@@ -178,6 +210,11 @@ impl Iam {
             }
             _ => account.winterbaume(request, call).await,
         };
+        // AWS deletes no user that has keys: whoever deletes one has deleted those.
+        if call.operation == "DeleteUser" && reply.status == 200 {
+            let user = call.parameters["UserName"].as_str().unwrap_or_default();
+            account.keys.lock().unwrap().retain(|key| key.user != user);
+        }
         let reply = encode_documents(reply);
         let listing =
             call.operation.starts_with("List") || call.operation == "GetAccountAuthorizationDetails";
@@ -264,6 +301,7 @@ impl Iam {
             let secret: String = STANDARD.encode(Sha256::digest(&id)).chars().take(40).collect();
             let created = self.clock.now();
             let hidden = self.hide.load(Ordering::SeqCst);
+            let unknown = self.lag.load(Ordering::SeqCst);
             let reply = result(
                 "CreateAccessKey",
                 &format!(
@@ -274,7 +312,7 @@ impl Iam {
                 ),
             );
             let (user, status) = (user.to_owned(), "Active".to_owned());
-            keys.push(Key { user, id, secret, status, created, last_used: None, hidden });
+            keys.push(Key { user, id, secret, status, created, last_used: None, hidden, unknown });
             return reply;
         }
         let id = text("AccessKeyId");
@@ -285,6 +323,14 @@ impl Iam {
                 &format!("The Access Key with id {id} cannot be found."),
             );
         };
+        if keys[index].unknown > 0 {
+            keys[index].unknown -= 1;
+            return Reply::xml_error(
+                404,
+                "NoSuchEntity",
+                &format!("The Access Key with id {id} cannot be found."),
+            );
+        }
         if call.operation == "DeleteAccessKey" {
             keys.remove(index);
         } else {

@@ -42,6 +42,8 @@ pub struct Key {
     pub last_used: Option<(Timestamp, String, String)>,
     /// From how many more lists it is missing.
     pub hidden: u32,
+    /// How many more changes of it are answered NoSuchEntity.
+    pub unknown: u32,
 }
 
 /// One account: winterbaume, and the keys.
@@ -110,6 +112,23 @@ impl Account {
         }
         let (method, url, headers) = (request.method.clone(), request.url.clone(), request.headers.clone());
         (Request { method, url, headers, body: body.into_bytes() }, call)
+    }
+
+    /// The user under another name and path, with all that it has.
+    pub async fn rename(&self, user: &str, to: &str, path: &str) {
+        let mut view = (*self.view().await).clone();
+        let mut moved = view.users.remove(user).unwrap();
+        to.clone_into(&mut moved.name);
+        path.clone_into(&mut moved.path);
+        moved.arn = format!("arn:aws:iam::{HOME}:user{path}{to}");
+        view.users.insert(to.to_owned(), moved);
+        for member in view.groups.values_mut().flat_map(|group| &mut group.members) {
+            if *member == user {
+                to.clone_into(member);
+            }
+        }
+        self.service.restore(HOME, "us-east-1", view).await.unwrap();
+        *self.read.lock().unwrap() = None;
     }
 
     /// A text of winterbaume's one account, in this account.
