@@ -355,6 +355,15 @@ impl SlackApi {
         Ok(answer.view.id)
     }
 
+    /// Replaces what a person sees in the Home tab (<https://docs.slack.dev/reference/methods/views.publish>). Needs no scope.
+    ///
+    /// # Errors
+    /// [`SlackError`].
+    pub async fn publish_home(&self, person: &SlackUserId, view: &Value) -> Result<(), SlackError> {
+        let body = json!({"user_id": person, "view": view});
+        self.send_ignoring_response::<Value>("views.publish", &body).await.map(drop)
+    }
+
     /// Replaces a modal, if it is still as `hash` says (<https://docs.slack.dev/reference/methods/views.update>).
     ///
     /// # Errors

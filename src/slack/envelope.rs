@@ -49,6 +49,8 @@ pub enum SlackEvent {
     Command(Command),
     /// Pressed a button or submitted a form.
     Interaction(Interaction),
+    /// Opened keyvend's Home tab.
+    OpenedHome,
     /// Was deactivated in Slack.
     UserDeactivated,
     /// Joined a channel that keyvend's bot is in.
@@ -75,7 +77,10 @@ impl SlackEvent {
     pub fn is_of_a_person(&self) -> bool {
         match self {
             Self::Command(_) | Self::Interaction(_) => true,
-            Self::UserDeactivated | Self::JoinedChannel { .. } | Self::JoinedGroup { .. } => false,
+            Self::OpenedHome
+            | Self::UserDeactivated
+            | Self::JoinedChannel { .. }
+            | Self::JoinedGroup { .. } => false,
         }
     }
 }
@@ -152,6 +157,7 @@ impl SlackEnvelope {
         let person = &self.person;
         let group = match &self.what {
             SlackEvent::UserDeactivated => format!("deactivated.{person}"),
+            SlackEvent::OpenedHome => format!("home.{person}"),
             // Nobody's own messages wait for an announcement.
             SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
                 format!("joined.{person}.{}", self.id)
@@ -200,6 +206,7 @@ impl SlackEnvelope {
             SlackEvent::Interaction(Interaction::ViewSubmission { view, .. }) => Some(view),
             SlackEvent::Interaction(Interaction::BlockActions { .. })
             | SlackEvent::Command(_)
+            | SlackEvent::OpenedHome
             | SlackEvent::UserDeactivated
             | SlackEvent::JoinedChannel { .. }
             | SlackEvent::JoinedGroup { .. } => None,
@@ -211,6 +218,7 @@ impl SlackEnvelope {
             SlackEvent::Interaction(Interaction::BlockActions { value, .. }) => value,
             SlackEvent::Interaction(Interaction::ViewSubmission { carried, .. }) => carried,
             SlackEvent::Command(_)
+            | SlackEvent::OpenedHome
             | SlackEvent::UserDeactivated
             | SlackEvent::JoinedChannel { .. }
             | SlackEvent::JoinedGroup { .. } => {

@@ -38,6 +38,7 @@ use crate::worker::context::{
     CLOCK_SKEW, Context, HandleError, Invocation, MAX_COMMAND_AGE, MAX_RECEIVES, seconds,
 };
 use crate::worker::events::approver_joined::somebody_joined;
+use crate::worker::events::home_opened::show_home;
 use crate::worker::events::user_deactivated::somebody_left;
 use crate::worker::interactions::deny_form::open_denial;
 use crate::worker::interactions::details::details;
@@ -221,6 +222,7 @@ fn record_ids(message: &SlackEnvelope) {
         SlackEvent::Interaction(Interaction::BlockActions { value, .. }) => value.parse().ok(),
         SlackEvent::Command(_)
         | SlackEvent::Interaction(Interaction::ViewSubmission { .. })
+        | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated
         | SlackEvent::JoinedChannel { .. }
         | SlackEvent::JoinedGroup { .. } => None,
@@ -249,6 +251,9 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
     {
         // However late it comes, deactivating is never too late.
         return report_key(ctx, message, value, invocation.now).await;
+    }
+    if message.what == SlackEvent::OpenedHome {
+        return show_home(ctx, message, invocation.now).boxed().await;
     }
     if let Some((key, why)) = key_to_deactivate(&message.what) {
         return deactivate(ctx, message, &key, why, invocation.now).boxed().await;
@@ -295,6 +300,10 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: Some(view), .. }) => {
             match action_id {
                 Some(Action::ChooseUseCase) => show_alternative(ctx, message, view, value).boxed().await,
+                // In the Home tab.
+                Some(Action::OpenRequestForm) => {
+                    open_form(ctx, message, Prefill::of_button(value), invocation.now).boxed().await
+                }
                 // Whatever else is chosen in a form counts when it is submitted.
                 Some(_) | None => Ok(()),
             }
@@ -320,9 +329,10 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
                 }
             }
         }
-        SlackEvent::UserDeactivated | SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
-            Ok(())
-        }
+        SlackEvent::OpenedHome
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => Ok(()),
     }
 }
 

@@ -112,9 +112,10 @@ fn minute(message: &SlackEnvelope) -> i64 {
 fn only_turns_off(what: &SlackEvent) -> bool {
     match what {
         // What Slack tells of somebody is nobody's doing.
-        SlackEvent::UserDeactivated | SlackEvent::JoinedChannel { .. } | SlackEvent::JoinedGroup { .. } => {
-            true
-        }
+        SlackEvent::OpenedHome
+        | SlackEvent::UserDeactivated
+        | SlackEvent::JoinedChannel { .. }
+        | SlackEvent::JoinedGroup { .. } => true,
         SlackEvent::Command(Command::Deactivate(_) | Command::Freeze | Command::Cancel(_)) => true,
         SlackEvent::Command(
             Command::Form(_)
@@ -153,6 +154,7 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
             *callback_id == Some(Callback::Request) && Create::filled(values).is_ok()
         }
         SlackEvent::Interaction(_)
+        | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated
         | SlackEvent::JoinedChannel { .. }
         | SlackEvent::JoinedGroup { .. } => false,
@@ -171,6 +173,7 @@ pub(crate) fn tells_of_iam_users(what: &SlackEvent) -> bool {
             matches!(action_id, Some(Action::OpenRequestForm | Action::Delete | Action::ChooseUseCase))
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { .. })
+        | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated
         | SlackEvent::JoinedChannel { .. }
         | SlackEvent::JoinedGroup { .. } => false,

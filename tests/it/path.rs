@@ -15,6 +15,7 @@ mod expiry;
 mod facts_changed;
 mod freeze;
 mod get_key;
+mod home;
 mod iam_path_patterns;
 mod issue;
 mod key_commands;

@@ -40,6 +40,7 @@ fn acknowledgement(what: &SlackEvent) -> HttpResponse {
         }
         // Slack shows any other body of an acknowledgement as an error.
         SlackEvent::Interaction(Interaction::BlockActions { .. } | Interaction::ViewSubmission { .. })
+        | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated
         | SlackEvent::JoinedChannel { .. }
         | SlackEvent::JoinedGroup { .. } => HttpResponse::empty(200),

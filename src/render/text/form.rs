@@ -115,6 +115,25 @@ pub fn own_users(users: &[IamUserRef]) -> String {
     format!("Your IAM users:\n{}", lines.join("\n"))
 }
 
+/// What the Home tab says beside its button.
+pub const HOME_ALTERNATIVES: &str = "Prefer IAM Identity Center, roles and OIDC federation where they work: the form shows \
+    what AWS recommends for each use case.";
+
+/// The first of the IAM users that a person owns, and how many more there are.
+#[must_use]
+pub fn home_users(users: &[IamUserRef], most: usize) -> String {
+    let named: Vec<String> = users
+        .iter()
+        .take(most)
+        .map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account)))
+        .collect();
+    match users.len().saturating_sub(most) {
+        _ if users.is_empty() => own_users(users),
+        0 => named.join("\n"),
+        more => format!("{}\nand {more} more", named.join("\n")),
+    }
+}
+
 /// An IAM user as a choice in a menu. Plain text.
 #[must_use]
 pub fn user_choice(user: &IamUserRef) -> String {

@@ -1,5 +1,5 @@
 //! Events (<https://docs.slack.dev/apis/events-api>): somebody was deactivated, or somebody joined a channel or a user
-//! group, which may make them an approver. All others are acknowledged, so that Slack does not send them again.
+//! group, which may make them an approver; or they opened keyvend's Home tab. All others are acknowledged, so that Slack does not send them again.
 
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
                 Some("user_change") => any.map(|team| left(signed, team)),
                 Some("member_joined_channel") => named.map(|team| joined_channel(signed, team)),
                 Some("subteam_members_changed") => named.map(|team| joined_group(signed, team)),
+                Some("app_home_opened") => named.map(|team| opened_home(signed, team)),
                 Some(_) | None => None,
             };
             happened.unwrap_or(Ok(ReceiveOutcome::Acknowledged))
@@ -74,6 +75,16 @@ fn joined_group(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOu
     users.truncate(MAX_JOINED);
     let what = SlackEvent::JoinedGroup { group, users, more };
     Ok(queued(once(body, SlackEnvelope::of(signed, PersonId { team, user: first }, what))))
+}
+
+/// <https://docs.slack.dev/reference/events/app_home_opened>. Of the tabs only Home is keyvend's to fill.
+fn opened_home(signed: &Verified<Value>, team: SlackTeamId) -> Result<ReceiveOutcome, RejectReason> {
+    let body = signed.get();
+    if text_at(body, "/event/tab") != Some("home") {
+        return Ok(ReceiveOutcome::Acknowledged);
+    }
+    let user = user(body, "/event/user")?;
+    Ok(queued(once(body, SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::OpenedHome))))
 }
 
 /// Slack signs an event that it sends again again, with the same id: queued again within five minutes it is one message.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::http::form_urlencoded::Form;
 use crate::id::{PersonId, SlackTeamId};
 use crate::slack::action_id::{Action, Callback};
-use crate::slack::command::{self, Create, Field, Problem};
+use crate::slack::command::{self, Command, Create, Field, Problem};
 use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
 use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
 use crate::slack::signature::Verified;
@@ -16,8 +16,10 @@ use crate::text::bounded;
 
 /// Slack allows 255 characters in a `block_id`; ours stay well below.
 const ID_MOST: usize = 64;
-/// Above what a button of ours carries.
-const VALUE_MOST: usize = 200;
+/// Slack's most characters of a button's value, which those that open a filled form come near.
+const VALUE_MOST: usize = 2_000;
+/// The callback id of the global shortcut in deploy/slack-manifest.yaml.
+const REQUEST_SHORTCUT: &str = "request-key";
 /// Above the longest reason.
 const INPUT_MOST: usize = 300;
 /// Above what a form of ours has.
@@ -38,6 +40,11 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
     let interaction = match text_at(payload, "/type").ok_or(RejectReason::Lacks("type"))? {
         "block_actions" => block_actions(payload)?,
         "view_submission" => Some(view_submission(payload)?),
+        // Slack's global shortcut, which opens the form as the command alone does.
+        "shortcut" if text_at(payload, "/callback_id") == Some(REQUEST_SHORTCUT) => {
+            let opened = SlackEvent::Command(Command::Form(None));
+            return queue(signed, payload, pins, team, opened);
+        }
         _ => None,
     };
     let Some(interaction) = interaction else { return Ok(ReceiveOutcome::Acknowledged) };
@@ -47,10 +54,19 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
             return Ok(ReceiveOutcome::FormErrors(wrong));
         }
     }
+    queue(signed, payload, pins, team, SlackEvent::Interaction(interaction))
+}
+
+fn queue(
+    signed: &Verified<Value>,
+    payload: &Value,
+    pins: &AppIdentity,
+    team: SlackTeamId,
+    what: SlackEvent,
+) -> Result<ReceiveOutcome, RejectReason> {
     let user =
         text_at(payload, "/user/id").and_then(|id| id.parse().ok()).ok_or(RejectReason::Lacks("user"))?;
-    let mut message =
-        SlackEnvelope::of(signed, PersonId { team, user }, SlackEvent::Interaction(interaction));
+    let mut message = SlackEnvelope::of(signed, PersonId { team, user }, what);
     message.response_url = pins.response_url(text_at(payload, "/response_url"))?;
     message.channel = text_at(payload, "/channel/id").and_then(|id| id.parse().ok());
     message.trigger_id = text_at(payload, "/trigger_id").and_then(|id| id.to_owned().try_into().ok());

@@ -46,6 +46,7 @@ pub(crate) async fn somebody_joined(ctx: &Context, message: &SlackEnvelope) -> R
             SlackEvent::JoinedGroup { .. }
             | SlackEvent::Command(_)
             | SlackEvent::Interaction(_)
+            | SlackEvent::OpenedHome
             | SlackEvent::UserDeactivated,
             _,
         ) => {

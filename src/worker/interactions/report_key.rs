@@ -80,6 +80,7 @@ pub(crate) async fn marked_off(ctx: &Context, message: &SlackEnvelope) -> Option
         (
             SlackEvent::Command(_)
             | SlackEvent::Interaction(_)
+            | SlackEvent::OpenedHome
             | SlackEvent::UserDeactivated
             | SlackEvent::JoinedChannel { .. }
             | SlackEvent::JoinedGroup { .. },

@@ -31,6 +31,7 @@ pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, Deact
         }
         SlackEvent::Command(_)
         | SlackEvent::Interaction(_)
+        | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated
         | SlackEvent::JoinedChannel { .. }
         | SlackEvent::JoinedGroup { .. } => None,

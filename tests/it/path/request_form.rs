@@ -72,6 +72,11 @@ async fn wrong_line_opens_form_with_what_was_right() {
     let form = keyvend.view(ALICE_OWNER);
     assert_eq!(form.begins("own").as_deref(), Some("ci-deployer@home"), "known as hers by now");
     assert_eq!(form.begins("other"), None);
+    // The longest reason, of what JSON escapes.
+    let reason = "\"\\".repeat(100);
+    let answer = keyvend.typed(ALICE_OWNER, &format!("create ci-deployer use:ec2 {reason}")).await;
+    keyvend.presses(ALICE_OWNER, &answer, "Open the form").await;
+    assert_eq!(keyvend.view(ALICE_OWNER).begins("reason"), Some(reason));
 }
 
 #[tokio::test]

@@ -220,6 +220,54 @@ impl World {
         }))
     }
 
+    /// The first button of somebody's Home tab, pressed.
+    pub fn press_in_home(&self, person: &str) -> Value {
+        let slack = self.net.slack();
+        let view = slack.home(person).unwrap();
+        let blocks = view["blocks"].as_array().unwrap();
+        let button = blocks.iter().find(|block| block["type"] == "actions").unwrap()["elements"][0].clone();
+        self.interaction(&json!({
+            "type": "block_actions",
+            "team": self.workspace(TEAM),
+            "user": self.user(person),
+            "api_app_id": APP,
+            "token": "verification-token",
+            "container": {"type": "view", "view_id": "V0HOME"},
+            "trigger_id": slack.trigger(person),
+            "view": {"id": "V0HOME", "type": "home", "hash": "1.home", "blocks": blocks},
+            "actions": [{"type": "button", "action_id": button["action_id"], "value": button["value"]}],
+            "is_enterprise_install": slack.is_org_wide(),
+            "enterprise": self.organisation(),
+        }))
+    }
+
+    /// The global shortcut of this callback id, chosen.
+    pub fn shortcut(&self, person: &str, callback_id: &str) -> Value {
+        let slack = self.net.slack();
+        self.interaction(&json!({
+            "type": "shortcut",
+            "callback_id": callback_id,
+            "action_ts": "1700000000.000000",
+            "team": self.workspace(TEAM),
+            "user": self.user(person),
+            "api_app_id": APP,
+            "token": "verification-token",
+            "trigger_id": slack.trigger(person),
+            "is_enterprise_install": slack.is_org_wide(),
+            "enterprise": self.organisation(),
+        }))
+    }
+
+    /// Somebody opens a tab of the app; the event of it.
+    pub fn opens_tab(&self, person: &str, tab: &str) -> Value {
+        let now = self.clock.now();
+        let event = json!({
+            "type": "app_home_opened", "user": person, "channel": format!("D{}", &person[1..]), "tab": tab,
+            "event_ts": format!("{}.000000", now.0),
+        });
+        self.event_callback(&format!("EvHome{person}{}", now.0), &event)
+    }
+
     /// The event that somebody's profile changed, as it is now.
     pub fn user_change(&self, person: &str) -> Value {
         let now = self.clock.now();

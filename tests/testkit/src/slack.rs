@@ -49,6 +49,8 @@ struct RequestState {
     /// The direct messages that were opened.
     opened: BTreeSet<String>,
     views: Vec<View>,
+    /// What each person's Home tab shows.
+    homes: BTreeMap<String, Value>,
     triggers: BTreeMap<String, (String, Timestamp, bool)>,
     urls: BTreeMap<String, ResponseUrl>,
     failures: Vec<(String, Failure)>,
@@ -115,6 +117,7 @@ impl Slack {
                 messages: Vec::new(),
                 opened: BTreeSet::new(),
                 views: Vec::new(),
+                homes: BTreeMap::new(),
                 triggers: BTreeMap::new(),
                 urls: BTreeMap::new(),
                 failures: Vec::new(),
@@ -274,6 +277,11 @@ impl Slack {
     /// The modals opened, as they stand now.
     pub fn views(&self) -> Vec<View> {
         self.state().views.clone()
+    }
+
+    /// What this person's Home tab shows.
+    pub fn home(&self, user: &str) -> Option<Value> {
+        self.state().homes.get(user).cloned()
     }
 
     /// The modal that this person has before them.
@@ -440,6 +448,16 @@ impl RequestState {
                 Ok(json!({"channel": input["channel"], "ts": input["ts"]}))
             }
             "views.open" => self.open_view(input, now),
+            "views.publish" => {
+                let (user, view) = (text(&input["user_id"]), view_of(input));
+                if !self.people.contains_key(&user) {
+                    return no("user_not_found");
+                }
+                assert_eq!(view["type"], "home");
+                block_kit::check_message(&json!({"text": "Home", "blocks": view["blocks"]}));
+                self.homes.insert(user, view);
+                Ok(json!({"view": {"id": "V0HOME"}}))
+            }
             "views.update" => {
                 let view = view_of(input);
                 block_kit::check_view(&view);

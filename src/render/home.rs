@@ -1,0 +1,45 @@
+//! The Home tab as Block Kit (<https://docs.slack.dev/surfaces/app-home>).
+
+use serde_json::{Value, json};
+
+use crate::domain::request::KeyRequest;
+use crate::policy::IamUserRef;
+use crate::render::text;
+use crate::slack::action_id::Action;
+use crate::slack::block_kit::{button, context, header, section};
+use crate::slack::command::Prefill;
+
+/// So many of a person's IAM users are named.
+const MOST_NAMED: usize = 30;
+
+/// What a person sees there.
+#[must_use]
+pub fn home(own: &[IamUserRef], requests: &[KeyRequest]) -> Value {
+    let open = button(
+        "Request an access key",
+        Action::OpenRequestForm,
+        &Prefill::default().to_button(),
+        Some("primary"),
+        None,
+    );
+    let mut blocks = vec![json!({"type": "actions", "block_id": "request", "elements": [open]})];
+    blocks.push(context(text::HOME_ALTERNATIVES));
+    blocks.extend([json!({"type": "divider"}), header("Your requests")]);
+    if requests.is_empty() {
+        blocks.push(section(text::NO_REQUESTS));
+    }
+    blocks.extend(requests.iter().map(|request| section(&text::status_line(request))));
+    blocks.extend([json!({"type": "divider"}), header("Your IAM users")]);
+    blocks.push(section(&text::home_users(own, MOST_NAMED)));
+    view(&blocks)
+}
+
+/// The tab of somebody who may not request keys.
+#[must_use]
+pub fn notice(sentence: &str) -> Value {
+    view(&[section(sentence)])
+}
+
+fn view(blocks: &[Value]) -> Value {
+    json!({"type": "home", "blocks": blocks})
+}

@@ -1,0 +1,32 @@
+//! The Home tab: a person's requests and IAM users, and the way to the request form. Slack shows what was published last, so
+//! it is published whenever somebody opens it.
+
+use futures_util::future::try_join;
+
+use crate::render::home;
+use crate::slack::receive::SlackEnvelope;
+use crate::store::requests::newest_requests;
+use crate::time::Timestamp;
+use crate::worker::authorize::{barred, denial_text};
+use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::ops::ownership::{known_users, refresh_directory};
+
+/// Publishes the tab. Whoever may not request keys sees why, and nothing of any IAM user.
+pub(crate) async fn show_home(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    let slack = slack_client(ctx).await?;
+    let user = &message.person.user;
+    if let Some(barred) = barred(ctx, &message.person).await? {
+        let view = home::notice(&denial_text(ctx, &barred.reason));
+        return Ok(slack.publish_home(user, &view).await?);
+    }
+    let known = async { anyhow::Ok(known_users(ctx, user).await) };
+    let (known, requests) = try_join(known, newest_requests(&ctx.tables, &message.person)).await?;
+    let requests: Vec<_> = requests.into_iter().map(|stored| stored.request).collect();
+    slack.publish_home(user, &home::home(&known.own, &requests)).await?;
+    refresh_directory(ctx, &known, now).await;
+    Ok(())
+}
