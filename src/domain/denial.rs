@@ -44,6 +44,9 @@ pub enum DenialReason {
     NoSuchUser {
         /// As it was asked for.
         user: IamUserRef,
+        /// The IAM user of the requester's that is perhaps meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        near: Option<IamUserRef>,
     },
     /// The IAM user was deleted since.
     UserDeleted,

@@ -23,7 +23,7 @@ pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::iam_user::TypedUser;
 pub use crate::slack::command::prefill::Prefill;
 use crate::slack::mrkdwn;
-use crate::text::is_blank;
+use crate::text::{distance, is_blank};
 
 macro_rules! commands {
     ($(#[$meta:meta])* pub enum $name:ident {
@@ -179,7 +179,7 @@ fn command_name(word: &str) -> String {
 
 /// The command that a mistyped word is nearest to, where there is one.
 fn similar(word: &str) -> Option<&'static str> {
-    let near = |name: &&'static str| Some((word::distance(word, name, MAX_EDITS)?, *name));
+    let near = |name: &&'static str| Some((distance(word, name, MAX_EDITS)?, *name));
     let mut near: Vec<_> =
         NAMES.iter().filter(|_| word.chars().count() > 2 * MAX_EDITS).filter_map(near).collect();
     near.sort_unstable();

@@ -18,7 +18,11 @@ pub fn denial(reason: &DenialReason, help: Option<&ChannelId>) -> String {
         DenialReason::UnsupportedPath { user } => unsupported_path(&user.name, &user.account, help),
         DenialReason::OutsidePath { user, path } => outside_path(&user.name, &user.account, path, help),
         DenialReason::NoOwner { user, requester } => no_owner(&user.name, &user.account, requester, help),
-        DenialReason::NoSuchUser { user } => no_such_user(&user.name, &user.account, help),
+        DenialReason::NoSuchUser { user, near: None } => no_such_user(&user.name, &user.account, help),
+        DenialReason::NoSuchUser { user, near: Some(near) } => {
+            let no = format!("There is no IAM user {}.", iam_user(&user.name, &user.account));
+            format!("{no} Did you mean {}?", iam_user(&near.name, &near.account))
+        }
         DenialReason::UserDeleted => USER_GONE.to_owned(),
         DenialReason::TwoKeys { user } => two_keys(&user.name, &user.account),
         DenialReason::TooManyApprovers { max } => too_many_approvers(*max),

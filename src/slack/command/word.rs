@@ -52,23 +52,6 @@ pub(crate) fn option(word: &str) -> Option<TypedOption<'_>> {
     Some(TypedOption { name, value: unwrapped(value) })
 }
 
-/// How many single-character edits lead from one word to the other, counted up to `most`.
-pub(crate) fn distance(from: &str, to: &str, most: usize) -> Option<usize> {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, c) in from.chars().enumerate() {
-        let mut next = vec![at + 1];
-        for (column, other) in to.iter().enumerate() {
-            let above = row.get(column + 1)? + 1;
-            let left = next.last()? + 1;
-            let diagonal = row.get(column)? + usize::from(c != *other);
-            next.push(above.min(left).min(diagonal));
-        }
-        row = next;
-    }
-    row.last().copied().filter(|edits| *edits <= most)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,20 +80,6 @@ mod tests {
         for (word, expected) in cases {
             let found = option(word);
             assert_eq!(found.as_ref().map(|found| (found.name.as_str(), found.value)), expected, "{word:?}");
-        }
-    }
-
-    #[test]
-    fn edits_are_counted_up_to_the_bound() {
-        for (from, to, edits) in [
-            ("creat", "create", Some(1)),
-            ("crate", "create", Some(1)),
-            ("", "abc", None),
-            ("list", "list", Some(0)),
-            ("lits", "list", Some(2)),
-            ("frobnicate", "create", None),
-        ] {
-            assert_eq!(distance(from, to, 2), edits, "{from} {to}");
         }
     }
 }

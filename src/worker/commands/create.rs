@@ -32,7 +32,7 @@ use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
 use crate::worker::limits::{admit, fetch_ahead, still_open};
 use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_list::chooser;
-use crate::worker::ops::ownership::note_owners;
+use crate::worker::ops::ownership::{nearest_own_user, note_owners};
 use crate::worker::outbox::{audit_alone, drain_outbox};
 use crate::worker::reply::{answer_with, approvers_unreachable, direct, reply, show_outcome};
 
@@ -216,7 +216,8 @@ async fn evaluate(
         }
         Found::NoSuchUser => {
             let user = IamUserRef { account: asked.account.clone(), name: asked.user.clone() };
-            let reason = DenialReason::NoSuchUser { user };
+            let near = nearest_own_user(ctx, &asked.requester.user, &user).await;
+            let reason = DenialReason::NoSuchUser { user, near };
             (KeyRequest::refused(id, asked, salt, reason, &[]), Err(NoSuchUser))
         }
     };

@@ -13,9 +13,13 @@ use crate::id::SlackUserId;
 use crate::policy::IamUserRef;
 use crate::queue::{DueMessage, OwnershipPage};
 use crate::store::ownership::{REFRESH_STATE_PK, StoredOwnedUsers, begin_refresh, owned_users_key};
+use crate::text::distance;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, MAX_CONFLICT_RETRIES};
 use crate::worker::decision_facts::DecisionFacts;
+
+/// A name of so many edits is taken for a mistyped one.
+const MAX_EDITS: usize = 3;
 
 /// What is known of somebody's IAM users.
 #[derive(Debug, Default)]
@@ -39,6 +43,25 @@ pub(crate) async fn known_users(ctx: &Context, person: &SlackUserId) -> Known {
             tracing::warn!(error = format!("{error:#}"), "reading owned users failed");
             Known::default()
         }
+    }
+}
+
+/// The one of somebody's IAM users that a mistyped one is nearest to, where one is nearer than all others.
+pub(crate) async fn nearest_own_user(
+    ctx: &Context,
+    person: &SlackUserId,
+    typed: &IamUserRef,
+) -> Option<IamUserRef> {
+    let lower = |user: &IamUserRef| user.name.as_str().to_ascii_lowercase();
+    let own = known_users(ctx, person).await.own;
+    let near =
+        own.into_iter().filter_map(|user| Some((distance(&lower(typed), &lower(&user), MAX_EDITS)?, user)));
+    let mut near: Vec<(usize, IamUserRef)> = near.collect();
+    near.sort_by_key(|(edits, _)| *edits);
+    match &near[..] {
+        [(_, user)] => Some(user.clone()),
+        [(edits, user), (others, _), ..] if edits < others => Some(user.clone()),
+        _ => None,
     }
 }
 

@@ -461,3 +461,23 @@ async fn account_in_reason_is_asked_about() {
     }
     assert_eq!(keyvend.requests().await.len(), 3);
 }
+
+#[tokio::test]
+async fn mistyped_own_user_is_suggested() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, "").await;
+    keyvend.deliver_everything().await;
+    for (typed, near) in
+        [("ci-deployr", Some("ci-deployer")), ("CI_Deployer", Some("ci-deployer")), ("unheard-of", None)]
+    {
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        keyvend.types(ALICE_OWNER, &format!("create {typed} use:cli ttl:7d why")).await;
+        let told = keyvend.world.net.slack().last_told(ALICE_OWNER).text;
+        assert!(told.contains(&format!("There is no IAM user `{typed}`")), "{told}");
+        assert_eq!(told.contains("Did you mean `ci-deployer`"), near.is_some(), "{told}");
+    }
+    // Nobody learns of an IAM user that is not theirs.
+    keyvend.types(MALLORY_OUTSIDER, "create ci-deployr use:cli ttl:7d why").await;
+    let told = keyvend.told(MALLORY_OUTSIDER);
+    assert!(!told.contains("Did you mean"), "{told}");
+}
