@@ -8,6 +8,7 @@ use crate::cli::args::Check;
 use crate::cli::context::CommandContext;
 use crate::cli::failure::Failure;
 use crate::cli::flags::Flags;
+use crate::config::accounts;
 use crate::policy::lint::{self, Warning};
 
 /// What checking found.
@@ -49,7 +50,14 @@ pub(crate) fn check(args: &Check, place: &CommandContext<'_>) -> Result<Checked,
         policy: problem.policy,
         reason: problem.reason,
     });
-    let problems: Vec<Wrong> = problems.collect();
+    // It is deployed with the policies, and the worker does not start with a wrong one.
+    let accounts = accounts::problem_in_file(&dir).map(|reason| Wrong {
+        file: accounts::FILE.to_owned(),
+        line: None,
+        policy: None,
+        reason,
+    });
+    let problems: Vec<Wrong> = problems.chain(accounts).collect();
     let (policies, cases, warnings) = (report.policies, report.cases, report.warnings);
     Ok(Checked { valid: problems.is_empty(), dir, policies, cases, problems, warnings })
 }

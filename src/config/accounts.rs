@@ -9,7 +9,7 @@ use crate::domain::iam::Account;
 use crate::id::{AccountAlias, AccountId};
 
 /// The file in the folder of the policies, and what names it in the variable.
-const FILE: &str = "accounts.json";
+pub(crate) const FILE: &str = "accounts.json";
 
 const ACCOUNTS: &str = "must be accounts such as prod:123456789012,dev:210987654321, the same as a JSON object, or accounts.json";
 
@@ -26,6 +26,16 @@ pub(crate) fn parse_accounts(value: &str, policy_dir: &Path) -> Result<Vec<Accou
         return from_json(&json).and_then(accounts).map_err(within);
     }
     accounts(if value.starts_with(['{', '[']) { from_json(value)? } else { from_pairs(value)? })
+}
+
+/// What is wrong with the file in this folder, where there is one.
+#[cfg(feature = "cli")]
+pub(crate) fn problem_in_file(policy_dir: &Path) -> Option<String> {
+    match fs::read_to_string(policy_dir.join(FILE)) {
+        Ok(json) => from_json(&json).and_then(accounts).err(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("cannot be read: {error}")),
+    }
 }
 
 fn from_json(json: &str) -> Result<Vec<(String, String)>, String> {

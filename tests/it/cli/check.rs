@@ -258,3 +258,20 @@ async fn redundant_policy_is_warned_about() {
         assert_eq!(warnings(&dir).await, *expected, "{name}");
     }
 }
+
+#[tokio::test]
+async fn wrong_accounts_file_is_a_problem() {
+    let right =
+        folder("accounts", &[("accounts.json", &|_: &str| "{\"prod\": \"123456789012\"}".to_owned())]);
+    assert_eq!(check(&right).await.ending, ExitStatus::Done);
+    let two = "{\n\"prod\": \"123456789012\",\n\"dev\": \"21098765432\"\n}";
+    let wrong = folder("wrong-accounts", &[("accounts.json", &|_: &str| two.to_owned())]);
+    let ran = check(&wrong).await;
+    assert_eq!(ran.ending, ExitStatus::No, "{ran:?}");
+    let problem = &ran.json()["problems"][0];
+    assert_eq!(problem["file"], "accounts.json");
+    assert!(
+        problem["reason"].as_str().unwrap().starts_with("has as entry 2, \"dev\": \"21098765432\""),
+        "{problem}"
+    );
+}
