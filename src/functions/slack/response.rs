@@ -59,6 +59,7 @@ pub fn unconfirmed(what: &SlackEvent) -> HttpResponse {
             HttpResponse::json(&json!({ "response_action": "update", "view": notice }))
         }
         SlackEvent::Interaction(Interaction::BlockActions { .. } | Interaction::ViewSubmission { .. })
+        | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated
         | SlackEvent::JoinedChannel { .. }
         | SlackEvent::JoinedGroup { .. } => HttpResponse::text(503, text::NOT_QUEUED),
