@@ -229,7 +229,7 @@ fn bot_scopes_match_called_methods() {
         "usergroups.users.list" => &["usergroups:read"],
         "chat.postMessage" | "chat.postEphemeral" | "chat.update" => &["chat:write"],
         "conversations.open" => &["im:write"],
-        "views.open" | "views.update" => &[],
+        "views.open" | "views.update" | "views.publish" => &[],
         other => panic!("which scopes does {other} take?"),
     };
     let called = SLACK_API.split('"').filter(|name| {

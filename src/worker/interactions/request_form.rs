@@ -6,6 +6,7 @@ use crate::render::modal::{self, FormChoices};
 use crate::render::text;
 use crate::slack::api::SlackError;
 use crate::slack::command::{Prefill, TypedUser};
+use crate::slack::command_name::CommandName;
 use crate::slack::receive::{OpenView, SlackEnvelope};
 use crate::time::Timestamp;
 use crate::worker::authorize::account_named;
@@ -39,7 +40,7 @@ pub(crate) async fn open_form_for(
         return open_known(ctx, message, &known, &prefill, now).await;
     }
     let word = prefill.user.as_ref().map(TypedUser::to_string).unwrap_or_default();
-    let unknown = text::unknown_word(&word, "/access-key");
+    let unknown = text::unknown_word(&word, CommandName::DEFAULT);
     answer_with(ctx, message, now, &approval_card::offer_form(unknown, &prefill)).await?;
     refresh_directory(ctx, &known, now).await;
     Ok(())

@@ -57,12 +57,10 @@ pub(crate) async fn nearest_own_user(
     let near =
         own.into_iter().filter_map(|user| Some((distance(&lower(typed), &lower(&user), MAX_EDITS)?, user)));
     let mut near: Vec<(usize, IamUserRef)> = near.collect();
-    near.sort_by_key(|(edits, _)| *edits);
-    match &near[..] {
-        [(_, user)] => Some(user.clone()),
-        [(edits, user), (others, _), ..] if edits < others => Some(user.clone()),
-        _ => None,
-    }
+    let rank = |(edits, user): &(usize, IamUserRef)| (*edits, user.account.id != typed.account.id);
+    near.sort_by_key(rank);
+    let best = near.first().filter(|best| near.get(1).is_none_or(|next| rank(best) < rank(next)))?;
+    Some(best.1.clone())
 }
 
 async fn directory(ctx: &Context, person: &SlackUserId) -> anyhow::Result<StoredOwnedUsers> {

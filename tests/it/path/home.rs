@@ -31,7 +31,7 @@ async fn home_shows_own_requests_and_users() {
     opens(&keyvend, ALICE_OWNER, "home").await;
     let later = home(&keyvend, ALICE_OWNER);
     assert!(later.contains("is pending approval: 0 of 1"), "{later}");
-    assert!(later.contains("`report-bot` (account home)"), "{later}");
+    assert!(later.contains("`ci-deployer` in `sandbox`"), "{later}");
     opens(&keyvend, MALLORY_OUTSIDER, "home").await;
     let foreign = home(&keyvend, MALLORY_OUTSIDER);
     assert!(!foreign.contains("ci-deployer") && !foreign.contains("report-bot"), "{foreign}");
