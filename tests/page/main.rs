@@ -12,7 +12,7 @@ use hpke::rand_core::UnwrapErr;
 use hpke::{Kem as _, Serializable as _};
 use keyvend::domain::iam::Account;
 use keyvend::domain::new_access_key::NewAccessKey;
-use keyvend::domain::ticket::seal::{ClaimKey, seal};
+use keyvend::domain::ticket::seal::{ClaimKey, KeyNotice, seal};
 use keyvend::domain::ticket::{Ticket, hash};
 use keyvend::time::Timestamp;
 use secrecy::SecretString;
@@ -73,8 +73,8 @@ fn sealed(t: [u8; 32], user: &str, secret: &str) -> (Value, Value) {
     let to = ClaimKey::try_from(point.to_vec()).unwrap();
     let user = user.parse().unwrap();
     let rng = &mut UnwrapErr(getrandom::SysRng);
-    let end = Timestamp(1_924_992_000);
-    let sealed = seal(&key, (&account, &user), end, &to, (&tid, &ticket.psk()), &receipt, rng).unwrap();
+    let notice = KeyNotice { expires_at: Timestamp(1_924_992_000), command: "/access-key" };
+    let sealed = seal(&key, (&account, &user), notice, &to, (&tid, &ticket.psk()), &receipt, rng).unwrap();
     assert_eq!(sealed.receipt_hash, hash(&receipt));
     let jwk = json!({
         "kty": "EC", "crv": "P-256", "d": encode(&d), "x": encode(&point[1..33]), "y": encode(&point[33..]),
@@ -84,7 +84,7 @@ fn sealed(t: [u8; 32], user: &str, secret: &str) -> (Value, Value) {
     });
     let inside = json!({
         "access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": secret, "receipt": encode(&receipt),
-        "expires_at": 1_924_992_000,
+        "expires_at": 1_924_992_000, "command": "/access-key",
     });
     (line, inside)
 }

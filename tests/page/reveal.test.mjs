@@ -349,6 +349,15 @@ test("what_holds_no_secret_confirms_nothing", async () => {
   assert.equal(page.acks().length, 0);
 });
 
+test("the_rotate_line_has_the_command_as_installed", async () => {
+  for (const [command, said] of [["/aws-key", "/aws-key"], [undefined, "/access-key"], ["/x && y", "/access-key"]]) {
+    const page = await withKey({ key: { ...KEY, command } });
+    page.press("show");
+    page.press("saved");
+    assert.equal(page.text("done-rotate"), `${said} rotate ${KEY.access_key_id}`);
+  }
+});
+
 test("done_is_refused_while_nothing_was_taken", async () => {
   const page = await withKey();
   page.press("copy=id");

@@ -56,14 +56,23 @@ pub struct Sealed {
     pub receipt_hash: [u8; 32],
 }
 
-/// Seals `key`, and when it expires, to `to`, bound to the ticket by `tid` and `psk`. `receipt` is 16 random bytes.
+/// What the page says beside the key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyNotice<'k> {
+    /// When the key expires.
+    pub expires_at: Timestamp,
+    /// The slash command's name as installed.
+    pub command: &'k str,
+}
+
+/// Seals `key`, and the notice about it, to `to`, bound to the ticket by `tid` and `psk`. `receipt` is 16 random bytes.
 ///
 /// # Errors
 /// [`InvalidPublicKey`] where the encapsulation fails, which a checked [`ClaimKey`] does not let happen.
 pub fn seal(
     key: &NewAccessKey,
     (account, user): (&Account, &IamUserName),
-    expires_at: Timestamp,
+    notice: KeyNotice<'_>,
     to: &ClaimKey,
     (tid, psk): (&[u8; 16], &Psk),
     receipt: &[u8; 16],
@@ -77,7 +86,8 @@ pub fn seal(
         access_key_id: key.id.as_str(),
         secret_access_key: key.secret.expose_secret(),
         receipt: &receipt_text,
-        expires_at: expires_at.0,
+        expires_at: notice.expires_at.0,
+        command: notice.command,
     };
     serde_json::to_writer(&mut *plaintext, &opened).map_err(|_| InvalidPublicKey)?;
     let info = [b"keyvend/1".as_slice(), tid].concat();
@@ -91,8 +101,9 @@ struct Opened<'k> {
     access_key_id: &'k str,
     secret_access_key: &'k str,
     receipt: &'k str,
-    /// Seconds since the epoch. A page that was opened before a deployment does not know the field.
+    /// Seconds since the epoch. A page that was opened before a deployment does not know this field and the next.
     expires_at: i64,
+    command: &'k str,
 }
 
 fn single_shot(
@@ -219,9 +230,8 @@ mod tests {
         let account = Account { alias: "home".parse().unwrap(), id: "123456789012".parse().unwrap() };
         let user = "ci-deployer".parse().unwrap();
         let mut rng = Given((0..32).collect());
-        let expires_at = Timestamp(1_924_992_000);
-        let sealed =
-            seal(&key, (&account, &user), expires_at, &to, (&tid, &psk), &[5; 16], &mut rng).unwrap();
+        let notice = KeyNotice { expires_at: Timestamp(1_924_992_000), command: "/aws-key" };
+        let sealed = seal(&key, (&account, &user), notice, &to, (&tid, &psk), &[5; 16], &mut rng).unwrap();
         assert_eq!(sealed.enc.len(), 65);
         assert_eq!(sealed.aad, b"123456789012\nci-deployer\nAKIAIOSFODNN7EXAMPLE");
         assert_eq!(sealed.receipt_hash, hash(&[5; 16]));
@@ -235,7 +245,7 @@ mod tests {
         let psk = psk.expose();
         let (ct, aad) = (sealed.ct.as_slice(), sealed.aad.as_slice());
         let opened = open(&private, psk, &tid, &info, ct, aad).unwrap();
-        let expected = r#"{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","receipt":"BQUFBQUFBQUFBQUFBQUFBQ","expires_at":1924992000}"#;
+        let expected = r#"{"access_key_id":"AKIAIOSFODNN7EXAMPLE","secret_access_key":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY","receipt":"BQUFBQUFBQUFBQUFBQUFBQ","expires_at":1924992000,"command":"/aws-key"}"#;
         assert_eq!(String::from_utf8(opened).unwrap(), expected);
 
         let other = |bytes: &[u8]| {

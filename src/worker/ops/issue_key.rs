@@ -17,7 +17,7 @@ use crate::domain::request::{
 };
 use crate::domain::ticket::Psk;
 use crate::domain::ticket::claim::{ClaimHolder, TicketState};
-use crate::domain::ticket::seal::seal;
+use crate::domain::ticket::seal::{KeyNotice, seal};
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
 use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
@@ -397,10 +397,11 @@ async fn record_and_seal(
         save_while_holding_intent(ctx, stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
     // As its record will have it: both are of this request and this time.
     let expires_at = IssuedKey::from_request(&stored.request, &ready.facts.iam_user, &key.id, now).expires_at;
+    let notice = KeyNotice { expires_at, command: ctx.config.command.as_str() };
     let sealed = seal(
         &key,
         (&asked.account, &asked.user),
-        expires_at,
+        notice,
         &ready.claimed.key,
         (&tid_bytes(&ready.tid)?, &ready.psk),
         &random()?,
