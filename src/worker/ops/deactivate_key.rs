@@ -55,10 +55,11 @@ pub(crate) async fn finish_as_shown(
     why: DeactivationReason,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    match outcome {
-        KeyOutcome::Done => finish_deactivation(ctx, key, why, now).await,
-        KeyOutcome::Gone => end_gone(ctx, key, now).await,
+    if outcome == KeyOutcome::Gone {
+        end_gone(ctx, key, now).await?;
     }
+    // Of a key that is gone, too, its record says that it was reported.
+    finish_deactivation(ctx, key, why, now).await
 }
 
 /// Has IAM switch it off, then says so in its item, the trail and to its requester.
