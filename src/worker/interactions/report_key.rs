@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::worker::authorize::is_in_a_group;
 use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::button::{carried, key_to_deactivate, reject_unknown_button};
-use crate::worker::ops::deactivate_key::{deactivate_in_iam, finish_as_shown, finish_deactivation, mark};
+use crate::worker::ops::deactivate_key::{deactivate_in_iam, finish_as_shown, mark};
 use crate::worker::ops::key_in_iam::KeyOutcome;
 use crate::worker::outbox::record_audit;
 use crate::worker::reply::answer;
@@ -54,8 +54,6 @@ pub(crate) async fn report_key(
     let outcome = deactivate_in_iam(ctx, &issued, (message.id.as_str(), &by), now).await?;
     finish_as_shown(ctx, (key, outcome), DeactivationReason::Reported, now).await?;
     if outcome == KeyOutcome::Gone {
-        // Of one that was deleted before, the approvers learn all the same that it was reported.
-        finish_deactivation(ctx, key, DeactivationReason::Reported, now).await?;
         return Ok(answer(ctx, message, now, text::KEY_GONE).await?);
     }
     Ok(answer(ctx, message, now, &text::key_deactivated(key)).await?)
