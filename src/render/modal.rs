@@ -125,20 +125,22 @@ fn menu(options: Vec<Value>, chosen: Option<&str>) -> Value {
 
 /// A menu or radio buttons, with the option of this value chosen if there is one.
 fn begun(mut element: Value, chosen: Option<&str>) -> Value {
-    let options = element["options"].as_array();
-    let option = options.and_then(|options| options.iter().find(|option| option["value"].as_str() == chosen));
-    if let Some(option) = option.cloned() {
-        element["initial_option"] = option;
+    let options = element.get("options").and_then(Value::as_array);
+    let is_chosen = |option: &&Value| option.get("value").and_then(Value::as_str) == chosen;
+    let option = options.and_then(|options| options.iter().find(is_chosen)).cloned();
+    if let (Some(option), Some(element)) = (option, element.as_object_mut()) {
+        element.insert("initial_option".to_owned(), option);
     }
     element
 }
 
 /// A field to write in.
-fn text_input(mut element: Value, written: Option<&str>) -> Value {
-    element["type"] = "plain_text_input".into();
-    element["action_id"] = "write".into();
-    if let Some(written) = written {
-        element["initial_value"] = written.into();
+fn text_input(most: usize, written: Option<&str>) -> Value {
+    let mut element = json!({
+        "type": "plain_text_input", "action_id": "write", "multiline": false, "max_length": most,
+    });
+    if let (Some(written), Some(element)) = (written, element.as_object_mut()) {
+        element.insert("initial_value".to_owned(), written.into());
     }
     element
 }
@@ -148,13 +150,12 @@ fn lifetime(days: u32) -> Value {
 }
 
 fn typed_user(label: &str, optional: bool, written: Option<&str>) -> Value {
-    let typed = text_input(json!({"max_length": 100}), written);
+    let typed = text_input(100, written);
     input(Field::Other, label, Some(text::OTHER_USER_HINT), optional, &typed)
 }
 
 fn reason(label: &str, hint: &str, written: Option<&Reason>) -> Value {
-    let typed = json!({"multiline": false, "max_length": Reason::MOST});
-    let typed = text_input(typed, written.map(Reason::as_str));
+    let typed = text_input(Reason::MOST, written.map(Reason::as_str));
     input(Field::Reason, label, Some(hint), false, &typed)
 }
 

@@ -22,11 +22,11 @@ fn alternatives(pattern: &mut &str) -> Vec<Vec<Node>> {
             }
             '(' => {
                 let group = Node::Group(alternatives(pattern));
-                *pattern = pattern.strip_prefix(')').expect("a closed group");
+                *pattern = pattern.strip_prefix(')').unwrap();
                 group
             }
             '[' => {
-                let (class, rest) = pattern.split_once(']').expect("a closed class");
+                let (class, rest) = pattern.split_once(']').unwrap();
                 *pattern = rest;
                 Node::Class(ranges(class))
             }

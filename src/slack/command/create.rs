@@ -220,7 +220,7 @@ impl Draft<'_> {
         let reason = fitting.as_ref().map_or("why you need it", Reason::as_str);
         let correct = format!("create {user} use:{use_case} ttl:{days} {reason}");
         let prefill = Prefill { user: self.user, use_case: self.use_case, days: self.days, reason: fitting };
-        Err(SyntaxError { problem, correct, prefill: Some(prefill) })
+        Err(SyntaxError { problem, correct, prefill: Some(Box::new(prefill)) })
     }
 }
 

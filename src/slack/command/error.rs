@@ -53,7 +53,7 @@ pub struct SyntaxError {
     /// A correct line, without the slash command's own name.
     pub correct: String,
     /// What was right in a `create`, for the form to begin with.
-    pub prefill: Option<Prefill>,
+    pub prefill: Option<Box<Prefill>>,
 }
 
 impl SyntaxError {

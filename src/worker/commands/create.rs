@@ -331,9 +331,9 @@ async fn ask_for_account(
 /// The account that the reason begins with, where none stands behind the IAM user: `create ci in sandbox ...`. Only the
 /// person knows whether it is meant.
 fn account_in_reason<'a>(ctx: &'a Context, create: &Create) -> Option<&'a Account> {
-    let words = create.reason.as_str().split(' ').map(|word| word.trim_end_matches([',', '.', ':', ';']));
+    let mut words = create.reason.as_str().split(' ').map(|word| word.trim_end_matches([',', '.', ':', ';']));
     let preposition = |word: &&str| ["in", "on", "for", "from", "account"].contains(word);
-    let named = words.skip_while(preposition).next()?.to_ascii_lowercase().parse().ok()?;
+    let named = words.find(|word| !preposition(word))?.to_ascii_lowercase().parse().ok()?;
     ctx.config.account(&named).filter(|_| create.account.is_none())
 }
 

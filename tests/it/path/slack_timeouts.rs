@@ -289,10 +289,8 @@ async fn click_just_after_posting_counts() {
         let mut posted = false;
         keyvend.world.net.before(move |call| {
             posted |= call.operation == "chat.postMessage";
-            if posted && call.operation == "UpdateItem"
-                || posted && call.operation == "TransactWriteItems"
-                || posted && call.operation == "PutItem"
-            {
+            let writes = ["UpdateItem", "TransactWriteItems", "PutItem"];
+            if posted && writes.contains(&call.operation.as_str()) {
                 Interfere::FailBefore
             } else {
                 Interfere::Pass
