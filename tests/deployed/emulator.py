@@ -161,7 +161,8 @@ def package(emulator, built, template):
 class Stack:
     def __init__(self, emulator, template):
         self.cfn = emulator.client("cloudformation")
-        self.body = json.dumps(template)
+        # `sam deploy` hands a template over in S3, where it may be 1 MB. Here it goes into the call, which takes 51,200 bytes.
+        self.body = json.dumps(template, separators=(",", ":"))
         self.deployed = False
 
     def deploy(self, **parameters):

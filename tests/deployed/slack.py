@@ -55,9 +55,11 @@ class Slack:
                 return {"ok": False, "error": "user_not_found"}
             profile = {"email": f"{name}@example.com", "real_name": name}
             user = {"id": fields["user"], "team_id": TEAM, "name": name, "deleted": False, "is_bot": False}
-            return {"ok": True, "user": user | {"is_email_confirmed": True, "profile": profile}}
+            user |= {"is_restricted": False, "is_ultra_restricted": False, "is_email_confirmed": True}
+            return {"ok": True, "user": user | {"profile": profile}}
         if method == "conversations.info" and fields["channel"] == APPROVALS:
-            return {"ok": True, "channel": {"id": APPROVALS, "is_private": True, "is_shared": False}}
+            channel = {"id": APPROVALS, "is_private": True, "is_archived": False, "is_shared": False}
+            return {"ok": True, "channel": channel | {"is_ext_shared": False, "is_org_shared": False}}
         if method == "conversations.members" and fields["channel"] == APPROVALS:
             return {"ok": True, "members": [BOB_APPROVER], "response_metadata": {"next_cursor": ""}}
         if method == "chat.postMessage":
