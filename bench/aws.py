@@ -140,10 +140,13 @@ def reply(head, body, queued):
         case "UpdateItem":
             answer = {"Attributes": {"state": {"S": "CLAIMED"}, "attempt": {"N": "1"}}}
         case "/api/users.info":
+            full_member = {"deleted": False, "is_bot": False, "is_restricted": False, "is_ultra_restricted": False}
             answer = {"ok": True, "user": {"id": USER, "team_id": "T0001", "is_email_confirmed": True,
-                                           "profile": {"email": "alice@example.com"}}}
+                                           "profile": {"email": "alice@example.com"}, **full_member}}
         case "/api/conversations.info":
-            answer = {"ok": True, "channel": {"id": CHANNEL, "is_private": True}}
+            own = {"is_private": True, "is_archived": False}
+            shared = {"is_shared": False, "is_ext_shared": False, "is_org_shared": False}
+            answer = {"ok": True, "channel": {"id": CHANNEL, **own, **shared}}
         case "/api/conversations.members":
             answer = {"ok": True, "members": ["U0B0B", "U0CAROL"]}
         case "/response":
