@@ -296,6 +296,7 @@ mod tests {
             ("frobnicate it", Problem::UnknownCommand("frobnicate".to_owned()), "help"),
             ("a/b", Problem::UnknownCommand("a/b".to_owned()), "help"),
             ("deactvate x", Problem::UnknownCommand("deactvate".to_owned()), "list"),
+            ("rotate@", Problem::UnknownCommand("rotate@".to_owned()), "list"),
             (
                 "deactvate AKIAIOSFODNN7EXAMPLE it leaked",
                 Problem::UnknownCommand("deactvate".to_owned()),
