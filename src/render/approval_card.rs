@@ -184,23 +184,22 @@ pub fn asked(request: &KeyRequest) -> SlackMessage {
     SlackMessage { text: sentence, blocks }
 }
 
-/// To the requester: the same request is open already, with what can be done with it.
+/// To the requester: what can be done with a request that is open already.
 #[must_use]
-pub fn already_open(request: &KeyRequest) -> SlackMessage {
-    let sentence = text::already_open(request);
-    let mut message = match &request.state {
-        RequestState::Pending => asked(request),
-        RequestState::Approved | RequestState::LinkIssued { .. }
-            if request.details.kind.existing().is_none() =>
-        {
-            ready(request)
-        }
-        _ => return text(&sentence),
-    };
-    if let Some(first) = message.blocks.get_mut(0) {
-        *first = section(&sentence);
+pub fn open_request(request: &KeyRequest) -> Option<SlackMessage> {
+    let has_link = request.details.kind.existing().is_none();
+    match &request.state {
+        RequestState::Pending => Some(asked(request)),
+        RequestState::Approved | RequestState::LinkIssued { .. } => has_link.then(|| ready(request)),
+        RequestState::Issuing(_)
+        | RequestState::Ambiguous(_)
+        | RequestState::Issued { .. }
+        | RequestState::Completed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled
+        | RequestState::Expired
+        | RequestState::PolicyDenied { .. } => None,
     }
-    SlackMessage { text: sentence, ..message }
 }
 
 /// What AWS recommends instead, on a line of its own, where a key is to be made.

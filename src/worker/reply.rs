@@ -1,6 +1,7 @@
 //! Answers whoever did something: at its response URL or in its form, else by direct message.
 
 use crate::domain::denial::DenialReason;
+use crate::domain::request::KeyRequest;
 use crate::facts::ApprovalsChannelError;
 use crate::id::{PersonId, RequestId};
 use crate::render::{approval_card, modal, text};
@@ -96,6 +97,20 @@ pub(crate) async fn answer_with(
         }
     }
     direct(ctx, &to.person, message).await
+}
+
+/// Answers that the same was requested before. The buttons of that request go where only its requester looks: a thief can
+/// repeat a line, and must not learn the value of a button that another message made.
+pub(crate) async fn show_open_request(
+    ctx: &Context,
+    to: &SlackEnvelope,
+    open: &KeyRequest,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    if let Some(buttons) = approval_card::open_request(open) {
+        direct(ctx, &to.person, &buttons).await?;
+    }
+    reply(ctx, to, now, &text::already_open(open)).await
 }
 
 /// The last word on something that failed; failing itself is only logged.

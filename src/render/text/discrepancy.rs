@@ -1,8 +1,9 @@
 //! Keys that do not match keyvend's records: what the approvers are told of them, and what marking them comes to.
 
 use crate::domain::iam::{AccessKey, AccessKeyStatus, Account};
-use crate::domain::reconciliation::{Discrepancy, FoundKey};
-use crate::render::text::{iam_user, key_line, slack_date};
+use crate::domain::reconciliation::{Discrepancy, FoundKey, MarkedKeys};
+use crate::id::PersonId;
+use crate::render::text::{iam_user, key_line, person, slack_date};
 use crate::time::Timestamp;
 
 pub const DISCREPANCIES: &str = "*Discrepancies between IAM and keyvend's records.* No action was taken. Each is reported once, and again when it changes.";
@@ -49,6 +50,16 @@ pub fn known_until(until: Timestamp) -> String {
 #[must_use]
 pub fn marked_known(until: Timestamp) -> String {
     format!("Marked as known until {}. What still does not match then is reported again.", slack_date(until))
+}
+
+/// The same, to all approvers.
+#[must_use]
+pub fn marked_known_by(approver: &PersonId, which: &MarkedKeys, until: Timestamp) -> String {
+    let keys = match which {
+        MarkedKeys::One(key) => format!("the key `{key}`"),
+        MarkedKeys::ReportedUpTo(_) => "all keys that were reported".to_owned(),
+    };
+    format!("{} marked {keys} as known until {}.", person(approver), slack_date(until))
 }
 
 /// The first message of the thread of checkpoints.

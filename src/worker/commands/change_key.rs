@@ -37,7 +37,7 @@ use crate::worker::ops::key_expiry::drop_inactive_successor;
 use crate::worker::ops::key_in_iam::follow_user;
 use crate::worker::ops::key_list::chooser;
 use crate::worker::outbox::{drain_outbox, record_audit};
-use crate::worker::reply::{answer, answer_with};
+use crate::worker::reply::{answer, answer_with, show_open_request};
 
 /// Somebody asks for something about a key that exists.
 pub(crate) async fn change_key(
@@ -271,7 +271,7 @@ async fn submit_request(
     if change != KeyChange::Replace
         && let Some(first) = open.same_as(&request)
     {
-        return Ok(answer_with(ctx, message, now, &approval_card::already_open(first)).await?);
+        return Ok(show_open_request(ctx, message, first, now).await?);
     }
     let refused = matches!(request.state, RequestState::PolicyDenied { .. });
     let full = change == KeyChange::Rotate && !refused && has_two_keys(&facts.iam_user);

@@ -34,7 +34,9 @@ use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_list::chooser;
 use crate::worker::ops::ownership::{nearest_own_user, note_owners};
 use crate::worker::outbox::{audit_alone, drain_outbox};
-use crate::worker::reply::{answer_with, approvers_unreachable, direct, reply, show_outcome};
+use crate::worker::reply::{
+    answer_with, approvers_unreachable, direct, reply, show_open_request, show_outcome,
+};
 
 /// A request as it begins, with what was looked up for it.
 struct EvaluatedRequest {
@@ -82,8 +84,7 @@ pub(crate) async fn create(
     let EvaluatedRequest { mut request, seen, open } =
         evaluate(ctx, message, (asked, open), RevisionSalt::new(random()?), now).await?;
     if let Some(first) = open.as_ref().and_then(|open| open.same_as(&request)) {
-        let (in_form, answer) = (text::already_open(first), approval_card::already_open(first));
-        return Ok(show_request(ctx, message, &in_form, &answer, now).await?);
+        return Ok(show_open_request(ctx, message, first, now).await?);
     }
     if request.state == RequestState::Pending {
         request.notifications.extend([Notification::UpdateCard]);
@@ -274,7 +275,7 @@ async fn offer_key_to_replace(
     answer_with(ctx, message, now, chooser).await
 }
 
-/// Answers with what came of it.
+/// Answers with the request as it was recorded.
 async fn confirm_request(
     ctx: &Context,
     message: &SlackEnvelope,

@@ -6,16 +6,17 @@ use crate::aws::WriteError;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::iam::Account;
 use crate::domain::reconciliation::{KNOWN_FOR, MarkedKeys};
-use crate::render::{discrepancies, text};
+use crate::render::{approval_card, discrepancies, text};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::chains;
 use crate::store::document::{StoredFindings, findings_pk};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::approves_now;
+use crate::worker::ops::card::to_approvers;
 use crate::worker::ops::findings::read_findings;
 use crate::worker::outbox::{alone, audit_alone, insert_alone};
-use crate::worker::reply::{answer, answer_with};
+use crate::worker::reply::{answer, direct};
 
 pub(crate) async fn show_discrepancies(
     ctx: &Context,
@@ -41,7 +42,8 @@ pub(crate) async fn show_discrepancies(
     if listed.is_empty() && more == 0 {
         return Ok(answer(ctx, message, now, text::NO_DISCREPANCIES).await?);
     }
-    Ok(answer_with(ctx, message, now, &discrepancies::all(&listed, more, now)).await?)
+    // Not where the press says, which may be a thief's place.
+    Ok(direct(ctx, &message.person, &discrepancies::all(&listed, more, now)).await?)
 }
 
 /// Marks keys as known; the first write goes with what the trail says of it. Delivered again, it goes on where it was.
@@ -95,6 +97,9 @@ pub(crate) async fn mark_known(
         return Ok(answer(ctx, message, now, text::NOTHING_TO_MARK).await?);
     }
     insert_alone(ctx, message, &chain).await?;
+    // All approvers see it: what is known is not reported for a while.
+    let announced = approval_card::text(&text::marked_known_by(&message.person, &which, until));
+    to_approvers(ctx, &announced).await?;
     Ok(answer(ctx, message, now, &text::marked_known(until)).await?)
 }
 

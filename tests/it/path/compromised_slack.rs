@@ -341,6 +341,54 @@ async fn request_id_alone_grants_nothing() {
 
 // T7.3
 #[tokio::test]
+async fn repeated_line_reveals_no_button() {
+    let keyvend = Deployed::new().await;
+    for step in ["pending", "approved"] {
+        if step == "pending" {
+            keyvend.asked().await;
+        } else {
+            keyvend.presses(BOB_APPROVER, &keyvend.card(), "Approve").await;
+        }
+        let thief = Thief::of(&keyvend).await;
+        thief.types(ALICE_OWNER, ASK).await;
+        let told = thief.told().pop().unwrap().reading();
+        assert!(told.contains("no second request was created"), "{told}");
+        assert!(thief.learnt().is_empty(), "{step}: {:?}", thief.learnt());
+        assert!(!keyvend.direct(ALICE_OWNER).buttons().is_empty(), "{step}: its requester has them");
+    }
+}
+
+// T7.3
+#[tokio::test]
+async fn discrepancies_go_to_approvers_alone() {
+    let keyvend = Deployed::new().await;
+    let made =
+        aws::iam(&keyvend.world.net, HOME).create_access_key().user_name("admin-bot").send().await.unwrap();
+    let key = made.access_key.unwrap().access_key_id;
+    keyvend.world.clock.advance(Duration::from_secs(86_400));
+    for _ in 0..2 {
+        keyvend.world.net.sqs().sweep();
+        keyvend.deliver_everything().await;
+    }
+    let reported = |part: &str| {
+        let all = keyvend.world.net.slack().messages(APPROVALS);
+        all.into_iter().find(|message| message.reading().contains(part))
+    };
+    let report = reported("Discrepancies between IAM").unwrap();
+    let thief = Thief::of(&keyvend).await;
+    thief.presses(BOB_APPROVER, "show-discrepancies", "all", &report).await;
+    assert!(thief.told().iter().all(|message| !message.reading().contains(&key)), "{:?}", thief.told());
+    assert!(keyvend.direct(BOB_APPROVER).reading().contains(&key), "it surprises bob");
+    let all = report.button("Mark all as known for 90 days").value;
+    thief.presses(BOB_APPROVER, "mark-known", &all, &report).await;
+    assert!(
+        reported("<@U0BOB> marked all keys that were reported as known until").is_some(),
+        "all can see it"
+    );
+}
+
+// T7.3
+#[tokio::test]
 async fn reused_request_id_reveals_nothing_of_request() {
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;
