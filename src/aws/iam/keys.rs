@@ -17,13 +17,13 @@ use crate::id::{AccessKeyId, IamUserName};
 use crate::time::Timestamp;
 
 /// What `GetAccessKeyLastUsed` tells of a key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum KeyUse {
     /// It is of this IAM user now.
     Of(Option<IamUserName>, AccessKeyLastUsed),
-    /// AWS shows no such key in the account.
+    /// It is no key of this account, of which AWS says that access is denied.
     NoSuchKey,
-    Unreadable,
+    Unreadable(anyhow::Error),
 }
 
 fn read_last_use(used: aws_sdk_iam::types::AccessKeyLastUsed) -> AccessKeyLastUsed {
@@ -80,31 +80,25 @@ impl Iam {
             }
             Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
                 Some("AccessDenied" | "NoSuchEntity") => KeyUse::NoSuchKey,
-                _ => KeyUse::Unreadable,
+                _ => KeyUse::Unreadable(aws_error("iam:GetAccessKeyLastUsed", &error)),
             },
         }
     }
 
-    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>. What cannot be read is
-    /// unknown, never "unused".
+    /// When a key was last used. What cannot be read is unknown, never "unused".
     pub async fn last_used(&self, key: &AccessKeyId) -> AccessKeyLastUsed {
-        let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
-        match answer.ok().and_then(|answer| answer.access_key_last_used) {
-            None => AccessKeyLastUsed::Unknown,
-            Some(used) => read_last_use(used),
+        match self.key_use(key).await {
+            KeyUse::Of(_, last_used) => last_used,
+            KeyUse::NoSuchKey | KeyUse::Unreadable(_) => AccessKeyLastUsed::Unknown,
         }
     }
 
-    /// The IAM user that a key is of; none where it is no key of this account, of which AWS says that access is denied
-    /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccessKeyLastUsed.html>).
+    /// The IAM user that a key is of; none where it is no key of this account.
     pub async fn user_of_key(&self, key: &AccessKeyId) -> anyhow::Result<Option<IamUserName>> {
-        let answer = self.0.get_access_key_last_used().access_key_id(key.as_str()).send().await;
-        match answer {
-            Ok(answer) => Ok(answer.user_name.and_then(|name| name.parse().ok())),
-            Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-                Some("AccessDenied" | "NoSuchEntity") => Ok(None),
-                _ => Err(aws_error("iam:GetAccessKeyLastUsed", &error)),
-            },
+        match self.key_use(key).await {
+            KeyUse::Of(user, _) => Ok(user),
+            KeyUse::NoSuchKey => Ok(None),
+            KeyUse::Unreadable(error) => Err(error),
         }
     }
 

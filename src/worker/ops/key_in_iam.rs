@@ -2,6 +2,8 @@
 //! create it may not find it yet, and of a user who was renamed, moved or deleted it says the same or denies access. So what is
 //! true is read, and what IAM does not show is an error.
 
+use std::time::Duration;
+
 use crate::aws::session_policy::{self, IamStep};
 use crate::aws::{KeyError, KeyUse, WriteError};
 use crate::domain::audit::AuditEvent;
@@ -125,7 +127,7 @@ pub(crate) async fn with_last_use(
     let issued = &stored.issued;
     let (user, last_used) = match ctx.lookup.key_use(&issued.account, &issued.key, now).await? {
         KeyUse::Of(user, last_used) => (user, last_used),
-        KeyUse::Unreadable => (None, AccessKeyLastUsed::Unknown),
+        KeyUse::Unreadable(_) => (None, AccessKeyLastUsed::Unknown),
         KeyUse::NoSuchKey => {
             let found = ctx.lookup.locate_key(&issued.account, &issued.key, &issued.user, now).await?;
             if found == KeyLocation::Gone && now.since(issued.issued_at) >= CONSISTENT_AFTER {
@@ -166,7 +168,7 @@ pub(crate) async fn follow_user(
     let next = IssuedKey { user, path, ..issued.clone() };
     match ctx.tables.write(vec![stored.update(&next)?]).await {
         Ok(()) => Ok(StoredKey::read(&ctx.tables, &next.key).await?),
-        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(std::time::Duration::from_secs(1))),
+        Err(WriteError::Conflict(_)) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
         Err(WriteError::Other(error)) => Err(error.into()),
     }
 }
@@ -192,13 +194,11 @@ pub(crate) async fn end_gone(ctx: &Context, key: &AccessKeyId, now: Timestamp) -
         let state = KeyState::Deleted { why, at: now };
         let next = IssuedKey { state, reassert_at: None, unproven: None, ..issued.clone() };
         let happened = key_event(AuditEvent::KeyGone, &stored, [("why", why.as_str().to_owned())]);
-        let message = approval_card::text(&text::key_gone(issued));
-        let mut told = vec![Notification::DirectMessage {
-            to: issued.requester.clone(),
-            message: message.clone().into(),
-        }];
-        if mark.is_some_and(|mark| mark.press.is_some()) {
-            told.push(Notification::ApprovalsChannel { message: message.into() });
+        let message = approval_card::text(&text::key_gone(issued)).into();
+        let mut told = vec![Notification::DirectMessage { to: issued.requester.clone(), message }];
+        if let Some(mark) = mark.filter(|mark| mark.press.is_some()) {
+            let message = approval_card::text(&text::reported(&next, &mark.by)).into();
+            told.push(Notification::ApprovalsChannel { message });
         }
         let others = stored.release_if_activating().into_iter().collect();
         match update_key(ctx, &stored, &next, happened, others, told, now).await {
@@ -207,7 +207,7 @@ pub(crate) async fn end_gone(ctx: &Context, key: &AccessKeyId, now: Timestamp) -
             done => return done,
         }
     }
-    Err(HandleError::RetryAfter(std::time::Duration::from_secs(1)))
+    Err(HandleError::RetryAfter(Duration::from_secs(1)))
 }
 
 /// IAM does not show what the key's timer asked of it: it is asked again later, and after a while the approvers and the
