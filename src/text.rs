@@ -21,39 +21,3 @@ pub(crate) fn is_blank(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
-
-/// How many single-character edits lead from one word to the other, counted up to `most`.
-pub(crate) fn distance(from: &str, to: &str, most: usize) -> Option<usize> {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, c) in from.chars().enumerate() {
-        let mut next = vec![at + 1];
-        for (column, other) in to.iter().enumerate() {
-            let above = row.get(column + 1)? + 1;
-            let left = next.last()? + 1;
-            let diagonal = row.get(column)? + usize::from(c != *other);
-            next.push(above.min(left).min(diagonal));
-        }
-        row = next;
-    }
-    row.last().copied().filter(|edits| *edits <= most)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edits_are_counted_up_to_the_bound() {
-        for (from, to, edits) in [
-            ("creat", "create", Some(1)),
-            ("crate", "create", Some(1)),
-            ("", "abc", None),
-            ("list", "list", Some(0)),
-            ("lits", "list", Some(2)),
-            ("frobnicate", "create", None),
-        ] {
-            assert_eq!(distance(from, to, 2), edits, "{from} {to}");
-        }
-    }
-}

@@ -13,6 +13,7 @@ mod word;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use strsim::osa_distance;
 
 pub use crate::domain::lifetime::{Days, InvalidLifetime};
 pub use crate::domain::reason::{InvalidReason, Reason};
@@ -23,7 +24,7 @@ pub use crate::slack::command::form::{Field, denial_reason};
 pub use crate::slack::command::iam_user::TypedUser;
 pub use crate::slack::command::prefill::Prefill;
 use crate::slack::mrkdwn;
-use crate::text::{distance, is_blank};
+use crate::text::is_blank;
 
 macro_rules! commands {
     ($(#[$meta:meta])* pub enum $name:ident {
@@ -179,9 +180,11 @@ fn command_name(word: &str) -> String {
 
 /// The command that a mistyped word is nearest to, where there is one.
 fn similar(word: &str) -> Option<&'static str> {
-    let near = |name: &&'static str| Some((distance(word, name, MAX_EDITS)?, *name));
-    let mut near: Vec<_> =
-        NAMES.iter().filter(|_| word.chars().count() > 2 * MAX_EDITS).filter_map(near).collect();
+    if word.chars().count() <= 2 * MAX_EDITS {
+        return None;
+    }
+    let near = NAMES.map(|name| (osa_distance(word, name), name));
+    let mut near: Vec<_> = near.into_iter().filter(|(edits, _)| *edits <= MAX_EDITS).collect();
     near.sort_unstable();
     match near[..] {
         [(_, name)] => Some(name),

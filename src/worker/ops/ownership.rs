@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::{join_all, try_join};
+use strsim::osa_distance;
 
 use crate::aws::WriteError;
 use crate::aws::item::Table;
@@ -13,7 +14,6 @@ use crate::id::SlackUserId;
 use crate::policy::IamUserRef;
 use crate::queue::{DueMessage, OwnershipPage};
 use crate::store::ownership::{REFRESH_STATE_PK, StoredOwnedUsers, begin_refresh, owned_users_key};
-use crate::text::distance;
 use crate::time::{DAY, Timestamp};
 use crate::worker::context::{Context, MAX_CONFLICT_RETRIES};
 use crate::worker::decision_facts::DecisionFacts;
@@ -54,9 +54,8 @@ pub(crate) async fn nearest_own_user(
 ) -> Option<IamUserRef> {
     let lower = |user: &IamUserRef| user.name.as_str().to_ascii_lowercase();
     let own = known_users(ctx, person).await.own;
-    let near =
-        own.into_iter().filter_map(|user| Some((distance(&lower(typed), &lower(&user), MAX_EDITS)?, user)));
-    let mut near: Vec<(usize, IamUserRef)> = near.collect();
+    let near = own.into_iter().map(|user| (osa_distance(&lower(typed), &lower(&user)), user));
+    let mut near: Vec<(usize, IamUserRef)> = near.filter(|(edits, _)| *edits <= MAX_EDITS).collect();
     let rank = |(edits, user): &(usize, IamUserRef)| (*edits, user.account.id != typed.account.id);
     near.sort_by_key(rank);
     let best = near.first().filter(|best| near.get(1).is_none_or(|next| rank(best) < rank(next)))?;
