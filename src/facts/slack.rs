@@ -26,12 +26,8 @@ pub enum ApprovalsChannelError {
         code: String,
     },
     /// There is no such user group.
-    #[error("Slack says {code} of the user group {group}: correct KEYVEND_APPROVERS")]
-    GroupGone {
-        group: UserGroupId,
-        /// Slack's word for it.
-        code: String,
-    },
+    #[error("there is no user group {group} ({error}): correct KEYVEND_APPROVERS")]
+    GroupGone { group: UserGroupId, error: SlackError },
     /// Others than its members, or people from elsewhere, could see or decide what is asked there.
     #[error("the channel {0} must be private and not shared: make it so, or name another that is")]
     Open(ChannelId),
@@ -117,7 +113,7 @@ impl Lookup {
         Ok(())
     }
 
-    /// A person, with the groups they are in among those that were looked up. Whoever Slack does not know is in none and
+    /// A person, with the groups they are in among those that were looked up. Somebody whom Slack does not know is in none and
     /// counts as deactivated: asking again would change nothing.
     pub async fn person(
         &self,
@@ -150,14 +146,12 @@ async fn members_of(slack: &SlackApi, group: &UserGroupId) -> anyhow::Result<Vec
 }
 
 async fn approving_members(slack: &SlackApi, group: &UserGroupId) -> anyhow::Result<Vec<SlackUserId>> {
-    let members = slack.group_members(group).await;
-    let members = members.map_err(|error| match error {
-        SlackError::Said(code) if SlackError::Said(code.clone()).is_about_unknown_group() => {
-            ApprovalsChannelError::GroupGone { group: group.clone(), code }.into()
+    match slack.group_members(group).await {
+        Err(error) if error.is_about_unknown_group() => {
+            Err(ApprovalsChannelError::GroupGone { group: group.clone(), error }.into())
         }
-        error => anyhow::Error::from(error),
-    });
-    members.with_context(|| format!("usergroups.users.list of {group}"))
+        members => members.with_context(|| format!("usergroups.users.list of {group}")),
+    }
 }
 
 async fn members_of_all(
@@ -177,11 +171,8 @@ async fn members_of_owning(
 ) -> anyhow::Result<BTreeMap<UserGroupId, BTreeSet<SlackUserId>>> {
     let found = groups.map(|group| async move {
         let members = match slack.group_members(group).await {
-            Ok(members) => members,
             Err(error) if error.is_about_unknown_group() => Vec::new(),
-            Err(error) => {
-                return Err(error).with_context(|| format!("usergroups.users.list of {group}"));
-            }
+            members => members.with_context(|| format!("usergroups.users.list of {group}"))?,
         };
         anyhow::Ok((group.clone(), members.into_iter().collect()))
     });

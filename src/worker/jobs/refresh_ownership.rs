@@ -174,7 +174,7 @@ async fn members_of(
     let members = match slack_client(ctx).await?.group_members(group).await {
         Ok(members) => members,
         // It was deleted: nobody owns anything through it.
-        Err(SlackError::Said(code)) if code == "no_such_subteam" => Vec::new(),
+        Err(error) if error.is_about_unknown_group() => Vec::new(),
         Err(error) => return Err(GroupError::Slack(group.clone(), error)),
     };
     match ctx.tables.update(Table::Requests, &key, &store_group_members(&members, begun)).await {
