@@ -1,5 +1,5 @@
 //! The daily checkpoint: a chain of its own over the ends of all chains that grew. Its last hash, posted in Slack,
-//! is an anchor outside of the table: whoever changes an old record must change that message, too.
+//! is an anchor outside of the table: to change an old record unnoticed, that message must be changed, too.
 
 use serde::{Deserialize, Serialize};
 

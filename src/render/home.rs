@@ -9,9 +9,6 @@ use crate::slack::action_id::Action;
 use crate::slack::block_kit::{button, context, header, section};
 use crate::slack::command::Prefill;
 
-/// So many of a person's IAM users are named.
-const MOST_NAMED: usize = 30;
-
 /// What a person sees there.
 #[must_use]
 pub fn home(own: &[IamUserRef], requests: &[KeyRequest]) -> Value {
@@ -30,7 +27,7 @@ pub fn home(own: &[IamUserRef], requests: &[KeyRequest]) -> Value {
     }
     blocks.extend(requests.iter().map(|request| section(&text::status_line(request))));
     blocks.extend([json!({"type": "divider"}), header("Your IAM users")]);
-    blocks.push(section(&text::home_users(own, MOST_NAMED)));
+    blocks.push(section(&text::own_user_lines(own)));
     view(&blocks)
 }
 

@@ -111,7 +111,7 @@ pub fn too_many_approvers(most: usize) -> String {
 #[must_use]
 pub fn too_few_approvers(needed: u32, found: u32, help: Option<&ChannelId>) -> String {
     let can = match found {
-        0 => "nobody but you can give one".to_owned(),
+        0 => "nobody in the approvers' channel or group can give one".to_owned(),
         1 => "only 1 person can give one".to_owned(),
         found => format!("only {found} people can give one"),
     };

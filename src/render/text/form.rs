@@ -103,36 +103,37 @@ pub fn form_ready(request: &KeyRequest) -> String {
     )
 }
 
-/// The IAM users that a person owns.
+/// So many of a person's IAM users are named in a message.
+const MAX_NAMED_USERS: usize = 30;
+
+const NO_OWN_USERS: &str =
+    "keyvend does not know any IAM users that you own; new tags can take a day to show up.";
+
+/// The IAM users that a person owns, each on a line, and how many more there are.
+#[must_use]
+pub fn own_user_lines(users: &[IamUserRef]) -> String {
+    if users.is_empty() {
+        return NO_OWN_USERS.to_owned();
+    }
+    let named = users.iter().take(MAX_NAMED_USERS);
+    let mut lines: Vec<String> =
+        named.map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account))).collect();
+    if let Some(more @ 1..) = users.len().checked_sub(MAX_NAMED_USERS) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// The same in a sentence of its own.
 #[must_use]
 pub fn own_users(users: &[IamUserRef]) -> String {
-    if users.is_empty() {
-        return "keyvend does not know any IAM users that you own; new tags can take a day to show up."
-            .to_owned();
-    }
-    let lines: Vec<String> =
-        users.iter().map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account))).collect();
-    format!("Your IAM users:\n{}", lines.join("\n"))
+    let lines = own_user_lines(users);
+    if users.is_empty() { lines } else { format!("Your IAM users:\n{lines}") }
 }
 
 /// What the Home tab says beside its button.
 pub const HOME_ALTERNATIVES: &str = "Prefer IAM Identity Center, roles and OIDC federation where they work: the form shows \
     what AWS recommends for each use case.";
-
-/// The first of the IAM users that a person owns, and how many more there are.
-#[must_use]
-pub fn home_users(users: &[IamUserRef], most: usize) -> String {
-    let named: Vec<String> = users
-        .iter()
-        .take(most)
-        .map(|user| format!("\u{2022} {}", iam_user(&user.name, &user.account)))
-        .collect();
-    match users.len().saturating_sub(most) {
-        _ if users.is_empty() => own_users(users),
-        0 => named.join("\n"),
-        more => format!("{}\nand {more} more", named.join("\n")),
-    }
-}
 
 /// An IAM user as a choice in a menu. Plain text.
 #[must_use]

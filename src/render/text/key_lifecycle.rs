@@ -192,7 +192,7 @@ pub fn left_key(issued: &IssuedKey) -> String {
     )
 }
 
-/// IAM has not confirmed a deactivation.
+/// `slack` could not tell in time whether a `deactivate` was queued.
 #[must_use]
 pub fn deactivation_unconfirmed(key: &AccessKeyId) -> String {
     format!(
@@ -200,7 +200,7 @@ pub fn deactivation_unconfirmed(key: &AccessKeyId) -> String {
     )
 }
 
-/// What whoever deactivated a key is told where IAM did not do it.
+/// IAM has not confirmed a deactivation.
 #[must_use]
 pub fn deactivation_failed(key: &AccessKeyId) -> String {
     format!(

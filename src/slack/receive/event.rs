@@ -1,5 +1,6 @@
 //! Events (<https://docs.slack.dev/apis/events-api>): somebody was deactivated, or somebody joined a channel or a user
-//! group, which may make them an approver; or they opened keyvend's Home tab. All others are acknowledged, so that Slack does not send them again.
+//! group, which may make them an approver; or they opened keyvend's Home tab. All others are acknowledged, so that Slack does
+//! not send them again.
 
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub(crate) fn receive(signed: &Verified<Value>, pins: &AppIdentity) -> Result<Re
         "event_callback" => {
             pins.app(text_at(body, "/api_app_id"))?;
             let named = pins.team_of_event(body);
-            // Whoever left: whose keys they are is asked of the table, and whether they left of Slack.
+            // That somebody left counts from any workspace: the table says what they have, and Slack whether they left.
             let any = named.clone().or_else(|| pins.team_ids.first().cloned());
             let happened = match text_at(body, "/event/type") {
                 Some("user_change") => any.map(|team| left(signed, team)),

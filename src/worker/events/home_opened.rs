@@ -11,7 +11,7 @@ use crate::worker::authorize::{barred, denial_text};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::ops::ownership::{known_users, refresh_directory};
 
-/// Publishes the tab. Whoever may not request keys sees why, and nothing of any IAM user.
+/// Publishes the tab. A person who may not request keys sees why, and nothing of any IAM user.
 pub(crate) async fn show_home(
     ctx: &Context,
     message: &SlackEnvelope,

@@ -62,7 +62,7 @@ pub(crate) async fn delete_key(
         Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
         Err(WriteError::Other(error)) => return Err(error.into()),
     }
-    // What is gone is deleted, whoever did it.
+    // What is gone counts as deleted.
     step_on_key(ctx, IamStep::Delete, issued.into(), (issued.request.as_str(), by), now).boxed().await?;
     let Some(stored) = StoredKey::read(&ctx.tables, &issued.key).await? else { return Ok(()) };
     // It may have been reported meanwhile.

@@ -320,16 +320,20 @@ async fn new_approver_is_announced_in_approvals_channel() {
 
 #[tokio::test]
 async fn request_that_nobody_can_approve_is_refused() {
-    // The requester, the app itself, other bots, guests, and whoever left cannot approve.
+    // The requester, the app itself, other bots, guests and deactivated people cannot approve.
     let others = |keyvend: &Deployed, people: &[&str]| {
         let people: BTreeSet<String> = people.iter().chain(&[BOT]).map(|id| (*id).to_owned()).collect();
         keyvend.world.net.slack().channel(APPROVALS, |channel| channel.members = people);
     };
     let ordinary = ASK;
     let cases: [(&[&str], &str, Option<&str>); 8] = [
-        (&[], ordinary, Some("needs 1 approval, and nobody but you can give one")),
-        (&[ALICE_OWNER], ordinary, Some("nobody but you")),
-        (&[ALICE_OWNER, BOTTY, GUS_GUEST, DORA_DELETED, XENA_EXTERNAL], ordinary, Some("nobody but you")),
+        (&[], ordinary, Some("needs 1 approval, and nobody in the approvers' channel or group can")),
+        (&[ALICE_OWNER], ordinary, Some("nobody in the approvers'")),
+        (
+            &[ALICE_OWNER, BOTTY, GUS_GUEST, DORA_DELETED, XENA_EXTERNAL],
+            ordinary,
+            Some("nobody in the approvers'"),
+        ),
         (&[ALICE_OWNER, BOB_APPROVER], ordinary, None),
         (&[BOB_APPROVER, BOTTY, GUS_GUEST], ordinary, None),
         (&[ALICE_OWNER, BOB_APPROVER], ADMIN, Some("needs 2 approvals, and only 1 person can give one")),

@@ -308,7 +308,7 @@ async fn departed_owners_keys_are_found_across_workspaces() {
     assert!(asked[0].contains(&key.id), "{asked:?}");
 }
 
-/// Slack repeats what was not acknowledged in time, signed anew.
+/// Slack repeats what was not acknowledged in time, with a new signature.
 #[tokio::test]
 async fn repeated_leaver_events_ask_once() {
     let keyvend = Deployed::new().await;

@@ -81,6 +81,15 @@ fn count(trail: &[AuditEntry], event: &str) -> usize {
     trail.iter().filter(|entry| entry.event == event).count()
 }
 
+/// The unconfirmed key of a request was deactivated and deleted, and its requester told, each once.
+async fn key_ended_once(keyvend: &Deployed, request: &str) {
+    let trail = keyvend.trail_of(request).await;
+    for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
+        assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
+    }
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "I saved it"), 1);
+}
+
 /// 240 requests whose entries stay in their outboxes are due before everything else, and more than a sweep takes on.
 #[tokio::test]
 async fn audit_outage_delays_no_key() {
@@ -111,11 +120,7 @@ async fn audit_outage_delays_no_key() {
     recovers(&keyvend).await;
     nothing_is_left(&keyvend).await;
     nothing_is_dead(&keyvend);
-    let trail = keyvend.trail_of(&first).await;
-    for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
-        assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
-    }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "I saved it"), 1);
+    key_ended_once(&keyvend, &first).await;
 }
 
 #[tokio::test]
@@ -221,11 +226,7 @@ async fn encryption_outage_loses_nothing() {
     nothing_is_dead(&keyvend);
     day(&keyvend).await;
     assert_eq!(is_active(&keyvend), None);
-    let trail = keyvend.trail_of(&first).await;
-    for event in ["key.unconfirmed", "key.deactivated", "key.deleted"] {
-        assert_eq!(count(&trail, event), 1, "{event}: {trail:?}");
-    }
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "I saved it"), 1);
+    key_ended_once(&keyvend, &first).await;
 }
 
 /// Keys that cannot be deleted, as many as there may be, are no reason to be late with one that is to be deactivated.

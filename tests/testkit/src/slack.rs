@@ -250,7 +250,7 @@ impl Slack {
         self.state().keep(channel, user, &said, None, now);
     }
 
-    /// The answer to a slash command, as Slack shows it to whoever typed it.
+    /// The answer to a slash command, as Slack shows it to the person who typed it.
     pub fn shows(&self, user: &str, channel: &str, answer: &Value) -> Message {
         block_kit::check_message(answer);
         let now = self.clock.now();
