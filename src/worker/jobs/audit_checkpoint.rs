@@ -1,4 +1,4 @@
-//! Once a day: the ends of all chains that grew, page by page, each page by a message of its own.
+//! Once a day: the ends of all chains that grew, page by page, each page by a message of its own. Empty ones are passed over.
 
 use std::time::Duration;
 
@@ -67,9 +67,7 @@ pub(crate) async fn take_page(
     let noon = Timestamp::of_day(&page.day).ok_or_else(|| anyhow::anyhow!("a page of no day"))?;
     let mut next = stored.document.clone();
     if next.done.as_ref() != Some(page) {
-        let found = ctx.tables.changed(&page.partition(noon), page.after.as_deref(), PAGE).await?;
-        let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let following = page.following(found.last().filter(|_| full).cloned());
+        let (found, following) = next_ends(ctx, page, noon).await?;
         let ends = try_join_all(found.iter().map(|key| async move {
             let item = ctx.tables.get(Table::Requests, key, None).await?;
             item.as_ref().map(chains::chain_end).transpose()
@@ -104,6 +102,23 @@ pub(crate) async fn take_page(
     emptied.chain.outbox.clear();
     write_checkpoint(ctx, stored, emptied).await?;
     Ok(())
+}
+
+/// The chains of a page, or of the first page behind it that has any, and the page that follows.
+async fn next_ends(
+    ctx: &Context,
+    page: &CheckpointPage,
+    noon: Timestamp,
+) -> anyhow::Result<(Vec<String>, Option<CheckpointPage>)> {
+    let mut at = page.clone();
+    loop {
+        let found = ctx.tables.changed(&at.partition(noon), at.after.as_deref(), PAGE).await?;
+        let full = found.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
+        match at.following(found.last().filter(|_| full).cloned()) {
+            Some(following) if found.is_empty() => at = following,
+            following => return Ok((found, following)),
+        }
+    }
 }
 
 async fn write_checkpoint(

@@ -222,8 +222,8 @@ async fn out_of_order_page_omits_no_chain() {
         let record = &event["Records"][0];
         let receipt = record["receiptHandle"].as_str().unwrap().to_owned();
         let body: serde_json::Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
-        if body["checkpoint"]["day"].is_string() && forged < 3 {
-            let ahead = [(0, 7, None), (2, 7, None), (0, 0, Some("request#zzz"))][forged];
+        let all_ahead = [(0, 7, None), (2, 7, None), (0, 0, Some("request#zzz"))];
+        for ahead in all_ahead.into_iter().filter(|_| body["checkpoint"]["day"].is_string()) {
             forged += 1;
             let mut page = body.clone();
             page["checkpoint"]["back"] = ahead.0.into();
@@ -236,7 +236,7 @@ async fn out_of_order_page_omits_no_chain() {
         keyvend.work(event).await;
         sqs.finish("due", &receipt, true);
     }
-    assert_eq!(forged, 3);
+    assert!(forged >= 6, "before each page, and there is more than one: {forged}");
     let id = keyvend.request().await["id"].as_str().unwrap().to_owned();
     let chain = checkpoints(&keyvend).await;
     assert_eq!(chain.iter().filter(|entry| entry.detail.contains_key(&id)).count(), 1);
