@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::aws::item::Table;
-use crate::aws::session_policy;
+use crate::aws::session_policy::{self, SessionPolicy};
 use crate::aws::{Iam, IamError, Tables, WriteError};
 use crate::cli::account::{find_account, own_account};
 use crate::cli::args::Deactivate;
@@ -15,7 +15,7 @@ use crate::cli::identity::Operator;
 use crate::cli::output::{failure, notification};
 use crate::cli::standalone_audit::record_standalone_audit;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::iam::Account;
+use crate::domain::iam::{Account, CONSISTENT_AFTER};
 use crate::domain::key::IssuedKey;
 use crate::domain::request::{Notification, RequestEvent};
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
@@ -98,14 +98,8 @@ pub(crate) async fn deactivate(
     let issued = known.as_ref().ok().and_then(Option::as_ref).map(|stored| &stored.issued);
     let user = whose(args, issued, known.is_err())?;
     let account = where_(args, issued, &operator, &accounts)?;
-    let iam = match &account {
-        Some(account) => {
-            // At any path: it may have been moved since its key was issued.
-            let policy = session_policy::deactivating_at_any_path(account, &user);
-            operator.iam(&sdk, account, args.role.as_deref(), policy).await?
-        }
-        None => Iam::of_caller(&sdk),
-    };
+    let reach =
+        Reach { operator: &operator, sdk: &sdk, account: account.as_ref(), role: args.role.as_deref() };
     let marked = match &known {
         Ok(Some(_)) => {
             mark(&dynamo, &args.key, (operator.actor(), &place.own_chain()), place.now).await.into()
@@ -113,12 +107,16 @@ pub(crate) async fn deactivate(
         Ok(None) => Outcome::Nothing,
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };
-    let inactive = match iam.deactivate_known_access_key(&user, &args.key).await {
-        Ok(()) => Outcome::Done,
-        // keyvend knows whose it was, so it is gone; else it is a wrong name.
-        Err(IamError::NoSuchEntity) if issued.is_some() => Outcome::Nothing,
-        Err(IamError::NoSuchEntity) => return Err(failure::no_such_key(&args.key, &user, account.as_ref())),
-        Err(IamError::Other(error)) => Outcome::Failed(format!("{error:#}")),
+    let (user, inactive) = match (reach.make_inactive(&user, &args.key).await?, issued) {
+        (Ok(()), _) => (user, Outcome::Done),
+        (Err(IamError::NoSuchEntity), Some(issued)) => match reach.follow(issued, place.now).await? {
+            Ok((user, outcome)) => (user, outcome),
+            Err(error) => (user, Outcome::Failed(format!("{error:#}"))),
+        },
+        (Err(IamError::NoSuchEntity), None) => {
+            return Err(failure::no_such_key(&args.key, &user, account.as_ref()));
+        }
+        (Err(IamError::Other(error)), _) => (user, Outcome::Failed(format!("{error:#}"))),
     };
     let detail = [
         ("key", args.key.to_string()),
@@ -144,6 +142,75 @@ pub(crate) async fn deactivate(
         recorded,
         recorded_in,
     })
+}
+
+/// How IAM of the key's account is reached.
+struct Reach<'a> {
+    operator: &'a Operator,
+    sdk: &'a aws_config::SdkConfig,
+    account: Option<&'a Account>,
+    role: Option<&'a str>,
+}
+
+impl Reach<'_> {
+    async fn make_inactive(
+        &self,
+        user: &IamUserName,
+        key: &AccessKeyId,
+    ) -> Result<Result<(), IamError>, Failure> {
+        // At any path: it may have been moved since its key was issued.
+        let iam = self.iam(|account| session_policy::deactivating_at_any_path(account, user)).await?;
+        Ok(iam.deactivate_known_access_key(user, key).await)
+    }
+
+    /// IAM finds no such key of the user whom it was issued for. That user may have another name by now, and a new key may not
+    /// be found yet: so it is gone only where IAM shows that.
+    async fn follow(
+        &self,
+        issued: &IssuedKey,
+        now: Timestamp,
+    ) -> Result<anyhow::Result<(IamUserName, Outcome)>, Failure> {
+        let (key, user) = (&issued.key, &issued.user);
+        let iam = self.iam(|_| session_policy::read_policy()).await?;
+        let renamed = match iam.user_of_key(key).await {
+            Ok(Some(now_named)) if !now_named.is_same_user(user) => now_named,
+            Ok(Some(_)) => return Ok(Err(not_found_yet())),
+            Ok(None) => return Ok(is_gone(&iam, issued, now).await.map(|outcome| (user.clone(), outcome))),
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(match self.make_inactive(&renamed, key).await? {
+            Ok(()) => Ok((renamed, Outcome::Done)),
+            Err(IamError::NoSuchEntity) => Err(not_found_yet()),
+            Err(IamError::Other(error)) => Err(error),
+        })
+    }
+
+    async fn iam(&self, policy: impl Fn(&Account) -> SessionPolicy) -> Result<Iam, Failure> {
+        match self.account {
+            Some(account) => self.operator.iam(self.sdk, account, self.role, policy(account)).await,
+            None => Ok(Iam::of_caller(self.sdk)),
+        }
+    }
+}
+
+/// A key that AWS names no user of: gone where its user's list does not show it either and it is not new.
+async fn is_gone(iam: &Iam, issued: &IssuedKey, now: Timestamp) -> anyhow::Result<Outcome> {
+    let listed = match iam.list_access_keys(&issued.user).await {
+        Ok(keys) => keys.iter().any(|listed| listed.id == issued.key),
+        Err(IamError::NoSuchEntity) => false,
+        Err(IamError::Other(error)) => return Err(error),
+    };
+    if listed || now.since(issued.issued_at) < CONSISTENT_AFTER {
+        Err(not_found_yet())
+    } else {
+        Ok(Outcome::Nothing)
+    }
+}
+
+fn not_found_yet() -> anyhow::Error {
+    anyhow::anyhow!(
+        "iam:UpdateAccessKey: IAM does not find the key yet; changes in IAM take a moment to show"
+    )
 }
 
 async fn read(dynamo: &Tables, key: &AccessKeyId) -> anyhow::Result<Option<StoredKey>> {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{AccessKeyId, AccountAlias, AccountId, Digest256, IamUserName, SlackUserId, UserGroupId};
 use crate::time::Timestamp;
 
+/// How old a key must be for IAM's not showing it to prove that it is gone, in seconds.
+pub const CONSISTENT_AFTER: i64 = 45;
+
 /// An AWS account by the alias people type and the number AWS knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {

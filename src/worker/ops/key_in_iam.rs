@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::aws::session_policy::{self, IamStep};
 use crate::aws::{KeyError, KeyUse, WriteError};
 use crate::domain::audit::AuditEvent;
-use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account};
+use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account, CONSISTENT_AFTER};
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState, Unproven};
 use crate::domain::request::Notification;
 use crate::facts::KeyLocation;
@@ -18,9 +18,6 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::ops::card::to_approvers;
 use crate::worker::ops::key_record::{key_event, update_key};
-
-/// How old a key must be for IAM's not showing it to prove that it is gone, in seconds.
-const CONSISTENT_AFTER: i64 = 45;
 
 /// A key in IAM, as it was last seen.
 #[derive(Clone, Copy)]

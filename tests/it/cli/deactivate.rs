@@ -1,5 +1,7 @@
 //! `key deactivate`: for an incident, whoever issued the key, and whatever else does not work just then.
 
+use std::time::Duration;
+
 use keyvend::cli::ExitStatus;
 use serde_json::{Value, json};
 
@@ -193,8 +195,42 @@ async fn deleted_key_counts_as_deactivated() {
     let key = issued(&deployed).await;
     let iam = aws::iam(&deployed.world.net, HOME);
     iam.delete_access_key().user_name("ci-deployer").access_key_id(&key.id).send().await.unwrap();
+    let early = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
+    assert!(early.out.contains("is NOT inactive."), "a new key may not be shown yet: {}", early.out);
+    deployed.world.clock.advance(Duration::from_secs(60));
     let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await.done();
     assert!(ran.contains("does not exist in IAM any more."), "{ran}");
+}
+
+/// IAM finds no key under the name that the user had: that is not the same as the key being gone.
+#[tokio::test]
+async fn key_of_renamed_user_is_deactivated() {
+    let deployed = Deployed::new().await;
+    let key = issued(&deployed).await;
+    deployed.world.net.iam().rename(HOME, "ci-deployer", "ci-release", "/").await;
+    let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await.done();
+    assert!(ran.contains(&format!("{} of ci-release in 123456789012 (home) is inactive.", key.id)), "{ran}");
+    assert_eq!(status(&deployed, HOME, "ci-release", &key.id), "Inactive");
+}
+
+/// Right after a create IAM may not find the key: the command says that the key is active, and running it again deactivates it.
+#[tokio::test]
+async fn key_that_iam_does_not_find_yet_is_not_reported_gone() {
+    let deployed = Deployed::new().await;
+    let key = issued(&deployed).await;
+    let missing =
+        "<ErrorResponse><Error><Code>NoSuchEntity</Code><Message>no</Message></Error></ErrorResponse>";
+    deployed.world.net.once("iam", "UpdateAccessKey", Interfere::Status(404, missing.to_owned()));
+    let ran = keyvend(&deployed.world, &["key", "deactivate", &key.id]).await;
+    assert_eq!(ran.ending, ExitStatus::Failed);
+    assert!(
+        ran.out.contains("is NOT inactive.") && ran.out.contains("does not find the key yet"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Active");
+    keyvend(&deployed.world, &["key", "deactivate", &key.id]).await.done();
+    assert_eq!(status(&deployed, HOME, "ci-deployer", &key.id), "Inactive");
 }
 
 #[tokio::test]
