@@ -30,25 +30,25 @@ pub struct RefreshState {
 }
 
 impl OwnedUsers {
-    /// The most IAM users that are kept of a person.
-    pub const MOST: usize = 100;
+    /// The most IAM users that are kept of a person: as many as the request form offers, and a quarter of what an item may
+    /// hold.
+    pub const MOST: usize = 1_000;
 
     /// Notes that the tags named the person at `at`; whether this is worth writing. What is known to be newer than
     /// `stale` stays as it is.
     pub fn insert(&mut self, entry: &OwnedUserRef, at: Timestamp, stale: Timestamp) -> bool {
-        let before = self.users.clone();
         match self.users.get_mut(entry) {
-            Some(seen) if *seen >= stale => {}
-            Some(seen) => *seen = at.max(*seen),
+            Some(seen) if *seen >= stale || *seen >= at => return false,
+            Some(seen) => *seen = at,
             None => drop(self.users.insert(entry.clone(), at)),
         }
-        if self.users.len() > Self::MOST {
-            // The one that was seen longest ago, and of several the last by name.
-            let oldest =
-                self.users.iter().rev().min_by_key(|(_, seen)| **seen).map(|(entry, _)| entry.clone());
-            oldest.map(|entry| self.users.remove(&entry));
+        if self.users.len() <= Self::MOST {
+            return true;
         }
-        self.users != before
+        // The one that was seen longest ago, and of several the last by name.
+        let oldest = self.users.iter().rev().min_by_key(|(_, seen)| **seen).map(|(entry, _)| entry.clone());
+        oldest.as_ref().map(|oldest| self.users.remove(oldest));
+        oldest.as_ref() != Some(entry)
     }
 
     /// Forgets an IAM user; whether it was known.
@@ -121,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn owned_users_are_bounded_to_recent_hundred() {
+    fn owned_users_are_bounded_to_recent_ones() {
         let mut directory = OwnedUsers::default();
-        for n in 0..250 {
-            directory.insert(&entry(&format!("user-{n:03}")), Timestamp(n), Timestamp(0));
+        for n in 0..1_150 {
+            directory.insert(&entry(&format!("user-{n:04}")), Timestamp(n), Timestamp(0));
         }
         let kept = names(&directory, None);
-        assert_eq!((kept.len(), kept[0].as_str()), (OwnedUsers::MOST, "user-150"));
+        assert_eq!((kept.len(), kept[0].as_str()), (OwnedUsers::MOST, "user-0150"));
         assert!(!directory.insert(&entry("zzz"), Timestamp(0), Timestamp(0)), "older than all of them");
     }
 }

@@ -14,9 +14,12 @@ use crate::slack::action_id::{Action, Callback};
 use crate::slack::block_kit::{context, section, verbatim};
 use crate::slack::command::{Field, Prefill, Reason, TypedUser};
 
-/// Slack's most options of a menu.
-pub const MOST_OPTIONS: usize = 100;
-/// Slack's most characters of an option.
+/// Slack's most options of a menu, or of a group in one
+/// (<https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object/>).
+const MOST_OPTIONS: usize = 100;
+/// So many groups of the longest names are within the 250,000 characters that Slack takes of a modal.
+const MOST_GROUPS: usize = 10;
+/// Slack's most characters of an option, or of a group's label.
 const MOST_IN_OPTION: usize = 75;
 /// Slack takes 100 blocks in a modal, and 3,000 characters in a section.
 const MOST_BLOCKS: usize = 100;
@@ -43,12 +46,11 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     if offer.own.is_empty() {
         blocks.push(typed_user("IAM user", false, typed.as_deref()));
     } else {
-        let own = offer.own.iter().take(MOST_OPTIONS);
-        let choices = own.map(|user| option(&text::user_choice(user), &user.to_string())).collect();
-        let menu = menu(choices, typed.as_deref());
+        let shown = offer.own.get(..MOST_OPTIONS * MOST_GROUPS).unwrap_or(&offer.own);
+        let menu = user_menu(shown, typed.as_deref());
         let written = typed.as_deref().filter(|_| menu.get("initial_option").is_none());
         blocks.push(input(Field::Own, "Your IAM user", None, true, &menu));
-        if let Some(more @ 1..) = offer.own.len().checked_sub(MOST_OPTIONS) {
+        if let Some(more @ 1..) = offer.own.len().checked_sub(shown.len()) {
             blocks.push(context(&format!("and {more} more of your IAM users: type the name below.")));
         }
         blocks.push(typed_user(text::OTHER_USER, true, written));
@@ -123,6 +125,29 @@ fn menu(options: Vec<Value>, chosen: Option<&str>) -> Value {
     begun(json!({"type": "static_select", "action_id": "choose", "options": options}), chosen)
 }
 
+/// IAM users to choose from. Slack searches the menu for what is typed in it; more than 100 are in groups, each named after
+/// its first and last.
+fn user_menu(users: &[IamUserRef], chosen: Option<&str>) -> Value {
+    let choice = |user: &IamUserRef| option(&text::user_choice(user), &user.to_string());
+    if users.len() <= MOST_OPTIONS {
+        return menu(users.iter().map(choice).collect(), chosen);
+    }
+    let group = |users: &[IamUserRef]| {
+        let label = users.first().zip(users.last()).map(|(first, last)| text::user_group(first, last));
+        json!({
+            "label": plain(&shortened(&label.unwrap_or_default())),
+            "options": users.iter().map(choice).collect::<Vec<_>>(),
+        })
+    };
+    let groups: Vec<Value> = users.chunks(MOST_OPTIONS).map(group).collect();
+    let mut menu = json!({"type": "static_select", "action_id": "choose", "option_groups": groups});
+    let initial = users.iter().find(|user| chosen == Some(user.to_string().as_str()));
+    if let (Some(initial), Some(menu)) = (initial, menu.as_object_mut()) {
+        menu.insert("initial_option".to_owned(), choice(initial));
+    }
+    menu
+}
+
 /// A menu or radio buttons, with the option of this value chosen if there is one.
 fn begun(mut element: Value, chosen: Option<&str>) -> Value {
     let options = element.get("options").and_then(Value::as_array);
@@ -171,12 +196,16 @@ fn input(field: Field, label: &str, hint: Option<&str>, optional: bool, element:
 }
 
 fn option(text: &str, value: &str) -> Value {
+    json!({"text": plain(&shortened(text)), "value": value})
+}
+
+fn shortened(text: &str) -> String {
     let mut shown: String = text.chars().take(MOST_IN_OPTION).collect();
     if text.chars().nth(MOST_IN_OPTION).is_some() {
         shown.pop();
         shown.push('\u{2026}');
     }
-    json!({"text": plain(&shown), "value": value})
+    shown
 }
 
 fn plain(text: &str) -> Value {
@@ -210,15 +239,51 @@ mod tests {
 
     #[test]
     fn form_choices_are_bounded_and_read_back() {
-        let form = ask(&FormChoices { own: own(140), max_days: 90, prefill: Prefill::default() }, None);
-        let options = form.pointer("/blocks/0/element/options").unwrap().as_array().unwrap();
-        assert_eq!(options.len(), MOST_OPTIONS);
+        let form = ask(&FormChoices { own: own(1_040), max_days: 90, prefill: Prefill::default() }, None);
+        assert!(form.to_string().len() < 250_000, "{}", form.to_string().len());
+        assert_eq!(
+            form["blocks"][1]["elements"][0]["text"],
+            "and 40 more of your IAM users: type the name below."
+        );
+        let groups = form.pointer("/blocks/0/element/option_groups").unwrap().as_array().unwrap();
+        assert!(groups.iter().all(|group| group["options"].as_array().unwrap().len() == MOST_OPTIONS));
+        assert!(groups.iter().all(|group| group["label"]["text"].as_str().unwrap().chars().count() <= 75));
+        let options: Vec<&Value> =
+            groups.iter().flat_map(|group| group["options"].as_array().unwrap()).collect();
+        assert_eq!(options.len(), MOST_OPTIONS * MOST_GROUPS);
         for option in options {
             let (text, value) = (option["text"]["text"].as_str().unwrap(), option["value"].as_str().unwrap());
             assert!(text.chars().count() <= MOST_IN_OPTION, "{text}");
             let typed = format!("create {value} use:cli ttl:1d x");
             assert!(typed.parse::<crate::slack::command::Command>().is_ok(), "{value}");
         }
+    }
+
+    #[test]
+    fn hundreds_of_users_are_searched_in_one_menu() {
+        let users = |number: usize| -> Vec<IamUserRef> {
+            let named = |(n, user): (usize, IamUserRef)| IamUserRef {
+                name: format!("bot-{n:03}").parse().unwrap(),
+                account: crate::domain::iam::Account { alias: "home".parse().unwrap(), ..user.account },
+            };
+            own(number).into_iter().enumerate().map(named).collect()
+        };
+        let prefill = Prefill { user: Some(TypedUser::from(&users(240)[222])), ..Prefill::default() };
+        let form = ask(&FormChoices { own: users(240), max_days: 90, prefill }, None);
+        let element = form.pointer("/blocks/0/element").unwrap();
+        let labels: Vec<&str> = element["option_groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| group["label"]["text"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            labels,
+            ["bot-000 to bot-099 in home", "bot-100 to bot-199 in home", "bot-200 to bot-239 in home"]
+        );
+        assert_eq!(element["initial_option"]["value"], "bot-222@home");
+        let few = ask(&FormChoices { own: users(100), max_days: 90, prefill: Prefill::default() }, None);
+        assert_eq!(few.pointer("/blocks/0/element/options").unwrap().as_array().unwrap().len(), 100);
     }
 
     #[test]

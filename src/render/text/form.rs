@@ -141,6 +141,16 @@ pub fn user_choice(user: &IamUserRef) -> String {
     format!("{} in {}", user.name, user.account.alias)
 }
 
+/// IAM users of a menu's group, by the first and the last of it. Plain text.
+#[must_use]
+pub fn user_group(first: &IamUserRef, last: &IamUserRef) -> String {
+    if first.account == last.account {
+        format!("{} to {} in {}", first.name, last.name, last.account.alias)
+    } else {
+        format!("{} to {}", user_choice(first), user_choice(last))
+    }
+}
+
 /// What an approver is about to deny.
 #[must_use]
 pub fn to_deny(request: &KeyRequest) -> String {

@@ -13,6 +13,8 @@ use testkit::sqs::SLACK;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+const NARROW: &str = "arn:aws:iam::123456789012:policy/upload-artifacts";
+
 /// A form as somebody fills it in.
 const FILLED: [(&str, &str); 3] = [("use-case", "cli"), ("lifetime", "30d"), ("reason", "laptop tooling")];
 
@@ -91,6 +93,23 @@ async fn own_user_instead_of_command_opens_form() {
     let told = keyvend.told(ALICE_OWNER);
     assert!(told.contains("`frobnicate` is neither a command nor an IAM user"), "{told}");
     assert!(told.contains("`/access-key whoami`"), "{told}");
+}
+
+/// Slack shows at most 100 options in a menu without groups; more IAM users are still all there to choose from.
+#[tokio::test]
+async fn every_one_of_many_own_users_can_be_chosen() {
+    let keyvend = Deployed::new().await;
+    for n in 0..130 {
+        aws::user(&keyvend.world.net, HOME, &format!("bot-{n:03}"), Some(ALICE_OWNER), NARROW).await;
+    }
+    opens(&keyvend, ALICE_OWNER).await;
+    keyvend.deliver_everything().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    let offered = offered(&form);
+    assert!(offered.len() > 130 && offered.contains(&"bot-129@home".to_owned()), "{offered:?}");
+    let chosen = [&[("own", "bot-129@home")], &FILLED[..]].concat();
+    keyvend.submits(&form, &chosen).await;
+    assert!(keyvend.card().reading().contains("bot-129"), "{}", keyvend.card().reading());
 }
 
 #[tokio::test]
@@ -284,7 +303,7 @@ async fn lookup_corrects_ownership_record() {
 }
 
 #[tokio::test]
-async fn ownership_is_paged_and_bounded_to_hundred() {
+async fn ownership_is_read_page_by_page() {
     let keyvend = Deployed::new().await;
     let net = &keyvend.world.net;
     for n in 0..130 {
@@ -297,9 +316,9 @@ async fn ownership_is_paged_and_bounded_to_hundred() {
     opens(&keyvend, MALLORY_OUTSIDER).await;
     assert!(net.calls_to("iam", "GetAccountAuthorizationDetails").len() >= 5);
     let form = opens(&keyvend, MALLORY_OUTSIDER).await;
-    assert_eq!(offered(&form).len(), 100);
+    assert_eq!(offered(&form).len(), 130);
     let item = &aws::items(net, REQUESTS).await["owned#U0MALLORY"];
-    assert_eq!(item["owned"]["M"].as_object().unwrap().len(), 100);
+    assert_eq!(item["owned"]["M"].as_object().unwrap().len(), 130);
     keyvend.types(MALLORY_OUTSIDER, "whoami").await;
     assert!(keyvend.told(MALLORY_OUTSIDER).contains("`many-000` in `sandbox`"));
 }

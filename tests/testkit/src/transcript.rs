@@ -109,6 +109,13 @@ pub struct View {
     pub closed: bool,
 }
 
+/// The options of a menu or of radio buttons, whether they are in groups or not.
+fn options(element: &Value) -> impl Iterator<Item = &Value> {
+    let groups = element["option_groups"].as_array().into_iter().flatten();
+    let grouped = groups.flat_map(|group| group["options"].as_array().into_iter().flatten());
+    element["options"].as_array().into_iter().flatten().chain(grouped)
+}
+
 impl View {
     /// What stands for its present state.
     pub fn hash(&self) -> String {
@@ -131,8 +138,7 @@ impl View {
 
     /// The values of a menu's options.
     pub fn choices(&self, block_id: &str) -> Vec<String> {
-        let options = self.input(block_id)["element"]["options"].as_array().cloned().unwrap_or_default();
-        options.iter().map(|option| text(&option["value"])).collect()
+        options(&self.input(block_id)["element"]).map(|option| text(&option["value"])).collect()
     }
 
     /// What the element begins with: the value of an option, or what is written in it.
@@ -146,11 +152,10 @@ impl View {
     pub fn filled(&self, block_id: &str, value: Option<&str>) -> Value {
         let element = &self.input(block_id)["element"];
         let mut state = json!({"type": element["type"]});
-        if element["options"].is_null() {
+        if element["options"].is_null() && element["option_groups"].is_null() {
             state["value"] = json!(value);
         } else {
-            let option =
-                element["options"].as_array().into_iter().flatten().find(|o| o["value"].as_str() == value);
+            let option = options(element).find(|option| option["value"].as_str() == value);
             state["selected_option"] = option.cloned().unwrap_or_else(|| match value {
                 Some(forged) => json!({"value": forged}),
                 None => Value::Null,
