@@ -52,11 +52,12 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
     let value = value(request);
     let blocks = json!([
         header(&heading(request)),
-        section(&format!("{call}{}\n{reason}", text::asks(request))),
+        section(&format!("{call}{}\n{reason}{}", text::asks(request), text::comments(request))),
         fields(request),
         context(&format!("{}\n{}", existing(&request.snapshot.keys, now), holds(request))),
         {"type": "actions", "block_id": "decide", "elements": [
             button("Approve", Action::Approve, &value, Some("primary"), None),
+            button("Approve with comment", Action::OpenApproveForm, &value, None, None),
             button("Deny", Action::OpenDenyForm, &value, Some("danger"), None),
             button("Details", Action::Details, &value, None, None),
         ]},
@@ -69,7 +70,7 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
     let standing = text::standing(request);
     let mut blocks = vec![
         header(&heading(request)),
-        section(&standing),
+        section(&format!("{standing}{}", text::comments(request))),
         context(&format!("{}\n{}", text::reason(&request.details.reason), text::asked_for(request))),
     ];
     if let RequestState::Denied { reason, .. } = &request.state {

@@ -76,10 +76,17 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     form(Callback::Request, text::ASK_TITLE, "Submit request", "", blocks)
 }
 
+/// The form in which an approver approves with a comment; `carried` is what the pressed button carries.
+#[must_use]
+pub fn approve(request: &KeyRequest, carried: &str) -> Value {
+    let blocks = vec![section(&text::to_review(request)), reason("Comment", text::COMMENT_HINT, None)];
+    form(Callback::Approve, text::APPROVE_TITLE, "Approve", carried, blocks)
+}
+
 /// The form in which an approver says why they deny; `carried` is what the pressed button carries.
 #[must_use]
 pub fn deny(request: &KeyRequest, carried: &str) -> Value {
-    let blocks = vec![section(&text::to_deny(request)), reason("Why?", text::DENY_HINT, None)];
+    let blocks = vec![section(&text::to_review(request)), reason("Why?", text::DENY_HINT, None)];
     form(Callback::Deny, text::DENY_TITLE, "Deny", carried, blocks)
 }
 

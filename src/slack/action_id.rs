@@ -8,6 +8,9 @@ use crate::domain::key::DeactivationReason;
 #[strum(serialize_all = "kebab-case")]
 pub enum Action {
     Approve,
+    /// Open the form in which an approver approves with a comment.
+    #[strum(serialize = "approve-with-comment")]
+    OpenApproveForm,
     /// Open the form in which an approver says why they deny.
     #[strum(serialize = "deny")]
     OpenDenyForm,
@@ -85,7 +88,9 @@ impl Action {
     #[must_use]
     pub fn queue_group(self) -> QueueGroup {
         match self {
-            Self::OpenDenyForm | Self::Details | Self::OpenRequestForm => QueueGroup::Modal,
+            Self::OpenApproveForm | Self::OpenDenyForm | Self::Details | Self::OpenRequestForm => {
+                QueueGroup::Modal
+            }
             Self::ReportKey => QueueGroup::ReportedKey,
             Self::Deactivate | Self::DeactivateRotated | Self::DeactivateOrphaned => {
                 QueueGroup::DeactivatedKey
@@ -117,6 +122,7 @@ impl Action {
             Self::DeactivateRotated => Some(DeactivationReason::Rotated),
             Self::DeactivateOrphaned => Some(DeactivationReason::OwnerDeactivated),
             Self::Approve
+            | Self::OpenApproveForm
             | Self::OpenDenyForm
             | Self::GetKey
             | Self::Cancel
@@ -150,6 +156,7 @@ impl Action {
             | Self::DeactivateRotated
             | Self::DeactivateOrphaned => true,
             Self::Approve
+            | Self::OpenApproveForm
             | Self::GetKey
             | Self::Details
             | Self::OpenRequestForm
@@ -180,6 +187,7 @@ impl Action {
             | Self::Replace
             | Self::Activate => true,
             Self::Approve
+            | Self::OpenApproveForm
             | Self::OpenDenyForm
             | Self::GetKey
             | Self::Cancel
@@ -207,6 +215,8 @@ pub enum Callback {
     /// The form in which a key is requested.
     #[strum(serialize = "ask")]
     Request,
+    /// The form in which an approver approves with a comment.
+    Approve,
     /// The form in which an approver says why they deny.
     Deny,
 }

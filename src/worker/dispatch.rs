@@ -40,13 +40,13 @@ use crate::worker::context::{
 use crate::worker::events::approver_joined::somebody_joined;
 use crate::worker::events::home_opened::show_home;
 use crate::worker::events::user_deactivated::somebody_left;
-use crate::worker::interactions::deny_form::open_denial;
 use crate::worker::interactions::details::details;
 use crate::worker::interactions::discrepancies::{mark_known, show_discrepancies};
 use crate::worker::interactions::get_key::get_key;
 use crate::worker::interactions::report_key::{marked_off, report_key};
 use crate::worker::interactions::request_form::{open_form, open_form_for, show_alternative};
 use crate::worker::interactions::review::{ReviewAction, review};
+use crate::worker::interactions::review_form::open_review_form;
 use crate::worker::interactions::review_suspect::review_suspect;
 use crate::worker::jobs::audit_checkpoint::take_page;
 use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
@@ -316,15 +316,19 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
             }
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
-            match (callback_id, Create::filled(values), command::denial_reason(values)) {
+            match (callback_id, Create::filled(values), command::review_reason(values)) {
                 (Some(Callback::Request), Ok(submitted), _) => {
                     create(ctx, message, &submitted, invocation.now).boxed().await
+                }
+                (Some(Callback::Approve), _, Ok(comment)) => {
+                    let (approve, form) = (ReviewAction::Approve(Some(comment)), PressOrigin::Form);
+                    review(ctx, message, approve, carried, form, invocation.now).boxed().await
                 }
                 (Some(Callback::Deny), _, Ok(reason)) => {
                     let (deny, form) = (ReviewAction::Deny(reason), PressOrigin::Form);
                     review(ctx, message, deny, carried, form, invocation.now).boxed().await
                 }
-                (Some(Callback::Request | Callback::Deny) | None, _, _) => {
+                (Some(Callback::Request | Callback::Approve | Callback::Deny) | None, _, _) => {
                     Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?)
                 }
             }
@@ -354,9 +358,14 @@ async fn dispatch_action(
     let key = value.parse::<AccessKeyId>();
     let change = match action {
         Action::Approve => {
-            return review(ctx, message, ReviewAction::Approve, value, place, now).boxed().await;
+            return review(ctx, message, ReviewAction::Approve(None), value, place, now).boxed().await;
         }
-        Action::OpenDenyForm => return open_denial(ctx, message, value, place, now).boxed().await,
+        Action::OpenApproveForm => {
+            return open_review_form(ctx, message, (value, place), Callback::Approve, now).boxed().await;
+        }
+        Action::OpenDenyForm => {
+            return open_review_form(ctx, message, (value, place), Callback::Deny, now).boxed().await;
+        }
         Action::Details => return details(ctx, message, value, place, now).boxed().await,
         Action::OpenRequestForm => {
             return open_form(ctx, message, Prefill::of_button(value), now).boxed().await;

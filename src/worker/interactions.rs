@@ -1,10 +1,10 @@
 //! One file for each button and form.
 
-pub mod deny_form;
 pub mod details;
 pub mod discrepancies;
 pub mod get_key;
 pub mod report_key;
 pub mod request_form;
 pub mod review;
+pub mod review_form;
 pub mod review_suspect;

@@ -8,7 +8,7 @@ use crate::domain::iam::Account;
 use crate::id::PersonId;
 use crate::render::{approval_card, text};
 use crate::slack::action_id::{Action, Callback};
-use crate::slack::command::{Command, Create};
+use crate::slack::command::{Command, Create, review_reason};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::counters::Quota;
 use crate::store::open_requests::OpenRequests;
@@ -150,9 +150,12 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
                 && value.parse::<crate::id::AccessKeyId>().is_ok();
             *action_id == Some(Action::Approve) || about_key
         }
-        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => {
-            *callback_id == Some(Callback::Request) && Create::filled(values).is_ok()
-        }
+        SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, values, .. }) => match callback_id
+        {
+            Some(Callback::Request) => Create::filled(values).is_ok(),
+            Some(Callback::Approve) => review_reason(values).is_ok(),
+            Some(Callback::Deny) | None => false,
+        },
         SlackEvent::Interaction(_)
         | SlackEvent::OpenedHome
         | SlackEvent::UserDeactivated

@@ -18,6 +18,8 @@ pub enum RequestEvent {
     Approve {
         by: PersonId,
         press: RequestId,
+        /// For the requester and the other approvers.
+        comment: Option<Reason>,
         /// Whether this makes it enough.
         enough: bool,
         /// How long the requester then has.

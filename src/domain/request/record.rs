@@ -9,6 +9,7 @@ use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::denial::DenialReason;
 use crate::domain::notification::Outbox;
 use crate::domain::person::EligibleApprovers;
+use crate::domain::reason::Reason;
 use crate::domain::request::details::{RequestDetails, ReviewSnapshot};
 use crate::domain::request::revision::RevisionSalt;
 use crate::domain::request::state::RequestState;
@@ -53,6 +54,9 @@ pub struct Approval {
     /// By which press: one that is delivered again meets its own approval.
     pub interaction_id: RequestId,
     pub at: Timestamp,
+    /// What the approver wrote with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Reason>,
 }
 
 /// The message in the approvals channel.

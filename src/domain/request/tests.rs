@@ -121,7 +121,8 @@ fn states() -> Vec<RequestState> {
 }
 
 fn in_state(state: RequestState) -> KeyRequest {
-    let approvals = vec![Approval { by: person("U0CAROL"), interaction_id: press(8), at: ASKED }];
+    let approvals =
+        vec![Approval { by: person("U0CAROL"), interaction_id: press(8), at: ASKED, comment: None }];
     KeyRequest { state, approvals, ..request(2) }
 }
 
@@ -139,6 +140,7 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
     let approve = |who: &str, enough| RequestEvent::Approve {
         by: person(who),
         press: press(7),
+        comment: None,
         enough,
         approved_ttl: Duration::from_secs(9 * 3_600),
     };
@@ -425,6 +427,7 @@ fn only_approvers_at_creation_can_approve() {
     let approve = |who: &str| RequestEvent::Approve {
         by: person(who),
         press: press(7),
+        comment: None,
         enough: false,
         approved_ttl: TTL,
     };
@@ -434,7 +437,7 @@ fn only_approvers_at_creation_can_approve() {
     for who in ["U0MALLORY", "U0ALICE"] {
         assert_eq!(apply(approve(who)).unwrap_err(), TransitionError::NotEligible, "{who}");
     }
-    let of = |who: &str| Approval { by: person(who), interaction_id: press(7), at: ASKED };
+    let of = |who: &str| Approval { by: person(who), interaction_id: press(7), at: ASKED, comment: None };
     let given = vec![of("U0BOB"), of("U0MALLORY"), of("U0ALICE")];
     let inherited = pending.clone().inheriting(given.clone(), &press(8), false, TTL);
     assert_eq!(inherited.approvals, [of("U0BOB")]);
@@ -462,8 +465,13 @@ fn revoked_approval_can_be_repeated() {
     let other =
         pending.apply(RequestEvent::RevokeApprovals { by: vec![person("U0BOB")] }, "keyvend", now).unwrap();
     assert_eq!(other.approvals, pending.approvals);
-    let again =
-        RequestEvent::Approve { by: person("U0CAROL"), press: press(7), enough: false, approved_ttl: TTL };
+    let again = RequestEvent::Approve {
+        by: person("U0CAROL"),
+        press: press(7),
+        comment: None,
+        enough: false,
+        approved_ttl: TTL,
+    };
     assert_eq!(fallen.apply(again, "T0001.U0CAROL", now).unwrap().approvals.len(), 1);
 }
 
@@ -737,7 +745,7 @@ fn any_event() -> impl Strategy<Value = RequestEvent> {
     let deleted = prop::option::of((2usize..5).prop_map(key));
     prop_oneof![
         3 => (who, few.clone(), any::<bool>()).prop_map(|(who, n, enough)| RequestEvent::Approve {
-            by: person(who), press: press(n), enough, approved_ttl: TTL
+            by: person(who), press: press(n), comment: None, enough, approved_ttl: TTL
         }),
         1 => few.clone().prop_map(|n| RequestEvent::Deny { by: person("U0BOB"), press: press(n), reason: reason() }),
         1 => Just(RequestEvent::Cancel),

@@ -23,8 +23,8 @@ impl KeyRequest {
     /// [`TransitionError`]; nothing changed then.
     pub fn apply(&self, event: RequestEvent, actor: &str, now: Timestamp) -> Result<Self, TransitionError> {
         let changed = match event {
-            RequestEvent::Approve { by, press, enough, approved_ttl } => {
-                self.approve(by, press, enough, approved_ttl, now)
+            RequestEvent::Approve { by, press, comment, enough, approved_ttl } => {
+                self.approve((by, press, comment), enough, approved_ttl, now)
             }
             RequestEvent::RevokeApprovals { by } => self.revoke_approvals(&by, now),
             RequestEvent::Deny { by, press, reason } => self.deny(by, press, reason, now),
@@ -61,8 +61,7 @@ impl KeyRequest {
 
     fn approve(
         &self,
-        by: PersonId,
-        press: RequestId,
+        (by, press, comment): (PersonId, RequestId, Option<Reason>),
         enough: bool,
         approved_ttl: Duration,
         now: Timestamp,
@@ -79,13 +78,14 @@ impl KeyRequest {
         if self.approvals.iter().any(|approval| approval.by.user == by.user) {
             return Err(TransitionError::AlreadyApproved);
         }
-        next.approvals.push(Approval { by, interaction_id: press, at: now });
+        let written = comment.as_ref().map(|comment| ("comment", comment.as_str().to_owned()));
+        next.approvals.push(Approval { by, interaction_id: press, at: now, comment });
         if enough {
             next.state = RequestState::Approved;
             next.expires_at = now + approved_ttl;
         }
         let detail = [("revision", self.revision().to_string()), ("enough", enough.to_string())];
-        Ok((next, AuditEvent::ReviewApproved, Vec::from(detail)))
+        Ok((next, AuditEvent::ReviewApproved, detail.into_iter().chain(written).collect()))
     }
 
     fn revoke_approvals(&self, by: &[PersonId], now: Timestamp) -> Transition {

@@ -16,6 +16,8 @@ pub const LOOKING_UP: &str = "Loading...";
 pub const KEY_TITLE: &str = "Access key";
 /// The title of the form.
 pub const ASK_TITLE: &str = "Request an access key";
+/// The title of the form of an approval with a comment.
+pub const APPROVE_TITLE: &str = "Approve this request";
 /// The title of the deny form.
 pub const DENY_TITLE: &str = "Deny this request";
 /// The title of what does not fit on the card.
@@ -30,6 +32,8 @@ pub const OTHER_USER: &str = "Or another IAM user";
 pub const ALTERNATIVE_UNKNOWN: &str = "Choose a use case to see the alternative that AWS recommends.";
 /// Below the reason for a key.
 pub const REASON_HINT: &str = "The approvers read this.";
+/// Below the comment of an approval.
+pub const COMMENT_HINT: &str = "The requester and the other approvers read this.";
 /// Below the reason for a denial.
 pub const DENY_HINT: &str = "The requester reads this.";
 
@@ -151,9 +155,9 @@ pub fn user_group(first: &IamUserRef, last: &IamUserRef) -> String {
     }
 }
 
-/// What an approver is about to deny.
+/// What an approver is about to decide.
 #[must_use]
-pub fn to_deny(request: &KeyRequest) -> String {
+pub fn to_review(request: &KeyRequest) -> String {
     let asks = asks_again(request).unwrap_or_else(|| {
         format!(
             "{} requests an access key for {}:",
@@ -168,6 +172,16 @@ pub fn to_deny(request: &KeyRequest) -> String {
 #[must_use]
 pub fn because(why: &Reason) -> String {
     format!("Reason:\n{}", reason(why.as_str()))
+}
+
+/// What approvers wrote with their approvals, a paragraph each; empty where they wrote nothing.
+#[must_use]
+pub fn comments(request: &KeyRequest) -> String {
+    let written = request.approvals.iter().filter_map(|approval| {
+        let comment = approval.comment.as_ref()?;
+        Some(format!("\n{}:\n{}", person(&approval.by), reason(comment.as_str())))
+    });
+    written.collect()
 }
 
 /// Details are for approvers.

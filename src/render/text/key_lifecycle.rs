@@ -3,7 +3,7 @@
 use crate::domain::key::{DELETION_GRACE, DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::KeyRequest;
 use crate::id::{AccessKeyId, PersonId};
-use crate::render::text::{days, iam_user, person, slack_date};
+use crate::render::text::{comments, days, iam_user, person, slack_date};
 use crate::time::DAY;
 
 /// A key was deactivated, and why.
@@ -137,9 +137,10 @@ pub fn doubt_settled(request: &KeyRequest, suspects: &[&AccessKeyId]) -> String 
 pub fn being_done(request: &KeyRequest) -> String {
     let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
     format!(
-        "Approved by {}: the change of your request for {} is being applied; you will be notified here.",
+        "Approved by {}: the change of your request for {} is being applied; you will be notified here.{}",
         by.join(" and "),
-        iam_user(&request.details.user, &request.details.account)
+        iam_user(&request.details.user, &request.details.account),
+        comments(request)
     )
 }
 

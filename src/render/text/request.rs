@@ -11,7 +11,7 @@ use crate::id::{
 };
 use crate::render::text::denial::denial;
 use crate::render::text::phrase::{ask_help, days, iam_user, slack_date};
-use crate::render::text::{asks_again, escape_mrkdwn, inline_code, wanted};
+use crate::render::text::{asks_again, comments, escape_mrkdwn, inline_code, wanted};
 use crate::time::{DAY, Timestamp};
 
 /// A person, as Slack shows them.
@@ -148,9 +148,10 @@ pub fn ready(request: &KeyRequest) -> String {
         format!("Approved by {}", by.join(" and "))
     };
     format!(
-        "{why}: your key for {} is ready to create. Press *Get my key* on the computer where you will use it, by {}. The key is created only when you confirm on the page of its link.",
+        "{why}: your key for {} is ready to create. Press *Get my key* on the computer where you will use it, by {}. The key is created only when you confirm on the page of its link.{}",
         iam_user(&request.details.user, &request.details.account),
-        slack_date(request.expires_at)
+        slack_date(request.expires_at),
+        comments(request)
     )
 }
 

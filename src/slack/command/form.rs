@@ -88,7 +88,7 @@ impl Create {
 ///
 /// # Errors
 /// What is wrong with the reason.
-pub fn denial_reason(values: &BTreeMap<String, String>) -> Result<Reason, Wrong> {
+pub fn review_reason(values: &BTreeMap<String, String>) -> Result<Reason, Wrong> {
     reason(values)
 }
 
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn form_reason_is_taken_literally() {
         let escaped = [(Field::Reason, "&lt;!channel&gt; <!channel> `x`")];
-        assert_eq!(denial_reason(&values(&escaped)).unwrap().as_str(), "&lt;!channel&gt; <!channel> `x`");
+        assert_eq!(review_reason(&values(&escaped)).unwrap().as_str(), "&lt;!channel&gt; <!channel> `x`");
     }
 
     proptest! {

@@ -77,7 +77,9 @@ fn queue(
 fn wrong_fields(callback_id: Option<Callback>, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
     match callback_id {
         Some(Callback::Request) => Create::filled(values).err().unwrap_or_default(),
-        Some(Callback::Deny) => command::denial_reason(values).err().into_iter().collect(),
+        Some(Callback::Approve | Callback::Deny) => {
+            command::review_reason(values).err().into_iter().collect()
+        }
         None => Vec::new(),
     }
 }

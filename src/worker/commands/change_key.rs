@@ -194,6 +194,7 @@ fn inherited_approvals(message: &SlackEnvelope, issued: &IssuedKey, change: KeyC
         by: by.clone(),
         interaction_id: issued.request.clone(),
         at: issued.issued_at,
+        comment: None,
     });
     approvals.collect()
 }

@@ -83,7 +83,7 @@ fn paragraphs(
     let mut all = vec![(
         "Request",
         vec![
-            text::to_deny(request),
+            text::to_review(request),
             text::standing(request),
             format!("For {}, {}", text::use_case(asked.use_case), text::days(asked.days)),
             format!("Request `{}`", request.id),

@@ -32,7 +32,7 @@ use crate::worker::reply::{approvers_unreachable, reply, try_to_reply};
 /// What an approver decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReviewAction {
-    Approve,
+    Approve(Option<Reason>),
     Deny(Reason),
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn review(
             continue;
         }
         if !stored.request.is_actionable()
-            || (click == ReviewAction::Approve && stored.request.state != RequestState::Pending)
+            || (matches!(click, ReviewAction::Approve(_)) && stored.request.state != RequestState::Pending)
         {
             redraw(ctx, &stored, now).await;
             return Ok(reply(ctx, message, now, &text::moved_on(&stored.request)).await?);
@@ -158,11 +158,11 @@ async fn evaluate_review(
     };
     Ok(match click {
         ReviewAction::Deny(reason) => ReviewOutcome::Event(deny(&authorized, message, reason)),
-        ReviewAction::Approve if !request.can_count(&actor.id) => {
+        ReviewAction::Approve(_) if !request.can_count(&actor.id) => {
             let others = who_may_still_approve(ctx, &slack, &facts, request).await?;
             ReviewOutcome::No(text::approver_since(request, &others))
         }
-        ReviewAction::Approve => {
+        ReviewAction::Approve(comment) => {
             if let Some(Limit { reason, .. }) = beyond_limits(ctx, asked, &facts.iam_user) {
                 return Ok(ReviewOutcome::Event(RequestEvent::Refuse { reason }));
             }
@@ -177,7 +177,8 @@ async fn evaluate_review(
                     } else if *revision != request.revision() {
                         ReviewOutcome::OldCard
                     } else {
-                        let event = approval(ctx, policies, &authorized, &facts, request, message);
+                        let approved = (&authorized, comment.as_ref());
+                        let event = approval(ctx, policies, approved, &facts, request, message);
                         with_fallen(ctx, policies, &slack, event, &facts, request).await?
                     }
                 }
@@ -213,7 +214,7 @@ async fn evaluate_without_user(
 fn approval(
     ctx: &Context,
     policies: &Policies,
-    authorized: &Authorized<Approve>,
+    (authorized, comment): (&Authorized<Approve>, Option<&Reason>),
     facts: &DecisionFacts,
     request: &KeyRequest,
     message: &SlackEnvelope,
@@ -225,6 +226,7 @@ fn approval(
     RequestEvent::Approve {
         by: authorized.principal().clone(),
         press: message.id.clone(),
+        comment: comment.cloned(),
         enough,
         approved_ttl: ctx.config.approved_ttl,
     }
@@ -319,7 +321,7 @@ fn notifications_for(event: &RequestEvent, next: &KeyRequest, left: usize) -> (S
             (text::APPROVAL_COUNTED.to_owned(), approval_card::ready(next))
         }
         RequestEvent::Approve { by, .. } => {
-            let lacking = text::one_more(next, by) + &text::too_few_left(next, left);
+            let lacking = text::one_more(next, by) + &text::too_few_left(next, left) + &text::comments(next);
             (text::APPROVAL_COUNTED.to_owned(), approval_card::text(&lacking))
         }
         RequestEvent::Deny { by, reason, .. } => {

@@ -399,7 +399,13 @@ impl Worker {
             }
             let (by, press) = (BOB.clone(), press.clone());
             let event = match approve {
-                true => RequestEvent::Approve { by, press, enough: true, approved_ttl: REQUEST_LIFE },
+                true => RequestEvent::Approve {
+                    by,
+                    press,
+                    comment: None,
+                    enough: true,
+                    approved_ttl: REQUEST_LIFE,
+                },
                 false => {
                     RequestEvent::Deny { by, press, reason: Reason::try_from("not now".to_owned()).unwrap() }
                 }

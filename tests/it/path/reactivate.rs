@@ -72,6 +72,7 @@ async fn expiry_can_be_undone_once_for_a_day() {
     Policies: `upload-artifacts`
     Request `<request>`
     Approve
+    Approve with comment
     Deny
     Details
     ");
@@ -589,6 +590,7 @@ async fn extension_adds_original_lifetime_from_now() {
     Policies: `upload-artifacts`
     Request `<request>`
     Approve
+    Approve with comment
     Deny
     Details
     ");

@@ -76,6 +76,53 @@ async fn denial_ends_request_and_notifies_both_sides() {
     keyvend.nothing_was_created().await;
 }
 
+#[tokio::test]
+async fn approval_with_comment_counts_and_is_read_by_all() {
+    let keyvend = Deployed::new().await;
+    keyvend.types(ALICE_OWNER, ADMIN).await;
+    let card = keyvend.card();
+    keyvend.approves_with(BOB_APPROVER, &card, "only until <!channel> moves to a role").await;
+    let shown = keyvend.view(BOB_APPROVER).reading();
+    assert!(shown.contains("Your approval is recorded"), "{shown}");
+    let quoted = "<@U0BOB>:\n> only until &lt;!channel&gt; moves to a role";
+    says(&keyvend, ALICE_OWNER, quoted);
+    let card = keyvend.card();
+    assert!(card.reading().contains("1 of 2") && card.reading().contains(quoted), "{}", card.reading());
+    keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
+    says(&keyvend, ALICE_OWNER, quoted);
+    assert!(keyvend.card().reading().contains(quoted), "{}", keyvend.card().reading());
+    assert_eq!(keyvend.stands().await, "APPROVED");
+    let approved = &keyvend.trail().await[1];
+    assert_eq!(approved.event, "review.approved");
+    assert_eq!(approved.detail["comment"], "only until <!channel> moves to a role");
+}
+
+// T2.4
+#[tokio::test]
+async fn approval_with_comment_is_of_what_the_card_showed() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.presses(BOB_APPROVER, &card, "Approve with comment").await;
+    let form = keyvend.view(BOB_APPROVER);
+    attach(&keyvend, "ci-deployer", "ReadOnlyAccess").await;
+    keyvend.submits(&form, &[("reason", "fine")]).await;
+    let shown = keyvend.view(BOB_APPROVER).reading();
+    assert!(shown.contains("changed") && shown.contains("not counted"), "{shown}");
+    assert_eq!(keyvend.stands().await, "PENDING");
+    // Nor does anybody else's form count than an approver's, nor one for a request that is decided.
+    keyvend.presses(MALLORY_OUTSIDER, &keyvend.card(), "Approve with comment").await;
+    keyvend.submits(&keyvend.view(MALLORY_OUTSIDER), &[("reason", "fine")]).await;
+    assert_eq!(keyvend.stands().await, "PENDING");
+    let card = keyvend.card();
+    keyvend.presses(CAROL_APPROVER, &card, "Approve").await;
+    keyvend.presses(BOB_APPROVER, &card, "Approve with comment").await;
+    says(&keyvend, BOB_APPROVER, "is approved");
+    keyvend.submits(&form, &[("reason", "fine")]).await;
+    let shown = keyvend.view(BOB_APPROVER).reading();
+    assert!(shown.contains("is approved"), "{shown}");
+    assert_eq!(keyvend.trail().await.iter().filter(|entry| entry.event == "review.approved").count(), 1);
+}
+
 // T2.17
 #[tokio::test]
 async fn a_privileged_iam_user_takes_two_different_approvers() {

@@ -53,6 +53,7 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     Policies: `upload-artifacts`
     Request `<request>`
     Approve
+    Approve with comment
     Deny
     Details
     ");

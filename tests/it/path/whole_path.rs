@@ -41,6 +41,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     Policies: `upload-artifacts`
     Request `<request>`
     Approve
+    Approve with comment
     Deny
     Details
     ");

@@ -154,6 +154,11 @@ impl Deployed {
         self.submits(&self.view(person), &[("reason", reason)]).await;
     }
 
+    pub async fn approves_with(&self, person: &str, message: &Message, comment: &str) {
+        self.presses(person, message, "Approve with comment").await;
+        self.submits(&self.view(person), &[("reason", comment)]).await;
+    }
+
     /// The modal that a person has before them.
     pub fn view(&self, person: &str) -> View {
         self.world.net.slack().last_view(person)

@@ -1,6 +1,8 @@
-//! **Deny**: opens the form in which an approver says why.
+//! **Approve with comment** and **Deny**: open the form in which an approver writes a comment or the reason.
 
+use crate::domain::request::RequestState;
 use crate::render::{modal, text};
+use crate::slack::action_id::Callback;
 use crate::slack::receive::SlackEnvelope;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
@@ -10,12 +12,12 @@ use crate::worker::ops::card::redraw;
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::reply::answer;
 
-/// Opens the form in which an approver says why they deny.
-pub(crate) async fn open_denial(
+/// Opens the form of an approval or of a denial.
+pub(crate) async fn open_review_form(
     ctx: &Context,
     message: &SlackEnvelope,
-    value: &str,
-    place: PressOrigin<'_>,
+    (value, place): (&str, PressOrigin<'_>),
+    form: Callback,
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let Some(mut stored) = on_card(ctx, message, value, place, now).await? else { return Ok(()) };
@@ -23,11 +25,17 @@ pub(crate) async fn open_denial(
         expire_request(ctx, &stored, now).await?;
         stored = StoredRequest::read(&ctx.tables, &stored.request.id).await?.unwrap_or(stored);
     }
-    if !stored.request.is_actionable() {
+    let request = &stored.request;
+    let (is_open, form) = match form {
+        Callback::Approve => (request.state == RequestState::Pending, modal::approve(request, value)),
+        Callback::Deny => (request.is_actionable(), modal::deny(request, value)),
+        Callback::Request => return Ok(()),
+    };
+    if !is_open {
         redraw(ctx, &stored, now).await;
         return Ok(answer(ctx, message, now, &text::moved_on(&stored.request)).await?);
     }
-    match open(ctx, message, &modal::deny(&stored.request, value), now).await? {
+    match open(ctx, message, &form, now).await? {
         Opened::Now(_) | Opened::Before => Ok(()),
         Opened::TooLate => Ok(answer(ctx, message, now, text::PRESS_AGAIN).await?),
     }
