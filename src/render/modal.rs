@@ -35,12 +35,15 @@ pub struct FormChoices {
     pub max_days: u32,
     /// What the form begins with.
     pub prefill: Prefill,
+    /// Why it was refused as it was submitted before.
+    pub refusal: Option<String>,
 }
 
 /// The form in which a key is asked for; `chosen` is the use case whose alternative is shown.
 #[must_use]
 pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<Value> =
+        offer.refusal.iter().map(|why| section(&text::refused_in_form(why))).collect();
     let prefill = &offer.prefill;
     let typed = prefill.user.as_ref().map(TypedUser::to_string);
     if offer.own.is_empty() {
@@ -246,7 +249,10 @@ mod tests {
 
     #[test]
     fn form_choices_are_bounded_and_read_back() {
-        let form = ask(&FormChoices { own: own(1_040), max_days: 90, prefill: Prefill::default() }, None);
+        let form = ask(
+            &FormChoices { own: own(1_040), max_days: 90, prefill: Prefill::default(), refusal: None },
+            None,
+        );
         assert!(form.to_string().len() < 250_000, "{}", form.to_string().len());
         assert_eq!(
             form["blocks"][1]["elements"][0]["text"],
@@ -276,7 +282,7 @@ mod tests {
             own(number).into_iter().enumerate().map(named).collect()
         };
         let prefill = Prefill { user: Some(TypedUser::from(&users(240)[222])), ..Prefill::default() };
-        let form = ask(&FormChoices { own: users(240), max_days: 90, prefill }, None);
+        let form = ask(&FormChoices { own: users(240), max_days: 90, prefill, refusal: None }, None);
         let element = form.pointer("/blocks/0/element").unwrap();
         let labels: Vec<&str> = element["option_groups"]
             .as_array()
@@ -289,13 +295,19 @@ mod tests {
             ["bot-000 to bot-099 in home", "bot-100 to bot-199 in home", "bot-200 to bot-239 in home"]
         );
         assert_eq!(element["initial_option"]["value"], "bot-222@home");
-        let few = ask(&FormChoices { own: users(100), max_days: 90, prefill: Prefill::default() }, None);
+        let few = ask(
+            &FormChoices { own: users(100), max_days: 90, prefill: Prefill::default(), refusal: None },
+            None,
+        );
         assert_eq!(few.pointer("/blocks/0/element/options").unwrap().as_array().unwrap().len(), 100);
     }
 
     #[test]
     fn whoever_owns_nothing_must_write_the_name() {
-        let form = ask(&FormChoices { own: Vec::new(), max_days: 90, prefill: Prefill::default() }, None);
+        let form = ask(
+            &FormChoices { own: Vec::new(), max_days: 90, prefill: Prefill::default(), refusal: None },
+            None,
+        );
         let first = form.pointer("/blocks/0").unwrap();
         assert_eq!((&first["block_id"], &first["optional"]), (&json!("other"), &json!(false)));
     }
@@ -306,7 +318,7 @@ mod tests {
         let error = typed.parse::<crate::slack::command::Command>().unwrap_err();
         let prefill = Prefill::of_button(&error.prefill.unwrap().to_button());
         let begins = |own: Vec<IamUserRef>| {
-            let form = ask(&FormChoices { own, max_days: 90, prefill: prefill.clone() }, None);
+            let form = ask(&FormChoices { own, max_days: 90, prefill: prefill.clone(), refusal: None }, None);
             let blocks = form["blocks"].as_array().unwrap().clone();
             let of = |block: &Value| {
                 let element = &block["element"];

@@ -23,6 +23,7 @@ pub mod key_in_iam;
 pub mod key_list;
 pub mod key_record;
 pub mod ownership;
+pub mod request_form;
 pub mod ticket_outbox;
 pub mod unmanaged_key;
 pub mod void_ticket;

@@ -16,6 +16,12 @@ pub const LOOKING_UP: &str = "Loading...";
 pub const KEY_TITLE: &str = "Access key";
 /// The title of the form.
 pub const ASK_TITLE: &str = "Request an access key";
+/// Above the form in which a request was made that was refused.
+#[must_use]
+pub fn refused_in_form(why: &str) -> String {
+    format!("*Your request was refused.* {why}\nYou can change it and submit it again.")
+}
+
 /// The title of the form of an approval with a comment.
 pub const APPROVE_TITLE: &str = "Approve this request";
 /// The title of the deny form.

@@ -32,7 +32,8 @@ use crate::worker::decision_facts::{DecisionFacts, Found, facts_unless_denied};
 use crate::worker::limits::{admit, fetch_ahead, still_open};
 use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_list::chooser;
-use crate::worker::ops::ownership::{nearest_own_user, note_owners};
+use crate::worker::ops::ownership::{Known, known_users, nearest_own_user, note_owners};
+use crate::worker::ops::request_form::request_form;
 use crate::worker::outbox::{audit_alone, drain_outbox};
 use crate::worker::reply::{
     answer_with, approvers_unreachable, direct, reply, show_open_request, show_outcome,
@@ -95,7 +96,7 @@ pub(crate) async fn create(
             _ => Ok(None),
         }
     };
-    let create = async {
+    let stored = async {
         match StoredRequest::create(&ctx.tables, &request, open.as_ref()).await {
             Ok(stored) => Ok(stored),
             // A redelivery goes on from what the first delivery recorded.
@@ -105,7 +106,7 @@ pub(crate) async fn create(
             Err(WriteError::Other(error)) => Err(error),
         }
     };
-    let (stored, chooser) = try_join(create, chooser).await?;
+    let (stored, chooser) = try_join(stored, chooser).await?;
     if !stored.request.details.is_same(&request.details) {
         // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is told
         // nothing of the request that has it.
@@ -116,7 +117,14 @@ pub(crate) async fn create(
         Some(chooser) if needs_key_choice(&stored.request) => {
             offer_key_to_replace(ctx, message, &chooser, now).await
         }
-        Some(_) | None => confirm_request(ctx, message, &stored, now).await,
+        Some(_) | None => {
+            // Whoever was refused before anything was looked up may be somebody who learns nothing of IAM users.
+            let known = match &seen {
+                Some(_) if message.submitted_view().is_some() => known_users(ctx, &message.person.user).await,
+                Some(_) | None => Known::default(),
+            };
+            confirm_request(ctx, message, (create, &known), &stored, now).await
+        }
     };
     let stored = drain_outbox(ctx, stored).await;
     if let Some(found) = seen {
@@ -163,7 +171,26 @@ async fn refuse_account(
     };
     let refused = NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", [("by", by)]);
     audit_alone(ctx, message, [asked, refused]).await?;
-    Ok(reply(ctx, message, now, &why).await?)
+    Ok(refuse(ctx, message, (create, &Known::default()), &why, now).await?)
+}
+
+/// Answers with a refusal. In a form it is shown above what was filled in, which can be changed and submitted again.
+async fn refuse(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    (create, known): (&Create, &Known),
+    why: &str,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let Some(view) = message.submitted_view() else { return reply(ctx, message, now, why).await };
+    let form = request_form(ctx, known, &Prefill::from(create), Some(why.to_owned()));
+    match slack_client(ctx).await?.update_view(view, None, &form).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "updating modal failed");
+            reply(ctx, message, now, why).await
+        }
+    }
 }
 
 /// The request as policy lets it begin, refused ones too, with what was looked up for it.
@@ -279,6 +306,7 @@ async fn offer_key_to_replace(
 async fn confirm_request(
     ctx: &Context,
     message: &SlackEnvelope,
+    form: (&Create, &Known),
     stored: &StoredRequest,
     now: Timestamp,
 ) -> anyhow::Result<()> {
@@ -287,7 +315,7 @@ async fn confirm_request(
         RequestState::Pending => (text::form_asked(request), approval_card::asked(request)),
         RequestState::Approved => (text::form_ready(request), approval_card::ready(request)),
         RequestState::PolicyDenied { reason } => {
-            return reply(ctx, message, now, &denial_text(ctx, reason)).await;
+            return refuse(ctx, message, form, &denial_text(ctx, reason), now).await;
         }
         RequestState::LinkIssued { .. }
         | RequestState::Issuing(_)

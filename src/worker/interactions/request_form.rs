@@ -1,18 +1,16 @@
 //! Forms: opening them while their trigger lives, and saying in them how it went.
 
-use crate::policy::IamUserRef;
 use crate::render::approval_card;
-use crate::render::modal::{self, FormChoices};
 use crate::render::text;
 use crate::slack::api::SlackError;
 use crate::slack::command::{Prefill, TypedUser};
 use crate::slack::command_name::CommandName;
 use crate::slack::receive::{OpenView, SlackEnvelope};
 use crate::time::Timestamp;
-use crate::worker::authorize::account_named;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::ops::button::{Opened, open};
 use crate::worker::ops::ownership::{Known, known_users, refresh_directory};
+use crate::worker::ops::request_form::{own_user, request_form};
 use crate::worker::reply::answer_with;
 
 /// Opens the form in which a key is asked for, filled in as far as is known.
@@ -53,11 +51,7 @@ async fn open_known(
     prefill: &Prefill,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    // A chosen user goes by its account's alias.
-    let chosen = prefill.user.as_ref().and_then(|user| own_user(ctx, &known.own, user));
-    let user = chosen.map(TypedUser::from).or_else(|| prefill.user.clone());
-    let shown = Prefill { user, ..prefill.clone() };
-    let form = modal::ask(&offer(ctx, known.own.clone(), shown), prefill.use_case);
+    let form = request_form(ctx, known, prefill, None);
     let opened = open(ctx, message, &form, now).await?;
     if let Opened::TooLate = opened {
         let late = approval_card::offer_form(text::FORM_LATE.to_owned(), prefill);
@@ -65,16 +59,6 @@ async fn open_known(
     }
     refresh_directory(ctx, known, now).await;
     Ok(())
-}
-
-/// The one of the person's IAM users that a typed one is.
-fn own_user<'a>(ctx: &Context, own: &'a [IamUserRef], typed: &TypedUser) -> Option<&'a IamUserRef> {
-    let account = account_named(ctx, typed.account.as_ref()).ok()?;
-    own.iter().find(|user| user.name == typed.user && user.account.id == account.id)
-}
-
-fn offer(ctx: &Context, own: Vec<IamUserRef>, prefill: Prefill) -> FormChoices {
-    FormChoices { own, max_days: ctx.config.max_key_days, prefill }
 }
 
 /// Shows in the open form what AWS recommends for the chosen use case. Another choice may have come meanwhile, or
@@ -88,7 +72,8 @@ pub(crate) async fn show_alternative(
     let Ok(use_case) = chosen.parse() else { return Ok(()) };
     let known = known_users(ctx, &message.person.user).await;
     // What was filled in stays, for its blocks stay.
-    let form = modal::ask(&offer(ctx, known.own, Prefill::default()), Some(use_case));
+    let prefill = Prefill { use_case: Some(use_case), ..Prefill::default() };
+    let form = request_form(ctx, &known, &prefill, None);
     let slack = slack_client(ctx).await?;
     match slack.update_view(&view.id, view.hash.as_ref(), &form).await {
         Ok(()) => Ok(()),

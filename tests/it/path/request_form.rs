@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::aws::{self, REQUESTS, SANDBOX};
 use testkit::deployed::Deployed;
 use testkit::net::HOME;
-use testkit::slack::{ALICE_OWNER, BOB_APPROVER, MALLORY_OUTSIDER, View};
+use testkit::slack::{ALICE_OWNER, BOB_APPROVER, GUS_GUEST, MALLORY_OUTSIDER, View};
 use testkit::sqs::SLACK;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -110,6 +110,54 @@ async fn every_one_of_many_own_users_can_be_chosen() {
     let chosen = [&[("own", "bot-129@home")], &FILLED[..]].concat();
     keyvend.submits(&form, &chosen).await;
     assert!(keyvend.card().reading().contains("bot-129"), "{}", keyvend.card().reading());
+}
+
+/// A refusal must not cost what was filled in.
+#[tokio::test]
+async fn refused_form_can_be_changed_and_submitted_again() {
+    let keyvend = Deployed::new().await;
+    let form = opens(&keyvend, ALICE_OWNER).await;
+    keyvend.deliver_everything().await;
+    let on_aws = [
+        ("other", "ci-deployer"),
+        ("use-case", "aws-compute"),
+        ("lifetime", "7d"),
+        ("reason", "to run jobs"),
+    ];
+    keyvend.submits(&form, &on_aws).await;
+    let again = keyvend.view(ALICE_OWNER);
+    assert!(again.reading().contains("Your request was refused."), "{}", again.reading());
+    let begins =
+        ["own", "use-case", "lifetime", "reason"].map(|block| again.begins(block).unwrap_or_default());
+    assert_eq!(begins, ["ci-deployer@home", "aws-compute", "7d", "to run jobs"]);
+    assert_eq!(keyvend.stands().await, "POLICY_DENIED");
+    let changed =
+        [("own", "ci-deployer@home"), ("use-case", "cli"), ("lifetime", "7d"), ("reason", "to run jobs")];
+    keyvend.submits(&again, &changed).await;
+    assert!(
+        keyvend.view(ALICE_OWNER).reading().contains("Request sent"),
+        "{}",
+        keyvend.view(ALICE_OWNER).reading()
+    );
+    assert_eq!(keyvend.stands().await, "PENDING");
+}
+
+/// Somebody who became a guest while the form was open is not shown it again with their IAM users.
+// T2.11
+#[tokio::test]
+async fn refused_form_shows_a_guest_no_iam_users() {
+    let keyvend = Deployed::new().await;
+    aws::user(&keyvend.world.net, HOME, "guests-own", Some(GUS_GUEST), NARROW).await;
+    let slack = keyvend.world.net.slack();
+    slack.person(GUS_GUEST, |gus| gus.restricted = false);
+    opens(&keyvend, GUS_GUEST).await;
+    keyvend.deliver_everything().await;
+    let form = opens(&keyvend, GUS_GUEST).await;
+    assert_eq!(offered(&form), ["guests-own@home"]);
+    slack.person(GUS_GUEST, |gus| gus.restricted = true);
+    keyvend.submits(&form, &with_user("nobody")).await;
+    let shown = keyvend.view(GUS_GUEST).view.to_string();
+    assert!(shown.contains("Guests of this workspace") && !shown.contains("guests-own"), "{shown}");
 }
 
 #[tokio::test]
