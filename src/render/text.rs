@@ -213,6 +213,7 @@ mod tests {
         • `/access-key create &lt;iam-user&gt;[@account] use:&lt;use-case&gt; ttl:&lt;days&gt;d &lt;reason&gt;` Request an access key for an IAM user that you own.
         • `/access-key list [iam-user[@account]]` List the access keys of your IAM users or of one of them, with the available actions.
         • `/access-key rotate &lt;key&gt;` Request a replacement for a key, with the same expiry.
+        • `/access-key extend &lt;key&gt;` Request a later expiry for a key.
         • `/access-key deactivate &lt;key&gt;` Deactivate a key immediately.
         • `/access-key activate &lt;key&gt;` Request reactivation of an inactive key.
         • `/access-key delete &lt;key&gt;` Delete an inactive key.

@@ -59,6 +59,9 @@ commands! {
         /// `rotate <key>`
         /// Request a replacement for a key, with the same expiry.
         Rotate(AccessKeyId),
+        /// `extend <key>`
+        /// Request a later expiry for a key.
+        Extend(AccessKeyId),
         /// `deactivate <key>`
         /// Deactivate a key immediately.
         Deactivate(AccessKeyId),
@@ -96,6 +99,8 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("add", "create"),
     ("ls", "list"),
     ("keys", "list"),
+    ("renew", "extend"),
+    ("prolong", "extend"),
     ("revoke", "deactivate"),
     ("disable", "deactivate"),
     ("off", "deactivate"),
@@ -113,10 +118,11 @@ const SYNONYMS: &[(&str, &str)] = &[
 ];
 
 /// The commands, as typed.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "create",
     "list",
     "rotate",
+    "extend",
     "deactivate",
     "activate",
     "delete",
@@ -148,6 +154,7 @@ impl FromStr for Command {
             "create" => create::create(words).map(Self::Create),
             "list" => keys::listed(words).map(Self::List),
             "rotate" => keys::key("rotate", words).map(Self::Rotate),
+            "extend" => keys::key("extend", words).map(Self::Extend),
             "deactivate" => keys::key("deactivate", words).map(Self::Deactivate),
             "activate" => keys::key("activate", words).map(Self::Activate),
             "delete" => keys::key("delete", words).map(Self::Delete),
@@ -344,6 +351,7 @@ mod tests {
         "whoami",
         "list",
         "rotate",
+        "extend",
         "delete",
         "AKIAIOSFODNN7EXAMPLE",
         " ",

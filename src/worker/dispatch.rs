@@ -217,7 +217,11 @@ async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32
 fn record_ids(message: &SlackEnvelope) {
     let key: Option<AccessKeyId> = match &message.what {
         SlackEvent::Command(
-            Command::Rotate(key) | Command::Activate(key) | Command::Deactivate(key) | Command::Delete(key),
+            Command::Rotate(key)
+            | Command::Extend(key)
+            | Command::Activate(key)
+            | Command::Deactivate(key)
+            | Command::Delete(key),
         ) => Some(key.clone()),
         SlackEvent::Interaction(Interaction::BlockActions { value, .. }) => value.parse().ok(),
         SlackEvent::Command(_)
@@ -285,6 +289,9 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
             Command::List(user) => list(ctx, message, user.as_ref(), invocation.now).boxed().await,
             Command::Rotate(key) => {
                 change_key(ctx, message, key, KeyChange::Rotate, invocation.now).boxed().await
+            }
+            Command::Extend(key) => {
+                change_key(ctx, message, key, KeyChange::Extend, invocation.now).boxed().await
             }
             Command::Activate(key) => {
                 change_key(ctx, message, key, KeyChange::Reactivate, invocation.now).boxed().await

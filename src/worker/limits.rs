@@ -122,6 +122,7 @@ fn only_turns_off(what: &SlackEvent) -> bool {
             | Command::Create(_)
             | Command::List(_)
             | Command::Rotate(_)
+            | Command::Extend(_)
             | Command::Activate(_)
             | Command::Delete(_)
             | Command::Status(_)
@@ -143,7 +144,11 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
     match what {
         SlackEvent::Command(command) => matches!(
             command,
-            Command::Create(_) | Command::List(None) | Command::Rotate(_) | Command::Activate(_)
+            Command::Create(_)
+                | Command::List(None)
+                | Command::Rotate(_)
+                | Command::Extend(_)
+                | Command::Activate(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, value, view: None, .. }) => {
             let about_key = action_id.is_some_and(Action::is_key_change)

@@ -69,6 +69,8 @@ mod tests {
             ("DELETE  AKIAIOSFODNN7EXAMPLE ", Command::Delete(key())),
             ("/access-key delete AKIAIOSFODNN7EXAMPLE", Command::Delete(key())),
             ("rotate AKIAIOSFODNN7EXAMPLE now", Command::Rotate(key())),
+            ("extend AKIAIOSFODNN7EXAMPLE", Command::Extend(key())),
+            ("renew AKIAIOSFODNN7EXAMPLE for a week", Command::Extend(key())),
             ("deactivate AKIAIOSFODNN7EXAMPLE, it leaked on GitHub", Command::Deactivate(key())),
             ("revoke the key AKIAIOSFODNN7EXAMPLE.", Command::Deactivate(key())),
             ("disable \u{201c}AKIAIOSFODNN7EXAMPLE\u{201d}!", Command::Deactivate(key())),

@@ -29,6 +29,7 @@ pub(crate) fn receive(signed: &Verified<Form>, pins: &AppIdentity) -> Result<Rec
             | Command::Create(_)
             | Command::List(_)
             | Command::Rotate(_)
+            | Command::Extend(_)
             | Command::Deactivate(_)
             | Command::Activate(_)
             | Command::Delete(_)
