@@ -20,6 +20,8 @@ pub const MOST_LISTED: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyAction {
     Rotate,
+    /// Request another key in its place, for its lifetime from now.
+    Renew,
     /// Request a later expiry.
     Extend,
     /// Request reactivation after expiry.
@@ -134,6 +136,7 @@ fn buttons(key: &AccessKeyId, offers: &[KeyAction]) -> Option<Value> {
 fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
     let (text, action, style) = match offer {
         KeyAction::Rotate => ("Rotate", Action::Rotate, None),
+        KeyAction::Renew => ("Rotate and renew", Action::Renew, None),
         KeyAction::Extend => ("Extend", Action::Extend, None),
         KeyAction::Undo => ("Undo", Action::UndoExpiry, Some("primary")),
         KeyAction::Received => ("I saved it", Action::ConfirmReceipt, Some("primary")),
@@ -155,6 +158,7 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
             "Get a new key",
         )),
         KeyAction::Rotate
+        | KeyAction::Renew
         | KeyAction::Extend
         | KeyAction::Undo
         | KeyAction::Received

@@ -31,6 +31,9 @@ pub enum Action {
     SuspectNotOurs,
     #[strum(serialize = "rotate-key")]
     Rotate,
+    /// Another key in its place, for its lifetime from now.
+    #[strum(serialize = "renew-key")]
+    Renew,
     #[strum(serialize = "extend-key")]
     Extend,
     UndoExpiry,
@@ -101,6 +104,7 @@ impl Action {
             | Self::SuspectOurs
             | Self::SuspectNotOurs
             | Self::Rotate
+            | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
             | Self::ConfirmReceipt
@@ -132,6 +136,7 @@ impl Action {
             | Self::SuspectOurs
             | Self::SuspectNotOurs
             | Self::Rotate
+            | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
             | Self::ConfirmReceipt
@@ -163,6 +168,7 @@ impl Action {
             | Self::SuspectOurs
             | Self::SuspectNotOurs
             | Self::Rotate
+            | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
             | Self::ConfirmReceipt
@@ -181,6 +187,7 @@ impl Action {
     pub fn is_key_change(self) -> bool {
         match self {
             Self::Rotate
+            | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
             | Self::ConfirmReceipt

@@ -384,6 +384,7 @@ async fn dispatch_action(
         Action::ShowDiscrepancies => return show_discrepancies(ctx, message, now).boxed().await,
         Action::MarkKnown => return mark_known(ctx, message, value, now).boxed().await,
         Action::Rotate => Some(KeyChange::Rotate),
+        Action::Renew => Some(KeyChange::Renew),
         Action::Extend => Some(KeyChange::Extend),
         Action::UndoExpiry => Some(KeyChange::UndoExpiry),
         Action::ConfirmReceipt => Some(KeyChange::ConfirmReceipt),

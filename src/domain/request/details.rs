@@ -12,12 +12,15 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestKind {
     Create,
-    /// A new key in place of one, until that one's approved end.
+    /// A new key in place of one, until that one's approved end or for a lifetime of its own.
     Rotate {
         key: AccessKeyId,
         end: Timestamp,
         /// The lifetime that was approved for it first, in days.
         days: u32,
+        /// Whether it may outlive that one: a whole lifetime begins.
+        #[serde(default)]
+        renews: bool,
     },
     /// A key that is off back, until `end`.
     Reactivate {
@@ -65,7 +68,8 @@ impl RequestKind {
     pub(crate) fn detail(&self) -> Vec<(String, String)> {
         let (kind, key, end) = match self {
             Self::Create => return Vec::new(),
-            Self::Rotate { key, end, .. } => ("rotate", key, end),
+            Self::Rotate { key, end, renews: false, .. } => ("rotate", key, end),
+            Self::Rotate { key, end, renews: true, .. } => ("renew", key, end),
             Self::Reactivate { key, end, undo: true } => ("undo", key, end),
             Self::Reactivate { key, end, undo: false } => ("activate", key, end),
             Self::Extend { key, end } => ("extend", key, end),

@@ -248,8 +248,13 @@ pub fn expires_soon(issued: &IssuedKey, last_used: &AccessKeyLastUsed) -> String
     let what = iam_user(&issued.user, &issued.account);
     let end = slack_date(issued.expires_at);
     let next = match &issued.successor {
-        Some(successor) => format!("`{}` has replaced it: deactivate this one once nothing uses it.", successor.key),
-        None => "*Extend* requests a later expiry. *Rotate* requests a replacement with the same expiry. If nobody needs the key, do nothing.".to_owned(),
+        Some(successor) => {
+            format!("`{}` has replaced it: deactivate this one once nothing uses it.", successor.key)
+        }
+        None => format!(
+            "*Extend* requests a later expiry for this key. *Rotate and renew* requests a new key in its place for {}. If nobody needs the key, do nothing.",
+            days(issued.days)
+        ),
     };
     format!(
         "The key `{}` for {what} expires {end} and is then deactivated. It {}.\n{next}",
@@ -308,8 +313,12 @@ pub fn asks_again(request: &KeyRequest) -> Option<String> {
     let (who, what) = (person(&asked.requester), iam_user(&asked.user, &asked.account));
     Some(match &asked.kind {
         RequestKind::Create => return None,
-        RequestKind::Rotate { key, end, .. } => format!(
+        RequestKind::Rotate { key, end, renews: false, .. } => format!(
             "*{who}* requests a new key for {what} to replace `{key}`, until {}, when that one expires:",
+            slack_date(*end)
+        ),
+        RequestKind::Rotate { key, end, renews: true, .. } => format!(
+            "*{who}* requests a new key for {what} to replace `{key}` and outlive it, until {}:",
             slack_date(*end)
         ),
         RequestKind::Reactivate { key, end, undo: true } => format!(

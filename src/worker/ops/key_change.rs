@@ -14,8 +14,10 @@ use crate::worker::decision_facts::DecisionFacts;
 /// What can be asked about a key that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyChange {
-    /// Another in its place.
+    /// Another in its place, until the same end.
     Rotate,
+    /// Another in its place, for its lifetime from now.
+    Renew,
     /// Back after it was deactivated; after its expiry, what `Undo` asks.
     Reactivate,
     /// Its expiry taken back.
@@ -31,7 +33,7 @@ impl KeyChange {
     /// What the trail says where it is refused without becoming a request.
     pub(crate) fn refused(self) -> AuditEvent {
         match self {
-            Self::Rotate => AuditEvent::KeyRotateDenied,
+            Self::Rotate | Self::Renew => AuditEvent::KeyRotateDenied,
             Self::Reactivate => AuditEvent::KeyActivateDenied,
             Self::UndoExpiry => AuditEvent::KeyUndoDenied,
             Self::ConfirmReceipt => AuditEvent::KeyConfirmDenied,
@@ -44,7 +46,7 @@ impl KeyChange {
     /// queue chooses, says nothing.
     pub(crate) fn made(self, asked: &RequestDetails, message: &SlackEnvelope, key: &AccessKeyId) -> bool {
         let about = match (self, &asked.kind) {
-            (Self::Rotate | Self::Replace, RequestKind::Rotate { key, .. })
+            (Self::Rotate | Self::Renew | Self::Replace, RequestKind::Rotate { key, .. })
             | (
                 Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt,
                 RequestKind::Reactivate { key, .. },
@@ -76,6 +78,7 @@ impl KeyChange {
         }
         match self {
             Self::Rotate => plan_rotation(stored, now),
+            Self::Renew => plan_renewal(stored, most_days, now),
             Self::Reactivate | Self::UndoExpiry | Self::ConfirmReceipt => {
                 plan_reactivation(self, issued, now)
             }
@@ -97,19 +100,30 @@ impl KeyChange {
                 | KeyState::NotOurs { .. } => Err(text::not_unconfirmed(issued)),
             },
             Self::Extend => {
-                let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active);
-                if !lives || stored.deactivation_mark.is_some() {
-                    return Err(text::not_on(&issued.key));
-                }
-                let days = issued.days.min(most_days);
-                let end = Timestamp(now.0 + i64::from(days) * DAY);
-                if end.since(issued.expires_at) < DAY {
-                    return Err(text::long_enough(issued));
-                }
+                let (end, days) = later_end(stored, most_days, now)?;
                 Ok((RequestKind::Extend { key: issued.key.clone(), end }, days))
             }
         }
     }
+}
+
+/// The end that a key in use has if its lifetime begins again now, with that lifetime in days.
+fn later_end(stored: &StoredKey, most_days: u32, now: Timestamp) -> Result<(Timestamp, u32), String> {
+    let issued = &stored.issued;
+    let lives = matches!(issued.state, KeyState::Confirmed | KeyState::Active);
+    if !lives || stored.deactivation_mark.is_some() {
+        return Err(text::not_on(&issued.key));
+    }
+    let days = issued.days.min(most_days);
+    let end = Timestamp(now.0 + i64::from(days) * DAY);
+    if end.since(issued.expires_at) < DAY { Err(text::long_enough(issued)) } else { Ok((end, days)) }
+}
+
+fn plan_renewal(stored: &StoredKey, most_days: u32, now: Timestamp) -> Result<(RequestKind, u32), String> {
+    plan_rotation(stored, now)?;
+    let (end, days) = later_end(stored, most_days, now)?;
+    let issued = &stored.issued;
+    Ok((RequestKind::Rotate { key: issued.key.clone(), end, days: issued.days, renews: true }, days))
 }
 
 fn plan_rotation(stored: &StoredKey, now: Timestamp) -> Result<(RequestKind, u32), String> {
@@ -132,7 +146,8 @@ fn plan_replacement(issued: &IssuedKey, now: Timestamp) -> Result<(RequestKind, 
     if end <= now {
         return Err(text::past_end(&issued.key, issued.expires_at));
     }
-    Ok((RequestKind::Rotate { key: issued.key.clone(), end, days: issued.days }, issued.days_left(now)))
+    let kind = RequestKind::Rotate { key: issued.key.clone(), end, days: issued.days, renews: false };
+    Ok((kind, issued.days_left(now)))
 }
 
 fn plan_reactivation(
@@ -182,6 +197,10 @@ pub(crate) fn authorize_change(
     let key = KeyFacts::from(issued);
     match change {
         KeyChange::Rotate | KeyChange::Replace => policies.authorize(who, Rotate(key), user).map(drop)?,
+        KeyChange::Renew => {
+            policies.authorize(who, Rotate(key), user)?;
+            policies.authorize(who, Request(facts.asked(asked, 0)), user).map(drop)?;
+        }
         KeyChange::Reactivate | KeyChange::UndoExpiry | KeyChange::ConfirmReceipt => {
             policies.authorize(who, Activate(key), user).map(drop)?;
         }
@@ -200,8 +219,9 @@ mod tests {
     use crate::domain::key::{DeactivationMark, Successor};
     use crate::id::{PersonId, RequestId};
 
-    const ALL: [KeyChange; 6] = [
+    const ALL: [KeyChange; 7] = [
         KeyChange::Rotate,
+        KeyChange::Renew,
         KeyChange::Reactivate,
         KeyChange::UndoExpiry,
         KeyChange::ConfirmReceipt,
@@ -256,14 +276,14 @@ mod tests {
             .collect();
         insta::assert_snapshot!(given.join("\n"), @r"
         DELIVERED : 
-        CONFIRMED : Rotate, Extend
+        CONFIRMED : Rotate, Renew, Extend
         UNCONFIRMED : 
         INACTIVE user-requested: Rotate, Reactivate, UndoExpiry
         INACTIVE reported: Rotate, Reactivate, UndoExpiry
         INACTIVE unconfirmed: Rotate, Reactivate, UndoExpiry, ConfirmReceipt, Replace
         INACTIVE expired: Rotate, Reactivate, UndoExpiry
         ACTIVATING : 
-        ACTIVE : Rotate, Extend
+        ACTIVE : Rotate, Renew, Extend
         DELETING : 
         DELETED unconfirmed: Replace
         DELETED user-requested: 
@@ -274,7 +294,7 @@ mod tests {
 
     // T8.1
     #[test]
-    fn only_extension_passes_approved_expiry() {
+    fn only_extension_and_renewal_pass_approved_expiry() {
         // Undoing an expiry adds a day from now.
         let issued = key(30);
         let end = issued.expires_at;
@@ -288,6 +308,9 @@ mod tests {
                     let most = match &kind {
                         RequestKind::Reactivate { undo: true, .. } => Timestamp(now.0 + DAY),
                         RequestKind::Extend { .. } => Timestamp(now.0 + 30 * DAY),
+                        RequestKind::Rotate { .. } if change == KeyChange::Renew => {
+                            Timestamp(now.0 + 30 * DAY)
+                        }
                         _ => end,
                     };
                     assert!(now < to && to <= most, "{change:?} of {state:?}");

@@ -28,7 +28,7 @@ pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) ->
     let offers: &[KeyAction] = if issued.successor.is_some() {
         &[KeyAction::Retire]
     } else {
-        &[KeyAction::Extend, KeyAction::Rotate]
+        &[KeyAction::Extend, KeyAction::Renew]
     };
     let reminder = Notification::ExpiryReminder {
         to: issued.requester.clone(),

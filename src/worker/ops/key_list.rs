@@ -81,7 +81,7 @@ fn available_actions(
             KeyChange::Reactivate => {
                 offers.contains(&KeyAction::Undo) || offers.contains(&KeyAction::Received)
             }
-            KeyChange::Extend | KeyChange::ConfirmReceipt | KeyChange::Replace => false,
+            KeyChange::Renew | KeyChange::Extend | KeyChange::ConfirmReceipt | KeyChange::Replace => false,
         };
         let wanted = again.plan(stored, ctx.config.max_key_days, now);
         if let (Ok((kind, days)), false) = (wanted, other) {

@@ -50,9 +50,9 @@ async fn expiry_reminders_come_seven_and_one_day_ahead() {
     }
     insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @r"
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expires <time> and is then deactivated. It was last used <time> with s3 in eu-west-1.
-    *Extend* requests a later expiry. *Rotate* requests a replacement with the same expiry. If nobody needs the key, do nothing.
+    *Extend* requests a later expiry for this key. *Rotate and renew* requests a new key in its place for 30 days. If nobody needs the key, do nothing.
     Extend
-    Rotate
+    Rotate and renew
     ");
     assert!(item(&keyvend, &key.id).await["reminders"]["delivered_at"].is_number());
     assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_reminder_sent").count(), 2);
@@ -172,7 +172,7 @@ async fn moved_expiry_needs_new_reminder() {
         after(&keyvend, DAY).await;
     }
     let reminder = keyvend.direct(ALICE_OWNER);
-    assert_eq!(buttons(&reminder), ["Extend", "Rotate"]);
+    assert_eq!(buttons(&reminder), ["Extend", "Rotate and renew"]);
     assert!(item(&keyvend, &key.id).await["reminders"]["delivered_at"].is_number());
     keyvend.presses(ALICE_OWNER, &reminder, "Extend").await;
     keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;

@@ -20,6 +20,33 @@ async fn rotated(keyvend: &Deployed, key: &ShownKey) -> ShownKey {
     new
 }
 
+/// The reminder of a key's end offers another for a whole lifetime: with the approvals of a new one, and the old one keeps its end.
+// T8.1
+#[tokio::test]
+async fn renewed_key_begins_a_lifetime() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    after(&keyvend, 23 * DAY).await;
+    let reminder = keyvend.direct(ALICE_OWNER);
+    keyvend.presses(ALICE_OWNER, &reminder, "Rotate and renew").await;
+    let asked = waiting(&keyvend).reading();
+    assert!(asked.contains("to replace `AKIAWORLD00000000002` and outlive it"), "{asked}");
+    assert!(asked.contains("30 days") && asked.contains("0 of 1"), "{asked}");
+    keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
+    let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
+    let new = keyvend.reveals(&tab).await;
+    keyvend.posts("/reveal/ack", &tab.ack(&new)).await;
+    keyvend.deliver().await;
+    let (old, fresh) = (item(&keyvend, &key.id).await, item(&keyvend, &new.id).await);
+    let ends = [&old, &fresh].map(|item| item["expires_at"].as_i64().unwrap());
+    assert_eq!((ends[1] - ends[0]) / i64::try_from(DAY).unwrap(), 23);
+    assert_eq!(old["successor"]["key"], json!(new.id));
+    assert_eq!(keyvend.trail().await[0].detail["kind"], "renew");
+    // Pressed again, it makes no third key.
+    keyvend.presses(ALICE_OWNER, &reminder, "Rotate and renew").await;
+    assert!(keyvend.told(ALICE_OWNER).contains("already been replaced"), "{}", keyvend.told(ALICE_OWNER));
+}
+
 #[tokio::test]
 async fn rotated_key_keeps_expiry_of_old_key() {
     // The old key stays active beside it.
