@@ -59,7 +59,7 @@ impl Step {
 pub const FIRST: &str = "/access-key create ci-deployer use:local-code ttl:30d tooling on my laptop";
 
 /// All scenes, in the recommended order.
-pub const SCENES: [Scene; 9] = [
+pub const SCENES: [Scene; 13] = [
     Scene {
         title: "From request to key",
         steps: &[
@@ -150,6 +150,60 @@ pub const SCENES: [Scene; 9] = [
             ),
             as_(BOB_APPROVER, "*The same for approvers*: the button is under the card of every issued key.")
                 .at_the_card(),
+            as_(
+                CAROL_APPROVER,
+                "*Bring a reported key back.* Alice can only delete it: her account may be the one that was taken over. An approver who did not request the key may press *Reactivate*.",
+            )
+            .types("/access-key list ci-deployer"),
+        ],
+    },
+    Scene {
+        title: "Manage your keys",
+        steps: &[
+            as_(ALICE_OWNER, "*Request a key* of `report-bot`; let Bob approve it, and get it.")
+                .types("/access-key create report-bot use:outside-aws ttl:30d nightly reports"),
+            as_(ALICE_OWNER, "*List the keys.* Each has its age, last use and expiry, and a button for everything that Alice may do.")
+                .types("/access-key list report-bot"),
+            as_(
+                ALICE_OWNER,
+                "*Rotate it.* Press *Rotate*, let Bob approve, and get the new key. Both work, until you have replaced the old one where it is used.",
+            ),
+            as_(
+                ALICE_OWNER,
+                "*Let a day pass.* Nothing has used the old key since, so keyvend asks: press *Deactivate the old key*.",
+            ),
+        ],
+    },
+    Scene {
+        title: "A key expires",
+        steps: &[
+            as_(BOB_APPROVER, "*Request a key for a week*; let Carol approve it, and get it.")
+                .types("/access-key create release-bot use:third-party ttl:7d one release"),
+            as_(BOB_APPROVER, "*Let six days pass.* A reminder comes: press *Extend*, and let Carol approve. The key then expires a week from now."),
+            as_(BOB_APPROVER, "*Let seven days pass.* The key has expired and is inactive. A week later it is deleted."),
+            as_(
+                BOB_APPROVER,
+                "*Undo the expiry*, if something broke. Carol approves it, and the key works for another 24 hours, once.",
+            ),
+        ],
+    },
+    Scene {
+        title: "A key nobody received",
+        steps: &[
+            as_(ALICE_OWNER, "*Request a key*, let Bob approve it, open its link and press *Create my key*. Then close the tab without showing the key.")
+                .types("/access-key create ci-deployer@sandbox use:local-code ttl:7d trying something"),
+            as_(ALICE_OWNER, "*Let 15 minutes pass.* Nobody confirmed receipt, so the key is inactive: it may be in the wrong hands."),
+            as_(ALICE_OWNER, "*Get a new key.* The unreceived one is deleted, and the approval counts for the new one."),
+        ],
+    },
+    Scene {
+        title: "Two keys",
+        steps: &[
+            as_(ALICE_OWNER, "*Request a third key.* AWS allows two per IAM user. keyvend shows both, with their last use: press *Deactivate* on one of them.")
+                .types("/access-key create full use:cli ttl:30d one more"),
+            as_(ALICE_OWNER, "*Delete the inactive key*, when nothing needed it.").types("/access-key list full"),
+            as_(ALICE_OWNER, "*Request it again.* Now there is room.")
+                .types("/access-key create full use:cli ttl:30d one more"),
         ],
     },
     Scene {

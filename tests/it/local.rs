@@ -21,7 +21,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use running::Running;
 use testkit::deployed::{ShownKey, Tab};
-use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, GENERAL, MALLORY_OUTSIDER};
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL, MALLORY_OUTSIDER};
 use tour::{SCENES, Step};
 
 const HOUR: u32 = 3_600;
@@ -370,7 +370,7 @@ async fn what_is_refused() {
 async fn this_wasnt_me() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [requester, approver] = scene("This wasn't me");
+        let [requester, approver, back] = scene("This wasn't me");
         let [first, ..] = scene::<4>("From request to key");
         browser.gets_a_key(first).await;
         browser.presses(requester.person, "This wasn't me").await;
@@ -384,6 +384,99 @@ async fn this_wasnt_me() {
         browser.presses(approver.person, "This wasn't me").await;
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive", "Inactive"]);
         assert!(browser.told(ALICE_OWNER).await.contains("It is deactivated"));
+        let listed = browser.takes(back).await;
+        assert!(listed.contains("Reactivate"), "{listed}");
+        browser.presses(back.person, "Reactivate").await;
+        assert!(browser.told(back.person).await.contains("is reactivated until"));
+        assert_eq!(browser.statuses("ci-deployer").await, ["Active", "Inactive"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn manage_your_keys() {
+    at_the_pages(async {
+        let browser = Browser::new().await;
+        let [ask, list, rotate, idle] = scene("Manage your keys");
+        browser.gets_a_key(ask).await;
+        assert!(browser.takes(list).await.contains("never used"));
+        browser.presses(rotate.person, "Rotate").await;
+        browser.presses(BOB_APPROVER, "Approve").await;
+        browser.key(&browser.link(rotate.person).await, None).await;
+        assert_eq!(browser.statuses("report-bot").await, ["Active", "Active"]);
+        browser.passes(DAY + HOUR).await;
+        browser.presses(idle.person, "Deactivate the old key").await;
+        assert_eq!(browser.statuses("report-bot").await, ["Inactive", "Active"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_expires() {
+    at_the_pages(async {
+        let browser = Browser::new().await;
+        let [ask, extend, expire, undo] = scene("A key expires");
+        browser.takes(ask).await;
+        browser.presses(CAROL_APPROVER, "Approve").await;
+        browser.key(&browser.link(ask.person).await, None).await;
+        browser.passes(6 * DAY).await;
+        browser.presses(extend.person, "Extend").await;
+        browser.presses(CAROL_APPROVER, "Approve").await;
+        assert!(
+            browser.told(extend.person).await.contains("extended"),
+            "{}",
+            browser.told(extend.person).await
+        );
+        browser.passes(6 * DAY).await;
+        assert_eq!(browser.statuses("release-bot").await, ["Active"]);
+        browser.passes(DAY + HOUR).await;
+        assert_eq!(browser.statuses("release-bot").await, ["Inactive"]);
+        assert!(browser.told(expire.person).await.contains("has expired"));
+        browser.presses(undo.person, "Undo").await;
+        browser.presses(CAROL_APPROVER, "Approve").await;
+        assert_eq!(browser.statuses("release-bot").await, ["Active"]);
+        browser.passes(DAY + HOUR).await;
+        assert_eq!(browser.statuses("release-bot").await, ["Inactive"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_nobody_received() {
+    at_the_pages(async {
+        let browser = Browser::new().await;
+        let [ask, wait, again] = scene("A key nobody received");
+        browser.takes(ask).await;
+        browser.presses(BOB_APPROVER, "Approve").await;
+        let tab = browser.link(ask.person).await;
+        assert_eq!(browser.does("/reveal/claim", &tab.claim(None)).await.0, 202);
+        browser.passes(HOUR / 4).await;
+        let told = browser.told(wait.person).await;
+        assert!(told.contains("was deactivated") && told.contains("Get a new key"), "{told}");
+        browser.presses(again.person, "Get a new key").await;
+        browser.key(&browser.link(again.person).await, None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_keys() {
+    at_the_pages(async {
+        let browser = Browser::new().await;
+        let [third, delete, ask] = scene("Two keys");
+        assert!(
+            browser.takes(third).await.contains("two access keys"),
+            "{}",
+            browser.told(third.person).await
+        );
+        browser.presses(third.person, "Deactivate").await;
+        assert_eq!(browser.statuses("full").await.iter().filter(|status| *status == "Inactive").count(), 1);
+        browser.takes(delete).await;
+        browser.presses(delete.person, "Delete").await;
+        assert_eq!(browser.statuses("full").await, ["Active"]);
+        browser.passes(60).await;
+        browser.gets_a_key(ask).await;
+        assert_eq!(browser.statuses("full").await, ["Active", "Active"]);
     })
     .await;
 }
@@ -483,6 +576,10 @@ fn every_scene_is_walked() {
         "Two approvals",
         "Denied requests",
         "This wasn't me",
+        "Manage your keys",
+        "A key expires",
+        "A key nobody received",
+        "Two keys",
         "Freeze",
         "Let time pass",
         "Status and help",
