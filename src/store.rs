@@ -1,5 +1,6 @@
 //! The items of the tables, one kind a file: how each is read and written, and every DynamoDB expression.
 
+pub mod backlog;
 pub mod chains;
 pub mod counters;
 pub mod document;

@@ -1,6 +1,7 @@
 //! The worker: everything that decides and acts.
 
 pub mod authorize;
+pub mod backlog;
 pub mod claims;
 pub mod commands;
 pub mod context;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod notify;
 pub mod ops;
 pub mod outbox;
+pub mod rate_limit;
 pub mod reply;
 pub mod timers;
 

@@ -1,6 +1,8 @@
 //! What people are to be told of a request: stored with the change that it tells of, delivered on its own. What it says
 //! stands in table `Requests` alone, never in a queue.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccessKeyId, PersonId};
@@ -24,6 +26,36 @@ pub enum Notification {
     ThreadReply { message: RenderedMessage },
     /// A message to the approvals channel.
     ApprovalsChannel { message: RenderedMessage },
+    /// The same about the postponed end of a key. Whether it was delivered matters, so that is noted.
+    PostponementNotice { key: AccessKeyId, end: Timestamp, message: RenderedMessage },
+}
+
+/// Where a notification goes. Slack limits how much may be sent to each: what goes to one is sent one after the other, and
+/// in the order in which it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    Person(PersonId),
+    /// The card, which is posted to the approvals channel first and updated from then on.
+    Card,
+    ApprovalsChannel,
+    /// Postponements to the approvals channel: there may be hundreds, and nothing else waits behind them.
+    Postponements,
+}
+
+impl Notification {
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        match self {
+            Self::UpdateCard => Destination::Card,
+            Self::DirectMessage { to, .. } | Self::ExpiryReminder { to, .. } => {
+                Destination::Person(to.clone())
+            }
+            // After the card that it belongs to was posted there.
+            Self::ThreadReply { .. } | Self::ApprovalsChannel { .. } => Destination::ApprovalsChannel,
+            Self::PostponementNotice { .. } => Destination::Postponements,
+        }
+    }
 }
 
 /// A message as it was rendered with the change that it tells of: stored and delivered, never looked into here.
@@ -58,6 +90,9 @@ pub struct Outbox {
     count: u32,
     /// The numbers of those that are still to be queued.
     pub outbox: Vec<u32>,
+    /// Where these go.
+    #[serde(default)]
+    destinations: BTreeMap<u32, Destination>,
     /// Those that the next write of the request stores, each as an item of its own.
     #[serde(skip)]
     new: Vec<OutboxEntry>,
@@ -68,6 +103,7 @@ impl Outbox {
         for notification in notifications {
             self.count += 1;
             self.outbox.push(self.count);
+            self.destinations.insert(self.count, notification.destination());
             self.new.push(OutboxEntry { number: self.count, notification });
         }
     }
@@ -84,8 +120,15 @@ impl Outbox {
         self.new.is_empty()
     }
 
+    /// Where one that is still to be queued goes, unless an earlier version stored it.
+    #[must_use]
+    pub fn destination(&self, number: u32) -> Option<&Destination> {
+        self.destinations.get(&number)
+    }
+
     /// Drops those that are known to be queued.
     pub fn remove_delivered(&mut self, up_to: u32) {
         self.outbox.retain(|number| *number > up_to);
+        self.destinations.retain(|number, _| *number > up_to);
     }
 }

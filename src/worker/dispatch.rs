@@ -17,14 +17,15 @@ use crate::id::AccessKeyId;
 use crate::queue::DueMessage;
 use crate::render::text;
 use crate::slack::action_id::{Action, Callback};
-use crate::slack::api::SlackError;
 use crate::slack::command::{self, Command, Create, Prefill};
 use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
+use crate::store::backlog::NotificationRef;
 use crate::store::keys::StoredKey;
 use crate::store::requests;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::authorize::{account_named, barred, refuse_barred};
+use crate::worker::backlog::deliver_in_order;
 use crate::worker::claims::on_claims;
 use crate::worker::commands::cancel::{cancel, cancel_by_button};
 use crate::worker::commands::change_key::change_key;
@@ -51,13 +52,12 @@ use crate::worker::interactions::review_suspect::review_suspect;
 use crate::worker::jobs::audit_checkpoint::take_page;
 use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
 use crate::worker::limits::{admit, admits_itself, fetch_ahead, refuse_rate, tells_of_iam_users};
-use crate::worker::notify::deliver_notification;
 use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
 use crate::worker::ops::key_change::KeyChange;
 use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
-use crate::worker::outbox::record_audit;
+use crate::worker::outbox::{default_group, record_audit};
+use crate::worker::rate_limit::{retry_after, with_jitter};
 use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
-use crate::worker::timers::notification::retry_later;
 use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
 use crate::worker::timers::ticket::resume_issue;
 
@@ -103,7 +103,8 @@ async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> 
         (&ctx.config.claims_queue, on_claims(ctx, body, invocation, received).boxed().await)
     } else if ctx.config.due_queue.is_source(arn) {
         span.record("queue", "due");
-        (&ctx.config.due_queue, on_due(ctx, body, invocation, received).boxed().await)
+        let group = message.attributes.get("MessageGroupId").map(String::as_str);
+        (&ctx.config.due_queue, on_due(ctx, body, group, invocation, received).boxed().await)
     } else if ctx.config.sweep_queue.is_source(arn) {
         span.record("queue", "sweep");
         // Whatever its body says: this queue has one meaning, so nothing can be said through it.
@@ -113,7 +114,8 @@ async fn receive(ctx: &Context, message: SqsMessage, invocation: Invocation) -> 
         return Err(Undone);
     };
     let Err(error) = done else { return Ok(()) };
-    delay_retry(ctx, queue, message.receipt_handle, error, received).await;
+    let id = message.message_id.unwrap_or_default();
+    delay_retry(ctx, queue, (&id, message.receipt_handle), error, received).await;
     Err(Undone)
 }
 
@@ -169,15 +171,20 @@ fn not_shown(error: &HandleError) -> Option<&NotShown> {
     }
 }
 
-async fn on_due(ctx: &Context, body: &str, invocation: Invocation, received: u32) -> Result<(), HandleError> {
+async fn on_due(
+    ctx: &Context,
+    body: &str,
+    group: Option<&str>,
+    invocation: Invocation,
+    received: u32,
+) -> Result<(), HandleError> {
     let span = Span::current();
     match serde_json::from_str::<DueMessage>(body) {
         Ok(DueMessage::Notify { request, number }) => {
             span.record("request_id", display(&request));
-            match deliver_notification(ctx, &request, number, invocation.now, received).await {
-                Ok(()) => Ok(()),
-                Err(error) => retry_later(ctx, (&request, number), error, invocation.now, received).await,
-            }
+            let group = group.map_or_else(|| default_group(&request), str::to_owned);
+            let notification = NotificationRef(request, number);
+            deliver_in_order(ctx, &group, &notification, invocation.now, received).boxed().await
         }
         Ok(DueMessage::RefreshOwnership(page)) => {
             refresh_ownership_page(ctx, page, invocation.now, received).boxed().await
@@ -410,7 +417,7 @@ async fn dispatch_action(
 async fn delay_retry(
     ctx: &Context,
     queue: &QueueUrl,
-    receipt: Option<String>,
+    (id, receipt): (&str, Option<String>),
     error: HandleError,
     received: u32,
 ) {
@@ -418,16 +425,16 @@ async fn delay_retry(
         HandleError::RetryAfter(delay) => delay,
         HandleError::RateLimited => Duration::from_secs(60),
         HandleError::Failed(error) => {
-            let slack = error.chain().find_map(|cause| cause.downcast_ref::<SlackError>());
+            let limit = retry_after(&error);
             let error = format!("{error:#}");
             if received < MAX_RECEIVES {
                 tracing::warn!(receive_count = received, error, "message handling failed, will retry");
             } else {
                 tracing::error!(receive_count = received, error, "message handling failed, giving up");
             }
-            match slack {
-                Some(SlackError::Wait(delay)) => *delay,
-                _ => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),
+            match limit {
+                Some(delay) => with_jitter(delay, id, received),
+                None => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),
             }
         }
     };

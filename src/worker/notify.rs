@@ -10,7 +10,8 @@ use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES, slack_client};
 use crate::worker::ops::card::{draw, to_approvers};
-use crate::worker::ops::key_expiry::note_delivered;
+use crate::worker::ops::key_expiry::{note_delivered, note_postponement_notified};
+use crate::worker::rate_limit::retry_after;
 use crate::worker::reply::direct;
 
 /// Delivers a stored notification. What Slack can never deliver is logged and let go; all else comes again. A message
@@ -37,6 +38,12 @@ pub(crate) async fn deliver_notification(
         }
         Notification::ThreadReply { message } => in_thread(ctx, request, &message.try_into()?).await,
         Notification::ApprovalsChannel { message } => to_approvers(ctx, &message.try_into()?).await.map(drop),
+        Notification::PostponementNotice { key, end, message } => {
+            match to_approvers(ctx, &message.try_into()?).await {
+                Ok(_) => note_postponement_notified(ctx, key, *end, now).await,
+                Err(error) => Err(error),
+            }
+        }
     };
     match told {
         Err(error) if is_undeliverable(&notification, &error) => {
@@ -44,7 +51,8 @@ pub(crate) async fn deliver_notification(
             Ok(())
         }
         Err(error) => {
-            if notification == Notification::UpdateCard && received >= MAX_RECEIVES {
+            let is_last = received >= MAX_RECEIVES && retry_after(&error).is_none();
+            if notification == Notification::UpdateCard && is_last {
                 tell_of_no_card(ctx, request).await;
             }
             Err(error.into())
@@ -89,6 +97,8 @@ fn is_undeliverable(notification: &Notification, error: &anyhow::Error) -> bool 
                 "user_disabled" | "user_not_found" | "users_not_found" | "user_not_visible" | "cannot_dm_bot"
             )
         }
-        Notification::ThreadReply { .. } | Notification::ApprovalsChannel { .. } => false,
+        Notification::ThreadReply { .. }
+        | Notification::ApprovalsChannel { .. }
+        | Notification::PostponementNotice { .. } => false,
     }
 }

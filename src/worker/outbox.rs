@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::aws::WriteError;
 use crate::aws::item::Write;
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
-use crate::domain::request::{KeyRequest, Notification, RequestEvent, RequestState};
+use crate::domain::request::{Destination, KeyRequest, Notification, RequestEvent, RequestState};
 use crate::id::RequestId;
 use crate::queue::DueMessage;
 use crate::slack::receive::SlackEnvelope;
@@ -59,11 +59,29 @@ pub(crate) fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = Ne
     chain
 }
 
-/// Queues one notification: in order within its request, and once.
-async fn queue_notification(ctx: &Context, request: &RequestId, number: u32) -> anyhow::Result<()> {
-    let due = DueMessage::Notify { request: request.clone(), number };
-    let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}"));
-    ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
+/// The group of notifications that go to one destination by one of Slack's methods: one of them is delivered at a time, for
+/// Slack limits these by themselves. Where an earlier version did not store the destination, the order is the request's.
+fn group_of(request: &RequestId, destination: Option<&Destination>, has_card: bool) -> String {
+    match destination {
+        Some(Destination::Person(person)) => format!("notify.{person}.post"),
+        Some(Destination::Card) if has_card => "notify.approvals.update".to_owned(),
+        Some(Destination::Card | Destination::ApprovalsChannel) => "notify.approvals.post".to_owned(),
+        Some(Destination::Postponements) => "notify.approvals.postponements".to_owned(),
+        None => default_group(request),
+    }
+}
+
+/// The group of a notification's message that names none.
+pub(crate) fn default_group(request: &RequestId) -> String {
+    format!("notify.{request}")
+}
+
+/// Queues one notification: in order within its group, and once.
+async fn queue_notification(ctx: &Context, request: &KeyRequest, number: u32) -> anyhow::Result<()> {
+    let group = group_of(&request.id, request.notifications.destination(number), request.card.is_some());
+    let due = DueMessage::Notify { request: request.id.clone(), number };
+    let (body, once) = (serde_json::to_string(&due)?, format!("{}.notify.{number}", request.id));
+    ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
 }
 
 /// Queues a notification again that could not be delivered: once for each time that its timer ran out.
@@ -71,11 +89,13 @@ pub(crate) async fn queue_undelivered(
     ctx: &Context,
     request: &RequestId,
     number: u32,
+    destination: &Destination,
     due_at: Timestamp,
 ) -> anyhow::Result<()> {
+    let group = group_of(request, Some(destination), false);
     let due = DueMessage::Notify { request: request.clone(), number };
     let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}.{}", due_at.0));
-    ctx.sqs.send(&ctx.config.due_queue, body, &format!("notify.{request}"), &once).await
+    ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
 }
 
 /// Whether a request is one to carry out now.
@@ -153,7 +173,7 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
         }
     }
     for number in &request.notifications.outbox {
-        match queue_notification(ctx, &request.id, *number).await {
+        match queue_notification(ctx, request, *number).await {
             Ok(()) => next.notifications.remove_delivered(*number),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "notification not queued, left in outbox");

@@ -21,6 +21,7 @@ mod issue;
 mod key_commands;
 mod key_descriptions;
 mod key_truth;
+mod lasting_limits;
 mod limits;
 mod logging;
 mod lookups;

@@ -1,15 +1,19 @@
 //! The end of a key: reminders of it, and its postponement while the key is in use.
 
+use std::ops::Range;
+
 use crate::domain::iam::AccessKeyLastUsed;
 use crate::domain::key::record::{IssuedKey, Postponement, Reminders, Successor};
 use crate::domain::key::state::{DeactivationReason, KeyState};
+use crate::domain::shard::spread;
+use crate::id::AccessKeyId;
 use crate::time::{DAY, Timestamp};
 
 /// What taking an expiry back gives at most, in seconds.
 pub const UNDO_EXTENSION: i64 = DAY;
 /// A key that was used within so many seconds counts as in use.
 pub const RECENT_USE_WINDOW: i64 = 7 * DAY;
-/// How often the end of a key that is in use is postponed before it is deactivated all the same.
+/// How often the end of a key that is in use is postponed before it is deactivated all the same, if somebody was told of it.
 pub const MAX_POSTPONEMENTS: u32 = 7;
 /// How long before its end a reminder must have been delivered, in seconds.
 const NOTICE: i64 = DAY;
@@ -17,6 +21,8 @@ const NOTICE: i64 = DAY;
 /// delivered in time to count as notice.
 const REMINDERS: [i64; 2] = [7 * DAY, NOTICE + HOUR];
 const HOUR: i64 = 3_600;
+/// Between which times of day postponed deadlines are, in seconds: in office hours, with half an hour left for what is late.
+const DEADLINES: Range<i64> = 9 * HOUR + HOUR / 2..14 * HOUR + HOUR / 2;
 
 /// What becomes of a key whose time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +55,12 @@ pub(crate) fn is_office_hours(now: Timestamp, offset: i64) -> bool {
     weekday < 4 && (9 * HOUR..15 * HOUR).contains(&local.rem_euclid(DAY))
 }
 
-/// Noon of the next day there. Moved by 24 hours alone, an end at night would stay one.
-fn next_local_noon(now: Timestamp, offset: i64) -> Timestamp {
+/// A time in the office hours of the next day there, for each key another: at one time for all, Slack would not take all that is
+/// to be told of them. Moved by 24 hours alone, an end at night would stay one.
+fn next_deadline(key: &AccessKeyId, now: Timestamp, offset: i64) -> Timestamp {
     let local = now.0.saturating_add(offset);
-    Timestamp((local.div_euclid(DAY) + 1) * DAY + 12 * HOUR - offset)
+    let time = DEADLINES.start + spread(key.as_str(), DEADLINES.end - DEADLINES.start);
+    Timestamp((local.div_euclid(DAY) + 1) * DAY + time - offset)
 }
 
 impl Successor {
@@ -120,7 +128,8 @@ impl IssuedKey {
             && self.undone_expiry.is_none()
     }
 
-    /// Whether its end may still be postponed, seeing its last use. One that cannot be read shows nothing.
+    /// Whether its end may still be postponed, seeing its last use. One that cannot be read shows nothing. As long as nobody was
+    /// told that it ends, a key in use does not.
     #[must_use]
     pub fn can_postpone(&self, last_used: &AccessKeyLastUsed, now: Timestamp) -> bool {
         let in_use = match last_used {
@@ -128,7 +137,16 @@ impl IssuedKey {
             AccessKeyLastUsed::At { at, .. } => now.since(*at) < RECENT_USE_WINDOW,
             AccessKeyLastUsed::Unknown => true,
         };
-        in_use && !self.expiry_was_undone() && self.postponements() < MAX_POSTPONEMENTS
+        let may_be_postponed = self.postponements() < MAX_POSTPONEMENTS || !self.had_notice(now);
+        in_use && !self.expiry_was_undone() && may_be_postponed
+    }
+
+    /// Whether Slack took a message that it ends at least a day ago: a reminder to its requester, or the notice of a
+    /// postponement to the approvers.
+    fn had_notice(&self, now: Timestamp) -> bool {
+        let notified_at = self.postponement.and_then(|postponement| postponement.notified_at);
+        let delivered = [self.reminders.delivered_at, notified_at];
+        delivered.into_iter().flatten().any(|at| now.since(at) >= NOTICE)
     }
 
     fn postponements(&self) -> u32 {
@@ -145,9 +163,11 @@ impl IssuedKey {
             (false, _) => PostponeReason::Unreminded,
             (true, false) => PostponeReason::OutOfHours,
         };
-        ExpiryDecision::Postpone(
-            Postponement { new_deadline: next_local_noon(now, offset), times: self.postponements() + 1 },
-            unready,
-        )
+        let postponement = Postponement {
+            new_deadline: next_deadline(&self.key, now, offset),
+            times: self.postponements().saturating_add(1),
+            notified_at: self.postponement.and_then(|postponement| postponement.notified_at),
+        };
+        ExpiryDecision::Postpone(postponement, unready)
     }
 }

@@ -121,6 +121,9 @@ pub struct Postponement {
     pub new_deadline: Timestamp,
     /// The how manyth time this is.
     pub times: u32,
+    /// When Slack took the notice of this or an earlier one.
+    #[serde(default)]
+    pub notified_at: Option<Timestamp>,
 }
 
 /// A key that took another's place, and what is seen of the other's last use since.

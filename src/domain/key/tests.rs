@@ -9,6 +9,7 @@ use crate::domain::iam::{AccessKeyLastUsed, Account};
 use crate::domain::key::expiry::is_office_hours;
 use crate::domain::key::state::TRANSITIONS;
 use crate::domain::risk::RiskFlag;
+use crate::domain::shard::spread;
 use crate::domain::ticket::claim::FETCH_WINDOW;
 use crate::domain::use_case::UseCase;
 use crate::id::{PersonId, RequestId};
@@ -98,8 +99,15 @@ fn reminders_are_due_seven_and_one_day_ahead() {
 fn only_possibly_used_key_is_postponed() {
     let now = Timestamp(START + 30 * DAY);
     let undone = IssuedKey { undone_expiry: Some(now), ..key(30) };
-    let often =
-        |times| IssuedKey { postponement: Some(Postponement { new_deadline: now, times }), ..key(30) };
+    let noted = |times, notified_at: Option<i64>| {
+        let notified_at = notified_at.map(|before| Timestamp(now.0 - before));
+        IssuedKey { postponement: Some(Postponement { new_deadline: now, times, notified_at }), ..key(30) }
+    };
+    let often = |times| noted(times, Some(6 * DAY));
+    let reminded = |before| IssuedKey {
+        reminders: Reminders { delivered_at: Some(Timestamp(now.0 - before)), ..key(30).reminders },
+        ..noted(7, None)
+    };
     for (issued, last_used, expected) in [
         (key(30), AccessKeyLastUsed::Never, false),
         (key(30), AccessKeyLastUsed::Unknown, true),
@@ -110,6 +118,14 @@ fn only_possibly_used_key_is_postponed() {
         (often(6), AccessKeyLastUsed::Unknown, true),
         (often(7), AccessKeyLastUsed::Unknown, false),
         (often(7), at(now.0), false),
+        // Nobody was told that it ends, or not a day ago.
+        (noted(7, None), at(now.0), true),
+        (noted(70, None), AccessKeyLastUsed::Unknown, true),
+        (noted(7, None), AccessKeyLastUsed::Never, false),
+        (noted(7, Some(DAY - 1)), at(now.0), true),
+        (noted(8, Some(DAY)), at(now.0), false),
+        (reminded(DAY - 1), at(now.0), true),
+        (reminded(DAY), at(now.0), false),
     ] {
         let postponement = issued.postponement;
         assert_eq!(issued.can_postpone(&last_used, now), expected, "{last_used:?} {postponement:?}");
@@ -122,7 +138,7 @@ fn used_key_expires_in_office_hours_after_notice() {
     let monday = START - 16 * HOUR;
     let when =
         |day: i64, hour: i64, minute: i64| Timestamp(monday + day * DAY + hour * HOUR + minute * MINUTE);
-    let noon = |day: i64, offset: i64| when(day, 12, 0).0 - offset;
+    let noon = |day: i64, offset: i64| when(day, 9, 30).0 + spread(key(30).key.as_str(), 5 * HOUR) - offset;
     let amsterdam = HOUR;
     let delhi = 5 * HOUR + 30 * MINUTE;
     let honolulu = -10 * HOUR;
@@ -155,10 +171,27 @@ fn used_key_expires_in_office_hours_after_notice() {
         let mut issued = key(30);
         issued.reminders.delivered_at = delivered.map(|before| Timestamp(now.0 + before));
         let expected = expected.map_or(ExpiryDecision::Deactivate, |(until, unready)| {
-            ExpiryDecision::Postpone(Postponement { new_deadline: Timestamp(until), times: 1 }, unready)
+            let new_deadline = Timestamp(until);
+            ExpiryDecision::Postpone(Postponement { new_deadline, times: 1, notified_at: None }, unready)
         });
         assert_eq!(issued.expiry_decision(offset, now), expected, "{} with {offset}", now.rfc3339());
     }
+}
+
+#[test]
+fn postponed_deadlines_are_spread_over_office_hours() {
+    // Those of 500 keys that are postponed at one moment.
+    let mut minutes = std::collections::BTreeMap::new();
+    for number in 0..500 {
+        let issued = IssuedKey { key: format!("AKIA{number:0>16}").parse().unwrap(), ..key(30) };
+        let ExpiryDecision::Postpone(postponement, _) = issued.expiry_decision(HOUR, Timestamp(START)) else {
+            panic!("{number} is not postponed")
+        };
+        assert!(is_office_hours(postponement.new_deadline, HOUR), "{postponement:?}");
+        *minutes.entry(postponement.new_deadline.0 / MINUTE).or_insert(0) += 1;
+    }
+    let (most, hours) = (minutes.values().max().unwrap(), minutes.len() / 60);
+    assert!(*most <= 10 && hours >= 3, "{most} keys in one minute, {} minutes with any", minutes.len());
 }
 
 #[test]
@@ -192,7 +225,7 @@ fn each_key_state_has_one_due_action() {
     };
     let replaced = |look_at| IssuedKey { successor: Some(successor(look_at)), ..reminded(key(30)) };
     let postponement = IssuedKey {
-        postponement: Some(Postponement { new_deadline: time(31 * DAY), times: 1 }),
+        postponement: Some(Postponement { new_deadline: time(31 * DAY), times: 1, notified_at: None }),
         ..reminded(key(30))
     };
     for (what, issued, due, step) in [
@@ -253,7 +286,8 @@ fn deactivation_mark_overrides_other_due_actions() {
 fn changed_expiry_resets_reminders_and_postponements() {
     let mut issued = key(30).with_reminder_sent(Timestamp(START + 29 * DAY));
     issued.reminders.delivered_at = Some(Timestamp(START + 29 * DAY));
-    issued.postponement = Some(Postponement { new_deadline: Timestamp(START + 31 * DAY), times: 1 });
+    issued.postponement =
+        Some(Postponement { new_deadline: Timestamp(START + 31 * DAY), times: 1, notified_at: None });
     let now = Timestamp(START + 30 * DAY);
     let longer = issued.with_expiry(Timestamp(now.0 + 30 * DAY), now);
     assert_eq!((longer.reminders, longer.postponement), (Reminders::none(now), None));
@@ -293,9 +327,11 @@ proptest! {
             times += 1;
             prop_assert_eq!(postponement.times, times);
             prop_assert!(postponement.new_deadline > now && postponement.new_deadline.since(now) <= 2 * DAY, "{:?}", postponement);
-            prop_assert_eq!(postponement.new_deadline.0.saturating_add(offset).rem_euclid(DAY), 12 * HOUR);
+            let time = postponement.new_deadline.0.saturating_add(offset).rem_euclid(DAY);
+            prop_assert!((19 * HOUR / 2..29 * HOUR / 2).contains(&time), "{} s", time);
             prop_assert!(unready == PostponeReason::Unreminded || !is_office_hours(now, offset));
-            issued.postponement = Some(postponement);
+            // Slack takes the notice at once.
+            issued.postponement = Some(Postponement { notified_at: postponement.notified_at.or(Some(now)), ..postponement });
         }
         prop_assert!(times <= MAX_POSTPONEMENTS);
     }

@@ -280,14 +280,17 @@ pub fn postponement(
             person(&issued.requester)
         ),
     };
+    let times = match postponement.times {
+        times if times <= MAX_POSTPONEMENTS => format!("{times} of at most {MAX_POSTPONEMENTS} times"),
+        times => format!("{times} times, because no message about its expiry was delivered"),
+    };
     format!(
-        "The key `{}` for {} expired {}, but is not deactivated yet: it {}, and {because}. It will be deactivated {} instead (postponed {} of at most {MAX_POSTPONEMENTS} times).",
+        "The key `{}` for {} expired {}, but is not deactivated yet: it {}, and {because}. It will be deactivated {} instead (postponed {times}).",
         issued.key,
         iam_user(&issued.user, &issued.account),
         slack_date(issued.expires_at),
         last_use(last_used),
         slack_date(postponement.new_deadline),
-        postponement.times,
     )
 }
 

@@ -5,7 +5,10 @@ use crate::aws::WriteError;
 use crate::aws::item::Write;
 use crate::domain::audit::AuditEvent;
 use crate::domain::iam::AccessKeyLastUsed;
-use crate::domain::key::{DeactivationReason, ExpiryDecision, IssuedKey, PostponeReason, Successor};
+use crate::domain::key::{
+    DeactivationReason, ExpiryDecision, IssuedKey, MAX_POSTPONEMENTS, PostponeReason, Postponement,
+    Reminders, Successor,
+};
 use crate::domain::request::Notification;
 use crate::id::{AccessKeyId, PersonId};
 use crate::render::approval_card::{self, KeyAction};
@@ -47,20 +50,45 @@ pub(crate) async fn note_delivered(
     end: Timestamp,
     now: Timestamp,
 ) -> anyhow::Result<()> {
+    note(ctx, key, |issued| {
+        let is_noted = issued.expires_at != end || issued.reminders.delivered_at.is_some();
+        let reminders = Reminders { delivered_at: Some(now), ..issued.reminders };
+        (!is_noted).then(|| IssuedKey { reminders, ..issued.clone() })
+    })
+    .await
+}
+
+/// The same of the notice of a postponement.
+pub(crate) async fn note_postponement_notified(
+    ctx: &Context,
+    key: &AccessKeyId,
+    end: Timestamp,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    note(ctx, key, |issued| {
+        let postponement = issued.postponement.filter(|_| issued.expires_at == end)?;
+        let noted = Postponement { notified_at: Some(now), ..postponement };
+        postponement.notified_at.is_none().then(|| IssuedKey { postponement: Some(noted), ..issued.clone() })
+    })
+    .await
+}
+
+/// Writes to a key's item what was delivered, unless there is nothing to note.
+async fn note(
+    ctx: &Context,
+    key: &AccessKeyId,
+    next: impl Fn(&IssuedKey) -> Option<IssuedKey>,
+) -> anyhow::Result<()> {
     for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(stored) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
-        let mut next = stored.issued.clone();
-        if next.expires_at != end || next.reminders.delivered_at.is_some() {
-            return Ok(());
-        }
-        next.reminders.delivered_at = Some(now);
+        let Some(next) = next(&stored.issued) else { return Ok(()) };
         match ctx.tables.write(vec![stored.update(&next)?]).await {
             Ok(()) => return Ok(()),
             Err(WriteError::Conflict(_)) => {}
             Err(WriteError::Other(error)) => return Err(error),
         }
     }
-    anyhow::bail!("a key changed too often for its reminder to be noted")
+    anyhow::bail!("a key changed too often for its notice to be noted")
 }
 
 /// Its time ran out: it is deactivated, unless it is in use and that would take somebody by surprise.
@@ -81,6 +109,9 @@ pub(crate) async fn expire_or_postpone(
         }
         ExpiryDecision::Postpone(postponement, unready) => (postponement, unready),
     };
+    if postponement.times > MAX_POSTPONEMENTS {
+        tracing::error!(times = postponement.times, "key in use cannot expire without notice");
+    }
     let next = IssuedKey { postponement: Some(postponement), ..issued.clone() };
     let why = match unready {
         PostponeReason::Unreminded => "unreminded",
@@ -93,17 +124,12 @@ pub(crate) async fn expire_or_postpone(
     ];
     let happened = key_event(AuditEvent::KeyExpiryPostponed, stored, detail);
     let sentence = text::postponement(issued, &last_used, postponement, unready);
-    let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]);
-    update_key(
-        ctx,
-        stored,
-        &next,
-        happened,
-        Vec::new(),
-        vec![Notification::ApprovalsChannel { message: message.into() }],
-        now,
-    )
-    .await
+    let notice = Notification::PostponementNotice {
+        key: issued.key.clone(),
+        end: issued.expires_at,
+        message: approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]).into(),
+    };
+    update_key(ctx, stored, &next, happened, Vec::new(), vec![notice], now).await
 }
 
 /// How far somebody's clock is ahead of UTC, in seconds. Of whoever left, Slack says nothing.

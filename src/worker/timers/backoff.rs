@@ -10,6 +10,7 @@ use crate::store::timers;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES};
 use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
+use crate::worker::rate_limit::{limited_by, with_jitter};
 
 /// How often a timer's message is received before its item is left alone: a fault of a moment is over by then.
 const MAX_TIMER_RECEIVES: u32 = 3;
@@ -29,6 +30,11 @@ pub(crate) async fn settle(
     now: Timestamp,
     received: u32,
 ) -> Result<(), HandleError> {
+    let done = done.map_err(|error| match limited_by(&error) {
+        // Nothing failed.
+        Some(delay) => HandleError::RetryAfter(with_jitter(delay, item, received)),
+        None => error,
+    });
     match done {
         Err(HandleError::Failed(error)) => {
             back_off(ctx, table, (item, due_at), now).await;

@@ -5,7 +5,7 @@ use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::timer::backoff;
 use crate::id::RequestId;
-use crate::store::notifications::notification_key;
+use crate::store::notifications::{notification_key, read_notification};
 use crate::store::timers;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES};
@@ -41,6 +41,19 @@ pub(crate) async fn retry_later(
     if (rounds == 0 && received < MAX_RECEIVES) || rounds >= MAX_ROUNDS {
         return Err(error.into());
     }
+    leave_alone(ctx, (request, number), error, rounds, now, received).await
+}
+
+/// Gives a notification a timer that could not be delivered in `rounds` rounds.
+pub(crate) async fn leave_alone(
+    ctx: &Context,
+    (request, number): (&RequestId, u32),
+    error: anyhow::Error,
+    rounds: i64,
+    now: Timestamp,
+    received: u32,
+) -> Result<(), HandleError> {
+    let item = notification_key(request, number);
     // Longer than the five minutes for which a queue drops what it was sent before.
     let at = now + backoff(rounds.saturating_add(3));
     let later = timers::retry_notification(&item, at, rounds.saturating_add(1));
@@ -73,7 +86,8 @@ pub(crate) async fn queue_again(
     if !timers::is_due(&ctx.tables, &item, due_at).await? {
         return Ok(());
     }
-    queue_undelivered(ctx, request, number, due_at).await?;
+    let Some(notification) = read_notification(&ctx.tables, request, number).await? else { return Ok(()) };
+    queue_undelivered(ctx, request, number, &notification.destination(), due_at).await?;
     match ctx.tables.update(Table::Requests, &item, &timers::clear(due_at)).await {
         Ok(_) | Err(WriteError::Conflict(_)) => Ok(()),
         Err(WriteError::Other(error)) => Err(error.into()),

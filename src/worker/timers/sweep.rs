@@ -9,12 +9,14 @@ use crate::aws::item::Table;
 use crate::domain::timer::Lane;
 use crate::id::TicketId;
 use crate::queue::DueMessage;
+use crate::store::backlog::is_backlog;
 use crate::store::keys::StoredKey;
 use crate::store::leases::DeletionLease;
 use crate::store::notifications::notification_of;
 use crate::store::requests;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
+use crate::worker::backlog::run_backlog_timer;
 use crate::worker::context::{Context, HandleError, Invocation};
 use crate::worker::jobs::audit_checkpoint::go_on_with_checkpoint;
 use crate::worker::ops::ownership::refresh_daily;
@@ -87,6 +89,8 @@ pub(crate) async fn run_item_timer(
         run_key_timer(ctx, &key, invocation.now).boxed().await
     } else if let Some((request, number)) = notification_of(item) {
         queue_again(ctx, &request, number, due_at).await
+    } else if is_backlog(item) {
+        run_backlog_timer(ctx, item, due_at, invocation.now).boxed().await
     } else if DeletionLease::is_item(item) {
         finish_held(ctx, item, invocation.now).boxed().await
     } else {

@@ -24,6 +24,7 @@ mod requester;
 pub mod secret_search;
 pub mod secrets;
 pub mod slack;
+mod slack_limits;
 pub mod sqs;
 pub mod steps;
 pub mod sts;

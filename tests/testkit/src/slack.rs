@@ -13,6 +13,7 @@ use crate::aws::BOT_TOKEN;
 use crate::block_kit;
 use crate::clock::Clock;
 use crate::net::{Call, Reply, Request};
+use crate::slack_limits::Limits;
 use crate::transcript::with_block_ids;
 
 pub use crate::people::*;
@@ -54,6 +55,7 @@ struct RequestState {
     triggers: BTreeMap<String, (String, Timestamp, bool)>,
     urls: BTreeMap<String, ResponseUrl>,
     failures: Vec<(String, Failure)>,
+    limits: Limits,
     org_wide: bool,
     page: usize,
     made: u64,
@@ -121,6 +123,7 @@ impl Slack {
                 triggers: BTreeMap::new(),
                 urls: BTreeMap::new(),
                 failures: Vec::new(),
+                limits: Limits::default(),
                 org_wide: false,
                 page: usize::MAX,
                 made: 0,
@@ -197,6 +200,16 @@ impl Slack {
     /// The next call of this method answers 429 with this Retry-After.
     pub fn rate_limit_next(&self, method: &str, seconds: u64) {
         self.state().failures.push((method.to_owned(), Failure::RateLimited(seconds)));
+    }
+
+    /// From now on Slack takes no more than it documents, of every method and for every channel.
+    pub fn limit_rates(&self) {
+        self.state().limits.document();
+    }
+
+    /// A method is limited until then, for one channel or for all; each call is told to wait, at most so many seconds.
+    pub fn limit_until(&self, method: &str, channel: Option<&str>, until: Timestamp, retry_after: i64) {
+        self.state().limits.close(method, channel, until, retry_after);
     }
 
     /// At most this many members a page, whatever limit is asked for.
@@ -342,13 +355,14 @@ impl Slack {
         let failure = state.failures.iter().position(|(failing, _)| failing == method);
         if let Some((_, failure)) = failure.map(|index| state.failures.remove(index)) {
             return match failure {
-                Failure::RateLimited(seconds) => Reply {
-                    headers: vec![("retry-after".to_owned(), seconds.to_string())],
-                    ..Reply::json(429, &json!({"ok": false, "error": "ratelimited"}))
-                },
+                Failure::RateLimited(seconds) => rate_limited(seconds),
                 Failure::Error(error) if method == "response_url" => plain(404, &error),
                 Failure::Error(error) => Reply::json(200, &json!({"ok": false, "error": error})),
             };
+        }
+        let now = self.clock.now();
+        if let Some(seconds) = state.limits.exceeded(method, call.parameters["channel"].as_str(), now) {
+            return rate_limited(u64::try_from(seconds).unwrap());
         }
         assert_eq!(request.method, "POST", "keyvend posts to Slack");
         if method == "response_url" {
@@ -369,6 +383,13 @@ impl Slack {
             }
             Err(error) => Reply::json(200, &json!({"ok": false, "error": error})),
         }
+    }
+}
+
+fn rate_limited(seconds: u64) -> Reply {
+    Reply {
+        headers: vec![("retry-after".to_owned(), seconds.to_string())],
+        ..Reply::json(429, &json!({"ok": false, "error": "ratelimited"}))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Sources: the SQS developer guide, "FIFO queues" and "Using the message deduplication ID", and Lambda's
 //! "Using Lambda with Amazon SQS" for the event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -99,11 +99,11 @@ impl Sqs {
         let receipt = format!("receipt-{}", state.receipts);
         let found = state.queues.get_mut(queue).unwrap();
         let index = loop {
-            let index = (0..found.messages.len()).find(|index| {
-                let message = &found.messages[*index];
-                let ahead = found.messages[..*index].iter().any(|other| other.group == message.group);
-                !ahead && message.visible <= now
-            })?;
+            let mut groups = BTreeSet::new();
+            let index = found
+                .messages
+                .iter()
+                .position(|message| groups.insert(&message.group) && message.visible <= now)?;
             if found.messages[index].receives < MAX_RECEIVES {
                 break index;
             }
@@ -173,12 +173,9 @@ impl Sqs {
     /// When the next message of the queue can be received; at or before now means at once.
     pub fn next_visible(&self, queue: &str) -> Option<Timestamp> {
         let state = self.state.lock().unwrap();
-        let messages = &state.queues[queue].messages;
-        let first_of_group = |index: usize| {
-            let group = &messages[index].group;
-            !messages[..index].iter().any(|other| other.group == *group)
-        };
-        (0..messages.len()).filter(|index| first_of_group(*index)).map(|index| messages[index].visible).min()
+        let mut groups = BTreeSet::new();
+        let messages = state.queues[queue].messages.iter();
+        messages.filter(|message| groups.insert(&message.group)).map(|message| message.visible).min()
     }
 
     /// What is in the queue, in flight or not.
