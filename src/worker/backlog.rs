@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, MAX_RECEIVES, seconds};
 use crate::worker::notify::deliver_notification;
 use crate::worker::outbox::queue_timer;
-use crate::worker::rate_limit::{limited_by, with_jitter};
+use crate::worker::rate_limit::{alone, limited_by};
 use crate::worker::timers::notification::{leave_alone, retry_later};
 
 /// A longer limit is not waited for by the message itself.
@@ -42,7 +42,7 @@ pub(crate) async fn deliver_in_order(
     let Some(delay) = limited_by(&error) else {
         return retry_later(ctx, (request, *number), error, now, received).await;
     };
-    let delay = with_jitter(delay, &format!("{request}.{number}"), received);
+    let delay = alone(delay, &format!("{request}.{number}.{received}"));
     if received < MAX_LIMITED_RECEIVES && delay <= MAX_WAIT {
         return Err(HandleError::RetryAfter(delay));
     }
@@ -92,13 +92,14 @@ pub(crate) async fn run_backlog_timer(
     if due_at > now {
         return Err(HandleError::RetryAfter(seconds(due_at.since(now))));
     }
-    for _ in 0..MAX_DELIVERIES {
+    for delivered in 0..MAX_DELIVERIES {
         let Some(first) = backlog.waiting.first().cloned() else { return Ok(()) };
         let NotificationRef(request, number) = &first;
         if let Err(error) = deliver_notification(ctx, request, *number, now, 0).await {
             if let Some(delay) = limited_by(&error) {
-                let next = now + with_jitter(delay, &format!("{request}.{number}.{}", now.0), 1);
-                return postpone(ctx, key, due_at, next, now).await;
+                let next = now + alone(delay, &format!("{request}.{number}.{}", now.0));
+                // Where nothing was taken it is left to the sweeps.
+                return postpone(ctx, key, due_at, next, (delivered > 0).then_some(now)).await;
             }
             let HandleError::Failed(failed) = error else { return Err(error) };
             // Slack may be away for hours, and the order is kept; but one notification does not stop the others for ever.
@@ -113,7 +114,7 @@ pub(crate) async fn run_backlog_timer(
         return Ok(());
     }
     // At least a second later: a timer is sent once for each time.
-    postpone(ctx, key, due_at, Timestamp(now.0 + 1), now).await
+    postpone(ctx, key, due_at, Timestamp(now.0 + 1), Some(now)).await
 }
 
 /// Takes the notification that was delivered out of the backlog; others may have been added meanwhile.
@@ -136,17 +137,19 @@ async fn remove(
     anyhow::bail!("a backlog changed too often for a delivery to be noted")
 }
 
-/// Moves the timer of a backlog on, and queues it.
+/// Moves the timer of a backlog on, and queues it where it is to go on soon.
 async fn postpone(
     ctx: &Context,
     key: &str,
     due_at: Timestamp,
     next: Timestamp,
-    now: Timestamp,
+    soon: Option<Timestamp>,
 ) -> Result<(), HandleError> {
     match ctx.tables.update(Table::Requests, key, &timers::postpone(due_at, next)).await {
         Ok(_) => {
-            queue_run(ctx, key, next, now).await;
+            if let Some(now) = soon {
+                queue_run(ctx, key, next, now).await;
+            }
             Ok(())
         }
         Err(WriteError::Conflict(_)) => Ok(()),

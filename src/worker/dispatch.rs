@@ -51,12 +51,14 @@ use crate::worker::interactions::review_form::open_review_form;
 use crate::worker::interactions::review_suspect::review_suspect;
 use crate::worker::jobs::audit_checkpoint::take_page;
 use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
-use crate::worker::limits::{admit, admits_itself, fetch_ahead, refuse_rate, tells_of_iam_users};
+use crate::worker::limits::{
+    admit, admits_itself, fetch_ahead, only_turns_off, refuse_rate, tells_of_iam_users,
+};
 use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
 use crate::worker::ops::key_change::KeyChange;
 use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
 use crate::worker::outbox::{default_group, record_audit};
-use crate::worker::rate_limit::{retry_after, with_jitter};
+use crate::worker::rate_limit::{in_crowd, limited_by, retry_after};
 use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
 use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
 use crate::worker::timers::ticket::resume_issue;
@@ -140,6 +142,11 @@ async fn on_slack(
         return Ok(());
     }
     if let (Err(error), true) = (&done, received >= MAX_RECEIVES) {
+        if limited_by(error).is_some() && message.what.is_of_a_person() && !only_turns_off(&message.what) {
+            tracing::warn!("Slack rate limit lasted too long, sender notified");
+            try_to_reply(ctx, &message, invocation.now, text::SLACK_LIMITS).await;
+            return Ok(());
+        }
         let not_shown = not_shown(error);
         let say = match (marked_off(ctx, &message).await, error) {
             (Some(key), _) => text::deactivation_failed(&key),
@@ -433,7 +440,7 @@ async fn delay_retry(
                 tracing::error!(receive_count = received, error, "message handling failed, giving up");
             }
             match limit {
-                Some(delay) => with_jitter(delay, id, received),
+                Some(delay) => in_crowd(delay, id, received),
                 None => Duration::from_secs(4u64.saturating_pow(received.clamp(1, 3) - 1)),
             }
         }

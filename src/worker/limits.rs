@@ -109,7 +109,7 @@ fn minute(message: &SlackEnvelope) -> i64 {
 }
 
 /// Whether a message can only end or turn off something.
-fn only_turns_off(what: &SlackEvent) -> bool {
+pub(crate) fn only_turns_off(what: &SlackEvent) -> bool {
     match what {
         // What Slack tells of somebody is nobody's doing.
         SlackEvent::OpenedHome

@@ -23,11 +23,21 @@ pub(crate) fn limited_by(error: &HandleError) -> Option<Duration> {
     }
 }
 
-/// How long a message waits that Slack told to: up to a quarter longer, and the more so the more often that happened to it. A
-/// crowd that is too large for one of Slack's minutes is then spread over several.
-pub(crate) fn with_jitter(delay: Duration, id: &str, received: u32) -> Duration {
-    let limit = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX).saturating_mul(i64::from(received)) / 4;
-    delay.saturating_add(seconds(spread(&format!("{id}.{received}"), limit.max(1).saturating_add(1))))
+/// How long a message waits that is the only one of its group: a little longer than Slack says.
+pub(crate) fn alone(delay: Duration, id: &str) -> Duration {
+    with_jitter(delay, id, 1)
+}
+
+/// How long one of a crowd waits, the longer the more often that happened to it: Slack says when there is room for one, and not
+/// for how many. A crowd that is too large for one of Slack's minutes is so spread over several.
+pub(crate) fn in_crowd(delay: Duration, id: &str, received: u32) -> Duration {
+    with_jitter(delay, &format!("{id}.{received}"), 5 << received.min(5))
+}
+
+/// Adds up to a quarter, or up to `least` seconds, by the id alone.
+fn with_jitter(delay: Duration, id: &str, least: i64) -> Duration {
+    let limit = i64::try_from(delay.as_secs() / 4).unwrap_or(i64::MAX).max(least);
+    delay.saturating_add(seconds(spread(id, limit.saturating_add(1))))
 }
 
 #[cfg(test)]
@@ -38,11 +48,12 @@ mod tests {
 
     #[test]
     fn limited_messages_come_back_apart() {
-        for (delay, received, longest) in [(1, 1, 2), (1, 6, 2), (60, 1, 75), (60, 4, 120), (3_600, 1, 4_500)]
+        let seconds = Duration::from_secs;
+        for (delay, received, longest) in
+            [(1, 1, 11), (1, 3, 41), (60, 1, 75), (60, 5, 220), (3_600, 1, 4_500)]
         {
-            let waits: BTreeSet<u64> = (0..500)
-                .map(|id| with_jitter(Duration::from_secs(delay), &id.to_string(), received).as_secs())
-                .collect();
+            let wait = |id: i32| in_crowd(seconds(delay), &id.to_string(), received).as_secs();
+            let waits: BTreeSet<u64> = (0..500).map(wait).collect();
             let (first, last) = (*waits.first().unwrap(), *waits.last().unwrap());
             assert!(first >= delay && last <= longest, "{delay} s: {first} to {last}");
             assert!(
@@ -50,8 +61,9 @@ mod tests {
                 "{delay} s: {waits:?}"
             );
         }
-        let again = |received| with_jitter(Duration::from_secs(60), "one", received);
-        assert_eq!(again(1), again(1));
-        assert_ne!(with_jitter(Duration::MAX, "one", 6), Duration::ZERO);
+        let waits: BTreeSet<u64> = (0..20).map(|id| alone(seconds(1), &id.to_string()).as_secs()).collect();
+        assert_eq!(waits.into_iter().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(in_crowd(seconds(60), "one", 2), in_crowd(seconds(60), "one", 2), "known beforehand");
+        assert!(in_crowd(Duration::MAX, "one", u32::MAX) >= seconds(60));
     }
 }

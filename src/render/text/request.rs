@@ -640,6 +640,9 @@ pub fn locked(request: &KeyRequest) -> String {
 /// A command that is too old.
 pub const TOO_OLD: &str = "This reached keyvend too late, so nothing was changed. Please try again.";
 
+/// Slack's rate limits lasted longer than a command is good for.
+pub const SLACK_LIMITS: &str = "Slack currently limits how much keyvend can do, so this could not be completed. Please try again in a few minutes. `/access-key status` shows your requests.";
+
 /// A message failed permanently.
 #[must_use]
 pub fn error(reference: &RequestId) -> String {

@@ -10,7 +10,7 @@ use crate::store::timers;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES};
 use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
-use crate::worker::rate_limit::{limited_by, with_jitter};
+use crate::worker::rate_limit::{in_crowd, limited_by};
 
 /// How often a timer's message is received before its item is left alone: a fault of a moment is over by then.
 const MAX_TIMER_RECEIVES: u32 = 3;
@@ -32,7 +32,7 @@ pub(crate) async fn settle(
 ) -> Result<(), HandleError> {
     let done = done.map_err(|error| match limited_by(&error) {
         // Nothing failed.
-        Some(delay) => HandleError::RetryAfter(with_jitter(delay, item, received)),
+        Some(delay) => HandleError::RetryAfter(in_crowd(delay, item, received)),
         None => error,
     });
     match done {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use keyvend::domain::timer::Lane;
 use serde_json::{Value, json};
 
 use super::key_commands::{item, status};
@@ -11,7 +12,7 @@ use testkit::aws::{self, REQUESTS};
 use testkit::deployed::Deployed;
 use testkit::net::HOME;
 use testkit::slack::{ALICE_OWNER, APPROVALS, Message, direct};
-use testkit::sqs::{CLAIMS, DUE, SLACK, SWEEP};
+use testkit::sqs::{CLAIMS, DUE, QUEUES, SLACK, SWEEP};
 use testkit::steps::text;
 
 const MINUTE: u64 = 60;
@@ -62,9 +63,10 @@ fn ending(mut item: Value, reminders: usize, end: i64) -> Value {
     document["expires_at"] = json!(end);
     document["reminders"]["sent"] = json!(reminders);
     item["document"]["S"] = json!(document.to_string());
-    let (due_at, lane) = if reminders == 2 { (end, "") } else { (end - 7 * 86_400, "routine.") };
+    let (due_at, lane) =
+        if reminders == 2 { (end, Lane::Security) } else { (end - 7 * 86_400, Lane::Routine) };
     item["due_at"] = json!({"N": due_at.to_string()});
-    item["due_shard"] = json!({"S": format!("{lane}{}", document["key"].as_str().unwrap().len() % 4)});
+    item["due_shard"] = json!({"S": lane.shard(document["key"].as_str().unwrap())});
     item
 }
 
@@ -74,11 +76,22 @@ async fn put(keyvend: &Deployed, item: Value) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// The per-minute rule fires once after so many seconds, and all that comes of it is worked off. Working it off takes time, too.
-async fn sweep(keyvend: &Deployed, seconds: u64) {
-    keyvend.world.clock.advance(Duration::from_secs(seconds));
-    keyvend.world.net.sqs().sweep();
-    keyvend.deliver_everything().await;
+/// Time passes. The per-minute rule fires at the end of each so many seconds, and messages are delivered when they are visible.
+async fn passes(keyvend: &Deployed, times: u64, seconds: u64) {
+    let (sqs, clock) = (keyvend.world.net.sqs(), &keyvend.world.clock);
+    for _ in 0..times {
+        let end = clock.now() + Duration::from_secs(seconds);
+        loop {
+            keyvend.deliver().await;
+            match QUEUES.iter().filter_map(|queue| sqs.next_visible(queue)).min() {
+                Some(next) if next < end => clock.set(next),
+                Some(_) | None => break,
+            }
+        }
+        clock.set(end);
+        sqs.sweep();
+    }
+    keyvend.deliver().await;
 }
 
 fn nothing_is_dead(keyvend: &Deployed) {
@@ -134,16 +147,105 @@ fn minutes(messages: &[Message], begun: i64) -> i64 {
 // T8.7
 #[tokio::test]
 async fn five_hundred_keys_expire_at_once() {
+    // All are postponed, then deactivated on the next day, and each person and the approvers hear of each.
     let keyvend = Deployed::new().await.unrecorded();
     let issued = keys(&keyvend, 500, 2, DAY).await;
     keyvend.world.net.slack().limit_rates();
-    keyvend.world.clock.advance(Duration::from_secs(DAY));
-    let begun = keyvend.world.clock.now().0;
-    for _ in 0..20 {
-        sweep(&keyvend, MINUTE).await;
-    }
+    keyvend.world.clock.advance(Duration::from_secs(DAY - MINUTE));
+    let begun = keyvend.world.clock.now().0 + 60;
+    passes(&keyvend, 20, MINUTE).await;
     let notices = said(&keyvend, APPROVALS, "is not deactivated yet");
     each_once(&notices, &issued);
     nothing_is_dead(&keyvend);
     println!("500 notices: {} minutes", minutes(&notices, begun));
+}
+
+// T8.7
+#[tokio::test]
+async fn two_hundred_reminders_reach_one_person_in_order() {
+    let keyvend = Deployed::new().await.unrecorded();
+    let issued = keys(&keyvend, 200, 0, 8 * DAY).await;
+    keyvend.world.net.slack().limit_rates();
+    keyvend.world.clock.advance(Duration::from_secs(DAY - MINUTE));
+    keyvend.world.net.forget();
+    let begun = keyvend.world.clock.now().0 + 60;
+    passes(&keyvend, 10, MINUTE).await;
+    let reminders = said(&keyvend, &direct(ALICE_OWNER), "and is then deactivated");
+    each_once(&reminders, &issued);
+    in_order(&keyvend, &reminders, &issued);
+    nothing_is_dead(&keyvend);
+    println!("200 reminders: {} minutes", minutes(&reminders, begun));
+}
+
+// T8.7
+#[tokio::test]
+async fn hundred_people_request_within_a_minute() {
+    let keyvend = Deployed::new().await.unrecorded();
+    let people: Vec<String> = (0..100).map(|number| format!("U0PERSON{number}")).collect();
+    for (number, person) in people.iter().enumerate() {
+        keyvend.world.net.slack().person(person, |_| ());
+        aws::user(&keyvend.world.net, HOME, &format!("bot-{number}"), Some(person), NARROW).await;
+    }
+    keyvend.world.net.slack().limit_rates();
+    let begun = keyvend.world.clock.now().0;
+    for (number, person) in people.iter().enumerate() {
+        if number % 5 == 0 {
+            keyvend.world.clock.advance(Duration::from_secs(3));
+        }
+        let line = format!("create bot-{number} use:cli ttl:30d testing");
+        keyvend.arrive(keyvend.world.slash_command(person, &line)).await;
+        keyvend.deliver().await;
+    }
+    keyvend.world.net.forget();
+    passes(&keyvend, 12, MINUTE).await;
+    nothing_is_dead(&keyvend);
+    let requests = keyvend.requests().await;
+    assert_eq!(requests.iter().filter(|request| request["stands"] == "PENDING").count(), 100);
+    let cards = keyvend.cards();
+    assert_eq!(cards.len(), 100);
+    for person in &people {
+        assert_eq!(cards.iter().filter(|card| card.reading().contains(&format!("<@{person}>"))).count(), 1);
+        let told = keyvend.told(person);
+        assert!(told.contains("approv"), "{person}: {told}");
+    }
+    println!("100 requests: {} minutes", minutes(&cards, begun));
+    let calls = keyvend.world.net.calls();
+    let mut by: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.service == "slack") {
+        *by.entry(call.operation.clone()).or_default() += 1;
+    }
+    println!("{by:?}");
+}
+
+// T8.7
+#[tokio::test]
+async fn key_in_use_is_not_deactivated_unnoticed() {
+    // Slack takes nothing for ten days.
+    let keyvend = Deployed::new().await.unrecorded();
+    let issued = keys(&keyvend, 60, 0, 8 * DAY).await;
+    let until = keyvend.world.clock.now() + Duration::from_secs(21 * DAY);
+    keyvend.world.net.slack().limit_until("chat.postMessage", None, until, 30);
+    for _ in 0..20 * 8 {
+        passes(&keyvend, 1, 3 * HOUR).await;
+        for issued in &issued {
+            keyvend.world.net.iam().use_key(&issued.key, "s3", "eu-west-1");
+        }
+    }
+    assert!(said(&keyvend, APPROVALS, "is not deactivated yet").is_empty());
+    for issued in &issued {
+        assert_eq!(status(&keyvend, &issued.key), "Active");
+        assert!(item(&keyvend, &issued.key).await["postponement"]["times"].as_i64() > Some(7));
+    }
+    keyvend.world.net.slack().limit_rates();
+    passes(&keyvend, 30, MINUTE).await;
+    passes(&keyvend, 3 * 24, HOUR).await;
+    let deactivated: Vec<&Issued> =
+        issued.iter().filter(|issued| status(&keyvend, &issued.key) == "Inactive").collect();
+    println!("{} deactivated", deactivated.len());
+    for issued in &issued {
+        let item = item(&keyvend, &issued.key).await;
+        println!("{} {}", item["postponement"], item["reminders"]);
+        break;
+    }
+    nothing_is_dead(&keyvend);
 }
