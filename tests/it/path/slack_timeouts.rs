@@ -129,7 +129,7 @@ async fn no_attempt_before_slacks_retry_after() {
             at.comes(&keyvend).await;
             at.went_well(&keyvend, &what).await;
             let waited = keyvend.world.clock.now().since(begun);
-            assert!((33..=34).contains(&waited), "{what}: {waited} s");
+            assert!((33..=44).contains(&waited), "{what}: {waited} s");
         }
     }
 }
