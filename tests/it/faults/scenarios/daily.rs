@@ -24,6 +24,8 @@ enum InTime {
     Checkpoint,
     /// Its requester hears of a key's end.
     Remind,
+    /// The same, after Slack took no message for two hours.
+    RemindLate,
     /// A key in use is not switched off out of hours.
     Postponement,
     /// Its time is over, and it is deleted.
@@ -53,6 +55,13 @@ impl Scenario for InTime {
                 later(9 * HOUR);
             }
             Self::Remind => passes(keyvend, 23 * DAY).await,
+            Self::RemindLate => {
+                later(23 * DAY);
+                let until = keyvend.world.clock.now() + Duration::from_secs(2 * HOUR);
+                keyvend.world.net.slack().limit_until("chat.postMessage", None, until, 7_200);
+                Box::pin(keyvend.minute(60)).await;
+                later(3 * HOUR);
+            }
             Self::Postponement => {
                 // Its requester has been reminded.
                 later(29 * DAY);
@@ -95,6 +104,11 @@ impl Scenario for InTime {
                     && said(keyvend, &format!("{}:{}", last.seq, last.hash))
             }
             Self::Remind => told(keyvend, "and is then deactivated"),
+            Self::RemindLate => {
+                let backlog = keyvend.item(&format!("backlog#notify.T0001.{ALICE_OWNER}.post")).await;
+                assert!(!backlog.is_null(), "it waited");
+                told(keyvend, "and is then deactivated") && backlog["document"]["S"] == "[]"
+            }
             Self::Postponement => said(keyvend, "is not deactivated yet") && status(keyvend, key) == "Active",
             Self::Delete => status(keyvend, key).is_empty() && told(keyvend, "is deleted"),
         }
@@ -106,6 +120,7 @@ scenarios! {
     a_quarantine: InTime::Quarantine;
     the_daily_checkpoint: InTime::Checkpoint;
     key_expiry_reminder: InTime::Remind;
+    reminder_held_up_by_slack: InTime::RemindLate;
     used_key_at_expiry: InTime::Postponement;
     unused_key_at_expiry: InTime::Delete;
 }
