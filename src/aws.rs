@@ -29,7 +29,7 @@ pub use crate::aws::iam::policies::AttachedPolicy;
 pub use crate::aws::iam::users::{TaggedUser, UserDetail, UserPage};
 pub use crate::aws::secrets::{SecretVersion, Secrets, VersionStage};
 pub use crate::aws::ses::{MailError, Ses};
-pub use crate::aws::sqs::{ReceiptHandle, Sqs};
+pub use crate::aws::sqs::{MAX_BATCH, Outgoing, ReceiptHandle, Sqs};
 #[cfg(feature = "cli")]
 pub use crate::aws::sts::Caller;
 pub use crate::aws::sts::Sts;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::aws::WriteError;
+use futures_util::future::try_join_all;
+
 use crate::aws::item::Write;
+use crate::aws::{MAX_BATCH, Outgoing, WriteError};
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
 use crate::domain::request::{Destination, KeyRequest, Notification, RequestEvent, RequestState};
 use crate::id::RequestId;
@@ -14,6 +16,9 @@ use crate::store::requests;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
+
+/// How many batches of timers are sent at a time: each takes a socket of the function's.
+const BATCHES_AT_ONCE: usize = 8;
 
 /// Audits a command that is about no request, in a chain of its own that its very message names: delivered again, it
 /// finds its entry there.
@@ -196,17 +201,32 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
 }
 
 pub(crate) async fn queue_timer(ctx: &Context, due: DueMessage) -> anyhow::Result<()> {
-    let (item, due_at) = match &due {
+    let Some(Outgoing { body, group, deduplication }) = timer_message(&due)? else { return Ok(()) };
+    ctx.sqs.send(&ctx.config.due_queue, body, &group, &deduplication).await
+}
+
+/// The same of many, in few calls.
+pub(crate) async fn queue_timers(ctx: &Context, all: &[DueMessage]) -> anyhow::Result<()> {
+    let messages = all.iter().filter_map(|due| timer_message(due).transpose());
+    let messages = messages.collect::<anyhow::Result<Vec<_>>>()?;
+    for some in messages.chunks(MAX_BATCH * BATCHES_AT_ONCE) {
+        let batches = some.chunks(MAX_BATCH);
+        try_join_all(batches.map(|batch| ctx.sqs.send_batch(&ctx.config.due_queue, batch.to_vec()))).await?;
+    }
+    Ok(())
+}
+
+fn timer_message(due: &DueMessage) -> anyhow::Result<Option<Outgoing>> {
+    let (item, due_at) = match due {
         DueMessage::ItemTimer { item, due_at } => (item.as_str(), due_at),
         DueMessage::TicketTimer { tid, due_at } => (tid.as_str(), due_at),
         DueMessage::Notify { .. }
         | DueMessage::ResumeIssue { .. }
         | DueMessage::RefreshOwnership(_)
-        | DueMessage::Checkpoint(_) => return Ok(()),
+        | DueMessage::Checkpoint(_) => return Ok(None),
     };
-    let (group, once) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
-    let body = serde_json::to_string(&due)?;
-    ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
+    let (group, deduplication) = (format!("timer.{item}"), format!("{item}.{}", due_at.0));
+    Ok(Some(Outgoing { body: serde_json::to_string(due)?, group, deduplication }))
 }
 
 /// What was approved about a key that exists is carried out at once, not at the next sweep.

@@ -21,15 +21,12 @@ use crate::worker::context::{Context, HandleError, Invocation};
 use crate::worker::jobs::audit_checkpoint::go_on_with_checkpoint;
 use crate::worker::ops::ownership::refresh_daily;
 use crate::worker::ops::unmanaged_key::finish_held;
-use crate::worker::outbox::queue_timer;
+use crate::worker::outbox::queue_timers;
 use crate::worker::timers::backoff::{back_off, settle};
 use crate::worker::timers::key::run_key_timer;
 use crate::worker::timers::notification::queue_again;
 use crate::worker::timers::request::{Outboxes, run_request_timer};
 use crate::worker::timers::ticket::run_ticket_timer;
-
-/// How many messages are sent at a time: each takes a socket of the function's.
-const SENDS_AT_ONCE: usize = 32;
 
 pub(crate) async fn sweep(ctx: &Context, now: Timestamp) -> Result<(), HandleError> {
     let due = |table, lane: Lane| {
@@ -52,9 +49,7 @@ pub(crate) async fn sweep(ctx: &Context, now: Timestamp) -> Result<(), HandleErr
     let urgent = urgent.into_iter().flatten().map(item_timer).chain(tickets);
     let others = routine.into_iter().chain(outbox).flatten().map(item_timer);
     let all: Vec<DueMessage> = urgent.chain(others).collect();
-    for some in all.chunks(SENDS_AT_ONCE) {
-        try_join_all(some.iter().map(|due| queue_timer(ctx, due.clone()))).await?;
-    }
+    queue_timers(ctx, &all).await?;
     // What comes once a day holds up nothing that is due.
     for begun in [refresh_daily(ctx, now).await, go_on_with_checkpoint(ctx, now).await] {
         if let Err(error) = begun {

@@ -17,14 +17,20 @@ use testkit::steps::{ASK, failed, text};
 
 /// What was sent to a queue since the calls were last forgotten: body, group, deduplication id.
 fn sent(keyvend: &Deployed, queue: &str) -> Vec<(Value, String, String)> {
-    let calls = keyvend.world.net.calls_to("sqs", "SendMessage");
-    let own = calls.into_iter().filter(|call| call.parameters["QueueUrl"] == sqs::url(queue));
-    own.map(|call| {
-        let said = |name: &str| text(&call.parameters[name]);
-        let body = serde_json::from_str(&said("MessageBody")).unwrap();
-        (body, said("MessageGroupId"), said("MessageDeduplicationId"))
-    })
-    .collect()
+    let calls = keyvend.world.net.calls().into_iter().filter(|call| call.service == "sqs");
+    let own = calls.filter(|call| call.parameters["QueueUrl"] == sqs::url(queue));
+    let messages = own.flat_map(|call| match call.operation.as_str() {
+        "SendMessage" => vec![call.parameters],
+        "SendMessageBatch" => call.parameters["Entries"].as_array().unwrap().clone(),
+        _ => Vec::new(),
+    });
+    messages
+        .map(|message| {
+            let said = |name: &str| text(&message[name]);
+            let body = serde_json::from_str(&said("MessageBody")).unwrap();
+            (body, said("MessageGroupId"), said("MessageDeduplicationId"))
+        })
+        .collect()
 }
 
 /// The one message that an event of Slack's comes to, which is then worked off.
@@ -151,6 +157,31 @@ async fn notifications_are_ordered_and_timers_independent() {
     assert_eq!(body, json!({"item_timer": {"item": item, "due_at": due_at}}));
     assert_eq!((group, once), (format!("timer.{item}"), format!("{item}.{due_at}")));
     assert_eq!(keyvend.stands().await, "EXPIRED");
+}
+
+#[tokio::test]
+async fn refused_part_of_batch_is_sent_again() {
+    // A sweep sends timers ten at a time; what the queue did not take is sent again, and what it took runs once.
+    let keyvend = Deployed::new().await;
+    for _ in 0..3 {
+        keyvend.asked().await;
+        keyvend.world.clock.advance(Duration::from_secs(60));
+    }
+    keyvend.world.clock.advance(Duration::from_secs(25 * 3_600));
+    keyvend.world.net.sqs().sweep();
+    keyvend.world.net.forget();
+    keyvend.world.net.sqs().refuse_of_batch(2);
+    keyvend.deliver_everything().await;
+    let batches = keyvend.world.net.calls_to("sqs", "SendMessageBatch");
+    let sizes: Vec<usize> =
+        batches.iter().map(|call| call.parameters["Entries"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [3, 2], "the one that was taken was worked off meanwhile");
+    for request in keyvend.requests().await {
+        assert_eq!(request["stands"], "EXPIRED");
+        let trail = keyvend.trail_of(&text(&request["id"])).await;
+        assert_eq!(trail.iter().filter(|entry| entry.event == "request.expired").count(), 1);
+    }
+    assert!(keyvend.world.net.sqs().dead(sqs::SWEEP).is_empty());
 }
 
 #[tokio::test]

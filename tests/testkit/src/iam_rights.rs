@@ -75,7 +75,9 @@ fn may(function: Function, call: &Call) -> bool {
         (Function::Worker, "secretsmanager", "GetSecretValue") => {
             text("SecretId").contains("keyvend/bot-token")
         }
-        (Function::Worker, "sqs", "SendMessage") => text("QueueUrl").ends_with("/keyvend-due.fifo"),
+        (Function::Worker, "sqs", "SendMessage" | "SendMessageBatch") => {
+            text("QueueUrl").ends_with("/keyvend-due.fifo")
+        }
         (Function::Worker, "sqs", "ChangeMessageVisibility") => true,
         (Function::Worker, "ses", "SendEmail") => true,
         (Function::Worker, "sts", "AssumeRole") => true,

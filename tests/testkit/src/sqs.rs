@@ -78,17 +78,27 @@ struct RequestState {
 pub struct Sqs {
     clock: Clock,
     state: Mutex<RequestState>,
+    /// How many messages of the next batch are not taken.
+    refused: Mutex<usize>,
 }
 
 impl Sqs {
     pub fn new(clock: &Clock) -> Self {
         let queues = QUEUES.iter().map(|name| ((*name).to_owned(), Queue::default())).collect();
-        Self { clock: clock.clone(), state: Mutex::new(RequestState { queues, ..RequestState::default() }) }
+        Self {
+            clock: clock.clone(),
+            state: Mutex::new(RequestState { queues, ..RequestState::default() }),
+            refused: Mutex::default(),
+        }
     }
 
     /// The same queues, on another clock.
     pub fn fork(&self, clock: &Clock) -> Self {
-        Self { clock: clock.clone(), state: Mutex::new(self.state.lock().unwrap().clone()) }
+        Self {
+            clock: clock.clone(),
+            state: Mutex::new(self.state.lock().unwrap().clone()),
+            refused: Mutex::default(),
+        }
     }
 
     /// One message that is visible at `now`, as the event Lambda would invoke the function with.
@@ -217,6 +227,7 @@ impl Sqs {
         };
         let result = match operation {
             "SendMessage" => self.send(queue, input),
+            "SendMessageBatch" => self.send_batch(queue, input),
             "ChangeMessageVisibility" => self.change_visibility(queue, input),
             other => Err(("InvalidAction", format!("the test world knows no {other}"))),
         };
@@ -235,6 +246,50 @@ impl Sqs {
         let body = text("MessageBody").unwrap_or_default();
         let (id, sequence) = self.put(queue, body, group, text("MessageDeduplicationId"))?;
         Ok(json!({"MessageId": id, "MD5OfMessageBody": md5(body), "SequenceNumber": sequence.to_string()}))
+    }
+
+    /// Up to ten messages, each by itself: what is wrong with one is said of that one.
+    fn send_batch(&self, queue: &str, input: &Value) -> Result<Value, Refused> {
+        let entries = input["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if entries.is_empty() {
+            return Err(("EmptyBatchRequest", "The batch request doesn't contain any entries.".to_owned()));
+        }
+        if entries.len() > 10 {
+            let most = "The batch request contains more entries than permissible.";
+            return Err(("TooManyEntriesInBatchRequest", most.to_owned()));
+        }
+        let ids: BTreeSet<&str> = entries.iter().filter_map(|entry| entry["Id"].as_str()).collect();
+        if ids.len() < entries.len() {
+            let distinct = "Two or more batch entries in the request have the same Id.";
+            return Err(("BatchEntryIdsNotDistinct", distinct.to_owned()));
+        }
+        let refused = std::mem::take(&mut *self.refused.lock().unwrap());
+        let (mut successful, mut failed) = (Vec::new(), Vec::new());
+        for (index, entry) in entries.iter().enumerate() {
+            let sent = if index < refused {
+                Err(("InternalError", "The test refuses this one.".to_owned()))
+            } else {
+                self.send(queue, entry)
+            };
+            match sent {
+                Ok(mut sent) => {
+                    sent["Id"] = entry["Id"].clone();
+                    successful.push(sent);
+                }
+                Err((code, message)) => {
+                    let sender_fault = code != "InternalError";
+                    failed.push(json!({
+                        "Id": entry["Id"], "Code": code, "Message": message, "SenderFault": sender_fault,
+                    }));
+                }
+            }
+        }
+        Ok(json!({"Successful": successful, "Failed": failed}))
+    }
+
+    /// The queue takes so many of the next batch's messages not.
+    pub fn refuse_of_batch(&self, messages: usize) {
+        *self.refused.lock().unwrap() = messages;
     }
 
     fn put(
