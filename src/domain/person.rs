@@ -25,6 +25,8 @@ pub struct Person {
     pub email: Option<String>,
     /// Whether Slack saw that address confirmed.
     pub email_confirmed: bool,
+    /// How far their clock is ahead of UTC, in seconds; 0 where Slack does not say.
+    pub utc_offset: i64,
     /// Slack groups this person is in: [`APPROVERS`], and user-group ids that somebody asked about.
     pub groups: BTreeSet<String>,
 }
@@ -80,6 +82,7 @@ impl Person {
             bot: false,
             email: None,
             email_confirmed: false,
+            utc_offset: 0,
             groups: BTreeSet::new(),
         }
     }

@@ -215,6 +215,7 @@ fn read_person(id: &PersonId, user: &User, memberships: &Memberships) -> Person 
         bot: !is_not(user.is_bot),
         email: user.email(),
         email_confirmed: user.is_email_confirmed == Some(true),
+        utc_offset: user.tz_offset.unwrap_or(0),
         groups: memberships.of(&id.user),
     }
 }

@@ -84,6 +84,7 @@ fn samples() -> Result<(Sample, Sample), InvalidId> {
             bot: false,
             email: None,
             email_confirmed: false,
+            utc_offset: 0,
             groups: BTreeSet::new(),
         },
         iam_user: IamUser {

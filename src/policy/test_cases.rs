@@ -211,6 +211,7 @@ fn person(facts: &PersonFacts) -> Result<Person> {
         bot: facts.bot,
         email: facts.email.clone(),
         email_confirmed: facts.email_confirmed,
+        utc_offset: 0,
         groups: facts.groups.clone(),
     })
 }

@@ -59,6 +59,7 @@ fn person(id: &str, groups: &[&str]) -> Person {
         bot: false,
         email: None,
         email_confirmed: false,
+        utc_offset: 0,
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
     }
 }
@@ -624,6 +625,7 @@ fn some_person() -> impl Strategy<Value = Person> {
             bot,
             email,
             email_confirmed,
+            utc_offset: 0,
             groups,
         },
     )

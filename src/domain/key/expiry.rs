@@ -17,8 +17,8 @@ pub const RECENT_USE_WINDOW: i64 = 7 * DAY;
 pub const MAX_POSTPONEMENTS: u32 = 7;
 /// How long before its end a reminder must have been delivered, in seconds.
 const NOTICE: i64 = DAY;
-/// How long before the end its requester is reminded, in seconds. The second is an hour early, so that it is still
-/// delivered in time to count as notice.
+/// How long before the end its requester is reminded, in seconds, or before that, in office hours. The second is an hour early,
+/// so that it is still delivered in time to count as notice.
 const REMINDERS: [i64; 2] = [7 * DAY, NOTICE + HOUR];
 const HOUR: i64 = 3_600;
 /// Between which times of day postponed deadlines are, in seconds: in office hours, with half an hour left for what is late.
@@ -63,6 +63,20 @@ fn next_deadline(key: &AccessKeyId, now: Timestamp, offset: i64) -> Timestamp {
     Timestamp((local.div_euclid(DAY) + 1) * DAY + time - offset)
 }
 
+/// The last time in office hours there that is not after `at`: for each key another, as above.
+fn office_time_until(key: &AccessKeyId, at: Timestamp, offset: i64) -> Timestamp {
+    if is_office_hours(at, offset) {
+        return at;
+    }
+    let local = at.0.saturating_add(offset);
+    let time = DEADLINES.start + spread(key.as_str(), DEADLINES.end - DEADLINES.start);
+    let mut day = local.div_euclid(DAY) - i64::from(local.rem_euclid(DAY) < time);
+    while !is_office_hours(Timestamp(day * DAY + time), 0) {
+        day -= 1;
+    }
+    Timestamp(day * DAY + time - offset)
+}
+
 impl Successor {
     /// The old key was used neither since the new one was confirmed nor within a day. One that was used since is quiet
     /// after a week without a use. A last use that cannot be read is no quiet.
@@ -98,8 +112,7 @@ impl IssuedKey {
     /// taken back none.
     #[must_use]
     pub fn remind_at(&self) -> Option<Timestamp> {
-        let [first, last] = REMINDERS.map(|before| Timestamp(self.expires_at.0 - before));
-        let last = last.max(self.reminders.from);
+        let [first, last] = self.reminder_times();
         match self.reminders.sent {
             _ if self.expiry_was_undone() => None,
             0 if first > self.reminders.from => Some(first),
@@ -108,10 +121,20 @@ impl IssuedKey {
         }
     }
 
+    /// When its reminders come: in office hours where there are any since its end was fixed.
+    fn reminder_times(&self) -> [Timestamp; 2] {
+        let Reminders { from, .. } = self.reminders;
+        REMINDERS.map(|before| {
+            let latest = Timestamp(self.expires_at.0 - before);
+            let earlier = office_time_until(&self.key, latest, self.utc_offset);
+            if earlier > from { earlier } else { latest.max(from) }
+        })
+    }
+
     /// The key with the reminder that is due noted as sent.
     #[must_use]
     pub fn with_reminder_sent(&self, now: Timestamp) -> Self {
-        let last = Timestamp(self.expires_at.0 - REMINDERS[1]);
+        let [_, last] = self.reminder_times();
         let sent = if now >= last { REMINDERS.len() } else { self.reminders.sent + 1 };
         Self { reminders: Reminders { sent, ..self.reminders }, ..self.clone() }
     }

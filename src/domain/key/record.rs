@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::iam::{AccessKey, Account, IamUser};
 use crate::domain::key::state::{DeactivationReason, KeyState};
+use crate::domain::person::Person;
 use crate::domain::request::{KeyRequest, RequestKind};
 use crate::domain::risk::RiskFlag;
 use crate::domain::use_case::UseCase;
@@ -29,6 +30,9 @@ pub struct IssuedKey {
     pub path: String,
     /// Who asked for it.
     pub requester: PersonId,
+    /// How far their clock was ahead of UTC then, in seconds.
+    #[serde(default)]
+    pub utc_offset: i64,
     /// Who owned the IAM user then.
     pub owners: Vec<SlackUserId>,
     /// Which Slack user groups did.
@@ -148,9 +152,15 @@ impl Reminders {
 }
 
 impl IssuedKey {
-    /// The key of a request at its issuing.
+    /// The key of a request at its issuing to `requester`.
     #[must_use]
-    pub fn from_request(request: &KeyRequest, user: &IamUser, key: &AccessKeyId, now: Timestamp) -> Self {
+    pub fn from_request(
+        request: &KeyRequest,
+        requester: &Person,
+        user: &IamUser,
+        key: &AccessKeyId,
+        now: Timestamp,
+    ) -> Self {
         let asked = &request.details;
         Self {
             key: key.clone(),
@@ -159,6 +169,7 @@ impl IssuedKey {
             user: asked.user.clone(),
             path: user.path.clone(),
             requester: asked.requester.clone(),
+            utc_offset: requester.utc_offset,
             owners: user.owners.iter().cloned().collect(),
             owner_groups: user.owner_groups.clone(),
             approved_by: request.approvals.iter().map(|approval| approval.by.clone()).collect(),
@@ -208,6 +219,7 @@ impl IssuedKey {
             user: asked.user.clone(),
             path: path.to_owned(),
             requester: asked.requester.clone(),
+            utc_offset: 0,
             owners: Vec::new(),
             owner_groups: BTreeSet::new(),
             approved_by: Vec::new(),

@@ -30,6 +30,8 @@ pub(crate) fn key(days: i64) -> IssuedKey {
         user: "ci".parse().unwrap(),
         path: "/".to_owned(),
         requester: person.clone(),
+        // So that it is 14:00 of a Monday.
+        utc_offset: -2 * HOUR,
         owners: vec![person.user],
         owner_groups: BTreeSet::new(),
         approved_by: Vec::new(),
@@ -68,6 +70,31 @@ fn successor(look_at: Option<i64>) -> Successor {
     }
 }
 
+/// Whatever the end: nobody is reminded at night or before a weekend, and nobody with less notice.
+#[test]
+fn reminders_come_in_office_hours() {
+    for hour in 0..14 * 24 {
+        let end = Timestamp(START + 30 * DAY + hour * HOUR);
+        let mut issued = IssuedKey { expires_at: end, ..key(30) };
+        for (sent, notice) in [(0, 7 * DAY), (1, DAY + HOUR)] {
+            issued.reminders.sent = sent;
+            let at = issued.remind_at().unwrap();
+            assert!(is_office_hours(at, issued.utc_offset), "{hour}: {at:?}");
+            let early = end.since(at) - notice;
+            assert!((0..4 * DAY).contains(&early), "{hour}: {early} s early");
+        }
+        issued = issued.with_reminder_sent(issued.remind_at().unwrap());
+        assert_eq!(issued.remind_at(), None, "{hour}: both were sent");
+    }
+    // An hour into a weekend, of a life that began in it.
+    let end = Timestamp(START + 6 * DAY);
+    let reminders = Reminders::none(Timestamp(end.0 - 2 * DAY));
+    let short = IssuedKey { expires_at: end, reminders, ..key(6) };
+    assert_eq!(short.remind_at(), Some(Timestamp(end.0 - DAY - HOUR)), "with notice all the same");
+    let times = |id: &str| IssuedKey { expires_at: end, key: id.parse().unwrap(), ..key(6) }.remind_at();
+    assert_ne!(times("AKIAIOSFODNN7EXAMPL2"), times("AKIAIOSFODNN7EXAMPL3"), "not all at once");
+}
+
 #[test]
 fn reminders_are_due_seven_and_one_day_ahead() {
     let end = |days: i64| START + days * DAY;
@@ -76,7 +103,7 @@ fn reminders_are_due_seven_and_one_day_ahead() {
         (30, 1, Some(end(30) - DAY - HOUR)),
         (30, 2, None),
         (8, 0, Some(end(8) - 7 * DAY)),
-        (7, 0, Some(end(7) - DAY - HOUR)),
+        (3, 0, Some(end(3) - DAY - HOUR)),
         (1, 0, Some(START)),
     ] {
         let mut issued = key(days);

@@ -172,6 +172,7 @@ fn flawless(id: &PersonId, groups: BTreeSet<String>, email: String) -> Person {
         bot: false,
         email: Some(email),
         email_confirmed: true,
+        utc_offset: 0,
         groups,
     }
 }

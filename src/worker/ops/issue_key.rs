@@ -396,7 +396,9 @@ async fn record_and_seal(
     let stored =
         save_while_holding_intent(ctx, stored, &created, now, |_| Ok((Vec::new(), Vec::new()))).await?;
     // As its record will have it: both are of this request and this time.
-    let expires_at = IssuedKey::from_request(&stored.request, &ready.facts.iam_user, &key.id, now).expires_at;
+    let DecisionFacts { requester, iam_user, .. } = &ready.facts;
+    let issued = |request: &KeyRequest| IssuedKey::from_request(request, requester, iam_user, &key.id, now);
+    let expires_at = issued(&stored.request).expires_at;
     let notice = KeyNotice { expires_at, command: ctx.config.command.as_str() };
     let sealed = seal(
         &key,
@@ -411,7 +413,7 @@ async fn record_and_seal(
     let with = |next: &KeyRequest| {
         let others = vec![
             tickets::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
-            StoredKey::create(&IssuedKey::from_request(next, &ready.facts.iam_user, &key.id, now))?,
+            StoredKey::create(&issued(next))?,
             TicketRef::remove_psk(&ready.tid),
             leases::release_lease(&asked.account, &asked.user, next.id.as_str()),
         ];

@@ -2,6 +2,7 @@
 
 use keyvend::aws::item::Write;
 use keyvend::domain::key::IssuedKey;
+use keyvend::domain::person::Person;
 use keyvend::domain::request::{AbortOutcome, IssueIntent, KeyRequest, RequestEvent, RequestState};
 use keyvend::domain::ticket::claim::{ClaimHolder, TicketState};
 use keyvend::id::{AccessKeyId, RunId};
@@ -192,7 +193,14 @@ impl Worker {
         let with = |next: &KeyRequest| {
             vec![
                 tickets::sealed(&tid, claimed.attempt, fixtures::sealed_key(&claimed.key, key), self.now),
-                StoredKey::create(&IssuedKey::from_request(next, &USER, key, self.now)).unwrap(),
+                StoredKey::create(&IssuedKey::from_request(
+                    next,
+                    &Person::unknown(ALICE.clone()),
+                    &USER,
+                    key,
+                    self.now,
+                ))
+                .unwrap(),
                 TicketRef::remove_psk(&tid),
                 leases::release_lease(&USER.account, &USER.name, next.id.as_str()),
             ]

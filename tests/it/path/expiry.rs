@@ -42,7 +42,7 @@ async fn expiry_reminders_come_seven_and_one_day_ahead() {
     let reminded = || keyvend.times_told(ALICE_OWNER, "and is then deactivated");
     let mut at = 0;
     for (hour, reminders) in
-        [(22 * 24, 0), (23 * 24, 1), (27 * 24, 1), (28 * 24 + 22, 1), (29 * 24, 2), (29 * 24 + 22, 2)]
+        [(22 * 24, 0), (23 * 24, 1), (27 * 24, 1), (28 * 24 + 16, 1), (28 * 24 + 22, 2), (29 * 24 + 22, 2)]
     {
         after(&keyvend, (hour - at) * HOUR).await;
         at = hour;
