@@ -135,6 +135,11 @@ def reply(head, body, queued):
                 queued.write_text(text, encoding="utf-8")
             digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
             answer = {"MessageId": "059f36b4-87a3-44ab-83d2-661975830a7d", "MD5OfMessageBody": digest}
+        case "SendMessageBatch":
+            sent = [{"Id": entry["Id"], "MessageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+                     "MD5OfMessageBody": hashlib.md5(entry["MessageBody"].encode(), usedforsecurity=False).hexdigest()}
+                    for entry in json.loads(body)["Entries"]]
+            answer = {"Successful": sent, "Failed": []}
         case "GetItem":
             answer = {"Item": item(json.loads(body)["Key"])}
         case "UpdateItem":

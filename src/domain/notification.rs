@@ -1,8 +1,6 @@
 //! What people are to be told of a request: stored with the change that it tells of, delivered on its own. What it says
 //! stands in table `Requests` alone, never in a queue.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AccessKeyId, PersonId};
@@ -84,15 +82,19 @@ pub struct OutboxEntry {
     pub notification: Notification,
 }
 
+/// A stored notification that is still to be queued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unqueued {
+    pub number: u32,
+    pub destination: Destination,
+}
+
 /// The notifications of a request that are not yet known to be queued.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbox {
     count: u32,
-    /// The numbers of those that are still to be queued.
-    pub outbox: Vec<u32>,
-    /// Where these go.
-    #[serde(default)]
-    destinations: BTreeMap<u32, Destination>,
+    /// Those that are still to be queued.
+    pub outbox: Vec<Unqueued>,
     /// Those that the next write of the request stores, each as an item of its own.
     #[serde(skip)]
     new: Vec<OutboxEntry>,
@@ -102,8 +104,8 @@ impl Outbox {
     pub fn extend(&mut self, notifications: impl IntoIterator<Item = Notification>) {
         for notification in notifications {
             self.count += 1;
-            self.outbox.push(self.count);
-            self.destinations.insert(self.count, notification.destination());
+            let destination = notification.destination();
+            self.outbox.push(Unqueued { number: self.count, destination });
             self.new.push(OutboxEntry { number: self.count, notification });
         }
     }
@@ -120,15 +122,8 @@ impl Outbox {
         self.new.is_empty()
     }
 
-    /// Where one that is still to be queued goes, unless an earlier version stored it.
-    #[must_use]
-    pub fn destination(&self, number: u32) -> Option<&Destination> {
-        self.destinations.get(&number)
-    }
-
     /// Drops those that are known to be queued.
     pub fn remove_delivered(&mut self, up_to: u32) {
-        self.outbox.retain(|number| *number > up_to);
-        self.destinations.retain(|number, _| *number > up_to);
+        self.outbox.retain(|unqueued| unqueued.number > up_to);
     }
 }

@@ -8,7 +8,7 @@ mod revision;
 mod state;
 mod transition;
 
-pub use crate::domain::notification::{Destination, Notification, Outbox, OutboxEntry};
+pub use crate::domain::notification::{Destination, Notification, Outbox, OutboxEntry, Unqueued};
 pub use details::{RequestDetails, RequestKind, ReviewSnapshot};
 pub use event::{AbortOutcome, RequestEvent, TransitionError};
 pub use record::{Approval, Card, KeyRequest};

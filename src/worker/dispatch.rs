@@ -57,7 +57,7 @@ use crate::worker::limits::{
 use crate::worker::ops::button::{PressOrigin, key_to_deactivate};
 use crate::worker::ops::key_change::KeyChange;
 use crate::worker::ops::key_in_iam::{NotShown, notify_of_unproven};
-use crate::worker::outbox::{default_group, record_audit};
+use crate::worker::outbox::record_audit;
 use crate::worker::rate_limit::{in_crowd, limited_by, retry_after};
 use crate::worker::reply::{answer, failure_text, reply, try_to_reply};
 use crate::worker::timers::sweep::{run_item_timer, sweep, ticket_timer};
@@ -189,7 +189,7 @@ async fn on_due(
     match serde_json::from_str::<DueMessage>(body) {
         Ok(DueMessage::Notify { request, number }) => {
             span.record("request_id", display(&request));
-            let group = group.map_or_else(|| default_group(&request), str::to_owned);
+            let group = group.map_or_else(|| format!("notify.{request}"), str::to_owned);
             let notification = NotificationRef(request, number);
             deliver_in_order(ctx, &group, &notification, invocation.now, received).boxed().await
         }

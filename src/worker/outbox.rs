@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use crate::aws::item::Write;
 use crate::aws::{MAX_BATCH, Outgoing, WriteError};
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
-use crate::domain::request::{Destination, KeyRequest, Notification, RequestEvent, RequestState};
+use crate::domain::request::{Destination, KeyRequest, Notification, RequestEvent, RequestState, Unqueued};
 use crate::id::RequestId;
 use crate::queue::DueMessage;
 use crate::slack::receive::SlackEnvelope;
@@ -65,26 +65,24 @@ pub(crate) fn alone(message: &SlackEnvelope, events: impl IntoIterator<Item = Ne
 }
 
 /// The group of notifications that go to one destination by one of Slack's methods: one of them is delivered at a time, for
-/// Slack limits these by themselves. Where an earlier version did not store the destination, the order is the request's.
-fn group_of(request: &RequestId, destination: Option<&Destination>, has_card: bool) -> String {
+/// Slack limits these by themselves.
+fn group_of(destination: &Destination, has_card: bool) -> String {
     match destination {
-        Some(Destination::Person(person)) => format!("notify.{person}.post"),
-        Some(Destination::Card) if has_card => "notify.approvals.update".to_owned(),
-        Some(Destination::Card | Destination::ApprovalsChannel) => "notify.approvals.post".to_owned(),
-        Some(Destination::Postponements) => "notify.approvals.postponements".to_owned(),
-        None => default_group(request),
+        Destination::Person(person) => format!("notify.{person}.post"),
+        Destination::Card if has_card => "notify.approvals.update".to_owned(),
+        Destination::Card | Destination::ApprovalsChannel => "notify.approvals.post".to_owned(),
+        Destination::Postponements => "notify.approvals.postponements".to_owned(),
     }
 }
 
-/// The group of a notification's message that names none.
-pub(crate) fn default_group(request: &RequestId) -> String {
-    format!("notify.{request}")
-}
-
 /// Queues one notification: in order within its group, and once.
-async fn queue_notification(ctx: &Context, request: &KeyRequest, number: u32) -> anyhow::Result<()> {
-    let group = group_of(&request.id, request.notifications.destination(number), request.card.is_some());
-    let due = DueMessage::Notify { request: request.id.clone(), number };
+async fn queue_notification(
+    ctx: &Context,
+    request: &KeyRequest,
+    Unqueued { number, destination }: &Unqueued,
+) -> anyhow::Result<()> {
+    let group = group_of(destination, request.card.is_some());
+    let due = DueMessage::Notify { request: request.id.clone(), number: *number };
     let (body, once) = (serde_json::to_string(&due)?, format!("{}.notify.{number}", request.id));
     ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
 }
@@ -97,7 +95,7 @@ pub(crate) async fn queue_undelivered(
     destination: &Destination,
     due_at: Timestamp,
 ) -> anyhow::Result<()> {
-    let group = group_of(request, Some(destination), false);
+    let group = group_of(destination, false);
     let due = DueMessage::Notify { request: request.clone(), number };
     let (body, once) = (serde_json::to_string(&due)?, format!("{request}.notify.{number}.{}", due_at.0));
     ctx.sqs.send(&ctx.config.due_queue, body, &group, &once).await
@@ -177,9 +175,9 @@ pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> Stored
             }
         }
     }
-    for number in &request.notifications.outbox {
-        match queue_notification(ctx, request, *number).await {
-            Ok(()) => next.notifications.remove_delivered(*number),
+    for unqueued in &request.notifications.outbox {
+        match queue_notification(ctx, request, unqueued).await {
+            Ok(()) => next.notifications.remove_delivered(unqueued.number),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "notification not queued, left in outbox");
                 break;
