@@ -134,6 +134,8 @@ pub enum AuditEvent {
     KeyDeactivating,
     #[strum(serialize = "key.deactivated")]
     KeyDeactivated,
+    #[strum(serialize = "key.deactivation_undone")]
+    KeyDeactivationUndone,
     #[strum(serialize = "key.deleting")]
     KeyDeleting,
     #[strum(serialize = "key.deleted")]

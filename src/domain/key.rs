@@ -4,6 +4,7 @@ mod due;
 mod expiry;
 mod record;
 mod state;
+mod undo;
 
 pub use due::{DELETION_GRACE, DueAction, RETRY_DELAY, UNCONFIRMED_DELETION_GRACE};
 pub use expiry::{
@@ -11,6 +12,7 @@ pub use expiry::{
 };
 pub use record::{IssuedKey, Postponement, REASSERT_DELAY, Reminders, Successor, UNPROVEN_LIMIT, Unproven};
 pub use state::{DeactivationMark, DeactivationReason, KeyState};
+pub use undo::{DeactivationUndo, UNDO_WINDOW};
 
 #[cfg(test)]
 pub(crate) mod tests;

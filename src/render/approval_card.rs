@@ -10,7 +10,8 @@ use crate::domain::key::IssuedKey;
 use crate::domain::request::{KeyRequest, RequestKind, RequestState};
 use crate::id::AccessKeyId;
 pub use crate::render::key_list::{
-    KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, listed, off, owner_left,
+    KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, confirm_deletion, listed, off,
+    owner_left, undo_offer,
 };
 use crate::render::text;
 use crate::slack::action_id::Action;

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::iam::AccessKey;
-use crate::domain::key::{DeactivationReason, IssuedKey};
-use crate::id::{AccessKeyId, PersonId};
+use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account};
+use crate::domain::key::{DeactivationReason, DeactivationUndo, IssuedKey};
+use crate::id::{AccessKeyId, IamUserName, PersonId};
 use crate::policy::IamUserRef;
 use crate::render::text;
 use crate::slack::action_id::Action;
@@ -105,6 +105,27 @@ pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
     about_key(&text::key_off(issued, why), &issued.key, offers)
 }
 
+/// To whoever deactivated a key, alone: the button that takes that back. `nonce` stands nowhere but in it.
+#[must_use]
+pub fn undo_offer(key: &AccessKeyId, undo: &DeactivationUndo, nonce: &str) -> SlackMessage {
+    let sentence = text::undo_offer(key, &undo.user, &undo.account, undo.until());
+    let value = format!("{key}.{nonce}");
+    let press = element("Undo", Action::UndoDeactivation, &value, Some("primary"), None);
+    let blocks = json!([section(&sentence), {"type": "actions", "elements": [press]}]);
+    SlackMessage { text: sentence, blocks }
+}
+
+/// To whoever typed that a key is to be deleted, alone.
+#[must_use]
+pub fn confirm_deletion(
+    key: &AccessKeyId,
+    user: &IamUserName,
+    account: &Account,
+    last_used: &AccessKeyLastUsed,
+) -> SlackMessage {
+    about_key(&text::confirm_deletion(key, user, account, last_used), key, &[KeyAction::Delete])
+}
+
 /// How many keys of somebody who left one message can show: Slack takes 50 blocks.
 pub const MOST_LEFT: usize = 20;
 
@@ -170,7 +191,7 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account};
+    use crate::domain::iam::AccessKeyStatus;
 
     #[test]
     fn longest_key_list_fits_one_message() {

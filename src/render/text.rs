@@ -7,6 +7,7 @@ pub mod key;
 pub mod key_lifecycle;
 pub mod phrase;
 pub mod request;
+pub mod undo;
 
 pub use denial::*;
 pub use discrepancy::*;
@@ -15,6 +16,7 @@ pub use key::*;
 pub use key_lifecycle::*;
 pub use phrase::*;
 pub use request::*;
+pub use undo::*;
 
 use crate::domain::use_case::UseCase;
 use crate::id::AccessKeyId;

@@ -37,6 +37,8 @@ pub enum Action {
     #[strum(serialize = "extend-key")]
     Extend,
     UndoExpiry,
+    /// Take back a deactivation of a moment ago.
+    UndoDeactivation,
     /// Nobody confirmed the key, but its requester has it.
     #[strum(serialize = "key-received")]
     ConfirmReceipt,
@@ -107,6 +109,7 @@ impl Action {
             | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
+            | Self::UndoDeactivation
             | Self::ConfirmReceipt
             | Self::Replace
             | Self::Activate
@@ -139,6 +142,7 @@ impl Action {
             | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
+            | Self::UndoDeactivation
             | Self::ConfirmReceipt
             | Self::Replace
             | Self::Activate
@@ -171,6 +175,7 @@ impl Action {
             | Self::Renew
             | Self::Extend
             | Self::UndoExpiry
+            | Self::UndoDeactivation
             | Self::ConfirmReceipt
             | Self::Replace
             | Self::Activate
@@ -206,6 +211,7 @@ impl Action {
             | Self::SuspectNotOurs
             | Self::Deactivate
             | Self::DeactivateRotated
+            | Self::UndoDeactivation
             | Self::Delete
             | Self::ShowDiscrepancies
             | Self::MarkKnown

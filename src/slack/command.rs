@@ -63,13 +63,13 @@ commands! {
         /// Request a later expiry for a key.
         Extend(AccessKeyId),
         /// `deactivate <key>`
-        /// Deactivate a key immediately.
+        /// Deactivate a key immediately. You can undo it for 15 minutes.
         Deactivate(AccessKeyId),
         /// `activate <key>`
         /// Request reactivation of an inactive key.
         Activate(AccessKeyId),
         /// `delete <key>`
-        /// Delete an inactive key.
+        /// Delete an inactive key, after you confirmed it.
         Delete(AccessKeyId),
         /// `status [request]`
         /// Show your requests or one of them.

@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use crate::aws::Tables;
 use crate::aws::item::{Attribute, Item, Table, Write, number, text, values};
 use crate::domain::checkpoint::Checkpoint;
+use crate::domain::key::DeactivationUndo;
 use crate::domain::reconciliation::Findings;
-use crate::id::AccountId;
+use crate::id::{AccessKeyId, AccountId};
 use crate::store::partition::CONDITION_ABSENT;
 
 /// The key of the state of the daily checkpoint.
@@ -18,6 +19,15 @@ pub type StoredCheckpoint = StoredDocument<Checkpoint>;
 
 /// What the daily reconciliation found in one account.
 pub type StoredFindings = StoredDocument<Findings>;
+
+/// How the last deactivation of a key can be taken back.
+pub type StoredUndo = StoredDocument<Option<DeactivationUndo>>;
+
+/// The key of how the last deactivation of this key can be taken back.
+#[must_use]
+pub fn undo_pk(key: &AccessKeyId) -> String {
+    format!("undo#{key}")
+}
 
 /// The key of what the daily reconciliation found in this account.
 #[must_use]

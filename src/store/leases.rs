@@ -1,7 +1,7 @@
 //! Leases of IAM users: the holder of one may create, activate or delete the keys of that user.
 
 use crate::aws::Tables;
-use crate::aws::item::{Table, Update, Write, text, values};
+use crate::aws::item::{Item, Table, Update, Write, text, values};
 use crate::domain::iam::Account;
 use crate::domain::shard::shard;
 use crate::id::IamUserName;
@@ -33,6 +33,13 @@ pub fn release_lease(account: &Account, user: &IamUserName, holder: &str) -> Wri
         values: values([(":me", holder.into())]),
     };
     Write::Update { table: Table::Requests, key: lease_key(account, user), update }
+}
+
+/// Holds only while nobody creates, activates or deletes a key of this IAM user.
+#[must_use]
+pub fn lease_is_free(account: &Account, user: &IamUserName) -> Write {
+    let (key, condition) = (lease_key(account, user), "attribute_not_exists(holder)");
+    Write::Check { table: Table::Requests, key, condition, values: Item::new() }
 }
 
 /// The lease of an IAM user as it is held by an operation that has no item of its own, with what is being done.

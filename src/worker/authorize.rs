@@ -115,10 +115,10 @@ pub(crate) fn account_named<'a>(
     ctx.config.account(alias).ok_or_else(|| text::unknown_account(alias, &ctx.config.accounts))
 }
 
-/// Whether policy lets whoever acts do this to a key of that IAM user, by facts looked up afresh; or what to say.
+/// Whether policy lets this person do this to a key of that IAM user, by facts looked up afresh; or what to say.
 pub(crate) async fn authorize_key_action<A: Act<On = IamUser> + Send + Sync>(
     ctx: &Context,
-    message: &SlackEnvelope,
+    who: &PersonId,
     (account, user): (&Account, &IamUserName),
     act: A,
     now: Timestamp,
@@ -133,7 +133,7 @@ pub(crate) async fn authorize_key_action<A: Act<On = IamUser> + Send + Sync>(
         PolicyDecision::Allow { .. } => Ok(()),
         PolicyDecision::Deny(denial) => Err(denial),
     };
-    let found = facts_unless_denied(ctx, &slack, &message.person, (account, user), (&[], None), now, ask);
+    let found = facts_unless_denied(ctx, &slack, who, (account, user), (&[], None), now, ask);
     let facts = match found.boxed().await? {
         Found::Facts(facts) => *facts,
         Found::NoSuchUser => return Ok(Err(text::user_gone(user, account))),

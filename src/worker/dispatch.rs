@@ -49,6 +49,7 @@ use crate::worker::interactions::request_form::{open_form, open_form_for, show_a
 use crate::worker::interactions::review::{ReviewAction, review};
 use crate::worker::interactions::review_form::open_review_form;
 use crate::worker::interactions::review_suspect::review_suspect;
+use crate::worker::interactions::undo_deactivation::undo_deactivation;
 use crate::worker::jobs::audit_checkpoint::take_page;
 use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
 use crate::worker::limits::{
@@ -397,6 +398,7 @@ async fn dispatch_action(
         Action::SuspectNotOurs => return review_suspect(ctx, message, value, false, now).boxed().await,
         Action::ShowDiscrepancies => return show_discrepancies(ctx, message, now).boxed().await,
         Action::MarkKnown => return mark_known(ctx, message, value, now).boxed().await,
+        Action::UndoDeactivation => return undo_deactivation(ctx, message, value, now).boxed().await,
         Action::Rotate => Some(KeyChange::Rotate),
         Action::Renew => Some(KeyChange::Renew),
         Action::Extend => Some(KeyChange::Extend),

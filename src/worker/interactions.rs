@@ -8,3 +8,4 @@ pub mod request_form;
 pub mod review;
 pub mod review_form;
 pub mod review_suspect;
+pub mod undo_deactivation;

@@ -45,6 +45,7 @@ mod slack_timeouts;
 mod stale_messages;
 mod timers;
 mod two_keys;
+mod undo_deactivation;
 mod unknown_people;
 mod user_groups;
 mod whole_path;

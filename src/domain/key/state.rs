@@ -85,7 +85,7 @@ pub struct DeactivationMark {
 }
 
 /// What each state may become, as docs/architecture.md draws it. Anything else is refused before it is written.
-pub(crate) const TRANSITIONS: [(&str, &str); 21] = [
+pub(crate) const TRANSITIONS: [(&str, &str); 24] = [
     ("DELIVERED", "CONFIRMED"),
     ("DELIVERED", "UNCONFIRMED"),
     ("UNCONFIRMED", "CONFIRMED"),
@@ -96,6 +96,9 @@ pub(crate) const TRANSITIONS: [(&str, &str); 21] = [
     ("ACTIVE", "INACTIVE"),
     ("INACTIVE", "ACTIVATING"),
     ("ACTIVATING", "ACTIVE"),
+    ("ACTIVATING", "DELIVERED"),
+    ("ACTIVATING", "CONFIRMED"),
+    ("ACTIVATING", "UNCONFIRMED"),
     ("INACTIVE", "DELETING"),
     ("SUSPECT", "DELETING"),
     ("SUSPECT", "NOT_OURS"),

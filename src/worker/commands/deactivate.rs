@@ -16,6 +16,7 @@ use crate::worker::ops::deactivate_key::{finish_as_shown, mark_and_deactivate};
 use crate::worker::ops::find_key::{KeyFound, find_as};
 use crate::worker::ops::key_in_iam::KeyOutcome;
 use crate::worker::ops::key_record::note_on_key;
+use crate::worker::ops::undo_deactivation::{offer_undo, undo_of};
 use crate::worker::ops::unmanaged_key::deactivate_unmanaged;
 use crate::worker::reply::answer;
 
@@ -48,7 +49,11 @@ pub(crate) async fn deactivate(
     match &issued.state {
         KeyState::Deleted { .. } => return Ok(answer(ctx, message, now, text::KEY_GONE).await?),
         KeyState::Inactive { .. } | KeyState::Deleting { .. } => {
-            return Ok(answer(ctx, message, now, &text::off_already(key)).await?);
+            // Delivered again, it may still have to be offered.
+            let until = offer_undo(ctx, message, key, None, now).await;
+            let off =
+                until.map_or_else(|| text::off_already(key), |until| text::deactivated_undoable(key, until));
+            return Ok(answer(ctx, message, now, &off).await?);
         }
         KeyState::Delivered
         | KeyState::Confirmed
@@ -67,11 +72,15 @@ pub(crate) async fn deactivate(
     let by = message.person.to_string();
     let outcome = mark_and_deactivate(ctx, issued, (message.id.as_str(), &by), why, now).await?;
     finish_as_shown(ctx, (key, outcome), why, now).await?;
-    let Some(StoredKey { issued, .. }) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
+    let Some(off) = StoredKey::read(&ctx.tables, key).await? else { return Ok(()) };
     if outcome == KeyOutcome::Gone {
         return Ok(answer(ctx, message, now, text::KEY_GONE).await?);
     }
-    Ok(answer(ctx, message, now, &text::deactivated(&issued)).await?)
+    let undo = undo_of(message, &issued.state, &off);
+    let until = offer_undo(ctx, message, key, undo, now).await;
+    let sentence =
+        until.map_or_else(|| text::deactivated(&off.issued), |until| text::deactivated_undoable(key, until));
+    Ok(answer(ctx, message, now, &sentence).await?)
 }
 
 /// Somebody who is not stored with the key: policy decides, and without one only who approves or owns it in a group.
@@ -87,5 +96,5 @@ async fn may_deactivate(
         return Ok(if may { Ok(()) } else { Err(text::NOT_YOURS_TO_DEACTIVATE.to_owned()) });
     }
     let act = Deactivate(KeyFacts::from(issued));
-    Ok(authorize_key_action(ctx, message, (&issued.account, &issued.user), act, now).await?.map(drop))
+    Ok(authorize_key_action(ctx, &message.person, (&issued.account, &issued.user), act, now).await?.map(drop))
 }

@@ -1,4 +1,4 @@
-//! `delete`: an inactive key, as policy says.
+//! `delete`: an inactive key, as policy says. What is typed is confirmed by a button first.
 
 use futures_util::FutureExt as _;
 
@@ -13,6 +13,7 @@ use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, is_in_a_group};
 use crate::worker::context::{Context, HandleError};
+use crate::worker::ops::confirm_deletion::{ask_to_confirm, is_typed};
 use crate::worker::ops::delete_key::{delete_key, remove_description_of};
 use crate::worker::ops::find_key::{KeyFound, find};
 use crate::worker::ops::key_record::note_on_key;
@@ -46,6 +47,9 @@ pub(crate) async fn delete(
     }
     let by = message.person.to_string();
     match &issued.state {
+        KeyState::Inactive { .. } if is_typed(message) => {
+            return Ok(ask_to_confirm(ctx, message, key, (&issued.account, &issued.user), now).await?);
+        }
         KeyState::Inactive { .. } => {
             delete_key(ctx, &stored, (DeactivationReason::UserRequested, &by), now).boxed().await?
         }
@@ -85,5 +89,5 @@ async fn may_delete(
         return Ok(if may { Ok(()) } else { Err(text::POLICIES_INVALID.to_owned()) });
     }
     let act = Delete(KeyFacts::from(issued));
-    Ok(authorize_key_action(ctx, message, (&issued.account, &issued.user), act, now).await?.map(drop))
+    Ok(authorize_key_action(ctx, &message.person, (&issued.account, &issued.user), act, now).await?.map(drop))
 }

@@ -22,6 +22,7 @@ use crate::worker::ops::activate_key::reactivate;
 use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::deny_request::deny_request;
 use crate::worker::ops::extend_key::extend;
+use crate::worker::ops::undo_deactivation::resume_undo;
 use crate::worker::outbox::{finish_claim, is_to_fulfil};
 
 /// What fresh facts make of an approved request about a key that exists.
@@ -158,7 +159,8 @@ pub(crate) fn resume_activation<'a>(
     async move {
         let KeyState::Activating { by, .. } = &key.issued.state else { return Ok(()) };
         let Some(stored) = StoredRequest::read(&ctx.tables, by).await? else {
-            return Err(anyhow::anyhow!("a key is activated for a request that does not exist").into());
+            // For no request, but because its deactivation was taken back.
+            return resume_undo(ctx, key, by, now).await;
         };
         if is_to_fulfil(&stored.request) {
             complete_request(ctx, stored, now).await

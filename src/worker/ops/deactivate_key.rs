@@ -160,9 +160,25 @@ pub(crate) async fn reassert_inactive(
     }
     let sure = IssuedKey { reassert_at: None, unproven: None, ..issued.clone() };
     match ctx.tables.write(vec![stored.update(&sure)?]).await {
+        Ok(()) => Ok(()),
         // It changed: what is due then is found again.
-        Ok(()) | Err(WriteError::Conflict(_)) => Ok(()),
+        Err(WriteError::Conflict(_)) => restore_undone(ctx, &issued.key, now).await,
         Err(WriteError::Other(error)) => Err(error.into()),
+    }
+}
+
+/// Whoever took the deactivation back meanwhile may have been told before that it is off: IAM hears last what its item says.
+async fn restore_undone(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> Result<(), HandleError> {
+    let is_on = |stored: &StoredKey| stored.deactivation_mark.is_none() && stored.issued.state.is_active();
+    let Some(found) = StoredKey::read(&ctx.tables, key).await?.filter(is_on) else { return Ok(()) };
+    let session = (found.issued.request.as_str(), ACTOR_EXPIRY);
+    step_on_key(ctx, IamStep::Activate, (&found.issued).into(), session, now).boxed().await?;
+    match StoredKey::read(&ctx.tables, key).await? {
+        Some(found) if !is_on(&found) => {
+            deactivate_in_iam(ctx, &found.issued, session, now).await?;
+            Ok(())
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

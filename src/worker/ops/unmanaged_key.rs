@@ -9,22 +9,26 @@ use serde::{Deserialize, Serialize};
 use crate::aws::WriteError;
 use crate::aws::session_policy::IamStep;
 use crate::domain::audit::{AuditChain, AuditEvent, NewAuditEntry};
-use crate::domain::iam::{AccessKeyStatus, Account};
-use crate::domain::key::UNPROVEN_LIMIT;
+use crate::domain::iam::{AccessKeyStatus, Account, IamUser};
+use crate::domain::key::{DeactivationUndo, UNPROVEN_LIMIT};
 use crate::facts::NoSuchUser;
 use crate::id::{AccessKeyId, IamUserName, PersonId, RequestId};
 use crate::policy::{Deactivate, Delete};
 use crate::render::approval_card::{self, KeyAction};
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
-use crate::store::chains;
-use crate::store::leases::DeletionLease;
+use crate::store::document::StoredUndo;
+use crate::store::leases::{DeletionLease, lease_is_free};
+use crate::store::{chains, freeze};
 use crate::time::Timestamp;
 use crate::worker::authorize::{authorize_key_action, denial_text, unfit, unmanaged_key_facts};
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
 use crate::worker::decision_facts::{DecisionFacts, facts};
+use crate::worker::ops::confirm_deletion::{ask_to_confirm, is_typed};
+use crate::worker::ops::find_key::{KeyFound, find};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::key_in_iam::{KeyAt, KeyOutcome, NotShown, notify_of_unproven, step_on_key};
+use crate::worker::ops::undo_deactivation::offer_undo;
 use crate::worker::outbox::audit_alone;
 use crate::worker::reply::{answer, answer_with, direct};
 
@@ -74,6 +78,7 @@ pub(crate) async fn deactivate_unmanaged(
         let no = denial_text(ctx, &reason);
         return deny_unmanaged(ctx, message, AuditEvent::KeyDeactivateDenied, &no, now).await;
     }
+    let was_active = is_active(&facts.iam_user, key);
     let work = work(message, key, at, facts.iam_user.path, now);
     audit(ctx, &work, &[AuditEvent::KeyDeactivating]).await?;
     let by = work.by.to_string();
@@ -83,7 +88,85 @@ pub(crate) async fn deactivate_unmanaged(
         return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?);
     }
     audit(ctx, &work, &[AuditEvent::KeyDeactivating, AuditEvent::KeyDeactivated]).await?;
-    Ok(answer(ctx, message, now, &text::unmanaged_deactivated(key)).await?)
+    // A key that was off before is not activated by taking this back.
+    let undo = (was_active && !facts.iam_user.quarantined).then(|| DeactivationUndo {
+        by: work.by.clone(),
+        message: work.message.clone(),
+        deactivated_at: now,
+        account: work.account.clone(),
+        user: work.user.clone(),
+        state: None,
+        nonces: Vec::new(),
+        earlier: Vec::new(),
+        pressed: None,
+    });
+    let until = offer_undo(ctx, message, key, undo, now).await;
+    let sentence = until.map_or_else(
+        || text::unmanaged_deactivated(key),
+        |until| text::unmanaged_deactivated_undoable(key, until),
+    );
+    Ok(answer(ctx, message, now, &sentence).await?)
+}
+
+fn is_active(user: &IamUser, key: &AccessKeyId) -> bool {
+    user.keys.iter().any(|found| found.id == *key && found.status == AccessKeyStatus::Active)
+}
+
+/// Takes back the deactivation of a key that keyvend did not issue; or what to say instead. Whoever may deactivate it may
+/// also restore what they found.
+pub(crate) async fn undo_unmanaged(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    (stored_undo, undo): (&StoredUndo, &DeactivationUndo),
+    now: Timestamp,
+) -> Result<Result<String, String>, HandleError> {
+    if let KeyFound::Issued(_) | KeyFound::Suspect = find(ctx, key, now).await? {
+        return Ok(Err(text::unmanaged_changed_since(key)));
+    }
+    let at = (&undo.account, &undo.user);
+    let act = Deactivate(unmanaged_key_facts(key));
+    let facts = match authorize_key_action(ctx, &message.person, at, act, now).boxed().await? {
+        Ok((_, facts)) => facts,
+        Err(no) => return Ok(Err(no)),
+    };
+    if facts.iam_user.quarantined {
+        return Ok(Err(text::QUARANTINED.to_owned()));
+    }
+    if let Some((reason, _)) = unfit(ctx, &message.person, &facts.iam_user) {
+        return Ok(Err(denial_text(ctx, &reason)));
+    }
+    match facts.iam_user.keys.iter().find(|found| found.id == *key).map(|found| found.status) {
+        // IAM may not show yet that it is off.
+        Some(AccessKeyStatus::Inactive | AccessKeyStatus::Active) => {}
+        Some(AccessKeyStatus::Expired) => return Ok(Err(text::unmanaged_changed_since(key))),
+        None => return Ok(Err(text::no_such_key(key))),
+    }
+    if undo.pressed.is_none() {
+        let pressed = DeactivationUndo { pressed: Some(message.id.clone()), ..undo.clone() };
+        let writes = vec![
+            stored_undo.replace(&Some(pressed))?,
+            lease_is_free(&undo.account, &undo.user),
+            freeze::not_frozen(),
+        ];
+        match ctx.tables.write(writes).await {
+            Ok(()) => {}
+            Err(WriteError::Conflict(_)) if freeze::is_frozen(&ctx.tables).await? => {
+                return Ok(Err(text::FROZEN_FOR_NOW.to_owned()));
+            }
+            Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
+            Err(WriteError::Other(error)) => return Err(error.into()),
+        }
+    }
+    let work = work(message, key, at, facts.iam_user.path, now);
+    audit(ctx, &work, &[AuditEvent::KeyActivating]).await?;
+    let by = work.by.to_string();
+    let session = (message.id.as_str(), by.as_str());
+    if step_on_key(ctx, IamStep::Activate, work.target(), session, now).boxed().await? == KeyOutcome::Gone {
+        return Ok(Err(text::no_such_key(key)));
+    }
+    audit(ctx, &work, &[AuditEvent::KeyActivating, AuditEvent::KeyDeactivationUndone]).await?;
+    Ok(Ok(text::undone(key)))
 }
 
 /// Policy decides; while it is not valid, whoever approves may.
@@ -96,7 +179,7 @@ async fn may_deactivate_unmanaged(
 ) -> anyhow::Result<Result<DecisionFacts, String>> {
     if ctx.policies.is_ok() {
         let allowed =
-            authorize_key_action(ctx, message, at, Deactivate(unmanaged_key_facts(key)), now).await?;
+            authorize_key_action(ctx, &message.person, at, Deactivate(unmanaged_key_facts(key)), now).await?;
         return Ok(allowed.map(|(_, facts)| facts));
     }
     let slack = slack_client(ctx).await?;
@@ -115,7 +198,7 @@ pub(crate) async fn delete_unmanaged(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let (_, facts) =
-        match authorize_key_action(ctx, message, at, Delete(unmanaged_key_facts(key)), now).await? {
+        match authorize_key_action(ctx, &message.person, at, Delete(unmanaged_key_facts(key)), now).await? {
             Ok(allowed) => allowed,
             Err(no) => {
                 return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
@@ -125,10 +208,12 @@ pub(crate) async fn delete_unmanaged(
         let no = denial_text(ctx, &reason);
         return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
     }
-    let found = facts.iam_user.keys.iter().find(|found| found.id == *key);
-    if found.is_some_and(|found| found.status == AccessKeyStatus::Active) {
+    if is_active(&facts.iam_user, key) {
         let no = approval_card::about_key(&text::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
         return Ok(answer_with(ctx, message, now, &no).await?);
+    }
+    if is_typed(message) {
+        return Ok(ask_to_confirm(ctx, message, key, at, now).await?);
     }
     let work = work(message, key, at, facts.iam_user.path, now);
     let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use testkit::aws;
 use testkit::deployed::{Deployed, Tab};
 use testkit::net::{HOME, yield_now};
-use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER};
-use testkit::sqs::{CLAIMS, SLACK};
-use testkit::steps::{failed, text};
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, Message};
+use testkit::sqs::{CLAIMS, DUE, SLACK, SWEEP};
+use testkit::steps::{failed, record, text};
 
 /// How many turns one may begin after the other: more than a handler takes.
 const DISTANCES: [usize; 14] = [0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 55, 75, 100];
@@ -273,6 +273,71 @@ async fn deactivation_racing_confirmation_leaves_key_inactive() {
         let state = text(&keyvend.item(&format!("key#{}", key.id)).await["state"]["S"]);
         assert_eq!(state, "INACTIVE", "{about}");
         assert_eq!(count(&events(&keyvend).await, "key.deactivated"), 1, "{about}");
+    }
+}
+
+/// A key that alice deactivated, half a minute ago; her card and what she was offered.
+async fn deactivated(keyvend: &Deployed) -> (String, Message, Message) {
+    let (_, key) = keyvend.confirmed().await;
+    Box::pin(keyvend.minute(61)).await;
+    let card = keyvend.card();
+    keyvend.types(ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+    keyvend.world.clock.advance(Duration::from_secs(31));
+    (key.id, card, keyvend.offer("Undo").unwrap())
+}
+
+/// What IAM and the record say of ci-deployer's key.
+async fn stands(keyvend: &Deployed, key: &str) -> (String, String) {
+    let item = keyvend.item(&format!("key#{key}")).await;
+    (aws::keys(&keyvend.world.net, HOME, "ci-deployer")[0].status.clone(), text(&item["state"]["S"]))
+}
+
+#[tokio::test]
+async fn undo_racing_repeated_deactivation_leaves_key_active() {
+    // Half a minute after a deactivation IAM is told once more.
+    for (turns, swapped) in ways() {
+        let keyvend = Deployed::new().await;
+        let (key, _, offer) = deactivated(&keyvend).await;
+        keyvend.world.net.sqs().sweep();
+        let sweep = keyvend.receives(SWEEP);
+        keyvend.work(sweep).await;
+        let again = keyvend.receives(DUE);
+        let undo = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &offer, "Undo")).await;
+        both(&keyvend, again, undo, turns, swapped).await;
+        settled(&keyvend).await;
+        assert_eq!(stands(&keyvend, &key).await, ("Active".into(), "CONFIRMED".into()), "{turns} {swapped}");
+    }
+}
+
+#[tokio::test]
+async fn undo_racing_report_leaves_key_inactive() {
+    for (turns, swapped) in ways() {
+        let keyvend = Deployed::new().await;
+        let (key, card, offer) = deactivated(&keyvend).await;
+        let report = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, "This wasn't me")).await;
+        let undo = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &offer, "Undo")).await;
+        both(&keyvend, report, undo, turns, swapped).await;
+        settled(&keyvend).await;
+        assert_eq!(stands(&keyvend, &key).await, ("Inactive".into(), "INACTIVE".into()), "{turns} {swapped}");
+        assert!(keyvend.lease().await.is_null(), "{turns} {swapped}");
+    }
+}
+
+#[tokio::test]
+async fn simultaneous_presses_of_undo_count_once() {
+    for (turns, swapped) in ways() {
+        let keyvend = Deployed::new().await;
+        let (key, _, offer) = deactivated(&keyvend).await;
+        let first = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &offer, "Undo")).await;
+        keyvend.world.clock.advance(Duration::from_secs(1));
+        let second = keyvend.world.press(ALICE_OWNER, &offer, "Undo");
+        assert_eq!(keyvend.arrive(second).await["statusCode"], 200);
+        let second = keyvend.world.net.sqs().messages(SLACK).pop().unwrap().body;
+        both(&keyvend, first, record(SLACK, &second, 1), turns, swapped).await;
+        settled(&keyvend).await;
+        let about = format!("{turns} {swapped}");
+        assert_eq!(stands(&keyvend, &key).await, ("Active".into(), "CONFIRMED".into()), "{about}");
+        assert_eq!(count(&events(&keyvend).await, "key.deactivation_undone"), 1, "{about}");
     }
 }
 

@@ -207,7 +207,7 @@ async fn command_and_button_deactivate_and_notify_requester() {
             ("Inactive".into(), "INACTIVE".into())
         );
         insta::allow_duplicates! {
-            insta::assert_snapshot!(stable(&keyvend.told(CAROL_APPROVER)), @"The key `AKIAWORLD00000000002` is deactivated. It no longer works anywhere, and is deleted in 7 days; until then `/access-key activate AKIAWORLD00000000002` requests its reactivation.");
+            insta::assert_snapshot!(stable(&keyvend.told(CAROL_APPROVER)), @"The key `AKIAWORLD00000000002` is deactivated. It no longer works anywhere, and is deleted in 7 days. If something breaks, press *Undo* in your direct messages with keyvend until <time>; later `/access-key activate AKIAWORLD00000000002` requests its reactivation.");
             insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was deactivated. It will be deleted in 7 days; until then `/access-key activate AKIAWORLD00000000002` requests its reactivation.");
         }
         let last = keyvend.trail().await.pop().unwrap();
@@ -269,7 +269,7 @@ async fn active_key_is_never_deleted() {
     assert!(told.reading().contains("an active key is never deleted"), "{}", told.reading());
     assert_eq!(status(&keyvend, &key.id), "Active");
     keyvend.presses(ALICE_OWNER, &told, "Deactivate").await;
-    typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
+    keyvend.deletes(ALICE_OWNER, &key.id).await;
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     assert_eq!(status(&keyvend, &key.id), "");
     assert!(keyvend.lease().await.is_null());
@@ -296,12 +296,12 @@ async fn unmanaged_key_changes_only_by_explicit_id() {
     let no = typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
     assert!(no.reading().contains("never deleted"), "{}", no.reading());
     keyvend.presses(ALICE_OWNER, &listed, "Deactivate").await;
-    insta::assert_snapshot!(keyvend.told(ALICE_OWNER), @"The key `AKIAWORLD00000000002` is deactivated. keyvend did not issue it and does not manage it: activate it again in the AWS console if something breaks; if nothing does for a few days, delete it with `/access-key delete AKIAWORLD00000000002`.");
+    insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @"The key `AKIAWORLD00000000002` is deactivated. If something breaks, press *Undo* in your direct messages with keyvend until <time>. keyvend did not issue this key and does not manage it: later it can only be activated in the AWS console. If nothing breaks for a few days, delete it with `/access-key delete AKIAWORLD00000000002`.");
     assert_eq!(status(&keyvend, &key), "Inactive");
     after(&keyvend, 30 * DAY).await;
     assert_eq!(status(&keyvend, &key), "Inactive", "nobody asked for more");
-    let done = typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
-    assert_eq!(done.reading(), format!("The key `{key}` is deleted. It cannot be restored."));
+    keyvend.deletes(ALICE_OWNER, &key).await;
+    assert_eq!(keyvend.told(ALICE_OWNER), format!("The key `{key}` is deleted. It cannot be restored."));
     assert_eq!(status(&keyvend, &key), "");
     let mut trail = alone(&keyvend).await;
     trail.sort();
@@ -340,8 +340,9 @@ async fn interrupted_deletion_releases_lease_and_reports_truth() {
         let keyvend = Deployed::new().await;
         let key = foreign(&keyvend, "ci-deployer").await;
         typed(&keyvend, ALICE_OWNER, &format!("deactivate {key}")).await;
+        typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
         keyvend.world.clock.advance(Duration::from_secs(1));
-        let event = keyvend.world.slash_command(ALICE_OWNER, &format!("delete {key}"));
+        let event = keyvend.world.press(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "Delete");
         let event = keyvend.pressed(event).await;
         keyvend.world.net.fault(move |call| call.operation == operation, how);
         assert!(keyvend.world.net.survive(keyvend.work(event.clone())).await.is_none(), "nobody died");
@@ -365,8 +366,9 @@ async fn key_reactivated_during_interrupted_deletion_is_kept() {
     let keyvend = Deployed::new().await;
     let key = foreign(&keyvend, "ci-deployer").await;
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {key}")).await;
+    typed(&keyvend, ALICE_OWNER, &format!("delete {key}")).await;
     keyvend.world.clock.advance(Duration::from_secs(1));
-    let event = keyvend.world.slash_command(ALICE_OWNER, &format!("delete {key}"));
+    let event = keyvend.world.press(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "Delete");
     let event = keyvend.pressed(event).await;
     keyvend.world.net.once("iam", "DeleteAccessKey", Interfere::CrashBefore);
     assert!(keyvend.world.net.survive(keyvend.work(event.clone())).await.is_none(), "nobody died");
@@ -400,7 +402,7 @@ async fn invalid_policies_still_allow_retiring_keys() {
     assert_eq!(status(&keyvend, &key.id), "Inactive");
     let told = typed(&keyvend, MALLORY_OUTSIDER, &format!("delete {}", key.id)).await.reading();
     assert!(told.contains(refused), "{told}");
-    typed(&keyvend, CAROL_APPROVER, &format!("delete {}", key.id)).await;
+    keyvend.deletes(CAROL_APPROVER, &key.id).await;
     assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
     // Of a key that nothing is stored of, an approver alone can be known.
     let other = foreign(&keyvend, "ci-deployer").await;

@@ -51,7 +51,7 @@ async fn deleted_key_removes_its_and_stale_descriptions() {
         if by_time {
             after(&keyvend, 100 * DAY).await;
         } else {
-            typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
+            keyvend.deletes(ALICE_OWNER, &key.id).await;
         }
         assert_eq!(stands(&keyvend, &key.id).await, "DELETED", "{by_time}");
         assert_eq!(tags(&keyvend).await, names(&["keyvend:owners", "team", "AKIA", &other]), "{by_time}");
@@ -64,7 +64,7 @@ async fn deleted_unmanaged_key_removes_its_description() {
     let keyvend = Deployed::new().await;
     let (key, other) = described(&keyvend).await;
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
-    typed(&keyvend, ALICE_OWNER, &format!("delete {other}")).await;
+    keyvend.deletes(ALICE_OWNER, &other).await;
     assert_eq!(status(&keyvend, &other), "");
     assert_eq!(tags(&keyvend).await, names(&["keyvend:owners", "team", "AKIA", &key.id]));
 }
@@ -100,15 +100,19 @@ async fn unremovable_description_goes_with_next_key() {
                 if fails { Interfere::refused_xml(403, "AccessDenied") } else { Interfere::Pass }
             }
         });
-        let told = typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
-        assert!(told.reading().contains("is deleted"), "{operation}: {}", told.reading());
+        keyvend.deletes(ALICE_OWNER, &key.id).await;
+        assert!(
+            keyvend.times_told(ALICE_OWNER, "is deleted") > 0,
+            "{operation}: {}",
+            keyvend.told(ALICE_OWNER)
+        );
         assert_eq!(stands(&keyvend, &key.id).await, "DELETED", "{operation}");
         assert!(keyvend.lease().await.is_null(), "{operation}");
         assert!(tags(&keyvend).await.contains(&key.id), "{operation}");
         assert_eq!(keyvend.deliver_everything().await, 0, "{operation}: nothing is tried again");
         keyvend.world.net.undisturbed();
         typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
-        typed(&keyvend, ALICE_OWNER, &format!("delete {other}")).await;
+        keyvend.deletes(ALICE_OWNER, &other).await;
         assert_eq!(tags(&keyvend).await, names(&["keyvend:owners", "team", "AKIA"]), "{operation}");
     }
 }
@@ -129,8 +133,9 @@ async fn whoever_deletes_waits_for_no_description() {
     let keyvend = Deployed::new().await;
     let (key, _) = described(&keyvend).await;
     typed(&keyvend, BOB_APPROVER, &format!("deactivate {}", key.id)).await;
-    keyvend.world.net.forget();
     typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
+    keyvend.world.net.forget();
+    keyvend.presses(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "Delete").await;
     let calls = keyvend.world.net.calls();
     let place = |operation: &str| calls.iter().rposition(|call| call.operation == operation).unwrap();
     assert!(place("DeleteAccessKey") < place("response_url"), "answered when it is deleted");

@@ -1,7 +1,5 @@
 //! What is said of a key is what IAM shows: it may not find a new one yet, and its user may be renamed, moved or deleted.
 
-use std::time::Duration;
-
 use super::key_commands::{DAY, after, had, item, stands, status};
 use testkit::aws;
 use testkit::deployed::Deployed;
@@ -78,8 +76,7 @@ async fn unmanaged_key_is_deleted_when_iam_shows_it() {
     for _ in 0..2 {
         keyvend.world.net.once("iam", "DeleteAccessKey", Interfere::refused_xml(404, "NoSuchEntity"));
     }
-    keyvend.world.clock.advance(Duration::from_secs(1));
-    keyvend.types(ALICE_OWNER, &format!("delete {key}")).await;
+    keyvend.deletes(ALICE_OWNER, &key).await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key), "");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "is deleted"), 1, "{}", keyvend.told(ALICE_OWNER));

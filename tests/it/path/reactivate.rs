@@ -302,7 +302,7 @@ async fn key_can_be_reported_in_any_state() {
             typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
         }
         match case {
-            "deleted" => drop(typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await),
+            "deleted" => keyvend.deletes(ALICE_OWNER, &key.id).await,
             "activating" => {
                 typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
                 keyvend.world.net.before(|call| match call.parameters["Status"].as_str() {

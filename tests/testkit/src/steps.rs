@@ -96,6 +96,13 @@ impl Deployed {
         self.world.net.sqs().receive(queue, self.world.clock.now()).unwrap()
     }
 
+    /// `delete`, typed and confirmed.
+    pub async fn deletes(&self, person: &str, key: &str) {
+        self.world.clock.advance(std::time::Duration::from_secs(1));
+        self.types(person, &format!("delete {key}")).await;
+        self.presses(person, &self.direct(person), "Delete").await;
+    }
+
     /// A press arrives and is received, but not worked off.
     pub async fn pressed(&self, event: Value) -> Value {
         assert_eq!(self.arrive(event).await["statusCode"], 200);

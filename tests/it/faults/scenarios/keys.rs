@@ -29,6 +29,9 @@ enum AboutKey {
     Replace,
     DeactivateForeign,
     DeleteForeign,
+    /// Taking back what was deactivated a moment ago.
+    UndoDeactivation,
+    UndoForeign,
     /// Of a key that may have come of a creation without an answer.
     Ours,
     NotOurs,
@@ -46,7 +49,7 @@ impl Scenario for AboutKey {
 
     async fn begin(self, keyvend: &Deployed) -> String {
         let key = match self {
-            Self::DeactivateForeign | Self::DeleteForeign => foreign(keyvend).await,
+            Self::DeactivateForeign | Self::DeleteForeign | Self::UndoForeign => foreign(keyvend).await,
             Self::Received | Self::Replace => {
                 let tab = keyvend.linked().await;
                 keyvend.reveals(&tab).await.id
@@ -69,7 +72,11 @@ impl Scenario for AboutKey {
                 }
                 assert_eq!(keyvend.stands().await, "APPROVED");
             }
-            Self::Delete | Self::Activate | Self::DeleteForeign => {
+            Self::Delete
+            | Self::Activate
+            | Self::DeleteForeign
+            | Self::UndoDeactivation
+            | Self::UndoForeign => {
                 keyvend.types(ALICE_OWNER, &format!("deactivate {key}")).await;
             }
             Self::Leave | Self::OffWhenLeft => {
@@ -124,7 +131,11 @@ impl Scenario for AboutKey {
             Self::OffWhenLeft => bob_pressed("Deactivate").await,
             Self::Report => pressed("This wasn't me").await,
             Self::Deactivate | Self::DeactivateForeign => typed(format!("deactivate {key}")).await,
+            Self::Delete | Self::DeleteForeign if keyvend.offer("Delete").is_some() => {
+                pressed("Delete").await
+            }
             Self::Delete | Self::DeleteForeign => typed(format!("delete {key}")).await,
+            Self::UndoDeactivation | Self::UndoForeign => pressed("Undo").await,
             Self::Activate if first => typed(format!("activate {key}")).await,
             Self::Rotate => typed(format!("rotate {key}")).await,
             Self::Retire => pressed(RETIRE).await,
@@ -159,6 +170,8 @@ impl Scenario for AboutKey {
             Self::Extend => keyvend.requests().await.iter().any(|request| request["stands"] == "COMPLETED"),
             Self::Rotate => keyvend.requests().await.len() >= 2,
             Self::Replace => keyvend.requests().await.len() >= 2 && status(keyvend, key).is_empty(),
+            Self::UndoDeactivation => both(keyvend, key).await == ("Active".into(), "CONFIRMED".into()),
+            Self::UndoForeign => status(keyvend, key) == "Active",
             Self::DeactivateForeign => status(keyvend, key) == "Inactive",
             Self::DeleteForeign => status(keyvend, key).is_empty(),
         }
@@ -181,6 +194,8 @@ scenarios! {
     replacing_an_unreceived_key: AboutKey::Replace;
     deactivating_an_unmanaged_key: AboutKey::DeactivateForeign;
     deleting_an_unmanaged_key: AboutKey::DeleteForeign;
+    undoing_a_deactivation: AboutKey::UndoDeactivation;
+    undoing_deactivation_of_unmanaged_key: AboutKey::UndoForeign;
     confirming_that_suspect_is_ours: AboutKey::Ours;
     declining_a_suspect_key: AboutKey::NotOurs;
 }
