@@ -216,9 +216,9 @@ mod tests {
         • `/access-key list [iam-user[@account]]` List the access keys of your IAM users or of one of them, with the available actions.
         • `/access-key rotate &lt;key&gt;` Request a replacement for a key, with the same expiry.
         • `/access-key extend &lt;key&gt;` Request a later expiry for a key.
-        • `/access-key deactivate &lt;key&gt;` Deactivate a key immediately.
+        • `/access-key deactivate &lt;key&gt;` Deactivate a key immediately. You can undo it for 15 minutes.
         • `/access-key activate &lt;key&gt;` Request reactivation of an inactive key.
-        • `/access-key delete &lt;key&gt;` Delete an inactive key.
+        • `/access-key delete &lt;key&gt;` Delete an inactive key, after you confirmed it.
         • `/access-key status [request]` Show your requests or one of them.
         • `/access-key cancel [request]` Cancel a request that has no key yet.
         • `/access-key freeze` Freeze key issuing immediately (approvers).
