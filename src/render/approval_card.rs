@@ -8,7 +8,8 @@ use crate::domain::browser::Browser;
 use crate::domain::iam::AccessKey;
 use crate::domain::key::IssuedKey;
 use crate::domain::request::{KeyRequest, RequestKind, RequestState};
-use crate::id::AccessKeyId;
+use crate::id::{AccessKeyId, IamUserName};
+use crate::render::key_list::sure_to_delete;
 pub use crate::render::key_list::{
     KeyAction, Listed, MOST_LEFT, MOST_LISTED, Row, about_key, chooser, confirm_deletion, listed, off,
     owner_left, undo_offer,
@@ -85,8 +86,8 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
     buttons.push(button("Details", Action::Details, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
     // Also of a key that was reported before: it may be on again.
-    if matches!(request.state, RequestState::Issued { .. }) {
-        blocks.push(not_me(&value));
+    if let RequestState::Issued { key, .. } = &request.state {
+        blocks.push(report("Report and deactivate", (key, &request.details.user), &value));
     }
     SlackMessage { text: standing, blocks: Value::Array(blocks) }
 }
@@ -213,13 +214,15 @@ fn instead(request: &KeyRequest) -> String {
 #[must_use]
 pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> SlackMessage {
     let sentence = text::issued(request, key, browser);
-    SlackMessage { blocks: json!([section(&sentence), not_me(&requesters_value(request))]), text: sentence }
+    let press = report("This wasn't me", (key, &request.details.user), &requesters_value(request));
+    SlackMessage { blocks: json!([section(&sentence), press]), text: sentence }
 }
 
-fn not_me(value: &str) -> Value {
-    let sure = confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate");
+/// The button that reports a key: to its requester it says what they mean, to approvers what it does.
+fn report(label: &str, (key, user): (&AccessKeyId, &IamUserName), value: &str) -> Value {
+    let sure = confirm("Report this key?", &text::sure_to_report(key, user), "Deactivate");
     json!({"type": "actions", "block_id": "report", "elements": [
-        button("This wasn't me", Action::ReportKey, value, Some("danger"), Some(sure)),
+        button(label, Action::ReportKey, value, Some("danger"), Some(sure)),
     ]})
 }
 
@@ -227,7 +230,7 @@ fn not_me(value: &str) -> Value {
 #[must_use]
 pub fn suspect(issued: &IssuedKey) -> SlackMessage {
     let sentence = text::suspect(issued);
-    let sure = confirm("Delete this key?", "It cannot be restored.", "Delete it");
+    let sure = sure_to_delete(&issued.key, &issued.user);
     let blocks = json!([
         section(&sentence),
         {"type": "actions", "block_id": "suspect", "elements": [

@@ -62,7 +62,7 @@ pub fn listed(users: &[Listed], rest: &[IamUserRef], now: Timestamp) -> SlackMes
             None => blocks.push(section(&text::unreadable(user))),
             Some(found) => {
                 blocks.push(section(&text::keys_of(user, found.len())));
-                blocks.extend(rows_of(found, now));
+                blocks.extend(rows_of(&user.name, found, now));
             }
         }
     }
@@ -77,15 +77,19 @@ pub fn listed(users: &[Listed], rest: &[IamUserRef], now: Timestamp) -> SlackMes
 pub fn chooser(user: &IamUserRef, rows: &[Row], now: Timestamp) -> SlackMessage {
     let sentence = text::two_keys(&user.name, &user.account);
     let mut blocks = vec![section(&sentence)];
-    blocks.extend(rows_of(rows, now));
+    blocks.extend(rows_of(&user.name, rows, now));
     SlackMessage { text: sentence, blocks: Value::Array(blocks) }
 }
 
 /// A sentence about one key, with what can be done about it.
 #[must_use]
-pub fn about_key(sentence: &str, key: &AccessKeyId, offers: &[KeyAction]) -> SlackMessage {
+pub fn about_key(
+    sentence: &str,
+    (key, user): (&AccessKeyId, &IamUserName),
+    offers: &[KeyAction],
+) -> SlackMessage {
     let mut blocks = vec![section(sentence)];
-    blocks.extend(buttons(key, offers));
+    blocks.extend(buttons((key, user), offers));
     SlackMessage { text: sentence.to_owned(), blocks: Value::Array(blocks) }
 }
 
@@ -102,7 +106,7 @@ pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
         | DeactivationReason::OwnerDeactivated
         | DeactivationReason::DeletedInAws => &[],
     };
-    about_key(&text::key_off(issued, why), &issued.key, offers)
+    about_key(&text::key_off(issued, why), (&issued.key, &issued.user), offers)
 }
 
 /// To whoever deactivated a key, alone: the button that takes that back. `nonce` stands nowhere but in it.
@@ -123,7 +127,8 @@ pub fn confirm_deletion(
     account: &Account,
     last_used: &AccessKeyLastUsed,
 ) -> SlackMessage {
-    about_key(&text::confirm_deletion(key, user, account, last_used), key, &[KeyAction::Delete])
+    let sentence = text::confirm_deletion(key, user, account, last_used);
+    about_key(&sentence, (key, user), &[KeyAction::Delete])
 }
 
 /// How many keys of somebody who left one message can show: Slack takes 50 blocks.
@@ -136,33 +141,33 @@ pub fn owner_left(who: &PersonId, keys: &[&IssuedKey]) -> SlackMessage {
     let mut blocks = vec![section(&sentence)];
     for issued in keys {
         blocks.push(section(&text::left_key(issued)));
-        blocks.extend(buttons(&issued.key, &[KeyAction::OwnerLeft]));
+        blocks.extend(buttons((&issued.key, &issued.user), &[KeyAction::OwnerLeft]));
     }
     SlackMessage { text: sentence, blocks: Value::Array(blocks) }
 }
 
-fn rows_of(rows: &[Row], now: Timestamp) -> Vec<Value> {
+fn rows_of(user: &IamUserName, rows: &[Row], now: Timestamp) -> Vec<Value> {
     let blocks = rows.iter().flat_map(|row| {
         let text = section(&text::key_row(&row.key, row.issued.as_ref(), now));
-        [Some(text), buttons(&row.key.id, &row.offers)]
+        [Some(text), buttons((&row.key.id, user), &row.offers)]
     });
     blocks.flatten().collect()
 }
 
-fn buttons(key: &AccessKeyId, offers: &[KeyAction]) -> Option<Value> {
+fn buttons(key: (&AccessKeyId, &IamUserName), offers: &[KeyAction]) -> Option<Value> {
     let elements: Vec<Value> = offers.iter().map(|offer| button(*offer, key)).collect();
     (!elements.is_empty()).then(|| json!({"type": "actions", "elements": elements}))
 }
 
-fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
+fn button(offer: KeyAction, (key, user): (&AccessKeyId, &IamUserName)) -> Value {
     let (text, action, style) = match offer {
         KeyAction::Rotate => ("Rotate", Action::Rotate, None),
         KeyAction::Renew => ("Rotate and renew", Action::Renew, None),
         KeyAction::Extend => ("Extend", Action::Extend, None),
-        KeyAction::Undo => ("Undo", Action::UndoExpiry, Some("primary")),
+        KeyAction::Undo => ("Request reactivation", Action::UndoExpiry, Some("primary")),
         KeyAction::Received => ("I saved it", Action::ConfirmReceipt, Some("primary")),
         KeyAction::Replace => ("Get a new key", Action::Replace, None),
-        KeyAction::Activate => ("Reactivate", Action::Activate, None),
+        KeyAction::Activate => ("Request reactivation", Action::Activate, None),
         KeyAction::Deactivate => ("Deactivate", Action::Deactivate, Some("danger")),
         KeyAction::Retire => ("Deactivate the old key", Action::DeactivateRotated, Some("primary")),
         KeyAction::OwnerLeft => ("Deactivate", Action::DeactivateOrphaned, Some("danger")),
@@ -170,14 +175,12 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
     };
     let sure = match offer {
         KeyAction::Deactivate | KeyAction::Retire | KeyAction::OwnerLeft => {
-            Some(confirm("Deactivate this key?", "It stops working immediately, everywhere.", "Deactivate"))
+            Some(confirm("Deactivate this key?", &text::sure_to_deactivate(key, user), "Deactivate"))
         }
-        KeyAction::Delete => Some(confirm("Delete this key?", "It cannot be restored.", "Delete it")),
-        KeyAction::Replace => Some(confirm(
-            "Replace this key?",
-            "It is deleted now, and you receive a link for a new one.",
-            "Get a new key",
-        )),
+        KeyAction::Delete => Some(sure_to_delete(key, user)),
+        KeyAction::Replace => {
+            Some(confirm("Replace this key?", &text::sure_to_replace(key, user), "Get a new key"))
+        }
         KeyAction::Rotate
         | KeyAction::Renew
         | KeyAction::Extend
@@ -186,6 +189,11 @@ fn button(offer: KeyAction, key: &AccessKeyId) -> Value {
         | KeyAction::Activate => None,
     };
     element(text, action, key.as_str(), style, sure)
+}
+
+/// The dialog before a key is deleted.
+pub(crate) fn sure_to_delete(key: &AccessKeyId, user: &IamUserName) -> Value {
+    confirm("Delete this key?", &text::sure_to_delete(key, user), "Delete it")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod confirm_key;
 pub mod deactivate_key;
 pub mod delete_key;
 pub mod deny_request;
+pub mod end_requests;
 pub mod enough_approvers;
 pub mod expire_request;
 pub mod extend_key;

@@ -376,12 +376,12 @@ async fn this_wasnt_me() {
         browser.presses(requester.person, "This wasn't me").await;
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive"]);
         assert!(
-            buttons(&browser.card().await).contains(&"This wasn't me"),
+            buttons(&browser.card().await).contains(&"Report and deactivate"),
             "the key may be activated again, and must then be reported again"
         );
         browser.gets_a_key(first).await;
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive", "Active"]);
-        browser.presses(approver.person, "This wasn't me").await;
+        browser.presses(approver.person, "Report and deactivate").await;
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive", "Inactive"]);
         assert!(browser.told(ALICE_OWNER).await.contains("It is deactivated"));
         let listed = browser.takes(back).await;

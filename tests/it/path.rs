@@ -28,6 +28,7 @@ mod lookups;
 mod lost_messages;
 mod many_accounts;
 mod membership;
+mod message_ends;
 mod org_install;
 mod outages;
 mod queue_groups;

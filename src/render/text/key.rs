@@ -6,7 +6,7 @@ use crate::domain::key::{
     Successor, UNCONFIRMED_DELETION_GRACE,
 };
 use crate::domain::request::{KeyRequest, RequestKind};
-use crate::id::AccessKeyId;
+use crate::id::{AccessKeyId, IamUserName};
 use crate::policy::IamUserRef;
 use crate::render::text::{alternative, days, escape_mrkdwn, iam_user, key_line, person, reason, slack_date};
 use crate::time::{DAY, Timestamp};
@@ -99,7 +99,7 @@ fn expires(issued: &IssuedKey) -> String {
 
 fn because(why: DeactivationReason) -> &'static str {
     match why {
-        DeactivationReason::Reported => "reported (This wasn't me)",
+        DeactivationReason::Reported => "reported",
         DeactivationReason::Unconfirmed => "not confirmed as received",
         DeactivationReason::Expired => "expired",
         DeactivationReason::UserRequested => "at a person's request",
@@ -107,6 +107,32 @@ fn because(why: DeactivationReason) -> &'static str {
         DeactivationReason::OwnerDeactivated => "its requester has left",
         DeactivationReason::DeletedInAws => "deleted in AWS",
     }
+}
+
+/// Before a key is deactivated by a button, as plain text.
+#[must_use]
+pub fn sure_to_deactivate(key: &AccessKeyId, user: &IamUserName) -> String {
+    format!("The key {key} of {user} stops working immediately, everywhere.")
+}
+
+/// The same where it is reported as well.
+#[must_use]
+pub fn sure_to_report(key: &AccessKeyId, user: &IamUserName) -> String {
+    format!(
+        "The key {key} of {user} stops working immediately, everywhere, and the approvers are notified. Only an approver who is not its requester can reactivate it."
+    )
+}
+
+/// Before a key is deleted.
+#[must_use]
+pub fn sure_to_delete(key: &AccessKeyId, user: &IamUserName) -> String {
+    format!("The key {key} of {user} will be deleted. It cannot be restored.")
+}
+
+/// Before a key that nobody received is replaced.
+#[must_use]
+pub fn sure_to_replace(key: &AccessKeyId, user: &IamUserName) -> String {
+    format!("The key {key} of {user} is deleted now, and you receive a link for a new one.")
 }
 
 /// An unknown key id.

@@ -16,7 +16,7 @@ pub fn key_off(issued: &IssuedKey, why: DeactivationReason) -> String {
             "The key `{key}` for {user} was not confirmed as received, so it was deactivated. It will be deleted in 24 hours. *I saved it* requests reactivation, which needs an approval; *Get a new key* deletes it and creates another with the same approvals."
         ),
         DeactivationReason::Expired if issued.can_undo_expiry() => format!(
-            "The key `{key}` for {user} has expired ({}) and was deactivated. It will be deleted in {grace}. If something broke, *Undo* requests reactivation for at most 24 hours, once; for longer, request a new key with `/access-key create`.",
+            "The key `{key}` for {user} has expired ({}) and was deactivated. It will be deleted in {grace}. If something broke, *Request reactivation* asks the approvers to activate it for at most 24 hours, once; for longer, request a new key with `/access-key create`.",
             slack_date(issued.expires_at)
         ),
         DeactivationReason::Expired => format!(

@@ -567,7 +567,7 @@ pub fn reported(issued: &IssuedKey, by: &str) -> String {
     };
     let off = if matches!(issued.state, KeyState::Deleted { .. }) { "deleted" } else { "deactivated" };
     format!(
-        "{said} the key `{}` for {} (This wasn't me). It is {off}. Next: check CloudTrail for its use since {}, and find out who opened the link.",
+        "{said} the key `{}` for {}. It is {off}. Next: check CloudTrail for its use since {}, and find out who opened the link.",
         issued.key,
         iam_user(&issued.user, &issued.account),
         slack_date(issued.issued_at)

@@ -65,8 +65,11 @@ pub(crate) async fn delete(
         | KeyState::Deleted { .. }
         | KeyState::Suspect { .. }
         | KeyState::NotOurs { .. } => {
-            let no =
-                approval_card::about_key(&text::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
+            let no = approval_card::about_key(
+                &text::active_is_not_deleted(key),
+                (key, &issued.user),
+                &[KeyAction::Deactivate],
+            );
             return Ok(answer_with(ctx, message, now, &no).await?);
         }
     }

@@ -37,12 +37,13 @@ pub(crate) async fn reactivate(
         KeyState::Inactive { why, since } => (why, since),
         // Begun before; its timer goes on.
         KeyState::Activating { .. } => return activate(ctx, key, now).await,
+        KeyState::Deleting { .. } | KeyState::Deleted { .. } => {
+            return deny_request(ctx, stored, DenialReason::KeyDeleted, now).await;
+        }
         KeyState::Delivered
         | KeyState::Confirmed
         | KeyState::Unconfirmed { .. }
         | KeyState::Active
-        | KeyState::Deleting { .. }
-        | KeyState::Deleted { .. }
         | KeyState::Suspect { .. }
         | KeyState::NotOurs { .. } => {
             return deny_request(ctx, stored, DenialReason::KeyNotInactive { key: issued.key.clone() }, now)

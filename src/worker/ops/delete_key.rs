@@ -12,6 +12,7 @@ use crate::store::keys::StoredKey;
 use crate::store::leases;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
+use crate::worker::ops::end_requests::end_requests_of_gone_key;
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::key_in_iam::step_on_key;
 use crate::worker::ops::key_record::{ACTOR_EXPIRY, update_key};
@@ -74,7 +75,9 @@ pub(crate) async fn delete_key(
     let message = approval_card::text(&text::key_deleted(&next, why));
     let told = vec![Notification::DirectMessage { to: next.requester.clone(), message: message.into() }];
     let release = leases::release_lease(&next.account, &next.user, &holder);
-    update_key(ctx, &stored, &next, happened, vec![release], told, now).await
+    update_key(ctx, &stored, &next, happened, vec![release], told, now).await?;
+    end_requests_of_gone_key(ctx, &next, now).await;
+    Ok(())
 }
 
 /// The description of a deleted key goes with it, after everybody has been answered.

@@ -37,8 +37,12 @@ pub(crate) async fn remind(ctx: &Context, stored: &StoredKey, now: Timestamp) ->
         to: issued.requester.clone(),
         key: issued.key.clone(),
         end: issued.expires_at,
-        message: approval_card::about_key(&text::expires_soon(issued, &last_used), &issued.key, offers)
-            .into(),
+        message: approval_card::about_key(
+            &text::expires_soon(issued, &last_used),
+            (&issued.key, &issued.user),
+            offers,
+        )
+        .into(),
     };
     update_key(ctx, stored, &next, happened, Vec::new(), vec![reminder], now).await
 }
@@ -127,7 +131,8 @@ pub(crate) async fn expire_or_postpone(
     let notice = Notification::PostponementNotice {
         key: issued.key.clone(),
         end: issued.expires_at,
-        message: approval_card::about_key(&sentence, &issued.key, &[KeyAction::Deactivate]).into(),
+        message: approval_card::about_key(&sentence, (&issued.key, &issued.user), &[KeyAction::Deactivate])
+            .into(),
     };
     update_key(ctx, stored, &next, happened, Vec::new(), vec![notice], now).await
 }
@@ -172,7 +177,7 @@ pub(crate) async fn check_old_key_idle(
     let detail = [("successor", successor.key.to_string()), ("last_used", last_use)];
     let happened = key_event(AuditEvent::KeyIdleQuestionSent, stored, detail);
     let sentence = text::quiet(issued, successor, &last_used);
-    let message = approval_card::about_key(&sentence, &issued.key, &[KeyAction::Retire]);
+    let message = approval_card::about_key(&sentence, (&issued.key, &issued.user), &[KeyAction::Retire]);
     let told = vec![Notification::DirectMessage { to: successor.requester.clone(), message: message.into() }];
     update_key(ctx, stored, &next, happened, Vec::new(), told, now).await
 }

@@ -17,6 +17,7 @@ use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
 use crate::worker::ops::card::to_approvers;
+use crate::worker::ops::end_requests::end_requests_of_gone_key;
 use crate::worker::ops::key_record::{key_event, update_key};
 
 /// A key in IAM, as it was last seen.
@@ -201,7 +202,11 @@ pub(crate) async fn end_gone(ctx: &Context, key: &AccessKeyId, now: Timestamp) -
         match update_key(ctx, &stored, &next, happened, others, told, now).await {
             // It changed meanwhile.
             Err(HandleError::RetryAfter(_)) => {}
-            done => return done,
+            Err(error) => return Err(error),
+            Ok(()) => {
+                end_requests_of_gone_key(ctx, &next, now).await;
+                return Ok(());
+            }
         }
     }
     Err(HandleError::RetryAfter(Duration::from_secs(1)))

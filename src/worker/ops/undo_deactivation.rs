@@ -24,6 +24,7 @@ use crate::time::Timestamp;
 use crate::worker::authorize::authorize_key_action;
 use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
 use crate::worker::ops::deactivate_key::redo_deactivation;
+use crate::worker::ops::end_requests::end_requests_of_active_key;
 use crate::worker::ops::key_in_iam::{KeyOutcome, end_gone, step_on_key};
 use crate::worker::ops::key_record::update_key;
 use crate::worker::outbox::{commit, drain_outbox};
@@ -234,7 +235,10 @@ async fn finish_undo(
         vec![Notification::UpdateCard, Notification::DirectMessage { to: issued.requester.clone(), message }];
     let release = leases::release_lease(&issued.account, &issued.user, &StoredKey::item_key(&issued.key));
     match update_key(ctx, stored, &next, happened, vec![release], told, now).await {
-        Ok(()) => Ok(Ok(text::undone(&issued.key))),
+        Ok(()) => {
+            end_requests_of_active_key(ctx, &next, now).await;
+            Ok(Ok(text::undone(&issued.key)))
+        }
         Err(HandleError::RetryAfter(_)) => match StoredKey::read(&ctx.tables, &issued.key).await? {
             Some(found) if found.is_same(stored) => Err(HandleError::RetryAfter(Duration::from_secs(1))),
             // It was deactivated meanwhile: IAM hears last that it is off.

@@ -209,7 +209,11 @@ pub(crate) async fn delete_unmanaged(
         return deny_unmanaged(ctx, message, AuditEvent::KeyDeleteDenied, &no, now).await;
     }
     if is_active(&facts.iam_user, key) {
-        let no = approval_card::about_key(&text::active_is_not_deleted(key), key, &[KeyAction::Deactivate]);
+        let no = approval_card::about_key(
+            &text::active_is_not_deleted(key),
+            (key, at.1),
+            &[KeyAction::Deactivate],
+        );
         return Ok(answer_with(ctx, message, now, &no).await?);
     }
     if is_typed(message) {

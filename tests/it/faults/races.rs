@@ -314,7 +314,7 @@ async fn undo_racing_report_leaves_key_inactive() {
     for (turns, swapped) in ways() {
         let keyvend = Deployed::new().await;
         let (key, card, offer) = deactivated(&keyvend).await;
-        let report = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, "This wasn't me")).await;
+        let report = keyvend.pressed(keyvend.world.press(BOB_APPROVER, &card, "Report and deactivate")).await;
         let undo = keyvend.pressed(keyvend.world.press(ALICE_OWNER, &offer, "Undo")).await;
         both(&keyvend, report, undo, turns, swapped).await;
         settled(&keyvend).await;

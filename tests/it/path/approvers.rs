@@ -191,8 +191,8 @@ async fn non_approver_reactivation_counts_as_no_approval() {
     let keyvend = Deployed::with(&[("KEYVEND_POLICY_DIR", &dir)]).await;
     let key = had(&keyvend).await;
     owned_by(&keyvend, "ci-deployer", &format!("{ALICE_OWNER} {MALLORY_OUTSIDER}")).await;
-    let issued = said(&keyvend, "This wasn't me");
-    keyvend.presses(BOB_APPROVER, &issued, "This wasn't me").await;
+    let issued = said(&keyvend, "Report and deactivate");
+    keyvend.presses(BOB_APPROVER, &issued, "Report and deactivate").await;
     assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], "reported");
     typed(&keyvend, MALLORY_OUTSIDER, &format!("activate {}", key.id)).await;
     keyvend.deliver_everything().await;

@@ -28,7 +28,7 @@ async fn everything() -> Deployed {
     keyvend.turned_away(&rival).await;
     keyvend.posts("/reveal/ack", &tab.ack(&key)).await;
     keyvend.deliver().await;
-    keyvend.presses(BOB_APPROVER, &keyvend.card(), "This wasn't me").await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Report and deactivate").await;
     for typed in ["freeze", "unfreeze"] {
         keyvend.types(BOB_APPROVER, typed).await;
     }

@@ -582,7 +582,7 @@ async fn request_id_does_not_reveal_key_id() {
         "UpdateAccessKey" | "TransactWriteItems" => Interfere::FailBefore,
         _ => Interfere::Pass,
     });
-    keyvend.presses(BOB_APPROVER, &card, "This wasn't me").await;
+    keyvend.presses(BOB_APPROVER, &card, "Report and deactivate").await;
     keyvend.deliver_everything().await;
     let thief = Thief::of(&keyvend).await;
     for value in guesses(&keyvend).await {

@@ -68,8 +68,8 @@ async fn unused_key_is_deactivated_at_expiry_then_deleted() {
     after(&keyvend, HOUR).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
     insta::assert_snapshot!(stable(&keyvend.direct(ALICE_OWNER).reading()), @r"
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` has expired (<time>) and was deactivated. It will be deleted in 7 days. If something broke, *Undo* requests reactivation for at most 24 hours, once; for longer, request a new key with `/access-key create`.
-    Undo
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` has expired (<time>) and was deactivated. It will be deleted in 7 days. If something broke, *Request reactivation* asks the approvers to activate it for at most 24 hours, once; for longer, request a new key with `/access-key create`.
+    Request reactivation
     ");
     let last = keyvend.trail().await.pop().unwrap();
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "keyvend.expiry"));
@@ -97,7 +97,7 @@ async fn expiry_of_used_key_waits_for_office_hours() {
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` expired <time>, but is not deactivated yet: it was last used <time> with s3 in eu-west-1, and it is outside office hours (Monday to Thursday, 09:00 to 15:00) for <@U0ALICE>. It will be deactivated <time> instead (postponed 1 of at most 7 times).
     Deactivate
     Deactivate this key?
-    It stops working immediately, everywhere.
+    The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere.
     Deactivate
     Go back
     ");
@@ -108,7 +108,7 @@ async fn expiry_of_used_key_waits_for_office_hours() {
     assert_eq!(status(&keyvend, &key.id), "Active", "09:00 the next day");
     after(&keyvend, 5 * HOUR + HOUR / 2).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
-    keyvend.direct(ALICE_OWNER).button("Undo");
+    keyvend.direct(ALICE_OWNER).button("Request reactivation");
 }
 
 #[tokio::test]

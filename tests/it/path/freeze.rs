@@ -52,7 +52,7 @@ async fn report_deactivates_key_while_other_messages_are_blocked() {
     assert!(keyvend.told(ALICE_OWNER).contains("is deactivated"), "{}", keyvend.told(ALICE_OWNER));
     let channel = keyvend.world.net.slack().messages(APPROVALS);
     assert!(
-        channel.iter().any(|message| message.reading().contains("This wasn't me")),
+        channel.iter().any(|message| message.reading().contains("<@U0ALICE> reported the key")),
         "the approvers are notified"
     );
     drop(stuck);
@@ -64,7 +64,7 @@ async fn approvers_may_report_key_outsiders_may_not() {
     for (person, off) in [(BOB_APPROVER, true), (CAROL_APPROVER, true), (MALLORY_OUTSIDER, false)] {
         let keyvend = Deployed::new().await;
         let key = issued(&keyvend).await;
-        keyvend.presses(person, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(person, &keyvend.card(), "Report and deactivate").await;
         assert_eq!(!is_active(&keyvend, &key), off, "{person}");
         assert_eq!(keyvend.told(person).contains("is deactivated"), off, "{}", keyvend.told(person));
     }
@@ -98,7 +98,7 @@ async fn report_permission_comes_from_record_or_approvers() {
         owned_by(&keyvend, owners_since).await;
         leaves(&keyvend, BOB_APPROVER);
         leaves(&keyvend, CAROL_APPROVER);
-        keyvend.presses(actor, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(actor, &keyvend.card(), "Report and deactivate").await;
         assert_eq!(!is_active(&keyvend, &key), off, "{case}");
         let last = keyvend.trail().await.pop().unwrap();
         assert_eq!(last.event, if off { "key.deactivated" } else { "key.report_rejected" }, "{case}");
@@ -123,7 +123,7 @@ async fn slack_failure_does_not_block_permitted_report() {
             true => Interfere::Status(200, r#"{"ok":false,"error":"internal_error"}"#.to_owned()),
             false => Interfere::Pass,
         });
-        keyvend.presses(actor, &keyvend.card(), "This wasn't me").await;
+        keyvend.presses(actor, &keyvend.card(), "Report and deactivate").await;
         keyvend.deliver_everything().await;
         assert_eq!(!is_active(&keyvend, &key), off, "{actor} without {silent}");
         let told = keyvend.told(actor);
@@ -177,7 +177,7 @@ async fn deactivation_mark_precedes_iam_call() {
         "UpdateAccessKey" => Interfere::FailBefore,
         _ => Interfere::Pass,
     });
-    keyvend.presses(BOB_APPROVER, &keyvend.card(), "This wasn't me").await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Report and deactivate").await;
     let pressed_at = keyvend.world.clock.now();
     let press = keyvend.world.net.sqs().messages(SLACK)[0].json()["id"].as_str().unwrap().to_owned();
     assert!(is_active(&keyvend, &key));
@@ -203,7 +203,7 @@ async fn deactivation_mark_precedes_iam_call() {
     assert_eq!((last.event.as_str(), last.actor.as_str()), ("key.deactivated", "T0001.U0BOB"));
     assert_eq!((&last.detail["key"], last.detail["why"].as_str()), (&key.id, "reported"));
     assert_eq!(keyvend.times_told(BOB_APPROVER, "is deactivated"), 1);
-    assert_eq!(keyvend.times_told(ALICE_OWNER, "(This wasn't me). It is deactivated"), 1);
+    assert_eq!(keyvend.times_told(ALICE_OWNER, ". It is deactivated. Next: check CloudTrail"), 1);
 
     let session = aws::sessions(&keyvend.world.net).pop().unwrap();
     let user = format!("arn:aws:iam::{HOME}:user/ci-deployer");

@@ -102,7 +102,7 @@ async fn list_shows_owner_key_facts_and_actions() {
     Rotate
     Deactivate
     Deactivate this key?
-    It stops working immediately, everywhere.
+    The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere.
     Deactivate
     Go back
     ");
@@ -178,10 +178,10 @@ async fn list_offers_only_authorized_actions() {
     let other = foreign(&keyvend, "ci-deployer").await;
     assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Extend, Deactivate, Deactivate");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Reactivate, Delete, Deactivate");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Request reactivation, Delete, Deactivate");
     assert_eq!(shown(&typed(&keyvend, BOB_APPROVER, line).await), "Delete, Deactivate", "no owner");
     typed(&keyvend, ALICE_OWNER, &format!("deactivate {other}")).await;
-    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Reactivate, Delete, Delete");
+    assert_eq!(shown(&typed(&keyvend, ALICE_OWNER, line).await), "Request reactivation, Delete, Delete");
     // What everybody is shown works when pressed, until it is done.
     for (person, label) in [(BOB_APPROVER, "Delete"), (ALICE_OWNER, "Delete")] {
         let listed = typed(&keyvend, person, line).await;

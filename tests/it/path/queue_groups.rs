@@ -88,8 +88,10 @@ async fn queue_groups_isolate_people_forms_and_deactivation() {
     let tab = keyvend.opens();
     keyvend.reveals(&tab).await;
     let issued = offered(&keyvend, ALICE_OWNER, "This wasn't me");
-    for (who, message) in [(ALICE_OWNER, &issued), (BOB_APPROVER, &keyvend.card())] {
-        let (_, group) = queued(&keyvend, world.press(who, message, "This wasn't me")).await;
+    for (who, message, label) in
+        [(ALICE_OWNER, &issued, "This wasn't me"), (BOB_APPROVER, &keyvend.card(), "Report and deactivate")]
+    {
+        let (_, group) = queued(&keyvend, world.press(who, message, label)).await;
         assert_eq!(group, format!("deactivate.{}", about(who)));
     }
     let denial = world.submit(&form, &form.values(&[("reason", "not wanted")]));

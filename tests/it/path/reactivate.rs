@@ -46,7 +46,7 @@ async fn approved_only(keyvend: &Deployed) {
 async fn expiry_can_be_undone_once_for_a_day() {
     let keyvend = Deployed::new().await;
     let (key, told) = expired(&keyvend).await;
-    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    keyvend.presses(ALICE_OWNER, &told, "Request reactivation").await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
     Request sent: reactivation of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
     Cancel
@@ -91,7 +91,7 @@ async fn expiry_can_be_undone_once_for_a_day() {
     assert_eq!(status(&keyvend, &key.id), "Inactive");
     let told_again = keyvend.direct(ALICE_OWNER);
     assert_eq!(buttons(&told_again), Vec::<String>::new());
-    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    keyvend.presses(ALICE_OWNER, &told, "Request reactivation").await;
     let no = "was already reactivated once after it expired";
     assert!(keyvend.told(ALICE_OWNER).contains(no), "{}", keyvend.told(ALICE_OWNER));
     let typed = typed(&keyvend, ALICE_OWNER, &format!("activate {}", key.id)).await;
@@ -105,7 +105,7 @@ async fn expiry_can_be_undone_once_for_a_day() {
 async fn undo_approved_too_late_reactivates_nothing() {
     let keyvend = Deployed::with(&[("KEYVEND_REQUEST_TTL", "259200")]).await;
     let (key, told) = expired(&keyvend).await;
-    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    keyvend.presses(ALICE_OWNER, &told, "Request reactivation").await;
     after(&keyvend, DAY + 60).await;
     approve(&keyvend).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");
@@ -176,7 +176,7 @@ async fn reported_privileged_key_needs_second_approver() {
     typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
     let card = &said(&keyvend, "requests reactivation of the inactive key");
     assert!(card.reading().contains("0 of 1"), "{}", card.reading());
-    let why = said(&keyvend, "reported (This wasn't me)");
+    let why = said(&keyvend, ": reported.");
     assert_eq!(why.thread_ts.as_ref(), Some(&card.ts), "what they are asked to overrule");
     for (person, no) in [
         (CAROL_APPROVER, "You cannot approve your own request"),
@@ -203,7 +203,7 @@ async fn expired_key_can_be_reported() {
     let undo = keyvend.direct(ALICE_OWNER);
     keyvend.presses(ALICE_OWNER, &issued, "This wasn't me").await;
     assert_eq!(item(&keyvend, &key.id).await["state"]["Inactive"]["why"], json!("reported"));
-    keyvend.presses(ALICE_OWNER, &undo, "Undo").await;
+    keyvend.presses(ALICE_OWNER, &undo, "Request reactivation").await;
     assert_eq!(
         keyvend
             .world
@@ -221,7 +221,7 @@ async fn expired_key_can_be_reported() {
 /// How often the approvers were told of a report.
 fn reports(keyvend: &Deployed) -> usize {
     let said = keyvend.world.net.slack().messages(APPROVALS);
-    said.iter().filter(|message| message.reading().contains("(This wasn't me). It is")).count()
+    said.iter().filter(|message| message.reading().contains("Next: check CloudTrail")).count()
 }
 
 async fn why_off(keyvend: &Deployed, key: &ShownKey) -> String {
@@ -239,24 +239,24 @@ async fn reactivated_key_can_be_reported_once_more() {
     let issued = keyvend.direct(ALICE_OWNER);
     for times in 1..=3 {
         // From the requester's own message, then from the card.
-        let (person, message) = if times == 2 {
-            (CAROL_APPROVER, keyvend.cards().remove(0))
+        let (person, message, label) = if times == 2 {
+            (CAROL_APPROVER, keyvend.cards().remove(0), "Report and deactivate")
         } else {
-            (ALICE_OWNER, issued.clone())
+            (ALICE_OWNER, issued.clone(), "This wasn't me")
         };
         keyvend.world.clock.advance(std::time::Duration::from_secs(1));
-        keyvend.presses(person, &message, "This wasn't me").await;
+        keyvend.presses(person, &message, label).await;
         keyvend.deliver_everything().await;
         assert_eq!(status(&keyvend, &key.id), "Inactive", "{times}");
         assert_eq!(why_off(&keyvend, &key).await, "reported", "{times}");
         assert_eq!(reports(&keyvend), times, "the approvers hear of each");
-        assert_eq!(keyvend.times_told(ALICE_OWNER, "(This wasn't me). It is deactivated"), times);
+        assert_eq!(keyvend.times_told(ALICE_OWNER, ". It is deactivated. Next: check CloudTrail"), times);
         let request = item(&keyvend, &key.id).await["request"].clone();
         let trail = keyvend.trail_of(request.as_str().unwrap()).await.into_iter();
         let deactivated = trail.filter(|entry| entry.event == "key.deactivated").count();
         assert_eq!(deactivated, times, "and the trail has each");
         // Somebody else's press on a key that is off and reported changes nothing more.
-        keyvend.presses(BOB_APPROVER, &keyvend.cards().remove(0), "This wasn't me").await;
+        keyvend.presses(BOB_APPROVER, &keyvend.cards().remove(0), "Report and deactivate").await;
         assert_eq!(reports(&keyvend), times);
         assert!(keyvend.told(BOB_APPROVER).contains("is deactivated"), "{}", keyvend.told(BOB_APPROVER));
         typed(&keyvend, CAROL_APPROVER, &format!("activate {}", key.id)).await;
@@ -316,8 +316,9 @@ async fn key_can_be_reported_in_any_state() {
             }
             _ => {}
         }
-        let card = keyvend.cards().into_iter().find(|card| buttons(card).contains(&"This wasn't me".into()));
-        keyvend.presses(BOB_APPROVER, &card.unwrap(), "This wasn't me").await;
+        let card =
+            keyvend.cards().into_iter().find(|card| buttons(card).contains(&"Report and deactivate".into()));
+        keyvend.presses(BOB_APPROVER, &card.unwrap(), "Report and deactivate").await;
         keyvend.deliver_everything().await;
         assert_eq!(why_off(&keyvend, &key).await, "reported", "{case}");
         assert_ne!(status(&keyvend, &key.id), "Active", "{case}");
@@ -345,14 +346,15 @@ async fn interrupted_report_is_finished_by_timer() {
             let keyvend = Deployed::new().await;
             let (key, undo) = if was_expired {
                 let (key, undo) = expired(&keyvend).await;
-                keyvend.presses(ALICE_OWNER, &undo, "Undo").await;
+                keyvend.presses(ALICE_OWNER, &undo, "Request reactivation").await;
                 (key, Some(waiting(&keyvend)))
             } else {
                 (had(&keyvend).await, None)
             };
             let mut cards = keyvend.cards().into_iter();
-            let card = cards.rfind(|card| buttons(card).contains(&"This wasn't me".into())).unwrap();
-            let event = keyvend.pressed(keyvend.world.press(CAROL_APPROVER, &card, "This wasn't me")).await;
+            let card = cards.rfind(|card| buttons(card).contains(&"Report and deactivate".into())).unwrap();
+            let event =
+                keyvend.pressed(keyvend.world.press(CAROL_APPROVER, &card, "Report and deactivate")).await;
             keyvend.world.net.fault(move |call| call.operation == operation, how.clone());
             assert!(keyvend.world.net.survive(keyvend.work(event)).await.is_none(), "nobody died");
             keyvend.world.net.undisturbed();
@@ -606,7 +608,7 @@ async fn extension_adds_original_lifetime_from_now() {
 async fn freeze_blocks_reactivation() {
     let keyvend = Deployed::new().await;
     let (key, told) = expired(&keyvend).await;
-    keyvend.presses(ALICE_OWNER, &told, "Undo").await;
+    keyvend.presses(ALICE_OWNER, &told, "Request reactivation").await;
     typed(&keyvend, CAROL_APPROVER, "freeze").await;
     approve(&keyvend).await;
     assert_eq!(status(&keyvend, &key.id), "Inactive");

@@ -115,7 +115,7 @@ async fn idle_old_key_is_asked_about_once() {
     `AKIAWORLD00000000003` replaced the key `AKIAWORLD00000000002` for `ci-deployer` in `home` <time>, and the old one was last used <time> with s3 in eu-west-1. Deactivate it now? It is deleted 7 days later and can be reactivated until then. If you do nothing, it stays active until <time>.
     Deactivate the old key
     Deactivate this key?
-    It stops working immediately, everywhere.
+    The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere.
     Deactivate
     Go back
     ");

@@ -349,7 +349,7 @@ async fn notification_to_departed_user_is_dropped() {
     let keyvend = Deployed::new().await;
     let key = issued(&keyvend).await;
     keyvend.world.net.slack().fail_next("chat.postMessage", "user_disabled");
-    keyvend.presses(BOB_APPROVER, &keyvend.card(), "This wasn't me").await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Report and deactivate").await;
     keyvend.deliver_everything().await;
     let keys = aws::keys(&keyvend.world.net, HOME, "ci-deployer");
     assert_eq!(keys.iter().find(|found| found.id == key.id).unwrap().status, "Inactive");

@@ -22,14 +22,14 @@ async fn chooser_shows_both_keys_and_frees_one() {
     > laptop tooling
     Deactivate
     Deactivate this key?
-    It stops working immediately, everywhere.
+    The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere.
     Deactivate
     Go back
     `AKIAWORLD00000000003` active, 0 days old, never used
     Not issued by keyvend: its requester and expiry are unknown.
     Deactivate
     Deactivate this key?
-    It stops working immediately, everywhere.
+    The key AKIAWORLD00000000003 of ci-deployer stops working immediately, everywhere.
     Deactivate
     Go back
     ");

@@ -173,7 +173,7 @@ async fn changed_key_is_not_undone() {
         let card = keyvend.card();
         let offer = deactivated(&keyvend, ALICE_OWNER, &key).await;
         match case {
-            "reported" => keyvend.presses(BOB_APPROVER, &card, "This wasn't me").await,
+            "reported" => keyvend.presses(BOB_APPROVER, &card, "Report and deactivate").await,
             "deleted" => keyvend.deletes(ALICE_OWNER, &key).await,
             "frozen" => drop(typed(&keyvend, BOB_APPROVER, "freeze").await),
             "quarantined" => quarantine(&keyvend).await,
@@ -332,7 +332,7 @@ async fn typed_deletion_is_confirmed_first() {
             Delete the inactive key `AKIAWORLD00000000002` for `ci-deployer` in `home`? It was last used <time> with s3 in eu-west-1. A deleted key cannot be restored.
             Delete
             Delete this key?
-            It cannot be restored.
+            The key AKIAWORLD00000000002 of ci-deployer will be deleted. It cannot be restored.
             Delete it
             Go back
             ");

@@ -77,8 +77,8 @@ async fn approved_request_reveals_key_in_one_tab() {
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
     The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and delivered to the browser tab that used your link (Chrome on Linux). It may take about 10 seconds to start working. If that wasn't you, press *This wasn't me* to deactivate it within seconds.
     This wasn't me
-    Deactivate this key?
-    It stops working immediately, everywhere.
+    Report this key?
+    The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere, and the approvers are notified. Only an approver who is not its requester can reactivate it.
     Deactivate
     Go back
     ");
@@ -96,9 +96,9 @@ async fn approved_request_reveals_key_in_one_tab() {
     > laptop tooling
     Requested by <@U0ALICE>: local development, 30 days. Approved by <@U0BOB>. Request `<request>`
     Details
-    This wasn't me
-    Deactivate this key?
-    It stops working immediately, everywhere.
+    Report and deactivate
+    Report this key?
+    The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere, and the approvers are notified. Only an approver who is not its requester can reactivate it.
     Deactivate
     Go back
     ");

@@ -143,7 +143,7 @@ impl Scenario for AboutKey {
                 typed("list ci-deployer".to_owned()).await;
                 pressed("Extend").await;
             }
-            Self::Undo if first => pressed("Undo").await,
+            Self::Undo if first => pressed("Request reactivation").await,
             Self::Received if first => pressed("I saved it").await,
             Self::Replace => pressed("Get a new key").await,
             Self::Ours => bob_pressed(OURS).await,
