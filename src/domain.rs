@@ -15,6 +15,7 @@ pub mod new_access_key;
 pub mod notification;
 pub mod ownership;
 pub mod person;
+pub mod posted_message;
 pub mod privilege;
 pub mod reason;
 pub mod reconciliation;

@@ -2,6 +2,7 @@
 
 pub mod approval_card;
 pub mod discrepancies;
+pub mod ended;
 pub mod home;
 pub mod key_list;
 pub mod modal;

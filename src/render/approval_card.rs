@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::AccessKey;
-use crate::domain::key::IssuedKey;
+use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
 use crate::domain::request::{KeyRequest, RequestKind, RequestState};
 use crate::id::{AccessKeyId, IamUserName};
 use crate::render::key_list::sure_to_delete;
@@ -41,10 +41,19 @@ pub fn text(sentence: &str) -> SlackMessage {
 }
 
 /// The card in the approvals channel. While a request waits for approvals it shows what they judge; afterwards it is the
-/// outcome. `mention` says whom the first posting calls.
+/// outcome, and follows the key that came of it. `mention` says whom the first posting calls.
 #[must_use]
-pub fn approval(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
-    if request.state == RequestState::Pending { to_decide(request, mention, now) } else { outcome(request) }
+pub fn approval(
+    request: &KeyRequest,
+    key: Option<&IssuedKey>,
+    mention: Option<&Approvers>,
+    now: Timestamp,
+) -> SlackMessage {
+    if request.state == RequestState::Pending {
+        to_decide(request, mention, now)
+    } else {
+        outcome(request, key)
+    }
 }
 
 fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) -> SlackMessage {
@@ -53,7 +62,7 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
     let reason = text::reason(&asked.reason);
     let value = value(request);
     let blocks = json!([
-        header(&heading(request)),
+        header(&heading(request, None)),
         section(&format!("{call}{}\n{reason}{}", text::asks(request), text::comments(request))),
         fields(request),
         context(&format!("{}\n{}", existing(&request.snapshot.keys, now), holds(request))),
@@ -68,10 +77,10 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
     SlackMessage { text, blocks }
 }
 
-fn outcome(request: &KeyRequest) -> SlackMessage {
-    let standing = text::standing(request);
+fn outcome(request: &KeyRequest, key: Option<&IssuedKey>) -> SlackMessage {
+    let standing = text::standing_now(request, key);
     let mut blocks = vec![
-        header(&heading(request)),
+        header(&heading(request, key)),
         section(&format!("{standing}{}", text::comments(request))),
         context(&format!("{}\n{}", text::reason(&request.details.reason), text::asked_for(request))),
     ];
@@ -86,13 +95,15 @@ fn outcome(request: &KeyRequest) -> SlackMessage {
     buttons.push(button("Details", Action::Details, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
     // Also of a key that was reported before: it may be on again.
+    let is_gone = key.is_some_and(|key| key.state.is_gone());
+    let label = if is_gone { "Report" } else { "Report and deactivate" };
     if let RequestState::Issued { key, .. } = &request.state {
-        blocks.push(report("Report and deactivate", (key, &request.details.user), &value));
+        blocks.push(report(label, (key, &request.details.user), &value));
     }
     SlackMessage { text: standing, blocks: Value::Array(blocks) }
 }
 
-fn heading(request: &KeyRequest) -> String {
+fn heading(request: &KeyRequest, key: Option<&IssuedKey>) -> String {
     let what = match &request.details.kind {
         RequestKind::Create => "access key",
         RequestKind::Rotate { .. } => "access key replacement",
@@ -111,7 +122,7 @@ fn heading(request: &KeyRequest) -> String {
         RequestState::Approved | RequestState::LinkIssued { .. } => "Approved",
         RequestState::Issuing(_) => "Being created",
         RequestState::Ambiguous(_) => "Outcome unknown",
-        RequestState::Issued { .. } => "Issued",
+        RequestState::Issued { .. } => key.map_or("Issued", |key| stage(&key.state)),
         RequestState::Completed { .. } => "Completed",
         RequestState::Denied { .. } => "Denied",
         RequestState::Cancelled => "Cancelled",
@@ -119,6 +130,20 @@ fn heading(request: &KeyRequest) -> String {
         RequestState::PolicyDenied { .. } => "Denied by policy",
     };
     format!("{happened}: {what} for {user}")
+}
+
+/// Where a key stands in its life.
+fn stage(state: &KeyState) -> &'static str {
+    match state {
+        KeyState::Delivered | KeyState::Confirmed | KeyState::Unconfirmed { .. } => "Issued",
+        KeyState::Active => "Active again",
+        KeyState::Inactive { why: DeactivationReason::Expired, .. } => "Key expired",
+        KeyState::Inactive { why: DeactivationReason::Reported, .. } => "Key reported",
+        KeyState::Inactive { .. } => "Key deactivated",
+        KeyState::Activating { .. } => "Being activated",
+        KeyState::Deleting { .. } | KeyState::Deleted { .. } => "Key deleted",
+        KeyState::Suspect { .. } | KeyState::NotOurs { .. } => "Outcome unknown",
+    }
 }
 
 fn fields(request: &KeyRequest) -> Value {
@@ -212,9 +237,9 @@ fn instead(request: &KeyRequest) -> String {
 
 /// To the requester: the key was made, and how to switch it off if that wasn't them.
 #[must_use]
-pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> SlackMessage {
-    let sentence = text::issued(request, key, browser);
-    let press = report("This wasn't me", (key, &request.details.user), &requesters_value(request));
+pub fn issued(request: &KeyRequest, issued: &IssuedKey, browser: Browser) -> SlackMessage {
+    let sentence = text::issued(issued, browser);
+    let press = report("This wasn't me", (&issued.key, &issued.user), &requesters_value(request));
     SlackMessage { blocks: json!([section(&sentence), press]), text: sentence }
 }
 

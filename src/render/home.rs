@@ -2,16 +2,22 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::key::IssuedKey;
 use crate::domain::request::KeyRequest;
+use crate::id::ChannelId;
 use crate::policy::IamUserRef;
 use crate::render::text;
 use crate::slack::action_id::Action;
 use crate::slack::block_kit::{button, context, header, section};
 use crate::slack::command::Prefill;
 
-/// What a person sees there.
+/// What a person sees there: requests with the keys that came of them.
 #[must_use]
-pub fn home(own: &[IamUserRef], requests: &[KeyRequest]) -> Value {
+pub fn home(
+    own: &[IamUserRef],
+    requests: &[(KeyRequest, Option<IssuedKey>)],
+    help: Option<&ChannelId>,
+) -> Value {
     let open = button(
         "Request an access key",
         Action::OpenRequestForm,
@@ -25,7 +31,9 @@ pub fn home(own: &[IamUserRef], requests: &[KeyRequest]) -> Value {
     if requests.is_empty() {
         blocks.push(section(text::NO_REQUESTS));
     }
-    blocks.extend(requests.iter().map(|request| section(&text::status_line(request))));
+    blocks.extend(
+        requests.iter().map(|(request, key)| section(&text::status_line(request, key.as_ref(), help))),
+    );
     blocks.extend([json!({"type": "divider"}), header("Your IAM users")]);
     blocks.push(section(&text::own_user_lines(own)));
     view(&blocks)

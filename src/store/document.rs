@@ -7,8 +7,9 @@ use crate::aws::Tables;
 use crate::aws::item::{Attribute, Item, Table, Write, number, text, values};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::key::DeactivationUndo;
+use crate::domain::posted_message::PostedMessage;
 use crate::domain::reconciliation::Findings;
-use crate::id::{AccessKeyId, AccountId};
+use crate::id::{AccessKeyId, AccountId, RequestId};
 use crate::store::partition::CONDITION_ABSENT;
 
 /// The key of the state of the daily checkpoint.
@@ -19,6 +20,15 @@ pub type StoredCheckpoint = StoredDocument<Checkpoint>;
 
 /// What the daily reconciliation found in one account.
 pub type StoredFindings = StoredDocument<Findings>;
+
+/// The messages with buttons about a request.
+pub type StoredPosts = StoredDocument<Vec<PostedMessage>>;
+
+/// The key of the messages with buttons about this request.
+#[must_use]
+pub fn posts_pk(request: &RequestId) -> String {
+    format!("posted#{request}")
+}
 
 /// How the last deactivation of a key can be taken back.
 pub type StoredUndo = StoredDocument<Option<DeactivationUndo>>;

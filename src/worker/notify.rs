@@ -2,15 +2,16 @@
 //! card, by a message of its own on queue `due`.
 
 use crate::domain::request::{Notification, RequestState};
-use crate::id::RequestId;
+use crate::id::{PersonId, RequestId};
 use crate::render::{approval_card, text};
 use crate::slack::api::{SlackError, SlackMessage};
 use crate::store::notifications;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES, slack_client};
-use crate::worker::ops::card::{draw, to_approvers};
+use crate::worker::ops::card::{to_approvers, update_messages};
 use crate::worker::ops::key_expiry::{note_delivered, note_postponement_notified};
+use crate::worker::ops::posted_messages::{is_beyond_change, keep_posted};
 use crate::worker::rate_limit::retry_after;
 use crate::worker::reply::direct;
 
@@ -28,19 +29,23 @@ pub(crate) async fn deliver_notification(
         return Ok(());
     };
     let told = match &notification {
-        Notification::UpdateCard => draw(ctx, request, now).await,
-        Notification::DirectMessage { to, message } => direct(ctx, to, &message.try_into()?).await,
+        Notification::UpdateCard => update_messages(ctx, request, now).await,
+        Notification::DirectMessage { to, message } => {
+            direct_about(ctx, request, to, &message.try_into()?).await
+        }
         Notification::ExpiryReminder { to, key, end, message } => {
-            match direct(ctx, to, &message.try_into()?).await {
+            match direct_about(ctx, request, to, &message.try_into()?).await {
                 Ok(()) => note_delivered(ctx, key, *end, now).await,
                 Err(error) => Err(error),
             }
         }
         Notification::ThreadReply { message } => in_thread(ctx, request, &message.try_into()?).await,
-        Notification::ApprovalsChannel { message } => to_approvers(ctx, &message.try_into()?).await.map(drop),
+        Notification::ApprovalsChannel { message } => {
+            to_approvers_about(ctx, request, &message.try_into()?).await
+        }
         Notification::PostponementNotice { key, end, message } => {
-            match to_approvers(ctx, &message.try_into()?).await {
-                Ok(_) => note_postponement_notified(ctx, key, *end, now).await,
+            match to_approvers_about(ctx, request, &message.try_into()?).await {
+                Ok(()) => note_postponement_notified(ctx, key, *end, now).await,
                 Err(error) => Err(error),
             }
         }
@@ -59,6 +64,29 @@ pub(crate) async fn deliver_notification(
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// A direct message that is ended when its buttons lose their meaning.
+async fn direct_about(
+    ctx: &Context,
+    request: &RequestId,
+    to: &PersonId,
+    message: &SlackMessage,
+) -> anyhow::Result<()> {
+    let posted = slack_client(ctx).await?.post(to.user.as_str(), message).await?;
+    keep_posted(ctx, request, posted, message).await;
+    Ok(())
+}
+
+/// The same in the approvals channel.
+async fn to_approvers_about(
+    ctx: &Context,
+    request: &RequestId,
+    message: &SlackMessage,
+) -> anyhow::Result<()> {
+    let posted = to_approvers(ctx, message).await?;
+    keep_posted(ctx, request, posted, message).await;
+    Ok(())
 }
 
 /// The card of a request that waits could not be posted, and its message dies: its requester would wait in vain.
@@ -88,9 +116,7 @@ async fn in_thread(ctx: &Context, request: &RequestId, message: &SlackMessage) -
 fn is_undeliverable(notification: &Notification, error: &anyhow::Error) -> bool {
     let Some(SlackError::Said(code)) = error.downcast_ref() else { return false };
     match notification {
-        Notification::UpdateCard => {
-            matches!(code.as_str(), "message_not_found" | "cant_update_message" | "edit_window_closed")
-        }
+        Notification::UpdateCard => is_beyond_change(code),
         Notification::DirectMessage { .. } | Notification::ExpiryReminder { .. } => {
             matches!(
                 code.as_str(),

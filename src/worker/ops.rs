@@ -25,6 +25,7 @@ pub mod key_in_iam;
 pub mod key_list;
 pub mod key_record;
 pub mod ownership;
+pub mod posted_messages;
 pub mod request_form;
 pub mod ticket_outbox;
 pub mod undo_deactivation;

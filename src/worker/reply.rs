@@ -9,6 +9,7 @@ use crate::slack::api::SlackMessage;
 use crate::slack::receive::{self, SlackEnvelope};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, slack_client};
+use crate::worker::ops::posted_messages::offer_again;
 
 /// What whoever waits is told of a fault, and what they can do.
 pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &RequestId) -> String {
@@ -107,10 +108,12 @@ pub(crate) async fn show_open_request(
     open: &KeyRequest,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    if let Some(buttons) = approval_card::open_request(open) {
-        direct(ctx, &to.person, &buttons).await?;
+    let posted = offer_again(ctx, open).await?;
+    reply(ctx, to, now, &text::already_open(open)).await?;
+    if let Some(posted) = posted {
+        posted.keep(ctx).await;
     }
-    reply(ctx, to, now, &text::already_open(open)).await
+    Ok(())
 }
 
 /// The last word on something that failed; failing itself is only logged.

@@ -334,6 +334,13 @@ impl KeyRequest {
         }
     }
 
+    /// Whether its requester can get a link for a new key now.
+    #[must_use]
+    pub fn is_collectable(&self, now: Timestamp) -> bool {
+        let may = matches!(self.state, RequestState::Approved | RequestState::LinkIssued { .. });
+        may && self.details.kind.existing().is_none() && !self.is_expired(now)
+    }
+
     /// The key that was issued and the ticket it was sealed to, if one was.
     #[must_use]
     pub fn issued(&self) -> Option<(&AccessKeyId, &TicketId)> {

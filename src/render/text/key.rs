@@ -8,7 +8,9 @@ use crate::domain::key::{
 use crate::domain::request::{KeyRequest, RequestKind};
 use crate::id::{AccessKeyId, IamUserName};
 use crate::policy::IamUserRef;
-use crate::render::text::{alternative, days, escape_mrkdwn, iam_user, key_line, person, reason, slack_date};
+use crate::render::text::{
+    alternative, days, escape_mrkdwn, iam_user, key_line, person, reason, slack_date, suspect_settled,
+};
 use crate::time::{DAY, Timestamp};
 
 pub const KEYS_LISTED: &str = "*Access keys*, as AWS reports them now. Deactivate and Delete take effect immediately; other actions need an approval.";
@@ -84,6 +86,23 @@ pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> S
     let successor = issued.successor.as_ref();
     let successor = successor.map_or(String::new(), |new| format!(" `{}` has replaced it.", new.key));
     format!("{line}\n{asked}, {end}.{successor}\n{}", reason(&issued.reason))
+}
+
+/// How a key stands now, as a sentence.
+#[must_use]
+pub fn key_now(issued: &IssuedKey) -> String {
+    match &issued.state {
+        KeyState::Delivered | KeyState::Confirmed | KeyState::Unconfirmed { .. } | KeyState::Active => {
+            format!("It is active, and {}.", expires(issued))
+        }
+        KeyState::Inactive { why, since } => {
+            format!("It was deactivated {}: {}.", slack_date(*since), because(*why))
+        }
+        KeyState::Activating { .. } => "It is being activated.".to_owned(),
+        KeyState::Deleting { .. } => "It is being deleted.".to_owned(),
+        KeyState::Deleted { why, at } => format!("It was deleted {}: {}.", slack_date(*at), because(*why)),
+        KeyState::Suspect { .. } | KeyState::NotOurs { .. } => suspect_settled(issued),
+    }
 }
 
 fn expires(issued: &IssuedKey) -> String {

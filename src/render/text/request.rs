@@ -11,7 +11,7 @@ use crate::id::{
 };
 use crate::render::text::denial::denial;
 use crate::render::text::phrase::{ask_help, days, iam_user, slack_date};
-use crate::render::text::{asks_again, comments, escape_mrkdwn, inline_code, wanted};
+use crate::render::text::{asks_again, comments, escape_mrkdwn, inline_code, key_now, wanted};
 use crate::time::{DAY, Timestamp};
 
 /// A person, as Slack shows them.
@@ -427,8 +427,31 @@ pub fn standing(request: &KeyRequest) -> String {
 
 /// A request on one line of a list.
 #[must_use]
-pub fn status_line(request: &KeyRequest) -> String {
-    format!("\u{2022} `{}` {}", request.id, standing(request))
+pub fn status_line(request: &KeyRequest, key: Option<&IssuedKey>, help: Option<&ChannelId>) -> String {
+    let standing = match &request.state {
+        RequestState::PolicyDenied { reason } => {
+            let what = iam_user(&request.details.user, &request.details.account);
+            format!("The request for {what} was refused: {}", denial(reason, help))
+        }
+        RequestState::Pending
+        | RequestState::Approved
+        | RequestState::LinkIssued { .. }
+        | RequestState::Issuing(_)
+        | RequestState::Ambiguous(_)
+        | RequestState::Issued { .. }
+        | RequestState::Completed { .. }
+        | RequestState::Denied { .. }
+        | RequestState::Cancelled
+        | RequestState::Expired => standing_now(request, key),
+    };
+    format!("\u{2022} `{}` {standing}", request.id)
+}
+
+/// The same with the key that came of it, as it is now.
+#[must_use]
+pub fn standing_now(request: &KeyRequest, key: Option<&IssuedKey>) -> String {
+    let standing = standing(request);
+    key.map_or(standing.clone(), |key| format!("{standing} {}", key_now(key)))
 }
 
 /// The same was requested before, and is still open.
@@ -541,11 +564,12 @@ pub fn ambiguous(request: &KeyRequest) -> String {
 
 /// The key was created and sealed for the tab.
 #[must_use]
-pub fn issued(request: &KeyRequest, key: &AccessKeyId, browser: Browser) -> String {
+pub fn issued(issued: &IssuedKey, browser: Browser) -> String {
     format!(
-        "The key `{key}` for {} was created and delivered to the browser tab that used your link ({}). It may take about 10 seconds to start working. If that wasn't you, press *This wasn't me* to deactivate it within seconds.",
-        iam_user(&request.details.user, &request.details.account),
-        browser
+        "The key `{}` for {} was created and delivered to the browser tab that used your link ({browser}). It may take about 10 seconds to start working. It expires {}; you will be reminded before. If that wasn't you, press *This wasn't me* to deactivate it within seconds.",
+        issued.key,
+        iam_user(&issued.user, &issued.account),
+        slack_date(issued.expires_at)
     )
 }
 

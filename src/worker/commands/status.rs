@@ -1,7 +1,8 @@
 //! `whoami` and `status`: what keyvend knows of somebody and of what they asked for.
 
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 
+use crate::domain::request::RequestState;
 use crate::id::RequestId;
 use crate::render::text;
 use crate::slack::receive::SlackEnvelope;
@@ -11,7 +12,9 @@ use crate::time::Timestamp;
 use crate::worker::authorize::barred;
 use crate::worker::authorize::denial_text;
 use crate::worker::context::{Context, HandleError, slack_client};
+use crate::worker::ops::card::{key_of, redraw};
 use crate::worker::ops::ownership::{known_users, refresh_directory};
+use crate::worker::ops::posted_messages::offer_again;
 use crate::worker::reply::answer;
 
 pub(crate) async fn whoami(
@@ -42,21 +45,33 @@ pub(crate) async fn status(
     request: Option<&RequestId>,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let sentence = match request {
+    let requests = match request {
         Some(id) => match StoredRequest::read(&ctx.tables, id).await? {
-            Some(stored) if stored.request.details.requester == message.person => {
-                text::status_line(&stored.request)
-            }
-            _ => text::no_such_request(id),
+            Some(stored) if stored.request.details.requester == message.person => vec![stored],
+            _ => return Ok(answer(ctx, message, now, &text::no_such_request(id)).await?),
         },
-        None => {
-            let lines: Vec<String> = newest_requests(&ctx.tables, &message.person)
-                .await?
-                .iter()
-                .map(|stored| text::status_line(&stored.request))
-                .collect();
-            if lines.is_empty() { text::NO_REQUESTS.to_owned() } else { lines.join("\n") }
-        }
+        None => newest_requests(&ctx.tables, &message.person).await?,
     };
-    Ok(answer(ctx, message, now, &sentence).await?)
+    if requests.is_empty() {
+        return Ok(answer(ctx, message, now, text::NO_REQUESTS).await?);
+    }
+    let keys = try_join_all(requests.iter().map(|stored| key_of(ctx, &stored.request))).await?;
+    let help = ctx.config.help_channel.as_ref();
+    let lines: Vec<String> = std::iter::zip(&requests, &keys)
+        .map(|(stored, key)| text::status_line(&stored.request, key.as_ref(), help))
+        .collect();
+    // Not in the answer: a thief may have typed the line, and chosen where it goes.
+    let mut offered = Vec::new();
+    for stored in requests.iter().filter(|stored| stored.request.is_collectable(now)) {
+        offered.extend(offer_again(ctx, &stored.request).await?);
+    }
+    answer(ctx, message, now, &lines.join("\n")).await?;
+    for posted in offered {
+        posted.keep(ctx).await;
+    }
+    // A card that was deleted is posted again.
+    for stored in requests.iter().filter(|stored| stored.request.state == RequestState::Pending) {
+        redraw(ctx, stored, now).await;
+    }
+    Ok(())
 }

@@ -6,12 +6,12 @@ use futures_util::FutureExt as _;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::key::DeactivationUndo;
 use crate::id::AccessKeyId;
-use crate::render::text;
-use crate::slack::receive::SlackEnvelope;
+use crate::render::{approval_card, text};
+use crate::slack::receive::{Interaction, SlackEnvelope, SlackEvent};
 use crate::store::document::{StoredUndo, undo_pk};
 use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
-use crate::worker::context::{Context, HandleError};
+use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::undo_deactivation::undo_managed;
 use crate::worker::ops::unmanaged_key::undo_unmanaged;
@@ -54,7 +54,25 @@ pub(crate) async fn undo_deactivation(
             no
         }
     };
+    if undo.by == message.person {
+        end_pressed(ctx, message, &sentence).await;
+    }
     Ok(answer(ctx, message, now, &sentence).await?)
+}
+
+/// The button has had its meaning: its message says what came of it. Whoever pressed it knew its nonce, so it is that one.
+async fn end_pressed(ctx: &Context, message: &SlackEnvelope, sentence: &str) {
+    let SlackEvent::Interaction(Interaction::BlockActions { message: Some(place), .. }) = &message.what
+    else {
+        return;
+    };
+    let ended = async {
+        let slack = slack_client(ctx).await?;
+        anyhow::Ok(slack.update(&place.channel, &place.ts, &approval_card::text(sentence)).await?)
+    };
+    if let Err(error) = ended.await {
+        tracing::warn!(error = format!("{error:#}"), "message of a pressed button not updated");
+    }
 }
 
 /// What the record alone says against it.

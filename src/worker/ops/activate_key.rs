@@ -121,9 +121,10 @@ async fn activate(ctx: &Context, key: &StoredKey, now: Timestamp) -> Result<(), 
         return redo_deactivation(ctx, key, now).await;
     };
     let message = approval_card::text(&text::standing(&next));
-    let mut told =
-        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
-    told.extend(next.card.is_some().then_some(Notification::UpdateCard));
+    let told = vec![
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
+        Notification::UpdateCard,
+    ];
     let others = vec![key.update(&active)?, release];
     match commit(ctx, &stored, next, others, told).await {
         Ok(saved) => {

@@ -21,8 +21,9 @@ pub(crate) async fn deny_request(
         return Ok(());
     };
     let message = approval_card::text(&denial_text(ctx, &reason));
-    let mut notifications =
-        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
-    notifications.extend(next.card.is_some().then_some(Notification::UpdateCard));
+    let notifications = vec![
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
+        Notification::UpdateCard,
+    ];
     finish_claim(ctx, stored, next, Vec::new(), notifications).await
 }

@@ -34,9 +34,10 @@ pub(crate) async fn extend(
     let longer = issued.with_expiry(end, now);
     let next = stored.request.apply(RequestEvent::Complete, &authorized.principal().to_string(), now)?;
     let message = approval_card::text(&text::standing(&next));
-    let mut told =
-        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
-    told.extend(next.card.is_some().then_some(Notification::UpdateCard));
+    let told = vec![
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
+        Notification::UpdateCard,
+    ];
     let others = vec![key.update(&longer)?, freeze::not_frozen()];
     match commit(ctx, stored, next, others, told).await {
         Ok(saved) => {

@@ -411,13 +411,14 @@ async fn record_and_seal(
     )?;
     let sealing = RequestEvent::Seal { run: run.clone() };
     let with = |next: &KeyRequest| {
+        let issued = issued(next);
         let others = vec![
             tickets::sealed(&ready.tid, ready.claimed.attempt, sealed.clone(), now),
-            StoredKey::create(&issued(next))?,
+            StoredKey::create(&issued)?,
             TicketRef::remove_psk(&ready.tid),
             leases::release_lease(&asked.account, &asked.user, next.id.as_str()),
         ];
-        let message = approval_card::issued(next, &key.id, ready.claimed.browser);
+        let message = approval_card::issued(next, &issued, ready.claimed.browser);
         let told = Notification::DirectMessage { to: asked.requester.clone(), message: message.into() };
         Ok((others, vec![Notification::UpdateCard, told]))
     };
@@ -509,12 +510,11 @@ async fn abort_issuing(
     } else {
         approval_card::text(&failed.say)
     };
-    let mut notifications =
-        vec![Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() }];
-    // Asked for while policy wanted no approval, it has no card, and needs one only if it has to be approved.
-    if next.card.is_some() || next.state == RequestState::Pending {
-        notifications.push(Notification::UpdateCard);
-    }
+    // Asked for while policy wanted no approval, it has no card, and gets one only if it has to be approved.
+    let mut notifications = vec![
+        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
+        Notification::UpdateCard,
+    ];
     // A card that is drawn again calls nobody; one that is posted does.
     if next.card.is_some() && next.state == RequestState::Pending {
         let what = format!("{}.again", next.id);

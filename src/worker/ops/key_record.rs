@@ -42,6 +42,12 @@ pub(crate) async fn update_key(
     notifications: Vec<Notification>,
     now: Timestamp,
 ) -> Result<(), HandleError> {
+    let mut notifications = notifications;
+    let before = &stored.issued;
+    let is_changed = before.state.as_str() != next.state.as_str() || before.expires_at != next.expires_at;
+    if is_changed && !notifications.contains(&Notification::UpdateCard) {
+        notifications.push(Notification::UpdateCard);
+    }
     for _ in 0..MAX_CONFLICT_RETRIES {
         let Some(request) = StoredRequest::read(&ctx.tables, &next.request).await? else {
             return Err(anyhow::anyhow!("a key without the request that it came of").into());

@@ -51,16 +51,16 @@ async fn advance(ctx: &Context, stored: StoredRequest, now: Timestamp) -> Result
         return recheck_ambiguous_create(ctx, stored, &doubt, now).await;
     }
     let Ok(next) = stored.request.apply(RequestEvent::Remind, "keyvend", now) else { return Ok(()) };
-    // Where the card could not be posted, that is still to be done, and calls the approvers too.
-    let notification = if next.card.is_some() {
+    // Where the card could not be posted or was deleted, that is to be done first, and calls the approvers too.
+    let mut notifications = vec![Notification::UpdateCard];
+    if next.card.is_some() {
         let what = format!("{}.reminder", next.id);
         let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
         let mention = mention.then_some(&ctx.config.approvers);
-        Notification::ThreadReply { message: approval_card::text(&text::reminder(&next, mention)).into() }
-    } else {
-        Notification::UpdateCard
-    };
-    match commit(ctx, &stored, next, Vec::new(), vec![notification]).await {
+        let message = approval_card::text(&text::reminder(&next, mention)).into();
+        notifications.push(Notification::ThreadReply { message });
+    }
+    match commit(ctx, &stored, next, Vec::new(), notifications).await {
         Ok(saved) => {
             drain_outbox(ctx, saved).await;
             Ok(())

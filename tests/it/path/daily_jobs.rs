@@ -190,7 +190,7 @@ async fn departed_owner_prompts_approvers_about_keys() {
     let event = keyvend.world.user_change(ALICE_OWNER);
     assert_eq!(keyvend.arrive(event).await["statusCode"], 200);
     keyvend.deliver().await;
-    let asked = said(&keyvend, "has left");
+    let asked = said(&keyvend, "has left, and");
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].contains(&key.id) && asked[0].contains("ci-deployer"), "{asked:?}");
     let message = keyvend.world.net.slack().last_message(APPROVALS);
@@ -202,7 +202,7 @@ async fn departed_owner_prompts_approvers_about_keys() {
     let event = keyvend.world.user_change(testkit::slack::BOB_APPROVER);
     keyvend.arrive(event).await;
     keyvend.deliver().await;
-    assert_eq!(said(&keyvend, "has left").len(), 1, "who has no keys is not asked about");
+    assert_eq!(said(&keyvend, "has left, and").len(), 1, "who has no keys is not asked about");
 }
 
 /// A page out of its turn would close the day with chains left out of its checkpoint.
@@ -246,7 +246,7 @@ async fn out_of_order_page_omits_no_chain() {
 
 /// Whoever was asked about, a key each, in the order of the questions.
 fn questions(keyvend: &Deployed) -> Vec<String> {
-    said(keyvend, "has left")
+    said(keyvend, "has left, and")
 }
 
 async fn leaves(keyvend: &Deployed, person: &str) {

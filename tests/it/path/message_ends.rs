@@ -1,8 +1,9 @@
 //! Messages have an end: what loses its meaning says so, and asks for nothing any more.
 
-use super::key_commands::{after, buttons, had, stands, status, typed, waiting};
+use super::key_commands::{DAY, after, buttons, had, stands, status, typed, waiting};
 use testkit::deployed::Deployed;
-use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, Message};
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, GENERAL, Message};
+use testkit::steps::stable;
 
 /// The reason of the request whose card this was.
 fn cards_reading(keyvend: &Deployed, part: &str) -> Vec<Message> {
@@ -69,4 +70,188 @@ async fn buttons_say_what_they_do_and_to_what() {
     keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
     keyvend.deliver_everything().await;
     assert_eq!(status(&keyvend, &key.id), "Active");
+}
+
+/// A message as it reads now.
+fn now(keyvend: &Deployed, message: &Message) -> Message {
+    let all = keyvend.world.net.slack().ever().into_iter();
+    all.into_iter().find(|found| found.channel == message.channel && found.ts == message.ts).unwrap()
+}
+
+#[tokio::test]
+async fn get_my_key_ends_when_key_exists() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    assert_eq!(buttons(&ready), ["Get my key", "Cancel"]);
+    let tab = keyvend.collects(&ready).await;
+    assert_eq!(buttons(&now(&keyvend, &ready)), ["Get my key", "Cancel"], "the link may expire");
+    keyvend.reveals(&tab).await;
+    keyvend.deliver_everything().await;
+    let ended = now(&keyvend, &ready);
+    assert_eq!(buttons(&ended), Vec::<String>::new());
+    insta::assert_snapshot!(stable(&ended.reading()), @r"
+    Approved by <@U0BOB>: your key for `ci-deployer` in `home` is ready to create. Press *Get my key* on the computer where you will use it, by <time>. The key is created only when you confirm on the page of its link.
+    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    Request `<request>`
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>. It is active, and expires <time>.
+    ");
+}
+
+#[tokio::test]
+async fn get_my_key_ends_with_its_request() {
+    for how in ["cancelled", "denied", "expired"] {
+        let keyvend = Deployed::new().await;
+        let ready = keyvend.approved().await;
+        match how {
+            "cancelled" => keyvend.presses(ALICE_OWNER, &ready, "Cancel").await,
+            "denied" => {
+                keyvend.presses(BOB_APPROVER, &keyvend.card(), "Deny anyway").await;
+                keyvend.submits(&keyvend.view(BOB_APPROVER), &[("reason", "not needed")]).await;
+            }
+            _ => after(&keyvend, 4 * DAY).await,
+        }
+        keyvend.deliver_everything().await;
+        let ended = now(&keyvend, &ready);
+        assert_eq!(buttons(&ended), Vec::<String>::new(), "{how}");
+        assert!(ended.reading().contains(how), "{how}: {}", ended.reading());
+    }
+}
+
+#[tokio::test]
+async fn reminder_ends_when_key_is_extended_or_expires() {
+    for extended in [true, false] {
+        let keyvend = Deployed::new().await;
+        let key = had(&keyvend).await;
+        for _ in 0..24 {
+            after(&keyvend, DAY).await;
+        }
+        let reminder = keyvend.offer("Extend").unwrap();
+        if extended {
+            keyvend.presses(ALICE_OWNER, &reminder, "Extend").await;
+            keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;
+            keyvend.deliver_everything().await;
+        } else {
+            for _ in 0..7 {
+                after(&keyvend, DAY).await;
+            }
+            assert_eq!(status(&keyvend, &key.id), "Inactive");
+        }
+        let ended = now(&keyvend, &reminder);
+        assert_eq!(buttons(&ended), Vec::<String>::new(), "{extended}");
+        let says = if extended { "It is active, and expires" } else { "It was deactivated" };
+        assert!(ended.reading().contains(says), "{}", ended.reading());
+    }
+}
+
+#[tokio::test]
+async fn question_about_unconfirmed_key_ends() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let key = keyvend.reveals(&tab).await;
+    after(&keyvend, 700).await;
+    let asked = keyvend.offer("I saved it").unwrap();
+    after(&keyvend, 2 * DAY).await;
+    assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
+    let ended = now(&keyvend, &asked);
+    assert_eq!(buttons(&ended), Vec::<String>::new());
+    assert!(ended.reading().contains("It was deleted"), "{}", ended.reading());
+}
+
+#[tokio::test]
+async fn card_follows_life_of_key() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let reading = || stable(&keyvend.card().reading());
+    assert!(reading().starts_with("Issued: access key for ci-deployer"), "{}", reading());
+    assert!(reading().contains("It is active, and expires <time>."), "{}", reading());
+    typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+    keyvend.deliver_everything().await;
+    assert!(reading().starts_with("Key deactivated: access key"), "{}", reading());
+    assert!(reading().contains("It was deactivated <time>: at a person's request."), "{}", reading());
+    keyvend.presses(ALICE_OWNER, &keyvend.offer("Undo").unwrap(), "Undo").await;
+    keyvend.deliver_everything().await;
+    assert!(reading().starts_with("Issued: access key"), "{}", reading());
+    for _ in 0..31 {
+        after(&keyvend, DAY).await;
+    }
+    assert!(reading().starts_with("Key expired: access key"), "{}", reading());
+    after(&keyvend, 8 * DAY).await;
+    assert!(reading().starts_with("Key deleted: access key"), "{}", reading());
+    assert_eq!(buttons(&keyvend.card()), ["Details", "Report"]);
+}
+
+#[tokio::test]
+async fn status_tells_of_key_as_it_is() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let told = typed(&keyvend, ALICE_OWNER, "status").await.reading();
+    assert!(told.contains("It is active, and expires"), "{told}");
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Report and deactivate").await;
+    let told = typed(&keyvend, ALICE_OWNER, "status").await.reading();
+    assert!(told.contains("It was deactivated") && told.contains(": reported."), "{told}");
+    assert_eq!(status(&keyvend, &key.id), "Inactive");
+}
+
+#[tokio::test]
+async fn status_sends_get_my_key_to_requester() {
+    let keyvend = Deployed::new().await;
+    let first = keyvend.approved().await;
+    keyvend.world.net.slack().delete(&first);
+    let told = typed(&keyvend, ALICE_OWNER, "status").await;
+    assert_eq!(buttons(&told), Vec::<String>::new(), "an answer may go to a thief");
+    let again = keyvend.direct(ALICE_OWNER);
+    assert_eq!(buttons(&again), ["Get my key", "Cancel"]);
+    let tab = keyvend.collects(&again).await;
+    keyvend.reveals(&tab).await;
+    keyvend.deliver_everything().await;
+    assert_eq!(buttons(&now(&keyvend, &again)), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn status_of_refused_request_names_help() {
+    let keyvend = Deployed::with(&[("KEYVEND_HELP_CHANNEL", GENERAL)]).await;
+    typed(&keyvend, ALICE_OWNER, "create untagged use:cli ttl:7d x").await;
+    let told = typed(&keyvend, ALICE_OWNER, "status").await.reading();
+    assert!(told.contains(&format!("<#{GENERAL}>")), "{told}");
+}
+
+#[tokio::test]
+async fn deleted_card_is_posted_again_while_pending() {
+    for how in ["reminder", "status"] {
+        let keyvend = Deployed::new().await;
+        let card = keyvend.asked().await;
+        keyvend.deliver_everything().await;
+        keyvend.world.net.slack().delete(&card);
+        assert_eq!(keyvend.cards().len(), 0);
+        if how == "reminder" {
+            after(&keyvend, 7 * 3_600).await;
+        } else {
+            typed(&keyvend, ALICE_OWNER, "status").await;
+        }
+        let again = keyvend.card();
+        assert_ne!(again.ts, card.ts, "{how}");
+        keyvend.presses(BOB_APPROVER, &again, "Approve").await;
+        assert_eq!(keyvend.stands().await, "APPROVED", "{how}");
+    }
+}
+
+#[tokio::test]
+async fn deleted_card_is_not_posted_after_decision() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    keyvend.presses(BOB_APPROVER, &card, "Approve").await;
+    keyvend.deliver_everything().await;
+    keyvend.world.net.slack().delete(&card);
+    keyvend.presses(ALICE_OWNER, &keyvend.offer("Get my key").unwrap(), "Cancel").await;
+    keyvend.deliver_everything().await;
+    assert_eq!(keyvend.cards().len(), 0);
+}
+
+#[tokio::test]
+async fn expiry_is_named_at_hand_over() {
+    let keyvend = Deployed::new().await;
+    had(&keyvend).await;
+    let told = keyvend.offer("This wasn't me").unwrap();
+    assert!(stable(&told.reading()).contains("It expires <time>"), "{}", told.reading());
+    assert!(told.reading().contains("2025-12-24"), "{}", told.reading());
 }

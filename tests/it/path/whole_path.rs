@@ -75,7 +75,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     assert_eq!(status, 200, "{body}");
     let key = tab.unseal(&body);
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and delivered to the browser tab that used your link (Chrome on Linux). It may take about 10 seconds to start working. If that wasn't you, press *This wasn't me* to deactivate it within seconds.
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created and delivered to the browser tab that used your link (Chrome on Linux). It may take about 10 seconds to start working. It expires <time>; you will be reminded before. If that wasn't you, press *This wasn't me* to deactivate it within seconds.
     This wasn't me
     Report this key?
     The key AKIAWORLD00000000002 of ci-deployer stops working immediately, everywhere, and the approvers are notified. Only an approver who is not its requester can reactivate it.
@@ -92,7 +92,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     assert_eq!(keyvend.creates(), 1);
     insta::assert_snapshot!(stable(&keyvend.card().reading()), @r"
     Issued: access key for ci-deployer
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
+    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>. It is active, and expires <time>.
     > laptop tooling
     Requested by <@U0ALICE>: local development, 30 days. Approved by <@U0BOB>. Request `<request>`
     Details
@@ -160,7 +160,8 @@ async fn completed_request_leaves_no_secret_or_lease() {
         .filter(|kind| kind != "notification")
         .collect();
     kinds.dedup();
-    let expected = ["issued", "key", "lease", "mentions", "open", "owned", "rate", "request", "ticket"];
+    let expected =
+        ["issued", "key", "lease", "mentions", "open", "owned", "posted", "rate", "request", "ticket"];
     assert_eq!(kinds, expected);
 }
 
@@ -241,7 +242,8 @@ async fn requester_is_notified_of_every_step() {
         told,
         [
             "ephemeral: Cancel",
-            "direct: Get my key, Cancel",
+            // Ended, once the key was made.
+            "direct: ",
             "ephemeral: Open the one-time link",
             "direct: This wasn't me"
         ]

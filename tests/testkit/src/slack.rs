@@ -282,6 +282,13 @@ impl Slack {
         self.told(user).pop().unwrap_or_else(|| panic!("{user} was told nothing"))
     }
 
+    /// Somebody deletes a message, or Slack's retention does.
+    pub fn delete(&self, message: &Message) {
+        let mut state = self.state();
+        let is_it = |found: &&mut Message| found.channel == message.channel && found.ts == message.ts;
+        state.messages.iter_mut().find(is_it).unwrap().deleted = true;
+    }
+
     /// The last message in a channel.
     pub fn last_message(&self, channel: &str) -> Message {
         self.messages(channel).pop().unwrap_or_else(|| panic!("nothing was said in {channel}"))
