@@ -214,7 +214,7 @@ pub const SCENES: [Scene; 13] = [
             as_(BOB_APPROVER, "*Freeze issuing*, once that is approved.").types("/access-key freeze"),
             as_(
                 ALICE_OWNER,
-                "*Try to get the key.* The link opens, but no key is created, and the approval remains valid.",
+                "*Try to get the key.* *Get my key* gives no link, and the approval remains valid.",
             ),
             as_(BOB_APPROVER, "*Resume issuing.* Alice can press *Get my key* again.").types("/access-key unfreeze"),
             as_(ALICE_OWNER, "*Only approvers may.*").types("/access-key freeze"),

@@ -7,8 +7,9 @@ use crate::domain::request::{KeyRequest, RequestState};
 use crate::id::AccessKeyId;
 use crate::render::text;
 use crate::slack::action_id::Action;
-use crate::slack::block_kit::context;
+use crate::slack::block_kit::section;
 use crate::slack::message::SlackMessage;
+use crate::time::Timestamp;
 
 /// Whether a message has buttons.
 #[must_use]
@@ -24,7 +25,12 @@ pub fn keys_of(message: &SlackMessage) -> Vec<AccessKeyId> {
 
 /// The message without its buttons, once none of them has a meaning. `keys` are those that it is about, as they are now.
 #[must_use]
-pub fn ended(message: &SlackMessage, request: &KeyRequest, keys: &[IssuedKey]) -> Option<SlackMessage> {
+pub fn ended(
+    message: &SlackMessage,
+    request: &KeyRequest,
+    keys: &[IssuedKey],
+    now: Timestamp,
+) -> Option<SlackMessage> {
     let has_meaning =
         |(action, value): (Action, &str)| match keys.iter().find(|key| key.key.as_str() == value) {
             Some(key) => is_open_about_key(action, key),
@@ -33,16 +39,16 @@ pub fn ended(message: &SlackMessage, request: &KeyRequest, keys: &[IssuedKey]) -
     if buttons(message).any(has_meaning) {
         return None;
     }
-    let own = request.issued().and_then(|(id, _)| keys.iter().find(|key| key.key == *id));
-    let about: Vec<&IssuedKey> = keys.iter().filter(|key| keys_of(message).contains(&key.key)).collect();
+    let mut about: Vec<&IssuedKey> = keys.iter().filter(|key| keys_of(message).contains(&key.key)).collect();
+    about.dedup();
     let outcome = match about.as_slice() {
-        [] => text::standing_now(request, own),
-        keys => keys.iter().map(|key| text::key_now(key)).collect::<Vec<_>>().join("\n"),
+        [] => text::standing(request),
+        keys => keys.iter().map(|key| text::key_outcome(key, now)).collect::<Vec<_>>().join("\n"),
     };
     let mut blocks: Vec<Value> = message.blocks.as_array().cloned().unwrap_or_default();
     blocks.retain(|block| !is_actions(block));
-    blocks.push(context(&outcome));
-    Some(SlackMessage { text: format!("{}\n{outcome}", message.text), blocks: Value::Array(blocks) })
+    blocks.push(section(&format!("*Closed.* {outcome}")));
+    Some(SlackMessage { text: outcome, blocks: Value::Array(blocks) })
 }
 
 fn is_actions(block: &Value) -> bool {

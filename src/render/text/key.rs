@@ -88,6 +88,14 @@ pub fn key_row(key: &AccessKey, issued: Option<&IssuedKey>, now: Timestamp) -> S
     format!("{line}\n{asked}, {end}.{successor}\n{}", reason(&issued.reason))
 }
 
+/// What came of a key, where something was asked about it. That it is active is so for the time being.
+#[must_use]
+pub fn key_outcome(issued: &IssuedKey, now: Timestamp) -> String {
+    let (key, user) = (&issued.key, iam_user(&issued.user, &issued.account));
+    let as_of = if issued.state.is_active() { format!("{}: ", slack_date(now)) } else { String::new() };
+    format!("{as_of}The key `{key}` for {user}. {}", key_now(issued))
+}
+
 /// How a key stands now, as a sentence.
 #[must_use]
 pub fn key_now(issued: &IssuedKey) -> String {

@@ -258,6 +258,12 @@ pub fn calling(mention: Option<&Approvers>) -> String {
     mention.map(|approvers| format!("{} ", call(approvers))).unwrap_or_default()
 }
 
+/// A sentence about an incident, which calls the approvers.
+#[must_use]
+pub fn alarm(approvers: &Approvers, sentence: &str) -> String {
+    format!("{} :rotating_light: {sentence}", call(approvers))
+}
+
 /// The reminder after a quarter of the request's lifetime.
 #[must_use]
 pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
@@ -650,6 +656,28 @@ pub fn misused(request: &KeyRequest) -> String {
     format!(
         "Somebody tried to use your one-time link for {} again in another browser tab and was blocked. If that wasn't you, your link has leaked: deactivate the key with *This wasn't me* if you did not receive it, and tell the approvers.",
         iam_user(&request.details.user, &request.details.account)
+    )
+}
+
+/// The same, to the approvers.
+#[must_use]
+pub fn misused_link(request: &KeyRequest) -> String {
+    format!(
+        "Somebody tried to use the one-time link of {} for {} again in another browser tab and was blocked. Ask {0} whether that was them. If not, the link has leaked: press *Report and deactivate* on the card of request `{}`, and freeze key issuing with `/access-key freeze` if more may follow.",
+        person(&request.details.requester),
+        iam_user(&request.details.user, &request.details.account),
+        request.id
+    )
+}
+
+/// Five wrong codes, to the approvers.
+#[must_use]
+pub fn locked_link(request: &KeyRequest) -> String {
+    format!(
+        "Five wrong codes were entered for the one-time link of {} for {}, so it is locked, and no key was created. Ask {0} whether that was them. If not, the link has leaked. Request `{}`",
+        person(&request.details.requester),
+        iam_user(&request.details.user, &request.details.account),
+        request.id
     )
 }
 

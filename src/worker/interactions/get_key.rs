@@ -17,6 +17,7 @@ use crate::random::random;
 use crate::render::{approval_card, text};
 use crate::slack::api::{self, SlackApi, SlackError};
 use crate::slack::receive::SlackEnvelope;
+use crate::store::freeze;
 use crate::store::requests::StoredRequest;
 use crate::store::ticket_refs::TicketRef;
 use crate::store::tickets;
@@ -107,6 +108,10 @@ async fn ensure_collectable(
     }
     if stored.request.details.requester != message.person {
         return Ok(Err(text::NOT_YOURS.to_owned()));
+    }
+    // It would be refused in the browser, when the code was mailed and typed.
+    if freeze::is_frozen(&ctx.tables).await? {
+        return Ok(Err(text::FROZEN.to_owned()));
     }
     if stored.request.is_expired(now) {
         expire_request(ctx, &stored, now).await?;

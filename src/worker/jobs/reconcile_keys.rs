@@ -119,7 +119,8 @@ async fn note_quarantine(ctx: &Context, key: &AccessKeyId, now: Timestamp) -> an
     }
     let next = IssuedKey { quarantined_at: Some(now), ..issued.clone() };
     let offers: &[KeyAction] = if issued.state.is_active() { &[KeyAction::Deactivate] } else { &[] };
-    let message = approval_card::about_key(&text::quarantined(issued), (&issued.key, &issued.user), offers);
+    let sentence = text::alarm(&ctx.config.approvers, &text::quarantined(issued));
+    let message = approval_card::about_key(&sentence, (&issued.key, &issued.user), offers);
     let told = vec![Notification::ApprovalsChannel { message: message.into() }];
     match update_key(
         ctx,

@@ -2,10 +2,10 @@
 
 use crate::aws::WriteError;
 use crate::domain::key::IssuedKey;
-use crate::domain::request::{Card, KeyRequest, RequestEvent, RequestState};
+use crate::domain::request::{Card, KeyRequest, Notification, RequestEvent, RequestState};
 use crate::facts::ApprovalsChannelError;
 use crate::id::{ChannelId, MessageTs, RequestId};
-use crate::render::approval_card;
+use crate::render::{approval_card, text};
 use crate::slack::api::{SlackError, SlackMessage};
 use crate::store::keys::StoredKey;
 use crate::store::requests::StoredRequest;
@@ -22,6 +22,12 @@ pub(crate) async fn to_approvers(
     let channel = &ctx.config.approvals_channel;
     let posted = slack_client(ctx).await?.post(channel.as_str(), message).await;
     posted.map_err(|error| ApprovalsChannelError::of(channel, error))
+}
+
+/// To the approvers, about an incident: unlike what is routine, it calls them.
+pub(crate) fn alarm(ctx: &Context, sentence: &str) -> Notification {
+    let message = approval_card::text(&text::alarm(&ctx.config.approvers, sentence));
+    Notification::ApprovalsChannel { message: message.into() }
 }
 
 /// The key that came of a request, as it is now.
@@ -75,7 +81,7 @@ pub(crate) async fn update_messages(
 ) -> anyhow::Result<()> {
     let drawn = draw(ctx, request, now).await;
     let Some(stored) = StoredRequest::read(&ctx.tables, request).await? else { return drawn };
-    end_posted(ctx, &stored.request).await?;
+    end_posted(ctx, &stored.request, now).await?;
     let origin = match stored.request.details.kind.existing() {
         Some(key) => origin_of(ctx, key).await?,
         None => None,
@@ -83,7 +89,7 @@ pub(crate) async fn update_messages(
     if let Some(origin) = origin.filter(|origin| origin != request)
         && let Some(stored) = StoredRequest::read(&ctx.tables, &origin).await?
     {
-        end_posted(ctx, &stored.request).await?;
+        end_posted(ctx, &stored.request, now).await?;
         redraw(ctx, &stored, now).await;
     }
     drawn

@@ -16,6 +16,7 @@ use crate::render::{approval_card, text};
 use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
+use crate::worker::ops::card::alarm;
 use crate::worker::ops::key_in_iam::{KeyOutcome, end_gone, step_on_key};
 use crate::worker::ops::key_record::{ACTOR_EXPIRY, key_event, update_key};
 
@@ -123,8 +124,9 @@ async fn settle_deactivation(
     let to = next.requester.clone();
     let told = match (press, &stored.deactivation_mark) {
         (Some(_), Some(off)) => {
-            let message = approval_card::text(&text::reported(&next, &off.by));
-            let approvers = Notification::ApprovalsChannel { message: message.clone().into() };
+            let sentence = text::reported(&next, &off.by);
+            let message = approval_card::text(&sentence);
+            let approvers = alarm(ctx, &sentence);
             vec![
                 approvers,
                 Notification::DirectMessage { to, message: message.into() },

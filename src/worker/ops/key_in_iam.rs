@@ -16,7 +16,7 @@ use crate::render::{approval_card, text};
 use crate::store::keys::StoredKey;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
-use crate::worker::ops::card::to_approvers;
+use crate::worker::ops::card::{alarm, to_approvers};
 use crate::worker::ops::end_requests::end_requests_of_gone_key;
 use crate::worker::ops::key_record::{key_event, update_key};
 
@@ -195,8 +195,7 @@ pub(crate) async fn end_gone(ctx: &Context, key: &AccessKeyId, now: Timestamp) -
         let message = approval_card::text(&text::key_gone(issued)).into();
         let mut told = vec![Notification::DirectMessage { to: issued.requester.clone(), message }];
         if let Some(mark) = mark.filter(|mark| mark.press.is_some()) {
-            let message = approval_card::text(&text::reported(&next, &mark.by)).into();
-            told.push(Notification::ApprovalsChannel { message });
+            told.push(alarm(ctx, &text::reported(&next, &mark.by)));
         }
         let others = stored.release_if_activating().into_iter().collect();
         match update_key(ctx, &stored, &next, happened, others, told, now).await {
@@ -232,10 +231,11 @@ pub(crate) async fn await_iam(
     }
     let cause = not_shown.cause.to_string();
     tracing::error!(key = %not_shown.key, cause, "IAM does not show the change of a key");
-    let message = approval_card::text(&text::key_unproven(&not_shown.key, &cause));
+    let sentence = text::key_unproven(&not_shown.key, &cause);
+    let message = approval_card::text(&sentence);
     let happened = key_event(AuditEvent::KeyUnproven, &stored, [("cause", cause)]);
     let told = vec![
-        Notification::ApprovalsChannel { message: message.clone().into() },
+        alarm(ctx, &sentence),
         Notification::DirectMessage { to: issued.requester.clone(), message: message.into() },
     ];
     update_key(ctx, &stored, &next, happened, Vec::new(), told, now).await
@@ -245,5 +245,6 @@ pub(crate) async fn await_iam(
 pub(crate) async fn notify_of_unproven(ctx: &Context, not_shown: &NotShown) -> anyhow::Result<()> {
     let cause = not_shown.cause.to_string();
     tracing::error!(key = %not_shown.key, cause, "IAM does not show the change of a key");
-    to_approvers(ctx, &approval_card::text(&text::key_unproven(&not_shown.key, &cause))).await.map(drop)
+    let sentence = text::alarm(&ctx.config.approvers, &text::key_unproven(&not_shown.key, &cause));
+    to_approvers(ctx, &approval_card::text(&sentence)).await.map(drop)
 }

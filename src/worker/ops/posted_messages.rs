@@ -8,6 +8,7 @@ use crate::render::{approval_card, ended};
 use crate::slack::api::{SlackError, SlackMessage};
 use crate::store::document::{StoredPosts, posts_pk};
 use crate::store::keys::StoredKey;
+use crate::time::Timestamp;
 use crate::worker::context::{Context, MAX_CONFLICT_RETRIES, slack_client};
 
 /// Keeps where a message about a request was posted. Failing is only logged: the message was delivered, and would be again.
@@ -53,7 +54,7 @@ pub(crate) async fn offer_again(ctx: &Context, open: &KeyRequest) -> anyhow::Res
 }
 
 /// Ends the messages about a request whose buttons have lost their meaning.
-pub(crate) async fn end_posted(ctx: &Context, request: &KeyRequest) -> anyhow::Result<()> {
+pub(crate) async fn end_posted(ctx: &Context, request: &KeyRequest, now: Timestamp) -> anyhow::Result<()> {
     let posts = StoredPosts::read(&ctx.tables, &posts_pk(&request.id)).await?.document;
     let mut done = Vec::new();
     for post in posts {
@@ -63,7 +64,7 @@ pub(crate) async fn end_posted(ctx: &Context, request: &KeyRequest) -> anyhow::R
         for key in about.chain(request.issued().map(|(key, _)| key.clone())) {
             keys.extend(StoredKey::read(&ctx.tables, &key).await?.map(|stored| stored.issued));
         }
-        let Some(end) = ended::ended(&message, request, &keys) else { continue };
+        let Some(end) = ended::ended(&message, request, &keys, now) else { continue };
         match slack_client(ctx).await?.update(&post.channel, &post.ts, &end).await {
             Ok(()) => {}
             // It was deleted, or cannot be changed any more.

@@ -12,6 +12,7 @@ use crate::store::tickets;
 use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
+use crate::worker::ops::card::alarm;
 use crate::worker::outbox::{commit, drain_outbox};
 
 /// Takes a ticket's outbox into its request's chain; the request as it then stands, if there is one.
@@ -34,11 +35,11 @@ pub(crate) async fn import_ticket_events(
         }
         let (next, alerts) = take_events(&stored, &ticket, now)?;
         let to = &stored.request.details.requester;
-        let told = |alert: &String| Notification::DirectMessage {
-            to: to.clone(),
-            message: approval_card::text(alert).into(),
+        let told = |(own, approvers): &(String, String)| {
+            let message = approval_card::text(own).into();
+            [Notification::DirectMessage { to: to.clone(), message }, alarm(ctx, approvers)]
         };
-        let notifications = alerts.iter().map(told).collect();
+        let notifications = alerts.iter().flat_map(told).collect();
         match commit(ctx, &stored, next, vec![tickets::clear_outbox(tid, ticket.outbox.len())], notifications)
             .await
         {
@@ -50,18 +51,18 @@ pub(crate) async fn import_ticket_events(
     Err(anyhow::anyhow!("a ticket changed too often to be taken in").into())
 }
 
-/// The request with the ticket's events in its chain, and what the requester must hear, once.
+/// The request with the ticket's events in its chain, and what the requester and the approvers must hear, once.
 fn take_events(
     stored: &StoredRequest,
     ticket: &StoredTicket,
     now: Timestamp,
-) -> anyhow::Result<(crate::domain::request::KeyRequest, Vec<String>)> {
+) -> anyhow::Result<(crate::domain::request::KeyRequest, Vec<(String, String)>)> {
     let mut next = stored.request.clone();
     let mut alerts = Vec::new();
     for event in &ticket.outbox {
         let sentence = match event.what {
-            TicketEventKind::Misused => Some(text::misused(&next)),
-            TicketEventKind::Locked => Some(text::locked(&next)),
+            TicketEventKind::Misused => Some((text::misused(&next), text::misused_link(&next))),
+            TicketEventKind::Locked => Some((text::locked(&next), text::locked_link(&next))),
             TicketEventKind::Claimed | TicketEventKind::Confirmed => None,
         };
         let name = match event.what {

@@ -11,6 +11,7 @@ fn cards_reading(keyvend: &Deployed, part: &str) -> Vec<Message> {
     said.filter(|message| message.reading().contains(part)).collect()
 }
 
+// T8.8
 #[tokio::test]
 async fn request_about_deleted_key_ends_with_it() {
     // Asked to be active again, then replaced: nobody is to approve what cannot be.
@@ -93,7 +94,7 @@ async fn get_my_key_ends_when_key_exists() {
     Approved by <@U0BOB>: your key for `ci-deployer` in `home` is ready to create. Press *Get my key* on the computer where you will use it, by <time>. The key is created only when you confirm on the page of its link.
     AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
     Request `<request>`
-    The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>. It is active, and expires <time>.
+    *Closed.* The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
     ");
 }
 
@@ -192,6 +193,7 @@ async fn status_tells_of_key_as_it_is() {
     assert_eq!(status(&keyvend, &key.id), "Inactive");
 }
 
+// T7.15
 #[tokio::test]
 async fn status_sends_get_my_key_to_requester() {
     let keyvend = Deployed::new().await;
@@ -254,4 +256,41 @@ async fn expiry_is_named_at_hand_over() {
     let told = keyvend.offer("This wasn't me").unwrap();
     assert!(stable(&told.reading()).contains("It expires <time>"), "{}", told.reading());
     assert!(told.reading().contains("2025-12-24"), "{}", told.reading());
+}
+
+#[tokio::test]
+async fn incidents_call_the_approvers() {
+    let keyvend = Deployed::new().await;
+    let tab = keyvend.linked().await;
+    let other = keyvend.opens();
+    keyvend.reveals(&tab).await;
+    assert_eq!(keyvend.turned_away(&other).await.0, 409);
+    after(&keyvend, 60).await;
+    let alarms = || cards_reading(&keyvend, "<!channel> :rotating_light:");
+    assert_eq!(alarms().len(), 1);
+    let told = alarms()[0].reading();
+    assert!(told.contains("the one-time link of <@U0ALICE>") && told.contains("was blocked"), "{told}");
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Report and deactivate").await;
+    keyvend.deliver_everything().await;
+    let told = alarms().pop().unwrap().reading();
+    assert!(told.contains("<@U0BOB> reported the key"), "{told}");
+    assert_eq!(alarms().len(), 2);
+    // What is routine calls nobody.
+    after(&keyvend, DAY).await;
+    assert_eq!(alarms().len(), 2);
+}
+
+// T2.23
+#[tokio::test]
+async fn get_my_key_is_refused_while_frozen() {
+    let keyvend = Deployed::new().await;
+    let ready = keyvend.approved().await;
+    typed(&keyvend, BOB_APPROVER, "freeze").await;
+    keyvend.presses(ALICE_OWNER, &ready, "Get my key").await;
+    let told = keyvend.told(ALICE_OWNER);
+    assert!(told.contains("Key issuing is frozen. Your approval remains valid"), "{told}");
+    assert_eq!(keyvend.stands().await, "APPROVED", "no link is made");
+    typed(&keyvend, BOB_APPROVER, "unfreeze").await;
+    let tab = keyvend.collects(&ready).await;
+    keyvend.reveals(&tab).await;
 }
