@@ -74,17 +74,19 @@ impl StoredBacklog {
         due_at: Timestamp,
         now: Timestamp,
     ) -> Result<Self, WriteError> {
+        // How often it failed is about the first of them.
+        let is_first_kept = waiting.first() == self.waiting.first();
         let next = Self {
             due_at: (!waiting.is_empty()).then_some(due_at),
             waiting,
             version: self.version + 1,
             key: self.key,
         };
-        tables.update(Table::Requests, &next.key, &next.update(now)?).await?;
+        tables.update(Table::Requests, &next.key, &next.update(is_first_kept, now)?).await?;
         Ok(next)
     }
 
-    fn update(&self, now: Timestamp) -> anyhow::Result<Update> {
+    fn update(&self, is_first_kept: bool, now: Timestamp) -> anyhow::Result<Update> {
         let is_new = self.version == 1;
         let mut values = values([
             (":next", self.version.into()),
@@ -94,11 +96,17 @@ impl StoredBacklog {
         values.extend((!is_new).then(|| (":version".to_owned(), (self.version - 1).into())));
         values.extend(self.timer());
         Ok(Update {
-            update: if self.due_at.is_some() {
-                "SET version = :next, document = :document, keep_until = :keep, due_at = :due, due_shard = :shard \
-                 REMOVE due_failures"
-            } else {
-                "SET version = :next, document = :document, keep_until = :keep REMOVE due_at, due_failures"
+            update: match self.due_at {
+                Some(_) if is_first_kept => {
+                    "SET version = :next, document = :document, keep_until = :keep, due_at = :due, due_shard = :shard"
+                }
+                Some(_) => {
+                    "SET version = :next, document = :document, keep_until = :keep, due_at = :due, due_shard = :shard \
+                     REMOVE due_failures"
+                }
+                None => {
+                    "SET version = :next, document = :document, keep_until = :keep REMOVE due_at, due_failures"
+                }
             },
             condition: if is_new { CONDITION_ABSENT } else { "version = :version" },
             values,
