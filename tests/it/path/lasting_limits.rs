@@ -183,7 +183,7 @@ async fn five_hundred_keys_expire_at_once() {
     each_once(&notices, &issued);
     takes_as_documented(&notices, begun, "500 keys in use expire");
     keyvend.world.net.forget();
-    passes(&keyvend, 24 * 12, 5 * MINUTE).await;
+    passes(&keyvend, 24 * 4, 15 * MINUTE).await;
     let ends = said(&keyvend, &direct(ALICE_OWNER), "has expired");
     each_once(&ends, &issued);
     in_order(&keyvend, &ends, &issued);
