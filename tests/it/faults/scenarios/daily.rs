@@ -54,7 +54,12 @@ impl Scenario for InTime {
                 keyvend.types(BOB_APPROVER, "freeze").await;
                 later(9 * HOUR);
             }
-            Self::Remind => passes(keyvend, 23 * DAY).await,
+            Self::Remind => {
+                // The daily jobs have run, and the reminder is due in the office hours before its time.
+                later(22 * DAY);
+                Box::pin(keyvend.minute(60)).await;
+                later(23 * HOUR);
+            }
             Self::RemindLate => {
                 later(23 * DAY);
                 let until = keyvend.world.clock.now() + Duration::from_secs(2 * HOUR);
