@@ -152,7 +152,7 @@ pub const SCENES: [Scene; 13] = [
                 .at_the_card(),
             as_(
                 CAROL_APPROVER,
-                "*Bring a reported key back.* Alice can only delete it: her account may be the one that was taken over. An approver who did not request the key may press *Reactivate*.",
+                "*Bring a reported key back.* Alice can only delete it: her account may be the one that was taken over. An approver who did not request the key may press *Request reactivation*.",
             )
             .types("/access-key list ci-deployer"),
         ],
@@ -172,6 +172,10 @@ pub const SCENES: [Scene; 13] = [
                 ALICE_OWNER,
                 "*Let a day pass.* Nothing has used the old key since, so keyvend asks: press *Deactivate the old key*.",
             ),
+            as_(
+                ALICE_OWNER,
+                "*Undo it.* Something broke after all? For 15 minutes, *Undo* in Alice's direct messages makes the key active again at once.",
+            ),
         ],
     },
     Scene {
@@ -183,7 +187,7 @@ pub const SCENES: [Scene; 13] = [
             as_(BOB_APPROVER, "*Let seven days pass.* The key has expired and is inactive. A week later it is deleted."),
             as_(
                 BOB_APPROVER,
-                "*Undo the expiry*, if something broke. Carol approves it, and the key works for another 24 hours, once.",
+                "*Request reactivation*, if something broke. Carol approves it, and the key works for another 24 hours, once.",
             ),
         ],
     },

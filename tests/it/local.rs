@@ -385,8 +385,8 @@ async fn this_wasnt_me() {
         assert_eq!(browser.statuses("ci-deployer").await, ["Inactive", "Inactive"]);
         assert!(browser.told(ALICE_OWNER).await.contains("It is deactivated"));
         let listed = browser.takes(back).await;
-        assert!(listed.contains("Reactivate"), "{listed}");
-        browser.presses(back.person, "Reactivate").await;
+        assert!(listed.contains("Request reactivation"), "{listed}");
+        browser.presses(back.person, "Request reactivation").await;
         assert!(browser.told(back.person).await.contains("is reactivated until"));
         assert_eq!(browser.statuses("ci-deployer").await, ["Active", "Inactive"]);
     })
@@ -397,7 +397,7 @@ async fn this_wasnt_me() {
 async fn manage_your_keys() {
     at_the_pages(async {
         let browser = Browser::new().await;
-        let [ask, list, rotate, idle] = scene("Manage your keys");
+        let [ask, list, rotate, idle, undo] = scene("Manage your keys");
         browser.gets_a_key(ask).await;
         assert!(browser.takes(list).await.contains("never used"));
         browser.presses(rotate.person, "Rotate").await;
@@ -407,6 +407,8 @@ async fn manage_your_keys() {
         browser.passes(DAY + HOUR).await;
         browser.presses(idle.person, "Deactivate the old key").await;
         assert_eq!(browser.statuses("report-bot").await, ["Inactive", "Active"]);
+        browser.presses(undo.person, "Undo").await;
+        assert_eq!(browser.statuses("report-bot").await, ["Active", "Active"]);
     })
     .await;
 }
@@ -432,7 +434,7 @@ async fn a_key_expires() {
         browser.passes(DAY + HOUR).await;
         assert_eq!(browser.statuses("release-bot").await, ["Inactive"]);
         assert!(browser.told(expire.person).await.contains("has expired"));
-        browser.presses(undo.person, "Undo").await;
+        browser.presses(undo.person, "Request reactivation").await;
         browser.presses(CAROL_APPROVER, "Approve").await;
         assert_eq!(browser.statuses("release-bot").await, ["Active"]);
         browser.passes(DAY + HOUR).await;
