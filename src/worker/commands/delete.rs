@@ -16,6 +16,7 @@ use crate::worker::context::{Context, HandleError};
 use crate::worker::ops::confirm_deletion::{ask_to_confirm, is_typed};
 use crate::worker::ops::delete_key::{delete_key, remove_description_of};
 use crate::worker::ops::find_key::{KeyFound, find};
+use crate::worker::ops::key_in_iam::follow_user;
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::unmanaged_key::delete_unmanaged;
 use crate::worker::reply::{answer, answer_with};
@@ -28,7 +29,22 @@ pub(crate) async fn delete(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let stored = match find(ctx, key, now).await? {
-        KeyFound::Issued(stored) => *stored,
+        KeyFound::Issued(stored) => match &stored.issued.state {
+            // Its user may have another name by now, and policy is asked about that one.
+            KeyState::Inactive { .. } => match follow_user(ctx, &stored, now).await? {
+                Some(stored) => stored,
+                None => return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?),
+            },
+            KeyState::Delivered
+            | KeyState::Confirmed
+            | KeyState::Unconfirmed { .. }
+            | KeyState::Activating { .. }
+            | KeyState::Active
+            | KeyState::Deleting { .. }
+            | KeyState::Deleted { .. }
+            | KeyState::Suspect { .. }
+            | KeyState::NotOurs { .. } => *stored,
+        },
         KeyFound::Suspect => {
             return Ok(answer(ctx, message, now, &text::being_asked_about(key)).await?);
         }

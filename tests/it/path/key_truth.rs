@@ -169,6 +169,18 @@ async fn key_of_renamed_or_moved_user_is_followed() {
 }
 
 #[tokio::test]
+async fn inactive_key_of_renamed_user_can_be_deleted() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    keyvend.types(ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+    keyvend.world.net.iam().rename(HOME, "ci-deployer", "ci-runner", "/moved/").await;
+    keyvend.types(ALICE_OWNER, &format!("delete {}", key.id)).await;
+    keyvend.presses(ALICE_OWNER, &keyvend.direct(ALICE_OWNER), "Delete").await;
+    assert_eq!(stands(&keyvend, &key.id).await, "DELETED", "{}", keyvend.told(ALICE_OWNER));
+    assert_eq!(status(&keyvend, &key.id), "");
+}
+
+#[tokio::test]
 async fn expiring_key_takes_name_of_renamed_user() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await;
