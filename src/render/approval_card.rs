@@ -251,6 +251,16 @@ fn report(label: &str, (key, user): (&AccessKeyId, &IamUserName), value: &str) -
     ]})
 }
 
+/// To the approvers, whom it calls: an incident, with what stops all issuing.
+#[must_use]
+pub fn incident(approvers: &Approvers, sentence: &str) -> SlackMessage {
+    let text = text::alarm(approvers, sentence);
+    let sure = confirm("Freeze key issuing?", text::FREEZE_MEANS, "Freeze");
+    let freeze = button("Freeze key issuing", Action::Freeze, "freeze", Some("danger"), Some(sure));
+    let blocks = json!([section(&text), {"type": "actions", "block_id": "incident", "elements": [freeze]}]);
+    SlackMessage { text, blocks }
+}
+
 /// To the approvers: is this key one of ours?
 #[must_use]
 pub fn suspect(issued: &IssuedKey) -> SlackMessage {

@@ -54,6 +54,9 @@ pub enum Action {
     DeactivateRotated,
     #[strum(serialize = "delete-key")]
     Delete,
+    /// Freeze key issuing, as the command does.
+    #[strum(serialize = "freeze-issuing")]
+    Freeze,
     /// Show all keys that do not match the records.
     ShowDiscrepancies,
     /// Mark keys that do not match the records as known for a while.
@@ -73,6 +76,8 @@ pub enum QueueGroup {
     ReportedKey,
     /// Deactivates the key in its value: waits for nothing else of this person.
     DeactivatedKey,
+    /// In order with the same commands of this person.
+    Freeze,
     /// In order with the person's other messages about the same request.
     Request,
 }
@@ -97,6 +102,7 @@ impl Action {
                 QueueGroup::Modal
             }
             Self::ReportKey => QueueGroup::ReportedKey,
+            Self::Freeze => QueueGroup::Freeze,
             Self::Deactivate | Self::DeactivateRotated | Self::DeactivateOrphaned => {
                 QueueGroup::DeactivatedKey
             }
@@ -147,6 +153,7 @@ impl Action {
             | Self::Replace
             | Self::Activate
             | Self::Delete
+            | Self::Freeze
             | Self::ShowDiscrepancies
             | Self::MarkKnown
             | Self::ChooseUseCase
@@ -160,6 +167,7 @@ impl Action {
         match self {
             Self::OpenDenyForm
             | Self::Cancel
+            | Self::Freeze
             | Self::ReportKey
             | Self::Deactivate
             | Self::DeactivateRotated
@@ -213,6 +221,7 @@ impl Action {
             | Self::DeactivateRotated
             | Self::UndoDeactivation
             | Self::Delete
+            | Self::Freeze
             | Self::ShowDiscrepancies
             | Self::MarkKnown
             | Self::ChooseUseCase

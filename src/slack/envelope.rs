@@ -172,6 +172,7 @@ impl SlackEnvelope {
             SlackEvent::Interaction(Interaction::BlockActions { action_id, value, .. }) => {
                 match action_id.map(Action::queue_group) {
                     Some(QueueGroup::Modal) => format!("form.{person}.{}", self.id),
+                    Some(QueueGroup::Freeze) => format!("freeze.{person}"),
                     Some(QueueGroup::ReportedKey) => format!("deactivate.{person}.{}", self.about()),
                     Some(QueueGroup::DeactivatedKey) if value.parse::<AccessKeyId>().is_ok() => {
                         format!("deactivate.{person}.{value}")

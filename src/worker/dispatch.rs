@@ -396,6 +396,7 @@ async fn dispatch_action(
         Action::Cancel => return cancel_by_button(ctx, message, value, now).boxed().await,
         Action::SuspectOurs => return review_suspect(ctx, message, value, true, now).boxed().await,
         Action::SuspectNotOurs => return review_suspect(ctx, message, value, false, now).boxed().await,
+        Action::Freeze => return freeze(ctx, message, true, now).boxed().await,
         Action::ShowDiscrepancies => return show_discrepancies(ctx, message, now).boxed().await,
         Action::MarkKnown => return mark_known(ctx, message, value, now).boxed().await,
         Action::UndoDeactivation => return undo_deactivation(ctx, message, value, now).boxed().await,

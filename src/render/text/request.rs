@@ -617,6 +617,8 @@ pub fn reported_before(issued: &IssuedKey) -> String {
     }
 }
 
+/// What freezing does, in its dialog.
+pub const FREEZE_MEANS: &str = "No key is issued until an approver resumes it. Existing keys keep working.";
 /// The answer to `freeze`.
 pub const FREEZE_DONE: &str =
     "Key issuing is frozen. Existing keys keep working; `/access-key unfreeze` resumes issuing.";

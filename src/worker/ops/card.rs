@@ -5,7 +5,7 @@ use crate::domain::key::IssuedKey;
 use crate::domain::request::{Card, KeyRequest, Notification, RequestEvent, RequestState};
 use crate::facts::ApprovalsChannelError;
 use crate::id::{ChannelId, MessageTs, RequestId};
-use crate::render::{approval_card, text};
+use crate::render::approval_card;
 use crate::slack::api::{SlackError, SlackMessage};
 use crate::store::keys::StoredKey;
 use crate::store::requests::StoredRequest;
@@ -26,7 +26,7 @@ pub(crate) async fn to_approvers(
 
 /// To the approvers, about an incident: unlike what is routine, it calls them.
 pub(crate) fn alarm(ctx: &Context, sentence: &str) -> Notification {
-    let message = approval_card::text(&text::alarm(&ctx.config.approvers, sentence));
+    let message = approval_card::incident(&ctx.config.approvers, sentence);
     Notification::ApprovalsChannel { message: message.into() }
 }
 

@@ -245,6 +245,6 @@ pub(crate) async fn await_iam(
 pub(crate) async fn notify_of_unproven(ctx: &Context, not_shown: &NotShown) -> anyhow::Result<()> {
     let cause = not_shown.cause.to_string();
     tracing::error!(key = %not_shown.key, cause, "IAM does not show the change of a key");
-    let sentence = text::alarm(&ctx.config.approvers, &text::key_unproven(&not_shown.key, &cause));
-    to_approvers(ctx, &approval_card::text(&sentence)).await.map(drop)
+    let sentence = text::key_unproven(&not_shown.key, &cause);
+    to_approvers(ctx, &approval_card::incident(&ctx.config.approvers, &sentence)).await.map(drop)
 }

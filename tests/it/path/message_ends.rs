@@ -2,7 +2,7 @@
 
 use super::key_commands::{DAY, after, buttons, had, stands, status, typed, waiting};
 use testkit::deployed::Deployed;
-use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, GENERAL, Message};
+use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL, Message};
 use testkit::steps::stable;
 
 /// The reason of the request whose card this was.
@@ -278,6 +278,12 @@ async fn incidents_call_the_approvers() {
     // What is routine calls nobody.
     after(&keyvend, DAY).await;
     assert_eq!(alarms().len(), 2);
+    // And whoever approves can stop all issuing there.
+    let incident = alarms().pop().unwrap();
+    keyvend.presses(ALICE_OWNER, &incident, "Freeze key issuing").await;
+    assert!(keyvend.item("freeze").await["frozen_by"].is_null(), "{}", keyvend.told(ALICE_OWNER));
+    keyvend.presses(CAROL_APPROVER, &incident, "Freeze key issuing").await;
+    assert_eq!(keyvend.item("freeze").await["frozen_by"]["S"], "T0001.U0CAROL");
 }
 
 // T2.23
