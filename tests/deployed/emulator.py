@@ -160,7 +160,7 @@ def package(emulator, built, template):
 
 class Stack:
     def __init__(self, emulator, template):
-        self.cfn = emulator.client("cloudformation")
+        self.cfn, self.sqs = emulator.client("cloudformation"), emulator.client("sqs")
         # `sam deploy` hands a template over in S3, where it may be 1 MB. Here it goes into the call, which takes 51,200 bytes.
         self.body = json.dumps(template, separators=(",", ":"))
         self.deployed = False
@@ -173,6 +173,9 @@ class Stack:
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
             "Capabilities": ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         }
+        if self.deployed:
+            # Lambda lets a running invocation end; the emulator stops its process, and the message comes back minutes later.
+            eventually("idle queues", self.is_idle, 60)
         (self.cfn.update_stack if self.deployed else self.cfn.create_stack)(**arguments)
         wanted = "UPDATE_COMPLETE" if self.deployed else "CREATE_COMPLETE"
 
@@ -187,6 +190,14 @@ class Stack:
             raise AssertionError(f"{stack['StackStatus']}: {reasons}")
         self.deployed = True
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def is_idle(self):
+        """Whether no message of the stack's queues waits or is being worked off."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        queues = self.sqs.list_queues(QueueNamePrefix=f"{STACK}-").get("QueueUrls", [])
+        assert queues, "the stack has no queues"
+        counts = [self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
+        return all(int(count[name]) == 0 for count in counts for name in names)
 
     def resource(self, name):
         found = self.cfn.describe_stack_resource(StackName=STACK, LogicalResourceId=name)

@@ -20,6 +20,7 @@ def bridge(resources, environment):
     _principals_are_sessions(resources)
     _no_source_identity(resources)
     _partiql_is_one_action(resources)
+    _batches_are_actions(resources)
     _mail_is_of_no_identity(resources)
     _secret_refs_are_names(resources)
     _layers_are_not_mounted(resources, environment)
@@ -80,6 +81,15 @@ def _partiql_is_one_action(resources):
     found = [s for s in _statements(resources["WorkerRole"]) if s.get("Action") == "dynamodb:PartiQLInsert"]
     assert len(found) == 1
     found[0] |= {"Action": "dynamodb:ExecuteStatement", "Resource": "*"}
+
+
+def _batches_are_actions(resources):
+    """sqs:SendMessageBatch is an action of its own there; on AWS sqs:SendMessage is the permission for both
+    (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api.html).
+    """
+    found = [s for s in _statements(resources["WorkerRole"]) if s.get("Action") == "sqs:SendMessage"]
+    assert len(found) == 1
+    found[0]["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
 
 
 def _mail_is_of_no_identity(resources):
