@@ -128,8 +128,8 @@ mod tests {
             partitions.push(at.partition(noon));
             page = at.following(None);
         }
-        assert_eq!(partitions.len(), 24);
-        assert_eq!((partitions[0].as_str(), partitions[23].as_str()), ("2025-11-24#0", "2025-11-22#7"));
+        assert_eq!(partitions.len(), 12);
+        assert_eq!((partitions[0].as_str(), partitions[11].as_str()), ("2025-11-24#0", "2025-11-22#3"));
     }
 
     #[test]

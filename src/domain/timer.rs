@@ -8,7 +8,7 @@ use crate::domain::shard::{SHARDS, shard_of};
 /// Timers that are found together. Each lane has shards of index `due` of its own, so that one is never behind another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// A key may be on that should be off, or nobody knows whether there is one. Also what versions without lanes wrote.
+    /// A key may be on that should be off, or nobody knows whether there is one.
     Security,
     /// A person is reminded, a request expires, a key that is off is deleted.
     Routine,
@@ -38,7 +38,8 @@ impl Lane {
     #[must_use]
     pub fn batch(self) -> i32 {
         match self {
-            Self::Security | Self::Routine => 25,
+            Self::Security => 50,
+            Self::Routine => 25,
             Self::Outbox => 10,
         }
     }

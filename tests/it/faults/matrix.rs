@@ -10,7 +10,7 @@ const AFTER_CREATION: usize = 6;
 /// From how many lists a new key is missing, where lists lag.
 const LAG: u32 = 3;
 
-/// Every call; of the eight queries of a sweep, which are the same call, the first.
+/// Every call; of the queries of a sweep in one lane, which are the same call, the first.
 pub fn any(call: &Call) -> bool {
     call.operation != "Query" || call.parameters.to_string().contains(r#"":shard":{"S":"0"}"#)
 }

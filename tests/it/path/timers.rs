@@ -78,7 +78,7 @@ async fn sweep_cost_is_independent_of_stored_items() {
         assert_eq!(keyvend.world.net.calls_to("dynamodb", "Scan").len(), 0);
         keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     }
-    assert_eq!(calls, [24; 5], "one query a shard, lane and table");
+    assert_eq!(calls, [16; 5], "one query a shard, lane and table");
 }
 
 /// An item that no code can read.
