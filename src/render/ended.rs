@@ -94,9 +94,12 @@ fn is_open_about_key(action: Action, key: &IssuedKey) -> bool {
     match action {
         Action::Deactivate | Action::DeactivateRotated | Action::DeactivateOrphaned => key.state.is_active(),
         Action::SuspectOurs | Action::SuspectNotOurs => matches!(key.state, KeyState::Suspect { .. }),
-        Action::UndoExpiry | Action::ConfirmReceipt | Action::Replace | Action::Activate | Action::Delete => {
-            matches!(key.state, KeyState::Inactive { .. })
-        }
+        Action::UndoExpiry
+        | Action::UndoDeactivation
+        | Action::ConfirmReceipt
+        | Action::Replace
+        | Action::Activate
+        | Action::Delete => matches!(key.state, KeyState::Inactive { .. }),
         // Of an end that was moved since nobody was reminded yet.
         Action::Rotate | Action::Renew | Action::Extend => {
             key.state.is_active() && key.successor.is_none() && key.reminders.sent > 0

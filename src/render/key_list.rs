@@ -111,9 +111,9 @@ pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
 
 /// To whoever deactivated a key, alone: the button that takes that back. `nonce` stands nowhere but in it.
 #[must_use]
-pub fn undo_offer(key: &AccessKeyId, undo: &DeactivationUndo, nonce: &str) -> SlackMessage {
+pub fn undo_offer(key: &AccessKeyId, undo: &DeactivationUndo, nonce: Option<&str>) -> SlackMessage {
     let sentence = text::undo_offer(key, &undo.user, &undo.account, undo.until());
-    let value = format!("{key}.{nonce}");
+    let value = nonce.map_or_else(|| key.to_string(), |nonce| format!("{key}.{nonce}"));
     let press = element("Undo", Action::UndoDeactivation, &value, Some("primary"), None);
     let blocks = json!([section(&sentence), {"type": "actions", "elements": [press]}]);
     SlackMessage { text: sentence, blocks }

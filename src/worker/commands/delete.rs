@@ -64,7 +64,8 @@ pub(crate) async fn delete(
     let by = message.person.to_string();
     match &issued.state {
         KeyState::Inactive { .. } if is_typed(message) => {
-            return Ok(ask_to_confirm(ctx, message, key, (&issued.account, &issued.user), now).await?);
+            let (at, request) = ((&issued.account, &issued.user), Some(&issued.request));
+            return Ok(ask_to_confirm(ctx, message, key, at, request, now).await?);
         }
         KeyState::Inactive { .. } => {
             delete_key(ctx, &stored, (DeactivationReason::UserRequested, &by), now).boxed().await?

@@ -3,12 +3,13 @@
 
 use crate::aws::KeyUse;
 use crate::domain::iam::{AccessKeyLastUsed, Account};
-use crate::id::{AccessKeyId, IamUserName};
+use crate::id::{AccessKeyId, IamUserName, RequestId};
 use crate::render::{approval_card, text};
 use crate::slack::receive::{SlackEnvelope, SlackEvent};
 use crate::time::Timestamp;
-use crate::worker::context::Context;
-use crate::worker::reply::{answer, direct};
+use crate::worker::context::{Context, slack_client};
+use crate::worker::ops::posted_messages::keep_posted;
+use crate::worker::reply::answer;
 
 /// Whether it was typed; a button has its own dialog.
 pub(crate) fn is_typed(message: &SlackEnvelope) -> bool {
@@ -20,12 +21,18 @@ pub(crate) async fn ask_to_confirm(
     message: &SlackEnvelope,
     key: &AccessKeyId,
     (account, user): (&Account, &IamUserName),
+    request: Option<&RequestId>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let last_used = match ctx.lookup.key_use(account, key, now).await? {
         KeyUse::Of(_, last_used) => last_used,
         KeyUse::NoSuchKey | KeyUse::Unreadable(_) => AccessKeyLastUsed::Unknown,
     };
-    direct(ctx, &message.person, &approval_card::confirm_deletion(key, user, account, &last_used)).await?;
-    answer(ctx, message, now, &text::deletion_to_confirm(key)).await
+    let question = approval_card::confirm_deletion(key, user, account, &last_used);
+    let place = slack_client(ctx).await?.post(message.person.user.as_str(), &question).await?;
+    answer(ctx, message, now, &text::deletion_to_confirm(key)).await?;
+    if let Some(request) = request {
+        keep_posted(ctx, request, place, &question).await;
+    }
+    Ok(())
 }

@@ -22,13 +22,13 @@ use crate::store::requests::StoredRequest;
 use crate::store::{freeze, leases};
 use crate::time::Timestamp;
 use crate::worker::authorize::authorize_key_action;
-use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY};
+use crate::worker::context::{Context, HandleError, LEASE_RETRY_DELAY, slack_client};
 use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::end_requests::end_requests_of_active_key;
 use crate::worker::ops::key_in_iam::{KeyOutcome, end_gone, step_on_key};
 use crate::worker::ops::key_record::update_key;
+use crate::worker::ops::posted_messages::keep_posted;
 use crate::worker::outbox::{commit, drain_outbox};
-use crate::worker::reply::direct;
 
 /// The characters of a nonce, five random bits each.
 const NONCE_LENGTH: usize = 25;
@@ -90,9 +90,13 @@ pub(crate) async fn offer_undo(
         let nonce = crockford_of(&random::<16>()?, NONCE_LENGTH);
         let undo = undo.with_nonce(&nonce);
         let until = undo.until();
-        let offer = approval_card::undo_offer(key, &undo, &nonce);
+        let offer = approval_card::undo_offer(key, &undo, Some(&nonce));
+        let kept = approval_card::undo_offer(key, &undo, None);
         ctx.tables.write(vec![stored.replace(&Some(undo))?]).await?;
-        direct(ctx, &message.person, &offer).await?;
+        let place = slack_client(ctx).await?.post(message.person.user.as_str(), &offer).await?;
+        if let Some(managed) = StoredKey::read(&ctx.tables, key).await? {
+            keep_posted(ctx, &managed.issued.request, place, &kept).await;
+        }
         anyhow::Ok(Some(until))
     };
     match offered.await {

@@ -217,7 +217,7 @@ pub(crate) async fn delete_unmanaged(
         return Ok(answer_with(ctx, message, now, &no).await?);
     }
     if is_typed(message) {
-        return Ok(ask_to_confirm(ctx, message, key, at, now).await?);
+        return Ok(ask_to_confirm(ctx, message, key, at, None, now).await?);
     }
     let work = work(message, key, at, facts.iam_user.path, now);
     let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));

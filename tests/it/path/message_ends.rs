@@ -1,6 +1,7 @@
 //! Messages have an end: what loses its meaning says so, and asks for nothing any more.
 
 use super::key_commands::{DAY, after, buttons, had, stands, status, typed, waiting};
+use testkit::aws;
 use testkit::deployed::Deployed;
 use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL, Message};
 use testkit::steps::stable;
@@ -50,6 +51,28 @@ async fn request_to_reactivate_ends_with_undo() {
             .contains(&"Approve".into())
     );
     assert_eq!(keyvend.times_told(ALICE_OWNER, "is not inactive, so it does not need to be reactivated"), 1);
+}
+
+#[tokio::test]
+async fn undo_and_confirmation_end_with_the_key() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+    let undo = keyvend.offer("Undo").unwrap();
+    let nonce = undo.button("Undo").value.split_once('.').unwrap().1.to_owned();
+    let stored = aws::items(&keyvend.world.net, aws::REQUESTS).await;
+    assert!(!stored.values().any(|item| item.to_string().contains(&nonce)), "what opens it is in no table");
+    typed(&keyvend, ALICE_OWNER, &format!("delete {}", key.id)).await;
+    let question = keyvend.offer("Delete").unwrap();
+    keyvend.presses(ALICE_OWNER, &question, "Delete").await;
+    keyvend.deliver_everything().await;
+    assert_eq!(stands(&keyvend, &key.id).await, "DELETED");
+    let told = keyvend.world.net.slack().told(ALICE_OWNER);
+    for ended in [&undo, &question] {
+        let now = told.iter().find(|message| message.ts == ended.ts).unwrap();
+        assert_eq!(buttons(now), Vec::<String>::new(), "{}", now.reading());
+        assert!(now.reading().contains("Closed.") && now.reading().contains("deleted"), "{}", now.reading());
+    }
 }
 
 #[tokio::test]
