@@ -9,7 +9,6 @@ use crate::aws::WriteError;
 use crate::aws::item::Table;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
 use crate::domain::checkpoint::{Checkpoint, CheckpointPage, chain_id, day_due_for_close};
-use crate::id::{ChannelId, MessageTs};
 use crate::queue::DueMessage;
 use crate::render::{approval_card, text};
 use crate::slack::api::SlackError;
@@ -93,12 +92,15 @@ pub(crate) async fn take_page(
         ctx.tables.insert_audit(&chain_id(), entry).await?;
     }
     let open = following.is_some();
+    let stored = match following {
+        Some(following) => {
+            queue_checkpoint(ctx, following).await?;
+            stored
+        }
+        None if stored.document.grew => post_anchor(ctx, page, stored).await?,
+        None => stored,
+    };
     let mut emptied = Checkpoint { open, ..stored.document.clone() };
-    match following {
-        Some(following) => queue_checkpoint(ctx, following).await?,
-        None if stored.document.grew => emptied.thread = post_anchor(ctx, page, &stored.document).await?,
-        None => {}
-    }
     emptied.chain.outbox.clear();
     write_checkpoint(ctx, stored, emptied).await?;
     Ok(())
@@ -137,30 +139,39 @@ async fn write_checkpoint(
     }
 }
 
-/// The anchor outside of the table: in a channel of its own, else in one thread of the approvals channel. Returns that
-/// thread, for the next one.
+/// The anchor outside of the table: in a channel of its own, else in one thread of the approvals channel. Which that is, is written
+/// down before anything is posted there: what fails then is not begun again in another.
 async fn post_anchor(
     ctx: &Context,
     page: &CheckpointPage,
-    checkpoint: &Checkpoint,
-) -> anyhow::Result<Option<(ChannelId, MessageTs)>> {
+    stored: StoredCheckpoint,
+) -> Result<StoredCheckpoint, HandleError> {
     let slack = slack_client(ctx).await?;
-    let told = approval_card::text(&text::anchor(&page.day, &checkpoint.chain.head()));
+    let told = approval_card::text(&text::anchor(&page.day, &stored.document.chain.head()));
     if let Some(channel) = &ctx.config.checkpoints_channel {
-        slack.post(channel.as_str(), &told).await?;
-        return Ok(checkpoint.thread.clone());
+        slack.post(channel.as_str(), &told).await.map_err(anyhow::Error::from)?;
+        return Ok(stored);
     }
     let approvals = &ctx.config.approvals_channel;
-    if let Some((channel, thread)) = checkpoint.thread.as_ref().filter(|(channel, _)| channel == approvals) {
-        match slack.reply(channel, thread, &told).await {
-            Ok(()) => return Ok(checkpoint.thread.clone()),
-            Err(SlackError::Said(code)) if is_thread_gone(&code) => {}
-            Err(error) => return Err(error.into()),
+    let before = stored.document.thread.clone().filter(|(channel, _)| channel == approvals);
+    let (stored, (channel, thread)) = match before {
+        Some(thread) => (stored, thread),
+        None => {
+            let opening = approval_card::text(text::CHECKPOINTS);
+            let thread = slack.post(approvals.as_str(), &opening).await.map_err(anyhow::Error::from)?;
+            let next = Checkpoint { thread: Some(thread.clone()), ..stored.document.clone() };
+            (write_checkpoint(ctx, stored, next).await?, thread)
         }
+    };
+    match slack.reply(&channel, &thread, &told).await {
+        Ok(()) => Ok(stored),
+        Err(SlackError::Said(code)) if is_thread_gone(&code) => {
+            let next = Checkpoint { thread: None, ..stored.document.clone() };
+            write_checkpoint(ctx, stored, next).await?;
+            Err(HandleError::RetryAfter(Duration::from_secs(1)))
+        }
+        Err(error) => Err(anyhow::Error::from(error).into()),
     }
-    let (channel, thread) = slack.post(approvals.as_str(), &approval_card::text(text::CHECKPOINTS)).await?;
-    slack.reply(&channel, &thread, &told).await?;
-    Ok(Some((channel, thread)))
 }
 
 /// Whether nothing can be posted into that thread any more (<https://docs.slack.dev/reference/methods/chat.postMessage>).

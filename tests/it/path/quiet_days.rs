@@ -110,6 +110,24 @@ async fn lost_thread_of_checkpoints_is_begun_again() {
     assert_eq!(threads(&keyvend), 2);
 }
 
+/// Slack takes one message a second in a channel: the hash right behind the thread's first message is one too many. It is
+/// posted later, in the thread that there is.
+#[tokio::test]
+async fn limited_checkpoint_begins_no_second_thread() {
+    let keyvend = Deployed::new().await;
+    keyvend.world.net.slack().limit_rates();
+    for _ in 0..3 {
+        keyvend.types(MALLORY_OUTSIDER, "create ci-deployer use:cli ttl:1d x").await;
+        next_day(&keyvend).await;
+    }
+    let all = top_level(&keyvend);
+    let threads = all.iter().filter(|message| message.reading().contains("Daily audit checkpoints")).count();
+    assert_eq!(threads, 1);
+    let said = keyvend.world.net.slack().messages(APPROVALS);
+    let anchors = said.iter().filter(|message| message.reading().contains("Audit checkpoint of")).count();
+    assert_eq!(anchors, 2, "one a day that is over");
+}
+
 #[tokio::test]
 async fn only_changes_are_reported() {
     let keyvend = Deployed::new().await;
