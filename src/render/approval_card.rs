@@ -41,7 +41,7 @@ pub fn text(sentence: &str) -> SlackMessage {
 }
 
 /// The card in the approvals channel. While a request waits for approvals it shows what they judge; afterwards it is the
-/// outcome, and follows the key that came of it. `mention` says whom the first posting calls.
+/// outcome, and follows its key. `mention` says whom the first posting calls.
 #[must_use]
 pub fn approval(
     request: &KeyRequest,

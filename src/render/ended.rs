@@ -1,4 +1,4 @@
-//! A message whose buttons have lost their meaning: it keeps its words and says what came of it.
+//! A message whose buttons have lost their meaning: it keeps its words and says the outcome.
 
 use serde_json::Value;
 

@@ -109,7 +109,7 @@ pub fn off(issued: &IssuedKey, why: DeactivationReason) -> SlackMessage {
     about_key(&text::key_off(issued, why), (&issued.key, &issued.user), offers)
 }
 
-/// To whoever deactivated a key, alone: the button that takes that back. `nonce` stands nowhere but in it.
+/// To the person who deactivated a key, alone: the button that takes that back. `nonce` stands nowhere but in it.
 #[must_use]
 pub fn undo_offer(key: &AccessKeyId, undo: &DeactivationUndo, nonce: Option<&str>) -> SlackMessage {
     let sentence = text::undo_offer(key, &undo.user, &undo.account, undo.until());
@@ -119,7 +119,7 @@ pub fn undo_offer(key: &AccessKeyId, undo: &DeactivationUndo, nonce: Option<&str
     SlackMessage { text: sentence, blocks }
 }
 
-/// To whoever typed that a key is to be deleted, alone.
+/// To the person who typed that a key is to be deleted, alone.
 #[must_use]
 pub fn confirm_deletion(
     key: &AccessKeyId,

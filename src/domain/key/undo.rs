@@ -1,4 +1,4 @@
-//! A deactivation that whoever asked for it can take back: who, until when, and by which buttons.
+//! A deactivation that the person who asked for it can undo: who, until when, and by which buttons.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::domain::key::state::{DeactivationMark, DeactivationReason, KeyState};
 use crate::id::{Digest256, IamUserName, PersonId, RequestId};
 use crate::time::Timestamp;
 
-/// How long a deactivation can be taken back by whoever asked for it, in seconds.
+/// How long a deactivation can be undone by the person who asked for it, in seconds.
 pub const UNDO_WINDOW: i64 = 900;
 
 /// So many buttons of earlier deactivations are still known.

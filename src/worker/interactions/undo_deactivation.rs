@@ -1,5 +1,5 @@
-//! **Undo** of a deactivation: by whoever asked for it, within fifteen minutes, once. The value of the button is in a direct
-//! message alone, so whoever can forge a press does not have it.
+//! **Undo** of a deactivation: by the person who asked for it, within fifteen minutes, once. The value of the button is in a direct
+//! message alone, so an attacker who can forge a press does not have it.
 
 use futures_util::FutureExt as _;
 
@@ -60,7 +60,7 @@ pub(crate) async fn undo_deactivation(
     Ok(answer(ctx, message, now, &sentence).await?)
 }
 
-/// The button has had its meaning: its message says what came of it. Whoever pressed it knew its nonce, so it is that one.
+/// The button has had its meaning: its message says the outcome. The person who pressed it knew its nonce, so it is that one.
 async fn end_pressed(ctx: &Context, message: &SlackEnvelope, sentence: &str) {
     let SlackEvent::Interaction(Interaction::BlockActions { message: Some(place), .. }) = &message.what
     else {

@@ -1,4 +1,4 @@
-//! Messages with buttons, kept where they were posted: when the buttons lose their meaning, the message says what came of it.
+//! Messages with buttons, kept where they were posted: when the buttons lose their meaning, the message says the outcome.
 
 use crate::aws::WriteError;
 use crate::domain::posted_message::{MAX_POSTED, PostedMessage};
@@ -33,7 +33,7 @@ pub(crate) async fn keep_posted(
     }
 }
 
-/// A message that was just posted, and is kept once whoever waits was answered.
+/// A message that was just posted, and is kept once the person who waits was answered.
 pub(crate) struct Posted {
     request: RequestId,
     place: (ChannelId, MessageTs),

@@ -1,4 +1,4 @@
-//! Takes back a deactivation: offered to whoever asked for it, by direct message alone, for a thief may choose where an
+//! Undoes a deactivation: offered to the person who asked for it, by direct message alone, for a thief may choose where an
 //! answer goes. It needs no approval, for it only restores what was approved; so what speaks against that is asked again.
 
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub(crate) fn undo_of(
     is_offered.then_some(undo)
 }
 
-/// Sends whoever deactivated a key the button that takes it back: `new` of this deactivation, or what an earlier delivery of
+/// Sends the person who deactivated a key the button that undoes it: `new` of this deactivation, or what an earlier delivery of
 /// the same message stored. Until when it can be pressed; none where it is not offered. Failing is only logged: the key is
 /// off, and that must be said.
 pub(crate) async fn offer_undo(

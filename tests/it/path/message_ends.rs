@@ -301,7 +301,7 @@ async fn incidents_call_the_approvers() {
     // What is routine calls nobody.
     after(&keyvend, DAY).await;
     assert_eq!(alarms().len(), 2);
-    // And whoever approves can stop all issuing there.
+    // And an approver can stop all issuing there.
     let incident = alarms().pop().unwrap();
     keyvend.presses(ALICE_OWNER, &incident, "Freeze key issuing").await;
     assert!(keyvend.item("freeze").await["frozen_by"].is_null(), "{}", keyvend.told(ALICE_OWNER));

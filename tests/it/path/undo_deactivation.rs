@@ -1,4 +1,4 @@
-//! A deactivation is taken back by whoever asked for it, within fifteen minutes and once; a typed deletion is confirmed first.
+//! A deactivation is undone by the person who asked for it, within fifteen minutes and once; a typed deletion is confirmed first.
 
 use std::time::Duration;
 
@@ -350,7 +350,7 @@ async fn typed_deletion_is_confirmed_first() {
 
 // T8.11
 #[tokio::test]
-async fn undo_belongs_to_whoever_deactivated() {
+async fn undo_belongs_to_the_person_who_deactivated() {
     let keyvend = Deployed::new().await;
     let key = had(&keyvend).await.id;
     let offer = deactivated(&keyvend, BOB_APPROVER, &key).await;
