@@ -29,22 +29,14 @@ pub(crate) async fn delete(
     now: Timestamp,
 ) -> Result<(), HandleError> {
     let stored = match find(ctx, key, now).await? {
-        KeyFound::Issued(stored) => match &stored.issued.state {
-            // Its user may have another name by now, and policy is asked about that one.
-            KeyState::Inactive { .. } => match follow_user(ctx, &stored, now).await? {
+        // Its user may have another name by now, and policy is asked about that one.
+        KeyFound::Issued(stored) if matches!(stored.issued.state, KeyState::Inactive { .. }) => {
+            match follow_user(ctx, &stored, now).await? {
                 Some(stored) => stored,
                 None => return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?),
-            },
-            KeyState::Delivered
-            | KeyState::Confirmed
-            | KeyState::Unconfirmed { .. }
-            | KeyState::Activating { .. }
-            | KeyState::Active
-            | KeyState::Deleting { .. }
-            | KeyState::Deleted { .. }
-            | KeyState::Suspect { .. }
-            | KeyState::NotOurs { .. } => *stored,
-        },
+            }
+        }
+        KeyFound::Issued(stored) => *stored,
         KeyFound::Suspect => {
             return Ok(answer(ctx, message, now, &text::being_asked_about(key)).await?);
         }
