@@ -7,6 +7,7 @@ pub mod cli_config;
 pub mod config;
 pub mod dynamodb;
 pub mod error;
+pub mod https;
 pub mod iam;
 pub mod item;
 pub mod queue_url;
@@ -15,13 +16,16 @@ pub mod ses;
 pub mod session_policy;
 pub mod sqs;
 pub mod sts;
+pub mod trust;
+pub mod warm_up;
 
 #[cfg(feature = "cli")]
 pub use crate::aws::cli_config::{NoAccess, operators_config};
-pub use crate::aws::config::{https_connector, sdk_config};
+pub use crate::aws::config::sdk_config;
 #[cfg(feature = "cli")]
 pub use crate::aws::dynamodb::audit_scan::{KnownEnd, Page, Position, UnreadableRecord};
 pub use crate::aws::dynamodb::tables::{Conflict, TableNames, Tables, WriteError};
+pub use crate::aws::https::https_connector;
 pub use crate::aws::iam::client::Iam;
 pub use crate::aws::iam::error::{CreateError, IamError, KeyError, TagError};
 pub use crate::aws::iam::keys::KeyUse;
@@ -33,3 +37,4 @@ pub use crate::aws::sqs::{MAX_BATCH, Outgoing, ReceiptHandle, Sqs};
 #[cfg(feature = "cli")]
 pub use crate::aws::sts::Caller;
 pub use crate::aws::sts::Sts;
+pub use crate::aws::trust::Trust;

@@ -18,5 +18,5 @@ pub mod rate_limit;
 pub mod reply;
 pub mod timers;
 
-pub use self::context::{Context, Invocation};
+pub use self::context::{Context, Invocation, warm_up};
 pub use self::dispatch::handle;

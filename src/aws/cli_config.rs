@@ -1,19 +1,22 @@
 //! AWS as the operator's tool reaches it: with whatever credentials and region its user has, and longer patience than
 //! a function's.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::{ProvideCredentials as _, SharedCredentialsProvider};
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use crate::aws::config::CONNECT_TIME_OUT;
+use crate::aws::https::{CONNECT_TIME_OUT, https_connector};
+use crate::aws::trust::Trust;
 
 /// How the operator's tool reaches AWS; what is not said here is as the machine is set up.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,8 @@ pub struct OperatorAws {
     pub profile: Option<String>,
     /// `AWS_ENDPOINT_URL`
     pub endpoint_url: Option<String>,
+    /// `AWS_CA_BUNDLE`, in place of the machine's certificate authorities.
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// Why AWS cannot be asked at all.
@@ -41,12 +46,12 @@ pub enum NoAccess {
 ///
 /// # Errors
 /// [`NoAccess`], so that the first call need not say it.
-pub async fn operators_config(
-    config: &OperatorAws,
-    connector: SharedHttpConnector,
-) -> Result<aws_config::SdkConfig, NoAccess> {
+pub async fn operators_config(config: &OperatorAws) -> Result<aws_config::SdkConfig, NoAccess> {
+    let connector = https_connector(config.ca_bundle.clone().map_or(Trust::System, Trust::Bundle));
+    let http_client = http_client_fn(move |_, _| connector.clone());
     let mut profile = ProfileFileRegionProvider::builder();
-    let mut credentials = DefaultCredentialsChain::builder();
+    let mut credentials = DefaultCredentialsChain::builder()
+        .configure(ProviderConfig::without_region().with_http_client(http_client.clone()));
     if let Some(name) = &config.profile {
         profile = profile.profile_name(name);
         credentials = credentials.profile_name(name);
@@ -62,7 +67,7 @@ pub async fn operators_config(
         .behavior_version(BehaviorVersion::latest())
         .region(region)
         .credentials_provider(credentials)
-        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .http_client(http_client)
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .timeout_config(
             TimeoutConfig::builder()

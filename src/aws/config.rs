@@ -1,16 +1,17 @@
-//! How the functions reach AWS and Slack: region and credentials as Lambda gives them, one connector, short time-outs.
+//! How the functions reach AWS: region and credentials as Lambda gives them, one HTTPS client, short time-outs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::config::SharedCredentialsProvider;
-use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-pub(crate) const CONNECT_TIME_OUT: Duration = Duration::from_secs(2);
+use crate::aws::https::CONNECT_TIME_OUT;
+use crate::aws::trust::Trust;
 
 /// What the AWS SDK is told by its own variables, beside the credentials, which it reads itself.
 #[derive(Clone, Debug)]
@@ -19,27 +20,36 @@ pub struct AwsConfig {
     pub region: String,
     /// Where AWS is, if not where it always is: an emulator.
     pub endpoint_url: Option<String>,
+    /// Whose certificates are accepted in place of Amazon's: an emulator's, or those of a company's proxy.
+    pub ca_bundle: Option<PathBuf>,
+    /// Whether FIPS endpoints are used, and such as have IPv6 addresses.
+    pub use_fips: bool,
+    pub use_dual_stack: bool,
 }
 
-/// The HTTPS connector of a function, for AWS and for Slack: one reading of the root certificates, one pool of
-/// connections. The SDK by itself makes one for each of its clients.
-#[must_use]
-pub fn https_connector() -> SharedHttpConnector {
-    let connector = Connector::builder()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIME_OUT).build())
-        .build();
-    SharedHttpConnector::new(connector)
+impl AwsConfig {
+    /// Whose certificates are accepted of AWS.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        match &self.ca_bundle {
+            Some(path) => Trust::Bundle(path.clone()),
+            // AWS documents whose certificates its endpoints have for all partitions but China's.
+            None if self.region.starts_with("cn-") => Trust::System,
+            None => Trust::Amazon,
+        }
+    }
 }
 
 /// The SDK's configuration as all functions use it: region and credentials from the environment, as Lambda gives them,
-/// and nowhere else, so that neither files nor metadata services are asked; short time-outs.
+/// and nowhere else, so that neither files nor metadata services are asked; one client for all services; short time-outs.
 #[must_use]
 pub fn sdk_config(config: &AwsConfig, connector: SharedHttpConnector) -> aws_config::SdkConfig {
     let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
     let mut builder = aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
+        .use_fips(config.use_fips)
+        .use_dual_stack(config.use_dual_stack)
         .credentials_provider(credentials)
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .retry_config(RetryConfig::standard().with_max_attempts(3))

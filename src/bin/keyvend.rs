@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use keyvend::aws::{Trust, https_connector};
 use keyvend::cli::output::failure::no_random;
 use keyvend::cli::{self, Cli, CommandContext, ExitStatus};
 use keyvend::config::ProcessEnvironment;
-use keyvend::{aws, functions::runtime};
+use keyvend::functions::runtime;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -20,7 +21,7 @@ async fn main() -> ExitCode {
     let place = CommandContext {
         environment: &ProcessEnvironment,
         sdk: None,
-        connector: aws::https_connector(),
+        connector: https_connector(Trust::System),
         now: runtime::now(),
         random,
         out: &mut io::stdout().lock(),

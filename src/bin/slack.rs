@@ -1,19 +1,21 @@
 //! The `slack` function: verify, parse, queue, acknowledge.
 
+use futures_util::future::join;
+use keyvend::aws::warm_up::{open_connections, sqs_endpoint};
+use keyvend::aws::{https_connector, sdk_config};
 use keyvend::config::{AwsConfig, ProcessEnvironment, SlackConfig};
-use keyvend::functions::slack::Slack;
-use keyvend::{aws, functions::runtime};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::Value;
+use keyvend::functions::{runtime, slack::Slack};
+use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     runtime::log();
-    let config = SlackConfig::read(&ProcessEnvironment)?;
-    let slack =
-        Slack::new(config, &aws::sdk_config(&AwsConfig::read(&ProcessEnvironment)?, aws::https_connector()));
-    let handler = |event: LambdaEvent<Value>| async {
-        Ok::<_, Error>(slack.handle(event.payload, runtime::now()).await)
+    let (config, aws) = (SlackConfig::read(&ProcessEnvironment)?, AwsConfig::read(&ProcessEnvironment)?);
+    let connector = https_connector(aws.trust());
+    let slack = Slack::new(config, &sdk_config(&aws, connector.clone()));
+    let warm_up = async {
+        let queue = async { open_connections(&connector, sqs_endpoint(&aws).await).await };
+        join(slack.warm_up(runtime::now()), queue).await;
     };
-    lambda_runtime::run(service_fn(handler)).await
+    runtime::run(warm_up, async |event| slack.handle(event.payload, runtime::now()).await).await
 }

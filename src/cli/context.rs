@@ -16,7 +16,7 @@ pub struct CommandContext<'p> {
     pub environment: &'p dyn Environment,
     /// AWS, where it is not to be reached as the machine is set up.
     pub sdk: Option<aws_config::SdkConfig>,
-    /// The way to Slack, and to AWS as the machine is set up.
+    /// The way to Slack.
     pub connector: SharedHttpConnector,
     /// The time.
     pub now: Timestamp,
@@ -35,7 +35,7 @@ impl CommandContext<'_> {
     pub(crate) async fn aws(&self, config: OperatorConfig<'_>) -> Result<aws_config::SdkConfig, Failure> {
         match &self.sdk {
             Some(sdk) => Ok(sdk.clone()),
-            None => Ok(operators_config(&config.aws()?, self.connector.clone()).await?),
+            None => Ok(operators_config(&config.aws()?).await?),
         }
     }
 

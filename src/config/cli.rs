@@ -27,7 +27,7 @@ impl<'e> OperatorConfig<'e> {
         Self(environment)
     }
 
-    /// Reads `AWS_REGION`, `AWS_PROFILE` and `AWS_ENDPOINT_URL`.
+    /// Reads `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE`.
     ///
     /// # Errors
     /// Names the variable that is wrong; so do all below, and where it is missing.
@@ -37,6 +37,7 @@ impl<'e> OperatorConfig<'e> {
             region: env.optional("AWS_REGION", parse_text)?,
             profile: env.optional("AWS_PROFILE", parse_text)?,
             endpoint_url: env.optional("AWS_ENDPOINT_URL", parse_url)?,
+            ca_bundle: env.optional("AWS_CA_BUNDLE", parse_text)?.map(PathBuf::from),
         })
     }
 

@@ -10,6 +10,11 @@ pub(crate) fn parse_text(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
+/// As the AWS SDKs read it: in any case, and nothing else.
+pub(crate) fn parse_bool(value: &str) -> Result<bool, String> {
+    value.to_ascii_lowercase().parse().map_err(|_| "must be true or false".to_owned())
+}
+
 pub(crate) fn parse_id<T: FromStr<Err = InvalidId>>(value: &str) -> Result<T, String> {
     value.trim().parse().map_err(|error| format!("is {error}"))
 }

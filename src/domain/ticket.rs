@@ -7,8 +7,8 @@ pub mod seal;
 
 use std::num::NonZeroU32;
 
-use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use hkdf::Hkdf;
+use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;

@@ -95,6 +95,12 @@ impl Slack {
         Self { pins, secrets: Secrets::new(sdk), sqs: Sqs::new(sdk), sleep, kept: Mutex::default(), config }
     }
 
+    /// Reads the signing secret, so that the first request need not wait for it. What fails is tried again, and reported, by that
+    /// request.
+    pub async fn warm_up(&self, now: Timestamp) {
+        let _ = self.read(false, now).await;
+    }
+
     /// Answers one gateway event. Never fails: what cannot be done is a status.
     pub async fn handle(&self, event: Value, now: Timestamp) -> Value {
         let response = match HttpRequest::try_from(event) {

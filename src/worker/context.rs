@@ -109,6 +109,11 @@ impl Context {
     }
 }
 
+/// Reads the bot token, so that the first event need not wait for it. What fails is tried again, and reported, by that event.
+pub async fn warm_up(ctx: &Context) {
+    let _ = slack_client(ctx).await;
+}
+
 /// Slack, with the bot's token read once, and again where Slack refuses it.
 pub(crate) async fn slack_client(ctx: &Context) -> anyhow::Result<Arc<SlackApi>> {
     let mut slack = ctx.slack.lock().await;

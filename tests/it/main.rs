@@ -15,6 +15,7 @@ mod emulators;
 mod events;
 mod faults;
 mod hostile;
+mod https;
 mod layers;
 mod linked;
 mod local;

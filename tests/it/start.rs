@@ -63,6 +63,8 @@ fn wrong(binary: &str) -> Vec<(&'static str, &'static str)> {
             ("KEYVEND_SLACK_APP_ID", "A0KEYVEND"),
             ("KEYVEND_SLACK_TEAM_IDS", "C0APPROVE"),
             ("KEYVEND_SLACK_API_URL", "https://slack.com/api"),
+            ("AWS_USE_FIPS_ENDPOINT", "yes"),
+            ("AWS_USE_DUALSTACK_ENDPOINT", "1"),
         ],
         REVEAL => vec![
             ("KEYVEND_CLAIMS_QUEUE_URL", standard),

@@ -52,3 +52,14 @@ async fn cold_start_reads_one_secret() {
     assert_eq!(secrets_read(&keyvend), 5);
     assert_eq!(status(&keyvend, keyvend.world.slash_command(ALICE_OWNER, "whoami")).await, 200);
 }
+
+#[tokio::test]
+async fn warm_up_reads_what_the_first_event_needs() {
+    let keyvend = Deployed::new().await;
+    keyvend.slack.warm_up(keyvend.world.clock.now()).await;
+    keyvend::worker::warm_up(&keyvend.worker).await;
+    assert_eq!(secrets_read(&keyvend), 2, "the signing secret and the bot token");
+    assert_eq!(status(&keyvend, keyvend.world.slash_command(ALICE_OWNER, "whoami")).await, 200);
+    keyvend.deliver_everything().await;
+    assert_eq!(secrets_read(&keyvend), 2);
+}

@@ -265,13 +265,7 @@ impl Tab {
         let salt = self.derive::<32>("code");
         let mut code = [0; 32];
         let rounds = NonZeroU32::new(600_000).unwrap();
-        aws_lc_rs::pbkdf2::derive(
-            aws_lc_rs::pbkdf2::PBKDF2_HMAC_SHA256,
-            rounds,
-            &salt,
-            typed.as_bytes(),
-            &mut code,
-        );
+        ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, typed.as_bytes(), &mut code);
         URL_SAFE_NO_PAD.encode(code)
     }
 
