@@ -1,10 +1,21 @@
-# Benchmarks the built functions against an empty one, and writes docs/numbers.md and the summary in README.md.
-# Needs sam, cargo-lambda, Python 3.10 or later and openssl.
+# Benchmarks the built functions against an empty one, then the first answer of functions that have started; writes the tables of
+# docs/numbers.md and the summary in README.md. Needs sam, cargo-lambda, Python 3.10 or later, openssl, and root for the second.
 .PHONY: bench
 bench:
 	sam build
 	cargo lambda build --release --bin empty --features empty
 	python3 bench/run.py
+	python3 bench/cold.py
+
+# `slack` beside Slack's own framework, Bolt for Python and for JavaScript, which it installs. Needs npm and pip too.
+.PHONY: bench-peers
+bench-peers:
+	python3 bench/peers.py
+
+# What operations cost where a hundred to a million requests are stored. Needs only Rust.
+.PHONY: scale
+scale:
+	for stored in 100 10000 1000000; do KEYVEND_STORED=$$stored cargo test --locked --test it path::calls || exit 1; done
 
 # Mutation tests: removes one guard at a time and expects the tests to fail.
 .PHONY: mutants

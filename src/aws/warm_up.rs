@@ -1,7 +1,5 @@
 //! Connections that are opened before the first call needs them.
 
-use std::collections::BTreeSet;
-
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -9,11 +7,10 @@ use futures_util::future::join_all;
 
 use crate::aws::config::AwsConfig;
 
-/// Opens a connection to each of these addresses and leaves it in the connector's pool. Each gets an unsigned `HEAD /`, and no
-/// answer is looked at: whatever is wrong shows again, and is reported, where a call needs it.
+/// Opens a connection to each of these addresses, one for each time it is named, and leaves them in the connector's pool. Each gets
+/// an unsigned `HEAD /`, and no answer is looked at: whatever is wrong shows again, and is reported, where a call needs it.
 pub async fn open_connections(connector: &SharedHttpConnector, urls: impl IntoIterator<Item = String>) {
-    let urls: BTreeSet<String> = urls.into_iter().collect();
-    join_all(urls.iter().map(|url| async move {
+    join_all(urls.into_iter().map(|url| async move {
         let mut request = HttpRequest::new(SdkBody::empty());
         if request.set_method("HEAD").is_ok() && request.set_uri(url.as_str()).is_ok() {
             let _ = connector.call(request).await;

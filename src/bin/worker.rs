@@ -14,17 +14,20 @@ async fn main() -> Result<(), Error> {
     runtime::log();
     let (config, aws) = (WorkerConfig::read(&ProcessEnvironment)?, AwsConfig::read(&ProcessEnvironment)?);
     let (to_aws, to_slack) = (https_connector(aws.trust()), https_connector(Trust::System));
-    let slack_api = config.slack_api.as_str().to_owned();
+    // A command reads both tables and three of Slack's methods at once, and answers at the origin of `response_url`s.
+    let slack = config.slack_api.as_str();
+    let slack = [slack, slack, slack, config.response_urls.origin()].map(str::to_owned);
     let worker = &Context::new(config, &sdk_config(&aws, to_aws.clone()), to_slack.clone());
     let warm_up = async {
         let endpoints = [
+            dynamodb_endpoint(&aws).await,
             dynamodb_endpoint(&aws).await,
             sqs_endpoint(&aws).await,
             sts_endpoint(&aws).await,
             iam_endpoint(&aws).await,
         ];
         let connected = open_connections(&to_aws, endpoints.into_iter().flatten());
-        join3(worker::warm_up(worker), connected, open_connections(&to_slack, [slack_api])).await;
+        join3(worker::warm_up(worker), connected, open_connections(&to_slack, slack)).await;
     };
     let handler = async |LambdaEvent { payload, context }: LambdaEvent<Value>| {
         let invocation = Invocation { now: runtime::now(), deadline: runtime::deadline(&context) };

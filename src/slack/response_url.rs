@@ -53,6 +53,12 @@ impl ResponseUrlRule {
         Ok(Self { origin })
     }
 
+    /// Where they are, without a path.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Compared as text, because two readers of URLs can differ on where a host ends.
     fn allows(&self, url: &str) -> bool {
         url.len() <= ResponseUrl::LONGEST

@@ -137,7 +137,7 @@ fn connection_is_used_again_and_opened_before_it_is_needed() {
     });
     run(async {
         let connector = https_connector(Trust::Amazon);
-        open_connections(&connector, [url.clone(), url.clone()]).await;
+        open_connections(&connector, [url.clone()]).await;
         assert_eq!(get(&connector, &url).await.unwrap(), "ok");
         assert_eq!(get(&connector, &url).await.unwrap(), "ok");
     });

@@ -3,6 +3,7 @@
 mod ambiguous_create;
 mod approvers;
 mod atomic_writes;
+mod calls;
 mod claim;
 mod command_name;
 mod compromised_reveal;
