@@ -27,9 +27,13 @@ BUNDLES = [
 ]
 
 
-def certificates(folder):
-    """Makes an authority and a certificate for 127.0.0.1. Returns what is to be trusted: the machine's own roots and
-    that authority, since reading so many is part of a start; and how many these are."""
+# What the functions trust of AWS where nothing else is said.
+AMAZON_ROOTS = Path(__file__).resolve().parent.parent / "src/aws/amazon_roots.pem"
+
+
+def certificates(folder, names=()):
+    """Makes an authority and a certificate for 127.0.0.1 and these names. Returns two files of what is to be trusted, for reading
+    them is part of a start: of AWS, Amazon's roots and that authority; of Slack, the machine's own and that authority."""
 
     def openssl(*arguments):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
@@ -37,16 +41,18 @@ def certificates(folder):
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     openssl("req", "-x509", *key, "-subj", "/CN=bench authority", "-keyout", "ca.key", "-out", "ca.pem")
     openssl("req", *key, "-subj", "/CN=bench", "-keyout", "leaf.key", "-out", "leaf.csr")
-    Path(folder, "san").write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n", encoding="ascii")
+    names = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in names)])
+    Path(folder, "san").write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n", encoding="ascii")
     openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
             "-days", "2", "-extfile", "san", "-out", "leaf.pem")
     machine = next((Path(bundle) for bundle in BUNDLES if Path(bundle).exists()), None)
     if machine is None:
         raise SystemExit("this machine has no bundle of root certificates: " + ", ".join(BUNDLES))
-    trusted = machine.read_text(encoding="utf-8") + Path(folder, "ca.pem").read_text(encoding="ascii")
-    bundle = Path(folder, "bundle.pem")
-    bundle.write_text(trusted, encoding="utf-8")
-    return bundle, trusted.count("BEGIN CERTIFICATE")
+    authority = Path(folder, "ca.pem").read_text(encoding="ascii")
+    trusted = Path(folder, "aws.pem"), Path(folder, "slack.pem")
+    for file, roots in zip(trusted, (AMAZON_ROOTS, machine), strict=True):
+        file.write_text(roots.read_text(encoding="utf-8") + authority, encoding="utf-8")
+    return trusted
 
 
 class Aws:
@@ -54,7 +60,8 @@ class Aws:
 
     def __init__(self, folder):
         listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        self.address = listener.getsockname()
+        self.url = f"https://127.0.0.1:{self.address[1]}"
         self.spans, spans = os.pipe()
         self.queued = Path(folder, "queued")
         self.process = multiprocessing.get_context("fork").Process(
@@ -118,6 +125,8 @@ class Timed(Reader):
 def reply(head, body, queued):
     """One answer, by the operation in the headers, or Slack's method in the path."""
     line, *headers = head.split("\r\n")
+    if line.startswith("HEAD "):
+        return b"HTTP/1.1 404 -\r\nContent-Length: 0\r\n\r\n"
     targets = [header.split(": ", 1)[1] for header in headers if header.lower().startswith("x-amz-target:")]
     what = targets[0].split(".")[-1] if targets else line.split(" ")[1]
     status, answer = 200, {"ok": True}

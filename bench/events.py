@@ -25,14 +25,17 @@ def base64url(data):
 
 
 def environment(aws, trusted, policies):
-    """One environment for all: each function reads its own part."""
+    """One environment for all: each function reads its own part. `aws` is where all services are, unless they have their names."""
+    of_aws, of_slack = trusted
+    one_place = {"AWS_ENDPOINT_URL": aws, "KEYVEND_SLACK_API_URL": aws + "/api/"} if aws else {}
     return {
+        **one_place,
         "AWS_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         "AWS_SESSION_TOKEN": "IQoJb3JpZ2luX2VjE" * 40,
-        "AWS_ENDPOINT_URL": aws,
-        "SSL_CERT_FILE": str(trusted),
+        "AWS_CA_BUNDLE": str(of_aws),
+        "SSL_CERT_FILE": str(of_slack),
         "KEYVEND_SLACK_QUEUE_URL": QUEUE + "slack.fifo",
         "KEYVEND_CLAIMS_QUEUE_URL": QUEUE + "claims.fifo",
         "KEYVEND_DUE_QUEUE_URL": QUEUE + "due.fifo",
@@ -44,7 +47,6 @@ def environment(aws, trusted, policies):
         "KEYVEND_BOT_TOKEN_ID": "keyvend/bot-token",
         "KEYVEND_SLACK_APP_ID": "A0001",
         "KEYVEND_SLACK_TEAM_IDS": "T0001",
-        "KEYVEND_SLACK_API_URL": aws + "/api/",
         "KEYVEND_APPROVALS_CHANNEL": CHANNEL,
         "KEYVEND_REVEAL_URL": PAGE + "/reveal",
         "KEYVEND_ISSUER_ROLE_NAME": "keyvend-issuer",

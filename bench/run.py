@@ -1,6 +1,6 @@
-"""Measures the functions that `sam build` made against one that does nothing; writes docs/numbers.md and the summary in README.md.
+"""Measures the functions that `sam build` made against one that does nothing; fills its tables in docs/numbers.md, and the summary in README.md.
 
-    python3 bench/run.py [--empty FILE] [--built FOLDER] [--starts N] [--rounds N] [--out FILE]
+    python3 bench/run.py [--empty FILE] [--built FOLDER] [--starts N] [--rounds N] [--print]
 
 Needs Linux, Python 3.10 or later, and the `openssl` command. Every process it starts it ends.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import events
+import numbers_page
 import readme
 import report
 from aws import Aws, certificates
@@ -112,17 +113,16 @@ def measure_warm(all_cases, environment, aws, log, rounds):
 
 
 def main():
-    """Runs all, writes the page, prints it."""
+    """Runs all, prints the tables and writes them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--empty", default=ROOT / "target/lambda/empty/bootstrap")
     parser.add_argument("--built", default=ROOT / ".aws-sam/build")
     parser.add_argument("--starts", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--out", default=readme.NUMBERS, help="elsewhere: README.md stays")
+    parser.add_argument("--print", action="store_true", help="print the tables, and leave the documents as they are")
     arguments = parser.parse_args()
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="keyvend-bench-") as folder:
-        trusted, roots = certificates(folder)
+        trusted = certificates(folder)
         aws = Aws(folder)
         try:
             environment = events.environment(aws.url, trusted, ROOT / "policies")
@@ -132,11 +132,13 @@ def main():
             measure_warm(measured, environment, aws, log, arguments.rounds)
         finally:
             aws.end()
-    page = report.page(measured, roots, load, ROOT)
-    Path(arguments.out).write_text(page, encoding="utf-8")
-    if Path(arguments.out).resolve() == readme.NUMBERS:
+    tables = {"starts": report.starts(measured), "warm": report.warm(measured), "sizes": report.sizes(measured)}
+    for part, table in tables.items():
+        print(table)
+        if not arguments.print:
+            numbers_page.write(part, table)
+    if not arguments.print:
         readme.write()
-    print(page, end="")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ class WrongAnswer(Exception):
 
 
 class Function:
-    """A started bootstrap. `started` is the time just before the process was asked for."""
+    """A started bootstrap, or a program with its arguments. `started` is the time just before the process was asked for."""
 
-    def __init__(self, bootstrap, environment, log):
+    def __init__(self, bootstrap, environment, log, arguments=()):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=8)
         self.connections = {}
         self.waiting = None
@@ -41,12 +41,17 @@ class Function:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         output = [(os.POSIX_SPAWN_OPEN, 1, log, flags, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
         self.started = time.perf_counter()
-        self.pid = os.posix_spawn(bootstrap, [bootstrap], environment, file_actions=output)
+        self.pid = os.posix_spawn(bootstrap, [bootstrap, *arguments], environment, file_actions=output)
+
+    def wait(self):
+        """Until it asks for an event: its start is over. Returns when that was."""
+        while self.waiting is None:
+            self._step()
+        return time.perf_counter()
 
     def invoke(self, event):
         """Gives one event. Returns the answer, when the event was sent and when its answer was there."""
-        while self.waiting is None:
-            self._step()
+        self.wait()
         self.count += 1
         head = (
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
