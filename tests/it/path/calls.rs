@@ -1,5 +1,5 @@
 //! What an operation costs in calls and bytes, and that it costs the same however much is stored. The table is in docs/numbers.md;
-//! `KEYVEND_WRITE=1 cargo test path::calls` writes it, and `make scale` stores up to a million requests.
+//! `KEYVEND_WRITE=1 cargo test path::calls` writes it, and `make scale` stores up to 20,000 requests.
 
 use std::fmt::Write as _;
 use std::fs;
