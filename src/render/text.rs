@@ -206,6 +206,15 @@ mod tests {
             assert!(recommended.iter().all(|what| told.contains(what)), "{use_case}: {told}");
         }
     }
+            let links: Vec<&str> = told.split('<').skip(1).collect();
+            assert!(!links.is_empty(), "{use_case}: {told}");
+            for link in links {
+                let (address, label) = link.split_once('>').unwrap().0.split_once('|').unwrap();
+                let page = address.strip_prefix("https://docs.aws.amazon.com/").unwrap();
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+                assert!(page.ends_with(".html") && page.chars().all(is_plain), "{address}");
+                assert!(!label.is_empty(), "{told}");
+            }
 
     #[test]
     fn the_help_is_the_commands_own() {

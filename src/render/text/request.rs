@@ -37,24 +37,28 @@ pub fn use_case(use_case: UseCase) -> &'static str {
     }
 }
 
-/// What AWS recommends instead of a long-lived key for this use case.
+/// What AWS recommends instead of a long-lived key for this use case, with links to how it is set up.
 #[must_use]
 pub fn alternative(use_case: UseCase) -> &'static str {
     match use_case {
         UseCase::Cli => {
-            "AWS recommends `aws login` or IAM Identity Center for the CLI: no long-lived key needed."
+            "AWS recommends <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sign-in.html|`aws login`> or <https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html|IAM Identity Center> for the CLI: no long-lived key needed."
         }
         UseCase::LocalCode => {
-            "AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it."
+            "AWS recommends <https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html|IAM Identity Center> for code on your machine: the SDKs and IDEs sign in with it."
         }
-        UseCase::AwsCompute => "AWS recommends an IAM role on the instance, task or function.",
+        UseCase::AwsCompute => {
+            "AWS recommends an IAM role on the <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2.html|instance>, <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html|task> or <https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html|function>."
+        }
         UseCase::ThirdParty => {
-            "AWS recommends a role that the third party assumes, with an external id, instead of a key."
+            "AWS recommends <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html|a role that the third party assumes>, with an external id, instead of a key."
         }
         UseCase::OutsideAws => {
-            "AWS recommends IAM Roles Anywhere or OIDC federation for workloads outside AWS."
+            "AWS recommends <https://docs.aws.amazon.com/rolesanywhere/latest/userguide/introduction.html|IAM Roles Anywhere> or <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_create_oidc.html|OIDC federation> for workloads outside AWS."
         }
-        UseCase::Other => "AWS recommends short-lived credentials where possible.",
+        UseCase::Other => {
+            "AWS recommends <https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html|short-lived credentials> where possible."
+        }
     }
 }
 

@@ -115,7 +115,7 @@ async fn get_my_key_ends_when_key_exists() {
     assert_eq!(buttons(&ended), Vec::<String>::new());
     insta::assert_snapshot!(stable(&ended.reading()), @r"
     Approved by <@U0BOB>: your key for `ci-deployer` in `home` is ready to create. Press *Get my key* on the computer where you will use it, by <time>. The key is created only when you confirm on the page of its link.
-    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    AWS recommends <https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html|IAM Identity Center> for code on your machine: the SDKs and IDEs sign in with it.
     Request `<request>`
     *Closed.* The key `AKIAWORLD00000000002` for `ci-deployer` in `home` was created <time>.
     ");

@@ -61,7 +61,7 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     The approvers will see that you cancelled it.
     Cancel the request
     Go back
-    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    AWS recommends <https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html|IAM Identity Center> for code on your machine: the SDKs and IDEs sign in with it.
     Request `<request>`
     ");
     insta::assert_snapshot!(stable(&waiting(&keyvend).reading()), @r"

@@ -21,7 +21,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     The approvers will see that you cancelled it.
     Cancel the request
     Go back
-    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    AWS recommends <https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html|IAM Identity Center> for code on your machine: the SDKs and IDEs sign in with it.
     Request `<request>`
     ");
     let card = keyvend.card();
@@ -56,7 +56,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     You would have to submit a new request.
     Cancel the request
     Go back
-    AWS recommends IAM Identity Center for code on your machine: the SDKs and IDEs sign in with it.
+    AWS recommends <https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html|IAM Identity Center> for code on your machine: the SDKs and IDEs sign in with it.
     Request `<request>`
     ");
     keyvend.nothing_was_created().await;
