@@ -62,6 +62,8 @@ pub enum AuditEvent {
     RequestPolicyDenied,
     #[strum(serialize = "request.cancelled")]
     RequestCancelled,
+    #[strum(serialize = "request.replaced")]
+    RequestReplaced,
     #[strum(serialize = "request.expired")]
     RequestExpired,
     #[strum(serialize = "review.approved")]

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::aws::{Iam, Sts, session_policy};
 use crate::domain::iam::Account;
-use crate::id::AccountId;
+use crate::id::{AccountId, SlackUserId};
 use crate::time::Timestamp;
 
 /// A session is used for at most this many seconds of its fifteen minutes.
@@ -17,25 +17,38 @@ const SESSION_USE: i64 = 780;
 pub struct Lookup {
     sts: Option<Sts>,
     sessions: Mutex<BTreeMap<AccountId, (Iam, Timestamp)>>,
+    /// Who was a full member of the workspace when they were last looked up. Only messages are worded by it.
+    members: Mutex<BTreeMap<SlackUserId, bool>>,
 }
 
 impl Lookup {
     /// With sessions from `sts`.
     #[must_use]
     pub fn new(sts: Sts) -> Self {
-        Self { sts: Some(sts), sessions: Mutex::default() }
+        Self { sts: Some(sts), sessions: Mutex::default(), members: Mutex::default() }
     }
 
     /// With this session of this one account, and no other.
     #[cfg(feature = "cli")]
     #[must_use]
     pub fn of_one_account(account: &Account, iam: Iam, now: Timestamp) -> Self {
-        Self { sts: None, sessions: Mutex::new(BTreeMap::from([(account.id.clone(), (iam, now))])) }
+        let sessions = Mutex::new(BTreeMap::from([(account.id.clone(), (iam, now))]));
+        Self { sts: None, sessions, members: Mutex::default() }
     }
 
     /// Has the read-only session of an account at hand, so that what else must be waited for can be waited for meanwhile.
     pub async fn warm_session(&self, account: &Account, now: Timestamp) -> anyhow::Result<()> {
         self.read_session(account, now).await.map(drop)
+    }
+
+    pub(in crate::facts) fn note_member(&self, user: &SlackUserId, is_member: bool) {
+        if let Ok(mut members) = self.members.lock() {
+            members.insert(user.clone(), is_member);
+        }
+    }
+
+    pub(in crate::facts) fn known_member(&self, user: &SlackUserId) -> Option<bool> {
+        self.members.lock().ok()?.get(user).copied()
     }
 
     /// The read-only session of an account.

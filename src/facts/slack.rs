@@ -121,10 +121,26 @@ impl Lookup {
         id: &PersonId,
         memberships: &Memberships,
     ) -> anyhow::Result<Person> {
-        match slack.user_info(&id.user).await {
-            Ok(user) => Ok(read_person(id, &user, memberships)),
-            Err(error) if error.is_about_unknown_person() => Ok(Person::unknown(id.clone())),
-            Err(error) => Err(error).context("users.info"),
+        let person = match slack.user_info(&id.user).await {
+            Ok(user) => read_person(id, &user, memberships),
+            Err(error) if error.is_about_unknown_person() => Person::unknown(id.clone()),
+            Err(error) => return Err(error).context("users.info"),
+        };
+        self.note_member(&id.user, person.is_full_member());
+        Ok(person)
+    }
+
+    /// Whether messages may name them as a person of the workspace: no bot, no guest, nobody who left. It may have changed since
+    /// they were last looked up, so nothing is decided by it.
+    pub async fn is_named(
+        &self,
+        slack: &SlackApi,
+        id: &PersonId,
+        memberships: &Memberships,
+    ) -> anyhow::Result<bool> {
+        match self.known_member(&id.user) {
+            Some(known) => Ok(known),
+            None => Ok(self.person(slack, id, memberships).await?.is_full_member()),
         }
     }
 

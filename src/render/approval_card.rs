@@ -61,11 +61,14 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
     let call = text::calling(mention);
     let reason = text::reason(&asked.reason);
     let value = value(request);
+    // An update notifies nobody.
+    let may_name = mention.is_some() || request.card.is_some();
+    let approvers = if may_name { text::approvers_called(request) } else { String::new() };
     let blocks = json!([
         header(&heading(request, None)),
         section(&format!("{call}{}\n{reason}{}", text::asks(request), text::comments(request))),
         fields(request),
-        context(&format!("{}\n{}", existing(&request.snapshot.keys, now), holds(request))),
+        context(&format!("{}\n{}{approvers}", existing(&request.snapshot.keys, now), holds(request))),
         {"type": "actions", "block_id": "decide", "elements": [
             button("Approve", Action::Approve, &value, Some("primary"), None),
             button("Approve with comment", Action::OpenApproveForm, &value, None, None),
@@ -125,6 +128,7 @@ fn heading(request: &KeyRequest, key: Option<&IssuedKey>) -> String {
         RequestState::Issued { .. } => key.map_or("Issued", |key| stage(&key.state)),
         RequestState::Completed { .. } => "Completed",
         RequestState::Denied { .. } => "Denied",
+        RequestState::Cancelled if request.replaced_by.is_some() => "Replaced",
         RequestState::Cancelled => "Cancelled",
         RequestState::Expired => "Expired",
         RequestState::PolicyDenied { .. } => "Denied by policy",
@@ -168,7 +172,7 @@ fn existing(keys: &[AccessKey], now: Timestamp) -> String {
 }
 
 fn holds(request: &KeyRequest) -> String {
-    const MOST: usize = 12;
+    const MOST: usize = 9;
     let shown = &request.snapshot;
     let mut names: Vec<String> = shown.policies.iter().take(MOST).map(|name| text::named(name)).collect();
     if shown.policies.len() > MOST {
@@ -177,7 +181,7 @@ fn holds(request: &KeyRequest) -> String {
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let boundary =
         shown.boundary.as_ref().map_or(String::new(), |name| format!("\nBoundary: {}", text::named(name)));
-    format!("Policies: {names}{boundary}\nRequest `{}`", request.id)
+    format!("Policies: {names}{boundary}\nRequest `{}`{}", request.id, text::replaces_on_card(request))
 }
 
 /// To the requester: your key can be made.
@@ -201,12 +205,25 @@ pub fn ready(request: &KeyRequest) -> SlackMessage {
 #[must_use]
 pub fn asked(request: &KeyRequest) -> SlackMessage {
     let sentence = text::asked(request);
+    let value = requesters_value(request);
+    let mut buttons = Vec::new();
+    if request.details.kind == RequestKind::Create {
+        buttons.push(button("Edit", Action::EditRequest, &value, None, None));
+    }
+    buttons.push(button(
+        "Cancel",
+        Action::Cancel,
+        &value,
+        None,
+        Some(confirm(
+            "Cancel this request?",
+            "The approvers will see that you cancelled it.",
+            "Cancel the request",
+        )),
+    ));
     let blocks = json!([
         section(&sentence),
-        {"type": "actions", "block_id": "collect", "elements": [
-            button("Cancel", Action::Cancel, &requesters_value(request), None, Some(confirm(
-                "Cancel this request?", "The approvers will see that you cancelled it.", "Cancel the request"))),
-        ]},
+        {"type": "actions", "block_id": "collect", "elements": buttons},
         context(&format!("{}Request `{}`", instead(request), request.id)),
     ]);
     SlackMessage { text: sentence, blocks }

@@ -81,6 +81,7 @@ fn is_open(action: Action, request: &KeyRequest, keys: &[IssuedKey]) -> bool {
             | RequestState::Expired
             | RequestState::PolicyDenied { .. } => false,
         },
+        Action::EditRequest => request.state == RequestState::Pending,
         Action::ReportKey => {
             let own = request.issued().and_then(|(id, _)| keys.iter().find(|key| key.key == *id));
             own.is_none_or(|key| !key.state.is_gone())

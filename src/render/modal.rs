@@ -37,6 +37,8 @@ pub struct FormChoices {
     pub prefill: Prefill,
     /// Why it was refused as it was submitted before.
     pub refusal: Option<String>,
+    /// What the form carries where it edits a pending request: what the button that opened it carried.
+    pub edits: Option<String>,
 }
 
 /// The form in which a key is asked for; `chosen` is the use case whose alternative is shown.
@@ -44,6 +46,7 @@ pub struct FormChoices {
 pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     let mut blocks: Vec<Value> =
         offer.refusal.iter().map(|why| section(&text::refused_in_form(why))).collect();
+    blocks.extend(offer.edits.iter().map(|_| section(text::EDIT_MEANS)));
     let prefill = &offer.prefill;
     let typed = prefill.user.as_ref().map(TypedUser::to_string);
     if offer.own.is_empty() {
@@ -76,7 +79,10 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
     let lifetime = menu(choices, days.map(|days| format!("{days}d")).as_deref());
     blocks.push(input(Field::Lifetime, "Lifetime", None, false, &lifetime));
     blocks.push(reason("Why do you need it?", text::REASON_HINT, prefill.reason.as_ref()));
-    form(Callback::Request, text::ASK_TITLE, "Submit request", "", blocks)
+    match &offer.edits {
+        Some(carried) => form(Callback::Edit, text::EDIT_TITLE, "Submit changes", carried, blocks),
+        None => form(Callback::Request, text::ASK_TITLE, "Submit request", "", blocks),
+    }
 }
 
 /// The form in which an approver approves with a comment; `carried` is what the pressed button carries.
@@ -250,7 +256,13 @@ mod tests {
     #[test]
     fn form_choices_are_bounded_and_read_back() {
         let form = ask(
-            &FormChoices { own: own(1_040), max_days: 90, prefill: Prefill::default(), refusal: None },
+            &FormChoices {
+                own: own(1_040),
+                max_days: 90,
+                prefill: Prefill::default(),
+                refusal: None,
+                edits: None,
+            },
             None,
         );
         assert!(form.to_string().len() < 250_000, "{}", form.to_string().len());
@@ -282,7 +294,8 @@ mod tests {
             own(number).into_iter().enumerate().map(named).collect()
         };
         let prefill = Prefill { user: Some(TypedUser::from(&users(240)[222])), ..Prefill::default() };
-        let form = ask(&FormChoices { own: users(240), max_days: 90, prefill, refusal: None }, None);
+        let form =
+            ask(&FormChoices { own: users(240), max_days: 90, prefill, refusal: None, edits: None }, None);
         let element = form.pointer("/blocks/0/element").unwrap();
         let labels: Vec<&str> = element["option_groups"]
             .as_array()
@@ -296,7 +309,13 @@ mod tests {
         );
         assert_eq!(element["initial_option"]["value"], "bot-222@home");
         let few = ask(
-            &FormChoices { own: users(100), max_days: 90, prefill: Prefill::default(), refusal: None },
+            &FormChoices {
+                own: users(100),
+                max_days: 90,
+                prefill: Prefill::default(),
+                refusal: None,
+                edits: None,
+            },
             None,
         );
         assert_eq!(few.pointer("/blocks/0/element/options").unwrap().as_array().unwrap().len(), 100);
@@ -305,7 +324,13 @@ mod tests {
     #[test]
     fn whoever_owns_nothing_must_write_the_name() {
         let form = ask(
-            &FormChoices { own: Vec::new(), max_days: 90, prefill: Prefill::default(), refusal: None },
+            &FormChoices {
+                own: Vec::new(),
+                max_days: 90,
+                prefill: Prefill::default(),
+                refusal: None,
+                edits: None,
+            },
             None,
         );
         let first = form.pointer("/blocks/0").unwrap();
@@ -318,7 +343,10 @@ mod tests {
         let error = typed.parse::<crate::slack::command::Command>().unwrap_err();
         let prefill = Prefill::of_button(&error.prefill.unwrap().to_button());
         let begins = |own: Vec<IamUserRef>| {
-            let form = ask(&FormChoices { own, max_days: 90, prefill: prefill.clone(), refusal: None }, None);
+            let form = ask(
+                &FormChoices { own, max_days: 90, prefill: prefill.clone(), refusal: None, edits: None },
+                None,
+            );
             let blocks = form["blocks"].as_array().unwrap().clone();
             let of = |block: &Value| {
                 let element = &block["element"];

@@ -2,6 +2,7 @@
 
 pub mod denial;
 pub mod discrepancy;
+pub mod edit;
 pub mod form;
 pub mod key;
 pub mod key_lifecycle;
@@ -11,6 +12,7 @@ pub mod undo;
 
 pub use denial::*;
 pub use discrepancy::*;
+pub use edit::*;
 pub use form::*;
 pub use key::*;
 pub use key_lifecycle::*;
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn every_use_case_has_aws_recommendation() {
+    fn every_use_case_links_aws_recommendation() {
         for (use_case, recommended) in [
             (UseCase::Cli, ["`aws login`", "IAM Identity Center"].as_slice()),
             (UseCase::LocalCode, &["IAM Identity Center"]),
@@ -204,8 +206,6 @@ mod tests {
             let told = alternative(use_case);
             assert!(told.starts_with("AWS recommends ") && told.ends_with('.'), "{told}");
             assert!(recommended.iter().all(|what| told.contains(what)), "{use_case}: {told}");
-        }
-    }
             let links: Vec<&str> = told.split('<').skip(1).collect();
             assert!(!links.is_empty(), "{use_case}: {told}");
             for link in links {
@@ -215,6 +215,8 @@ mod tests {
                 assert!(page.ends_with(".html") && page.chars().all(is_plain), "{address}");
                 assert!(!label.is_empty(), "{told}");
             }
+        }
+    }
 
     #[test]
     fn the_help_is_the_commands_own() {

@@ -16,6 +16,8 @@ pub enum Action {
     OpenDenyForm,
     GetKey,
     Cancel,
+    /// Open the request form with what a pending request asks for, to change it.
+    EditRequest,
     Details,
     /// Open the request form, after its first trigger was too late.
     #[strum(serialize = "open-form")]
@@ -98,9 +100,11 @@ impl Action {
     #[must_use]
     pub fn queue_group(self) -> QueueGroup {
         match self {
-            Self::OpenApproveForm | Self::OpenDenyForm | Self::Details | Self::OpenRequestForm => {
-                QueueGroup::Modal
-            }
+            Self::OpenApproveForm
+            | Self::OpenDenyForm
+            | Self::EditRequest
+            | Self::Details
+            | Self::OpenRequestForm => QueueGroup::Modal,
             Self::ReportKey => QueueGroup::ReportedKey,
             Self::Freeze => QueueGroup::Freeze,
             Self::Deactivate | Self::DeactivateRotated | Self::DeactivateOrphaned => {
@@ -139,6 +143,7 @@ impl Action {
             | Self::OpenDenyForm
             | Self::GetKey
             | Self::Cancel
+            | Self::EditRequest
             | Self::Details
             | Self::OpenRequestForm
             | Self::ReportKey
@@ -175,6 +180,7 @@ impl Action {
             Self::Approve
             | Self::OpenApproveForm
             | Self::GetKey
+            | Self::EditRequest
             | Self::Details
             | Self::OpenRequestForm
             | Self::SuspectOurs
@@ -211,6 +217,7 @@ impl Action {
             | Self::OpenDenyForm
             | Self::GetKey
             | Self::Cancel
+            | Self::EditRequest
             | Self::Details
             | Self::OpenRequestForm
             | Self::ReportKey
@@ -237,6 +244,8 @@ pub enum Callback {
     /// The form in which a key is requested.
     #[strum(serialize = "ask")]
     Request,
+    /// The same form with what a pending request asks for, which the changed one replaces.
+    Edit,
     /// The form in which an approver approves with a comment.
     Approve,
     /// The form in which an approver says why they deny.

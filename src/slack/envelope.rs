@@ -123,6 +123,9 @@ pub struct OpenView {
     pub id: ViewId,
     /// What stands for its state then.
     pub hash: Option<ViewHash>,
+    /// What we gave it to carry.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub carried: String,
 }
 
 /// The message that a button is in.

@@ -17,6 +17,8 @@ pub struct OpenRequests {
     open: Vec<RequestId>,
     /// Those that are open now, once they were read.
     requests: Vec<KeyRequest>,
+    /// The one whose place the new one takes: it counts no more.
+    replaced: Option<RequestId>,
 }
 
 impl OpenRequests {
@@ -34,7 +36,7 @@ impl OpenRequests {
                 .collect::<Result<_, _>>()?,
             Some(_) => return Err(ItemError("open_requests").into()),
         };
-        Ok(Self { user: user.clone(), open: kept.clone(), kept, requests: Vec::new() })
+        Ok(Self { user: user.clone(), open: kept.clone(), kept, requests: Vec::new(), replaced: None })
     }
 
     /// Those that were open then.
@@ -42,9 +44,16 @@ impl OpenRequests {
         self.kept.iter()
     }
 
+    /// The same, where the new one takes the place of this one.
+    #[must_use]
+    pub fn replacing(self, replaced: Option<RequestId>) -> Self {
+        Self { replaced, ..self }
+    }
+
     /// The same, with those that were found open now.
     #[must_use]
-    pub fn still(self, requests: Vec<KeyRequest>) -> Self {
+    pub fn still(self, mut requests: Vec<KeyRequest>) -> Self {
+        requests.retain(|request| Some(&request.id) != self.replaced.as_ref());
         let open = requests.iter().map(|request| request.id.clone()).collect();
         Self { open, requests, ..self }
     }

@@ -58,14 +58,16 @@ impl TryFrom<&Item> for StoredRequest {
 
 impl StoredRequest {
     /// Puts a new request where there is none, with its notifications, and among its requester's open ones if it is open, in the
-    /// same transaction.
+    /// same transaction as `others`.
     ///
     /// # Errors
-    /// [`WriteError::Conflict`] where there is one of this id, or its requester opened another meanwhile.
+    /// [`WriteError::Conflict`] where there is one of this id, or its requester opened another meanwhile, or a condition of
+    /// the others did not hold.
     pub async fn create(
         dynamo: &Tables,
         request: &KeyRequest,
         open: Option<&OpenRequests>,
+        others: Vec<Write>,
     ) -> Result<Self, WriteError> {
         let mut request = request.clone();
         let new = request.notifications.take_new();
@@ -78,6 +80,7 @@ impl StoredRequest {
         }];
         writes.extend(put_notifications(&request, &new)?);
         writes.extend(open.filter(|_| request.is_actionable()).map(|open| open.add(&request.id)));
+        writes.extend(others);
         dynamo.write(writes).await?;
         Ok(Self { request, version: 1 })
     }
@@ -97,6 +100,17 @@ impl StoredRequest {
             condition: "version = :version",
             values: values([(":version", self.version.into())]),
         })
+    }
+
+    /// The writes that put `next` in this one's place, with its new notifications; and what is stored after them.
+    ///
+    /// # Errors
+    /// A fault where it cannot be encoded.
+    pub fn with_notifications(&self, mut next: KeyRequest) -> anyhow::Result<(Vec<Write>, Self)> {
+        let new = next.notifications.take_new();
+        let mut writes = vec![self.replace(&next)?];
+        writes.extend(put_notifications(&next, &new)?);
+        Ok((writes, Self { request: next, version: self.version + 1 }))
     }
 
     /// Reads a request.
@@ -119,12 +133,8 @@ impl StoredRequest {
         next: KeyRequest,
         others: Vec<Write>,
     ) -> Result<Self, WriteError> {
-        let mut next = next;
-        let new = next.notifications.take_new();
-        let mut writes = vec![self.replace(&next)?];
-        writes.extend(others);
-        writes.extend(put_notifications(&next, &new)?);
-        let saved = Self { request: next, version: self.version + 1 };
+        let (mut writes, saved) = self.with_notifications(next)?;
+        writes.splice(1..1, others);
         let error = match dynamo.write(writes).await {
             Ok(()) => return Ok(saved),
             Err(error) => error,

@@ -43,6 +43,7 @@ use crate::worker::events::home_opened::show_home;
 use crate::worker::events::user_deactivated::somebody_left;
 use crate::worker::interactions::details::details;
 use crate::worker::interactions::discrepancies::{mark_known, show_discrepancies};
+use crate::worker::interactions::edit_request::{edit_request, open_edit_form};
 use crate::worker::interactions::get_key::get_key;
 use crate::worker::interactions::report_key::{marked_off, report_key};
 use crate::worker::interactions::request_form::{open_form, open_form_for, show_alternative};
@@ -300,7 +301,7 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
     match &message.what {
         SlackEvent::Command(command) => match command {
             Command::Form(user) => open_form_for(ctx, message, user.clone(), invocation.now).boxed().await,
-            Command::Create(typed) => create(ctx, message, typed, invocation.now).boxed().await,
+            Command::Create(typed) => create(ctx, message, typed.into(), invocation.now).boxed().await,
             Command::List(user) => list(ctx, message, user.as_ref(), invocation.now).boxed().await,
             Command::Rotate(key) => {
                 change_key(ctx, message, key, KeyChange::Rotate, invocation.now).boxed().await
@@ -340,7 +341,10 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
             match (callback_id, Create::filled(values), command::review_reason(values)) {
                 (Some(Callback::Request), Ok(submitted), _) => {
-                    create(ctx, message, &submitted, invocation.now).boxed().await
+                    create(ctx, message, (&submitted).into(), invocation.now).boxed().await
+                }
+                (Some(Callback::Edit), Ok(changed), _) => {
+                    edit_request(ctx, message, &changed, carried, invocation.now).boxed().await
                 }
                 (Some(Callback::Approve), _, Ok(comment)) => {
                     let (approve, form) = (ReviewAction::Approve(Some(comment)), PressOrigin::Form);
@@ -350,9 +354,11 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
                     let (deny, form) = (ReviewAction::Deny(reason), PressOrigin::Form);
                     review(ctx, message, deny, carried, form, invocation.now).boxed().await
                 }
-                (Some(Callback::Request | Callback::Approve | Callback::Deny) | None, _, _) => {
-                    Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?)
-                }
+                (
+                    Some(Callback::Request | Callback::Edit | Callback::Approve | Callback::Deny) | None,
+                    _,
+                    _,
+                ) => Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?),
             }
         }
         SlackEvent::OpenedHome
@@ -393,6 +399,7 @@ async fn dispatch_action(
             return open_form(ctx, message, Prefill::of_button(value), now).boxed().await;
         }
         Action::GetKey => return get_key(ctx, message, value, now).boxed().await,
+        Action::EditRequest => return open_edit_form(ctx, message, value, now).boxed().await,
         Action::Cancel => return cancel_by_button(ctx, message, value, now).boxed().await,
         Action::SuspectOurs => return review_suspect(ctx, message, value, true, now).boxed().await,
         Action::SuspectNotOurs => return review_suspect(ctx, message, value, false, now).boxed().await,

@@ -2,6 +2,7 @@
 
 pub mod details;
 pub mod discrepancies;
+pub mod edit_request;
 pub mod get_key;
 pub mod report_key;
 pub mod request_form;

@@ -159,7 +159,7 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
         {
             Some(Callback::Request) => Create::filled(values).is_ok(),
             Some(Callback::Approve) => review_reason(values).is_ok(),
-            Some(Callback::Deny) | None => false,
+            Some(Callback::Deny | Callback::Edit) | None => false,
         },
         SlackEvent::Interaction(_)
         | SlackEvent::OpenedHome
@@ -178,7 +178,10 @@ pub(crate) fn tells_of_iam_users(what: &SlackEvent) -> bool {
             Command::Form(_) | Command::List(Some(_)) | Command::Delete(_) | Command::Status(_)
         ),
         SlackEvent::Interaction(Interaction::BlockActions { action_id, .. }) => {
-            matches!(action_id, Some(Action::OpenRequestForm | Action::Delete | Action::ChooseUseCase))
+            matches!(
+                action_id,
+                Some(Action::OpenRequestForm | Action::EditRequest | Action::Delete | Action::ChooseUseCase)
+            )
         }
         SlackEvent::Interaction(Interaction::ViewSubmission { .. })
         | SlackEvent::OpenedHome

@@ -11,6 +11,7 @@ mod compromised_slack;
 mod create;
 mod daily_jobs;
 mod details;
+mod edit_request;
 mod email_code;
 mod expiry;
 mod facts_changed;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::domain::iam::{AccessKey, Account, IamUser};
 use crate::domain::use_case::UseCase;
-use crate::id::{AccessKeyId, Digest256, IamUserName, PersonId};
+use crate::id::{AccessKeyId, Digest256, IamUserName, PersonId, RequestId};
 use crate::time::Timestamp;
 
 /// What a request is for. Everything but a new key is about one that exists, and is judged with what remains of its time.
@@ -97,6 +97,9 @@ pub struct RequestDetails {
     #[serde(deserialize_with = "Option::deserialize")]
     pub email_hash: Option<String>,
     pub at: Timestamp,
+    /// The open request of the same person that this one takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<RequestId>,
 }
 
 impl RequestDetails {

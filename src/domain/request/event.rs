@@ -36,6 +36,8 @@ pub enum RequestEvent {
     },
     /// The requester took it back.
     Cancel,
+    /// The requester changed it: another request takes its place.
+    Replace { by: RequestId },
     /// Its time ran out.
     Expire,
     /// A quarter of the card's time is gone: the approvers are reminded, once.

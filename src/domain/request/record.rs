@@ -10,11 +10,13 @@ use crate::domain::denial::DenialReason;
 use crate::domain::notification::Outbox;
 use crate::domain::person::EligibleApprovers;
 use crate::domain::reason::Reason;
-use crate::domain::request::details::{RequestDetails, ReviewSnapshot};
+use crate::domain::request::details::{RequestDetails, RequestKind, ReviewSnapshot};
 use crate::domain::request::revision::RevisionSalt;
 use crate::domain::request::state::RequestState;
 use crate::domain::timer::Lane;
-use crate::id::{AccessKeyId, ChannelId, Digest256, MessageTs, PersonId, RequestId, Revision, TicketId};
+use crate::id::{
+    AccessKeyId, ChannelId, Digest256, MessageTs, PersonId, RequestId, Revision, SlackUserId, TicketId,
+};
 use crate::time::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,9 @@ pub struct KeyRequest {
     pub previous_revisions: Vec<Revision>,
     /// Who was an approver when it was created, without the holder of the key that it is about.
     pub eligible_approvers: EligibleApprovers,
+    /// Those of them whom messages name, where they are few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_approvers: Vec<SlackUserId>,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
     /// Since when its card has waited for approvals.
@@ -46,6 +51,9 @@ pub struct KeyRequest {
     pub chain: AuditChain,
     /// What people are still to be told.
     pub notifications: Outbox,
+    /// The request that took its place, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<RequestId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +101,7 @@ impl KeyRequest {
         ];
         let mut happened = NewAuditEntry::new(AuditEvent::RequestCreated, &asked.requester, detail);
         happened.detail.extend(asked.kind.detail());
+        happened.detail.extend(asked.replaces.as_ref().map(|old| ("replaces".to_owned(), old.to_string())));
         chain.append(&id, asked.at, happened);
         let expires_at = asked.at + ttl;
         Self {
@@ -103,6 +112,7 @@ impl KeyRequest {
             salt,
             previous_revisions: Vec::new(),
             eligible_approvers,
+            named_approvers: Vec::new(),
             approvals: Vec::new(),
             expires_at,
             card: None,
@@ -111,6 +121,7 @@ impl KeyRequest {
             reminder_sent: false,
             chain,
             notifications: Outbox::default(),
+            replaced_by: None,
         }
     }
 
@@ -332,6 +343,14 @@ impl KeyRequest {
             | RequestState::Expired
             | RequestState::PolicyDenied { .. } => false,
         }
+    }
+
+    /// Whether its requester can change it now: it asks for a new key, and nobody's approvals are enough yet.
+    #[must_use]
+    pub fn is_editable(&self, now: Timestamp) -> bool {
+        self.state == RequestState::Pending
+            && self.details.kind == RequestKind::Create
+            && !self.is_expired(now)
     }
 
     /// Whether its requester can get a link for a new key now.

@@ -78,6 +78,7 @@ fn asked() -> RequestDetails {
         reason: "laptop tooling".to_owned(),
         email_hash: Some("ab".repeat(32)),
         at: ASKED,
+        replaces: None,
     }
 }
 
@@ -169,6 +170,7 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
             waits_for_decision("DENIED"),
         ),
         ("cancel", RequestEvent::Cancel, waits_for_decision("CANCELLED")),
+        ("replace", RequestEvent::Replace { by: press(9) }, "PENDING > CANCELLED"),
         (
             "refuse",
             RequestEvent::Refuse { reason: DenialReason::UserDeleted },

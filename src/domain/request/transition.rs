@@ -29,6 +29,7 @@ impl KeyRequest {
             RequestEvent::RevokeApprovals { by } => self.revoke_approvals(&by, now),
             RequestEvent::Deny { by, press, reason } => self.deny(by, press, reason, now),
             RequestEvent::Cancel => self.cancel(now),
+            RequestEvent::Replace { by } => self.replace(by, now),
             RequestEvent::Expire => self.expire(now),
             RequestEvent::Remind => self.remind(now),
             RequestEvent::Refuse { reason } => self.refuse(reason, now),
@@ -112,6 +113,19 @@ impl KeyRequest {
         self.ensure_open(now)?;
         next.state = RequestState::Cancelled;
         Ok((next, AuditEvent::RequestCancelled, Vec::new()))
+    }
+
+    /// Approvals that it had were given to what it asked for, and stay behind.
+    fn replace(&self, by: RequestId, now: Timestamp) -> Transition {
+        let mut next = self.clone();
+        self.ensure_open(now)?;
+        if !self.is_editable(now) {
+            return Err(TransitionError::InvalidState);
+        }
+        let detail = [("by", by.to_string())];
+        next.state = RequestState::Cancelled;
+        next.replaced_by = Some(by);
+        Ok((next, AuditEvent::RequestReplaced, Vec::from(detail)))
     }
 
     fn expire(&self, now: Timestamp) -> Transition {

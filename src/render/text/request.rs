@@ -11,7 +11,9 @@ use crate::id::{
 };
 use crate::render::text::denial::denial;
 use crate::render::text::phrase::{ask_help, days, iam_user, slack_date};
-use crate::render::text::{asks_again, comments, escape_mrkdwn, inline_code, key_now, wanted};
+use crate::render::text::{
+    asks_again, comments, escape_mrkdwn, inline_code, key_now, replaced, replaces, wanted,
+};
 use crate::time::{DAY, Timestamp};
 
 /// A person, as Slack shows them.
@@ -96,11 +98,30 @@ pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
 #[must_use]
 pub fn asked(request: &KeyRequest) -> String {
     format!(
-        "Request sent: {}. It needs {} by {}. You will be notified when it is decided.",
+        "Request sent: {}.{} It needs {} by {}.{} You will be notified when it is decided.",
         wanted(request),
+        replaces(request),
         approvals(request.snapshot.required_approvals),
-        slack_date(request.expires_at)
+        slack_date(request.expires_at),
+        approvers_asked(request)
     )
+}
+
+/// The approvers who are named, where any are.
+fn named_approvers(request: &KeyRequest) -> Option<String> {
+    let named: Vec<String> = request.named_approvers.iter().map(|user| format!("<@{user}>")).collect();
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+/// Whom the requester can turn to; empty where they are many.
+fn approvers_asked(request: &KeyRequest) -> String {
+    named_approvers(request).map_or(String::new(), |named| format!(" Approvers: {named}."))
+}
+
+/// The same as a line of the card. Slack notifies whom a new message names, so only one that calls the approvers has it.
+#[must_use]
+pub fn approvers_called(request: &KeyRequest) -> String {
+    named_approvers(request).map_or(String::new(), |named| format!("\nApprovers: {named}"))
 }
 
 /// The first line of the card, under a heading that names the IAM user.
@@ -427,7 +448,10 @@ pub fn standing(request: &KeyRequest) -> String {
             RequestKind::Create | RequestKind::Rotate { .. } => format!("The key `{key}` for {what} exists."),
         },
         RequestState::Denied { by, .. } => format!("The request for {what} was denied by {}.", person(by)),
-        RequestState::Cancelled => format!("The request for {what} was cancelled."),
+        RequestState::Cancelled => match &request.replaced_by {
+            Some(by) => replaced(&what, by),
+            None => format!("The request for {what} was cancelled."),
+        },
         RequestState::Expired => format!("The request for {what} expired without a decision."),
         RequestState::PolicyDenied { reason } => {
             format!("The request for {what} was refused: {}", denial(reason, None))

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::lifetime::Days;
 use crate::domain::reason::Reason;
+use crate::domain::request::RequestDetails;
 use crate::domain::use_case::UseCase;
 use crate::slack::command::iam_user::TypedUser;
 
@@ -19,6 +20,18 @@ pub struct Prefill {
     pub days: Option<Days>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+}
+
+impl From<&RequestDetails> for Prefill {
+    fn from(asked: &RequestDetails) -> Self {
+        let user = TypedUser { user: asked.user.clone(), account: Some(asked.account.alias.clone()) };
+        Self {
+            user: Some(user),
+            use_case: Some(asked.use_case),
+            days: u16::try_from(asked.days).ok().and_then(|days| days.try_into().ok()),
+            reason: asked.reason.clone().try_into().ok(),
+        }
+    }
 }
 
 impl Prefill {

@@ -76,7 +76,7 @@ fn queue(
 /// What the grammar finds wrong in a form's fields.
 fn wrong_fields(callback_id: Option<Callback>, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
     match callback_id {
-        Some(Callback::Request) => Create::filled(values).err().unwrap_or_default(),
+        Some(Callback::Request | Callback::Edit) => Create::filled(values).err().unwrap_or_default(),
         Some(Callback::Approve | Callback::Deny) => {
             command::review_reason(values).err().into_iter().collect()
         }
@@ -114,6 +114,7 @@ fn block_actions(payload: &Value) -> Result<Option<Interaction>, RejectReason> {
         Some(OpenView {
             id: text_at(payload, "/view/id")?.parse().ok()?,
             hash: text_at(payload, "/view/hash").and_then(|hash| hash.parse().ok()),
+            carried: bounded(text_at(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
         })
     };
     Ok(Some(Interaction::BlockActions {

@@ -9,7 +9,7 @@ use crate::store::requests::StoredRequest;
 use crate::store::requests::newest_requests;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES};
-use crate::worker::ops::button::{carried, reject_unknown_button};
+use crate::worker::ops::button::of_requester;
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::ops::void_ticket::void_ticket;
 use crate::worker::outbox::{commit, drain_outbox};
@@ -48,15 +48,8 @@ pub(crate) async fn cancel_by_button(
     value: &str,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    if let Some((id, revision)) = carried(value)
-        && let Some(stored) = StoredRequest::read(&ctx.tables, &id).await?
-    {
-        if revision == stored.request.requester_revision() {
-            return cancel_request(ctx, message, &id, now).await;
-        }
-        return Ok(reject_unknown_button(ctx, message, &stored, now).await?);
-    }
-    Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?)
+    let Some(stored) = of_requester(ctx, message, value, now).await? else { return Ok(()) };
+    cancel_request(ctx, message, &stored.request.id, now).await
 }
 
 async fn cancel_request(

@@ -140,6 +140,7 @@ async fn evaluate_change(
         reason: issued.reason.clone(),
         email_hash: None,
         at: message.signed_at,
+        replaces: None,
     };
     // The holder of a key approves no change of it, whoever asks for it.
     let about_key = |facts: DecisionFacts, asked: &RequestDetails| {
@@ -287,7 +288,7 @@ async fn submit_request(
     }
     let chooser = async { if full { chooser(ctx, facts, now).await.map(Some) } else { Ok(None) } };
     let create = async {
-        match StoredRequest::create(&ctx.tables, &request, Some(open)).await {
+        match StoredRequest::create(&ctx.tables, &request, Some(open), Vec::new()).await {
             Ok(stored) => Ok(stored),
             Err(WriteError::Conflict(lost)) => {
                 StoredRequest::read(&ctx.tables, &request.id).await?.ok_or_else(|| lost.into())

@@ -10,7 +10,8 @@ use crate::domain::email_hash::email_hash;
 use crate::domain::iam::Account;
 use crate::domain::iam::IamUserRef;
 use crate::domain::request::{
-    KeyRequest, Notification, RequestDetails, RequestKind, RequestState, ReviewSnapshot, RevisionSalt,
+    KeyRequest, Notification, RequestDetails, RequestEvent, RequestKind, RequestState, ReviewSnapshot,
+    RevisionSalt,
 };
 use crate::facts::NoSuchUser;
 use crate::id::{AccountAlias, RequestId};
@@ -33,7 +34,7 @@ use crate::worker::limits::{admit, fetch_ahead, still_open};
 use crate::worker::ops::enough_approvers::too_few_approvers;
 use crate::worker::ops::key_list::chooser;
 use crate::worker::ops::ownership::{Known, known_users, nearest_own_user, note_owners};
-use crate::worker::ops::request_form::request_form;
+use crate::worker::ops::request_form::{FormContents, request_form};
 use crate::worker::outbox::{audit_alone, drain_outbox};
 use crate::worker::reply::{
     answer_with, approvers_unreachable, direct, reply, show_open_request, show_outcome,
@@ -53,12 +54,27 @@ impl EvaluatedRequest {
     }
 }
 
+/// What was submitted, typed or in the form.
+#[derive(Clone, Copy)]
+pub(crate) struct Submission<'a> {
+    pub(crate) create: &'a Create,
+    /// The pending request of the same person that it is an edited version of, and ends.
+    pub(crate) replaces: Option<&'a StoredRequest>,
+}
+
+impl<'a> From<&'a Create> for Submission<'a> {
+    fn from(create: &'a Create) -> Self {
+        Self { create, replaces: None }
+    }
+}
+
 pub(crate) async fn create(
     ctx: &Context,
     message: &SlackEnvelope,
-    create: &Create,
+    submission: Submission<'_>,
     now: Timestamp,
 ) -> Result<(), HandleError> {
+    let create = submission.create;
     let account = account(ctx, create);
     // Whether they may ask so often is seen beside what can be fetched before anything is looked up.
     let open = async { Ok(OpenRequests::read(&ctx.tables, &message.person.user).await?) };
@@ -66,11 +82,12 @@ pub(crate) async fn create(
     let (open, (), ()) = try_join3(open, admit(ctx, message), ahead).await?;
     let account = match account {
         Ok(account) => account,
-        Err(alias) => return refuse_account(ctx, message, create, alias, now).await,
+        Err(alias) => return refuse_account(ctx, message, submission, alias, now).await,
     };
     if let Some(named) = account_in_reason(ctx, create).filter(|named| named.id != account.id) {
-        return Ok(ask_for_account(ctx, message, create, (named, account), now).await?);
+        return Ok(ask_for_account(ctx, message, submission, (named, account), now).await?);
     }
+    let replaces = submission.replaces.map(|old| old.request.id.clone());
     let asked = RequestDetails {
         kind: RequestKind::Create,
         requester: message.person.clone(),
@@ -81,12 +98,29 @@ pub(crate) async fn create(
         reason: create.reason.as_str().to_owned(),
         email_hash: None,
         at: message.signed_at,
+        replaces: replaces.clone(),
     };
-    let EvaluatedRequest { mut request, seen, open } =
-        evaluate(ctx, message, (asked, open), RevisionSalt::new(random()?), now).await?;
-    if let Some(first) = open.as_ref().and_then(|open| open.same_as(&request)) {
+    let open = open.replacing(replaces);
+    let evaluated = evaluate(ctx, message, (asked, open), RevisionSalt::new(random()?), now).await?;
+    let EvaluatedRequest { request, open, .. } = &evaluated;
+    let is_unchanged = |old: &StoredRequest| old.request.details.asks_the_same(&request.details);
+    if request.is_actionable() && submission.replaces.is_some_and(is_unchanged) {
+        return Ok(reply(ctx, message, now, text::NOTHING_EDITED).await?);
+    }
+    if let Some(first) = open.as_ref().and_then(|open| open.same_as(request)) {
         return Ok(show_open_request(ctx, message, first, now).await?);
     }
+    record(ctx, message, submission, evaluated, now).await
+}
+
+/// Stores the request as it begins, and answers with it.
+async fn record(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    submission: Submission<'_>,
+    EvaluatedRequest { mut request, seen, open }: EvaluatedRequest,
+    now: Timestamp,
+) -> Result<(), HandleError> {
     if request.state == RequestState::Pending {
         request.notifications.extend([Notification::UpdateCard]);
     }
@@ -96,17 +130,8 @@ pub(crate) async fn create(
             _ => Ok(None),
         }
     };
-    let stored = async {
-        match StoredRequest::create(&ctx.tables, &request, open.as_ref()).await {
-            Ok(stored) => Ok(stored),
-            // A redelivery goes on from what the first delivery recorded.
-            Err(WriteError::Conflict(lost)) => {
-                StoredRequest::read(&ctx.tables, &request.id).await?.ok_or_else(|| lost.into())
-            }
-            Err(WriteError::Other(error)) => Err(error),
-        }
-    };
-    let (stored, chooser) = try_join(stored, chooser).await?;
+    let stored = store(ctx, &request, open.as_ref(), submission.replaces, now);
+    let ((stored, ended), chooser) = try_join(stored, chooser).await?;
     if !stored.request.details.is_same(&request.details) {
         // Ids are made of signatures, so this is no redelivery: whoever made the message chose the id, and is told
         // nothing of the request that has it.
@@ -123,14 +148,48 @@ pub(crate) async fn create(
                 Some(_) if message.submitted_view().is_some() => known_users(ctx, &message.person.user).await,
                 Some(_) | None => Known::default(),
             };
-            confirm_request(ctx, message, (create, &known), &stored, now).await
+            confirm_request(ctx, message, (submission, &known), &stored, now).await
         }
     };
     let stored = drain_outbox(ctx, stored).await;
+    if let Some(ended) = ended {
+        drain_outbox(ctx, ended).await;
+    }
     if let Some(found) = seen {
         note_owners(ctx, &stored.request, found.as_ref().ok(), now).await;
     }
     Ok(told?)
+}
+
+/// Stores a request, and ends the one whose place it takes in the same transaction: there are never both, nor neither.
+async fn store(
+    ctx: &Context,
+    request: &KeyRequest,
+    open: Option<&OpenRequests>,
+    replaces: Option<&StoredRequest>,
+    now: Timestamp,
+) -> anyhow::Result<(StoredRequest, Option<StoredRequest>)> {
+    // One that is refused takes nothing's place.
+    let replaces = replaces.filter(|_| request.is_actionable());
+    let (ending, ended) = match replaces.filter(|old| old.request.replaced_by.as_ref() != Some(&request.id)) {
+        Some(old) => {
+            let event = RequestEvent::Replace { by: request.id.clone() };
+            let mut next = old.request.apply(event, &request.details.requester.to_string(), now)?;
+            next.notifications.extend([Notification::UpdateCard]);
+            let (writes, saved) = old.with_notifications(next)?;
+            (writes, Some(saved))
+        }
+        None => (Vec::new(), None),
+    };
+    match StoredRequest::create(&ctx.tables, request, open, ending).await {
+        Ok(stored) => Ok((stored, ended)),
+        // A redelivery goes on from what the first delivery recorded.
+        Err(WriteError::Conflict(lost)) => {
+            let stored = StoredRequest::read(&ctx.tables, &request.id).await?;
+            Ok((stored.ok_or_else(|| anyhow::Error::from(lost))?, None))
+        }
+        Err(WriteError::Other(error)) => Err(error),
+    }
 }
 
 /// The account that is meant: the one that is named, or the only or first one; else the name that is none's.
@@ -146,10 +205,11 @@ fn account<'a>(ctx: &'a Context, create: &'a Create) -> Result<&'a Account, Opti
 async fn refuse_account(
     ctx: &Context,
     message: &SlackEnvelope,
-    create: &Create,
+    submission: Submission<'_>,
     alias: Option<&AccountAlias>,
     now: Timestamp,
 ) -> Result<(), HandleError> {
+    let create = submission.create;
     let alias = alias.ok_or_else(|| anyhow::anyhow!("no account is configured"))?;
     let detail = [
         ("alias", alias.to_string()),
@@ -171,19 +231,24 @@ async fn refuse_account(
     };
     let refused = NewAuditEntry::new(AuditEvent::RequestPolicyDenied, "keyvend", [("by", by)]);
     audit_alone(ctx, message, [asked, refused]).await?;
-    Ok(refuse(ctx, message, (create, &Known::default()), &why, now).await?)
+    Ok(refuse(ctx, message, (submission, &Known::default()), &why, now).await?)
 }
 
 /// Answers with a refusal. In a form it is shown above what was filled in, which can be changed and submitted again.
 async fn refuse(
     ctx: &Context,
     message: &SlackEnvelope,
-    (create, known): (&Create, &Known),
+    (submission, known): (Submission<'_>, &Known),
     why: &str,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let Some(view) = message.submitted_view() else { return reply(ctx, message, now, why).await };
-    let form = request_form(ctx, known, &Prefill::from(create), Some(why.to_owned()));
+    let contents = FormContents {
+        prefill: Prefill::from(submission.create),
+        refusal: Some(why.to_owned()),
+        edits: submission.replaces.map(|old| approval_card::requesters_value(&old.request)),
+    };
+    let form = request_form(ctx, known, contents);
     match slack_client(ctx).await?.update_view(view, None, &form).await {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -306,7 +371,7 @@ async fn offer_key_to_replace(
 async fn confirm_request(
     ctx: &Context,
     message: &SlackEnvelope,
-    form: (&Create, &Known),
+    form: (Submission<'_>, &Known),
     stored: &StoredRequest,
     now: Timestamp,
 ) -> anyhow::Result<()> {
@@ -348,11 +413,15 @@ async fn show_request(
 async fn ask_for_account(
     ctx: &Context,
     message: &SlackEnvelope,
-    create: &Create,
+    submission: Submission<'_>,
     (named, home): (&Account, &Account),
     now: Timestamp,
 ) -> anyhow::Result<()> {
+    let create = submission.create;
     let which = text::account_in_reason(&create.user, named, home);
+    if submission.replaces.is_some() {
+        return refuse(ctx, message, (submission, &Known::default()), &which, now).await;
+    }
     let offer = approval_card::offer_form(which.clone(), &Prefill::from(create));
     show_request(ctx, message, &which, &offer, now).await
 }

@@ -62,7 +62,11 @@ pub(crate) async fn status(
         .collect();
     // Not in the answer: a thief may have typed the line, and chosen where it goes.
     let mut offered = Vec::new();
-    for stored in requests.iter().filter(|stored| stored.request.is_collectable(now)) {
+    let is_offered = |stored: &&StoredRequest| {
+        let pending = request.is_some() && stored.request.state == RequestState::Pending;
+        stored.request.is_collectable(now) || (pending && !stored.request.is_expired(now))
+    };
+    for stored in requests.iter().filter(is_offered) {
         offered.extend(offer_again(ctx, &stored.request).await?);
     }
     answer(ctx, message, now, &lines.join("\n")).await?;

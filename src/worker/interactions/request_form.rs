@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::ops::button::{Opened, open};
 use crate::worker::ops::ownership::{Known, known_users, refresh_directory};
-use crate::worker::ops::request_form::{own_user, request_form};
+use crate::worker::ops::request_form::{FormContents, own_user, request_form};
 use crate::worker::reply::answer_with;
 
 /// Opens the form in which a key is asked for, filled in as far as is known.
@@ -51,7 +51,8 @@ async fn open_known(
     prefill: &Prefill,
     now: Timestamp,
 ) -> Result<(), HandleError> {
-    let form = request_form(ctx, known, prefill, None);
+    let contents = FormContents { prefill: prefill.clone(), ..FormContents::default() };
+    let form = request_form(ctx, known, contents);
     let opened = open(ctx, message, &form, now).await?;
     if let Opened::TooLate = opened {
         let late = approval_card::offer_form(text::FORM_LATE.to_owned(), prefill);
@@ -73,7 +74,8 @@ pub(crate) async fn show_alternative(
     let known = known_users(ctx, &message.person.user).await;
     // What was filled in stays, for its blocks stay.
     let prefill = Prefill { use_case: Some(use_case), ..Prefill::default() };
-    let form = request_form(ctx, &known, &prefill, None);
+    let edits = Some(view.carried.clone()).filter(|carried| !carried.is_empty());
+    let form = request_form(ctx, &known, FormContents { prefill, edits, refusal: None });
     let slack = slack_client(ctx).await?;
     match slack.update_view(&view.id, view.hash.as_ref(), &form).await {
         Ok(()) => Ok(()),

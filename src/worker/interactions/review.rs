@@ -335,6 +335,7 @@ fn notifications_for(event: &RequestEvent, next: &KeyRequest, left: usize) -> (S
         // None of these comes of a click alone; they are here so that a new event is thought of.
         RequestEvent::RevokeApprovals { .. }
         | RequestEvent::Cancel
+        | RequestEvent::Replace { .. }
         | RequestEvent::Expire
         | RequestEvent::Remind
         | RequestEvent::IssueLink { .. }

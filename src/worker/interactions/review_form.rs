@@ -29,7 +29,7 @@ pub(crate) async fn open_review_form(
     let (is_open, form) = match form {
         Callback::Approve => (request.state == RequestState::Pending, modal::approve(request, value)),
         Callback::Deny => (request.is_actionable(), modal::deny(request, value)),
-        Callback::Request => return Ok(()),
+        Callback::Request | Callback::Edit => return Ok(()),
     };
     if !is_open {
         redraw(ctx, &stored, now).await;

@@ -97,6 +97,32 @@ pub(crate) async fn on_card(
     Ok(None)
 }
 
+/// The request of this person whose message the button is in; else that is said.
+pub(crate) async fn of_requester(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    value: &str,
+    now: Timestamp,
+) -> anyhow::Result<Option<StoredRequest>> {
+    let Some((id, revision)) = carried(value) else {
+        reply(ctx, message, now, text::UNKNOWN_BUTTON).await?;
+        return Ok(None);
+    };
+    let Some(stored) = StoredRequest::read(&ctx.tables, &id).await? else {
+        reply(ctx, message, now, text::UNKNOWN_BUTTON).await?;
+        return Ok(None);
+    };
+    if revision != stored.request.requester_revision() {
+        reject_unknown_button(ctx, message, &stored, now).await?;
+        return Ok(None);
+    }
+    if stored.request.details.requester != message.person {
+        reply(ctx, message, now, &text::no_such_request(&id)).await?;
+        return Ok(None);
+    }
+    Ok(Some(stored))
+}
+
 /// Opens a modal for whoever did something just now.
 pub(crate) async fn open(
     ctx: &Context,

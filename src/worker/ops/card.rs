@@ -55,7 +55,8 @@ pub(crate) async fn draw(ctx: &Context, request: &RequestId, now: Timestamp) -> 
         return Ok(());
     }
     let mention = may_mention(ctx, &stored.request.details.requester, request.as_str(), now).await?;
-    let drawn = approval_card::approval(&stored.request, None, mention.then_some(&ctx.config.approvers), now);
+    let unposted = KeyRequest { card: None, ..stored.request.clone() };
+    let drawn = approval_card::approval(&unposted, None, mention.then_some(&ctx.config.approvers), now);
     let (channel, ts) = to_approvers(ctx, &drawn).await?;
     for _ in 0..MAX_CONFLICT_RETRIES {
         let posted = RequestEvent::CardPosted(Card { channel: channel.clone(), ts: ts.clone() });

@@ -95,6 +95,7 @@ fn available_actions(
                 reason: stored.issued.reason.clone(),
                 email_hash: None,
                 at: now,
+                replaces: None,
             };
             let about = asked.kind.existing().map(|_| stored.issued.clone());
             if authorize_change(policies, &asked, &facts.about(about), &stored.issued, again).is_ok() {

@@ -9,12 +9,21 @@ use crate::worker::authorize::account_named;
 use crate::worker::context::Context;
 use crate::worker::ops::ownership::Known;
 
-/// The form as it begins; above it, why what was submitted before was refused.
+/// What the form begins with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FormContents {
+    pub(crate) prefill: Prefill,
+    /// Why what was submitted before was refused.
+    pub(crate) refusal: Option<String>,
+    /// What it carries where it edits a pending request.
+    pub(crate) edits: Option<String>,
+}
+
+/// The form as it begins.
 pub(crate) fn request_form(
     ctx: &Context,
     known: &Known,
-    prefill: &Prefill,
-    refusal: Option<String>,
+    FormContents { prefill, refusal, edits }: FormContents,
 ) -> Value {
     // A chosen user goes by its account's alias.
     let chosen = prefill.user.as_ref().and_then(|user| own_user(ctx, &known.own, user));
@@ -22,10 +31,11 @@ pub(crate) fn request_form(
     let choices = FormChoices {
         own: known.own.clone(),
         max_days: ctx.config.max_key_days,
-        prefill: Prefill { user, ..prefill.clone() },
+        prefill: Prefill { user, ..prefill },
         refusal,
+        edits,
     };
-    modal::ask(&choices, prefill.use_case)
+    modal::ask(&choices, choices.prefill.use_case)
 }
 
 /// The one of the person's IAM users that a typed one is.

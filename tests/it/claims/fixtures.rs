@@ -109,6 +109,7 @@ pub static REQUEST: LazyLock<KeyRequest> = LazyLock::new(|| {
         reason: "nightly uploads".to_owned(),
         email_hash: None,
         at: START,
+        replaces: None,
     };
     let id = RequestId::of_signature(&[7; 32]);
     let (shown, salt, ttls) =

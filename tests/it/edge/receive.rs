@@ -214,7 +214,8 @@ fn form_choice_is_queued_as_allow_list() {
           "message": null,
           "view": {
             "id": "V1",
-            "hash": "156772938.1827394"
+            "hash": "156772938.1827394",
+            "carried": "0123456789ABCDEF.01234567"
           },
           "ephemeral": false
         }

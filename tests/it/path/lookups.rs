@@ -517,7 +517,8 @@ async fn card_shows_reviewed_facts_and_mentions_once() {
         "*privileged*",
         "0 of 2, by <!date^",
         "`AdministratorAccess`",
-        "and 20 more",
+        "and 23 more",
+        "Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>\n",
     ] {
         assert!(reading.contains(part), "{part}: {reading}");
     }

@@ -48,7 +48,7 @@ async fn expiry_can_be_undone_once_for_a_day() {
     let (key, told) = expired(&keyvend).await;
     keyvend.presses(ALICE_OWNER, &told, "Request reactivation").await;
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Request sent: reactivation of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
+    Request sent: reactivation of the key `AKIAWORLD00000000002` for `ci-deployer` in `home`, until <time>. It needs 1 approval by <time>. Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>. You will be notified when it is decided.
     Cancel
     Cancel this request?
     The approvers will see that you cancelled it.
@@ -71,6 +71,7 @@ async fn expiry_can_be_undone_once_for_a_day() {
     Existing key: `AKIAWORLD00000000002` inactive, 30 days old, never used
     Policies: `upload-artifacts`
     Request `<request>`
+    Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>
     Approve
     Approve with comment
     Deny
@@ -591,6 +592,7 @@ async fn extension_adds_original_lifetime_from_now() {
     Existing key: `AKIAWORLD00000000002` active, 10 days old, never used
     Policies: `upload-artifacts`
     Request `<request>`
+    Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>
     Approve
     Approve with comment
     Deny

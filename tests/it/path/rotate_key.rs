@@ -55,7 +55,7 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     after(&keyvend, 5 * DAY).await;
     let told = typed(&keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     insta::assert_snapshot!(stable(&told.reading()), @r"
-    Request sent: a key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>. You will be notified when it is decided.
+    Request sent: a key for `ci-deployer` in `home` to replace `AKIAWORLD00000000002`, until <time>. It needs 1 approval by <time>. Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>. You will be notified when it is decided.
     Cancel
     Cancel this request?
     The approvers will see that you cancelled it.
@@ -79,6 +79,7 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     Existing key: `AKIAWORLD00000000002` active, 5 days old, never used
     Policies: `upload-artifacts`
     Request `<request>`
+    Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>
     Approve
     Approve with comment
     Deny

@@ -15,7 +15,8 @@ async fn approved_request_reveals_key_in_one_tab() {
     let said = keyvend.types(ALICE_OWNER, "create ci-deployer use:local-code ttl:30d laptop tooling").await;
     insta::assert_snapshot!(said, @"Checking... the answer will appear here in a moment.");
     insta::assert_snapshot!(stable(&keyvend.told(ALICE_OWNER)), @r"
-    Request sent: a key for `ci-deployer` in `home`. It needs 1 approval by <time>. You will be notified when it is decided.
+    Request sent: a key for `ci-deployer` in `home`. It needs 1 approval by <time>. Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>. You will be notified when it is decided.
+    Edit
     Cancel
     Cancel this request?
     The approvers will see that you cancelled it.
@@ -40,6 +41,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     Existing keys: none
     Policies: `upload-artifacts`
     Request `<request>`
+    Approvers: <@U0BOB>, <@U0CAROL>, <@U0DAVE>
     Approve
     Approve with comment
     Deny
@@ -241,7 +243,7 @@ async fn requester_is_notified_of_every_step() {
     assert_eq!(
         told,
         [
-            "ephemeral: Cancel",
+            "ephemeral: Edit, Cancel",
             // Ended, once the key was made.
             "direct: ",
             "ephemeral: Open the one-time link",

@@ -489,8 +489,9 @@ impl RequestState {
             "views.update" => {
                 let view = view_of(input);
                 block_kit::check_view(&view);
-                block_kit::check_for_anybody(&view);
                 let open = self.views.iter_mut().find(|open| open.id == input["view_id"] && !open.closed);
+                block_kit::check_for_anybody(&view);
+                block_kit::check_carries_no_more(&view, open.as_ref().map(|open| open.carried.as_str()));
                 match open {
                     Some(open) if !input["hash"].is_null() && input["hash"] != open.hash() => no("hash_conflict"),
                     Some(open) => {
@@ -626,7 +627,8 @@ impl RequestState {
         block_kit::check_view(&view);
         *used = true;
         let id = format!("V{:08}", self.views.len() + 1);
-        self.views.push(View { id: id.clone(), user: user.clone(), view, replaced: 0, closed: false });
+        let (user, carried) = (user.clone(), text(&view["private_metadata"]));
+        self.views.push(View { id: id.clone(), user, view, carried, replaced: 0, closed: false });
         Ok(json!({"view": {"id": id}}))
     }
 

@@ -104,6 +104,8 @@ pub struct View {
     pub id: String,
     pub user: String,
     pub view: Value,
+    /// What it carried as it was opened.
+    pub carried: String,
     /// How often it was replaced, which is what its hash stands for.
     pub replaced: usize,
     pub closed: bool,

@@ -17,6 +17,8 @@ enum AboutRequest {
     Details,
     Deny,
     Cancel,
+    /// A pending request is changed in the form: another one takes its place.
+    Edit,
     Status,
     Whoami,
     Freeze,
@@ -36,7 +38,13 @@ impl Scenario for AboutRequest {
             Self::Choose => drop(keyvend.types(ALICE_OWNER, "").await),
             Self::Unfreeze => drop(keyvend.types(BOB_APPROVER, "freeze").await),
             Self::Cancel => drop(keyvend.linked().await),
-            Self::Deny | Self::Details | Self::Status | Self::Whoami | Self::Remind | Self::Expire => {
+            Self::Edit
+            | Self::Deny
+            | Self::Details
+            | Self::Status
+            | Self::Whoami
+            | Self::Remind
+            | Self::Expire => {
                 keyvend.asked().await;
             }
         }
@@ -83,6 +91,20 @@ impl Scenario for AboutRequest {
                     keyvend.press(ALICE_OWNER, &offer, "Cancel").await;
                 }
             }
+            Self::Edit => {
+                if let Some(offer) = keyvend.offer("Edit") {
+                    keyvend.press(ALICE_OWNER, &offer, "Edit").await;
+                }
+                let changed = [
+                    ("other", "ci-deployer"),
+                    ("use-case", "cli"),
+                    ("lifetime", "7d"),
+                    ("reason", "something shorter"),
+                ];
+                if let Some(form) = keyvend.modal_of(ALICE_OWNER) {
+                    keyvend.gets_through(|| keyvend.world.submit(&form, &form.values(&changed))).await;
+                }
+            }
             Self::Status => typed(ALICE_OWNER, "status").await,
             Self::Whoami => typed(ALICE_OWNER, "whoami").await,
             Self::Freeze => typed(BOB_APPROVER, "freeze").await,
@@ -102,6 +124,12 @@ impl Scenario for AboutRequest {
             Self::Details => shown(BOB_APPROVER, "Who may approve"),
             Self::Deny => keyvend.stands().await == "DENIED",
             Self::Cancel => keyvend.stands().await == "CANCELLED",
+            Self::Edit => {
+                let requests = keyvend.requests().await;
+                let open = requests.iter().filter(|request| request["stands"] == "PENDING");
+                assert_eq!(open.count(), 1, "neither two open requests nor none");
+                requests.len() == 2 && said(keyvend, "Replaced by request")
+            }
             Self::Status => told(keyvend, "is pending approval: "),
             Self::Whoami => told(keyvend, "You are <@U0ALICE>"),
             // The other approvers hear of it, too.
@@ -123,6 +151,7 @@ scenarios! {
     opening_the_details: AboutRequest::Details;
     a_denial: AboutRequest::Deny;
     cancelling_a_request: AboutRequest::Cancel;
+    editing_a_request: AboutRequest::Edit;
     asking_for_status: AboutRequest::Status;
     asking_for_whoami: AboutRequest::Whoami;
     freezing: AboutRequest::Freeze;
