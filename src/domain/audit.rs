@@ -82,6 +82,10 @@ pub enum AuditEvent {
     ReviewInherited,
     #[strum(serialize = "review.rejected")]
     ReviewRejected,
+    #[strum(serialize = "question.asked")]
+    QuestionAsked,
+    #[strum(serialize = "question.answered")]
+    QuestionAnswered,
     #[strum(serialize = "interaction.unknown_revision")]
     InteractionUnknownRevision,
     #[strum(serialize = "message.failed")]

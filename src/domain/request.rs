@@ -3,6 +3,7 @@
 
 mod details;
 mod event;
+mod question;
 mod record;
 mod revision;
 mod state;
@@ -11,6 +12,7 @@ mod transition;
 pub use crate::domain::notification::{Destination, Notification, Outbox, OutboxEntry, Unqueued};
 pub use details::{RequestDetails, RequestKind, ReviewSnapshot};
 pub use event::{AbortOutcome, RequestEvent, TransitionError};
+pub use question::{Answer, MAX_QUESTIONS, Question};
 pub use record::{Approval, Card, KeyRequest};
 pub use revision::RevisionSalt;
 pub use state::{AmbiguousCreate, IssueIntent, RECHECK_DELAYS, RequestState};

@@ -7,7 +7,7 @@ use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
 use crate::domain::iam::AccessKey;
 use crate::domain::key::{DeactivationReason, IssuedKey, KeyState};
-use crate::domain::request::{KeyRequest, RequestKind, RequestState};
+use crate::domain::request::{KeyRequest, Question, RequestKind, RequestState};
 use crate::id::{AccessKeyId, IamUserName};
 use crate::render::key_list::sure_to_delete;
 pub use crate::render::key_list::{
@@ -73,6 +73,7 @@ fn to_decide(request: &KeyRequest, mention: Option<&Approvers>, now: Timestamp) 
             button("Approve", Action::Approve, &value, Some("primary"), None),
             button("Approve with comment", Action::OpenApproveForm, &value, None, None),
             button("Deny", Action::OpenDenyForm, &value, Some("danger"), None),
+            button("Ask", Action::OpenAskForm, &value, None, None),
             button("Details", Action::Details, &value, None, None),
         ]},
     ]);
@@ -227,6 +228,27 @@ pub fn asked(request: &KeyRequest) -> SlackMessage {
         context(&format!("{}Request `{}`", instead(request), request.id)),
     ]);
     SlackMessage { text: sentence, blocks }
+}
+
+/// To the requester: an approver's question. Its button carries which one it is.
+#[must_use]
+pub fn question(request: &KeyRequest, number: usize, question: &Question) -> SlackMessage {
+    let sentence = text::asks_you(request, question);
+    let value = format!("{}.{number}", requesters_value(request));
+    let blocks = json!([
+        section(&sentence),
+        {"type": "actions", "block_id": "answer", "elements": [
+            button("Answer", Action::OpenAnswerForm, &value, Some("primary"), None),
+        ]},
+    ]);
+    SlackMessage { text: sentence, blocks }
+}
+
+/// The request and the question that such a button carries.
+#[must_use]
+pub fn question_of(value: &str) -> Option<(&str, usize)> {
+    let (request, number) = value.rsplit_once('.')?;
+    Some((request, number.parse().ok()?))
 }
 
 /// To the requester: what can be done with a request that is open already.

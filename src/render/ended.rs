@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{KeyRequest, RequestState};
 use crate::id::AccessKeyId;
+use crate::render::approval_card::question_of;
 use crate::render::text;
 use crate::slack::action_id::Action;
 use crate::slack::block_kit::section;
@@ -34,7 +35,7 @@ pub fn ended(
     let has_meaning =
         |(action, value): (Action, &str)| match keys.iter().find(|key| key.key.as_str() == value) {
             Some(key) => is_open_about_key(action, key),
-            None => is_open(action, request, keys),
+            None => is_open((action, value), request, keys),
         };
     if buttons(message).any(has_meaning) {
         return None;
@@ -65,7 +66,7 @@ fn buttons(message: &SlackMessage) -> impl Iterator<Item = (Action, &str)> {
 }
 
 /// Whether a button of the request still does something.
-fn is_open(action: Action, request: &KeyRequest, keys: &[IssuedKey]) -> bool {
+fn is_open((action, value): (Action, &str), request: &KeyRequest, keys: &[IssuedKey]) -> bool {
     match action {
         Action::GetKey | Action::Cancel => match &request.state {
             // An attempt that fails leads back to where a link can be had.
@@ -82,6 +83,11 @@ fn is_open(action: Action, request: &KeyRequest, keys: &[IssuedKey]) -> bool {
             | RequestState::PolicyDenied { .. } => false,
         },
         Action::EditRequest => request.state == RequestState::Pending,
+        Action::OpenAnswerForm => {
+            let asked = question_of(value).and_then(|(_, number)| request.questions.get(number));
+            let is_unanswered = asked.is_some_and(|question| question.answer.is_none());
+            request.state == RequestState::Pending && is_unanswered
+        }
         Action::ReportKey => {
             let own = request.issued().and_then(|(id, _)| keys.iter().find(|key| key.key == *id));
             own.is_none_or(|key| !key.state.is_gone())

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::domain::request::KeyRequest;
+use crate::domain::request::{KeyRequest, Question};
 use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
 use crate::render::text;
@@ -97,6 +97,20 @@ pub fn approve(request: &KeyRequest, carried: &str) -> Value {
 pub fn deny(request: &KeyRequest, carried: &str) -> Value {
     let blocks = vec![section(&text::to_review(request)), reason("Why?", text::DENY_HINT, None)];
     form(Callback::Deny, text::DENY_TITLE, "Deny", carried, blocks)
+}
+
+/// The form in which an approver asks the requester; `carried` is what the pressed button carries.
+#[must_use]
+pub fn question(request: &KeyRequest, carried: &str) -> Value {
+    let blocks = vec![section(&text::to_review(request)), reason("Question", text::QUESTION_HINT, None)];
+    form(Callback::Question, text::QUESTION_TITLE, "Ask", carried, blocks)
+}
+
+/// The form in which the requester answers; `carried` is what the pressed button carries.
+#[must_use]
+pub fn answer(question: &Question, carried: &str) -> Value {
+    let blocks = vec![section(&text::to_answer(question)), reason("Answer", text::ANSWER_HINT, None)];
+    form(Callback::Answer, text::ANSWER_TITLE, "Answer", carried, blocks)
 }
 
 /// A modal that only tells something.

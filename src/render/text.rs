@@ -7,6 +7,7 @@ pub mod form;
 pub mod key;
 pub mod key_lifecycle;
 pub mod phrase;
+pub mod question;
 pub mod request;
 pub mod undo;
 
@@ -17,6 +18,7 @@ pub use form::*;
 pub use key::*;
 pub use key_lifecycle::*;
 pub use phrase::*;
+pub use question::*;
 pub use request::*;
 pub use undo::*;
 

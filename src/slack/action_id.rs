@@ -14,6 +14,12 @@ pub enum Action {
     /// Open the form in which an approver says why they deny.
     #[strum(serialize = "deny")]
     OpenDenyForm,
+    /// Open the form in which an approver asks the requester.
+    #[strum(serialize = "ask-question")]
+    OpenAskForm,
+    /// Open the form in which the requester answers.
+    #[strum(serialize = "answer-question")]
+    OpenAnswerForm,
     GetKey,
     Cancel,
     /// Open the request form with what a pending request asks for, to change it.
@@ -102,6 +108,8 @@ impl Action {
         match self {
             Self::OpenApproveForm
             | Self::OpenDenyForm
+            | Self::OpenAskForm
+            | Self::OpenAnswerForm
             | Self::EditRequest
             | Self::Details
             | Self::OpenRequestForm => QueueGroup::Modal,
@@ -141,6 +149,8 @@ impl Action {
             Self::Approve
             | Self::OpenApproveForm
             | Self::OpenDenyForm
+            | Self::OpenAskForm
+            | Self::OpenAnswerForm
             | Self::GetKey
             | Self::Cancel
             | Self::EditRequest
@@ -179,6 +189,8 @@ impl Action {
             | Self::DeactivateOrphaned => true,
             Self::Approve
             | Self::OpenApproveForm
+            | Self::OpenAskForm
+            | Self::OpenAnswerForm
             | Self::GetKey
             | Self::EditRequest
             | Self::Details
@@ -215,6 +227,8 @@ impl Action {
             Self::Approve
             | Self::OpenApproveForm
             | Self::OpenDenyForm
+            | Self::OpenAskForm
+            | Self::OpenAnswerForm
             | Self::GetKey
             | Self::Cancel
             | Self::EditRequest
@@ -250,6 +264,11 @@ pub enum Callback {
     Approve,
     /// The form in which an approver says why they deny.
     Deny,
+    /// The form in which an approver asks the requester.
+    #[strum(serialize = "question")]
+    Question,
+    /// The form in which the requester answers.
+    Answer,
 }
 
 impl Callback {

@@ -45,6 +45,7 @@ use crate::worker::interactions::details::details;
 use crate::worker::interactions::discrepancies::{mark_known, show_discrepancies};
 use crate::worker::interactions::edit_request::{edit_request, open_edit_form};
 use crate::worker::interactions::get_key::get_key;
+use crate::worker::interactions::question::{answer_question, ask_question, open_answer_form};
 use crate::worker::interactions::report_key::{marked_off, report_key};
 use crate::worker::interactions::request_form::{open_form, open_form_for, show_alternative};
 use crate::worker::interactions::review::{ReviewAction, review};
@@ -354,8 +355,22 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
                     let (deny, form) = (ReviewAction::Deny(reason), PressOrigin::Form);
                     review(ctx, message, deny, carried, form, invocation.now).boxed().await
                 }
+                (Some(Callback::Question), _, Ok(question)) => {
+                    ask_question(ctx, message, &question, carried, invocation.now).boxed().await
+                }
+                (Some(Callback::Answer), _, Ok(given)) => {
+                    answer_question(ctx, message, &given, carried, invocation.now).boxed().await
+                }
                 (
-                    Some(Callback::Request | Callback::Edit | Callback::Approve | Callback::Deny) | None,
+                    Some(
+                        Callback::Request
+                        | Callback::Edit
+                        | Callback::Approve
+                        | Callback::Deny
+                        | Callback::Question
+                        | Callback::Answer,
+                    )
+                    | None,
                     _,
                     _,
                 ) => Ok(reply(ctx, message, invocation.now, text::UNKNOWN_BUTTON).await?),
@@ -394,6 +409,10 @@ async fn dispatch_action(
         Action::OpenDenyForm => {
             return open_review_form(ctx, message, (value, place), Callback::Deny, now).boxed().await;
         }
+        Action::OpenAskForm => {
+            return open_review_form(ctx, message, (value, place), Callback::Question, now).boxed().await;
+        }
+        Action::OpenAnswerForm => return open_answer_form(ctx, message, value, now).boxed().await,
         Action::Details => return details(ctx, message, value, place, now).boxed().await,
         Action::OpenRequestForm => {
             return open_form(ctx, message, Prefill::of_button(value), now).boxed().await;

@@ -4,6 +4,7 @@ pub mod details;
 pub mod discrepancies;
 pub mod edit_request;
 pub mod get_key;
+pub mod question;
 pub mod report_key;
 pub mod request_form;
 pub mod review;

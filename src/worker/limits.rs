@@ -159,7 +159,7 @@ pub(crate) fn admits_itself(what: &SlackEvent) -> bool {
         {
             Some(Callback::Request) => Create::filled(values).is_ok(),
             Some(Callback::Approve) => review_reason(values).is_ok(),
-            Some(Callback::Deny | Callback::Edit) | None => false,
+            Some(Callback::Deny | Callback::Edit | Callback::Question | Callback::Answer) | None => false,
         },
         SlackEvent::Interaction(_)
         | SlackEvent::OpenedHome

@@ -33,6 +33,7 @@ mod membership;
 mod message_ends;
 mod org_install;
 mod outages;
+mod questions;
 mod queue_groups;
 mod queues;
 mod quiet_days;

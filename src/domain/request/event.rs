@@ -34,6 +34,10 @@ pub enum RequestEvent {
         /// Why, in the approver's words.
         reason: Reason,
     },
+    /// An approver asks about what waits for approvals.
+    Ask { by: PersonId, press: RequestId, question: Reason },
+    /// The requester answers one of the questions, counted from 0.
+    Answer { number: usize, press: RequestId, answer: Reason },
     /// The requester took it back.
     Cancel,
     /// The requester changed it: another request takes its place.

@@ -11,6 +11,7 @@ use crate::domain::notification::Outbox;
 use crate::domain::person::EligibleApprovers;
 use crate::domain::reason::Reason;
 use crate::domain::request::details::{RequestDetails, RequestKind, ReviewSnapshot};
+use crate::domain::request::question::Question;
 use crate::domain::request::revision::RevisionSalt;
 use crate::domain::request::state::RequestState;
 use crate::domain::timer::Lane;
@@ -36,6 +37,9 @@ pub struct KeyRequest {
     pub named_approvers: Vec<SlackUserId>,
     /// Approvals given to what the card shows.
     pub approvals: Vec<Approval>,
+    /// What approvers asked about it, and the answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
     /// Since when its card has waited for approvals.
     pub pending_since: Timestamp,
     /// When it expires in its present state.
@@ -114,6 +118,7 @@ impl KeyRequest {
             eligible_approvers,
             named_approvers: Vec::new(),
             approvals: Vec::new(),
+            questions: Vec::new(),
             expires_at,
             card: None,
             state,
@@ -351,6 +356,13 @@ impl KeyRequest {
         self.state == RequestState::Pending
             && self.details.kind == RequestKind::Create
             && !self.is_expired(now)
+    }
+
+    /// The question of this number, while it waits for an answer.
+    #[must_use]
+    pub fn open_question(&self, number: usize, now: Timestamp) -> Option<&Question> {
+        let waits = self.state == RequestState::Pending && !self.is_expired(now);
+        self.questions.get(number).filter(|question| waits && question.answer.is_none())
     }
 
     /// Whether its requester can get a link for a new key now.

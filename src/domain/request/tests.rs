@@ -124,7 +124,14 @@ fn states() -> Vec<RequestState> {
 fn in_state(state: RequestState) -> KeyRequest {
     let approvals =
         vec![Approval { by: person("U0CAROL"), interaction_id: press(8), at: ASKED, comment: None }];
-    KeyRequest { state, approvals, ..request(2) }
+    let questions = vec![Question {
+        by: person("U0CAROL"),
+        interaction_id: press(9),
+        at: ASKED,
+        text: reason(),
+        answer: None,
+    }];
+    KeyRequest { state, approvals, questions, ..request(2) }
 }
 
 fn withdraw(run: Option<RunId>, to: &str, deleted: Option<AccessKeyId>) -> RequestEvent {
@@ -168,6 +175,22 @@ fn events() -> Vec<(&'static str, RequestEvent, &'static str)> {
             "deny",
             RequestEvent::Deny { by: person("U0BOB"), press: press(7), reason: reason() },
             waits_for_decision("DENIED"),
+        ),
+        (
+            "ask",
+            RequestEvent::Ask { by: person("U0BOB"), press: press(6), question: reason() },
+            "PENDING > PENDING",
+        ),
+        ("ask oneself", RequestEvent::Ask { by: person("U0ALICE"), press: press(6), question: reason() }, ""),
+        (
+            "answer",
+            RequestEvent::Answer { number: 0, press: press(6), answer: reason() },
+            "PENDING > PENDING",
+        ),
+        (
+            "answer what nobody asked",
+            RequestEvent::Answer { number: 1, press: press(6), answer: reason() },
+            "",
         ),
         ("cancel", RequestEvent::Cancel, waits_for_decision("CANCELLED")),
         ("replace", RequestEvent::Replace { by: press(9) }, "PENDING > CANCELLED"),
@@ -697,7 +720,8 @@ fn request_states_read_back_or_fail() {
     // A half-written item is an error.
     for state in states() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
-        let mut whole = KeyRequest { card: Some(posted), ..in_state(state) };
+        // Questions are left out where there are none, as they were by earlier releases.
+        let mut whole = KeyRequest { card: Some(posted), questions: Vec::new(), ..in_state(state) };
         whole.notifications.extend([Notification::DirectMessage {
             to: person("U0ALICE"),
             message: crate::render::approval_card::text("told").into(),

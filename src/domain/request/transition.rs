@@ -8,6 +8,7 @@ use crate::domain::denial::DenialReason;
 use crate::domain::reason::Reason;
 use crate::domain::request::details::{RequestKind, ReviewSnapshot};
 use crate::domain::request::event::{AbortOutcome, RequestEvent, TransitionError};
+use crate::domain::request::question::{Answer, MAX_QUESTIONS, Question};
 use crate::domain::request::record::{Approval, KeyRequest};
 use crate::domain::request::state::{AmbiguousCreate, IssueIntent, RequestState};
 use crate::id::{AccessKeyId, PersonId, RequestId, RunId, TicketId};
@@ -28,6 +29,8 @@ impl KeyRequest {
             }
             RequestEvent::RevokeApprovals { by } => self.revoke_approvals(&by, now),
             RequestEvent::Deny { by, press, reason } => self.deny(by, press, reason, now),
+            RequestEvent::Ask { by, press, question } => self.ask((by, press, question), now),
+            RequestEvent::Answer { number, press, answer } => self.answer(number, press, answer, now),
             RequestEvent::Cancel => self.cancel(now),
             RequestEvent::Replace { by } => self.replace(by, now),
             RequestEvent::Expire => self.expire(now),
@@ -106,6 +109,32 @@ impl KeyRequest {
         let why = ("reason", reason.as_str().to_owned());
         next.state = RequestState::Denied { by, press, reason };
         Ok((next, AuditEvent::ReviewDenied, Vec::from([("revision", self.revision().to_string()), why])))
+    }
+
+    fn ask(&self, (by, press, text): (PersonId, RequestId, Reason), now: Timestamp) -> Transition {
+        let mut next = self.clone();
+        self.ensure_open(now)?;
+        if self.state != RequestState::Pending || self.questions.len() >= MAX_QUESTIONS {
+            return Err(TransitionError::InvalidState);
+        }
+        if !self.can_count(&by) {
+            return Err(TransitionError::NotEligible);
+        }
+        let detail = [("number", self.questions.len().to_string()), ("question", text.as_str().to_owned())];
+        next.questions.push(Question { by, interaction_id: press, at: now, text, answer: None });
+        Ok((next, AuditEvent::QuestionAsked, Vec::from(detail)))
+    }
+
+    fn answer(&self, number: usize, press: RequestId, text: Reason, now: Timestamp) -> Transition {
+        let mut next = self.clone();
+        self.ensure_open(now)?;
+        let asked = next.questions.get_mut(number).filter(|question| question.answer.is_none());
+        let (RequestState::Pending, Some(asked)) = (&self.state, asked) else {
+            return Err(TransitionError::InvalidState);
+        };
+        let detail = [("number", number.to_string()), ("answer", text.as_str().to_owned())];
+        asked.answer = Some(Answer { interaction_id: press, at: now, text });
+        Ok((next, AuditEvent::QuestionAnswered, Vec::from(detail)))
     }
 
     fn cancel(&self, now: Timestamp) -> Transition {

@@ -77,7 +77,7 @@ fn queue(
 fn wrong_fields(callback_id: Option<Callback>, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
     match callback_id {
         Some(Callback::Request | Callback::Edit) => Create::filled(values).err().unwrap_or_default(),
-        Some(Callback::Approve | Callback::Deny) => {
+        Some(Callback::Approve | Callback::Deny | Callback::Question | Callback::Answer) => {
             command::review_reason(values).err().into_iter().collect()
         }
         None => Vec::new(),

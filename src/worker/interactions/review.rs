@@ -334,6 +334,8 @@ fn notifications_for(event: &RequestEvent, next: &KeyRequest, left: usize) -> (S
         RequestEvent::Refuse { .. } => (text::standing(next), approval_card::text(&text::standing(next))),
         // None of these comes of a click alone; they are here so that a new event is thought of.
         RequestEvent::RevokeApprovals { .. }
+        | RequestEvent::Ask { .. }
+        | RequestEvent::Answer { .. }
         | RequestEvent::Cancel
         | RequestEvent::Replace { .. }
         | RequestEvent::Expire

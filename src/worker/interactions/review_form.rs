@@ -1,4 +1,4 @@
-//! **Approve with comment** and **Deny**: open the form in which an approver writes a comment or the reason.
+//! **Approve with comment**, **Deny** and **Ask**: open the form in which an approver writes a comment, the reason or a question.
 
 use crate::domain::request::RequestState;
 use crate::render::{modal, text};
@@ -12,7 +12,7 @@ use crate::worker::ops::card::redraw;
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::reply::answer;
 
-/// Opens the form of an approval or of a denial.
+/// Opens the form of an approval, of a denial or of a question.
 pub(crate) async fn open_review_form(
     ctx: &Context,
     message: &SlackEnvelope,
@@ -29,7 +29,8 @@ pub(crate) async fn open_review_form(
     let (is_open, form) = match form {
         Callback::Approve => (request.state == RequestState::Pending, modal::approve(request, value)),
         Callback::Deny => (request.is_actionable(), modal::deny(request, value)),
-        Callback::Request | Callback::Edit => return Ok(()),
+        Callback::Question => (request.state == RequestState::Pending, modal::question(request, value)),
+        Callback::Request | Callback::Edit | Callback::Answer => return Ok(()),
     };
     if !is_open {
         redraw(ctx, &stored, now).await;

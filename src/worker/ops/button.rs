@@ -17,7 +17,7 @@ use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::outbox::record_audit;
-use crate::worker::reply::{answer, reply};
+use crate::worker::reply::reply;
 
 /// The key that a command or a button asks to deactivate, and why.
 pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, DeactivationReason)> {
@@ -93,7 +93,7 @@ pub(crate) async fn on_card(
             return Err(HandleError::RetryAfter(NOTED_SOON));
         }
     }
-    answer(ctx, message, now, text::UNKNOWN_BUTTON).await?;
+    reply(ctx, message, now, text::UNKNOWN_BUTTON).await?;
     Ok(None)
 }
 

@@ -523,7 +523,7 @@ async fn card_shows_reviewed_facts_and_mentions_once() {
         assert!(reading.contains(part), "{part}: {reading}");
     }
     let labels: Vec<String> = card.buttons().into_iter().map(|button| button.text).collect();
-    assert_eq!(labels, ["Approve", "Approve with comment", "Deny", "Details"]);
+    assert_eq!(labels, ["Approve", "Approve with comment", "Deny", "Ask", "Details"]);
     assert!(lines(&card, 40) <= 36, "{} lines: {reading}", lines(&card, 40));
     // Once, in the text that notifies and in what is read; not again when it is drawn anew.
     let calls = |message: &Message| {

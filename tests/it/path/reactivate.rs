@@ -75,6 +75,7 @@ async fn expiry_can_be_undone_once_for_a_day() {
     Approve
     Approve with comment
     Deny
+    Ask
     Details
     ");
     assert_eq!(status(&keyvend, &key.id), "Inactive", "nobody has approved it");
@@ -596,6 +597,7 @@ async fn extension_adds_original_lifetime_from_now() {
     Approve
     Approve with comment
     Deny
+    Ask
     Details
     ");
     approve(&keyvend).await;

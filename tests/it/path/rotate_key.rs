@@ -83,6 +83,7 @@ async fn rotated_key_keeps_expiry_of_old_key() {
     Approve
     Approve with comment
     Deny
+    Ask
     Details
     ");
     keyvend.presses(BOB_APPROVER, &waiting(&keyvend), "Approve").await;

@@ -45,6 +45,7 @@ async fn approved_request_reveals_key_in_one_tab() {
     Approve
     Approve with comment
     Deny
+    Ask
     Details
     ");
     keyvend.presses(BOB_APPROVER, &card, "Approve").await;

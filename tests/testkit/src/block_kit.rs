@@ -46,7 +46,7 @@ pub fn check_for_anybody(answer: &Value) {
         !all.contains("/reveal#"),
         "a link to a key goes to whoever asked to be answered there: {answer:#}"
     );
-    for action in ["approve", "deny", "details", "not-me"] {
+    for action in ["approve", "deny", "ask-question", "details", "not-me"] {
         let button = format!(r#""action_id":"{action}""#);
         assert!(!all.contains(&button), "{action} goes to whoever asked to be answered there: {answer:#}");
     }

@@ -19,6 +19,10 @@ enum AboutRequest {
     Cancel,
     /// A pending request is changed in the form: another one takes its place.
     Edit,
+    /// An approver asks the requester.
+    Question,
+    /// The requester answers.
+    Answer,
     Status,
     Whoami,
     Freeze,
@@ -38,7 +42,13 @@ impl Scenario for AboutRequest {
             Self::Choose => drop(keyvend.types(ALICE_OWNER, "").await),
             Self::Unfreeze => drop(keyvend.types(BOB_APPROVER, "freeze").await),
             Self::Cancel => drop(keyvend.linked().await),
+            Self::Answer => {
+                let card = keyvend.asked().await;
+                keyvend.presses(BOB_APPROVER, &card, "Ask").await;
+                keyvend.submits(&keyvend.view(BOB_APPROVER), &[("reason", "for which pipeline?")]).await;
+            }
             Self::Edit
+            | Self::Question
             | Self::Deny
             | Self::Details
             | Self::Status
@@ -105,6 +115,24 @@ impl Scenario for AboutRequest {
                     keyvend.gets_through(|| keyvend.world.submit(&form, &form.values(&changed))).await;
                 }
             }
+            Self::Question => {
+                if let Some(card) = keyvend.card_with("Ask") {
+                    keyvend.press(BOB_APPROVER, &card, "Ask").await;
+                }
+                if let Some(form) = keyvend.modal_of(BOB_APPROVER) {
+                    let asked = form.values(&[("reason", "for which pipeline?")]);
+                    keyvend.gets_through(|| keyvend.world.submit(&form, &asked)).await;
+                }
+            }
+            Self::Answer => {
+                if let Some(question) = keyvend.offer("Answer") {
+                    keyvend.press(ALICE_OWNER, &question, "Answer").await;
+                }
+                if let Some(form) = keyvend.modal_of(ALICE_OWNER) {
+                    let given = form.values(&[("reason", "the nightly one")]);
+                    keyvend.gets_through(|| keyvend.world.submit(&form, &given)).await;
+                }
+            }
             Self::Status => typed(ALICE_OWNER, "status").await,
             Self::Whoami => typed(ALICE_OWNER, "whoami").await,
             Self::Freeze => typed(BOB_APPROVER, "freeze").await,
@@ -130,6 +158,8 @@ impl Scenario for AboutRequest {
                 assert_eq!(open.count(), 1, "neither two open requests nor none");
                 requests.len() == 2 && said(keyvend, "Replaced by request")
             }
+            Self::Question => told(keyvend, "has a question about your request"),
+            Self::Answer => said(keyvend, "> the nightly one"),
             Self::Status => told(keyvend, "is pending approval: "),
             Self::Whoami => told(keyvend, "You are <@U0ALICE>"),
             // The other approvers hear of it, too.
@@ -152,6 +182,8 @@ scenarios! {
     a_denial: AboutRequest::Deny;
     cancelling_a_request: AboutRequest::Cancel;
     editing_a_request: AboutRequest::Edit;
+    asking_the_requester: AboutRequest::Question;
+    answering_an_approver: AboutRequest::Answer;
     asking_for_status: AboutRequest::Status;
     asking_for_whoami: AboutRequest::Whoami;
     freezing: AboutRequest::Freeze;
