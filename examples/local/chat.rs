@@ -210,7 +210,12 @@ fn can_hold(view: &View, block_id: &str, value: &str) -> bool {
     let mut blocks = view.view["blocks"].as_array().into_iter().flatten();
     let field = blocks.find(|block| block["block_id"] == block_id && block["type"] == "input");
     field.is_some_and(|field| {
-        field["element"]["options"].is_null() || view.choices(block_id).iter().any(|choice| choice == value)
+        let choices = view.choices(block_id);
+        let may_be = |chosen: &str| choices.iter().any(|choice| choice == chosen);
+        match field["element"]["type"].as_str() {
+            Some("multi_static_select") => value.split(',').all(may_be),
+            _ => field["element"]["options"].is_null() || may_be(value),
+        }
     })
 }
 

@@ -86,9 +86,9 @@ pub const SCENES: [Scene; 13] = [
             .types("/access-key"),
             as_(
                 ALICE_OWNER,
-                "*Enter something invalid*: `arn:aws:iam::1:user/ci` as another IAM user. *Submit request* marks the field, and nothing is sent. Correct it, and the form shows the result.",
+                "*Enter something invalid*: `arn:aws:iam::1:user/ci` as another IAM user. *Submit request* marks the field, and nothing is sent. Correct it, and the form shows the result. *Also in these accounts* requests the same in `sandbox`.",
             ),
-            as_(BOB_APPROVER, "*Deny it*, and enter a reason in the form that opens. Alice reads the reason.").at_the_card(),
+            as_(BOB_APPROVER, "*Ask* Alice something on the card: she gets it with *Answer*, and her answer comes into the card's thread. As long as it is pending she can *Edit* her request, too. Then *Deny it*, and enter a reason in the form that opens. Alice reads the reason.").at_the_card(),
             as_(
                 ALICE_OWNER,
                 "*Open it too late.* Slack allows three seconds to open a form. This command is delayed by four, and leaves a button that opens the form.",

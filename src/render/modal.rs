@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::domain::iam::Account;
 use crate::domain::request::{KeyRequest, Question};
 use crate::domain::use_case::UseCase;
 use crate::policy::IamUserRef;
 use crate::render::text;
 use crate::slack::action_id::{Action, Callback};
 use crate::slack::block_kit::{context, section, verbatim};
-use crate::slack::command::{Field, Prefill, Reason, TypedUser};
+use crate::slack::command::{Field, MOST_OTHER_ACCOUNTS, Prefill, Reason, TypedUser};
 
 /// Slack's most options of a menu, or of a group in one
 /// (<https://docs.slack.dev/reference/block-kit/composition-objects/option-group-object/>).
@@ -32,6 +33,8 @@ const LIFETIMES: [u32; 4] = [1, 7, 30, 90];
 pub struct FormChoices {
     /// The person's own IAM users.
     pub own: Vec<IamUserRef>,
+    /// The accounts in which the same can be requested; none where there is only one.
+    pub accounts: Vec<Account>,
     pub max_days: u32,
     /// What the form begins with.
     pub prefill: Prefill,
@@ -60,6 +63,18 @@ pub fn ask(offer: &FormChoices, chosen: Option<UseCase>) -> Value {
             blocks.push(context(&format!("and {more} more of your IAM users: type the name below.")));
         }
         blocks.push(typed_user(text::OTHER_USER, true, written));
+    }
+    if !offer.accounts.is_empty() {
+        blocks.push(input(
+            Field::Accounts,
+            text::OTHER_ACCOUNTS,
+            Some(text::OTHER_ACCOUNTS_HINT),
+            true,
+            &accounts(offer),
+        ));
+        if offer.accounts.len() > MOST_OPTIONS {
+            blocks.push(context(text::ACCOUNTS_CUT));
+        }
     }
     let use_cases = UseCase::ALL.map(|use_case| option(text::use_case_choice(use_case), use_case.as_str()));
     let radio =
@@ -178,6 +193,20 @@ fn user_menu(users: &[IamUserRef], chosen: Option<&str>) -> Value {
     menu
 }
 
+/// Accounts to choose from, several at once.
+fn accounts(offer: &FormChoices) -> Value {
+    let options: Vec<Value> = offer
+        .accounts
+        .iter()
+        .take(MOST_OPTIONS)
+        .map(|account| option(account.alias.as_str(), account.alias.as_str()))
+        .collect();
+    json!({
+        "type": "multi_static_select", "action_id": "choose", "options": options,
+        "max_selected_items": MOST_OTHER_ACCOUNTS,
+    })
+}
+
 /// A menu or radio buttons, with the option of this value chosen if there is one.
 fn begun(mut element: Value, chosen: Option<&str>) -> Value {
     let options = element.get("options").and_then(Value::as_array);
@@ -276,6 +305,7 @@ mod tests {
                 prefill: Prefill::default(),
                 refusal: None,
                 edits: None,
+                accounts: Vec::new(),
             },
             None,
         );
@@ -308,8 +338,17 @@ mod tests {
             own(number).into_iter().enumerate().map(named).collect()
         };
         let prefill = Prefill { user: Some(TypedUser::from(&users(240)[222])), ..Prefill::default() };
-        let form =
-            ask(&FormChoices { own: users(240), max_days: 90, prefill, refusal: None, edits: None }, None);
+        let form = ask(
+            &FormChoices {
+                own: users(240),
+                max_days: 90,
+                prefill,
+                refusal: None,
+                edits: None,
+                accounts: Vec::new(),
+            },
+            None,
+        );
         let element = form.pointer("/blocks/0/element").unwrap();
         let labels: Vec<&str> = element["option_groups"]
             .as_array()
@@ -329,6 +368,7 @@ mod tests {
                 prefill: Prefill::default(),
                 refusal: None,
                 edits: None,
+                accounts: Vec::new(),
             },
             None,
         );
@@ -344,6 +384,7 @@ mod tests {
                 prefill: Prefill::default(),
                 refusal: None,
                 edits: None,
+                accounts: Vec::new(),
             },
             None,
         );
@@ -358,7 +399,14 @@ mod tests {
         let prefill = Prefill::of_button(&error.prefill.unwrap().to_button());
         let begins = |own: Vec<IamUserRef>| {
             let form = ask(
-                &FormChoices { own, max_days: 90, prefill: prefill.clone(), refusal: None, edits: None },
+                &FormChoices {
+                    own,
+                    max_days: 90,
+                    prefill: prefill.clone(),
+                    refusal: None,
+                    edits: None,
+                    accounts: Vec::new(),
+                },
                 None,
             );
             let blocks = form["blocks"].as_array().unwrap().clone();

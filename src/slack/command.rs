@@ -20,7 +20,7 @@ pub use crate::domain::reason::{InvalidReason, Reason};
 use crate::id::{AccessKeyId, RequestId};
 pub use crate::slack::command::create::Create;
 pub use crate::slack::command::error::{Problem, SyntaxError};
-pub use crate::slack::command::form::{Field, review_reason};
+pub use crate::slack::command::form::{Field, MOST_OTHER_ACCOUNTS, other_accounts, review_reason};
 pub use crate::slack::command::iam_user::TypedUser;
 pub use crate::slack::command::prefill::Prefill;
 use crate::slack::mrkdwn;

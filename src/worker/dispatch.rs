@@ -51,6 +51,7 @@ use crate::worker::interactions::request_form::{open_form, open_form_for, show_a
 use crate::worker::interactions::review::{ReviewAction, review};
 use crate::worker::interactions::review_form::open_review_form;
 use crate::worker::interactions::review_suspect::review_suspect;
+use crate::worker::interactions::several_accounts::create_in_accounts;
 use crate::worker::interactions::undo_deactivation::undo_deactivation;
 use crate::worker::jobs::audit_checkpoint::take_page;
 use crate::worker::jobs::refresh_ownership::refresh_ownership_page;
@@ -342,7 +343,7 @@ async fn dispatch(ctx: &Context, message: &SlackEnvelope, invocation: Invocation
         SlackEvent::Interaction(Interaction::ViewSubmission { callback_id, carried, values, .. }) => {
             match (callback_id, Create::filled(values), command::review_reason(values)) {
                 (Some(Callback::Request), Ok(submitted), _) => {
-                    create(ctx, message, (&submitted).into(), invocation.now).boxed().await
+                    create_in_accounts(ctx, message, &submitted, values, invocation.now).boxed().await
                 }
                 (Some(Callback::Edit), Ok(changed), _) => {
                     edit_request(ctx, message, &changed, carried, invocation.now).boxed().await

@@ -10,4 +10,5 @@ pub mod request_form;
 pub mod review;
 pub mod review_form;
 pub mod review_suspect;
+pub mod several_accounts;
 pub mod undo_deactivation;

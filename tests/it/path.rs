@@ -43,6 +43,7 @@ mod request_form;
 mod review;
 mod rotate_key;
 mod rotate_secrets;
+mod several_accounts;
 mod signing_secret;
 mod slack_errors;
 mod slack_timeouts;

@@ -3,7 +3,7 @@
 use crate::domain::iam::{Account, IamUser};
 use crate::domain::request::{Approval, KeyRequest};
 use crate::domain::use_case::UseCase;
-use crate::id::SlackUserId;
+use crate::id::{AccountAlias, IamUserName, SlackUserId};
 use crate::policy::IamUserRef;
 use crate::render::text::{asks_again, escape_mrkdwn, iam_user, person, reason};
 use crate::slack::command::{Problem, Reason};
@@ -34,6 +34,39 @@ pub const OTHER_USER_HINT: &str =
     "The name in the AWS console, such as ci-deployer. For another account: ci-deployer@sandbox.";
 /// Above it, where there is a choice.
 pub const OTHER_USER: &str = "Or another IAM user";
+/// The choice of further accounts.
+pub const OTHER_ACCOUNTS: &str = "Also in these accounts";
+/// Below it.
+pub const OTHER_ACCOUNTS_HINT: &str =
+    "The same for the IAM user of this name in each of them. Every account is a request of its own.";
+/// Slack shows 100 choices in a menu.
+pub const ACCOUNTS_CUT: &str = "The first 100 accounts are listed; submit the form again for another one.";
+/// After the form, the requests that came of it.
+#[must_use]
+pub fn several(lines: &[String]) -> String {
+    format!(
+        "You submitted {} requests. Each has a direct message of its own.\n{}",
+        lines.len(),
+        lines.join("\n")
+    )
+}
+
+/// One of them that came to no request of its own, or to none yet.
+#[must_use]
+pub fn told_directly(user: &IamUserName, alias: Option<&AccountAlias>) -> String {
+    let place = alias.map_or(String::new(), |alias| format!(" in `{alias}`"));
+    format!("\u{2022} `{user}`{place}: see your direct messages with keyvend.")
+}
+
+/// One of them that was not submitted, because there were too many in one minute.
+#[must_use]
+pub fn not_submitted(user: &IamUserName, alias: Option<&AccountAlias>) -> String {
+    let place = alias.map_or(String::new(), |alias| format!(" in `{alias}`"));
+    format!(
+        "\u{2022} `{user}`{place}: not submitted, because you sent too much within one minute. Submit it again later."
+    )
+}
+
 /// Below the use case, before one is chosen.
 pub const ALTERNATIVE_UNKNOWN: &str = "Choose a use case to see the alternative that AWS recommends.";
 /// Below the reason for a key.
@@ -230,6 +263,6 @@ pub fn tag(name: &str, value: &str) -> String {
 
 /// The IAM user of a request no longer exists.
 #[must_use]
-pub fn user_gone(user: &crate::id::IamUserName, account: &Account) -> String {
+pub fn user_gone(user: &IamUserName, account: &Account) -> String {
     format!("The IAM user {} no longer exists.", iam_user(user, account))
 }

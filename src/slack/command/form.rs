@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::reason::{InvalidReason, Reason};
+use crate::id::AccountAlias;
 use crate::slack::command::create::{Create, days};
 use crate::slack::command::error::Problem;
 use crate::slack::command::iam_user::TypedUser;
@@ -16,6 +17,8 @@ pub enum Field {
     Own,
     /// An IAM user, written as in a typed line. It counts before a chosen one.
     Other,
+    /// Other accounts, in which the same is requested.
+    Accounts,
     /// What the key is for.
     UseCase,
     /// How long it shall live.
@@ -30,6 +33,7 @@ impl Field {
         match self {
             Self::Own => "own",
             Self::Other => "other",
+            Self::Accounts => "accounts",
             Self::UseCase => "use-case",
             Self::Lifetime => "lifetime",
             Self::Reason => "reason",
@@ -41,6 +45,9 @@ impl Field {
         (!value.is_empty()).then_some(value)
     }
 }
+
+/// Between what was chosen in a menu of which several can be.
+pub(crate) const CHOSEN_SEPARATOR: char = ',';
 
 /// A field and what is wrong with it.
 type Wrong = (Field, Problem);
@@ -82,6 +89,26 @@ impl Create {
             }
         }
     }
+}
+
+/// So many other accounts can be chosen in the form.
+pub const MOST_OTHER_ACCOUNTS: usize = 4;
+
+/// Reads in which other accounts the form requests the same.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn other_accounts(values: &BTreeMap<String, String>) -> Result<Vec<AccountAlias>, Wrong> {
+    let chosen = Field::Accounts.of(values).unwrap_or_default();
+    let parsed = chosen
+        .split(CHOSEN_SEPARATOR)
+        .filter(|alias| !alias.is_empty())
+        .map(|alias| alias.parse().map_err(|_| (Field::Accounts, Problem::NotAnAccount(alias.to_owned()))));
+    let accounts = parsed.collect::<Result<Vec<_>, _>>()?;
+    if accounts.len() > MOST_OTHER_ACCOUNTS {
+        return Err((Field::Accounts, Problem::NotAnAccount(chosen.to_owned())));
+    }
+    Ok(accounts)
 }
 
 /// Reads the form in which an approver says why they deny.
@@ -139,6 +166,19 @@ mod tests {
             let filled = Create::filled(&values(&[user, &REST].concat())).map(Command::Create);
             assert_eq!(filled, Ok(line.parse().unwrap()), "{user:?}");
         }
+    }
+
+    #[test]
+    fn other_accounts_are_few_and_well_named() {
+        let read = |chosen: &str| {
+            let accounts = other_accounts(&values(&[(Field::Accounts, chosen)]));
+            accounts.map(|accounts| accounts.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(other_accounts(&BTreeMap::new()), Ok(Vec::new()));
+        assert_eq!(read("prod,sandbox"), Ok(vec!["prod".to_owned(), "sandbox".to_owned()]));
+        assert_eq!(read("a,b,c,d").map(|four| four.len()), Ok(4));
+        assert_eq!(read("a,b,c,d,e"), Err((Field::Accounts, Problem::NotAnAccount("a,b,c,d,e".to_owned()))));
+        assert_eq!(read("a b"), Err((Field::Accounts, Problem::NotAnAccount("a b".to_owned()))));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::http::form_urlencoded::Form;
 use crate::id::{PersonId, SlackTeamId};
 use crate::slack::action_id::{Action, Callback};
+use crate::slack::command::form::CHOSEN_SEPARATOR;
 use crate::slack::command::{self, Command, Create, Field, Problem};
 use crate::slack::envelope::{Interaction, MessageRef, OpenView, SlackEnvelope, SlackEvent};
 use crate::slack::receive::outcome::{AppIdentity, ReceiveOutcome, RejectReason, text_at};
@@ -76,7 +77,11 @@ fn queue(
 /// What the grammar finds wrong in a form's fields.
 fn wrong_fields(callback_id: Option<Callback>, values: &BTreeMap<String, String>) -> Vec<(Field, Problem)> {
     match callback_id {
-        Some(Callback::Request | Callback::Edit) => Create::filled(values).err().unwrap_or_default(),
+        Some(Callback::Request) => {
+            let wrong = Create::filled(values).err().unwrap_or_default();
+            wrong.into_iter().chain(command::other_accounts(values).err()).collect()
+        }
+        Some(Callback::Edit) => Create::filled(values).err().unwrap_or_default(),
         Some(Callback::Approve | Callback::Deny | Callback::Question | Callback::Answer) => {
             command::review_reason(values).err().into_iter().collect()
         }
@@ -132,10 +137,10 @@ fn view_submission(payload: &Value) -> Result<Interaction, RejectReason> {
     let mut values = BTreeMap::new();
     for (block_id, elements) in blocks.into_iter().flatten() {
         let elements = elements.as_object().into_iter().flat_map(|elements| elements.values());
-        if let Some(value) = elements.filter_map(chosen).next()
+        if let Some(value) = elements.filter_map(filled).next()
             && values.len() < INPUTS_MOST
         {
-            values.insert(bounded(block_id, ID_MOST), bounded(value, INPUT_MOST));
+            values.insert(bounded(block_id, ID_MOST), bounded(&value, INPUT_MOST));
         }
     }
     Ok(Interaction::ViewSubmission {
@@ -146,6 +151,16 @@ fn view_submission(payload: &Value) -> Result<Interaction, RejectReason> {
         carried: bounded(text_at(payload, "/view/private_metadata").unwrap_or_default(), VALUE_MOST),
         values,
     })
+}
+
+/// The same, and what is chosen in a menu of which several can be.
+fn filled(element: &Value) -> Option<String> {
+    let several = || {
+        let options = element.get("selected_options")?.as_array()?.iter();
+        let values: Vec<&str> = options.filter_map(|option| text_at(option, "/value")).collect();
+        Some(values.join(&CHOSEN_SEPARATOR.to_string()))
+    };
+    chosen(element).map(str::to_owned).or_else(several)
 }
 
 /// What a button carries, an input holds or a menu has selected.

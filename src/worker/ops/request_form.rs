@@ -28,11 +28,13 @@ pub(crate) fn request_form(
     // A chosen user goes by its account's alias.
     let chosen = prefill.user.as_ref().and_then(|user| own_user(ctx, &known.own, user));
     let user = chosen.map(TypedUser::from).or_else(|| prefill.user.clone());
+    let several = ctx.config.accounts.len() > 1;
     let choices = FormChoices {
         own: known.own.clone(),
         max_days: ctx.config.max_key_days,
         prefill: Prefill { user, ..prefill },
         refusal,
+        accounts: if edits.is_none() && several { ctx.config.accounts.clone() } else { Vec::new() },
         edits,
     };
     modal::ask(&choices, choices.prefill.use_case)

@@ -154,7 +154,14 @@ impl View {
     pub fn filled(&self, block_id: &str, value: Option<&str>) -> Value {
         let element = &self.input(block_id)["element"];
         let mut state = json!({"type": element["type"]});
-        if element["options"].is_null() && element["option_groups"].is_null() {
+        if text(&element["type"]).starts_with("multi_") {
+            let chosen = value.unwrap_or_default().split(',').filter(|value| !value.is_empty());
+            let option =
+                |value: &str| options(element).find(|option| option["value"].as_str() == Some(value));
+            state["selected_options"] = chosen
+                .map(|value| option(value).cloned().unwrap_or_else(|| json!({"value": value})))
+                .collect();
+        } else if element["options"].is_null() && element["option_groups"].is_null() {
             state["value"] = json!(value);
         } else {
             let option = options(element).find(|option| option["value"].as_str() == value);

@@ -12,6 +12,8 @@ const RECOMMENDED: &str = "Roles Anywhere";
 enum AboutRequest {
     /// In the form.
     Ask,
+    /// In the form, in two accounts at once.
+    AskSeveral,
     /// In a form that is open: what AWS recommends for it is shown.
     Choose,
     Details,
@@ -38,7 +40,7 @@ impl Scenario for AboutRequest {
 
     async fn begin(self, keyvend: &Deployed) {
         match self {
-            Self::Ask | Self::Freeze => {}
+            Self::Ask | Self::AskSeveral | Self::Freeze => {}
             Self::Choose => drop(keyvend.types(ALICE_OWNER, "").await),
             Self::Unfreeze => drop(keyvend.types(BOB_APPROVER, "freeze").await),
             Self::Cancel => drop(keyvend.linked().await),
@@ -80,6 +82,19 @@ impl Scenario for AboutRequest {
                 typed(ALICE_OWNER, "").await;
                 let filled =
                     [("other", "ci-deployer"), ("use-case", "cli"), ("lifetime", "30d"), ("reason", "tests")];
+                if let Some(form) = keyvend.modal_of(ALICE_OWNER) {
+                    keyvend.gets_through(|| keyvend.world.submit(&form, &form.values(&filled))).await;
+                }
+            }
+            Self::AskSeveral => {
+                typed(ALICE_OWNER, "").await;
+                let filled = [
+                    ("other", "ci-deployer"),
+                    ("accounts", "sandbox"),
+                    ("use-case", "cli"),
+                    ("lifetime", "30d"),
+                    ("reason", "tests"),
+                ];
                 if let Some(form) = keyvend.modal_of(ALICE_OWNER) {
                     keyvend.gets_through(|| keyvend.world.submit(&form, &form.values(&filled))).await;
                 }
@@ -148,6 +163,11 @@ impl Scenario for AboutRequest {
         };
         match self {
             Self::Ask => !keyvend.requests().await.is_empty(),
+            Self::AskSeveral => {
+                let requests = keyvend.requests().await;
+                assert!(requests.len() <= 2, "one request for each account");
+                requests.iter().filter(|request| request["stands"] == "PENDING").count() == 2
+            }
             Self::Choose => shown(ALICE_OWNER, RECOMMENDED),
             Self::Details => shown(BOB_APPROVER, "Who may approve"),
             Self::Deny => keyvend.stands().await == "DENIED",
@@ -177,6 +197,7 @@ impl Scenario for AboutRequest {
 
 scenarios! {
     requesting_in_the_form: AboutRequest::Ask;
+    requesting_in_two_accounts: AboutRequest::AskSeveral;
     choosing_in_the_form: AboutRequest::Choose;
     opening_the_details: AboutRequest::Details;
     a_denial: AboutRequest::Deny;
