@@ -720,7 +720,7 @@ fn request_states_read_back_or_fail() {
     // A half-written item is an error.
     for state in states() {
         let posted = Card { channel: "C0APPROVE".parse().unwrap(), ts: "1764000000.000001".parse().unwrap() };
-        // Questions are left out where there are none, as they were by earlier releases.
+        // Where there are no questions the field is left out, so every field of this one is required.
         let mut whole = KeyRequest { card: Some(posted), questions: Vec::new(), ..in_state(state) };
         whole.notifications.extend([Notification::DirectMessage {
             to: person("U0ALICE"),

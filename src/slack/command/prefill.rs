@@ -35,7 +35,7 @@ impl From<&RequestDetails> for Prefill {
 }
 
 impl Prefill {
-    /// Of a button's value. A button of an earlier release has none, and the form is then empty.
+    /// Of a button's value. One that cannot be read leaves the form empty.
     #[must_use]
     pub fn of_button(value: &str) -> Self {
         serde_json::from_str(value).unwrap_or_default()
