@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::iam::Account;
+use crate::domain::key::record::IssuedKey;
 use crate::domain::key::state::{DeactivationMark, DeactivationReason, KeyState};
 use crate::id::{Digest256, IamUserName, PersonId, RequestId};
 use crate::time::Timestamp;
@@ -88,6 +89,26 @@ impl DeactivationUndo {
                 && mark.since == self.deactivated_at
                 && mark.by == self.by.to_string()
         })
+    }
+}
+
+impl IssuedKey {
+    /// Whether the person who deactivates this key for this may take that back.
+    #[must_use]
+    pub fn offers_undo(&self, why: DeactivationReason) -> bool {
+        // What is being activated, or may be a suspect's, needs a decision of its own.
+        let can_return = match &self.state {
+            KeyState::Delivered | KeyState::Confirmed | KeyState::Unconfirmed { .. } | KeyState::Active => {
+                true
+            }
+            KeyState::Inactive { .. }
+            | KeyState::Activating { .. }
+            | KeyState::Deleting { .. }
+            | KeyState::Deleted { .. }
+            | KeyState::Suspect { .. }
+            | KeyState::NotOurs { .. } => false,
+        };
+        can_return && self.quarantined_at.is_none() && why.can_be_undone()
     }
 }
 

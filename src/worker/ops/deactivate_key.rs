@@ -133,11 +133,12 @@ async fn settle_deactivation(
                 Notification::UpdateCard,
             ]
         }
-        (_, _) => {
-            vec![
-                Notification::UpdateCard,
-                Notification::DirectMessage { to, message: approval_card::off(&next, why).into() },
-            ]
+        (_, mark) => {
+            // Who deactivated their own key is answered, and reads the rest beside **Undo**.
+            let is_own = mark.as_ref().is_some_and(|mark| mark.by == to.to_string());
+            let off = Notification::DirectMessage { to, message: approval_card::off(&next, why).into() };
+            let is_told = is_own && issued.offers_undo(why);
+            [Notification::UpdateCard].into_iter().chain((!is_told).then_some(off)).collect()
         }
     };
     let others = stored.release_if_activating().into_iter().collect();

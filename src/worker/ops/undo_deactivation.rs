@@ -40,16 +40,6 @@ pub(crate) fn undo_of(
     stored: &StoredKey,
 ) -> Option<DeactivationUndo> {
     let issued = &stored.issued;
-    // What was being activated, or may be a suspect's, needs a decision of its own.
-    let can_return = match before {
-        KeyState::Delivered | KeyState::Confirmed | KeyState::Unconfirmed { .. } | KeyState::Active => true,
-        KeyState::Inactive { .. }
-        | KeyState::Activating { .. }
-        | KeyState::Deleting { .. }
-        | KeyState::Deleted { .. }
-        | KeyState::Suspect { .. }
-        | KeyState::NotOurs { .. } => false,
-    };
     let mark = stored.deactivation_mark.as_ref()?;
     let undo = DeactivationUndo {
         by: message.person.clone(),
@@ -62,8 +52,8 @@ pub(crate) fn undo_of(
         earlier: Vec::new(),
         pressed: None,
     };
-    let is_offered = can_return && issued.quarantined_at.is_none() && undo.is_of(Some(mark), &issued.state);
-    is_offered.then_some(undo)
+    let was = IssuedKey { state: before.clone(), ..issued.clone() };
+    (was.offers_undo(mark.why) && undo.is_of(Some(mark), &issued.state)).then_some(undo)
 }
 
 /// Sends the person who deactivated a key the button that undoes it: `new` of this deactivation, or what an earlier delivery of

@@ -83,7 +83,7 @@ async fn deactivation_never_counts_against_limit() {
     keyvend.types(ALICE_OWNER, &format!("rotate {}", key.id)).await;
     assert!(keyvend.told(ALICE_OWNER).contains(OVER), "{}", keyvend.told(ALICE_OWNER));
     keyvend.types(ALICE_OWNER, &format!("deactivate {}", key.id)).await;
-    assert!(keyvend.told(ALICE_OWNER).contains("was deactivated"), "{}", keyvend.told(ALICE_OWNER));
+    assert!(keyvend.told(ALICE_OWNER).contains("is deactivated"), "{}", keyvend.told(ALICE_OWNER));
 
     let keyvend = Deployed::new().await;
     let card = keyvend.asked().await;

@@ -361,3 +361,36 @@ async fn undo_belongs_to_the_person_who_deactivated() {
     }
     assert!(keyvend.world.net.slack().messages(APPROVALS).len() < 4, "{}", said(&keyvend, "").reading());
 }
+
+#[tokio::test]
+async fn own_deactivation_is_told_once() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    let before = keyvend.world.net.slack().told(ALICE_OWNER).len();
+    typed(&keyvend, ALICE_OWNER, &format!("deactivate {}", key.id)).await;
+    keyvend.deliver_everything().await;
+    let told: Vec<String> = keyvend.world.net.slack().told(ALICE_OWNER)[before..]
+        .iter()
+        .map(|message| stable(&message.reading()))
+        .collect();
+    insta::assert_snapshot!(told.join("\n---\n"), @r"
+    You deactivated the key `AKIAWORLD00000000002` for `ci-deployer` in `home`. *Undo* activates it again without an approval, until <time>.
+    Undo
+    ---
+    The key `AKIAWORLD00000000002` is deactivated. It no longer works anywhere, and is deleted in 7 days. If something breaks, press *Undo* in your direct messages with keyvend until <time>; later `/access-key activate AKIAWORLD00000000002` requests its reactivation.
+    ");
+    assert!(keyvend.card().reading().contains("Key deactivated"), "the approvers see it");
+}
+
+#[tokio::test]
+async fn deactivation_by_another_person_is_told_to_requester() {
+    let keyvend = Deployed::new().await;
+    let key = had(&keyvend).await;
+    typed(&keyvend, BOB_APPROVER, &format!("deactivate {}", key.id)).await;
+    keyvend.deliver_everything().await;
+    assert!(
+        keyvend.told(ALICE_OWNER).contains("was deactivated. It will be deleted in"),
+        "{}",
+        keyvend.told(ALICE_OWNER)
+    );
+}
