@@ -98,13 +98,18 @@ fn outcome(request: &KeyRequest, key: Option<&IssuedKey>) -> SlackMessage {
     }
     buttons.push(button("Details", Action::Details, &value, None, None));
     blocks.push(json!({"type": "actions", "block_id": "decide", "elements": buttons}));
-    // Also of a key that was reported before: it may be on again.
-    let is_gone = key.is_some_and(|key| key.state.is_gone());
-    let label = if is_gone { "Report" } else { "Report and deactivate" };
-    if let RequestState::Issued { key, .. } = &request.state {
-        blocks.push(report(label, (key, &request.details.user), &value));
+    if let (RequestState::Issued { key: id, .. }, Some(label)) = (&request.state, report_label(key)) {
+        blocks.push(report(label, (id, &request.details.user), &value));
     }
     SlackMessage { text: standing, blocks: Value::Array(blocks) }
+}
+
+/// What reporting the key does, also one that was reported before: it may be on again. None where there is nothing left to do.
+fn report_label(key: Option<&IssuedKey>) -> Option<&'static str> {
+    match key {
+        Some(key) if key.state.is_gone() => (!key.is_reported()).then_some("Report"),
+        Some(_) | None => Some("Report and deactivate"),
+    }
 }
 
 fn heading(request: &KeyRequest, key: Option<&IssuedKey>) -> String {

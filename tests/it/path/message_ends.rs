@@ -323,3 +323,13 @@ async fn get_my_key_is_refused_while_frozen() {
     let tab = keyvend.collects(&ready).await;
     keyvend.reveals(&tab).await;
 }
+
+#[tokio::test]
+async fn card_of_deleted_and_reported_key_offers_no_report() {
+    let keyvend = Deployed::new().await;
+    had(&keyvend).await;
+    keyvend.presses(BOB_APPROVER, &keyvend.card(), "Report and deactivate").await;
+    after(&keyvend, 8 * DAY).await;
+    assert!(keyvend.card().reading().contains("Key deleted"), "{}", keyvend.card().reading());
+    assert_eq!(buttons(&keyvend.card()), ["Details"]);
+}
