@@ -149,16 +149,26 @@ impl Findings {
         let mut next = self.clone();
         let mut marked = 0;
         for (key, entry) in &mut next.keys {
-            let is_meant = match which {
-                MarkedKeys::One(meant) => key == meant,
-                MarkedKeys::ReportedUpTo(at) => entry.reported.as_ref().is_some_and(|(_, by)| by <= at),
-            };
-            if is_meant && entry.known_until.is_none_or(|known| known < until) {
+            if which.contains(key, entry) && entry.known_until.is_none_or(|known| known < until) {
                 entry.known_until = Some(until);
                 marked += 1;
             }
         }
         (marked, next)
+    }
+
+    /// Of the keys that somebody could mark: whether one is left that is not known, and until when the others are.
+    #[must_use]
+    pub fn left_to_mark(&self, which: &MarkedKeys) -> (bool, Option<Timestamp>) {
+        let meant = self.keys.iter().filter(|(key, entry)| which.contains(key, entry));
+        let known: Vec<Option<Timestamp>> = meant.map(|(_, entry)| entry.known_until).collect();
+        (known.contains(&None), known.into_iter().flatten().min())
+    }
+
+    /// Whether every key matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.more == 0
     }
 
     /// All keys that do not match, as last seen, each with the date until which it is known; and how many more there are.
@@ -174,6 +184,15 @@ pub enum MarkedKeys {
     One(AccessKeyId),
     /// Those that were reported by the comparison that began then, or by an earlier one.
     ReportedUpTo(Timestamp),
+}
+
+impl MarkedKeys {
+    fn contains(&self, key: &AccessKeyId, entry: &Entry) -> bool {
+        match self {
+            Self::One(meant) => key == meant,
+            Self::ReportedUpTo(at) => entry.reported.as_ref().is_some_and(|(_, by)| by <= at),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +260,10 @@ mod tests {
             Findings::default().with_page(day(1), 0, unmanaged(0..2)).unwrap().report(day(1), true, day(1));
         let (marked, findings) = findings.mark_known(&MarkedKeys::One(unmanaged(0..1).remove(0).key), day(3));
         assert_eq!(marked, 1);
+        let first = MarkedKeys::One(unmanaged(0..1).remove(0).key);
+        assert_eq!(findings.left_to_mark(&first), (false, Some(day(3))));
+        assert_eq!(findings.left_to_mark(&MarkedKeys::ReportedUpTo(day(1))), (true, Some(day(3))));
+        assert_eq!(findings.left_to_mark(&MarkedKeys::ReportedUpTo(day(0))), (false, None));
         let (quiet, findings) =
             findings.with_page(day(2), 0, unmanaged(0..2)).unwrap().report(day(2), true, day(2));
         assert!(quiet.is_empty(), "{quiet:?}");

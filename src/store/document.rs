@@ -7,10 +7,12 @@ use crate::aws::Tables;
 use crate::aws::item::{Attribute, Item, Table, Write, number, text, values};
 use crate::domain::checkpoint::Checkpoint;
 use crate::domain::key::DeactivationUndo;
-use crate::domain::posted_message::PostedMessage;
+use crate::domain::posted_message::{PostSubject, PostedMessage, due_at};
 use crate::domain::reconciliation::Findings;
-use crate::id::{AccessKeyId, AccountId, RequestId};
+use crate::domain::timer::Lane;
+use crate::id::{AccessKeyId, AccountId};
 use crate::store::partition::CONDITION_ABSENT;
+use crate::time::Timestamp;
 
 /// The key of the state of the daily checkpoint.
 pub const CHECKPOINT_PK: &str = "checkpoint";
@@ -21,13 +23,31 @@ pub type StoredCheckpoint = StoredDocument<Checkpoint>;
 /// What the daily reconciliation found in one account.
 pub type StoredFindings = StoredDocument<Findings>;
 
-/// The messages with buttons about a request.
+/// The messages with buttons about one thing.
 pub type StoredPosts = StoredDocument<Vec<PostedMessage>>;
 
-/// The key of the messages with buttons about this request.
+const POSTS_PREFIX: &str = "posted#";
+
+/// The key of the messages with buttons about this.
 #[must_use]
-pub fn posts_pk(request: &RequestId) -> String {
-    format!("posted#{request}")
+pub fn posts_pk(subject: &PostSubject) -> String {
+    format!("{POSTS_PREFIX}{subject}")
+}
+
+/// What the messages are about whose item has this key.
+#[must_use]
+pub fn subject_of(pk: &str) -> Option<PostSubject> {
+    PostSubject::of_name(pk.strip_prefix(POSTS_PREFIX)?)
+}
+
+impl StoredPosts {
+    /// The write that puts `next` in its place, with the timer of the first that is due.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn replace_posts(&self, next: &Vec<PostedMessage>) -> anyhow::Result<Write> {
+        self.replace_with_timer(next, due_at(next))
+    }
 }
 
 /// How the last deactivation of a key can be taken back.
@@ -77,11 +97,19 @@ impl<T: Default + Serialize + DeserializeOwned> StoredDocument<T> {
     /// # Errors
     /// Where it cannot be encoded.
     pub fn replace(&self, next: &T) -> anyhow::Result<Write> {
-        let item = values([
+        self.replace_with_timer(next, None)
+    }
+
+    fn replace_with_timer(&self, next: &T, due_at: Option<Timestamp>) -> anyhow::Result<Write> {
+        let mut item = values([
             ("pk", self.pk.as_str().into()),
             ("version", (self.version + 1).into()),
             ("document", Attribute::Text(serde_json::to_string(next)?)),
         ]);
+        if let Some(due_at) = due_at {
+            let shard = Lane::Routine.shard(&self.pk).into();
+            item.extend(values([("due_at", due_at.0.into()), ("due_shard", shard)]));
+        }
         let (condition, values) = if self.is_new() {
             (CONDITION_ABSENT, Item::new())
         } else {

@@ -2,7 +2,7 @@
 //! card, by a message of its own on queue `due`.
 
 use crate::domain::request::{Notification, RequestState};
-use crate::id::{PersonId, RequestId};
+use crate::id::RequestId;
 use crate::render::{approval_card, text};
 use crate::slack::api::{SlackError, SlackMessage};
 use crate::store::notifications;
@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_RECEIVES, slack_client};
 use crate::worker::ops::card::{to_approvers, update_messages};
 use crate::worker::ops::key_expiry::{note_delivered, note_postponement_notified};
-use crate::worker::ops::posted_messages::{is_beyond_change, keep_posted};
+use crate::worker::ops::posted_messages::{is_beyond_change, keep_posted, keep_unchecked};
 use crate::worker::rate_limit::retry_after;
 use crate::worker::reply::direct;
 
@@ -30,21 +30,19 @@ pub(crate) async fn deliver_notification(
     };
     let told = match &notification {
         Notification::UpdateCard => update_messages(ctx, request, now).await,
-        Notification::DirectMessage { to, message } => {
-            direct_about(ctx, request, to, &message.try_into()?).await
-        }
+        Notification::DirectMessage { to, message } => direct(ctx, to, &message.try_into()?, now).await,
         Notification::ExpiryReminder { to, key, end, message } => {
-            match direct_about(ctx, request, to, &message.try_into()?).await {
+            match direct(ctx, to, &message.try_into()?, now).await {
                 Ok(()) => note_delivered(ctx, key, *end, now).await,
                 Err(error) => Err(error),
             }
         }
         Notification::ThreadReply { message } => in_thread(ctx, request, &message.try_into()?).await,
         Notification::ApprovalsChannel { message } => {
-            to_approvers_about(ctx, request, &message.try_into()?).await
+            to_approvers_about(ctx, &message.try_into()?, now).await
         }
         Notification::PostponementNotice { key, end, message } => {
-            match to_approvers_about(ctx, request, &message.try_into()?).await {
+            match notify_of_postponement(ctx, &message.try_into()?).await {
                 Ok(()) => note_postponement_notified(ctx, key, *end, now).await,
                 Err(error) => Err(error),
             }
@@ -58,7 +56,7 @@ pub(crate) async fn deliver_notification(
         Err(error) => {
             let is_last = received >= MAX_RECEIVES && retry_after(&error).is_none();
             if notification == Notification::UpdateCard && is_last {
-                tell_of_no_card(ctx, request).await;
+                tell_of_no_card(ctx, request, now).await;
             }
             Err(error.into())
         }
@@ -66,31 +64,22 @@ pub(crate) async fn deliver_notification(
     }
 }
 
-/// A direct message that is ended when its buttons lose their meaning.
-async fn direct_about(
-    ctx: &Context,
-    request: &RequestId,
-    to: &PersonId,
-    message: &SlackMessage,
-) -> anyhow::Result<()> {
-    let posted = slack_client(ctx).await?.post(to.user.as_str(), message).await?;
-    keep_posted(ctx, request, posted, message).await;
+/// A message in the approvals channel that is ended when its buttons lose their meaning.
+async fn to_approvers_about(ctx: &Context, message: &SlackMessage, now: Timestamp) -> anyhow::Result<()> {
+    let posted = to_approvers(ctx, message).await?;
+    keep_posted(ctx, posted, message, now).await;
     Ok(())
 }
 
-/// The same in the approvals channel.
-async fn to_approvers_about(
-    ctx: &Context,
-    request: &RequestId,
-    message: &SlackMessage,
-) -> anyhow::Result<()> {
+/// The same of a postponement, of which there may be hundreds: the next one says it again.
+async fn notify_of_postponement(ctx: &Context, message: &SlackMessage) -> anyhow::Result<()> {
     let posted = to_approvers(ctx, message).await?;
-    keep_posted(ctx, request, posted, message).await;
+    keep_unchecked(ctx, posted, message).await;
     Ok(())
 }
 
 /// The card of a request that waits could not be posted, and its message dies: its requester would wait in vain.
-async fn tell_of_no_card(ctx: &Context, request: &RequestId) {
+async fn tell_of_no_card(ctx: &Context, request: &RequestId, now: Timestamp) {
     let told = async {
         let Some(stored) = StoredRequest::read(&ctx.tables, request).await? else { return Ok(()) };
         let request = &stored.request;
@@ -98,7 +87,7 @@ async fn tell_of_no_card(ctx: &Context, request: &RequestId) {
             return Ok(());
         }
         let sentence = text::card_not_posted(request, ctx.config.help_channel.as_ref());
-        direct(ctx, &request.details.requester, &approval_card::text(&sentence)).await
+        direct(ctx, &request.details.requester, &approval_card::text(&sentence), now).await
     };
     if let Err(error) = told.await {
         tracing::error!(error = format!("{error:#}"), "card not posted, requester not notified");
@@ -114,9 +103,9 @@ async fn in_thread(ctx: &Context, request: &RequestId, message: &SlackMessage) -
 
 /// Whether saying it again can never help.
 fn is_undeliverable(notification: &Notification, error: &anyhow::Error) -> bool {
-    let Some(SlackError::Said(code)) = error.downcast_ref() else { return false };
+    let Some(said @ SlackError::Said(code)) = error.downcast_ref() else { return false };
     match notification {
-        Notification::UpdateCard => is_beyond_change(code),
+        Notification::UpdateCard => is_beyond_change(said),
         Notification::DirectMessage { .. } | Notification::ExpiryReminder { .. } => {
             matches!(
                 code.as_str(),

@@ -9,7 +9,7 @@ use crate::slack::api::SlackMessage;
 use crate::slack::receive::{self, SlackEnvelope};
 use crate::time::Timestamp;
 use crate::worker::context::{Context, slack_client};
-use crate::worker::ops::posted_messages::offer_again;
+use crate::worker::ops::posted_messages::{keep_posted, offer_again};
 
 /// What whoever waits is told of a fault, and what they can do.
 pub(crate) fn failure_text(ctx: &Context, error: &anyhow::Error, reference: &RequestId) -> String {
@@ -97,7 +97,7 @@ pub(crate) async fn answer_with(
             Err(error) => tracing::warn!(%error, "posting to response_url failed, sending a direct message"),
         }
     }
-    direct(ctx, &to.person, message).await
+    direct(ctx, &to.person, message, now).await
 }
 
 /// Answers that the same was requested before. The buttons of that request go where only its requester looks: a thief can
@@ -111,7 +111,7 @@ pub(crate) async fn show_open_request(
     let posted = offer_again(ctx, open).await?;
     reply(ctx, to, now, &text::already_open(open)).await?;
     if let Some(posted) = posted {
-        posted.keep(ctx).await;
+        posted.keep(ctx, now).await;
     }
     Ok(())
 }
@@ -128,8 +128,14 @@ pub(crate) async fn try_to_answer(
     }
 }
 
-/// A direct message.
-pub(crate) async fn direct(ctx: &Context, to: &PersonId, message: &SlackMessage) -> anyhow::Result<()> {
-    slack_client(ctx).await?.post(to.user.as_str(), message).await?;
+/// A direct message, which is ended when its buttons lose their meaning.
+pub(crate) async fn direct(
+    ctx: &Context,
+    to: &PersonId,
+    message: &SlackMessage,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let place = slack_client(ctx).await?.post(to.user.as_str(), message).await?;
+    keep_posted(ctx, place, message, now).await;
     Ok(())
 }

@@ -46,6 +46,12 @@ pub fn known_until(until: Timestamp) -> String {
     format!("Known until {}.", slack_date(until))
 }
 
+/// A key of the list that does not differ any more.
+pub const NO_DISCREPANCY: &str = "No longer active, or as recorded.";
+
+/// A report of which nothing is left.
+pub const DISCREPANCIES_OVER: &str = "All of these keys match the records now, or are no longer active.";
+
 /// Keys were marked as known.
 #[must_use]
 pub fn marked_known(until: Timestamp) -> String {

@@ -1,6 +1,6 @@
 //! Messages about taking back a deactivation, and about confirming a deletion.
 
-use crate::domain::iam::{AccessKeyLastUsed, Account};
+use crate::domain::iam::{AccessKeyLastUsed, AccessKeyStatus, Account};
 use crate::domain::key::{DELETION_GRACE, DeactivationReason, IssuedKey, KeyState};
 use crate::id::{AccessKeyId, IamUserName, PersonId};
 use crate::render::text::{KEY_GONE, days, iam_user, last_use, not_off, person, slack_date};
@@ -143,3 +143,25 @@ pub fn deletion_to_confirm(key: &AccessKeyId) -> String {
         "The key `{key}` is not deleted yet. To confirm, press *Delete* in your direct messages with keyvend."
     )
 }
+
+/// Beside a question that nobody answered.
+#[must_use]
+pub fn deletion_not_confirmed(key: &AccessKeyId) -> String {
+    format!(
+        "The deletion of the key `{key}` was not confirmed in time. `/access-key delete {key}` asks again."
+    )
+}
+
+/// What was done to a key that keyvend did not issue; deleted where it has no status.
+#[must_use]
+pub fn unmanaged_outcome(key: &AccessKeyId, status: Option<AccessKeyStatus>, now: Timestamp) -> String {
+    let done = match status {
+        Some(AccessKeyStatus::Active) => "activated",
+        Some(AccessKeyStatus::Inactive | AccessKeyStatus::Expired) => "deactivated",
+        None => "deleted",
+    };
+    format!("The key `{key}` was {done} {}.", slack_date(now))
+}
+
+/// A message whose buttons stand in newer ones.
+pub const SUPERSEDED: &str = "Newer messages about this have the buttons.";

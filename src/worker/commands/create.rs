@@ -360,7 +360,7 @@ async fn offer_key_to_replace(
     now: Timestamp,
 ) -> anyhow::Result<()> {
     if message.submitted_view().is_some() {
-        direct(ctx, &message.person, chooser).await?;
+        direct(ctx, &message.person, chooser, now).await?;
         show_outcome(ctx, message, &chooser.text).await;
         return Ok(());
     }
@@ -403,7 +403,7 @@ async fn show_request(
     now: Timestamp,
 ) -> anyhow::Result<()> {
     if message.submitted_view().is_some() {
-        direct(ctx, &message.person, answer).await?;
+        direct(ctx, &message.person, answer, now).await?;
         show_outcome(ctx, message, in_form).await;
         return Ok(());
     }

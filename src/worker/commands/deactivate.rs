@@ -17,7 +17,7 @@ use crate::worker::ops::find_key::{KeyFound, find_as};
 use crate::worker::ops::key_in_iam::KeyOutcome;
 use crate::worker::ops::key_record::note_on_key;
 use crate::worker::ops::undo_deactivation::{offer_undo, undo_of};
-use crate::worker::ops::unmanaged_key::deactivate_unmanaged;
+use crate::worker::ops::unmanaged_key::{deactivate_unmanaged, deny_nowhere};
 use crate::worker::reply::answer;
 
 /// Switches a key off: by whoever may by what is stored at once, by anybody else if policy allows it.
@@ -43,7 +43,7 @@ pub(crate) async fn deactivate(
         KeyFound::Foreign(account, user) => {
             return deactivate_unmanaged(ctx, message, key, (&account, &user), now).boxed().await;
         }
-        KeyFound::Nowhere => return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?),
+        KeyFound::Nowhere => return deny_nowhere(ctx, message, key, now).boxed().await,
     };
     let issued = &stored.issued;
     match &issued.state {

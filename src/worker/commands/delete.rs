@@ -18,7 +18,7 @@ use crate::worker::ops::delete_key::{delete_key, remove_description_of};
 use crate::worker::ops::find_key::{KeyFound, find};
 use crate::worker::ops::key_in_iam::follow_user;
 use crate::worker::ops::key_record::note_on_key;
-use crate::worker::ops::unmanaged_key::delete_unmanaged;
+use crate::worker::ops::unmanaged_key::{delete_unmanaged, deny_nowhere};
 use crate::worker::reply::{answer, answer_with};
 
 /// Deletes a key that is off.
@@ -43,7 +43,7 @@ pub(crate) async fn delete(
         KeyFound::Foreign(account, user) => {
             return delete_unmanaged(ctx, message, key, (&account, &user), now).boxed().await;
         }
-        KeyFound::Nowhere => return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?),
+        KeyFound::Nowhere => return deny_nowhere(ctx, message, key, now).boxed().await,
     };
     let issued = &stored.issued;
     if let KeyState::Deleted { why, .. } = &issued.state {
@@ -56,8 +56,8 @@ pub(crate) async fn delete(
     let by = message.person.to_string();
     match &issued.state {
         KeyState::Inactive { .. } if is_typed(message) => {
-            let (at, request) = ((&issued.account, &issued.user), Some(&issued.request));
-            return Ok(ask_to_confirm(ctx, message, key, at, request, now).await?);
+            let at = (&issued.account, &issued.user);
+            return Ok(ask_to_confirm(ctx, message, key, at, now).await?);
         }
         KeyState::Inactive { .. } => {
             delete_key(ctx, &stored, (DeactivationReason::UserRequested, &by), now).boxed().await?

@@ -71,7 +71,7 @@ pub(crate) async fn status(
     }
     answer(ctx, message, now, &lines.join("\n")).await?;
     for posted in offered {
-        posted.keep(ctx).await;
+        posted.keep(ctx, now).await;
     }
     // A card that was deleted is posted again.
     for stored in requests.iter().filter(|stored| stored.request.state == RequestState::Pending) {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use crate::aws::WriteError;
 use crate::domain::audit::{AuditEvent, NewAuditEntry};
-use crate::domain::iam::Account;
-use crate::domain::reconciliation::{KNOWN_FOR, MarkedKeys};
+use crate::domain::reconciliation::KNOWN_FOR;
 use crate::render::{approval_card, discrepancies, text};
 use crate::slack::receive::SlackEnvelope;
 use crate::store::chains;
@@ -14,7 +15,8 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::decision_facts::approves_now;
 use crate::worker::ops::card::to_approvers;
-use crate::worker::ops::findings::read_findings;
+use crate::worker::ops::findings::{marked_keys, read_findings};
+use crate::worker::ops::posted_messages::end_discrepancies;
 use crate::worker::outbox::{alone, audit_alone, insert_alone};
 use crate::worker::reply::{answer, direct};
 
@@ -43,7 +45,7 @@ pub(crate) async fn show_discrepancies(
         return Ok(answer(ctx, message, now, text::NO_DISCREPANCIES).await?);
     }
     // Not where the press says, which may be a thief's place.
-    Ok(direct(ctx, &message.person, &discrepancies::all(&listed, more, now)).await?)
+    Ok(direct(ctx, &message.person, &discrepancies::all(&listed, more, now), now).await?)
 }
 
 /// Marks keys as known; the first write goes with what the trail says of it. Delivered again, it goes on where it was.
@@ -59,7 +61,7 @@ pub(crate) async fn mark_known(
             .await?;
         return Ok(answer(ctx, message, now, text::ONLY_APPROVERS_MARK).await?);
     }
-    let Some((accounts, which)) = marked(ctx, value) else {
+    let Some((accounts, which)) = marked_keys(ctx, value) else {
         return Ok(answer(ctx, message, now, text::UNKNOWN_BUTTON).await?);
     };
     let until = Timestamp(message.signed_at.0 + KNOWN_FOR);
@@ -100,16 +102,7 @@ pub(crate) async fn mark_known(
     // All approvers see it: what is known is not reported for a while.
     let announced = approval_card::text(&text::marked_known_by(&message.person, &which, until));
     to_approvers(ctx, &announced).await?;
-    Ok(answer(ctx, message, now, &text::marked_known(until)).await?)
-}
-
-/// The keys that a button means, and the accounts that they may be in.
-fn marked<'c>(ctx: &'c Context, value: &str) -> Option<(Vec<&'c Account>, MarkedKeys)> {
-    let (before, after) = value.split_once('.')?;
-    if before == "reported" {
-        let begun = Timestamp(after.parse().ok()?);
-        return Some((ctx.config.accounts.iter().collect(), MarkedKeys::ReportedUpTo(begun)));
-    }
-    let account = ctx.config.accounts.iter().find(|account| account.id.as_str() == before)?;
-    Some((vec![account], MarkedKeys::One(after.parse().ok()?)))
+    answer(ctx, message, now, &text::marked_known(until)).await?;
+    end_discrepancies(ctx, now).boxed().await;
+    Ok(())
 }

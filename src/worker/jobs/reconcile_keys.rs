@@ -23,6 +23,7 @@ use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::ops::findings::read_findings;
 use crate::worker::ops::key_record::{key_event, update_key};
+use crate::worker::ops::posted_messages::{end_discrepancies, keep_posted};
 
 /// How many IAM users are looked at at a time: IAM answers a few calls a second.
 const AT_ONCE: usize = 4;
@@ -167,10 +168,13 @@ pub(crate) async fn report_findings(
         return Ok(());
     }
     let told = discrepancies::report(&changed, begun, now);
-    slack_client(ctx).await?.post(ctx.config.approvals_channel.as_str(), &told).await?;
+    let channel = ctx.config.approvals_channel.as_str();
+    let place = slack_client(ctx).await?.post(channel, &told).await?;
     for (account, _) in changed {
         note_reported(ctx, account, begun, is_complete, now).await?;
     }
+    keep_posted(ctx, place, &told, now).await;
+    end_discrepancies(ctx, now).boxed().await;
     Ok(())
 }
 

@@ -6,13 +6,13 @@ use crate::domain::request::{Card, KeyRequest, Notification, RequestEvent, Reque
 use crate::facts::ApprovalsChannelError;
 use crate::id::{ChannelId, MessageTs, RequestId};
 use crate::render::approval_card;
-use crate::slack::api::{SlackError, SlackMessage};
+use crate::slack::api::SlackMessage;
 use crate::store::keys::StoredKey;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, MAX_CONFLICT_RETRIES, slack_client};
 use crate::worker::limits::may_mention;
-use crate::worker::ops::posted_messages::{end_posted, origin_of};
+use crate::worker::ops::posted_messages::{end_posted, is_deleted, origin_of};
 
 /// A message in the approvals channel.
 pub(crate) async fn to_approvers(
@@ -47,7 +47,7 @@ pub(crate) async fn draw(ctx: &Context, request: &RequestId, now: Timestamp) -> 
         let drawn = approval_card::approval(&stored.request, key.as_ref(), None, now);
         match slack_client(ctx).await?.update(&posted.channel, &posted.ts, &drawn).await {
             // Somebody deleted it, and the approvers still have to decide: it is posted again.
-            Err(SlackError::Said(code)) if is_pending && code == "message_not_found" => {}
+            Err(error) if is_pending && is_deleted(&error) => {}
             drawn => return Ok(drawn?),
         }
     }

@@ -27,7 +27,7 @@ use crate::worker::ops::deactivate_key::redo_deactivation;
 use crate::worker::ops::end_requests::end_requests_of_active_key;
 use crate::worker::ops::key_in_iam::{KeyOutcome, end_gone, step_on_key};
 use crate::worker::ops::key_record::update_key;
-use crate::worker::ops::posted_messages::keep_posted;
+use crate::worker::ops::posted_messages::keep_until;
 use crate::worker::outbox::{commit, drain_outbox};
 
 /// The characters of a nonce, five random bits each.
@@ -84,9 +84,7 @@ pub(crate) async fn offer_undo(
         let kept = approval_card::undo_offer(key, &undo, None);
         ctx.tables.write(vec![stored.replace(&Some(undo))?]).await?;
         let place = slack_client(ctx).await?.post(message.person.user.as_str(), &offer).await?;
-        if let Some(managed) = StoredKey::read(&ctx.tables, key).await? {
-            keep_posted(ctx, &managed.issued.request, place, &kept).await;
-        }
+        keep_until(ctx, place, &kept, until).await;
         anyhow::Ok(Some(until))
     };
     match offered.await {

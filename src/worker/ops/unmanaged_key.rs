@@ -28,6 +28,7 @@ use crate::worker::ops::confirm_deletion::{ask_to_confirm, is_typed};
 use crate::worker::ops::find_key::{KeyFound, find};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::key_in_iam::{KeyAt, KeyOutcome, NotShown, notify_of_unproven, step_on_key};
+use crate::worker::ops::posted_messages::end_posted_about_unmanaged;
 use crate::worker::ops::undo_deactivation::offer_undo;
 use crate::worker::outbox::audit_alone;
 use crate::worker::reply::{answer, answer_with, direct};
@@ -85,7 +86,7 @@ pub(crate) async fn deactivate_unmanaged(
     let session = (message.id.as_str(), by.as_str());
     let outcome = step_on_key(ctx, IamStep::Deactivate, work.target(), session, now).boxed().await?;
     if outcome == KeyOutcome::Gone {
-        return Ok(answer(ctx, message, now, &text::no_such_key(key)).await?);
+        return deny_nowhere(ctx, message, key, now).await;
     }
     audit(ctx, &work, &[AuditEvent::KeyDeactivating, AuditEvent::KeyDeactivated]).await?;
     // A key that was off before is not activated by taking this back.
@@ -105,7 +106,9 @@ pub(crate) async fn deactivate_unmanaged(
         || text::unmanaged_deactivated(key),
         |until| text::unmanaged_deactivated_undoable(key, until),
     );
-    Ok(answer(ctx, message, now, &sentence).await?)
+    answer(ctx, message, now, &sentence).await?;
+    end_posted_about_unmanaged(ctx, key, Some(AccessKeyStatus::Inactive), now).boxed().await;
+    Ok(())
 }
 
 fn is_active(user: &IamUser, key: &AccessKeyId) -> bool {
@@ -166,6 +169,7 @@ pub(crate) async fn undo_unmanaged(
         return Ok(Err(text::no_such_key(key)));
     }
     audit(ctx, &work, &[AuditEvent::KeyActivating, AuditEvent::KeyDeactivationUndone]).await?;
+    end_posted_about_unmanaged(ctx, key, Some(AccessKeyStatus::Active), now).boxed().await;
     Ok(Ok(text::undone(key)))
 }
 
@@ -217,7 +221,7 @@ pub(crate) async fn delete_unmanaged(
         return Ok(answer_with(ctx, message, now, &no).await?);
     }
     if is_typed(message) {
-        return Ok(ask_to_confirm(ctx, message, key, at, None, now).await?);
+        return Ok(ask_to_confirm(ctx, message, key, at, now).await?);
     }
     let work = work(message, key, at, facts.iam_user.path, now);
     let taken = work.held()?.acquire(&work.account, &work.user, Timestamp(now.0 + RECHECK_AFTER));
@@ -226,8 +230,9 @@ pub(crate) async fn delete_unmanaged(
         Err(WriteError::Conflict(_)) => return Err(HandleError::RetryAfter(LEASE_RETRY_DELAY)),
         Err(WriteError::Other(error)) => return Err(error.into()),
     }
-    let sentence = carry_out_deletion(ctx, &work, now).await?;
+    let (status, sentence) = carry_out_deletion(ctx, &work, now).await?;
     answer(ctx, message, now, &sentence).await?;
+    end_posted_about_unmanaged(ctx, key, status, now).boxed().await;
     remove_descriptions_after(ctx, &work, now).await;
     Ok(())
 }
@@ -237,7 +242,10 @@ pub(crate) async fn finish_held(ctx: &Context, item: &str, now: Timestamp) -> Re
     let Some(held) = DeletionLease::read(&ctx.tables, item).await? else { return Ok(()) };
     let work: UnmanagedDeletion = serde_json::from_str(&held.work)?;
     let sentence = match carry_out_deletion(ctx, &work, now).await {
-        Ok(sentence) => sentence,
+        Ok((status, sentence)) => {
+            end_posted_about_unmanaged(ctx, &work.key, status, now).boxed().await;
+            sentence
+        }
         Err(error) => match error.downcast_ref::<NotShown>() {
             // Nothing is gained by going on for ever: people do it by hand.
             Some(not_shown) if now.since(work.at) >= UNPROVEN_LIMIT => {
@@ -248,7 +256,7 @@ pub(crate) async fn finish_held(ctx: &Context, item: &str, now: Timestamp) -> Re
             Some(_) | None => return Err(error.into()),
         },
     };
-    direct(ctx, &work.by, &approval_card::text(&sentence)).await?;
+    direct(ctx, &work.by, &approval_card::text(&sentence), now).await?;
     remove_descriptions_after(ctx, &work, now).await;
     Ok(())
 }
@@ -267,12 +275,12 @@ async fn remove_descriptions_after(ctx: &Context, work: &UnmanagedDeletion, now:
 }
 
 /// Deletes the key unless it was activated meanwhile; then writes down what is true, gives the lease back, and says
-/// it. All of it can be done again.
+/// it. All of it can be done again. The status that the key has then; none where it was deleted.
 async fn carry_out_deletion(
     ctx: &Context,
     work: &UnmanagedDeletion,
     now: Timestamp,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(Option<AccessKeyStatus>, String)> {
     audit(ctx, work, &[AuditEvent::KeyDeleting]).await?;
     let keys = ctx.lookup.keys(&work.account, &work.user, now).await?;
     let active = keys.iter().any(|key| key.id == work.key && key.status == AccessKeyStatus::Active);
@@ -286,7 +294,7 @@ async fn carry_out_deletion(
     };
     audit(ctx, work, &[AuditEvent::KeyDeleting, event]).await?;
     release(ctx, work).await?;
-    Ok(sentence)
+    Ok((active.then_some(AccessKeyStatus::Active), sentence))
 }
 
 async fn release(ctx: &Context, work: &UnmanagedDeletion) -> anyhow::Result<()> {
@@ -318,6 +326,18 @@ async fn audit(ctx: &Context, work: &UnmanagedDeletion, events: &[AuditEvent]) -
     let Some(entry) = chain.outbox.last() else { return Ok(()) };
     // At once: what is to be done waits for it.
     try_join(keep, ctx.tables.insert_audit(&work.message, entry)).await.map(drop)
+}
+
+/// There is no such key, or no more: somebody may have deleted it in AWS.
+pub(crate) async fn deny_nowhere(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    key: &AccessKeyId,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    answer(ctx, message, now, &text::no_such_key(key)).await?;
+    end_posted_about_unmanaged(ctx, key, None, now).boxed().await;
+    Ok(())
 }
 
 async fn deny_unmanaged(

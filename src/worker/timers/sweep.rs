@@ -10,6 +10,7 @@ use crate::domain::timer::Lane;
 use crate::id::TicketId;
 use crate::queue::DueMessage;
 use crate::store::backlog::is_backlog;
+use crate::store::document::subject_of;
 use crate::store::keys::StoredKey;
 use crate::store::leases::DeletionLease;
 use crate::store::notifications::notification_of;
@@ -20,6 +21,7 @@ use crate::worker::backlog::run_backlog_timer;
 use crate::worker::context::{Context, HandleError, Invocation};
 use crate::worker::jobs::audit_checkpoint::go_on_with_checkpoint;
 use crate::worker::ops::ownership::refresh_daily;
+use crate::worker::ops::posted_messages::run_posts_timer;
 use crate::worker::ops::unmanaged_key::finish_held;
 use crate::worker::outbox::queue_timers;
 use crate::worker::timers::backoff::{back_off, settle};
@@ -86,6 +88,8 @@ pub(crate) async fn run_item_timer(
         queue_again(ctx, &request, number, due_at).await
     } else if is_backlog(item) {
         run_backlog_timer(ctx, item, due_at, invocation.now).boxed().await
+    } else if let Some(subject) = subject_of(item) {
+        Ok(run_posts_timer(ctx, &subject, invocation.now).boxed().await?)
     } else if DeletionLease::is_item(item) {
         finish_held(ctx, item, invocation.now).boxed().await
     } else {

@@ -18,7 +18,7 @@ async fn after(keyvend: &Deployed, seconds: u64) {
 }
 
 /// A claim is served and `CreateAccessKey` gives no answer; so many lists do not show what came of it.
-async fn unanswered(how: Interfere, hidden: u32) -> (Deployed, Tab) {
+pub async fn unanswered(how: Interfere, hidden: u32) -> (Deployed, Tab) {
     let keyvend = Deployed::new().await;
     // What is read once a day has been read.
     after(&keyvend, 1).await;
@@ -37,7 +37,7 @@ fn key(keyvend: &Deployed) -> (String, String) {
 }
 
 /// What the approvers were last asked.
-fn question(keyvend: &Deployed) -> Message {
+pub fn question(keyvend: &Deployed) -> Message {
     let said = keyvend.world.net.slack().messages(APPROVALS).into_iter().rev();
     let mut asked = said.filter(|message| message.reading().contains("Unknown access key"));
     asked.next().unwrap()

@@ -249,7 +249,7 @@ fn questions(keyvend: &Deployed) -> Vec<String> {
     said(keyvend, "has left, and")
 }
 
-async fn leaves(keyvend: &Deployed, person: &str) {
+pub async fn leaves(keyvend: &Deployed, person: &str) {
     keyvend.world.net.slack().person(person, |person| person.deleted = true);
     keyvend.arrive(keyvend.world.user_change(person)).await;
     keyvend.deliver_everything().await;
@@ -332,7 +332,7 @@ async fn repeated_leaver_events_ask_once() {
 }
 
 /// Alice's keys for two IAM users.
-async fn two_keys(keyvend: &Deployed) -> [String; 2] {
+pub async fn two_keys(keyvend: &Deployed) -> [String; 2] {
     let (_, first) = keyvend.confirmed().await;
     keyvend.deliver_everything().await;
     keyvend.world.clock.advance(Duration::from_secs(60));

@@ -97,7 +97,7 @@ async fn buttons_say_what_they_do_and_to_what() {
 }
 
 /// A message as it reads now.
-fn now(keyvend: &Deployed, message: &Message) -> Message {
+pub fn now(keyvend: &Deployed, message: &Message) -> Message {
     let all = keyvend.world.net.slack().ever().into_iter();
     all.into_iter().find(|found| found.channel == message.channel && found.ts == message.ts).unwrap()
 }

@@ -10,7 +10,7 @@ use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, GENERAL, MALLORY_OUTS
 
 const HOUR: u64 = 3_600;
 
-async fn next_day(keyvend: &Deployed) {
+pub async fn next_day(keyvend: &Deployed) {
     keyvend.world.clock.advance(Duration::from_secs(24 * HOUR + 60));
     // The first sweep starts the daily jobs, the second finds what they left due.
     for _ in 0..2 {
@@ -42,7 +42,7 @@ fn top_level(keyvend: &Deployed) -> Vec<Message> {
     all.into_iter().filter(|message| message.thread_ts.is_none()).collect()
 }
 
-fn reports(keyvend: &Deployed) -> Vec<Message> {
+pub fn reports(keyvend: &Deployed) -> Vec<Message> {
     let all = top_level(keyvend).into_iter();
     all.filter(|message| message.reading().contains("Discrepancies between IAM")).collect()
 }

@@ -10,7 +10,7 @@ use testkit::slack::{ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLO
 use testkit::steps::{stable, text};
 
 /// Alice rotates a key, bob approves, and she gets the new one.
-async fn rotated(keyvend: &Deployed, key: &ShownKey) -> ShownKey {
+pub async fn rotated(keyvend: &Deployed, key: &ShownKey) -> ShownKey {
     typed(keyvend, ALICE_OWNER, &format!("rotate {}", key.id)).await;
     keyvend.presses(BOB_APPROVER, &waiting(keyvend), "Approve").await;
     let tab = keyvend.collects(&keyvend.world.net.slack().last_told(ALICE_OWNER)).await;
