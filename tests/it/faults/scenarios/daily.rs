@@ -30,6 +30,10 @@ enum InTime {
     Postponement,
     /// Its time is over, and it is deleted.
     Delete,
+    /// Nobody took back that it was deactivated.
+    UndoOver,
+    /// The same of a key that keyvend did not issue.
+    UnmanagedUndoOver,
 }
 
 impl Scenario for InTime {
@@ -78,6 +82,13 @@ impl Scenario for InTime {
                 keyvend.types(ALICE_OWNER, &format!("deactivate {key}")).await;
                 passes(keyvend, 7 * DAY).await;
             }
+            Self::UndoOver | Self::UnmanagedUndoOver => {
+                if self == Self::UnmanagedUndoOver {
+                    key = foreign(keyvend).await;
+                }
+                keyvend.types(ALICE_OWNER, &format!("deactivate {key}")).await;
+                later(HOUR / 4);
+            }
         }
         key
     }
@@ -116,6 +127,9 @@ impl Scenario for InTime {
             }
             Self::Postponement => said(keyvend, "is not deactivated yet") && status(keyvend, key) == "Active",
             Self::Delete => status(keyvend, key).is_empty() && told(keyvend, "is deleted"),
+            Self::UndoOver | Self::UnmanagedUndoOver => {
+                keyvend.offer("Undo").is_none() && told(keyvend, "*Closed.* It is too late to undo")
+            }
         }
     }
 }
@@ -128,4 +142,6 @@ scenarios! {
     reminder_held_up_by_slack: InTime::RemindLate;
     used_key_at_expiry: InTime::Postponement;
     unused_key_at_expiry: InTime::Delete;
+    end_of_undo: InTime::UndoOver;
+    end_of_undo_of_unmanaged_key: InTime::UnmanagedUndoOver;
 }

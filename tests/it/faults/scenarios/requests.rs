@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Scenario, passes, said, scenarios, told};
+use super::{DAY, Scenario, passes, said, scenarios, told};
 use testkit::deployed::Deployed;
 use testkit::slack::{ALICE_OWNER, BOB_APPROVER};
 
@@ -33,6 +33,8 @@ enum AboutRequest {
     Remind,
     /// And if they never do anything, it ends.
     Expire,
+    /// Its requester's message was deleted in Slack.
+    PostAgain,
 }
 
 impl Scenario for AboutRequest {
@@ -44,6 +46,7 @@ impl Scenario for AboutRequest {
             Self::Choose => drop(keyvend.types(ALICE_OWNER, "").await),
             Self::Unfreeze => drop(keyvend.types(BOB_APPROVER, "freeze").await),
             Self::Cancel => drop(keyvend.linked().await),
+            Self::PostAgain => drop(keyvend.approved().await),
             Self::Answer => {
                 let card = keyvend.asked().await;
                 keyvend.presses(BOB_APPROVER, &card, "Ask").await;
@@ -61,6 +64,10 @@ impl Scenario for AboutRequest {
             }
         }
         Box::pin(keyvend.minute(61)).await;
+        if self == Self::PostAgain {
+            keyvend.world.net.slack().delete(&keyvend.offer("Get my key").unwrap());
+            passes(keyvend, DAY).await;
+        }
         if let Self::Remind | Self::Expire = self {
             let request = keyvend.request().await;
             let at = |moment: &Value| moment.as_u64().unwrap();
@@ -152,7 +159,7 @@ impl Scenario for AboutRequest {
             Self::Whoami => typed(ALICE_OWNER, "whoami").await,
             Self::Freeze => typed(BOB_APPROVER, "freeze").await,
             Self::Unfreeze => typed(BOB_APPROVER, "unfreeze").await,
-            Self::Remind | Self::Expire => Box::pin(keyvend.minute(60)).await,
+            Self::Remind | Self::Expire | Self::PostAgain => Box::pin(keyvend.minute(60)).await,
         }
     }
 
@@ -190,6 +197,7 @@ impl Scenario for AboutRequest {
                 keyvend.item("freeze").await["frozen_by"].is_null() && said(keyvend, "resumed key issuing")
             }
             Self::Remind => said(keyvend, "Reminder: the request of"),
+            Self::PostAgain => keyvend.offer("Get my key").is_some(),
             Self::Expire => keyvend.stands().await == "EXPIRED" && told(keyvend, "has expired"),
         }
     }
@@ -211,4 +219,5 @@ scenarios! {
     unfreezing: AboutRequest::Unfreeze;
     review_reminder: AboutRequest::Remind;
     expiring_request: AboutRequest::Expire;
+    posting_a_deleted_message_again: AboutRequest::PostAgain;
 }
