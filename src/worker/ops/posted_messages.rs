@@ -74,23 +74,38 @@ fn timed_at(post: &PostedMessage, index: usize) -> PostedMessage {
     PostedMessage { timer: post.timer.filter(|_| index == 0), ..post.clone() }
 }
 
-/// Those that make no room for it any more lose their buttons.
+/// One that makes room for it loses its buttons, where a newer one has them.
 async fn add(ctx: &Context, subject: &PostSubject, post: PostedMessage) -> anyhow::Result<()> {
-    let with_it = |posts: &[PostedMessage]| [posts, std::slice::from_ref(&post)].concat();
-    let before = change(ctx, subject, |posts| {
-        let mut posts = with_it(posts);
-        let surplus = posts.len().saturating_sub(MAX_POSTED);
-        posts.split_off(surplus)
-    })
-    .await?;
-    let surplus = (before.len() + 1).saturating_sub(MAX_POSTED);
-    for oldest in before.iter().take(surplus) {
-        if let Some(end) = ended::superseded(&(&oldest.message).try_into()?) {
-            let shown = slack_client(ctx).await?.update(&oldest.channel, &oldest.ts, &end).await;
-            shown.or_else(|error| if is_beyond_change(&error) { Ok(()) } else { Err(error) })?;
-        }
+    let with_it = |posts: &[PostedMessage]| make_room([posts, std::slice::from_ref(&post)].concat());
+    let before = change(ctx, subject, |posts| with_it(posts).0).await?;
+    let Some(repeated) = with_it(&before).1 else { return Ok(()) };
+    let Some(end) = ended::superseded(&(&repeated.message).try_into()?) else { return Ok(()) };
+    match slack_client(ctx).await?.update(&repeated.channel, &repeated.ts, &end).await {
+        Err(error) if !is_beyond_change(&error) => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
+}
+
+/// As many messages as are kept. Too many lose the oldest whose buttons a newer one has, too, which is the second; where there is
+/// none, the oldest is forgotten and keeps its buttons: **This wasn't me** may be one.
+fn make_room(posts: Vec<PostedMessage>) -> (Vec<PostedMessage>, Option<PostedMessage>) {
+    if posts.len() <= MAX_POSTED {
+        return (posts, None);
+    }
+    let mut places = posts.iter().enumerate();
+    let repeated = places.find(|(index, post)| is_repeated(post, posts.iter().skip(index + 1)));
+    let repeated = repeated.map(|(index, _)| index);
+    let mut posts = posts;
+    let oldest = posts.remove(repeated.unwrap_or(0));
+    (posts, repeated.map(|_| oldest))
+}
+
+/// Whether one of these has all buttons of a message, too.
+fn is_repeated<'p>(post: &PostedMessage, mut newer: impl Iterator<Item = &'p PostedMessage>) -> bool {
+    let read = |post: &PostedMessage| SlackMessage::try_from(&post.message).ok();
+    read(post).is_some_and(|message| {
+        newer.any(|newer| read(newer).is_some_and(|newer| ended::is_asked_in(&message, &newer)))
+    })
 }
 
 /// What the buttons of a message are about: each ends it, or a part of it.
@@ -201,8 +216,7 @@ async fn settle(
         if end.is_none() && !post.is_to_check(now) {
             continue;
         }
-        let mut newer = posts.iter().skip(index + 1).filter_map(|newer| (&newer.message).try_into().ok());
-        let next = if newer.any(|newer| end.is_none() && ended::is_asked_in(&message, &newer)) {
+        let next = if end.is_none() && is_repeated(post, posts.iter().skip(index + 1)) {
             Some(PostedMessage { timer: None, ..post.clone() })
         } else {
             show(ctx, post, &message, end, now).await?

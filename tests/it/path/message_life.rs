@@ -330,3 +330,23 @@ async fn message_that_comes_too_late_has_no_buttons() {
     assert_eq!(buttons(&asked[0]), NOTHING);
     assert!(asked[0].reading().contains("*Closed.*"), "{}", asked[0].reading());
 }
+
+// T6.5
+#[tokio::test]
+async fn report_button_stays_however_much_follows() {
+    let keyvend = Deployed::new().await;
+    had(&keyvend).await;
+    let issued = keyvend.offer("This wasn't me").unwrap();
+    let mut lists = Vec::new();
+    for _ in 0..25 {
+        keyvend.world.clock.advance(std::time::Duration::from_secs(10));
+        keyvend.world.net.slack().fail_next("response_url", "expired_url");
+        typed(&keyvend, ALICE_OWNER, "list ci-deployer").await;
+        lists.push(keyvend.direct(ALICE_OWNER));
+    }
+    assert_eq!(buttons(&now(&keyvend, &lists[0])), NOTHING);
+    assert!(buttons(&now(&keyvend, &lists[24])).contains(&"Deactivate".to_owned()));
+    keyvend.presses(ALICE_OWNER, &now(&keyvend, &issued), "This wasn't me").await;
+    keyvend.deliver_everything().await;
+    assert!(keyvend.card().reading().contains("Key reported"), "{}", keyvend.card().reading());
+}
