@@ -61,6 +61,7 @@ pub fn is_about_discrepancies(message: &SlackMessage) -> bool {
 pub fn waits_for_answer(message: &SlackMessage) -> bool {
     let is_answer = |action: Action| match action {
         Action::GetKey
+        | Action::OpenAnswerForm
         | Action::Deactivate
         | Action::DeactivateRotated
         | Action::DeactivateOrphaned
@@ -77,10 +78,19 @@ pub fn waits_for_answer(message: &SlackMessage) -> bool {
 /// Whether the same can be answered in another message.
 #[must_use]
 pub fn is_asked_in(message: &SlackMessage, other: &SlackMessage) -> bool {
-    let about = |value: &str| value.split('.').next().unwrap_or_default().to_owned();
-    buttons(message).all(|(action, value)| {
-        action == Action::Cancel || buttons(other).any(|(a, v)| a == action && about(v) == about(value))
+    buttons(message).all(|button| {
+        button.0 == Action::Cancel
+            || buttons(other).any(|other| other.0 == button.0 && about(other) == about(button))
     })
+}
+
+/// What a button is about: its request, whatever its revision, or all that was reported, whenever; else just what it carries.
+fn about((action, value): Pressed<'_>) -> &str {
+    match (action, value.split_once('.')) {
+        (Action::GetKey | Action::EditRequest | Action::ReportKey, Some((request, _))) => request,
+        (Action::MarkKnown, Some(("reported", _))) => "reported",
+        (_, _) => value,
+    }
 }
 
 /// What the buttons of a message are about, as it is now.

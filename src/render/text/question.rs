@@ -51,13 +51,8 @@ pub fn asked_in_thread(request: &KeyRequest, question: &Question) -> String {
 /// The same with its answer.
 #[must_use]
 pub fn answered_in_thread(request: &KeyRequest, question: &Question, answer: &str) -> String {
-    format!(
-        "{} answered {}:\n{}\n{}",
-        person(&request.details.requester),
-        person(&question.by),
-        reason(question.text.as_str()),
-        reason(answer)
-    )
+    let asked = asked_in_thread(request, question);
+    format!("{asked}\n{} answered:\n{}", person(&request.details.requester), reason(answer))
 }
 
 /// What the requester is about to answer.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::key_commands::{DAY, after};
 use testkit::deployed::Deployed;
 use testkit::slack::{
     ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, MALLORY_OUTSIDER, Message, direct,
@@ -44,7 +45,7 @@ async fn approver_asks_and_requester_answers() {
     let answered = "> the &lt;b&gt;nightly&lt;/b&gt; one";
     assert_eq!(
         threads(&keyvend).last().unwrap(),
-        &format!("<@U0ALICE> answered <@U0BOB>:\n{quoted}\n{answered}")
+        &format!("<@U0BOB> asked <@U0ALICE>:\n{quoted}\n<@U0ALICE> answered:\n{answered}")
     );
     let trail = keyvend.trail().await;
     let events: Vec<(&str, &str)> =
@@ -147,4 +148,22 @@ async fn request_has_ten_questions_at_most() {
     let shown = keyvend.view(BOB_APPROVER).reading();
     assert!(shown.contains("as many questions as it can have"), "{shown}");
     assert_eq!(keyvend.times_told(ALICE_OWNER, "has a question"), 10);
+}
+
+#[tokio::test]
+async fn deleted_question_is_posted_again() {
+    let keyvend = Deployed::new().await;
+    let card = keyvend.asked().await;
+    asks(&keyvend, BOB_APPROVER, &card, "which pipeline?").await;
+    let first = keyvend.direct(ALICE_OWNER);
+    asks(&keyvend, CAROL_APPROVER, &card, "until when?").await;
+    keyvend.deliver_everything().await;
+    // Another question about the same request is not this one.
+    keyvend.world.net.slack().delete(&first);
+    after(&keyvend, DAY + 60).await;
+    assert_eq!(keyvend.times_told(ALICE_OWNER, "> until when?"), 1);
+    let again = keyvend.direct(ALICE_OWNER);
+    assert_eq!(again.reading(), first.reading());
+    keyvend.presses(ALICE_OWNER, &again, "Answer").await;
+    assert!(keyvend.view(ALICE_OWNER).reading().contains("> which pipeline?"));
 }
