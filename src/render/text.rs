@@ -1,22 +1,28 @@
 //! Every sentence that keyvend sends to people. Text that somebody typed is escaped and truncated before it is repeated.
 
+pub mod card;
 pub mod denial;
 pub mod discrepancy;
 pub mod edit;
 pub mod form;
+pub mod freeze;
 pub mod key;
 pub mod key_lifecycle;
+pub mod link;
 pub mod phrase;
 pub mod question;
 pub mod request;
 pub mod undo;
 
+pub use card::*;
 pub use denial::*;
 pub use discrepancy::*;
 pub use edit::*;
 pub use form::*;
+pub use freeze::*;
 pub use key::*;
 pub use key_lifecycle::*;
+pub use link::*;
 pub use phrase::*;
 pub use question::*;
 pub use request::*;

@@ -26,7 +26,6 @@ const MAX_FUNCTION_LINES: usize = 80;
 
 /// Longer files, and why.
 const LONG_FILES: &[(&str, &str)] = &[
-    ("src/render/text/request.rs", "sentences only, each a few lines"),
     (
         "src/worker/ops/issue_key.rs",
         "the one way from a claim to a key, and the only caller of CreateAccessKey",

@@ -1,7 +1,7 @@
 //! Phrases that the sentences share.
 
 use crate::domain::iam::Account;
-use crate::id::{ChannelId, IamUserName};
+use crate::id::{ChannelId, IamUserName, PersonId};
 use crate::time::Timestamp;
 
 /// An IAM user, with its account where there are several.
@@ -27,4 +27,14 @@ pub(crate) fn ask_help(help: Option<&ChannelId>) -> String {
         Some(channel) => format!("Ask in <#{channel}>."),
         None => "Ask your AWS administrators.".to_owned(),
     }
+}
+
+/// A person, as Slack shows them.
+#[must_use]
+pub fn person(id: &PersonId) -> String {
+    format!("<@{}>", id.user)
+}
+
+pub(crate) fn approvals(number: u32) -> String {
+    if number == 1 { "1 approval".to_owned() } else { format!("{number} approvals") }
 }

@@ -1,30 +1,16 @@
-//! Messages about requests, as mrkdwn. Each says what happened and what to do next.
+//! Messages to the requester about a request, as mrkdwn. Each says what happened and what to do next.
 
-use crate::domain::approvers::Approvers;
 use crate::domain::browser::Browser;
-use crate::domain::iam::{AccessKey, AccessKeyLastUsed, Account};
+use crate::domain::iam::Account;
 use crate::domain::key::{IssuedKey, KeyState};
 use crate::domain::request::{KeyRequest, RequestKind, RequestState};
 use crate::domain::use_case::UseCase;
-use crate::id::{
-    AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId, SlackUserId, UserGroupId,
-};
+use crate::id::{AccessKeyId, AccountAlias, ChannelId, IamUserName, PersonId, RequestId};
 use crate::render::text::denial::denial;
-use crate::render::text::phrase::{ask_help, days, iam_user, slack_date};
+use crate::render::text::phrase::{approvals, ask_help, iam_user, person, slack_date};
 use crate::render::text::{
-    asks_again, comments, escape_mrkdwn, inline_code, key_now, replaced, replaces, wanted,
+    comments, escape_mrkdwn, inline_code, key_now, named_approvers, replaced, replaces, wanted,
 };
-use crate::time::{DAY, Timestamp};
-
-/// A person, as Slack shows them.
-#[must_use]
-pub fn person(id: &PersonId) -> String {
-    format!("<@{}>", id.user)
-}
-
-fn approvals(number: u32) -> String {
-    if number == 1 { "1 approval".to_owned() } else { format!("{number} approvals") }
-}
 
 /// The use case, with what it means.
 #[must_use]
@@ -64,26 +50,6 @@ pub fn alternative(use_case: UseCase) -> &'static str {
     }
 }
 
-/// One existing key, on one line.
-#[must_use]
-pub fn key_line(key: &AccessKey, now: Timestamp) -> String {
-    let status = key.status.as_str();
-    let age = u32::try_from(now.since(key.create_date).max(0) / DAY).unwrap_or(u32::MAX);
-    let used = match &key.last_used {
-        AccessKeyLastUsed::Never => "never used".to_owned(),
-        AccessKeyLastUsed::Unknown => "last use unknown".to_owned(),
-        AccessKeyLastUsed::At { at, service, region } => {
-            format!(
-                "last used {} with {} in {}",
-                slack_date(*at),
-                escape_mrkdwn(service),
-                escape_mrkdwn(region)
-            )
-        }
-    };
-    format!("`{}` {status}, {} old, {used}", key.id, days(age))
-}
-
 /// The account alias is not configured.
 #[must_use]
 pub fn unknown_account(alias: &AccountAlias, known: &[Account]) -> String {
@@ -107,47 +73,9 @@ pub fn asked(request: &KeyRequest) -> String {
     )
 }
 
-/// The approvers who are named, where any are.
-fn named_approvers(request: &KeyRequest) -> Option<String> {
-    let named: Vec<String> = request.named_approvers.iter().map(|user| format!("<@{user}>")).collect();
-    (!named.is_empty()).then(|| named.join(", "))
-}
-
 /// Whom the requester can turn to; empty where they are many.
 fn approvers_asked(request: &KeyRequest) -> String {
     named_approvers(request).map_or(String::new(), |named| format!(" Approvers: {named}."))
-}
-
-/// The same as a line of the card. Slack notifies whom a new message names, so only one that calls the approvers has it.
-#[must_use]
-pub fn approvers_called(request: &KeyRequest) -> String {
-    named_approvers(request).map_or(String::new(), |named| format!("\nApprovers: {named}"))
-}
-
-/// The first line of the card, under a heading that names the IAM user.
-#[must_use]
-pub fn asks(request: &KeyRequest) -> String {
-    asks_again(request).unwrap_or_else(|| {
-        format!(
-            "*{}* requests a key for {}:",
-            person(&request.details.requester),
-            iam_user(&request.details.user, &request.details.account)
-        )
-    })
-}
-
-/// What was requested and who approved it, below an outcome.
-#[must_use]
-pub fn asked_for(request: &KeyRequest) -> String {
-    let by: Vec<String> = request.approvals.iter().map(|approval| person(&approval.by)).collect();
-    let approved = if by.is_empty() { String::new() } else { format!(" Approved by {}.", by.join(" and ")) };
-    format!(
-        "Requested by {}: {}, {}.{approved} Request `{}`",
-        person(&request.details.requester),
-        use_case(request.details.use_case),
-        days(request.details.days),
-        request.id
-    )
 }
 
 /// Given and required approvals, and the deadline.
@@ -206,118 +134,6 @@ pub fn too_few_left(request: &KeyRequest, left: usize) -> String {
         .to_owned()
 }
 
-/// To the approvers: somebody joined this channel, or `other` where it is another one. Whether that makes them an approver.
-#[must_use]
-pub fn joined_channel(
-    user: &SlackUserId,
-    inviter: Option<&SlackUserId>,
-    other: Option<&ChannelId>,
-    approves: bool,
-) -> String {
-    let place = other.map_or_else(|| "this channel".to_owned(), |channel| format!("<#{channel}>"));
-    let by = match inviter {
-        Some(inviter) => format!("<@{user}> was added to {place} by <@{inviter}>."),
-        None => format!("<@{user}> joined {place}."),
-    };
-    if approves {
-        format!("{by} {}", approver_from_now_on())
-    } else {
-        format!(
-            "{by} They can read requests here but cannot approve them: `KEYVEND_APPROVERS` defines who can. Remove them if this was not expected."
-        )
-    }
-}
-
-/// To the approvers: people were added to the user group whose members approve.
-#[must_use]
-pub fn joined_group(group: &UserGroupId, users: &[SlackUserId], more: usize) -> String {
-    let mut added: Vec<String> = users.iter().map(|user| format!("<@{user}>")).collect();
-    added.extend((more > 0).then(|| format!("{more} more")));
-    format!("Added to the user group `{group}`: {}. {}", added.join(", "), approver_from_now_on())
-}
-
-fn approver_from_now_on() -> &'static str {
-    "This makes them an approver. They can approve only requests submitted from now on. Remove them if this was not expected, and review the requests submitted since."
-}
-
-/// How many approvers are named to somebody whose approval cannot count.
-const MAX_NAMED: usize = 5;
-
-/// To an approver who became one after the request was created. `eligible` can still approve it.
-#[must_use]
-pub fn approver_since(request: &KeyRequest, eligible: &[SlackUserId]) -> String {
-    let requester = person(&request.details.requester);
-    let submit_again =
-        format!("{requester} can also cancel it and submit it again; then you can approve it.");
-    let named: Vec<String> = eligible.iter().take(MAX_NAMED).map(|user| format!("<@{user}>")).collect();
-    let others = match eligible.len().saturating_sub(MAX_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let ask = match named.as_slice() {
-        [] => String::new(),
-        named => format!("Ask somebody who was an approver then: {}{others}. ", named.join(", ")),
-    };
-    format!(
-        "Your approval was not counted: you became an approver after this request was submitted. {ask}{submit_again}"
-    )
-}
-
-/// An approver's click counted.
-pub const APPROVAL_COUNTED: &str = "Your approval is recorded.";
-/// An approver's no counted.
-pub const DENIAL_COUNTED: &str = "You denied this request. The requester has been notified.";
-
-/// A mention of the approvers: the user group or the channel.
-#[must_use]
-pub fn call(approvers: &Approvers) -> String {
-    match approvers {
-        Approvers::UserGroup(group) => format!("<!subteam^{group}>"),
-        Approvers::Channel(_) => "<!channel>".to_owned(),
-    }
-}
-
-/// The same before a sentence, if they are mentioned.
-#[must_use]
-pub fn calling(mention: Option<&Approvers>) -> String {
-    mention.map(|approvers| format!("{} ", call(approvers))).unwrap_or_default()
-}
-
-/// A sentence about an incident, which calls the approvers.
-#[must_use]
-pub fn alarm(approvers: &Approvers, sentence: &str) -> String {
-    format!("{} :rotating_light: {sentence}", call(approvers))
-}
-
-/// The reminder after a quarter of the request's lifetime.
-#[must_use]
-pub fn reminder(request: &KeyRequest, mention: Option<&Approvers>) -> String {
-    let lacking = request
-        .snapshot
-        .required_approvals
-        .saturating_sub(u32::try_from(request.approvals.len()).unwrap_or(u32::MAX));
-    format!(
-        "{}Reminder: the request of {} needs {}. It expires {}.",
-        calling(mention),
-        person(&request.details.requester),
-        approvals(lacking.max(1)),
-        slack_date(request.expires_at)
-    )
-}
-
-/// A request returned to the approvers, because an approval no longer counts.
-#[must_use]
-pub fn asked_again(request: &KeyRequest, mention: Option<&Approvers>) -> String {
-    let had = u32::try_from(request.approvals.len()).unwrap_or(u32::MAX);
-    format!(
-        "{}{} is about to receive this key, but an approval no longer counts or is no longer enough. It needs {} again, by {}.",
-        calling(mention),
-        person(&request.details.requester),
-        approvals(request.snapshot.required_approvals.saturating_sub(had).max(1)),
-        slack_date(request.expires_at)
-    )
-}
-
 /// The card could not be posted, so no approver knows of the request.
 #[must_use]
 pub fn card_not_posted(request: &KeyRequest, help: Option<&ChannelId>) -> String {
@@ -349,12 +165,6 @@ pub fn cancelled(request: &KeyRequest) -> String {
     )
 }
 
-/// The facts on the card have changed.
-#[must_use]
-pub fn card_changed() -> String {
-    "The facts changed since this card was posted. Your click was not counted and earlier approvals were revoked. Please review the updated card.".to_owned()
-}
-
 /// The same, to the requester.
 #[must_use]
 pub fn facts_changed(request: &KeyRequest) -> String {
@@ -371,19 +181,8 @@ pub fn moved_on(request: &KeyRequest) -> String {
     format!("No change. {}", standing(request))
 }
 
-/// A second approval by the same person.
-pub const ALREADY_APPROVED: &str =
-    "You have already approved this; another person has to give the next approval.";
-
 /// A button of another person's request.
 pub const NOT_YOURS: &str = "Only the requester can do this. Request a key of your own with `/access-key`.";
-
-/// A button on a card, pressed by somebody who is neither approver nor requester.
-pub const NOT_YOURS_TO_DECIDE: &str = "Only an approver or the requester can do this: ask one of them.";
-
-/// The same about a key whose IAM user is gone.
-pub const ONLY_APPROVERS_ANSWER: &str =
-    "The IAM user no longer exists, so only an approver can answer this: ask one of them.";
 
 pub const UNKNOWN_BUTTON: &str = "This button is no longer valid. `/access-key status` shows your requests.";
 
@@ -517,28 +316,6 @@ pub fn whoami(who: &crate::domain::person::Person, approver: bool) -> String {
     lines.join("\n")
 }
 
-/// Beside the button with the link.
-#[must_use]
-pub fn link(request: &KeyRequest, expires_at: Timestamp, label: Option<&str>) -> String {
-    let second = match label {
-        Some(label) => format!(
-            "You will need the code that was emailed to the address in your Slack profile, labeled *{label}*. Do not share the link or the code."
-        ),
-        None => "Do not share it: the first person to use it gets the key.".to_owned(),
-    };
-    format!(
-        "Your one-time link for {} works once, in one browser tab, until {}. {second}",
-        iam_user(&request.details.user, &request.details.account),
-        slack_date(expires_at)
-    )
-}
-
-/// The link was shown, but not in the conversation of the button.
-pub const LINK_SHOWN: &str = "Your one-time link is in your direct messages with keyvend, visible only to you, until you reload Slack. If it is not there, press *Get my key* again.";
-
-/// The link could not be shown.
-pub const LINK_NOT_SHOWN: &str = "Your one-time link could not be delivered, so it was revoked. No key was created; press *Get my key* again.";
-
 /// To the requester: expired.
 #[must_use]
 pub fn request_expired(request: &KeyRequest) -> String {
@@ -547,30 +324,6 @@ pub fn request_expired(request: &KeyRequest) -> String {
         iam_user(&request.details.user, &request.details.account)
     )
 }
-
-/// A tab holds the claim.
-pub const BEING_COLLECTED: &str =
-    "A browser tab is collecting this key right now. If that isn't you, tell the approvers at once.";
-
-pub const FROZEN: &str =
-    "Key issuing is frozen. Your approval remains valid; press *Get my key* again later.";
-
-/// It was claimed too long ago.
-pub const TOO_LATE: &str = "Your link was used, but the key could not be created in time. No key was created; press *Get my key* again.";
-
-/// AWS's limit of two keys.
-pub const SLOT_TAKEN: &str = "The IAM user got a second key in the meantime, and AWS allows only two. No key was created. Delete one of them and press *Get my key* again.";
-
-/// AWS refused `CreateAccessKey`.
-#[must_use]
-pub fn aws_refused(reference: &RequestId) -> String {
-    format!(
-        "AWS refused to create the key. No key was created; try *Get my key* again later, and if that fails again, show this reference to a keyvend administrator: `{reference}`."
-    )
-}
-
-/// Another operation holds the IAM user.
-pub const KEY_OPERATION_IN_PROGRESS: &str = "Another key operation on this IAM user is in progress. No key was created; press *Get my key* again in a minute.";
 
 /// An approval no longer counts.
 #[must_use]
@@ -645,80 +398,6 @@ pub fn reported_before(issued: &IssuedKey) -> String {
     }
 }
 
-/// What freezing does, in its dialog.
-pub const FREEZE_MEANS: &str = "No key is issued until an approver resumes it. Existing keys keep working.";
-/// The answer to `freeze`.
-pub const FREEZE_DONE: &str =
-    "Key issuing is frozen. Existing keys keep working; `/access-key unfreeze` resumes issuing.";
-/// The answer to `unfreeze`.
-pub const UNFREEZE_DONE: &str = "Key issuing is resumed.";
-/// A freeze that was resumed before its answer was sent.
-pub const FREEZE_REVERTED: &str = "Your command froze key issuing, but somebody has resumed it since: keys can be issued. Type `/access-key freeze` to freeze it again.";
-/// A resume that was followed by a freeze before its answer was sent.
-pub const UNFREEZE_REVERTED: &str = "Your command resumed key issuing, but somebody has frozen it again since. Type `/access-key unfreeze` if you want to resume it.";
-
-/// An unfreeze that crossed a freeze: the freeze wins.
-#[must_use]
-pub fn unfreeze_raced(by: &str, at: Timestamp) -> String {
-    let by = by.to_owned().try_into().map_or_else(|_| escape_mrkdwn(by), |by| person(&by));
-    format!(
-        "Key issuing is still frozen: {by} froze it {}, which was not before your command. To resume it anyway, type `/access-key unfreeze` again.",
-        slack_date(at)
-    )
-}
-
-/// To the approvers: frozen or resumed.
-#[must_use]
-pub fn frozen_by(freeze: bool, by: &PersonId) -> String {
-    if freeze {
-        format!(
-            "{} froze key issuing. Existing keys keep working. `/access-key unfreeze` resumes it.",
-            person(by)
-        )
-    } else {
-        format!("{} resumed key issuing.", person(by))
-    }
-}
-
-/// The link was used again from another tab.
-#[must_use]
-pub fn misused(request: &KeyRequest) -> String {
-    format!(
-        "Somebody tried to use your one-time link for {} again in another browser tab and was blocked. If that wasn't you, your link has leaked: deactivate the key with *This wasn't me* if you did not receive it, and tell the approvers.",
-        iam_user(&request.details.user, &request.details.account)
-    )
-}
-
-/// The same, to the approvers.
-#[must_use]
-pub fn misused_link(request: &KeyRequest) -> String {
-    format!(
-        "Somebody tried to use the one-time link of {} for {} again in another browser tab and was blocked. Ask {0} whether that was them. If not, the link has leaked: press *Report and deactivate* on the card of request `{}`, and freeze key issuing with `/access-key freeze` if more may follow.",
-        person(&request.details.requester),
-        iam_user(&request.details.user, &request.details.account),
-        request.id
-    )
-}
-
-/// Five wrong codes, to the approvers.
-#[must_use]
-pub fn locked_link(request: &KeyRequest) -> String {
-    format!(
-        "Five wrong codes were entered for the one-time link of {} for {}, so it is locked, and no key was created. Ask {0} whether that was them. If not, the link has leaked. Request `{}`",
-        person(&request.details.requester),
-        iam_user(&request.details.user, &request.details.account),
-        request.id
-    )
-}
-
-#[must_use]
-pub fn locked(request: &KeyRequest) -> String {
-    format!(
-        "Five wrong codes were entered for your link for {}, so it is locked. No key was created. If that wasn't you, tell the approvers; otherwise press *Get my key* for a new link.",
-        iam_user(&request.details.user, &request.details.account)
-    )
-}
-
 /// A command that is too old.
 pub const TOO_OLD: &str = "This reached keyvend too late, so nothing was changed. Please try again.";
 
@@ -730,46 +409,6 @@ pub const SLACK_LIMITS: &str = "Slack currently limits how much keyvend can do, 
 pub fn error(reference: &RequestId) -> String {
     format!(
         "That failed because of a problem in keyvend. Nothing was changed; please try again, and if it fails again, show this reference to a keyvend administrator: `{reference}`."
-    )
-}
-
-/// Email: no address in the profile.
-pub const MAIL_MISSING: &str = "Your Slack profile has no email address, and this key needs a code by email. Add one to your profile and press *Get my key* again.";
-/// Email: an unconfirmed address.
-pub const MAIL_UNCONFIRMED: &str = "The email address in your Slack profile is not confirmed, and this key needs a code by email. Confirm it in Slack and press *Get my key* again.";
-/// Email: not one plain address.
-pub const MAIL_MALFORMED: &str = "The email address in your Slack profile is not one plain address such as name@example.com, so no code is sent to it. Correct it in your profile, then submit a new request.";
-/// Email: an address in another domain.
-pub const MAIL_FOREIGN: &str = "The email address in your Slack profile is in a domain that codes are not sent to. Change it to your work address and press *Get my key* again.";
-/// Email: another address than at the time of the request.
-pub const MAIL_CHANGED: &str = "The email address in your Slack profile changed since you requested this key, so no code is sent. Please submit a new request.";
-/// Email: SES did not answer, or is throttled.
-pub const MAIL_FAILED: &str = "The code could not be emailed, so there is no link. No key was created; try again later, and tell a keyvend administrator if it keeps failing.";
-/// Email: SES will not send it, however often it is tried.
-pub const MAIL_REFUSED: &str = "The code was not emailed, because the email service refused it, so there is no link. No key was created, and trying again does not help until a keyvend administrator has corrected the set-up of email; the reason is in the log and in the thread of your request.";
-
-/// That the code for a link was not sent, in the card's thread.
-#[must_use]
-pub fn code_not_mailed(request: &KeyRequest, reason: &str) -> String {
-    format!(
-        "The code for {} could not be emailed, so there is no link and no key was created: {reason}. A keyvend \
-         administrator has to correct that; then *Get my key* works again.",
-        iam_user(&request.details.user, &request.details.account)
-    )
-}
-
-/// The subject of the email with the code.
-#[must_use]
-pub fn mail_subject(label: &str) -> String {
-    format!("Your keyvend code {label}")
-}
-
-/// The text of the email with the code.
-#[must_use]
-pub fn mail_text(code: &str, label: &str, user: &IamUserName, account: &Account) -> String {
-    format!(
-        "Your code is {code}\n\nIt belongs to the link labeled {label} that you received in Slack, for an access key for the IAM user {user} in the account {}. Enter it only on the page that this link opens.\n\nIf you did not press \"Get my key\" in Slack a moment ago, do not use it and tell your security team.\n",
-        account.alias
     )
 }
 
