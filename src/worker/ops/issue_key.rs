@@ -1,6 +1,9 @@
 //! Issue: the one way a key comes to life. Finish what is found; decide with fresh facts; write down the intent; create
 //! once; seal; and only then tell. Every write after the intent is conditional on holding it.
 
+mod abort_issuing;
+mod authorize_claim;
+
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -12,15 +15,11 @@ use crate::aws::{CreateError, Iam, TagError, WriteError};
 use crate::domain::denial::DenialReason;
 use crate::domain::key::IssuedKey;
 use crate::domain::new_access_key::NewAccessKey;
-use crate::domain::request::{
-    AbortOutcome, Approval, IssueIntent, KeyRequest, Notification, RequestEvent, RequestState, ReviewSnapshot,
-};
-use crate::domain::ticket::Psk;
-use crate::domain::ticket::claim::{ClaimHolder, TicketState};
+use crate::domain::request::{IssueIntent, KeyRequest, Notification, RequestEvent, RequestState};
+use crate::domain::ticket::claim::TicketState;
 use crate::domain::ticket::seal::{KeyNotice, seal};
-use crate::facts::NoSuchUser;
-use crate::id::{AccessKeyId, RunId, SlackUserId, TicketId};
-use crate::policy::{Authorized, Issue, Policies, RequiredApprovals};
+use crate::id::{AccessKeyId, RunId, TicketId};
+use crate::policy::{Authorized, Issue};
 use crate::queue::ClaimMessage;
 use crate::random::random;
 use crate::render::{approval_card, text};
@@ -33,54 +32,23 @@ use crate::store::ticket_refs::TicketRef;
 use crate::store::tickets;
 use crate::store::tickets::read_ticket;
 use crate::time::Timestamp;
-use crate::worker::authorize::{Limit, beyond_limits, denial_text, denied_by_policy, who_may_approve};
 use crate::worker::context::{
     CLOCK_SKEW, Context, HandleError, Invocation, LEASE_RETRY_DELAY, MAX_CONFLICT_RETRIES, seconds,
-    slack_client,
 };
-use crate::worker::decision_facts::{DecisionFacts, facts_about};
-use crate::worker::limits::may_mention;
+use crate::worker::decision_facts::DecisionFacts;
 use crate::worker::ops::expire_request::expire_request;
+use crate::worker::ops::issue_key::abort_issuing::{abort_issuing, mark_ambiguous};
+use crate::worker::ops::issue_key::authorize_claim::{AuthorizedClaim, IssueFailure, authorize_claim};
 use crate::worker::ops::key_description::{Described, remove_descriptions};
 use crate::worker::ops::key_in_iam::{KeyAt, step_on_key};
 use crate::worker::ops::ticket_outbox::import_ticket_events;
-use crate::worker::outbox::{commit, drain_outbox, finish_claim};
-use crate::worker::reply::approvers_unreachable;
+use crate::worker::outbox::{commit, drain_outbox};
 
 /// A claim is served for this long, in seconds.
 const CLAIM_LIFE: i64 = 180;
 
 /// An invocation with less time left than this begins nothing.
 const LEAST_TIME: i64 = 15;
-
-/// A claim that may be served: everything the next steps need.
-struct AuthorizedClaim {
-    stored: StoredRequest,
-    claimed: ClaimHolder,
-    tid: TicketId,
-    psk: Psk,
-    facts: DecisionFacts,
-    authorized: Authorized<Issue>,
-}
-
-/// Why no key comes of a claim, for certain.
-struct IssueFailure {
-    to: AbortOutcome,
-    why: &'static str,
-    deleted: Option<AccessKeyId>,
-    say: String,
-}
-
-impl IssueFailure {
-    fn again(why: &'static str, say: impl Into<String>) -> Self {
-        Self { to: AbortOutcome::Approved, why, deleted: None, say: say.into() }
-    }
-
-    fn denied(ctx: &Context, why: &'static str, reason: DenialReason) -> Self {
-        let say = denial_text(ctx, &reason);
-        Self { to: AbortOutcome::Refused { reason }, why, deleted: None, say }
-    }
-}
 
 pub(crate) async fn issue(
     ctx: &Context,
@@ -166,101 +134,6 @@ async fn load_claim(
         Err((stored, failed)) => return abort_issuing(ctx, *stored, None, failed, now).await,
     };
     create_and_seal(ctx, ready, invocation).boxed().await
-}
-
-/// Fresh facts, policy asked again, and what was approved compared with what is so now.
-async fn authorize_claim(
-    ctx: &Context,
-    stored: StoredRequest,
-    claimed: ClaimHolder,
-    now: Timestamp,
-) -> anyhow::Result<Result<AuthorizedClaim, (Box<StoredRequest>, IssueFailure)>> {
-    let no = |stored: StoredRequest, failed: IssueFailure| Ok(Err((Box::new(stored), failed)));
-    let Some(tid) = stored.request.ticket().cloned() else {
-        anyhow::bail!("a claimed ticket that its request does not name");
-    };
-    let Ok(policies) = &ctx.policies else {
-        return no(stored, IssueFailure::again("policies-invalid", text::POLICIES_INVALID));
-    };
-    let Some(TicketRef { psk: Some(psk), expires_at, .. }) = TicketRef::read(&ctx.tables, &tid).await? else {
-        return no(stored, IssueFailure::again("psk-gone", text::TOO_LATE));
-    };
-    // The ticket's own expiry can be changed with the role of `reveal`, this one cannot.
-    if claimed.at > expires_at {
-        return no(stored, IssueFailure::again("too-late", text::TOO_LATE));
-    }
-    let asked = stored.request.details.clone();
-    if asked.kind.end().is_some_and(|end| end <= now) {
-        return no(stored, IssueFailure::denied(ctx, "end-passed", DenialReason::ReplacementTooLate));
-    }
-    let slack = slack_client(ctx).await?;
-    let facts = match facts_about(ctx, &slack, &stored.request, None, now).await {
-        Ok(Ok(facts)) => facts,
-        Ok(Err(NoSuchUser)) => {
-            return no(stored, IssueFailure::denied(ctx, "user-gone", DenialReason::UserDeleted));
-        }
-        Err(error) => {
-            let say = denial_text(ctx, &approvers_unreachable(error)?);
-            return no(stored, IssueFailure::again("approvers-unreachable", say));
-        }
-    };
-    if let Some(Limit { by, reason }) = beyond_limits(ctx, &asked, &facts.iam_user) {
-        return no(stored, IssueFailure::denied(ctx, by, reason));
-    }
-    let count = facts.approvals(policies, &asked, None);
-    let issue = Issue(facts.asked(&asked, count));
-    let outdated = match facts.required_approvals(policies, &asked) {
-        RequiredApprovals::Approvals(needed) => {
-            stored.request.is_outdated_by(&ReviewSnapshot::of(&facts.iam_user, needed))
-        }
-        RequiredApprovals::Never(_) => true,
-    };
-    match policies.authorize(&facts.requester, issue, &facts.iam_user) {
-        Ok(authorized) if !outdated => {
-            Ok(Ok(AuthorizedClaim { stored, claimed, tid, psk, facts, authorized }))
-        }
-        Ok(_) | Err(_) => {
-            let may = who_may_approve(ctx, &slack, &facts, &stored.request).await?;
-            let failed = unauthorized(ctx, &stored.request, &facts, policies, &may);
-            no(stored, failed)
-        }
-    }
-}
-
-/// A no at issuing: for good, or until approvals are there that still count.
-fn unauthorized(
-    ctx: &Context,
-    request: &KeyRequest,
-    facts: &DecisionFacts,
-    policies: &Policies,
-    may: &[SlackUserId],
-) -> IssueFailure {
-    let asked = &request.details;
-    match policies.needed_approvals(&facts.requester, &facts.iam_user, &facts.asked(asked, 0)) {
-        RequiredApprovals::Never(denial) => IssueFailure::denied(ctx, "policy", denied_by_policy(&denial)),
-        RequiredApprovals::Approvals(needed) => {
-            let counts = |approval: &Approval| facts.still_counts(policies, asked, &approval.by);
-            let shown = ReviewSnapshot::of(&facts.iam_user, needed);
-            // Whoever approved something else has not approved this.
-            let outdated = request.is_outdated_by(&shown);
-            let hold = request.approvals.iter().filter(|approval| !outdated && counts(approval));
-            let approvals = hold.cloned().collect::<Vec<_>>();
-            let next = KeyRequest { snapshot: shown.clone(), approvals, ..request.clone() };
-            let facts =
-                ReviewSnapshot { required_approvals: request.snapshot.required_approvals, ..shown.clone() };
-            let (why, mut say) = if request.revision_of(&facts) != request.revision() {
-                ("facts-changed", text::facts_changed(&next))
-            } else {
-                ("approvals-lacking", text::approvals_lacking(&next))
-            };
-            let gave = |user: &SlackUserId| next.approvals.iter().any(|approval| approval.by.user == *user);
-            let left = may.iter().filter(|user| !gave(user)).count();
-            say.push_str(&text::too_few_left(&next, left));
-            let approvals = next.approvals;
-            let to = AbortOutcome::Pending { shown, approvals, ttl: ctx.config.request_ttl };
-            IssueFailure { to, ..IssueFailure::again(why, say) }
-        }
-    }
 }
 
 async fn create_and_seal(
@@ -479,70 +352,6 @@ async fn describe(
     if let Err(error) = described.await {
         tracing::warn!(error = format!("{error:#}"), "key description not tagged");
     }
-}
-
-/// No key came of it, for certain: ticket FAILED, request back, lease released, count taken back, in one
-/// transaction; then the requester is told which.
-async fn abort_issuing(
-    ctx: &Context,
-    stored: StoredRequest,
-    run: Option<&RunId>,
-    failed: IssueFailure,
-    now: Timestamp,
-) -> Result<(), HandleError> {
-    let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
-    let asked = &stored.request.details;
-    let mut others = vec![tickets::failed(&tid), TicketRef::remove_psk(&tid)];
-    if let RequestState::Issuing(intent) = &stored.request.state {
-        others.push(leases::release_lease(&asked.account, &asked.user, stored.request.id.as_str()));
-        others.push(counters::decrement_daily_count(&asked.requester, intent.started_at));
-    }
-    let event = RequestEvent::AbortIssuing {
-        run: run.cloned(),
-        to: failed.to,
-        why: failed.why,
-        deleted: failed.deleted,
-    };
-    let next = stored.request.apply(event, "keyvend", now)?;
-    let may_press_again = next.state == RequestState::Approved;
-    let message = if may_press_again {
-        approval_card::again(&failed.say, &next)
-    } else {
-        approval_card::text(&failed.say)
-    };
-    // Asked for while policy wanted no approval, it has no card, and gets one only if it has to be approved.
-    let mut notifications = vec![
-        Notification::DirectMessage { to: next.details.requester.clone(), message: message.into() },
-        Notification::UpdateCard,
-    ];
-    // A card that is drawn again calls nobody; one that is posted does.
-    if next.card.is_some() && next.state == RequestState::Pending {
-        let what = format!("{}.again", next.id);
-        let mention = may_mention(ctx, &next.details.requester, &what, now).await?;
-        let mention = mention.then_some(&ctx.config.approvers);
-        let message = approval_card::text(&text::asked_again(&next, mention));
-        notifications.push(Notification::ThreadReply { message: message.into() });
-    }
-    finish_claim(ctx, &stored, next, others, notifications).await
-}
-
-/// `CreateAccessKey` gave no answer. It is never repeated under this intent, and the lease stays.
-async fn mark_ambiguous(
-    ctx: &Context,
-    stored: StoredRequest,
-    run: &RunId,
-    now: Timestamp,
-) -> Result<(), HandleError> {
-    let Some(tid) = stored.request.ticket().cloned() else { return Ok(()) };
-    let next = stored.request.apply(RequestEvent::CreateTimedOut { run: run.clone() }, "keyvend", now)?;
-    let others = vec![tickets::failed(&tid), TicketRef::remove_psk(&tid)];
-    let message = approval_card::text(&text::ambiguous(&next));
-    let notifications = vec![
-        Notification::UpdateCard,
-        Notification::DirectMessage { to: next.details.requester.clone(), message: message.clone().into() },
-        Notification::ApprovalsChannel { message: message.into() },
-    ];
-    finish_claim(ctx, &stored, next, others, notifications).await
 }
 
 /// The message dies with this receive: whoever waits is told, and may press again.
