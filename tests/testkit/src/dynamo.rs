@@ -2,7 +2,9 @@
 //! right, each with what AWS does. Calls run one after another, as writes to one item do at AWS. (winterbaume's own store
 //! copies all that it holds at every call, and that a run of a whole path makes thousands of times.)
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod reads;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -10,12 +12,12 @@ use keyvend::time::Timestamp;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 use winterbaume_dynamodb::expr::{apply_update_actions, parse_update_expression};
-use winterbaume_dynamodb::types::AttributeValue;
 use winterbaume_partiql::DdbOperation;
 
 use crate::clock::Clock;
+use crate::dynamo::reads::only;
 use crate::dynamo_rules::{
-    KeyPart, Refused, Shape, check_indexes, check_item, exact_key, no_empty_set, no_overlap, text,
+    Refused, Shape, check_indexes, check_item, exact_key, no_empty_set, no_overlap, text,
 };
 use crate::expressions::{self, Item, item_of};
 use crate::net::Reply;
@@ -169,24 +171,6 @@ impl Dynamo {
             Some(after) => items.insert(place(&prepared.key), Arc::clone(after)),
             None => items.remove(&place(&prepared.key)),
         };
-    }
-
-    fn get(&self, input: &Value) -> Result<Value, Refused> {
-        expressions::check(input).map_err(Refused::invalid)?;
-        exact_key(&self.shape(input)?, &input["Key"])?;
-        let names = match input["ProjectionExpression"].as_str() {
-            None => None,
-            Some(projection) if projection.contains(['.', '[']) => {
-                return Err(Refused::invalid("the test world projects whole attributes"));
-            }
-            Some(projection) => Some(expressions::top_level(projection, input)),
-        };
-        let item = self.stored(&text(&input["TableName"]), &input["Key"]);
-        Ok(match (item, names) {
-            (None, _) => json!({}),
-            (Some(item), None) => json!({"Item": item.json}),
-            (Some(item), Some(names)) => json!({"Item": only(&item.json, &names)}),
-        })
     }
 
     /// One write, by the same steps alone and in a transaction: checked, its condition judged on the stored item, and what
@@ -360,119 +344,6 @@ impl Dynamo {
         Ok(json!({}))
     }
 
-    /// An index shows no items that lack part of its key, and of the others what it projects.
-    fn query(&self, input: &Value) -> Result<Value, Refused> {
-        expressions::check(input).map_err(Refused::invalid)?;
-        let shape = self.shape(input)?;
-        let index = match input["IndexName"].as_str() {
-            Some(name) => Some(shape.indexes.get(name).ok_or_else(|| {
-                Refused::invalid(format!("The table does not have the specified index: {name}"))
-            })?),
-            None => None,
-        };
-        let key = index.map_or(&shape.key, |index| &index.key);
-        if let Some(filter) = input["FilterExpression"].as_str()
-            && let Some(name) =
-                expressions::top_level(filter, input).into_iter().find(|n| key.iter().any(|(k, _)| k == n))
-        {
-            return Err(Refused::invalid(format!(
-                "Filter Expression can only contain non-primary key attributes: {name}"
-            )));
-        }
-        let condition = input["KeyConditionExpression"].as_str().unwrap_or_default();
-        if !expressions::fixes(condition, input, &key[0].0).map_err(Refused::invalid)? {
-            return Err(Refused::invalid("Query condition missed key schema element"));
-        }
-        if index.is_some() && input["ConsistentRead"] == true {
-            return Err(Refused::invalid("Consistent reads are not supported on global secondary indexes"));
-        }
-        let has_key = |stored: &Stored| key.iter().all(|(name, _)| stored.item.contains_key(name));
-        let mut candidates = self.all(&text(&input["TableName"]));
-        candidates.retain(|stored| has_key(stored));
-        let candidates = matching(condition, input, candidates)?;
-        let mut found: Vec<Value> = candidates.iter().map(|stored| stored.json.clone()).collect();
-        let order: Vec<&KeyPart> = key.iter().skip(1).chain(&shape.key).collect();
-        let compare = |left: &Value, right: &Value| {
-            let parts = order.iter().map(|(name, _)| by_key(&left[name], &right[name]));
-            parts.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-        };
-        let descending = input["ScanIndexForward"] == false;
-        found.sort_by(|left, right| if descending { compare(right, left) } else { compare(left, right) });
-        let start = &input["ExclusiveStartKey"];
-        if !start.is_null() {
-            let behind = if descending { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
-            found.retain(|item| compare(item, start) == behind);
-        }
-        let limit = input["Limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap());
-        let limit = limit.min(self.page.load(Ordering::SeqCst));
-        let mut output = Map::new();
-        // AWS stops at the limit without looking whether anything is left.
-        if found.len() >= limit {
-            found.truncate(limit);
-            let last = found.last().unwrap();
-            let names = key.iter().chain(&shape.key).map(|(name, _)| name);
-            let last: Map<String, Value> = names.map(|name| (name.clone(), last[name].clone())).collect();
-            output.insert("LastEvaluatedKey".to_owned(), Value::Object(last));
-        }
-        output.insert("ScannedCount".to_owned(), json!(found.len()));
-        if let Some(projected) = index.and_then(|index| index.projected.as_ref()) {
-            for item in &mut found {
-                item.as_object_mut().unwrap().retain(|name, _| projected.contains(name));
-            }
-        }
-        if let Some(filter) = input["FilterExpression"].as_str() {
-            found = filtered(filter, input, found)?;
-        }
-        if let Some(projection) = input["ProjectionExpression"].as_str() {
-            let names = expressions::top_level(projection, input);
-            found = found.iter().map(|item| only(item, &names)).collect();
-        }
-        output.insert("Count".to_owned(), json!(found.len()));
-        if input["Select"] != "COUNT" {
-            output.insert("Items".to_owned(), Value::Array(found));
-        }
-        Ok(Value::Object(output))
-    }
-
-    /// AWS gives the items of a partition together, in the order
-    /// of their sort keys, and cuts pages before it filters.
-    fn scan(&self, input: &Value) -> Result<Value, Refused> {
-        expressions::check(input).map_err(Refused::invalid)?;
-        let shape = self.shape(input)?;
-        let all = self.all(&text(&input["TableName"]));
-        let mut found: Vec<Value> = all.iter().map(|stored| stored.json.clone()).collect();
-        let compare = |left: &Value, right: &Value| {
-            let parts = shape.key.iter().map(|(name, _)| by_key(&left[name], &right[name]));
-            parts.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-        };
-        found.sort_by(compare);
-        let start = &input["ExclusiveStartKey"];
-        if !start.is_null() {
-            found.retain(|item| compare(item, start) == std::cmp::Ordering::Greater);
-        }
-        let limit = input["Limit"].as_u64().map_or(usize::MAX, |limit| usize::try_from(limit).unwrap());
-        let limit = limit.min(self.page.load(Ordering::SeqCst));
-        let mut output = Map::new();
-        if found.len() >= limit {
-            found.truncate(limit);
-            let last = found.last().unwrap();
-            let last: Map<String, Value> =
-                shape.key.iter().map(|(name, _)| (name.clone(), last[name].clone())).collect();
-            output.insert("LastEvaluatedKey".to_owned(), Value::Object(last));
-        }
-        output.insert("ScannedCount".to_owned(), json!(found.len()));
-        if let Some(filter) = input["FilterExpression"].as_str() {
-            found = filtered(filter, input, found)?;
-        }
-        if let Some(projection) = input["ProjectionExpression"].as_str() {
-            let names = expressions::top_level(projection, input);
-            found = found.iter().map(|item| only(item, &names)).collect();
-        }
-        output.insert("Count".to_owned(), json!(found.len()));
-        output.insert("Items".to_owned(), Value::Array(found));
-        Ok(Value::Object(output))
-    }
-
     /// INSERT, which fails on an existing key with an error of its own.
     fn statement(&self, input: &Value) -> Result<Value, Refused> {
         let statement = input["Statement"].as_str().unwrap_or_default();
@@ -553,28 +424,6 @@ fn updated(input: &Value, key: &Value, before: Option<&Stored>) -> Result<Item, 
     Ok(item)
 }
 
-/// Those for which a condition holds.
-fn matching(condition: &str, input: &Value, all: Vec<Arc<Stored>>) -> Result<Vec<Arc<Stored>>, Refused> {
-    let mut kept = Vec::new();
-    for stored in all {
-        if expressions::condition_holds(condition, input, &stored.item).map_err(Refused::invalid)? {
-            kept.push(stored);
-        }
-    }
-    Ok(kept)
-}
-
-/// The same, of what a page shows of them.
-fn filtered(filter: &str, input: &Value, all: Vec<Value>) -> Result<Vec<Value>, Refused> {
-    let mut kept = Vec::new();
-    for item in all {
-        if expressions::condition_holds(filter, input, &item_of(&item)).map_err(Refused::invalid)? {
-            kept.push(item);
-        }
-    }
-    Ok(kept)
-}
-
 fn cancelled(reasons: Vec<Value>) -> Refused {
     let codes: Vec<String> = reasons.iter().map(|reason| text(&reason["Code"])).collect();
     let message = format!(
@@ -583,19 +432,4 @@ fn cancelled(reasons: Vec<Value>) -> Refused {
     );
     let more = Map::from_iter([("CancellationReasons".to_owned(), Value::Array(reasons))]);
     Refused { more, ..Refused::new("TransactionCanceledException", message) }
-}
-
-fn by_key(left: &Value, right: &Value) -> std::cmp::Ordering {
-    let value = |value: &Value| serde_json::from_value::<AttributeValue>(value.clone()).unwrap();
-    expressions::order(&value(left), &value(right)).unwrap()
-}
-
-/// The named top-level attributes of an item.
-fn only(item: &Value, paths: &[String]) -> Value {
-    let names: BTreeSet<&str> = paths.iter().map(|path| path.split(['.', '[']).next().unwrap()).collect();
-    let Some(item) = item.as_object() else { return json!({}) };
-    item.iter()
-        .filter(|(name, _)| names.contains(name.as_str()))
-        .map(|(n, v)| (n.clone(), v.clone()))
-        .collect()
 }
