@@ -2,5 +2,6 @@
 
 mod properties;
 mod receive;
+mod refused;
 mod requests;
 mod vectors;

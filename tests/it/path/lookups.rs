@@ -10,7 +10,7 @@ use testkit::aws;
 use testkit::deployed::Deployed;
 use testkit::net::{HOME, Interfere};
 use testkit::slack::{
-    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL, MALLORY_OUTSIDER, Message, TEAM_GROUP,
+    ALICE_OWNER, APPROVALS, BOB_APPROVER, CAROL_APPROVER, GENERAL, MALLORY_OUTSIDER, Message,
 };
 use testkit::steps::{ASK, policies, said_in_public, text};
 
@@ -410,55 +410,6 @@ async fn owners_are_read_from_four_tags_only() {
         tagged(tag, "U0CAROL  U0ALICE").await.unwrap();
         keyvend.types(ALICE_OWNER, ASK).await;
         assert_eq!(keyvend.stands().await == "PENDING", owns, "{tag}");
-    }
-}
-
-/// Who approves: by default whoever is in the approvals channel, else a user group or another channel.
-#[tokio::test]
-async fn approvers_are_members_of_configured_channel_or_group() {
-    let board = "C0BOARD";
-    for (variable, calls) in [("", "<!channel>"), (TEAM_GROUP, "<!subteam^S0TEAM>"), (board, "<!channel>")] {
-        let keyvend = Deployed::with(&[("KEYVEND_APPROVERS", variable)]).await;
-        let slack = keyvend.world.net.slack();
-        // carol alone is in the group and on the board, and no member of the approvals channel.
-        slack.group(TEAM_GROUP, &[CAROL_APPROVER]);
-        slack.new_channel(board, true, &[CAROL_APPROVER]);
-        slack.channel(APPROVALS, |channel| _ = channel.members.remove(CAROL_APPROVER));
-        let card = keyvend.asked().await;
-        assert!(card.text.starts_with(calls), "{variable}: {}", card.text);
-        let (may, may_not) =
-            if variable.is_empty() { (BOB_APPROVER, CAROL_APPROVER) } else { (CAROL_APPROVER, BOB_APPROVER) };
-        keyvend.presses(may_not, &card, "Approve").await;
-        assert!(keyvend.told(may_not).contains("Only approvers can approve"), "{variable}");
-        assert_eq!(keyvend.stands().await, "PENDING", "{variable}");
-        keyvend.presses(may, &card, "Approve").await;
-        assert_eq!(keyvend.stands().await, "APPROVED", "{variable}");
-    }
-}
-
-// T2.20
-#[tokio::test]
-async fn every_open_or_shared_channel_is_rejected() {
-    let board = "C0BOARD";
-    for (named, open) in [("", APPROVALS), (board, APPROVALS), (board, board), (TEAM_GROUP, APPROVALS)] {
-        for spoilt in ["public", "shared", "shared outside", "shared in the organisation"] {
-            let keyvend = Deployed::with(&[("KEYVEND_APPROVERS", named)]).await;
-            let slack = keyvend.world.net.slack();
-            slack.group(TEAM_GROUP, &[ALICE_OWNER, BOB_APPROVER]);
-            slack.new_channel(board, true, &[BOB_APPROVER]);
-            let card = keyvend.asked().await;
-            slack.channel(open, |channel| match spoilt {
-                "public" => channel.private = false,
-                "shared" => channel.shared = true,
-                "shared outside" => channel.ext_shared = true,
-                _ => channel.org_shared = true,
-            });
-            keyvend.presses(BOB_APPROVER, &card, "Approve").await;
-            keyvend.deliver_everything().await;
-            let told = keyvend.told(BOB_APPROVER);
-            assert!(told.contains("Nothing was changed"), "{named}, {open} {spoilt}: {told}");
-            assert_eq!(keyvend.stands().await, "PENDING", "{named}, {open} {spoilt}");
-        }
     }
 }
 
