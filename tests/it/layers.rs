@@ -1,6 +1,6 @@
 //! The layers of `src`: who imports whom. Every `crate::` path outside tests is compared with one table, so that an arrow
-//! that runs upward, or a circle between two files, fails with its file and line. Files and functions that are long for a
-//! reason are listed with it; an entry that is no longer needed fails as well.
+//! that runs upward, or a circle between two files, fails with its file and line. Functions that are long for a reason are
+//! listed with it; an entry that is no longer needed fails as well. No file is long, be it code or tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,10 +23,6 @@ const NARROWER: &[(&str, &[&str])] = &[("http", &["text", "encoding"])];
 
 const MAX_FILE_LINES: usize = 500;
 const MAX_FUNCTION_LINES: usize = 80;
-
-/// Longer files, and why.
-const LONG_FILES: &[(&str, &str)] = &[
-];
 
 /// Longer functions, by file and name, and why.
 const LONG_FUNCTIONS: &[(&str, &str, &str)] =
@@ -107,29 +103,28 @@ fn no_files_import_each_other() {
 #[test]
 fn files_say_what_they_are_and_stay_short() {
     let mut wrong = Vec::new();
-    let mut long = BTreeSet::new();
-    for source in sources() {
-        if !source.whole.starts_with("//!") {
-            wrong.push(format!("{}:1 does not begin with `//!`", source.name));
+    for file in files(&["src", "tests"]) {
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}:1 does not begin with `//!`", file.display()));
         }
-        for (at, line) in source.text.lines().enumerate().filter(|(_, line)| line.contains("super::")) {
-            wrong.push(format!(
-                "{}:{} names its parent, write `crate::`: {}",
-                source.name,
-                at + 1,
-                line.trim()
-            ));
-        }
-        let lines = source.whole.lines().count();
+        let lines = text.lines().count();
         if lines > MAX_FILE_LINES {
-            if !LONG_FILES.iter().any(|(file, _)| *file == source.name) {
-                wrong.push(format!("{} has {lines} lines, more than {MAX_FILE_LINES}", source.name));
-            }
-            long.insert(source.name);
+            wrong.push(format!("{} has {lines} lines, more than {MAX_FILE_LINES}", file.display()));
         }
     }
-    let stale = LONG_FILES.iter().filter(|(file, _)| !long.contains(*file));
-    wrong.extend(stale.map(|(file, _)| format!("LONG_FILES: {file} is short, remove the entry")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn sources_name_modules_by_their_whole_path() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        for (at, line) in source.text.lines().enumerate().filter(|(_, line)| line.contains("super::")) {
+            let (name, line) = (&source.name, line.trim());
+            wrong.push(format!("{name}:{} names its parent, write `crate::`: {line}", at + 1));
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -216,13 +211,10 @@ fn reach(from: usize, edges: &[BTreeMap<usize, usize>]) -> BTreeSet<usize> {
 }
 
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    find(&root.join("src"), &mut files);
-    files.sort();
-    let named = files.into_iter().map(|file| {
-        let whole = fs::read_to_string(&file).unwrap();
-        let name = file.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+    let is_test = |file: &Path| file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
+    let named = files(&["src"]).into_iter().filter(|file| !is_test(file)).map(|file| {
+        let whole = fs::read_to_string(root().join(&file)).unwrap();
+        let name = file.to_str().unwrap().to_owned();
         let module = name.trim_start_matches("src/").trim_end_matches(".rs");
         let module = module.split('/').map(str::to_owned).collect();
         let whole = match whole.find("#[cfg(test)]\nmod tests") {
@@ -234,12 +226,26 @@ fn sources() -> Vec<Source> {
     named.filter(|source| source.name != "src/lib.rs").collect()
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of Rust in these folders, by its path from the root.
+fn files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in folders {
+        find(&root().join(folder), &mut files);
+    }
+    files.sort();
+    files.into_iter().map(|file| file.strip_prefix(root()).unwrap().to_owned()).collect()
+}
+
 fn find(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             find(&path, files);
-        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|end| end == "rs") {
             files.push(path);
         }
     }

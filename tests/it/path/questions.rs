@@ -152,7 +152,8 @@ async fn request_has_ten_questions_at_most() {
 
 #[tokio::test]
 async fn deleted_question_is_posted_again() {
-    let keyvend = Deployed::new().await;
+    // Messages are looked for once a day, and a request for a day expires with its question.
+    let keyvend = Deployed::with(&[("KEYVEND_REQUEST_TTL", "604800")]).await;
     let card = keyvend.asked().await;
     asks(&keyvend, BOB_APPROVER, &card, "which pipeline?").await;
     let first = keyvend.direct(ALICE_OWNER);
