@@ -32,7 +32,7 @@ impl Cost {
         Self { operation, calls: names, bytes }
     }
 
-    /// How often each call is made, by the call that comes first.
+    /// How often each call is made, in the order of the first of each. Kilobytes change less often than sentences do.
     fn row(&self) -> String {
         let mut counted: Vec<(&str, usize)> = Vec::new();
         for call in &self.calls {
@@ -42,7 +42,8 @@ impl Cost {
             }
         }
         let list: Vec<String> = counted.iter().map(|(call, count)| format!("{count} `{call}`")).collect();
-        format!("| {} | {} | {} | {} |", self.operation, self.calls.len(), self.bytes, list.join(", "))
+        let kilobytes = (self.bytes + 500) / 1_000;
+        format!("| {} | {} | {kilobytes} | {} |", self.operation, self.calls.len(), list.join(", "))
     }
 }
 
@@ -106,8 +107,7 @@ async fn costs(stored: usize) -> Vec<Cost> {
 }
 
 fn table(costs: &[Cost]) -> String {
-    let mut table =
-        String::from("\n| operation | calls | bytes sent | which |\n| --- | ---: | ---: | --- |\n");
+    let mut table = String::from("\n| operation | calls | KB sent | which |\n| --- | ---: | ---: | --- |\n");
     for cost in costs {
         writeln!(table, "{}", cost.row()).unwrap();
     }
