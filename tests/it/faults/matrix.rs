@@ -135,13 +135,20 @@ fn issuing(calls: &[String]) -> std::ops::RangeInclusive<usize> {
 /// What a run comes to, with what is drawn at random as placeholders: all that was said, the trail, and the keys.
 async fn outcome(keyvend: &Deployed) -> Vec<String> {
     let said = keyvend.world.net.slack().ever();
-    let said = said
-        .iter()
-        .map(|message| format!("{} {} {}", message.at.0, message.deleted, stable(&message.reading())));
+    let said = said.iter().map(|message| {
+        format!("{} {} {}", message.at.0, message.deleted, drawn(&stable(&message.reading())))
+    });
     let trail = keyvend.trail().await;
     let trail = trail.iter().map(|entry| format!("{} {} {}", entry.at.0, entry.event, entry.actor));
     let keys = keyvend.world.net.iam().all_keys().into_iter().map(|key| format!("{} {}", key.id, key.status));
     said.chain(trail).chain(keys).chain([keyvend.world.clock.now().0.to_string()]).collect()
+}
+
+/// Hashes as placeholders: those of checkpoints are of chains, in which much is drawn at random.
+fn drawn(text: &str) -> String {
+    let is_hash = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    parts.map(|part| if is_hash(part.trim_end_matches('`')) { "<hash>`" } else { part }).collect()
 }
 
 #[tokio::test]
