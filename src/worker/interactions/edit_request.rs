@@ -7,7 +7,7 @@ use crate::slack::receive::SlackEnvelope;
 use crate::time::Timestamp;
 use crate::worker::commands::create::{Submission, create};
 use crate::worker::context::{Context, HandleError};
-use crate::worker::ops::button::{Opened, of_requester, open};
+use crate::worker::ops::button::{of_requester, open_or_say};
 use crate::worker::ops::ownership::known_users;
 use crate::worker::ops::request_form::{FormContents, request_form};
 use crate::worker::reply::{answer, reply};
@@ -30,10 +30,7 @@ pub(crate) async fn open_edit_form(
         edits: Some(approval_card::requesters_value(request)),
     };
     let known = known_users(ctx, &message.person.user).await;
-    match open(ctx, message, &request_form(ctx, &known, contents), now).await? {
-        Opened::Now(_) | Opened::Before => Ok(()),
-        Opened::TooLate => Ok(answer(ctx, message, now, text::PRESS_AGAIN).await?),
-    }
+    open_or_say(ctx, message, &request_form(ctx, &known, contents), now).await
 }
 
 /// Submits the changed request in place of the pending one.

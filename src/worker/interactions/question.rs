@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::worker::authorize::{denial_text, denied_by_policy};
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::decision_facts::{facts_about, with_key};
-use crate::worker::ops::button::{Opened, PressOrigin, of_requester, on_card, open};
+use crate::worker::ops::button::{PressOrigin, of_requester, on_card, open_or_say};
 use crate::worker::ops::card::redraw;
 use crate::worker::outbox::{commit, drain_outbox, record_audit};
 use crate::worker::reply::{answer, approvers_unreachable, reply, try_to_reply};
@@ -99,10 +99,7 @@ pub(crate) async fn open_answer_form(
     let Some(asked) = request.open_question(number, now) else {
         return Ok(answer(ctx, message, now, &text::not_to_answer(&text::standing(request))).await?);
     };
-    match open(ctx, message, &modal::answer(asked, value), now).await? {
-        Opened::Now(_) | Opened::Before => Ok(()),
-        Opened::TooLate => Ok(answer(ctx, message, now, text::PRESS_AGAIN).await?),
-    }
+    open_or_say(ctx, message, &modal::answer(asked, value), now).await
 }
 
 /// Puts the requester's answer into the card's thread.

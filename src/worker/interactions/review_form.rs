@@ -7,7 +7,7 @@ use crate::slack::receive::SlackEnvelope;
 use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError};
-use crate::worker::ops::button::{Opened, PressOrigin, on_card, open};
+use crate::worker::ops::button::{PressOrigin, on_card, open_or_say};
 use crate::worker::ops::card::redraw;
 use crate::worker::ops::expire_request::expire_request;
 use crate::worker::reply::answer;
@@ -36,8 +36,5 @@ pub(crate) async fn open_review_form(
         redraw(ctx, &stored, now).await;
         return Ok(answer(ctx, message, now, &text::moved_on(&stored.request)).await?);
     }
-    match open(ctx, message, &form, now).await? {
-        Opened::Now(_) | Opened::Before => Ok(()),
-        Opened::TooLate => Ok(answer(ctx, message, now, text::PRESS_AGAIN).await?),
-    }
+    open_or_say(ctx, message, &form, now).await
 }

@@ -17,7 +17,7 @@ use crate::store::requests::StoredRequest;
 use crate::time::Timestamp;
 use crate::worker::context::{Context, HandleError, slack_client};
 use crate::worker::outbox::record_audit;
-use crate::worker::reply::reply;
+use crate::worker::reply::{answer, reply};
 
 /// The key that a command or a button asks to deactivate, and why.
 pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, DeactivationReason)> {
@@ -41,7 +41,7 @@ pub(crate) fn key_to_deactivate(what: &SlackEvent) -> Option<(AccessKeyId, Deact
 /// How long a trigger lives (<https://docs.slack.dev/interactivity/handling-user-interaction#modal_responses>).
 const TRIGGER: i64 = 3;
 
-/// What came of opening a modal.
+/// Whether a modal was opened.
 pub(crate) enum Opened {
     Now(ViewId),
     /// By an earlier delivery of the same message.
@@ -123,7 +123,7 @@ pub(crate) async fn of_requester(
     Ok(Some(stored))
 }
 
-/// Opens a modal for whoever did something just now.
+/// Opens a modal for the person who did something just now.
 pub(crate) async fn open(
     ctx: &Context,
     message: &SlackEnvelope,
@@ -137,6 +137,19 @@ pub(crate) async fn open(
         Err(SlackError::Said(code)) if code == "exchanged_trigger_id" => Ok(Opened::Before),
         Err(SlackError::Said(code)) if code.ends_with("_trigger_id") => Ok(Opened::TooLate),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The same; where it is too late for that, the person is told to press again.
+pub(crate) async fn open_or_say(
+    ctx: &Context,
+    message: &SlackEnvelope,
+    view: &Value,
+    now: Timestamp,
+) -> Result<(), HandleError> {
+    match open(ctx, message, view, now).await? {
+        Opened::Now(_) | Opened::Before => Ok(()),
+        Opened::TooLate => Ok(answer(ctx, message, now, text::PRESS_AGAIN).await?),
     }
 }
 
