@@ -79,7 +79,7 @@ pub fn due_at(posts: &[PostedMessage]) -> Option<Timestamp> {
 /// What posted messages are about, and end with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostSubject {
-    /// A request, or the key that came of it.
+    /// A request, or the key that was created for it.
     Request(RequestId),
     /// A key that keyvend did not issue.
     UnmanagedKey(AccessKeyId),

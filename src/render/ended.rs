@@ -133,7 +133,7 @@ impl Standing<'_> {
         lines.join("\n")
     }
 
-    /// The same where nothing came of it until its time was over.
+    /// The same where its time ran out before anybody pressed it.
     fn outcome_of_time(&self, (action, value): Pressed<'_>) -> String {
         let Ok(key) = value.parse::<AccessKeyId>() else { return String::new() };
         match action {
@@ -164,7 +164,7 @@ pub fn superseded(message: &SlackMessage) -> Option<SlackMessage> {
     close(message, &|_| false, &|_| text::SUPERSEDED.to_owned())
 }
 
-/// The message without the buttons that are not open, each replaced by what came of it; none where all are open.
+/// The message without the buttons that are not open, each replaced by its outcome; none where all are open.
 #[must_use]
 pub fn close(
     message: &SlackMessage,

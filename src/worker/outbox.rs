@@ -162,7 +162,7 @@ pub(crate) async fn commit(
 pub(crate) async fn drain_outbox(ctx: &Context, stored: StoredRequest) -> StoredRequest {
     let request = &stored.request;
     if matches!(request.state, RequestState::Issuing(_)) {
-        // Another write would cross whoever holds the intent; what it leaves is flushed when it ends.
+        // Another write would conflict with the invocation that holds the intent; what it leaves is flushed when it ends.
         return stored;
     }
     let mut next = request.clone();

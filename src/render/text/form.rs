@@ -41,7 +41,7 @@ pub const OTHER_ACCOUNTS_HINT: &str =
     "The same for the IAM user of this name in each of them. Every account is a request of its own.";
 /// Slack shows 100 choices in a menu.
 pub const ACCOUNTS_CUT: &str = "The first 100 accounts are listed; submit the form again for another one.";
-/// After the form, the requests that came of it.
+/// After the form, the requests that it submitted.
 #[must_use]
 pub fn several(lines: &[String]) -> String {
     format!(

@@ -280,7 +280,7 @@ pub fn status_line(request: &KeyRequest, key: Option<&IssuedKey>, help: Option<&
     format!("\u{2022} `{}` {standing}", request.id)
 }
 
-/// The same with the key that came of it, as it is now.
+/// The same with its key, as it is now.
 #[must_use]
 pub fn standing_now(request: &KeyRequest, key: Option<&IssuedKey>) -> String {
     let standing = standing(request);

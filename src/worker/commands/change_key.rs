@@ -304,7 +304,7 @@ async fn submit_request(
     confirm_change(ctx, message, stored, chooser, now).await
 }
 
-/// Answers with what came of it.
+/// Answers with the outcome.
 async fn confirm_change(
     ctx: &Context,
     message: &SlackEnvelope,

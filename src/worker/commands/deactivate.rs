@@ -1,4 +1,4 @@
-//! `deactivate`: at once for whoever the key's record names, else as policy says.
+//! `deactivate`: at once for the people whom the key's record names, else as policy says.
 
 use futures_util::FutureExt as _;
 
@@ -20,7 +20,7 @@ use crate::worker::ops::undo_deactivation::{offer_undo, undo_of};
 use crate::worker::ops::unmanaged_key::{deactivate_unmanaged, deny_nowhere};
 use crate::worker::reply::answer;
 
-/// Switches a key off: by whoever may by what is stored at once, by anybody else if policy allows it.
+/// Deactivates a key: at once for the people whom its record names, for anybody else if policy allows it.
 pub(crate) async fn deactivate(
     ctx: &Context,
     message: &SlackEnvelope,

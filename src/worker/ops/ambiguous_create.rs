@@ -63,7 +63,7 @@ pub(crate) async fn recheck_ambiguous_create(
             doubt.suspect_keys.iter().chain(found.iter().map(|key| &key.id)).collect();
         others.push(leases::release_lease(&asked.account, &asked.user, next.id.as_str()));
         if all.is_empty() {
-            // For certain no key came of it.
+            // Certainly no key was created.
             others.push(counters::decrement_daily_count(&asked.requester, doubt.intent.started_at));
         }
         let message = approval_card::again(&text::doubt_settled(&next, &all), &next);

@@ -68,7 +68,7 @@ pub(crate) async fn issue(
     }
 }
 
-/// An intent is found: whoever holds it has until its deadline. After that its key, unread, is deleted; and where
+/// An intent is found: the invocation that holds it has until its deadline. After that its key, unread, is deleted; and where
 /// no key is recorded, whether there is one is not known.
 pub(crate) async fn resume_intent(
     ctx: &Context,
@@ -298,7 +298,7 @@ async fn record_and_seal(
     save_while_holding_intent(ctx, stored, &sealing, now, with).await
 }
 
-/// A write by whoever holds the intent. Others may write beside it (what `reveal` did is taken in); as long as the
+/// A write by the invocation that holds the intent. Others may write beside it (what `reveal` did is taken in); as long as the
 /// intent is still this invocation's, that is no reason to give up its key.
 async fn save_while_holding_intent(
     ctx: &Context,
@@ -354,7 +354,7 @@ async fn describe(
     }
 }
 
-/// The message dies with this receive: whoever waits is told, and may press again.
+/// The message dies with this receive: the person who waits is told, and may press again.
 pub(crate) async fn give_up_claim(
     ctx: &Context,
     message: &ClaimMessage,

@@ -72,7 +72,7 @@ pub(crate) async fn update_key(
     Err(anyhow::anyhow!("a request changed too often for its key's end to be noted").into())
 }
 
-/// What the trail says of a key: by whoever began to switch it off, else by time alone.
+/// What the trail says of a key: by the person who began to deactivate it, else by time alone.
 pub(crate) fn key_event<const N: usize>(
     event: AuditEvent,
     stored: &StoredKey,

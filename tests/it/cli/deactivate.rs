@@ -79,7 +79,7 @@ async fn operator_deactivation_is_marked_audited_and_notified() {
     let at = |service: &str, operation: &str| {
         calls.iter().position(|call| call.service == service && call.operation == operation).unwrap()
     };
-    assert!(at("dynamodb", "UpdateItem") < at("iam", "UpdateAccessKey"), "marked before it is switched off");
+    assert!(at("dynamodb", "UpdateItem") < at("iam", "UpdateAccessKey"), "marked before it is deactivated");
     assert!(at("iam", "UpdateAccessKey") < at("dynamodb", "ExecuteStatement"), "recorded when it is done");
 
     deployed.world.net.sqs().sweep();

@@ -361,7 +361,7 @@ async fn failed_lookup_of_approver_refuses_nothing() {
     assert_eq!(keyvend.stands().await, "PENDING");
 }
 
-/// Who approves: by default whoever is in the approvals channel, else a user group or another channel.
+/// Who approves: by default the members of the approvals channel, else a user group or another channel.
 #[tokio::test]
 async fn approvers_are_members_of_configured_channel_or_group() {
     let board = "C0BOARD";

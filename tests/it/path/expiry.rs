@@ -161,7 +161,7 @@ async fn undelivered_reminder_postpones_expiry_at_most_seven_times() {
     assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
     let told = said_in_public(&keyvend);
     assert_eq!(told.iter().filter(|text| text.contains("no reminder reached <@U0ALICE>")).count(), 7);
-    assert_eq!(status(&keyvend, &key.id), "", "then it was switched off, and deleted");
+    assert_eq!(status(&keyvend, &key.id), "", "then it was deactivated, and deleted");
     assert_eq!(keyvend.events().await.iter().filter(|event| *event == "key.expiry_postponed").count(), 7);
 }
 

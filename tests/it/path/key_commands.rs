@@ -1,4 +1,4 @@
-//! Keys that exist: listed with what their reader may do, switched off, deleted; also those that keyvend did not issue.
+//! Keys that exist: listed with what their reader may do, deactivated, deleted; also those that keyvend did not issue.
 
 use std::time::Duration;
 

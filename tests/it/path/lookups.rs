@@ -1,4 +1,4 @@
-//! Looking up: what cannot be read is a no, whoever and whatever counts is found wherever it is, and the card says what
+//! Looking up: what cannot be read is a no, everybody who counts is found, and the card says what
 //! was found.
 
 use std::collections::BTreeSet;
@@ -476,7 +476,7 @@ async fn card_shows_reviewed_facts_and_mentions_once() {
     let labels: Vec<String> = card.buttons().into_iter().map(|button| button.text).collect();
     assert_eq!(labels, ["Approve", "Approve with comment", "Deny", "Ask", "Details"]);
     assert!(lines(&card, 40) <= 36, "{} lines: {reading}", lines(&card, 40));
-    // Once, in the text that notifies and in what is read; not again when it is drawn anew.
+    // Once, in the text that notifies and in what is read; not again when it is updated.
     let calls = |message: &Message| {
         (message.text.matches("<!channel>").count(), message.reading().matches("<!channel>").count())
     };

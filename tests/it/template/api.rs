@@ -3,7 +3,7 @@
 use crate::template::{TEMPLATE, flat, names, of_type, part, properties, says, throttled};
 
 /// Slack's routes and the page's are of two APIs, so that they share neither a stage's limit nor a function's executions:
-/// whoever floods the page keeps nobody from **This wasn't me**.
+/// somebody who floods the page keeps nobody from **This wasn't me**.
 // T6.7
 #[test]
 fn slack_and_the_page_share_no_limit() {

@@ -21,7 +21,7 @@ fn queues_are_fifo_with_own_dead_letter_queues() {
 }
 
 /// SQS moves dead letters by itself and asks no queue policy: a queue that others may name as their dead-letter queue can
-/// be written to by whoever owns another queue of the account.
+/// be written to by the owner of another queue of the account.
 // T7.9
 #[test]
 fn only_dead_letter_queues_take_dead_letters() {

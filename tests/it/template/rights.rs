@@ -1,4 +1,4 @@
-//! The rights of the functions, of the issuer role, and of whoever may tag owners.
+//! The rights of the functions, of the issuer role, and of the people who may tag owners.
 
 use keyvend::aws::item::Update;
 use keyvend::domain::browser::Browser;

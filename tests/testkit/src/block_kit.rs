@@ -44,20 +44,23 @@ pub fn check_for_anybody(answer: &Value) {
     let all = answer.to_string();
     assert!(
         !all.contains("/reveal#"),
-        "a link to a key goes to whoever asked to be answered there: {answer:#}"
+        "a link to a key goes to anybody who asked to be answered there: {answer:#}"
     );
     for action in ["approve", "deny", "ask-question", "details", "not-me"] {
         let button = format!(r#""action_id":"{action}""#);
-        assert!(!all.contains(&button), "{action} goes to whoever asked to be answered there: {answer:#}");
+        assert!(
+            !all.contains(&button),
+            "{action} goes to anybody who asked to be answered there: {answer:#}"
+        );
     }
 }
 
-/// Stops where an update gives a form something to carry that it did not carry when it was opened: that would go to whoever
+/// Stops where an update gives a form something to carry that it did not carry when it was opened: that would go to anybody who
 /// names the form.
 pub fn check_carries_no_more(view: &Value, opened_with: Option<&str>) {
     let carried = view["private_metadata"].as_str().unwrap_or_default();
     let is_known = carried.is_empty() || opened_with == Some(carried);
-    assert!(is_known, "what a form carries goes to whoever names the form");
+    assert!(is_known, "what a form carries goes to anybody who names the form");
 }
 
 fn check(result: Checked, what: &Value) {

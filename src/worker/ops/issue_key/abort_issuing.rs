@@ -14,7 +14,7 @@ use crate::worker::limits::may_mention;
 use crate::worker::ops::issue_key::authorize_claim::IssueFailure;
 use crate::worker::outbox::finish_claim;
 
-/// No key came of it, for certain: ticket FAILED, request back, lease released, count taken back, in one
+/// Certainly no key was created: ticket FAILED, request back, lease released, count taken back, in one
 /// transaction; then the requester is told which.
 pub(crate) async fn abort_issuing(
     ctx: &Context,

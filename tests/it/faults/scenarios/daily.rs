@@ -26,7 +26,7 @@ enum InTime {
     Remind,
     /// The same, after Slack took no message for two hours.
     RemindLate,
-    /// A key in use is not switched off out of hours.
+    /// A key in use is not deactivated out of hours.
     Postponement,
     /// Its time is over, and it is deleted.
     Delete,

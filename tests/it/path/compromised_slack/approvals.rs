@@ -32,7 +32,7 @@ async fn guessed_revision_has_no_effect_and_is_audited() {
         }
         assert_eq!(keyvend.stands().await, "PENDING");
         assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
-        assert_eq!(keyvend.card().edits.len(), card.edits.len(), "nor is the card drawn anew");
+        assert_eq!(keyvend.card().edits.len(), card.edits.len(), "nor is the card updated");
     }
     let events = keyvend.events().await;
     assert_eq!(outsiders(&events), ["request.created", "review.approved"]);

@@ -18,7 +18,7 @@ async fn reused_request_id_reveals_nothing_of_request() {
     let card = keyvend.asked().await;
     let thief = Thief::of(&keyvend).await;
     let (id, before) = (text(&keyvend.request().await["id"]), keyvend.request().await);
-    let wish = |reason: &str| {
+    let create = |reason: &str| {
         json!({"command": {"create": {
             "user": "ci-deployer", "account": null, "use_case": "local-code", "days": 30, "reason": reason,
         }}})
@@ -30,13 +30,13 @@ async fn reused_request_id_reveals_nothing_of_request() {
         (ALICE_OWNER, asked_at, "another reason"),
         (ALICE_OWNER, asked_at + 1, "laptop tooling"),
     ] {
-        thief.queues(person, Some(&id), at, wish(reason)).await;
+        thief.queues(person, Some(&id), at, create(reason)).await;
     }
     assert!(thief.told().is_empty(), "{:?}", thief.told());
     assert_eq!(keyvend.request().await, before);
 
     // Whoever knows all of it gets what alice was answered, and can approve nothing with it.
-    thief.queues(ALICE_OWNER, Some(&id), asked_at, wish("laptop tooling")).await;
+    thief.queues(ALICE_OWNER, Some(&id), asked_at, create("laptop tooling")).await;
     let learnt = thief.learnt();
     assert_eq!(learnt.len(), 1);
     for value in &learnt {
@@ -115,7 +115,7 @@ async fn interaction_id_belongs_to_one_person() {
     assert_eq!(keyvend.approvals().await, ["T0001.U0BOB"]);
 }
 
-/// A press of **This wasn't me** that dies is told which key goes on being switched off; not to whoever knows the request's
+/// A press of **This wasn't me** that dies is told which key is still being deactivated; not to somebody who knows the request's
 /// id alone.
 // T7.3
 #[tokio::test]
