@@ -2,6 +2,7 @@
 //! with nothing else in their environment.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -173,35 +174,63 @@ fn mailed_codes_without_domains_stop_worker() {
     stops(WORKER, &environment, "KEYVEND_MAIL_DOMAINS");
 }
 
+/// Whether a function that is given this beside what it needs asks Lambda for work.
+fn asks_for_work(binary: &str, more: &[(&str, &str)]) -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let runtime = listener.local_addr().unwrap().to_string();
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .envs(required(binary))
+        .envs(more.iter().copied())
+        .env("AWS_LAMBDA_RUNTIME_API", &runtime);
+    for (name, value) in [
+        ("AWS_LAMBDA_FUNCTION_NAME", "keyvend"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "keyvend"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "keyvend"),
+    ] {
+        command.env(name, value);
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let begun = now();
+    let asked = loop {
+        match listener.accept() {
+            Ok(_) => break true,
+            Err(_) if begun.elapsed() > SOON => break false,
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    asked
+}
+
 /// The control: with everything right, a function gets as far as asking Lambda for work.
 #[test]
 fn valid_configuration_starts_every_function() {
     for binary in [SLACK, REVEAL, WORKER] {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let runtime = listener.local_addr().unwrap().to_string();
-        let mut command = Command::new(binary);
-        command.env_clear().envs(required(binary)).env("AWS_LAMBDA_RUNTIME_API", &runtime);
-        for (name, value) in [
-            ("AWS_LAMBDA_FUNCTION_NAME", "keyvend"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "keyvend"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "keyvend"),
-        ] {
-            command.env(name, value);
+        assert!(asks_for_work(binary, &[]), "{binary} did not ask for work");
+    }
+}
+
+#[test]
+fn services_that_are_down_or_silent_keep_no_function_from_starting() {
+    // The warm-up has half a second, and the SDK would be patient for 12.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for address in [silent.local_addr().unwrap(), down] {
+        let (aws, slack) = (format!("http://{address}"), format!("http://{address}/api/"));
+        let services = [
+            ("AWS_ENDPOINT_URL", aws.as_str()),
+            ("KEYVEND_SLACK_API_URL", slack.as_str()),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        ];
+        for binary in [SLACK, REVEAL, WORKER] {
+            assert!(asks_for_work(binary, &services), "{binary} did not ask for work: {address}");
         }
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let begun = now();
-        let asked = loop {
-            match listener.accept() {
-                Ok(_) => break true,
-                Err(_) if begun.elapsed() > SOON => break false,
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
-        };
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(asked, "{binary} did not ask for work");
     }
 }
